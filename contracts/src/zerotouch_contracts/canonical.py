@@ -1,0 +1,42 @@
+"""Hashes of JSON documents on which two services must agree.
+
+The canonical form is compact JSON with sorted keys in UTF-8; numbers are written as Python's ``json`` writes them, with
+whole floats as integers, because Vapi's own SDKs send ``20.0`` where we send ``20``.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+TOOL_LINK_KEYS = ("toolIds", "toolRefs")
+"""The keys of an assistant's ``model`` that tool-sync, not the save, decides."""
+
+
+def _normalised(value: object) -> object:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {str(key): _normalised(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_normalised(item) for item in value]
+    return value
+
+
+def canonical_json(value: object) -> bytes:
+    """The canonical form of a JSON value, as UTF-8 bytes."""
+    text = json.dumps(_normalised(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def canonical_hash(value: object) -> str:
+    """SHA-256 of the canonical form, 64 lower-case hex digits."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def model_hash(model: Mapping[str, object] | None) -> str:
+    """The hash of an assistant's ``model`` without its tool links.
+
+    assistant-api publishes it in ``AssistantSaved``; tool-sync computes it from what it reads, to tell whose version of
+    the assistant it is looking at. Both take Vapi's answer, never what was sent, as Vapi adds defaults.
+    """
+    return canonical_hash({key: value for key, value in (model or {}).items() if key not in TOOL_LINK_KEYS})

@@ -1,0 +1,204 @@
+"""How a message becomes a Kafka record, and back: CloudEvents 1.0, binary content mode.
+
+    key      the org id, lower-case text
+    value    the message as JSON
+    headers  content-type, ce_specversion, ce_id, ce_type, ce_source, ce_time, ce_orgid,
+             ce_sequence (outcomes; decimal, padded to 20 digits so that text order is number order),
+             traceparent (W3C), log_id
+
+CloudEvents Kafka protocol binding 1.0.2, section 3.2, read 2026-11-24.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from zerotouch_contracts.events import ASSISTANT_MESSAGES, OUTCOME_MESSAGES, AssistantMessage, OutcomeMessage
+from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES
+
+CONTENT_TYPE: Final = b"application/json"
+SEQUENCE_DIGITS: Final = 20
+VALUE_BYTES_MAX: Final = 256 * 1024
+"""A longer value is not one of ours; it is not parsed."""
+
+SOURCE_ASSISTANT_API: Final = "/zerotouch/assistant-api"
+SOURCE_TOOL_SYNC: Final = "/zerotouch/tool-sync"
+
+_BY_TYPE: Final[Mapping[str, type[AssistantMessage | OutcomeMessage]]] = {
+    model.TYPE: model for model in (*ASSISTANT_MESSAGES, *OUTCOME_MESSAGES)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """The CloudEvents attributes and the two headers of our own."""
+
+    id: str
+    source: str
+    type: str
+    time: datetime
+    org_id: UUID
+    sequence: int | None
+    traceparent: str | None
+    log_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A Kafka record before it is sent."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...]
+
+
+class UndecodableRecord(ValueError):
+    """A record that is not a message of ours.
+
+    ``reason`` is safe to log: it names fields, never their content. ``id``, ``type``, ``traceparent`` and ``org_id``
+    are what could be read all the same.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        id: str | None = None,  # noqa: A002 - CloudEvents' own name
+        type: str | None = None,  # noqa: A002
+        org_id: UUID | None = None,
+        traceparent: str | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason, self.id, self.type, self.org_id, self.traceparent = reason, id, type, org_id, traceparent
+
+
+def to_record(
+    message: AssistantMessage | OutcomeMessage,
+    *,
+    id: UUID | str,  # noqa: A002 - CloudEvents' own name
+    time: datetime,
+    log_id: UUID,
+    traceparent: str | None = None,
+) -> Record:
+    """The record of a message; topic, key, source and sequence follow from the message.
+
+    ``id`` is the request id of an ``AssistantSaved`` and the stored event's id of an outcome: the same message has the
+    same id however often it is sent. ``time`` is when it happened, with a time zone.
+    """
+    is_outcome = isinstance(message, OUTCOME_MESSAGES)
+    headers = [
+        ("content-type", CONTENT_TYPE),
+        ("ce_specversion", b"1.0"),
+        ("ce_id", str(id).encode()),
+        ("ce_type", message.TYPE.encode()),
+        ("ce_source", (SOURCE_TOOL_SYNC if is_outcome else SOURCE_ASSISTANT_API).encode()),
+        ("ce_time", _to_rfc3339(time).encode()),
+        ("ce_orgid", str(message.org_id).encode()),
+        ("log_id", str(log_id).encode()),
+    ]
+    if isinstance(message, OUTCOME_MESSAGES):
+        headers.append(("ce_sequence", f"{message.sequence:0{SEQUENCE_DIGITS}d}".encode()))
+    if traceparent:
+        headers.append(("traceparent", traceparent.encode()))
+    return Record(
+        topic=(OUTCOMES if is_outcome else ASSISTANTS).name,
+        key=str(message.org_id).encode(),
+        value=message.model_dump_json().encode(),
+        headers=tuple(headers),
+    )
+
+
+def from_record(
+    key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]]
+) -> tuple[AssistantMessage | OutcomeMessage, Attributes]:
+    """The message and attributes of a record.
+
+    Raises :class:`UndecodableRecord` for everything that is not exactly a message of ours: a tombstone, another content
+    type, an unknown type, a body that does not validate, a key or ``ce_orgid`` that is not the body's org.
+    """
+    fields = _text_headers(headers)
+    known = {"id": fields.get("ce_id"), "type": fields.get("ce_type"), "traceparent": fields.get("traceparent")}
+    org_id = _uuid_or_none(_decoded(key))
+
+    def refuse(reason: str) -> UndecodableRecord:
+        return UndecodableRecord(reason, **known, org_id=org_id)
+
+    if value is None:
+        raise refuse("the record has no value")
+    if len(value) > VALUE_BYTES_MAX:
+        raise refuse(f"the value has {len(value)} bytes, at most {VALUE_BYTES_MAX} are allowed")
+    if fields.get("ce_specversion") != "1.0":
+        raise refuse("header ce_specversion is not 1.0")
+    missing = [name for name in ("ce_id", "ce_type", "ce_source", "ce_time") if not fields.get(name)]
+    if missing:
+        raise refuse(f"missing or unreadable headers: {', '.join(missing)}")
+    model = _BY_TYPE.get(fields["ce_type"])
+    if model is None:
+        raise refuse(f"unknown type {fields['ce_type'][:80]!r}")
+    try:
+        message = model.model_validate_json(value)
+    except ValidationError as error:
+        raise refuse(_without_input(error)) from None
+    except UnicodeError:
+        raise refuse("the value is not UTF-8") from None
+    if org_id != message.org_id:
+        raise refuse("the key is not the org id of the body")
+    try:
+        time = datetime.fromisoformat(fields["ce_time"])
+    except ValueError:
+        raise refuse("header ce_time is not an RFC 3339 time") from None
+    sequence = fields.get("ce_sequence")
+    return message, Attributes(
+        id=fields["ce_id"],
+        source=fields["ce_source"],
+        type=fields["ce_type"],
+        time=time if time.tzinfo else time.replace(tzinfo=UTC),
+        org_id=message.org_id,
+        sequence=int(sequence) if sequence and sequence.isdecimal() else None,
+        traceparent=fields.get("traceparent"),
+        log_id=_uuid_or_none(fields.get("log_id")),
+    )
+
+
+def _to_rfc3339(time: datetime) -> str:
+    if time.tzinfo is None:
+        raise ValueError("time must have a time zone")
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _decoded(raw: bytes | None) -> str | None:
+    try:
+        return None if raw is None else raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _text_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
+    """Headers that are text; the first of a name counts, null and binary ones are as good as absent."""
+    fields: dict[str, str] = {}
+    for name, raw in headers:
+        text = _decoded(raw)
+        if text is not None and "\x00" not in text and len(text) <= 512:
+            fields.setdefault(name.lower(), text)
+    return fields
+
+
+def _uuid_or_none(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
+
+
+def _without_input(error: ValidationError) -> str:
+    """The problems of a validation, each with its place; never the value, which may hold anything."""
+    problems: Sequence[str] = [
+        f"{'.'.join(str(part) for part in item['loc']) or 'body'}: {item['type']}"
+        for item in error.errors(include_input=False, include_url=False, include_context=False)[:5]
+    ]
+    return "; ".join(problems)[:400]

@@ -1,0 +1,194 @@
+"""The error catalogue: one code for one kind of trouble; the same in events, problem bodies, logs, spans and CLI."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+
+class ErrorCode(StrEnum):
+    """The codes. A code never changes its meaning and is never used again."""
+
+    VAPI_UNREACHABLE = "TS-101"
+    VAPI_SERVER_ERROR = "TS-102"
+    VAPI_RATE_LIMITED = "TS-103"
+    VAPI_ANSWER_UNKNOWN = "TS-104"
+    VAPI_ANSWER_INVALID = "TS-105"
+    VAPI_CONFLICT = "TS-106"
+    SEND_WINDOW_MISSED = "TS-107"
+    VAPI_KEY_REFUSED = "TS-201"
+    VAPI_PAYMENT_REQUIRED = "TS-202"
+    TOOL_REFUSED = "TS-301"
+    ASSISTANT_REFUSED = "TS-302"
+    ASSISTANT_MISSING = "TS-303"
+    ASSISTANT_WITHOUT_MODEL = "TS-304"
+    ASSISTANT_OUTDATED = "TS-305"
+    REQUEST_UNREADABLE = "TS-401"
+    ASSISTANT_REMOVED = "TS-402"
+    ORGANIZATION_CLOSED = "TS-403"
+    INVALID_REQUEST = "TS-901"
+    UNAUTHENTICATED = "TS-902"
+    FORBIDDEN = "TS-903"
+    NOT_FOUND = "TS-904"
+    BODY_TOO_LARGE = "TS-905"
+    IDEMPOTENCY_MISMATCH = "TS-906"
+    IDEMPOTENCY_IN_PROGRESS = "TS-907"
+    ASSISTANT_ID_UNAVAILABLE = "TS-908"
+    ALREADY_EXISTS = "TS-909"
+    NOT_READY = "TS-910"
+    INTERNAL = "TS-999"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorEntry:
+    """What a code means, whether it mends itself, who acts and what they do."""
+
+    code: ErrorCode
+    title: str
+    meaning: str
+    retryable: bool
+    who_acts: str
+    what_to_do: str
+
+
+def _entry(code: ErrorCode, title: str, meaning: str, retryable: bool, who_acts: str, what_to_do: str) -> ErrorEntry:
+    return ErrorEntry(code, title, meaning, retryable, who_acts, what_to_do)
+
+
+_ENTRIES: Final = (
+    _entry(
+        ErrorCode.VAPI_UNREACHABLE, "Vapi unreachable",
+        "No connection to Vapi could be made, so nothing was sent.",
+        True, "nobody", "It is retried, 1 s doubling to 5 min. If it lasts, check the network and Vapi's status page.",
+    ),
+    _entry(
+        ErrorCode.VAPI_SERVER_ERROR, "Vapi server error",
+        "Vapi answered a read with a 5xx status.",
+        True, "nobody", "It is retried. If it lasts, check Vapi's status page.",
+    ),
+    _entry(
+        ErrorCode.VAPI_RATE_LIMITED, "Vapi rate limit",
+        "Vapi answered 429: the credential's requests of this minute are used up.",
+        True, "nobody", "It is retried in the next minute. If it is common, ask Vapi for a higher limit.",
+    ),
+    _entry(
+        ErrorCode.VAPI_ANSWER_UNKNOWN, "answer unknown",
+        "A write was sent, but its answer was lost, late or a 5xx: it may or may not have happened.",
+        True, "nobody", "After the settle time Vapi is asked what is there; it is adopted or done again.",
+    ),
+    _entry(
+        ErrorCode.VAPI_ANSWER_INVALID, "answer invalid",
+        "Vapi's answer could not be read as what was asked for.",
+        True, "nobody", "It is retried. If it lasts, Vapi's API has changed: tell the developers.",
+    ),
+    _entry(
+        ErrorCode.VAPI_CONFLICT, "conflict at Vapi",
+        "Vapi answered 409: another write to the same resource was under way.",
+        True, "nobody", "It is retried.",
+    ),
+    _entry(
+        ErrorCode.SEND_WINDOW_MISSED, "send window missed",
+        "Too much time passed between writing down the intent and sending, so nothing was sent.",
+        True, "nobody", "It is retried. If it is common, the process lacks CPU or the database is slow.",
+    ),
+    _entry(
+        ErrorCode.VAPI_KEY_REFUSED, "Vapi key refused",
+        "Vapi answered 401 or 403: the API key is wrong, revoked or not allowed to do this.",
+        True, "platform operator", "Set a working key; open work goes on by itself.",
+    ),
+    _entry(
+        ErrorCode.VAPI_PAYMENT_REQUIRED, "Vapi payment required",
+        "Vapi answered 402: the account is out of credit or over its limit.",
+        True, "platform operator", "Settle the account at Vapi; open work goes on by itself.",
+    ),
+    _entry(
+        ErrorCode.TOOL_REFUSED, "tool refused",
+        "Vapi refused the tool's definition (4xx).",
+        False, "developers", "Correct the tool definition and release it; then save the assistant again.",
+    ),
+    _entry(
+        ErrorCode.ASSISTANT_REFUSED, "assistant refused",
+        "Vapi refused the assistant (4xx).",
+        False, "clinic", "Correct what Vapi names in the message and save the assistant again.",
+    ),
+    _entry(
+        ErrorCode.ASSISTANT_MISSING, "assistant missing at Vapi",
+        "The assistant does not exist at Vapi any more: somebody deleted it there.",
+        False, "clinic", "Save the assistant again; a new one is made.",
+    ),
+    _entry(
+        ErrorCode.ASSISTANT_WITHOUT_MODEL, "assistant without a model",
+        "The assistant at Vapi has no model, so there is nothing to link tools to.",
+        False, "clinic", "Choose a model for the assistant and save it.",
+    ),
+    _entry(
+        ErrorCode.ASSISTANT_OUTDATED, "assistant outdated at Vapi",
+        "Vapi kept showing an older version of the assistant than the newest save.",
+        False, "clinic", "Save the assistant again.",
+    ),
+    _entry(
+        ErrorCode.REQUEST_UNREADABLE, "request unreadable",
+        "The message of this save could not be read; its bytes are kept as a dead letter.",
+        False, "developers", "Look at the dead letter, correct the producer, then sync the assistant.",
+    ),
+    _entry(
+        ErrorCode.ASSISTANT_REMOVED, "assistant removed",
+        "The assistant was deleted before its tools were synced.",
+        False, "nobody", "Nothing: the assistant is gone.",
+    ),
+    _entry(
+        ErrorCode.ORGANIZATION_CLOSED, "organization closed",
+        "The organization was deleted before the tools were synced.",
+        False, "nobody", "Nothing: the organization is gone.",
+    ),
+    _entry(
+        ErrorCode.INVALID_REQUEST, "invalid request", "The request does not have the documented form.",
+        False, "caller", "Correct what the problem body lists.",
+    ),
+    _entry(
+        ErrorCode.UNAUTHENTICATED, "not authenticated", "The bearer token is missing, wrong or expired.",
+        False, "caller", "Send a valid token.",
+    ),
+    _entry(
+        ErrorCode.FORBIDDEN, "not allowed", "The token's role may not do this.",
+        False, "caller", "Use a token with the role that the route names.",
+    ),
+    _entry(
+        ErrorCode.NOT_FOUND, "not found", "There is no such resource for this caller.",
+        False, "caller", "Check the id.",
+    ),
+    _entry(
+        ErrorCode.BODY_TOO_LARGE, "body too large", "The request body is over 64 KiB.",
+        False, "caller", "Send less.",
+    ),
+    _entry(
+        ErrorCode.IDEMPOTENCY_MISMATCH, "idempotency key used before",
+        "The Idempotency-Key was used with another request.",
+        False, "caller", "Use a new key for a new request.",
+    ),
+    _entry(
+        ErrorCode.IDEMPOTENCY_IN_PROGRESS, "idempotent request in progress",
+        "The first request with this Idempotency-Key has not been answered yet.",
+        True, "caller", "Ask again in a moment, with the same key.",
+    ),
+    _entry(
+        ErrorCode.ASSISTANT_ID_UNAVAILABLE, "assistant id not available",
+        "The Vapi assistant id cannot be used for this agent.",
+        False, "caller", "Leave it out to have a new assistant made, or ask the platform operator.",
+    ),
+    _entry(
+        ErrorCode.ALREADY_EXISTS, "already exists", "A resource with this id exists.",
+        False, "caller", "Use another id, or PATCH the one that exists.",
+    ),
+    _entry(
+        ErrorCode.NOT_READY, "not ready", "The service waits for its database or for Kafka.",
+        True, "platform operator", "See the reasons in /readyz.",
+    ),
+    _entry(
+        ErrorCode.INTERNAL, "internal error", "A fault of ours.",
+        True, "developers", "Look up the trace id in the log.",
+    ),
+)  # fmt: skip
+
+CATALOGUE: Final = MappingProxyType({entry.code: entry for entry in _ENTRIES})
+"""Every code and its entry."""

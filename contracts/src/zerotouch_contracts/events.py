@@ -1,0 +1,161 @@
+"""The messages on Kafka.
+
+``assistants.v1`` holds what assistant-api says, ``tool-sync.outcomes.v1`` what tool-sync says. Schemas only grow: a new
+field is optional with a default, no field is removed, renamed or narrowed, and a reader ignores what it does not
+know.
+
+Every save ends in exactly one outcome: each ``AssistantSaved`` is named by its request id in exactly one
+``ToolsSynced`` or ``ToolSyncFailed``.
+"""
+
+from typing import Annotated, ClassVar, Final, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from zerotouch_contracts.errors import ErrorCode
+from zerotouch_contracts.text import Identifier, Sha256Hex, Storable, TraceId
+
+REQUESTS_PER_OUTCOME_MAX: Final = 100
+"""More settled requests than this go into further outcomes."""
+
+Tier = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[a-z][a-z0-9-]*$")]
+SaveCause = Literal["save", "sync", "auto_sync", "repair"]
+"""``save``: the row was written, over HTTP or SQL; ``sync``, ``auto_sync``: somebody asked; ``repair``: assistant-api
+wrote its revision again because something older was found at Vapi."""
+OutcomeCause = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[a-z][a-z_]*$")]
+"""Why an outcome came that no save asked for. Open; now ``recovered``, ``tier``, ``setting``, ``rollout`` and
+``drift``."""
+ToolName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+Revision = Annotated[int, Field(ge=1, le=2**53 - 1)]
+Sequence = Annotated[int, Field(ge=1, le=2**53 - 1)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200), Storable]
+Code = Annotated[str, StringConstraints(pattern=r"^TS-[0-9]{3}$")]
+"""A code of the error catalogue. Open: a reader may meet a newer code than it knows."""
+
+
+class Message(BaseModel):
+    """What all messages share: immutable, and unknown fields of a newer schema are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    TYPE: ClassVar[str]
+    org_id: UUID
+
+
+class OrganizationSaved(Message):
+    """A clinic was created (revision 1) or changed."""
+
+    TYPE: ClassVar[str] = "zerotouch.OrganizationSaved.v1"
+    revision: Revision
+    name: Name
+    tier: Tier = "basic"
+
+
+class OrganizationDeleted(Message):
+    """A clinic was deleted; nothing of it follows."""
+
+    TYPE: ClassVar[str] = "zerotouch.OrganizationDeleted.v1"
+
+
+class AssistantSaved(Message):
+    """Revision ``revision`` of an assistant is in Vapi, and its tools must be there too.
+
+    ``assistant_id`` is Vapi's; ``model_hash`` is :func:`zerotouch_contracts.canonical.model_hash` of Vapi's answer.
+    """
+
+    TYPE: ClassVar[str] = "zerotouch.AssistantSaved.v1"
+    request_id: UUID
+    agent_id: Identifier
+    assistant_id: Identifier
+    revision: Revision
+    model_hash: Sha256Hex
+    cause: SaveCause
+
+
+class AssistantDeleted(Message):
+    """An assistant was deleted."""
+
+    TYPE: ClassVar[str] = "zerotouch.AssistantDeleted.v1"
+    agent_id: Identifier
+    assistant_id: Identifier | None = None
+
+
+class SyncedTool(BaseModel):
+    """A tool that is registered in Vapi and linked to the assistant."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    name: ToolName
+    vapi_tool_id: Identifier
+    definition_version: Annotated[int, Field(ge=1)]
+
+
+class FailedTool(BaseModel):
+    """A wanted tool that the assistant lacks, and why."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    name: ToolName
+    code: Code
+
+
+class SettledRequest(BaseModel):
+    """A save that this outcome answers, and its trace."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    request_id: UUID
+    trace_id: TraceId | None = None
+
+
+class Outcome(Message):
+    """What both outcomes share. ``tools`` is the assistant's whole tool set afterwards, never a difference.
+
+    ``sequence`` counts an org's published messages, 1, 2, 3 …: the last one + 1 is next, a lower one is a repeat, a
+    higher one shows a hole. ``agent_id``, ``assistant_id`` and ``revision`` are null where the request was unreadable.
+    """
+
+    sequence: Sequence
+    agent_id: Identifier | None
+    assistant_id: Identifier | None
+    revision: Revision | None
+    vapi_account: Identifier = "platform"
+    tools: tuple[SyncedTool, ...]
+    failed_tools: tuple[FailedTool, ...] = ()
+    requests: Annotated[tuple[SettledRequest, ...], Field(max_length=REQUESTS_PER_OUTCOME_MAX)] = ()
+    cause: OutcomeCause | None = None
+
+
+class ToolsSynced(Outcome):
+    """All wanted tools are registered in Vapi and linked to the assistant."""
+
+    TYPE: ClassVar[str] = "zerotouch.ToolsSynced.v1"
+
+
+class ToolSyncFailed(Outcome):
+    """The assistant works, but lacks at least one tool; ``code`` says why. The org is looked at again by itself."""
+
+    TYPE: ClassVar[str] = "zerotouch.ToolSyncFailed.v1"
+    code: Code
+    message: Annotated[str, StringConstraints(max_length=500), Storable] = ""
+
+
+class AssistantDiverged(Message):
+    """Vapi shows an older version of the assistant than the newest save; assistant-api writes ``revision`` again."""
+
+    TYPE: ClassVar[str] = "zerotouch.AssistantDiverged.v1"
+    sequence: Sequence
+    agent_id: Identifier
+    assistant_id: Identifier
+    revision: Revision
+    code: Code = ErrorCode.ASSISTANT_OUTDATED.value
+
+
+AssistantMessage = OrganizationSaved | OrganizationDeleted | AssistantSaved | AssistantDeleted
+OutcomeMessage = ToolsSynced | ToolSyncFailed | AssistantDiverged
+
+ASSISTANT_MESSAGES: Final[tuple[type[AssistantMessage], ...]] = (
+    OrganizationSaved,
+    OrganizationDeleted,
+    AssistantSaved,
+    AssistantDeleted,
+)
+OUTCOME_MESSAGES: Final[tuple[type[OutcomeMessage], ...]] = (ToolsSynced, ToolSyncFailed, AssistantDiverged)

@@ -1,0 +1,27 @@
+"""String types for everything that comes from outside.
+
+pydantic accepts U+0000 and, in its python mode, lone surrogates; PostgreSQL refuses both (SQLSTATE 22P05, 22021).
+A value that passes here can be stored, hashed and published.
+"""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, StringConstraints
+
+
+def require_storable(value: str) -> str:
+    """Return ``value``, or raise ``ValueError`` where it holds U+0000 or a lone surrogate."""
+    if "\x00" in value:
+        raise ValueError("must not contain U+0000")
+    if any(0xD800 <= ord(char) <= 0xDFFF for char in value):
+        raise ValueError("must not contain a lone surrogate")
+    return value
+
+
+Storable = AfterValidator(require_storable)
+
+Text = Annotated[str, Storable]
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
+"""An id that was made by somebody else: an agent's, or Vapi's. 1 to 64 of ``A-Z a-z 0-9 . _ : -``."""
+Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+TraceId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]

@@ -1,0 +1,157 @@
+"""The unified tool definitions: one pydantic model of the arguments is the single source.
+
+Its JSON Schema is registered with Vapi, is described in the assistant's prompt, and validates the call in the webhook.
+
+Vapi tools have no metadata, no idempotency key and no name filter. What identifies a tool as ours is the installation
+id (a server header) together with the static parameter ``organization_id`` and the function's name: see
+:class:`Marker`.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+from zerotouch_contracts.text import Storable
+
+INSTALLATION_HEADER: Final = "X-Zerotouch-Installation"
+ORGANIZATION_PARAMETER: Final = "organization_id"
+VERSION_PARAMETER: Final = "definition_version"
+
+_SCHEMA_KEYS: Final = ("type", "description", "format", "pattern", "enum", "items")
+"""The keys that Vapi documents for a property (OpenAPI of 2026-08-20); others are checked by us, not by the model."""
+
+
+def _phone(value: str) -> str:
+    digits = re.sub(r"[\s().-]", "", value)
+    if not re.fullmatch(r"\+?[0-9]{5,15}", digits):
+        raise ValueError("must be a phone number of 5 to 15 digits, optionally with a leading +")
+    return digits
+
+
+class ToolArguments(BaseModel):
+    """What all argument models share: camelCase names on the wire, nothing unknown."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, str_strip_whitespace=True, hide_input_in_errors=True
+    )
+
+
+class BookClinicAppointment(ToolArguments):
+    """The arguments of ``bookClinicAppointment``."""
+
+    patient_name: Annotated[str, StringConstraints(min_length=1, max_length=120), Storable] = Field(
+        description="Full name of the patient."
+    )
+    patient_phone: Annotated[str, StringConstraints(max_length=40), Storable, AfterValidator(_phone)] = Field(
+        description="Phone number of the patient, with country code where the caller gives one."
+    )
+    service: Annotated[str, StringConstraints(min_length=1, max_length=120), Storable] = Field(
+        description="What the appointment is for, for example check-up or cleaning."
+    )
+    appointment_date: dt.date = Field(description="Day of the appointment in the clinic's time zone, as YYYY-MM-DD.")
+    appointment_time: Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = Field(
+        description="Start of the appointment in the clinic's time zone, 24-hour clock, as HH:MM."
+    )
+    notes: Annotated[str, StringConstraints(max_length=1000), Storable] = Field(
+        default="", description="Anything else that the clinic should know. Leave it out if there is nothing."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ToolDefinition:
+    """A tool of the blueprint. ``tier`` is the lowest tier that gets it; ``version`` rises with every change.
+
+    ``asynchronous`` is Vapi's ``async``: true means that the model does not wait and never hears the result.
+    """
+
+    name: str
+    version: int
+    description: str
+    arguments: type[ToolArguments]
+    asynchronous: bool
+    timeout_seconds: int
+    tier: str = "basic"
+
+    def parameters_schema(self) -> dict[str, Any]:
+        """The JSON Schema of the arguments, in the subset that Vapi documents."""
+        schema = self.arguments.model_json_schema(by_alias=True)
+        properties: Mapping[str, Mapping[str, Any]] = schema["properties"]
+        return {
+            "type": "object",
+            "properties": {
+                name: {key: spec[key] for key in _SCHEMA_KEYS if key in spec} for name, spec in properties.items()
+            },
+            "required": list(schema.get("required", ())),
+        }
+
+    def vapi_payload(
+        self, org_id: UUID, *, server_url: str, installation_id: UUID, credential_id: str | None = None
+    ) -> dict[str, Any]:
+        """The body of ``POST /tool`` for one org. What it holds decides the definition hash of the org's tool."""
+        server: dict[str, Any] = {
+            "url": server_url,
+            "timeoutSeconds": self.timeout_seconds,
+            "headers": {INSTALLATION_HEADER: str(installation_id)},
+        }
+        if credential_id is not None:
+            server["credentialId"] = credential_id
+        return {
+            "type": "function",
+            "async": self.asynchronous,
+            "function": {
+                "name": self.name,
+                "description": self.description,
+                "parameters": self.parameters_schema(),
+            },
+            "server": server,
+            "parameters": [
+                {"key": ORGANIZATION_PARAMETER, "value": str(org_id)},
+                {"key": VERSION_PARAMETER, "value": self.version},
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Which of our tools a tool at Vapi is: the only identity that survives a lost answer."""
+
+    installation_id: UUID
+    org_id: UUID
+    name: str
+
+    @classmethod
+    def of(cls, tool: object) -> "Marker | None":
+        """The marker of a tool as Vapi returns it, or None where it is not one of ours."""
+        if not isinstance(tool, Mapping):
+            return None
+        try:
+            static = {item["key"]: item["value"] for item in tool["parameters"]}
+            return cls(
+                installation_id=UUID(tool["server"]["headers"][INSTALLATION_HEADER]),
+                org_id=UUID(static[ORGANIZATION_PARAMETER]),
+                name=str(tool["function"]["name"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return None
+
+
+BOOK_CLINIC_APPOINTMENT: Final = ToolDefinition(
+    name="bookClinicAppointment",
+    version=1,
+    description=(
+        "Books an appointment at this clinic. Use it once the caller has named the patient, a phone number, the"
+        " service, a day and a time, and has agreed to them."
+    ),
+    arguments=BookClinicAppointment,
+    asynchronous=True,
+    timeout_seconds=20,
+)
+
+DEFINITIONS: Final[tuple[ToolDefinition, ...]] = (BOOK_CLINIC_APPOINTMENT,)
+"""The newest version of every tool that is registered with Vapi."""

@@ -1,0 +1,33 @@
+"""The topics, and the rules that hold for all of them.
+
+- Created by deploy, never by a client: a missing topic is an error, not something to make on the way.
+- The key of every record is the org id in lower-case text form, so one org's records keep their order.
+- The number of partitions is fixed at creation: changing it would move keys and break that order.
+- Infinite retention and never compacted: a subscriber can rebuild from the topic, and a late duplicate of a zombie
+  relay must not replace a newer record.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+PARTITIONS_DEFAULT: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic as deploy creates it; ``configs`` are Kafka topic settings."""
+
+    name: str
+    partitions: int = PARTITIONS_DEFAULT
+    configs: dict[str, str] = field(default_factory=dict)
+
+
+_KEEP_FOR_EVER: Final = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
+
+ASSISTANTS: Final = Topic("assistants.v1", configs=dict(_KEEP_FOR_EVER))
+"""What assistant-api says: organizations and assistants were saved or deleted."""
+
+OUTCOMES: Final = Topic("tool-sync.outcomes.v1", configs=dict(_KEEP_FOR_EVER))
+"""What tool-sync says: the outcome of every save, and every later change that no save asked for."""
+
+TOPICS: Final[tuple[Topic, ...]] = (ASSISTANTS, OUTCOMES)
