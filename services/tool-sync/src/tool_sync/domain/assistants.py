@@ -1,0 +1,30 @@
+"""What a run learns of an assistant from its own events; the projection ``assistants`` folds the same in SQL."""
+
+from dataclasses import replace
+
+from tool_sync.domain.events import (
+    AssistantDiverged,
+    AssistantLinked,
+    AssistantSynced,
+    AssistantSyncFailed,
+    DriftDetected,
+    Event,
+)
+from tool_sync.domain.toolset import Assistant
+
+
+def evolve_assistant(assistant: Assistant, event: Event) -> Assistant:
+    """The row after an event of the toolset stream that names this assistant; other events change nothing."""
+    match event:
+        case AssistantLinked():
+            return replace(assistant, base_hash=event.base_hash, written_hash=event.model_hash, linked=event.tools)
+        case AssistantSynced():
+            return replace(assistant, synced=event.tools, failed=False)
+        case AssistantSyncFailed():
+            return replace(assistant, synced=event.tools, failed=True)
+        case AssistantDiverged():
+            return replace(assistant, diverged_revision=event.revision)
+        case DriftDetected():
+            return replace(assistant, drift_hash=event.model_hash)
+        case _:
+            return assistant

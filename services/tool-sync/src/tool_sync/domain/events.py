@@ -1,0 +1,302 @@
+"""What can have happened: every event that the log holds.
+
+Two streams per org. ``org-<id>`` is what arrived from outside and is appended without an expected version.
+``toolset-<id>`` is what we did, written only by the holder of the org's lease at the expected version. A third kind,
+``blueprint-<tool>``, holds the published versions of a tool's definition and belongs to no org.
+
+Events are never edited and never renamed: a new field gets a default, a new meaning gets a new type. Data holds ids,
+codes and tool names only; never a secret, a prompt or anything about a patient.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+# --- org-<id>: what arrived -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OrgRegistered:
+    """A clinic was created."""
+
+    tier: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrgTierChanged:
+    """A clinic was saved again; its tier may be another one now."""
+
+    tier: str
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRequested:
+    """Revision ``revision`` of an assistant is in Vapi: its tools must be there too. This request needs an outcome."""
+
+    request_id: UUID
+    agent_id: str
+    assistant_id: str
+    revision: int
+    model_hash: str
+    cause: str
+    trace_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestUnreadable:
+    """A save whose message could not be read; its bytes are a dead letter, and it still gets its outcome."""
+
+    request_id: UUID
+    trace_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantRemoved:
+    """An assistant was deleted."""
+
+    agent_id: str
+    assistant_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrgClosed:
+    """A clinic was deleted; nothing of it follows."""
+
+
+# --- toolset-<id>: what we did ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRef:
+    """A tool at Vapi, with the definition that it was made from."""
+
+    name: str
+    vapi_tool_id: str
+    definition_version: int
+    definition_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRegistrationStarted:
+    """``POST /tool`` is about to be sent. Without an answer in the log it may or may not have happened."""
+
+    attempt_id: UUID
+    account: str
+    name: str
+    definition_version: int
+    definition_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRegistered:
+    """The org has this tool. ``adopted``: found at Vapi after an answer was lost, not made by this attempt's answer."""
+
+    attempt_id: UUID
+    account: str
+    name: str
+    vapi_tool_id: str
+    definition_version: int
+    definition_hash: str
+    answer_hash: str
+    adopted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUpdateStarted:
+    """``PATCH /tool`` is about to be sent: the definition is another one than the org's tool was made from."""
+
+    attempt_id: UUID
+    account: str
+    name: str
+    vapi_tool_id: str
+    definition_version: int
+    definition_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUpdated:
+    """The org's tool now has this definition; its id, and so every link to it, stays."""
+
+    attempt_id: UUID
+    account: str
+    name: str
+    vapi_tool_id: str
+    definition_version: int
+    definition_hash: str
+    answer_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolVanished:
+    """The org's tool does not exist at Vapi any more: somebody deleted it there. It is registered anew."""
+
+    account: str
+    name: str
+    vapi_tool_id: str
+    definition_version: int
+    definition_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantLinkStarted:
+    """``PATCH /assistant`` is about to be sent. ``base_hash`` is the model hash of what it is built on."""
+
+    attempt_id: UUID
+    account: str
+    agent_id: str
+    assistant_id: str
+    base_hash: str
+    tools: tuple[ToolRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantLinked:
+    """The assistant has these tools of ours. The hashes are model hashes: of what we read, and of Vapi's answer."""
+
+    attempt_id: UUID
+    account: str
+    agent_id: str
+    assistant_id: str
+    base_hash: str
+    model_hash: str
+    answer_hash: str
+    tools: tuple[ToolRef, ...]
+
+
+AttemptEnd = Literal["not_sent", "refused", "unknown", "absent"]
+"""How an attempt failed. ``not_sent``: nothing left this process; ``refused``: Vapi answered that it did not do it;
+``unknown``: it may have happened, so the attempt stays open until the settle time; ``absent``: looked after the settle
+time, and it had not happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncAttemptFailed:
+    """A step failed. ``subject`` is ``tool:<name>`` or ``agent:<id>``; the next try is due at ``retry_at``.
+
+    ``failures`` counts in a row; ``retry_at`` is null where only a new save, another definition or an operator helps.
+    ``attempt_id`` is null where a read failed, which needs no attempt.
+    """
+
+    subject: str
+    attempt_id: UUID | None
+    end: AttemptEnd
+    code: str
+    failures: int
+    retry_at: datetime | None
+    definition_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A request that an outcome answers."""
+
+    request_id: UUID
+    trace_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantSynced:
+    """The assistant has all its tools. Settles the requests of its agent up to ``settled_through`` (a position).
+
+    ``sequence`` numbers the org's published events; null where the event is not published.
+    """
+
+    agent_id: str
+    assistant_id: str
+    revision: int
+    account: str
+    tools: tuple[ToolRef, ...]
+    requests: tuple[Settled, ...]
+    settled_through: int
+    cause: str | None
+    sequence: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFailure:
+    """A wanted tool that the assistant lacks."""
+
+    name: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantSyncFailed:
+    """The assistant lacks tools. Ends its requests, not the work: where ``look_at`` is set it is looked at again then.
+
+    ``agent_id``, ``assistant_id`` and ``revision`` are null where the request was unreadable.
+    """
+
+    agent_id: str | None
+    assistant_id: str | None
+    revision: int | None
+    account: str
+    tools: tuple[ToolRef, ...]
+    failed_tools: tuple[ToolFailure, ...]
+    code: str
+    requests: tuple[Settled, ...]
+    settled_through: int
+    look_at: datetime | None
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantDiverged:
+    """Vapi shows an older version than the newest save; assistant-api is asked to write ``revision`` again."""
+
+    agent_id: str
+    assistant_id: str
+    revision: int
+    model_hash: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class DriftDetected:
+    """The assistant at Vapi is neither a saved version nor our own answer: somebody else changed it. Linked on top."""
+
+    agent_id: str
+    assistant_id: str
+    model_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrgSettled:
+    """Everything that concerned the whole org up to ``settled_through`` (a position) is done."""
+
+    settled_through: int
+
+
+# --- blueprint-<tool> -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class BlueprintPublished:
+    """A version of a tool's definition is what every org of the tier, or a higher one, gets from now on."""
+
+    name: str
+    version: int
+    tier: str
+    asynchronous: bool
+    definition_hash: str
+
+
+OrgEvent = OrgRegistered | OrgTierChanged | SyncRequested | RequestUnreadable | AssistantRemoved | OrgClosed
+ToolsetEvent = (
+    ToolRegistrationStarted
+    | ToolRegistered
+    | ToolUpdateStarted
+    | ToolUpdated
+    | ToolVanished
+    | AssistantLinkStarted
+    | AssistantLinked
+    | SyncAttemptFailed
+    | AssistantSynced
+    | AssistantSyncFailed
+    | AssistantDiverged
+    | DriftDetected
+    | OrgSettled
+)
+BlueprintEvent = BlueprintPublished
+Event = OrgEvent | ToolsetEvent | BlueprintEvent

@@ -1,0 +1,50 @@
+"""What linking reads and changes in an assistant's ``model``, and whose version of the assistant it is looking at."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+
+from tool_sync.domain.events import ToolRef
+from tool_sync.domain.toolset import Assistant
+
+
+class Seen(Enum):
+    """Whose version of an assistant was read from Vapi."""
+
+    CURRENT = "current"
+    """The newest saved one, or Vapi's answer to our own write on it."""
+    OUTDATED = "outdated"
+    """An older revision, or our own write on an older revision: a save was overwritten."""
+    FOREIGN = "foreign"
+    """Neither saved nor written by us: a save on its way, or somebody in the dashboard."""
+
+
+def whose(assistant: Assistant, model_hash: str) -> Seen:
+    """Compare what was read with what the log knows, in the order of the design's two-writers rule."""
+    newest = assistant.saved[-1][1] if assistant.saved else None
+    if newest is None or model_hash == newest:
+        return Seen.CURRENT
+    if model_hash == assistant.written_hash and assistant.base_hash == newest:
+        return Seen.CURRENT
+    if model_hash in (assistant.written_hash, assistant.base_hash):
+        return Seen.OUTDATED
+    if any(model_hash == saved_hash for _, saved_hash in assistant.saved[:-1]):
+        return Seen.OUTDATED
+    return Seen.FOREIGN
+
+
+def relinked(
+    model: Mapping[str, object], ours_before: Iterable[ToolRef], target: Sequence[ToolRef]
+) -> list[object] | None:
+    """The ``toolIds`` that make ``target`` linked, or None where they are linked already.
+
+    Foreign ids keep their place. An id pinned in ``toolRefs`` counts as linked, as Vapi drops it from ``toolIds``. Ids
+    that we linked before and that are no longer wanted are taken out, since a dangling id makes the live call fail.
+    """
+    tool_ids, tool_refs = model.get("toolIds"), model.get("toolRefs")
+    current: list[object] = list(tool_ids) if isinstance(tool_ids, list) else []
+    pinned = {ref.get("toolId") for ref in tool_refs if isinstance(ref, Mapping)} if isinstance(tool_refs, list) else ()
+    wanted = [ref.vapi_tool_id for ref in target]
+    stale = {ref.vapi_tool_id for ref in ours_before} - set(wanted)
+    kept = [tool_id for tool_id in current if tool_id not in stale]
+    new = kept + [tool_id for tool_id in wanted if tool_id not in kept and tool_id not in pinned]
+    return None if new == current else new

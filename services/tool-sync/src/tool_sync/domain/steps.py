@@ -1,0 +1,383 @@
+"""What is due now, and when to look again: ``next_steps(state, …, now) -> Plan``.
+
+    every wanted tool      registered, or updated where its definition changed; each stands alone
+    every lost answer      looked up once it can no longer land (the settle time)
+    every assistant        linked once no tool step is due or under way, then settled by an outcome
+                           (with work)
+
+Nothing here waits: what is not due yet becomes ``Plan.next_due``, and the org is released until then.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from tool_sync.domain.decider import Command, SettleFailed, SettleOrg, SettleSynced
+from tool_sync.domain.events import SyncRequested, ToolFailure, ToolRef
+from tool_sync.domain.retry import retry_at
+from tool_sync.domain.toolset import (
+    OUTDATED_CODE,
+    Assistant,
+    Attempt,
+    Failure,
+    Request,
+    Toolset,
+    agent_subject,
+    tool_subject,
+)
+from tool_sync.domain.wanted import WantedTool
+
+REMOVED_CODE: Final = "TS-402"
+CLOSED_CODE: Final = "TS-403"
+UNREADABLE_CODE: Final = "TS-401"
+NOT_YET_CODE: Final = "TS-104"
+"""For a tool whose answer is still unknown when its save is given up."""
+
+CAUSE_RECOVERED: Final = "recovered"
+CAUSE_TIER: Final = "tier"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How long things may take; the reasons are in the settings."""
+
+    settle: timedelta
+    give_up: timedelta
+    look_again: timedelta
+    diverged_look: timedelta
+    diverged_give_up: timedelta
+    retry_seconds_base: float
+    retry_seconds_max: float
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterTool:
+    """``POST /tool``."""
+
+    tool: WantedTool
+
+    @property
+    def subject(self) -> str:
+        return tool_subject(self.tool.name)
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateTool:
+    """``PATCH /tool``: the definition changed."""
+
+    tool: WantedTool
+    current: ToolRef
+
+    @property
+    def subject(self) -> str:
+        return tool_subject(self.tool.name)
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveAttempt:
+    """Look what became of a write whose answer was lost."""
+
+    attempt: Attempt
+
+    @property
+    def subject(self) -> str:
+        return self.attempt.subject
+
+
+@dataclass(frozen=True, slots=True)
+class LinkAssistant:
+    """Read the assistant, link ``target`` where it is not linked, and remember that it was seen so."""
+
+    assistant: Assistant
+    target: tuple[ToolRef, ...]
+    through: int
+
+    @property
+    def subject(self) -> str:
+        return agent_subject(self.assistant.agent_id)
+
+
+Step = RegisterTool | UpdateTool | ResolveAttempt | LinkAssistant
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """In this run the assistant was seen with these tools, after everything up to ``through`` had been loaded."""
+
+    tools: tuple[ToolRef, ...]
+    through: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What this run knows beyond the log: assistants seen linked, subjects at work, and org-wide work found."""
+
+    seen: Mapping[str, Seen] = field(default_factory=dict)
+    busy: frozenset[str] = frozenset()
+    org_wide_agents: frozenset[str] | None = None
+    """Assistants whose tools are not the wanted ones; None where this run has not looked yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Effects to start, decisions to write down, and when to look again (None: when something arrives)."""
+
+    steps: tuple[Step, ...] = ()
+    commands: tuple[Command, ...] = ()
+    next_due: datetime | None = None
+    look_org_wide: bool = False
+    """The run should find the assistants that org-wide work concerns, and ask again."""
+
+
+def retry_time(state: Toolset, subject: str, now: datetime, jitter: float, policy: Policy) -> datetime:
+    """When a retryable failure of ``subject`` is tried again: back-off while a save waits, then every look."""
+    if not state.requests:
+        return now + policy.look_again
+    failure = state.failures.get(subject)
+    return retry_at(
+        now,
+        (failure.count if failure else 0) + 1,
+        jitter,
+        seconds_base=policy.retry_seconds_base,
+        seconds_max=policy.retry_seconds_max,
+    )
+
+
+def next_steps(
+    state: Toolset,
+    assistants: Mapping[str, Assistant],
+    wanted: tuple[WantedTool, ...],
+    now: datetime,
+    policy: Policy,
+    progress: Progress,
+    account: str,
+) -> Plan:
+    """What to do next for one org. ``assistants`` holds the rows of those with work (see :func:`agents_with_work`)."""
+    commands: list[Command] = list(_unreadable(state, account))
+    if state.closed:
+        commands += _all_closed(state, account)
+        if state.org_wide_through is not None:
+            commands.append(SettleOrg(state.org_wide_through))
+        return Plan(commands=tuple(commands))
+    due = _Due(now)
+    steps: list[Step] = list(_lost_answers(state, policy, progress, due))
+    tool_steps = list(_tool_steps(state, wanted, progress, due)) if _has_work(state, progress, now, due) else []
+    steps += tool_steps
+    tools_in_motion = (
+        bool(tool_steps)
+        or any(step.subject.startswith("tool:") for step in steps)
+        or any(subject.startswith("tool:") for subject in progress.busy)
+    )
+    if not tools_in_motion:
+        view = _View(state, wanted, now, policy, progress, account, due)
+        for agent_id in agents_with_work(state, now, progress):
+            assistant = assistants.get(agent_id)
+            if assistant is None or agent_subject(agent_id) in progress.busy:
+                continue
+            step, command = view.assistant(assistant)
+            steps += [step] if step else []
+            commands += [command] if command else []
+    look_org_wide = False
+    if state.org_wide_through is not None and not steps and not commands and not progress.busy:
+        if progress.org_wide_agents is None:
+            look_org_wide = True
+        else:
+            commands.append(SettleOrg(state.org_wide_through))
+    return Plan(tuple(steps), tuple(commands), due.earliest, look_org_wide)
+
+
+def agents_with_work(state: Toolset, now: datetime, progress: Progress) -> tuple[str, ...]:
+    """Assistants with an open request, in the order of arrival, then those to look at again, then org-wide ones."""
+    asked = dict.fromkeys(r.agent_id for r in state.requests if r.agent_id is not None)
+    looks = dict.fromkeys(agent_id for agent_id, at in state.looks.items() if at <= now)
+    org_wide = dict.fromkeys(sorted(progress.org_wide_agents or ()))
+    return tuple({**asked, **looks, **org_wide})
+
+
+class _Due:
+    """The earliest time, after now, at which something becomes due."""
+
+    __slots__ = ("earliest", "now")
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.earliest: datetime | None = None
+
+    def later(self, at: datetime) -> bool:
+        """True, and remembered, where ``at`` is still to come."""
+        if at <= self.now:
+            return False
+        self.earliest = at if self.earliest is None else min(self.earliest, at)
+        return True
+
+
+def _has_work(state: Toolset, progress: Progress, now: datetime, due: _Due) -> bool:
+    looking = [at for at in state.looks.values() if not due.later(at)]
+    return bool(
+        any(r.agent_id for r in state.requests)
+        or looking
+        or (state.org_wide_through is not None and (state.tools or progress.org_wide_agents))
+    )
+
+
+def _unreadable(state: Toolset, account: str) -> Iterable[Command]:
+    through = max((r.position for r in state.requests if r.agent_id is None), default=None)
+    if through is not None:
+        yield SettleFailed(None, None, None, account, (), (), UNREADABLE_CODE, through, None)
+
+
+def _all_closed(state: Toolset, account: str) -> Iterable[Command]:
+    for agent_id, requests in _by_agent(state).items():
+        asked = requests[-1].asked
+        assert isinstance(asked, SyncRequested)
+        yield SettleFailed(
+            agent_id, asked.assistant_id, asked.revision, account, (), (), CLOSED_CODE, requests[-1].position, None
+        )
+
+
+def _by_agent(state: Toolset) -> dict[str, list[Request]]:
+    grouped: dict[str, list[Request]] = {}
+    for request in state.requests:
+        if request.agent_id is not None:
+            grouped.setdefault(request.agent_id, []).append(request)
+    return grouped
+
+
+def _lost_answers(state: Toolset, policy: Policy, progress: Progress, due: _Due) -> Iterable[ResolveAttempt]:
+    for attempt in state.attempts.values():
+        if attempt.subject in progress.busy:
+            continue
+        failure = state.failures.get(attempt.subject)
+        at = attempt.started_at + policy.settle
+        if failure is not None and failure.retry_at is not None:
+            at = max(at, failure.retry_at)
+        if not due.later(at):
+            yield ResolveAttempt(attempt)
+
+
+def _tool_steps(
+    state: Toolset, wanted: Iterable[WantedTool], progress: Progress, due: _Due
+) -> Iterable[RegisterTool | UpdateTool]:
+    open_subjects = {attempt.subject for attempt in state.attempts.values()}
+    for tool in wanted:
+        subject = tool_subject(tool.name)
+        current = state.tools.get(tool.name)
+        if is_current(current, tool) or subject in progress.busy or subject in open_subjects:
+            continue
+        failure = state.failures.get(subject)
+        if failure is not None:
+            if _is_permanent(failure, tool):
+                continue
+            if failure.retry_at is not None and due.later(failure.retry_at):
+                continue
+        yield RegisterTool(tool) if current is None else UpdateTool(tool, current)
+
+
+def is_current(current: ToolRef | None, tool: WantedTool) -> bool:
+    """True where the org's tool is as wanted, or newer than this release knows: a tool is never downgraded."""
+    if current is None:
+        return False
+    return current.definition_hash == tool.definition_hash or current.definition_version > tool.definition_version
+
+
+def _is_permanent(failure: Failure, tool: WantedTool) -> bool:
+    """Refused for good: asking again with the same definition would only be refused again."""
+    return failure.retry_at is None and failure.definition_hash == tool.definition_hash
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """Everything that the plan for one assistant depends on."""
+
+    state: Toolset
+    wanted: tuple[WantedTool, ...]
+    now: datetime
+    policy: Policy
+    progress: Progress
+    account: str
+    due: _Due
+
+    def assistant(self, assistant: Assistant) -> tuple[Step | None, Command | None]:
+        """The next step for one assistant, or the decision that ends its requests, or neither (it waits)."""
+        requests = [r for r in self.state.requests if r.agent_id == assistant.agent_id]
+        if assistant.removed:
+            return None, self._failed(assistant, requests, (), REMOVED_CODE, look=False)
+        subject = agent_subject(assistant.agent_id)
+        if any(attempt.subject == subject for attempt in self.state.attempts.values()):
+            return None, self._given_up(assistant, requests, NOT_YET_CODE)
+        failure = self.state.failures.get(subject)
+        if failure is not None and failure.retry_at is None:
+            return None, self._failed(assistant, requests, (), failure.code, look=False)
+        if failure is not None and failure.retry_at is not None and failure.retry_at > self.now:
+            given_up = self._given_up(assistant, requests, failure.code)
+            if given_up is None:
+                self.due.later(failure.retry_at)
+            return None, given_up
+        target = tuple(self.state.tools[tool.name] for tool in self.wanted if tool.name in self.state.tools)
+        seen = self.progress.seen.get(assistant.agent_id)
+        through = requests[-1].position if requests else 0
+        if seen is None or seen.tools != target or seen.through < through:
+            return LinkAssistant(assistant, target, through), None
+        return None, self._settle(assistant, requests, target, seen)
+
+    def _settle(
+        self, assistant: Assistant, requests: list[Request], target: tuple[ToolRef, ...], seen: Seen
+    ) -> Command | None:
+        lacking = [t for t in self.wanted if not is_current(self.state.tools.get(t.name), t)]
+        if not lacking:
+            return SettleSynced(
+                agent_id=assistant.agent_id,
+                assistant_id=assistant.assistant_id,
+                revision=assistant.revision,
+                account=self.account,
+                tools=target,
+                through=seen.through,
+                changed=assistant.failed or assistant.synced != target,
+                cause=CAUSE_RECOVERED if assistant.failed else CAUSE_TIER,
+            )
+        failures = {t.name: self.state.failures.get(tool_subject(t.name)) for t in lacking}
+        final = [t for t in lacking if (f := failures[t.name]) is not None and _is_permanent(f, t)]
+        if len(final) == len(lacking):
+            return self._failed(assistant, requests, target, self._code(lacking), look=False)
+        return self._given_up(assistant, requests, self._code(lacking), target)
+
+    def _code(self, lacking: list[WantedTool]) -> str:
+        failure = self.state.failures.get(tool_subject(lacking[0].name))
+        return failure.code if failure else NOT_YET_CODE
+
+    def _given_up(
+        self, assistant: Assistant, requests: list[Request], code: str, target: tuple[ToolRef, ...] | None = None
+    ) -> Command | None:
+        """A failing outcome once the oldest request has waited too long; until then its time is a due time."""
+        if not requests:
+            return None
+        patience = self.policy.diverged_give_up if code == OUTDATED_CODE else self.policy.give_up
+        if self.due.later(requests[0].recorded_at + patience):
+            return None
+        return self._failed(assistant, requests, assistant.linked if target is None else target, code, look=True)
+
+    def _failed(
+        self, assistant: Assistant, requests: list[Request], target: tuple[ToolRef, ...], code: str, *, look: bool
+    ) -> SettleFailed | None:
+        if not requests:
+            return None
+        linked = {ref.name for ref in target}
+        asked = requests[-1].asked
+        return SettleFailed(
+            agent_id=assistant.agent_id,
+            assistant_id=assistant.assistant_id,
+            revision=asked.revision if isinstance(asked, SyncRequested) else assistant.revision,
+            account=self.account,
+            tools=target,
+            failed_tools=tuple(
+                ToolFailure(tool.name, self._tool_code(tool, code)) for tool in self.wanted if tool.name not in linked
+            ),
+            code=code,
+            through=requests[-1].position,
+            look_at=self.now + self.policy.look_again if look else None,
+        )
+
+    def _tool_code(self, tool: WantedTool, default: str) -> str:
+        failure = self.state.failures.get(tool_subject(tool.name))
+        return failure.code if failure else default

@@ -1,0 +1,268 @@
+"""An org's state as a fold of its two streams: what is open, what we have, what failed and when to try again.
+
+    Toolset = fold(evolve, Recorded events of org-<id> and toolset-<id> in position order)
+
+It holds what concerns the org as a whole: tools, attempts without an answer, open requests. What is known of one
+assistant is a row of the projection ``assistants`` (:class:`Assistant` here), loaded only for assistants with work, so
+that an org's 5,000th assistant costs what its first did.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final, TypeVar, assert_never
+from uuid import UUID
+
+from tool_sync.domain.events import (
+    AssistantDiverged,
+    AssistantLinked,
+    AssistantLinkStarted,
+    AssistantRemoved,
+    AssistantSynced,
+    AssistantSyncFailed,
+    BlueprintPublished,
+    DriftDetected,
+    Event,
+    OrgClosed,
+    OrgRegistered,
+    OrgSettled,
+    OrgTierChanged,
+    RequestUnreadable,
+    SyncAttemptFailed,
+    SyncRequested,
+    ToolRef,
+    ToolRegistered,
+    ToolRegistrationStarted,
+    ToolUpdated,
+    ToolUpdateStarted,
+    ToolVanished,
+)
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+FOLD: Final = 1
+"""Rises whenever the shape or the meaning of :class:`Toolset` changes: snapshots of another number are not used."""
+
+TIER_DEFAULT: Final = "basic"
+OUTDATED_CODE: Final = "TS-305"
+"""``ErrorCode.ASSISTANT_OUTDATED``; the domain imports the standard library only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event with its place in the log."""
+
+    position: int
+    recorded_at: datetime
+    event: Event
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A write to Vapi that was announced and has no answer yet."""
+
+    started_at: datetime
+    started: ToolRegistrationStarted | ToolUpdateStarted | AssistantLinkStarted
+
+    @property
+    def subject(self) -> str:
+        match self.started:
+            case ToolRegistrationStarted() | ToolUpdateStarted():
+                return tool_subject(self.started.name)
+            case AssistantLinkStarted():
+                return agent_subject(self.started.agent_id)
+            case _:
+                assert_never(self.started)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Failures of one subject in a row. ``retry_at`` is None where waiting does not help."""
+
+    count: int
+    code: str
+    retry_at: datetime | None
+    definition_hash: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An open request and its place."""
+
+    position: int
+    recorded_at: datetime
+    asked: SyncRequested | RequestUnreadable
+    traceparent: str | None = None
+
+    @property
+    def agent_id(self) -> str | None:
+        return self.asked.agent_id if isinstance(self.asked, SyncRequested) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Toolset:
+    """One org, folded up to ``position``; ``version`` is that of its toolset stream."""
+
+    version: int = 0
+    position: int = 0
+    sequence: int = 0
+    tier: str = TIER_DEFAULT
+    closed: bool = False
+    tools: Mapping[str, ToolRef] = field(default_factory=dict)
+    attempts: Mapping[UUID, Attempt] = field(default_factory=dict)
+    requests: tuple[Request, ...] = ()
+    org_wide_through: int | None = None
+    failures: Mapping[str, Failure] = field(default_factory=dict)
+    looks: Mapping[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Assistant:
+    """A row of the projection ``assistants``: what is known of one assistant.
+
+    ``saved`` holds its last saved (revision, model hash), newest last; ``base_hash`` and ``written_hash`` are the model
+    hashes before and after our own newest write; ``linked`` is what that write linked, ``synced`` what the newest
+    outcome named.
+    """
+
+    agent_id: str
+    assistant_id: str
+    revision: int
+    saved: tuple[tuple[int, str], ...] = ()
+    base_hash: str | None = None
+    written_hash: str | None = None
+    linked: tuple[ToolRef, ...] = ()
+    synced: tuple[ToolRef, ...] = ()
+    failed: bool = False
+    diverged_revision: int | None = None
+    drift_hash: str | None = None
+    removed: bool = False
+
+
+def tool_subject(name: str) -> str:
+    """What failures of a tool are counted under."""
+    return f"tool:{name}"
+
+
+def agent_subject(agent_id: str) -> str:
+    """What failures of an assistant are counted under."""
+    return f"agent:{agent_id}"
+
+
+def evolve(state: Toolset, recorded: Recorded) -> Toolset:
+    """The state after an event. Never refuses: what was written has happened."""
+    state = replace(state, position=recorded.position)
+    event = recorded.event
+    match event:
+        case OrgRegistered(tier=tier):
+            return replace(state, tier=tier)
+        case OrgTierChanged(tier=tier):
+            return replace(state, tier=tier, org_wide_through=recorded.position)
+        case AssistantRemoved():
+            return replace(state, org_wide_through=recorded.position)
+        case OrgClosed():
+            return replace(state, closed=True, org_wide_through=recorded.position)
+        case SyncRequested():
+            request = Request(recorded.position, recorded.recorded_at, event, recorded.traceparent)
+            failures = _reset_by_save(state.failures, event.agent_id)
+            return replace(state, requests=(*state.requests, request), failures=failures)
+        case RequestUnreadable():
+            request = Request(recorded.position, recorded.recorded_at, event, recorded.traceparent)
+            return replace(state, requests=(*state.requests, request))
+        case BlueprintPublished():
+            raise AssertionError("a blueprint's events are in no org's stream")
+    state = replace(state, version=state.version + 1)
+    match event:
+        case ToolRegistrationStarted() | ToolUpdateStarted() | AssistantLinkStarted():
+            attempt = Attempt(recorded.recorded_at, event)
+            return replace(state, attempts=_with(state.attempts, event.attempt_id, attempt))
+        case ToolRegistered() | ToolUpdated():
+            ref = ToolRef(event.name, event.vapi_tool_id, event.definition_version, event.definition_hash)
+            return replace(
+                state,
+                tools=_with(state.tools, event.name, ref),
+                attempts=_without(state.attempts, event.attempt_id),
+                failures=_without(state.failures, tool_subject(event.name)),
+            )
+        case ToolVanished(name=name):
+            subject = tool_subject(name)
+            return replace(
+                state,
+                tools=_without(state.tools, name),
+                attempts={id_: a for id_, a in state.attempts.items() if a.subject != subject},
+                failures=_without(state.failures, subject),
+            )
+        case AssistantLinked():
+            return replace(
+                state,
+                attempts=_without(state.attempts, event.attempt_id),
+                failures=_without(state.failures, agent_subject(event.agent_id)),
+            )
+        case SyncAttemptFailed():
+            return _evolve_failed(state, event)
+        case AssistantSynced():
+            return replace(
+                _settled(state, event.agent_id, event.settled_through),
+                sequence=state.sequence if event.sequence is None else event.sequence,
+                failures=_without(state.failures, agent_subject(event.agent_id)),
+                looks=_without(state.looks, event.agent_id),
+            )
+        case AssistantSyncFailed():
+            after = replace(_settled(state, event.agent_id, event.settled_through), sequence=event.sequence)
+            if event.agent_id is None:
+                return after
+            looks = _without(after.looks, event.agent_id)
+            return replace(after, looks=looks if event.look_at is None else _with(looks, event.agent_id, event.look_at))
+        case AssistantDiverged(sequence=sequence):
+            return replace(state, sequence=sequence)
+        case DriftDetected():
+            return state
+        case OrgSettled(settled_through=through):
+            done = state.org_wide_through is not None and state.org_wide_through <= through
+            return replace(state, org_wide_through=None) if done else state
+        case _:
+            assert_never(event)
+
+
+def _evolve_failed(state: Toolset, event: SyncAttemptFailed) -> Toolset:
+    failure = Failure(event.failures, event.code, event.retry_at, event.definition_hash)
+    attempts = state.attempts
+    if event.end != "unknown" and event.attempt_id is not None:
+        attempts = _without(attempts, event.attempt_id)
+    looks = state.looks
+    kind, _, agent_id = event.subject.partition(":")
+    if kind == "agent" and event.retry_at is None:
+        looks = _without(looks, agent_id)
+    elif kind == "agent" and event.retry_at is not None and all(r.agent_id != agent_id for r in state.requests):
+        looks = _with(looks, agent_id, event.retry_at)  # no request keeps it in mind
+    return replace(state, attempts=attempts, failures=_with(state.failures, event.subject, failure), looks=looks)
+
+
+def _reset_by_save(failures: Mapping[str, Failure], agent_id: str) -> Mapping[str, Failure]:
+    """A save lifts what only a save can lift. What merely waits keeps its count and due time, or saves would hammer."""
+
+    def lifted(subject: str, failure: Failure) -> bool:
+        if subject == agent_subject(agent_id):
+            return failure.retry_at is None or failure.code == OUTDATED_CODE
+        return subject.startswith("tool:") and failure.retry_at is None
+
+    if not any(lifted(subject, failure) for subject, failure in failures.items()):
+        return failures
+    return {subject: failure for subject, failure in failures.items() if not lifted(subject, failure)}
+
+
+def _settled(state: Toolset, agent_id: str | None, through: int) -> Toolset:
+    still_open = tuple(r for r in state.requests if r.agent_id != agent_id or r.position > through)
+    return replace(state, requests=still_open)
+
+
+def _with(mapping: Mapping[K, V], key: K, value: V) -> Mapping[K, V]:
+    return {**mapping, key: value}
+
+
+def _without(mapping: Mapping[K, V], key: K) -> Mapping[K, V]:
+    if key not in mapping:
+        return mapping
+    return {k: v for k, v in mapping.items() if k != key}
