@@ -1,0 +1,80 @@
+"""The blueprint of this release: what is registered with Vapi, and its trace in the log.
+
+The definition hash covers everything that is sent to Vapi except the org id, which never changes for an org; so one
+hash serves all orgs, and a changed server URL, description or argument is a new hash that updates every tool.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from tool_sync.domain.events import BlueprintPublished
+from tool_sync.domain.wanted import WantedTool
+from tool_sync.event_log import AppendRequest, EventLog, Meta, NewEvent, event_id
+from zerotouch_contracts.canonical import canonical_hash
+from zerotouch_contracts.tools import ToolDefinition
+
+_NO_ORG = UUID(int=0)
+SOURCE = "/zerotouch/tool-sync/blueprint"
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """The tool definitions together with the settings that are registered along with them."""
+
+    definitions: tuple[ToolDefinition, ...]
+    server_url: str
+    installation_id: UUID
+    credential_id: str | None
+    tools: tuple[WantedTool, ...] = ()
+
+    @classmethod
+    def of(
+        cls, definitions: Sequence[ToolDefinition], *, server_url: str, installation_id: UUID, credential_id: str | None
+    ) -> "Blueprint":
+        """The blueprint with every tool's definition hash."""
+        bare = cls(tuple(definitions), server_url, installation_id, credential_id)
+        tools = tuple(
+            WantedTool(d.name, d.version, canonical_hash(bare.payload(d.name, _NO_ORG)), d.tier) for d in definitions
+        )
+        return cls(bare.definitions, server_url, installation_id, credential_id, tools)
+
+    def payload(self, name: str, org_id: UUID) -> dict[str, Any]:
+        """The body of ``POST /tool`` and ``PATCH /tool`` for an org."""
+        definition = next(d for d in self.definitions if d.name == name)
+        return definition.vapi_payload(
+            org_id,
+            server_url=self.server_url,
+            installation_id=self.installation_id,
+            credential_id=self.credential_id,
+        )
+
+
+async def publish(log: EventLog, blueprint: Blueprint, service_version: str) -> None:
+    """Write every definition that the log does not have yet; safe in any number of replicas and restarts."""
+    for definition, tool in zip(blueprint.definitions, blueprint.tools, strict=True):
+        stream = f"blueprint-{definition.name}"
+        cause = f"{definition.version}:{tool.definition_hash}"
+        event = BlueprintPublished(
+            name=definition.name,
+            version=definition.version,
+            tier=definition.tier,
+            asynchronous=definition.asynchronous,
+            definition_hash=tool.definition_hash,
+        )
+        await log.append(
+            AppendRequest(
+                stream=stream,
+                org_id=None,
+                expected_version=None,
+                events=(NewEvent(event_id(stream, SOURCE, cause, type(event).__name__, 0), event),),
+                meta=Meta(
+                    causation_id=cause,
+                    correlation_id=cause,
+                    traceparent=None,
+                    actor="tool-sync",
+                    service_version=service_version,
+                ),
+            )
+        )

@@ -1,0 +1,8 @@
+"""Makes what is true at Vapi equal to what should be true: one loop, one org at a time, whatever woke it.
+
+loop       claims orgs, keeps their leases, runs them side by side, gives them back
+run        one org: load, plan, perform, append, until nothing is due
+effects    one step against Vapi, fenced
+writer     the run's only writer to the log
+rows       what the projection knows of the assistants with work
+"""

@@ -1,0 +1,66 @@
+"""What every part of the reconciler is given: settings, ports, and where time, ids and chance come from."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+from tool_sync.blueprint import Blueprint
+from tool_sync.db import Pool
+from tool_sync.domain.steps import Policy
+from tool_sync.event_log import EventLog
+from tool_sync.telemetry import Telemetry
+from tool_sync.vapi.client import VapiClient
+
+
+class Clock:
+    """The database's time, carried on by the monotonic clock: due times in the log are the database's, and a process
+    whose own clock is wrong must not send too early."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.monotonic = monotonic
+        self._at = monotonic()
+        self._now = datetime.now(UTC)
+
+    def sync(self, now: datetime) -> None:
+        """Take over the database's time, just read."""
+        self._at, self._now = self.monotonic(), now
+
+    def now(self) -> datetime:
+        """The database's time, about."""
+        return self._now + timedelta(seconds=self.monotonic() - self._at)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Named limits of the loop; the reasons are in the settings."""
+
+    send_window_seconds: float
+    lease_seconds: float
+    lease_renew_seconds: float
+    orgs_in_flight_max: int
+    claim_batch_max: int
+    steps_per_org_max: int
+    poll_seconds_max: float
+    snapshot_after_events: int
+    adoption_margin_seconds: float = 600.0
+    """How long before an attempt the search for its tool begins: Vapi's clock is not ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Built once by the composition root, passed down."""
+
+    log: EventLog
+    pool: Pool
+    vapi: VapiClient
+    blueprint: Blueprint
+    policy: Policy
+    limits: Limits
+    telemetry: Telemetry
+    service_version: str
+    clock: Clock = field(default_factory=Clock)
+    new_id: Callable[[], UUID] = uuid4
+    jitter: Callable[[], float] = random.random

@@ -1,0 +1,73 @@
+"""Rows of the projection ``assistants`` for the assistants that a run works on."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from tool_sync.db import Pool
+from tool_sync.domain.events import ToolRef
+from tool_sync.domain.toolset import Assistant
+
+_COLUMNS: Final = """a.org_id, a.agent_id, a.assistant_id, a.revision, a.saved, a.base_hash, a.model_hash, a.linked,
+       a.synced_tools, a.outcome, a.diverged_revision, a.drift_hash, a.removed"""
+
+BY_AGENT: Final = f"""
+SELECT {_COLUMNS}
+  FROM unnest($1::uuid[], $2::text[]) AS wanted (org_id, agent_id)
+  JOIN assistants a USING (org_id, agent_id)
+"""  # noqa: S608 - column names of our own
+
+NOT_AS_WANTED: Final = f"""
+SELECT {_COLUMNS}
+  FROM assistants a
+ WHERE a.org_id = $1
+   AND NOT a.removed
+   AND a.synced_tools IS DISTINCT FROM $2::jsonb
+ ORDER BY a.agent_id
+ LIMIT $3
+"""  # noqa: S608
+
+
+async def by_agent(pool: Pool, agents: Sequence[tuple[UUID, str]]) -> dict[UUID, dict[str, Assistant]]:
+    """The rows of these (org, agent) pairs, by org and agent."""
+    found: dict[UUID, dict[str, Assistant]] = {}
+    if agents:
+        for row in await pool.fetch(BY_AGENT, [org for org, _ in agents], [agent for _, agent in agents]):
+            found.setdefault(row["org_id"], {})[row["agent_id"]] = _assistant(row)
+    return found
+
+
+async def not_as_wanted(pool: Pool, org_id: UUID, wanted: Sequence[ToolRef], limit: int) -> dict[str, Assistant]:
+    """At most ``limit`` assistants of an org whose newest outcome named other tools than these, by agent."""
+    document = [_document(ref) for ref in wanted]
+    return {row["agent_id"]: _assistant(row) for row in await pool.fetch(NOT_AS_WANTED, org_id, document, limit)}
+
+
+def _assistant(row: Any) -> Assistant:
+    return Assistant(
+        agent_id=row["agent_id"],
+        assistant_id=row["assistant_id"],
+        revision=row["revision"],
+        saved=tuple((revision, model_hash) for revision, model_hash in row["saved"] or ()),
+        base_hash=row["base_hash"],
+        written_hash=row["model_hash"],
+        linked=_refs(row["linked"]),
+        synced=_refs(row["synced_tools"]),
+        failed=row["outcome"] == "failed",
+        diverged_revision=row["diverged_revision"],
+        drift_hash=row["drift_hash"],
+        removed=row["removed"],
+    )
+
+
+def _refs(items: Iterable[dict[str, Any]] | None) -> tuple[ToolRef, ...]:
+    return tuple(ToolRef(**item) for item in items or ())
+
+
+def _document(ref: ToolRef) -> dict[str, object]:
+    return {
+        "name": ref.name,
+        "vapi_tool_id": ref.vapi_tool_id,
+        "definition_version": ref.definition_version,
+        "definition_hash": ref.definition_hash,
+    }

@@ -1,0 +1,164 @@
+"""One run of one org: load, plan, perform, append, repeat until nothing is due. Nobody sleeps here.
+
+What arrives meanwhile is not looked at: the position that was loaded is left behind with the lease, and an org with
+something above it is claimed once more. So any number of saves during a run become one more run.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from opentelemetry.trace import Span, StatusCode
+
+from tool_sync import telemetry
+from tool_sync.domain.assistants import evolve_assistant
+from tool_sync.domain.decider import Command
+from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, SyncRequested, ToolsetEvent
+from tool_sync.domain.steps import Plan, Progress, Seen, Step, agents_with_work, next_steps
+from tool_sync.domain.toolset import Assistant, Toolset
+from tool_sync.domain.wanted import WantedTool, wanted_for
+from tool_sync.leases import Claim, Release
+from tool_sync.reconciler import rows
+from tool_sync.reconciler.context import Context
+from tool_sync.reconciler.effects import perform
+from tool_sync.reconciler.fence import Fence
+from tool_sync.reconciler.load import Loaded
+from tool_sync.reconciler.writer import Writer
+
+ORG_WIDE_PAGE = 100
+"""Assistants that one run takes up for an org-wide request; the next run takes the next."""
+
+StepResult = tuple[Seen | None, tuple[Command, ...]]
+
+
+class Run:
+    """The work on one claimed org. ``holds_lease`` is asked before every write to Vapi."""
+
+    def __init__(
+        self,
+        context: Context,
+        claim: Claim,
+        loaded: Loaded,
+        assistants: dict[str, Assistant],
+        holds_lease: Callable[[], bool],
+    ) -> None:
+        self._context = context
+        self._claim = claim
+        self._assistants = assistants
+        self._holds_lease = holds_lease
+        self._progress = Progress()
+        self._span = _start_span(context, claim.org_id, loaded.state)
+        self._in_span = telemetry.context_of(self._span)
+        traceparent = telemetry.traceparent_of(self._span)
+        self._writer = Writer(context, claim.org_id, loaded, follow_up=self._follow_up, traceparent=lambda: traceparent)
+        self._fence = Fence(context, self._writer, holds_lease)
+
+    async def execute(self) -> Release:
+        """Do everything that is due; returns what to leave behind with the lease."""
+        tasks: dict[asyncio.Task[StepResult], Step] = {}
+        try:
+            while True:
+                plan = await self._plan()
+                self._start(plan, tasks)
+                if not tasks:
+                    return Release(self._claim, self._writer.loaded_through, plan.next_due)
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                await self._finish({task: tasks.pop(task) for task in done})
+        except BaseException as error:
+            self._span.set_status(StatusCode.ERROR, type(error).__name__)
+            for task in tasks:
+                task.cancel()
+            raise
+        finally:
+            self._span.end()
+
+    async def _plan(self) -> Plan:
+        """What to do next. Decisions that follow from the state alone are written first."""
+        while True:
+            plan = self._next(self._writer.state)
+            if plan.commands:
+                self._learn(await self._writer.write(plan.commands))
+            elif plan.look_org_wide:
+                await self._look_org_wide()
+            elif missing := self._unknown_agents():
+                found = await rows.by_agent(self._context.pool, [(self._claim.org_id, agent) for agent in missing])
+                self._assistants.update(found.get(self._claim.org_id, {}))
+                assert not self._unknown_agents(), "every request has a row in assistants: one append writes both"
+            else:
+                return plan
+
+    def _next(self, state: Toolset) -> Plan:
+        return next_steps(
+            state,
+            self._assistants,
+            self._wanted(state),
+            self._context.clock.now(),
+            self._context.policy,
+            self._progress,
+            self._context.vapi.account,
+        )
+
+    def _wanted(self, state: Toolset) -> tuple[WantedTool, ...]:
+        return wanted_for(state.tier, self._context.blueprint.tools)
+
+    def _follow_up(self, state: Toolset) -> Sequence[Command]:
+        """The decisions that follow at once from a state: they go into the same append as what led there."""
+        return self._next(state).commands
+
+    def _unknown_agents(self) -> list[str]:
+        due = agents_with_work(self._writer.state, self._context.clock.now(), self._progress)
+        return [agent_id for agent_id in due if agent_id not in self._assistants]
+
+    def _start(self, plan: Plan, tasks: dict[asyncio.Task[StepResult], Step]) -> None:
+        if not self._holds_lease():
+            return  # somebody else may have the org: send nothing more
+        room = self._context.limits.steps_per_org_max - len(tasks)
+        for step in plan.steps[: max(room, 0)]:
+            tasks[asyncio.create_task(perform(self._fence, self._claim.org_id, step), context=self._in_span)] = step
+        self._progress = replace(self._progress, busy=frozenset(step.subject for step in tasks.values()))
+
+    async def _finish(self, done: dict[asyncio.Task[StepResult], Step]) -> None:
+        """Write down everything that has arrived, together with what follows from it."""
+        results = [task.result() for task in done]
+        ended = {step.subject for step in done.values()}
+        seen = dict(self._progress.seen)
+        for step, (item, _) in zip(done.values(), results, strict=True):
+            if item is not None:
+                seen[step.subject.partition(":")[2]] = item
+        self._progress = replace(self._progress, seen=seen, busy=self._progress.busy - ended)
+        commands = [command for _, commands in results for command in commands]
+        self._learn(await self._writer.write(commands))
+
+    def _learn(self, events: Sequence[ToolsetEvent]) -> None:
+        for event in events:
+            agent_id = getattr(event, "agent_id", None)
+            if agent_id in self._assistants:
+                self._assistants[agent_id] = evolve_assistant(self._assistants[agent_id], event)
+            if isinstance(event, AssistantSynced | AssistantSyncFailed):
+                _note_outcome(self._span, event)
+
+    async def _look_org_wide(self) -> None:
+        state = self._writer.state
+        target = [state.tools[tool.name] for tool in self._wanted(state) if tool.name in state.tools]
+        found = await rows.not_as_wanted(self._context.pool, self._claim.org_id, target, ORG_WIDE_PAGE)
+        self._assistants.update(found)
+        self._progress = replace(self._progress, org_wide_agents=frozenset(found))
+
+
+def _start_span(context: Context, org_id: UUID, state: Toolset) -> Span:
+    """The span of a run: in the trace of the first save that it settles, linked to the others."""
+    traces = list(dict.fromkeys(r.traceparent for r in state.requests if r.traceparent))
+    agents = list(dict.fromkeys(r.asked.agent_id for r in state.requests if isinstance(r.asked, SyncRequested)))
+    return context.telemetry.start(
+        telemetry.SYNC_SPAN,
+        traceparent=traces[0] if traces else None,
+        linked=traces[1 : telemetry.LINKS_MAX],
+        attributes={telemetry.ORG_ID: str(org_id), telemetry.AGENT_IDS: agents[:16]},
+    )
+
+
+def _note_outcome(span: Span, event: AssistantSynced | AssistantSyncFailed) -> None:
+    if isinstance(event, AssistantSyncFailed):
+        span.set_attribute(telemetry.ERROR_CODE, event.code)
+        span.set_status(StatusCode.ERROR, event.code)

@@ -1,0 +1,155 @@
+"""The only writer of one org's toolset stream, for the time of a run.
+
+Steps run side by side, but what they learn is written by one: all commands that have arrived are decided together and
+appended in one request at the expected version. After a conflict the org is loaded again and the same commands are
+decided on what the log says now.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+from uuid import UUID
+
+from tool_sync.domain.decider import Command, decide
+from tool_sync.domain.events import ToolsetEvent
+from tool_sync.domain.toolset import Recorded, Toolset, evolve
+from tool_sync.event_log import Appended, AppendRequest, Conflict, Duplicate, Meta, NewEvent, event_id
+from tool_sync.reconciler.context import Context
+from tool_sync.reconciler.load import Loaded, load_one
+from tool_sync.telemetry import trace_id_of
+
+SOURCE = "/zerotouch/tool-sync/reconciler"
+CONFLICTS_MAX = 20
+"""More in a row cannot come from one other worker: it would mean that expected versions do not work."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    commands: Sequence[Command]
+    written: asyncio.Future[tuple[ToolsetEvent, ...]]
+
+
+class Writer:
+    """``state`` is what the log says, as far as this run has read and written it."""
+
+    def __init__(
+        self,
+        context: Context,
+        org_id: UUID,
+        loaded: Loaded,
+        *,
+        follow_up: Callable[[Toolset], Sequence[Command]],
+        traceparent: Callable[[], str | None],
+    ) -> None:
+        self.state = loaded.state
+        self.loaded_through = loaded.state.position
+        self._context = context
+        self._org_id = org_id
+        self._stream = f"toolset-{org_id}"
+        self._follow_up = follow_up
+        self._traceparent = traceparent
+        self._waiting: list[_Waiting] = []
+        self._writing = False
+
+    async def write(self, commands: Sequence[Command]) -> tuple[ToolsetEvent, ...]:
+        """Decide and append; returns the events of these commands, () where the log shows that they are not wanted.
+
+        What follows at once from the new state (an outcome, mostly) goes into the same append. Raises what
+        ``EventLog.append`` raises.
+        """
+        mine = _Waiting(commands, asyncio.get_running_loop().create_future())
+        self._waiting.append(mine)
+        if not self._writing:
+            self._writing = True
+            try:
+                while self._waiting:
+                    batch, self._waiting = self._waiting, []
+                    await self._write(batch)
+            finally:
+                self._writing = False
+        return await mine.written
+
+    async def _write(self, batch: Sequence[_Waiting]) -> None:
+        try:
+            answers = await self._append(batch)
+        except BaseException as error:
+            for waiting in batch:
+                if not waiting.written.done():
+                    waiting.written.set_exception(error)
+                    waiting.written.exception()  # seen here: whoever waits may be gone
+            if not isinstance(error, Exception):
+                raise
+            return
+        for waiting, answer in zip(batch, answers, strict=True):
+            if not waiting.written.done():
+                waiting.written.set_result(answer)
+
+    async def _append(self, batch: Sequence[_Waiting]) -> list[tuple[ToolsetEvent, ...]]:
+        for _ in range(CONFLICTS_MAX):
+            answers, events = self._decide(batch)
+            if not events:
+                return answers
+            result = await self._context.log.append(self._request(events))
+            match result:
+                case Appended():
+                    self._evolve(result, events)
+                    return answers
+                case Duplicate():
+                    # The same bytes sent again after an unknown commit: they are in the log, but nobody knows since
+                    # when. Whoever announced a write must not send it; it is looked up after the settle time.
+                    await self._reload()
+                    return [() for _ in batch]
+                case Conflict():
+                    await self._reload()
+                case _:
+                    assert_never(result)
+        raise AssertionError(f"{self._stream}: {CONFLICTS_MAX} conflicts in a row; expected versions do not work")
+
+    def _evolve(self, appended: Appended, events: Sequence[ToolsetEvent]) -> None:
+        for position, event in enumerate(events, appended.first_position):
+            self.state = evolve(self.state, Recorded(position, appended.recorded_at, event))
+
+    async def _reload(self) -> None:
+        loaded = await load_one(self._context, self._org_id)
+        self.state, self.loaded_through = loaded.state, loaded.state.position
+
+    def _decide(self, batch: Sequence[_Waiting]) -> tuple[list[tuple[ToolsetEvent, ...]], tuple[ToolsetEvent, ...]]:
+        """The events of each waiting command, and all events to append, those that follow from them included."""
+        state = self.state
+        events: list[ToolsetEvent] = []
+
+        def apply(commands: Sequence[Command]) -> tuple[ToolsetEvent, ...]:
+            nonlocal state
+            own: list[ToolsetEvent] = []
+            for command in commands:
+                for event in decide(state, command):
+                    state = evolve(state, Recorded(state.position, self._context.clock.now(), event))
+                    own.append(event)
+            events.extend(own)
+            return tuple(own)
+
+        answers = [apply(waiting.commands) for waiting in batch]
+        apply(self._follow_up(state))
+        return answers, tuple(events)
+
+    def _request(self, events: Sequence[ToolsetEvent]) -> AppendRequest:
+        # A worker's decision is caused by itself: a fresh id, kept only to send the same bytes again.
+        cause = str(self._context.new_id())
+        traceparent = self._traceparent()
+        return AppendRequest(
+            stream=self._stream,
+            org_id=self._org_id,
+            expected_version=self.state.version,
+            events=tuple(
+                NewEvent(event_id(self._stream, SOURCE, cause, type(event).__name__, n), event)
+                for n, event in enumerate(events)
+            ),
+            meta=Meta(
+                causation_id=cause,
+                correlation_id=trace_id_of(traceparent) or cause,
+                traceparent=traceparent,
+                actor="tool-sync",
+                service_version=self._context.service_version,
+            ),
+        )
