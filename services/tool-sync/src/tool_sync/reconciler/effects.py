@@ -1,6 +1,7 @@
 """One step against Vapi. Each function performs one kind of step and leaves everything it learned in the log."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, assert_never
 from uuid import UUID
@@ -116,9 +117,10 @@ async def _find_tool(
     async def find() -> list[dict[str, Any]]:
         return [tool async for tool in context.vapi.tools_created_since(since) if Marker.of(tool) == marker]
 
-    found = await fence.read(step.subject, find)
-    if found is None:
-        return ()
+    try:
+        found = await find()
+    except VapiFailure as failure:
+        return (_look_later(fence, step, failure),)
     if not found:
         return (_absent(fence, step, started.attempt_id),)
     # Several: two workers raced. Everybody takes the oldest; the surplus is never deleted here, as it may be linked.
@@ -136,7 +138,7 @@ async def _read_tool(
         if failure.status == 404:
             current = fence.writer.state.tools.get(started.name)
             return (ForgetTool(context.vapi.account, current),) if current else ()
-        return (fence.failed(step.subject, failure, None, started.definition_hash),)
+        return (_look_later(fence, step, failure),)
     payload = context.blueprint.payload(started.name, org_id)
     if all(_holds(tool.get(key), value) for key, value in payload.items()):
         return (ConfirmTool(started.attempt_id, tool["id"], canonical_hash(tool), adopted=True),)
@@ -144,13 +146,23 @@ async def _read_tool(
 
 
 async def _read_links(fence: Fence, step: ResolveAttempt, started: AssistantLinkStarted) -> tuple[Command, ...]:
-    answer = await fence.read(step.subject, lambda: fence.context.vapi.get_assistant(started.assistant_id))
-    if answer is None:
-        return ()
+    try:
+        answer = await fence.context.vapi.get_assistant(started.assistant_id)
+    except VapiFailure as failure:
+        if failure.retryable:
+            return (_look_later(fence, step, failure),)
+        # The assistant is gone: so is what was sent to it.
+        return (fence.failed(step.subject, failure, started.attempt_id, None),)
     model = answer.get("model")
     if isinstance(model, Mapping) and relinked(model, (), started.tools) is None:
         return (ConfirmLinked(started.attempt_id, model_hash(model), canonical_hash(answer)),)
     return (_absent(fence, step, started.attempt_id),)
+
+
+def _look_later(fence: Fence, step: ResolveAttempt, failure: VapiFailure) -> FailStep:
+    """The look failed: the attempt stays open and is looked up again, whatever the refusal, as nobody else can."""
+    failed = fence.failed(step.subject, failure, None, None)
+    return failed if failed.retry_at is not None else replace(failed, retry_at=fence.retry_at(step.subject))
 
 
 def _absent(fence: Fence, step: ResolveAttempt, attempt_id: UUID) -> FailStep:

@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 SET_ASIDE_SECONDS: Final = 60.0
 """After a fault of ours in one org: long enough not to spin, short enough that a repaired release is noticed."""
+STOP_GRACE_SECONDS: Final = 1.5
+"""Most calls end well within it; the whole process must stop within 5 s."""
 
 
 class Reconciler:
@@ -191,7 +193,12 @@ class Reconciler:
             return
 
     async def _abandon(self) -> None:
-        """End all runs. What was announced stays announced: the next holder finds out what became of it."""
+        """Let runs finish for a moment, so that nothing is done twice; then end them.
+
+        What was announced stays announced: the next holder finds out what became of it.
+        """
+        if self._runs:
+            await asyncio.wait(list(self._runs.values()), timeout=STOP_GRACE_SECONDS)
         for task in list(self._runs.values()):
             task.cancel()
         if self._runs:
