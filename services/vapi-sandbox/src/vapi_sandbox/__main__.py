@@ -1,0 +1,80 @@
+"""`vapi-sandbox`: the sandbox as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+import uvloop
+from pydantic import ValidationError
+
+from vapi_sandbox.app import create_app
+from vapi_sandbox.dials import Dials, merged, parse_dials
+from vapi_sandbox.records import to_json
+from vapi_sandbox.server import config, listen
+from vapi_sandbox.settings import DEFAULT_KEY, DEFAULT_VAPI_ORG, SandboxSettings
+
+
+def run(
+    port: Annotated[int, typer.Option(help="0 takes a free one and prints it", envvar="VAPI_SANDBOX_PORT")] = 3003,
+    host: Annotated[str, typer.Option(envvar="VAPI_SANDBOX_HOST")] = "127.0.0.1",
+    key: Annotated[
+        list[str] | None,
+        typer.Option(help="KEY=VAPI_ORG, any number of times", envvar="VAPI_SANDBOX_KEYS"),
+    ] = None,
+    control_token: Annotated[
+        str | None, typer.Option(help="guards /__sandbox", envvar="VAPI_SANDBOX_CONTROL_TOKEN")
+    ] = None,
+    latency_ms: Annotated[float | None, typer.Option(help="of every answer")] = None,
+    rate_limit_per_minute: Annotated[int | None, typer.Option(help="per Vapi org")] = None,
+    dials: Annotated[Path | None, typer.Option(help="a file with a dials document", exists=True)] = None,
+    keep_bodies: Annotated[bool, typer.Option(help="keep request bodies in the journal")] = True,
+) -> None:
+    """Serve a stand-in for Vapi's REST API: tools and assistants, with fault dials and a journal."""
+    settings = SandboxSettings(
+        keys=_keys(key or [f"{DEFAULT_KEY}={DEFAULT_VAPI_ORG}"]),
+        control_token=control_token,
+        dials=_dials(dials, latency_ms, rate_limit_per_minute),
+        keep_bodies=keep_bodies,
+    )
+    try:
+        sock, base_url = listen(host, port)
+    except OSError as error:
+        typer.echo(f"vapi-sandbox cannot listen on {host}:{port}: {error.strerror}", err=True)
+        raise typer.Exit(1) from error
+    server = uvicorn.Server(config(create_app(settings)))
+    typer.echo(f"vapi-sandbox listens on {base_url}")
+    # A journal of a million small objects without cycles: walking them all at the usual pace costs pauses that the
+    # system under test would be blamed for.
+    gc.set_threshold(50_000, 20, 100)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(server.serve(sockets=[sock]))
+
+
+def _keys(pairs: list[str]) -> dict[str, str]:
+    keys = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+    if len(keys) < len(pairs):
+        raise typer.BadParameter("each --key is KEY=VAPI_ORG, and each key is given once")
+    return keys
+
+
+def _dials(path: Path | None, latency_ms: float | None, rate_limit_per_minute: int | None) -> Dials:
+    given = {"latency_ms": latency_ms, "rate_limit_per_minute": rate_limit_per_minute}
+    overrides = {name: value for name, value in given.items() if value is not None}
+    try:
+        return merged(parse_dials(path.read_bytes()) if path else Dials(), to_json(overrides))
+    except ValidationError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def main() -> None:
+    """Run the command line."""
+    typer.run(run)
+
+
+if __name__ == "__main__":
+    main()
