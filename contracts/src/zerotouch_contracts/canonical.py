@@ -12,19 +12,25 @@ TOOL_LINK_KEYS = ("toolIds", "toolRefs")
 """The keys of an assistant's ``model`` that tool-sync, not the save, decides."""
 
 
-def _normalised(value: object) -> object:
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
+def _with_integers(value: object) -> object:
+    """The value with every whole float as an integer."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, Mapping):
-        return {str(key): _normalised(item) for key, item in value.items()}
+    if isinstance(value, dict):
+        return {key: _with_integers(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_normalised(item) for item in value]
+        return [_with_integers(item) for item in value]
     return value
 
 
 def canonical_json(value: object) -> bytes:
     """The canonical form of a JSON value, as UTF-8 bytes."""
-    text = json.dumps(_normalised(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = _encode(value)
+    if ".0" in text or "e+" in text:  # only then can there be a whole float; most documents have none
+        text = _encode(_with_integers(value))
     return text.encode("utf-8", "surrogatepass")
 
 

@@ -11,6 +11,7 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -63,6 +64,19 @@ class BookClinicAppointment(ToolArguments):
     )
 
 
+@cache
+def _parameters_schema(arguments: type[ToolArguments]) -> Mapping[str, Any]:
+    schema = arguments.model_json_schema(by_alias=True)
+    properties: Mapping[str, Mapping[str, Any]] = schema["properties"]
+    return {
+        "type": "object",
+        "properties": {
+            name: {key: spec[key] for key in _SCHEMA_KEYS if key in spec} for name, spec in properties.items()
+        },
+        "required": list(schema.get("required", ())),
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class ToolDefinition:
     """A tool of the blueprint. ``tier`` is the lowest tier that gets it; ``version`` rises with every change.
@@ -78,17 +92,9 @@ class ToolDefinition:
     timeout_seconds: int
     tier: str = "basic"
 
-    def parameters_schema(self) -> dict[str, Any]:
-        """The JSON Schema of the arguments, in the subset that Vapi documents."""
-        schema = self.arguments.model_json_schema(by_alias=True)
-        properties: Mapping[str, Mapping[str, Any]] = schema["properties"]
-        return {
-            "type": "object",
-            "properties": {
-                name: {key: spec[key] for key in _SCHEMA_KEYS if key in spec} for name, spec in properties.items()
-            },
-            "required": list(schema.get("required", ())),
-        }
+    def parameters_schema(self) -> Mapping[str, Any]:
+        """The JSON Schema of the arguments, in the subset that Vapi documents. Not to be changed: it is shared."""
+        return _parameters_schema(self.arguments)
 
     def vapi_payload(
         self, org_id: UUID, *, server_url: str, installation_id: UUID, credential_id: str | None = None
@@ -128,7 +134,7 @@ class Marker:
     @classmethod
     def of(cls, tool: object) -> "Marker | None":
         """The marker of a tool as Vapi returns it, or None where it is not one of ours."""
-        if not isinstance(tool, Mapping):
+        if not isinstance(tool, dict):
             return None
         try:
             static = {item["key"]: item["value"] for item in tool["parameters"]}

@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,15 +14,15 @@ import pytest
 from devstack.databases import DatabaseUrls
 from tool_sync import db, telemetry
 from tool_sync.blueprint import Blueprint
-from tool_sync.domain.events import Event, SyncRequested
+from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, Event, SyncRequested
 from tool_sync.domain.steps import Policy
 from tool_sync.event_log import AppendRequest, EventLog, Meta, NewEvent, StoredEvent, event_id, org_stream, read_org
-from tool_sync.reconciler.context import Context, Limits
+from tool_sync.reconciler.context import Clock, Context, Limits
 from tool_sync.reconciler.loop import Reconciler
 from tool_sync.vapi.client import VapiClient
 from vapi_sandbox import DEFAULT_KEY, SandboxSettings, create_app
 from zerotouch_contracts.canonical import model_hash
-from zerotouch_contracts.tools import DEFINITIONS
+from zerotouch_contracts.tools import DEFINITIONS, ToolDefinition
 
 INSTALLATION = UUID("0b7e3c1e-3a64-4b3e-9a55-5d4f0a6c9a10")
 SETTLE_SECONDS = 0.6
@@ -118,6 +118,11 @@ class World:
         found: list[dict[str, Any]] = (await self.http.get("/tool", params={"limit": 1000})).json()
         return found
 
+    async def at_vapi_all_tools(self) -> list[dict[str, Any]]:
+        """All tools at Vapi, also where they are more than its largest page."""
+        state = (await self.http.get("/__sandbox/state")).json()["vapi_orgs"]
+        return [tool for vapi_org in state.values() for tool in vapi_org["tools"]]
+
     async def at_vapi(self, assistant_id: str) -> dict[str, Any]:
         """An assistant as Vapi has it."""
         found: dict[str, Any] = (await self.http.get(f"/assistant/{assistant_id}")).json()
@@ -127,6 +132,87 @@ class World:
         """The org's rows of the projection."""
         rows = await self.pool.fetch("SELECT * FROM org_tools WHERE org_id = $1 ORDER BY tool_name", org_id)
         return [dict(row) for row in rows]
+
+    async def eventually(self, check: Callable[[], Any], within_seconds: float = 8.0) -> Any:
+        """Wait, without working, until ``await check()`` is true; what it returned."""
+        async with asyncio.timeout(within_seconds):
+            while True:
+                if found := await check():
+                    return found
+                await asyncio.sleep(0.02)
+
+    async def outcomes(self, org_id: UUID) -> list[AssistantSynced | AssistantSyncFailed]:
+        """The org's outcomes in the order of the log."""
+        return await self.events(org_id, AssistantSynced, AssistantSyncFailed)
+
+    async def requests(self, method: str, path: str) -> list[dict[str, Any]]:
+        """Every request of this method to a route (``/tool/{id}``) that reached the sandbox, executed or not."""
+        query = {"limit": 10_000, "method": method, "path": path}
+        found: list[dict[str, Any]] = (await self.http.get("/__sandbox/journal", params=query)).json()["entries"]
+        return found
+
+    async def next_due(self, org_id: UUID) -> datetime | None:
+        """When the org is due again, as its last holder left it."""
+        due: datetime | None = await self.pool.fetchval("SELECT next_due FROM leases WHERE org_id = $1", org_id)
+        return due
+
+    async def now(self) -> datetime:
+        """The database's time."""
+        now: datetime = await self.pool.fetchval("SELECT clock_timestamp()")
+        return now
+
+    async def expire_leases(self) -> None:
+        """Let every lease run out now, as if its holder had been gone for that long."""
+        await self.pool.execute("UPDATE leases SET until = clock_timestamp() WHERE until IS NOT NULL")
+
+    async def steal_leases(self, seconds: float = 60) -> None:
+        """Another process holds every lease from now on, and does nothing with it."""
+        await self.pool.execute(
+            "UPDATE leases SET token = gen_random_uuid(), until = clock_timestamp() + $1", timedelta(seconds=seconds)
+        )
+
+    async def redeliver(self, org_id: UUID) -> None:
+        """Deliver everything that ever arrived for the org once more, under the ids that it had."""
+        for stored in await self.history(org_id):
+            if stored.stream == org_stream(org_id):
+                again = (NewEvent(stored.event_id, stored.event),)
+                await self.log.append(AppendRequest(stored.stream, org_id, None, again, stored.meta))
+
+    def another(
+        self,
+        *,
+        deadline_seconds: float | None = None,
+        definitions: tuple[ToolDefinition, ...] = DEFINITIONS,
+        server_url: str = "https://hooks.example.test",
+        **limits: Any,
+    ) -> Reconciler:
+        """Another process over the same log and the same Vapi, with what is given here changed."""
+        blueprint = Blueprint.of(definitions, server_url=server_url, installation_id=INSTALLATION, credential_id=None)
+        vapi = self.context.vapi
+        if deadline_seconds is not None:
+            vapi = VapiClient(
+                "http://sandbox",
+                lambda: DEFAULT_KEY,
+                account="platform",
+                deadline_seconds=deadline_seconds,
+                transport=Through(self.http),
+                telemetry=self.context.telemetry,
+            )
+        changed = replace(
+            self.context, blueprint=blueprint, vapi=vapi, limits=replace(self.context.limits, **limits), clock=Clock()
+        )
+        return Reconciler(changed)
+
+
+class Through(httpx.AsyncBaseTransport):
+    """The way to Vapi that another client already has."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send it on."""
+        return await self._http.send(request, stream=True)
 
 
 @contextlib.asynccontextmanager
@@ -172,6 +258,7 @@ async def world_over(urls: DatabaseUrls, transport: httpx.AsyncBaseTransport) ->
         ),
         telemetry=off,
         service_version="test",
+        calls=asyncio.Semaphore(256),
     )
     http = httpx.AsyncClient(
         transport=transport, base_url="http://sandbox", headers={"authorization": f"Bearer {DEFAULT_KEY}"}

@@ -17,7 +17,13 @@ def evolve_assistant(assistant: Assistant, event: Event) -> Assistant:
     """The row after an event of the toolset stream that names this assistant; other events change nothing."""
     match event:
         case AssistantLinked():
-            return replace(assistant, base_hash=event.base_hash, written_hash=event.model_hash, linked=event.tools)
+            return replace(
+                assistant,
+                base_hash=event.base_hash,
+                written_hash=event.model_hash,
+                linked_revision=event.revision,
+                linked=event.tools,
+            )
         case AssistantSynced():
             return replace(assistant, synced=event.tools, failed=False)
         case AssistantSyncFailed():

@@ -169,6 +169,7 @@ def decide(state: Toolset, command: Command) -> tuple[ToolsetEvent, ...]:
                     account=started.account,
                     agent_id=started.agent_id,
                     assistant_id=started.assistant_id,
+                    revision=started.revision,
                     base_hash=started.base_hash,
                     model_hash=command.model_hash,
                     answer_hash=command.answer_hash,

@@ -140,12 +140,16 @@ class ToolVanished:
 
 @dataclass(frozen=True, slots=True)
 class AssistantLinkStarted:
-    """``PATCH /assistant`` is about to be sent. ``base_hash`` is the model hash of what it is built on."""
+    """``PATCH /assistant`` is about to be sent. ``base_hash`` is the model hash of what it is built on.
+
+    ``revision`` is the newest save that the worker knew of.
+    """
 
     attempt_id: UUID
     account: str
     agent_id: str
     assistant_id: str
+    revision: int
     base_hash: str
     tools: tuple[ToolRef, ...]
 
@@ -158,6 +162,7 @@ class AssistantLinked:
     account: str
     agent_id: str
     assistant_id: str
+    revision: int
     base_hash: str
     model_hash: str
     answer_hash: str

@@ -1,7 +1,8 @@
 """What linking reads and changes in an assistant's ``model``, and whose version of the assistant it is looking at."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum
+from typing import Any
 
 from tool_sync.domain.events import ToolRef
 from tool_sync.domain.toolset import Assistant
@@ -11,30 +12,27 @@ class Seen(Enum):
     """Whose version of an assistant was read from Vapi."""
 
     CURRENT = "current"
-    """The newest saved one, or Vapi's answer to our own write on it."""
+    """The newest saved one, or our own write since then."""
     OUTDATED = "outdated"
-    """An older revision, or our own write on an older revision: a save was overwritten."""
+    """An older revision, or our own write from before the newest save: a save was overwritten."""
     FOREIGN = "foreign"
     """Neither saved nor written by us: a save on its way, or somebody in the dashboard."""
 
 
 def whose(assistant: Assistant, model_hash: str) -> Seen:
-    """Compare what was read with what the log knows, in the order of the design's two-writers rule."""
-    newest = assistant.saved[-1][1] if assistant.saved else None
+    """Compare what was read with what the log knows."""
+    newest_revision, newest = assistant.saved[-1] if assistant.saved else (0, None)
     if newest is None or model_hash == newest:
         return Seen.CURRENT
-    if model_hash == assistant.written_hash and assistant.base_hash == newest:
-        return Seen.CURRENT
     if model_hash in (assistant.written_hash, assistant.base_hash):
-        return Seen.OUTDATED
+        # Our own write, or what it was built on. Built on the newest save, or on top of a change after it: still good.
+        return Seen.CURRENT if assistant.linked_revision >= newest_revision else Seen.OUTDATED
     if any(model_hash == saved_hash for _, saved_hash in assistant.saved[:-1]):
         return Seen.OUTDATED
     return Seen.FOREIGN
 
 
-def relinked(
-    model: Mapping[str, object], ours_before: Iterable[ToolRef], target: Sequence[ToolRef]
-) -> list[object] | None:
+def relinked(model: dict[str, Any], ours_before: Iterable[ToolRef], target: Sequence[ToolRef]) -> list[object] | None:
     """The ``toolIds`` that make ``target`` linked, or None where they are linked already.
 
     Foreign ids keep their place. An id pinned in ``toolRefs`` counts as linked, as Vapi drops it from ``toolIds``. Ids
@@ -42,7 +40,7 @@ def relinked(
     """
     tool_ids, tool_refs = model.get("toolIds"), model.get("toolRefs")
     current: list[object] = list(tool_ids) if isinstance(tool_ids, list) else []
-    pinned = {ref.get("toolId") for ref in tool_refs if isinstance(ref, Mapping)} if isinstance(tool_refs, list) else ()
+    pinned = {ref.get("toolId") for ref in tool_refs if isinstance(ref, dict)} if isinstance(tool_refs, list) else ()
     wanted = [ref.vapi_tool_id for ref in target]
     stale = {ref.vapi_tool_id for ref in ours_before} - set(wanted)
     kept = [tool_id for tool_id in current if tool_id not in stale]

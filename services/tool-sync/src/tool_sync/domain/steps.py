@@ -35,7 +35,6 @@ NOT_YET_CODE: Final = "TS-104"
 """For a tool whose answer is still unknown when its save is given up."""
 
 CAUSE_RECOVERED: Final = "recovered"
-CAUSE_TIER: Final = "tier"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +109,25 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class OrgWide:
+    """What this run found when it looked through the org, for a change that concerns all of it.
+
+    ``agents`` are a page of the assistants whose newest outcome named other tools than ``target``, without those that
+    this run has taken up already. ``inhabited``: the org has an assistant at all.
+    """
+
+    target: tuple[ToolRef, ...]
+    agents: frozenset[str]
+    inhabited: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """What this run knows beyond the log: assistants seen linked, subjects at work, and org-wide work found."""
 
     seen: Mapping[str, Seen] = field(default_factory=dict)
     busy: frozenset[str] = frozenset()
-    org_wide_agents: frozenset[str] | None = None
-    """Assistants whose tools are not the wanted ones; None where this run has not looked yet."""
+    org_wide: OrgWide | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +138,7 @@ class Plan:
     commands: tuple[Command, ...] = ()
     next_due: datetime | None = None
     look_org_wide: bool = False
-    """The run should find the assistants that org-wide work concerns, and ask again."""
+    """The run should look through the org for assistants that are not as wanted, and ask again."""
 
 
 def retry_time(state: Toolset, subject: str, now: datetime, jitter: float, policy: Policy) -> datetime:
@@ -160,38 +171,45 @@ def next_steps(
         if state.org_wide_through is not None:
             commands.append(SettleOrg(state.org_wide_through))
         return Plan(commands=tuple(commands))
+    if state.org_wide_through is not None and progress.org_wide is None:
+        return Plan(commands=tuple(commands), look_org_wide=not commands)
     due = _Due(now)
     steps: list[Step] = list(_lost_answers(state, policy, progress, due))
-    tool_steps = list(_tool_steps(state, wanted, progress, due)) if _has_work(state, progress, now, due) else []
-    steps += tool_steps
-    tools_in_motion = (
-        bool(tool_steps)
-        or any(step.subject.startswith("tool:") for step in steps)
-        or any(subject.startswith("tool:") for subject in progress.busy)
-    )
-    if not tools_in_motion:
+    if _wants_tools(state, progress, due):
+        steps += _tool_steps(state, wanted, progress, due)
+    in_motion = {step.subject for step in steps} | progress.busy
+    if not any(subject.startswith("tool:") for subject in in_motion):
         view = _View(state, wanted, now, policy, progress, account, due)
         for agent_id in agents_with_work(state, now, progress):
             assistant = assistants.get(agent_id)
-            if assistant is None or agent_subject(agent_id) in progress.busy:
-                continue
-            step, command = view.assistant(assistant)
-            steps += [step] if step else []
-            commands += [command] if command else []
-    look_org_wide = False
-    if state.org_wide_through is not None and not steps and not commands and not progress.busy:
-        if progress.org_wide_agents is None:
-            look_org_wide = True
+            if assistant is not None and agent_subject(agent_id) not in in_motion:
+                step, command = view.assistant(assistant)
+                steps += [step] if step else []
+                commands += [command] if command else []
+    look = False
+    if state.org_wide_through is not None and progress.org_wide is not None and not steps and not commands:
+        found = progress.org_wide
+        if progress.busy:
+            pass
+        elif not found.inhabited or (found.target == target_of(state, wanted) and not found.agents):
+            if not found.inhabited or all(_is_done(state, tool) for tool in wanted):
+                commands.append(SettleOrg(state.org_wide_through))
         else:
-            commands.append(SettleOrg(state.org_wide_through))
-    return Plan(tuple(steps), tuple(commands), due.earliest, look_org_wide)
+            # This page is done, or what is left of it waits for a time of its own; or a tool has come meanwhile.
+            look = True
+    return Plan(tuple(steps), tuple(commands), due.earliest, look)
+
+
+def target_of(state: Toolset, wanted: Iterable[WantedTool]) -> tuple[ToolRef, ...]:
+    """The tools that every assistant of the org should have now: the wanted ones that are registered."""
+    return tuple(state.tools[tool.name] for tool in wanted if tool.name in state.tools)
 
 
 def agents_with_work(state: Toolset, now: datetime, progress: Progress) -> tuple[str, ...]:
     """Assistants with an open request, in the order of arrival, then those to look at again, then org-wide ones."""
     asked = dict.fromkeys(r.agent_id for r in state.requests if r.agent_id is not None)
     looks = dict.fromkeys(agent_id for agent_id, at in state.looks.items() if at <= now)
-    org_wide = dict.fromkeys(sorted(progress.org_wide_agents or ()))
+    org_wide = dict.fromkeys(sorted(progress.org_wide.agents)) if progress.org_wide else {}
     return tuple({**asked, **looks, **org_wide})
 
 
@@ -212,13 +230,11 @@ class _Due:
         return True
 
 
-def _has_work(state: Toolset, progress: Progress, now: datetime, due: _Due) -> bool:
+def _wants_tools(state: Toolset, progress: Progress, due: _Due) -> bool:
+    """Whether anybody waits for the org's tools: a save, an assistant to look at again, or a change to all of it."""
     looking = [at for at in state.looks.values() if not due.later(at)]
-    return bool(
-        any(r.agent_id for r in state.requests)
-        or looking
-        or (state.org_wide_through is not None and (state.tools or progress.org_wide_agents))
-    )
+    org_wide = state.org_wide_through is not None and progress.org_wide is not None and progress.org_wide.inhabited
+    return bool(looking) or org_wide or any(r.agent_id is not None for r in state.requests)
 
 
 def _unreadable(state: Toolset, account: str) -> Iterable[Command]:
@@ -281,6 +297,12 @@ def is_current(current: ToolRef | None, tool: WantedTool) -> bool:
     return current.definition_hash == tool.definition_hash or current.definition_version > tool.definition_version
 
 
+def _is_done(state: Toolset, tool: WantedTool) -> bool:
+    """Registered as wanted, or refused for good: nothing about it will change by waiting."""
+    failure = state.failures.get(tool_subject(tool.name))
+    return is_current(state.tools.get(tool.name), tool) or (failure is not None and _is_permanent(failure, tool))
+
+
 def _is_permanent(failure: Failure, tool: WantedTool) -> bool:
     """Refused for good: asking again with the same definition would only be refused again."""
     return failure.retry_at is None and failure.definition_hash == tool.definition_hash
@@ -314,7 +336,9 @@ class _View:
             if given_up is None:
                 self.due.later(failure.retry_at)
             return None, given_up
-        target = tuple(self.state.tools[tool.name] for tool in self.wanted if tool.name in self.state.tools)
+        target = target_of(self.state, self.wanted)
+        if not requests and assistant.agent_id not in self.state.looks and not _differs(assistant, target):
+            return None, None  # taken up for an org-wide change, and told about it
         seen = self.progress.seen.get(assistant.agent_id)
         through = requests[-1].position if requests else 0
         if seen is None or seen.tools != target or seen.through < through:
@@ -329,12 +353,12 @@ class _View:
             return SettleSynced(
                 agent_id=assistant.agent_id,
                 assistant_id=assistant.assistant_id,
-                revision=assistant.revision,
+                revision=_revision(assistant, requests),
                 account=self.account,
                 tools=target,
                 through=seen.through,
-                changed=assistant.failed or assistant.synced != target,
-                cause=CAUSE_RECOVERED if assistant.failed else CAUSE_TIER,
+                changed=_differs(assistant, target),
+                cause=CAUSE_RECOVERED if assistant.failed else self.state.org_wide_cause or CAUSE_RECOVERED,
             )
         failures = {t.name: self.state.failures.get(tool_subject(t.name)) for t in lacking}
         final = [t for t in lacking if (f := failures[t.name]) is not None and _is_permanent(f, t)]
@@ -363,11 +387,10 @@ class _View:
         if not requests:
             return None
         linked = {ref.name for ref in target}
-        asked = requests[-1].asked
         return SettleFailed(
             agent_id=assistant.agent_id,
             assistant_id=assistant.assistant_id,
-            revision=asked.revision if isinstance(asked, SyncRequested) else assistant.revision,
+            revision=_revision(assistant, requests),
             account=self.account,
             tools=target,
             failed_tools=tuple(
@@ -381,3 +404,14 @@ class _View:
     def _tool_code(self, tool: WantedTool, default: str) -> str:
         failure = self.state.failures.get(tool_subject(tool.name))
         return failure.code if failure else default
+
+
+def _differs(assistant: Assistant, target: tuple[ToolRef, ...]) -> bool:
+    """Whether the newest outcome said something else than that the assistant has exactly these tools."""
+    return assistant.failed or assistant.synced != target
+
+
+def _revision(assistant: Assistant, requests: list[Request]) -> int:
+    """The newest revision that an outcome speaks of: that of its newest request, else what is known."""
+    asked = requests[-1].asked if requests else None
+    return asked.revision if isinstance(asked, SyncRequested) else assistant.revision

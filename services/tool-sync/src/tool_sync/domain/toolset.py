@@ -10,7 +10,7 @@ that an org's 5,000th assistant costs what its first did.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final, TypeVar, assert_never
+from typing import Any, Final, TypeVar, assert_never, get_args
 from uuid import UUID
 
 from tool_sync.domain.events import (
@@ -33,6 +33,7 @@ from tool_sync.domain.events import (
     ToolRef,
     ToolRegistered,
     ToolRegistrationStarted,
+    ToolsetEvent,
     ToolUpdated,
     ToolUpdateStarted,
     ToolVanished,
@@ -114,6 +115,7 @@ class Toolset:
     attempts: Mapping[UUID, Attempt] = field(default_factory=dict)
     requests: tuple[Request, ...] = ()
     org_wide_through: int | None = None
+    org_wide_cause: str | None = None
     failures: Mapping[str, Failure] = field(default_factory=dict)
     looks: Mapping[str, datetime] = field(default_factory=dict)
 
@@ -123,7 +125,8 @@ class Assistant:
     """A row of the projection ``assistants``: what is known of one assistant.
 
     ``saved`` holds its last saved (revision, model hash), newest last; ``base_hash`` and ``written_hash`` are the model
-    hashes before and after our own newest write; ``linked`` is what that write linked, ``synced`` what the newest
+    hashes before and after our own newest write, ``linked_revision`` the newest save that it knew of, ``linked`` what
+    it linked, ``synced`` what the newest
     outcome named.
     """
 
@@ -133,6 +136,7 @@ class Assistant:
     saved: tuple[tuple[int, str], ...] = ()
     base_hash: str | None = None
     written_hash: str | None = None
+    linked_revision: int = 0
     linked: tuple[ToolRef, ...] = ()
     synced: tuple[ToolRef, ...] = ()
     failed: bool = False
@@ -153,91 +157,106 @@ def agent_subject(agent_id: str) -> str:
 
 def evolve(state: Toolset, recorded: Recorded) -> Toolset:
     """The state after an event. Never refuses: what was written has happened."""
-    state = replace(state, position=recorded.position)
+    version = state.version + isinstance(recorded.event, _TOOLSET_EVENTS)
+    return replace(state, position=recorded.position, version=version, **_changes(state, recorded))
+
+
+_TOOLSET_EVENTS: Final = get_args(ToolsetEvent)
+
+
+def _changes(state: Toolset, recorded: Recorded) -> dict[str, Any]:
+    """The fields of the state that an event changes."""
     event = recorded.event
     match event:
-        case OrgRegistered(tier=tier):
-            return replace(state, tier=tier)
-        case OrgTierChanged(tier=tier):
-            return replace(state, tier=tier, org_wide_through=recorded.position)
-        case AssistantRemoved():
-            return replace(state, org_wide_through=recorded.position)
-        case OrgClosed():
-            return replace(state, closed=True, org_wide_through=recorded.position)
         case SyncRequested():
             request = Request(recorded.position, recorded.recorded_at, event, recorded.traceparent)
-            failures = _reset_by_save(state.failures, event.agent_id)
-            return replace(state, requests=(*state.requests, request), failures=failures)
-        case RequestUnreadable():
-            request = Request(recorded.position, recorded.recorded_at, event, recorded.traceparent)
-            return replace(state, requests=(*state.requests, request))
-        case BlueprintPublished():
-            raise AssertionError("a blueprint's events are in no org's stream")
-    state = replace(state, version=state.version + 1)
-    match event:
+            return {
+                "requests": (*state.requests, request),
+                "failures": _reset_by_save(state.failures, event.agent_id),
+            }
         case ToolRegistrationStarted() | ToolUpdateStarted() | AssistantLinkStarted():
             attempt = Attempt(recorded.recorded_at, event)
-            return replace(state, attempts=_with(state.attempts, event.attempt_id, attempt))
+            return {"attempts": _with(state.attempts, event.attempt_id, attempt)}
         case ToolRegistered() | ToolUpdated():
             ref = ToolRef(event.name, event.vapi_tool_id, event.definition_version, event.definition_hash)
-            return replace(
-                state,
-                tools=_with(state.tools, event.name, ref),
-                attempts=_without(state.attempts, event.attempt_id),
-                failures=_without(state.failures, tool_subject(event.name)),
-            )
+            return {
+                "tools": _with(state.tools, event.name, ref),
+                "attempts": _without(state.attempts, event.attempt_id),
+                "failures": _without(state.failures, tool_subject(event.name)),
+            }
+        case AssistantLinked():
+            return {
+                "attempts": _without(state.attempts, event.attempt_id),
+                "failures": _without(state.failures, agent_subject(event.agent_id)),
+            }
+        case AssistantSynced():
+            return {
+                "requests": _still_open(state, event.agent_id, event.settled_through),
+                "sequence": state.sequence if event.sequence is None else event.sequence,
+                "failures": _without(state.failures, agent_subject(event.agent_id)),
+                "looks": _without(state.looks, event.agent_id),
+            }
+        case AssistantSyncFailed():
+            return {
+                "requests": _still_open(state, event.agent_id, event.settled_through),
+                "sequence": event.sequence,
+                "looks": _looks_after_failure(state, event),
+            }
+        case SyncAttemptFailed():
+            return _failed(state, event)
         case ToolVanished(name=name):
             subject = tool_subject(name)
-            return replace(
-                state,
-                tools=_without(state.tools, name),
-                attempts={id_: a for id_, a in state.attempts.items() if a.subject != subject},
-                failures=_without(state.failures, subject),
-            )
-        case AssistantLinked():
-            return replace(
-                state,
-                attempts=_without(state.attempts, event.attempt_id),
-                failures=_without(state.failures, agent_subject(event.agent_id)),
-            )
-        case SyncAttemptFailed():
-            return _evolve_failed(state, event)
-        case AssistantSynced():
-            return replace(
-                _settled(state, event.agent_id, event.settled_through),
-                sequence=state.sequence if event.sequence is None else event.sequence,
-                failures=_without(state.failures, agent_subject(event.agent_id)),
-                looks=_without(state.looks, event.agent_id),
-            )
-        case AssistantSyncFailed():
-            after = replace(_settled(state, event.agent_id, event.settled_through), sequence=event.sequence)
-            if event.agent_id is None:
-                return after
-            looks = _without(after.looks, event.agent_id)
-            return replace(after, looks=looks if event.look_at is None else _with(looks, event.agent_id, event.look_at))
+            return {
+                "tools": _without(state.tools, name),
+                "attempts": {id_: a for id_, a in state.attempts.items() if a.subject != subject},
+                "failures": _without(state.failures, subject),
+                # Every assistant that names the dead id fails its next call.
+                "org_wide_through": recorded.position,
+                "org_wide_cause": "drift",
+            }
+        case OrgRegistered(tier=tier):
+            return {"tier": tier}
+        case OrgTierChanged(tier=tier):
+            return {"tier": tier, "org_wide_through": recorded.position, "org_wide_cause": "tier"}
+        case AssistantRemoved():
+            return {"org_wide_through": recorded.position}
+        case OrgClosed():
+            return {"closed": True, "org_wide_through": recorded.position}
+        case RequestUnreadable():
+            request = Request(recorded.position, recorded.recorded_at, event, recorded.traceparent)
+            return {"requests": (*state.requests, request)}
         case AssistantDiverged(sequence=sequence):
-            return replace(state, sequence=sequence)
+            return {"sequence": sequence}
         case DriftDetected():
-            return state
+            return {}
         case OrgSettled(settled_through=through):
             done = state.org_wide_through is not None and state.org_wide_through <= through
-            return replace(state, org_wide_through=None) if done else state
+            return {"org_wide_through": None, "org_wide_cause": None} if done else {}
+        case BlueprintPublished():
+            raise AssertionError("a blueprint's events are in no org's stream")
         case _:
             assert_never(event)
 
 
-def _evolve_failed(state: Toolset, event: SyncAttemptFailed) -> Toolset:
+def _looks_after_failure(state: Toolset, event: AssistantSyncFailed) -> Mapping[str, datetime]:
+    if event.agent_id is None:
+        return state.looks
+    if event.look_at is None:
+        return _without(state.looks, event.agent_id)
+    return _with(state.looks, event.agent_id, event.look_at)
+
+
+def _failed(state: Toolset, event: SyncAttemptFailed) -> dict[str, Any]:
     failure = Failure(event.failures, event.code, event.retry_at, event.definition_hash)
-    attempts = state.attempts
+    attempts, looks = state.attempts, state.looks
     if event.end != "unknown" and event.attempt_id is not None:
         attempts = _without(attempts, event.attempt_id)
-    looks = state.looks
     kind, _, agent_id = event.subject.partition(":")
     if kind == "agent" and event.retry_at is None:
         looks = _without(looks, agent_id)
     elif kind == "agent" and event.retry_at is not None and all(r.agent_id != agent_id for r in state.requests):
         looks = _with(looks, agent_id, event.retry_at)  # no request keeps it in mind
-    return replace(state, attempts=attempts, failures=_with(state.failures, event.subject, failure), looks=looks)
+    return {"attempts": attempts, "failures": _with(state.failures, event.subject, failure), "looks": looks}
 
 
 def _reset_by_save(failures: Mapping[str, Failure], agent_id: str) -> Mapping[str, Failure]:
@@ -253,9 +272,8 @@ def _reset_by_save(failures: Mapping[str, Failure], agent_id: str) -> Mapping[st
     return {subject: failure for subject, failure in failures.items() if not lifted(subject, failure)}
 
 
-def _settled(state: Toolset, agent_id: str | None, through: int) -> Toolset:
-    still_open = tuple(r for r in state.requests if r.agent_id != agent_id or r.position > through)
-    return replace(state, requests=still_open)
+def _still_open(state: Toolset, agent_id: str | None, through: int) -> tuple[Request, ...]:
+    return tuple(r for r in state.requests if r.agent_id != agent_id or r.position > through)
 
 
 def _with(mapping: Mapping[K, V], key: K, value: V) -> Mapping[K, V]:

@@ -1,11 +1,14 @@
 """What every part of the reconciler is given: settings, ports, and where time, ids and chance come from."""
 
+import asyncio
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
+
+from uuid_utils.compat import uuid4
 
 from tool_sync.blueprint import Blueprint
 from tool_sync.db import Pool
@@ -61,6 +64,8 @@ class Context:
     limits: Limits
     telemetry: Telemetry
     service_version: str
+    calls: asyncio.Semaphore
+    """A place for every exchange with Vapi, taken before a write is announced: what waits here has promised nothing."""
     clock: Clock = field(default_factory=Clock)
     new_id: Callable[[], UUID] = uuid4
     jitter: Callable[[], float] = random.random

@@ -139,6 +139,9 @@ async def _read_tool(
             current = fence.writer.state.tools.get(started.name)
             return (ForgetTool(context.vapi.account, current),) if current else ()
         return (_look_later(fence, step, failure),)
+    if not context.blueprint.defines(started.name):
+        # Announced by a release with more tools. Whatever became of it, this release wants nothing of it.
+        return (_absent(fence, step, started.attempt_id),)
     payload = context.blueprint.payload(started.name, org_id)
     if all(_holds(tool.get(key), value) for key, value in payload.items()):
         return (ConfirmTool(started.attempt_id, tool["id"], canonical_hash(tool), adopted=True),)
@@ -154,7 +157,7 @@ async def _read_links(fence: Fence, step: ResolveAttempt, started: AssistantLink
         # The assistant is gone: so is what was sent to it.
         return (fence.failed(step.subject, failure, started.attempt_id, None),)
     model = answer.get("model")
-    if isinstance(model, Mapping) and relinked(model, (), started.tools) is None:
+    if isinstance(model, dict) and relinked(model, (), started.tools) is None:
         return (ConfirmLinked(started.attempt_id, model_hash(model), canonical_hash(answer)),)
     return (_absent(fence, step, started.attempt_id),)
 
@@ -176,7 +179,7 @@ async def _link(fence: Fence, step: LinkAssistant) -> tuple[Seen | None, tuple[C
     if answer is None:
         return None, ()
     model = answer.get("model")
-    if not isinstance(model, Mapping):
+    if not isinstance(model, dict):
         return None, (FailStep(step.subject, None, "refused", ErrorCode.ASSISTANT_WITHOUT_MODEL, None),)
     base_hash = model_hash(model)
     version = whose(assistant, base_hash)
@@ -190,7 +193,13 @@ async def _link(fence: Fence, step: LinkAssistant) -> tuple[Seen | None, tuple[C
     if tool_ids is None:
         return seen, noted
     started = AssistantLinkStarted(
-        context.new_id(), context.vapi.account, assistant.agent_id, assistant.assistant_id, base_hash, step.target
+        attempt_id=context.new_id(),
+        account=context.vapi.account,
+        agent_id=assistant.agent_id,
+        assistant_id=assistant.assistant_id,
+        revision=assistant.revision,
+        base_hash=base_hash,
+        tools=step.target,
     )
     try:
         answer = await fence.send(
@@ -215,7 +224,7 @@ def _check_link(
 ) -> tuple[Seen | None, tuple[Command, ...]]:
     """Vapi answers with the assistant as stored: what is not in there was overwritten in between."""
     model = answer.get("model")
-    if not isinstance(model, Mapping) or relinked(model, (), step.target) is not None:
+    if not isinstance(model, dict) or relinked(model, (), step.target) is not None:
         retry_at = fence.retry_at(step.subject)
         lost = FailStep(step.subject, started.attempt_id, "refused", ErrorCode.VAPI_CONFLICT, retry_at)
         return None, (*noted, lost)
@@ -241,8 +250,8 @@ def _diverged(assistant: Assistant, base_hash: str) -> NoteDiverged:
 
 def _holds(stored: object, sent: object) -> bool:
     """Whether what Vapi stored contains what was sent; it may add defaults."""
-    if isinstance(sent, Mapping):
-        return isinstance(stored, Mapping) and all(_holds(stored.get(key), value) for key, value in sent.items())
+    if isinstance(sent, dict):
+        return isinstance(stored, dict) and all(_holds(stored.get(key), value) for key, value in sent.items())
     if isinstance(sent, list):
         return (
             isinstance(stored, list)

@@ -130,6 +130,9 @@ class Reconciler:
     async def _run(self, claim: Claim, run: Run) -> None:
         try:
             release = await run.execute()
+        except asyncio.CancelledError:
+            self._give_back(claim, 0.0)
+            raise
         except LogUnavailable as error:
             log.warning("Sync interrupted", org_id=str(claim.org_id), reason=str(error))
             self._give_back(claim, self._context.limits.poll_seconds_max)
@@ -184,6 +187,8 @@ class Reconciler:
             for claim in claims:
                 if claim.org_id in ours:
                     self._held[claim.org_id] = (claim, renewed_at + limits.lease_seconds)
+                elif self._held.get(claim.org_id, (None,))[0] == claim:
+                    del self._held[claim.org_id]  # somebody else's by now: nothing more is sent
 
     async def _wait(self) -> None:
         try:

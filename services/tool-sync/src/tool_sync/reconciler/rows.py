@@ -8,8 +8,8 @@ from tool_sync.db import Pool
 from tool_sync.domain.events import ToolRef
 from tool_sync.domain.toolset import Assistant
 
-_COLUMNS: Final = """a.org_id, a.agent_id, a.assistant_id, a.revision, a.saved, a.base_hash, a.model_hash, a.linked,
-       a.synced_tools, a.outcome, a.diverged_revision, a.drift_hash, a.removed"""
+_COLUMNS: Final = """a.org_id, a.agent_id, a.assistant_id, a.revision, a.saved, a.base_hash, a.model_hash,
+       a.linked_revision, a.linked, a.synced_tools, a.outcome, a.diverged_revision, a.drift_hash, a.removed"""
 
 BY_AGENT: Final = f"""
 SELECT {_COLUMNS}
@@ -22,10 +22,13 @@ SELECT {_COLUMNS}
   FROM assistants a
  WHERE a.org_id = $1
    AND NOT a.removed
-   AND a.synced_tools IS DISTINCT FROM $2::jsonb
+   AND (a.synced_tools IS DISTINCT FROM $2::jsonb OR a.outcome = 'failed')
+   AND a.agent_id <> ALL ($3::text[])
  ORDER BY a.agent_id
- LIMIT $3
+ LIMIT $4
 """  # noqa: S608
+
+INHABITED: Final = "SELECT EXISTS (SELECT FROM assistants WHERE org_id = $1 AND NOT removed)"
 
 
 async def by_agent(pool: Pool, agents: Sequence[tuple[UUID, str]]) -> dict[UUID, dict[str, Assistant]]:
@@ -37,10 +40,17 @@ async def by_agent(pool: Pool, agents: Sequence[tuple[UUID, str]]) -> dict[UUID,
     return found
 
 
-async def not_as_wanted(pool: Pool, org_id: UUID, wanted: Sequence[ToolRef], limit: int) -> dict[str, Assistant]:
-    """At most ``limit`` assistants of an org whose newest outcome named other tools than these, by agent."""
+async def not_as_wanted(
+    pool: Pool, org_id: UUID, wanted: Sequence[ToolRef], without: Iterable[str], limit: int
+) -> tuple[dict[str, Assistant], bool]:
+    """At most ``limit`` assistants of an org whose newest outcome did not say that they have exactly these tools.
+
+    Those in ``without`` are left out. Also returns whether the org has any assistant.
+    """
     document = [_document(ref) for ref in wanted]
-    return {row["agent_id"]: _assistant(row) for row in await pool.fetch(NOT_AS_WANTED, org_id, document, limit)}
+    found = await pool.fetch(NOT_AS_WANTED, org_id, document, list(without), limit)
+    inhabited = bool(found) or await pool.fetchval(INHABITED, org_id)
+    return {row["agent_id"]: _assistant(row) for row in found}, bool(inhabited)
 
 
 def _assistant(row: Any) -> Assistant:
@@ -51,6 +61,7 @@ def _assistant(row: Any) -> Assistant:
         saved=tuple((revision, model_hash) for revision, model_hash in row["saved"] or ()),
         base_hash=row["base_hash"],
         written_hash=row["model_hash"],
+        linked_revision=row["linked_revision"] or 0,
         linked=_refs(row["linked"]),
         synced=_refs(row["synced_tools"]),
         failed=row["outcome"] == "failed",

@@ -5,7 +5,7 @@ something above it is claimed once more. So any number of saves during a run bec
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from tool_sync import telemetry
 from tool_sync.domain.assistants import evolve_assistant
 from tool_sync.domain.decider import Command
 from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, SyncRequested, ToolsetEvent
-from tool_sync.domain.steps import Plan, Progress, Seen, Step, agents_with_work, next_steps
+from tool_sync.domain.steps import OrgWide, Plan, Progress, Seen, Step, agents_with_work, next_steps, target_of
 from tool_sync.domain.toolset import Assistant, Toolset
 from tool_sync.domain.wanted import WantedTool, wanted_for
 from tool_sync.leases import Claim, Release
@@ -27,7 +27,7 @@ from tool_sync.reconciler.load import Loaded
 from tool_sync.reconciler.writer import Writer
 
 ORG_WIDE_PAGE = 100
-"""Assistants that one run takes up for an org-wide request; the next run takes the next."""
+"""Assistants that are taken up at a time for a change that concerns the whole org."""
 
 StepResult = tuple[Seen | None, tuple[Command, ...]]
 
@@ -48,10 +48,18 @@ class Run:
         self._assistants = assistants
         self._holds_lease = holds_lease
         self._progress = Progress()
+        self._taken_up: set[str] = set()
         self._span = _start_span(context, claim.org_id, loaded.state)
         self._in_span = telemetry.context_of(self._span)
-        traceparent = telemetry.traceparent_of(self._span)
-        self._writer = Writer(context, claim.org_id, loaded, follow_up=self._follow_up, traceparent=lambda: traceparent)
+        self._writer = Writer(
+            context,
+            claim.org_id,
+            loaded,
+            follow_up=self._follow_up,
+            on_written=self._learn,
+            on_reloaded=assistants.clear,  # their rows are newer now, too
+            traceparent=telemetry.traceparent_of(self._span),
+        )
         self._fence = Fence(context, self._writer, holds_lease)
 
     async def execute(self) -> Release:
@@ -76,9 +84,9 @@ class Run:
     async def _plan(self) -> Plan:
         """What to do next. Decisions that follow from the state alone are written first."""
         while True:
-            plan = self._next(self._writer.state)
+            plan = self._next(self._writer.state, self._assistants)
             if plan.commands:
-                self._learn(await self._writer.write(plan.commands))
+                await self._writer.write(plan.commands)
             elif plan.look_org_wide:
                 await self._look_org_wide()
             elif missing := self._unknown_agents():
@@ -88,10 +96,10 @@ class Run:
             else:
                 return plan
 
-    def _next(self, state: Toolset) -> Plan:
+    def _next(self, state: Toolset, assistants: Mapping[str, Assistant]) -> Plan:
         return next_steps(
             state,
-            self._assistants,
+            assistants,
             self._wanted(state),
             self._context.clock.now(),
             self._context.policy,
@@ -102,9 +110,9 @@ class Run:
     def _wanted(self, state: Toolset) -> tuple[WantedTool, ...]:
         return wanted_for(state.tier, self._context.blueprint.tools)
 
-    def _follow_up(self, state: Toolset) -> Sequence[Command]:
+    def _follow_up(self, state: Toolset, events: Sequence[ToolsetEvent]) -> Sequence[Command]:
         """The decisions that follow at once from a state: they go into the same append as what led there."""
-        return self._next(state).commands
+        return self._next(state, {**self._assistants, **_evolved(self._assistants, events)}).commands
 
     def _unknown_agents(self) -> list[str]:
         due = agents_with_work(self._writer.state, self._context.clock.now(), self._progress)
@@ -115,8 +123,12 @@ class Run:
             return  # somebody else may have the org: send nothing more
         room = self._context.limits.steps_per_org_max - len(tasks)
         for step in plan.steps[: max(room, 0)]:
-            tasks[asyncio.create_task(perform(self._fence, self._claim.org_id, step), context=self._in_span)] = step
+            tasks[asyncio.create_task(self._perform(step), context=self._in_span)] = step
         self._progress = replace(self._progress, busy=frozenset(step.subject for step in tasks.values()))
+
+    async def _perform(self, step: Step) -> StepResult:
+        async with self._context.calls:
+            return await perform(self._fence, self._claim.org_id, step)
 
     async def _finish(self, done: dict[asyncio.Task[StepResult], Step]) -> None:
         """Write down everything that has arrived, together with what follows from it."""
@@ -128,22 +140,37 @@ class Run:
                 seen[step.subject.partition(":")[2]] = item
         self._progress = replace(self._progress, seen=seen, busy=self._progress.busy - ended)
         commands = [command for _, commands in results for command in commands]
-        self._learn(await self._writer.write(commands))
+        await self._writer.write(commands)
 
     def _learn(self, events: Sequence[ToolsetEvent]) -> None:
+        self._assistants.update(_evolved(self._assistants, events))
         for event in events:
-            agent_id = getattr(event, "agent_id", None)
-            if agent_id in self._assistants:
-                self._assistants[agent_id] = evolve_assistant(self._assistants[agent_id], event)
             if isinstance(event, AssistantSynced | AssistantSyncFailed):
                 _note_outcome(self._span, event)
 
     async def _look_org_wide(self) -> None:
-        state = self._writer.state
-        target = [state.tools[tool.name] for tool in self._wanted(state) if tool.name in state.tools]
-        found = await rows.not_as_wanted(self._context.pool, self._claim.org_id, target, ORG_WIDE_PAGE)
-        self._assistants.update(found)
-        self._progress = replace(self._progress, org_wide_agents=frozenset(found))
+        """Find the next page of assistants that are not as wanted, other than those that this run took up already."""
+        state, before = self._writer.state, self._progress.org_wide
+        target = target_of(state, self._wanted(state))
+        if before is not None and before.target != target:
+            self._taken_up.clear()
+        elif before is not None:
+            self._taken_up |= before.agents
+        found, inhabited = await rows.not_as_wanted(
+            self._context.pool, self._claim.org_id, target, self._taken_up, ORG_WIDE_PAGE
+        )
+        self._assistants.update({agent_id: row for agent_id, row in found.items() if agent_id not in self._assistants})
+        self._progress = replace(self._progress, org_wide=OrgWide(target, frozenset(found), inhabited))
+
+
+def _evolved(assistants: Mapping[str, Assistant], events: Sequence[ToolsetEvent]) -> dict[str, Assistant]:
+    """The rows that these events change."""
+    changed: dict[str, Assistant] = {}
+    for event in events:
+        agent_id = getattr(event, "agent_id", None)
+        if agent_id is not None and (row := changed.get(agent_id) or assistants.get(agent_id)) is not None:
+            changed[agent_id] = evolve_assistant(row, event)
+    return changed
 
 
 def _start_span(context: Context, org_id: UUID, state: Toolset) -> Span:

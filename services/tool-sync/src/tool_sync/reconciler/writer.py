@@ -31,7 +31,11 @@ class _Waiting:
 
 
 class Writer:
-    """``state`` is what the log says, as far as this run has read and written it."""
+    """``state`` is what the log says, as far as this run has read and written it.
+
+    ``follow_up`` is given a state and the events that led there from the run's own; ``on_written`` every event once it
+    is in the log; ``on_reloaded`` is told that ``state`` was read anew.
+    """
 
     def __init__(
         self,
@@ -39,8 +43,10 @@ class Writer:
         org_id: UUID,
         loaded: Loaded,
         *,
-        follow_up: Callable[[Toolset], Sequence[Command]],
-        traceparent: Callable[[], str | None],
+        follow_up: Callable[[Toolset, Sequence[ToolsetEvent]], Sequence[Command]],
+        on_written: Callable[[Sequence[ToolsetEvent]], None],
+        on_reloaded: Callable[[], None],
+        traceparent: str | None,
     ) -> None:
         self.state = loaded.state
         self.loaded_through = loaded.state.position
@@ -48,6 +54,8 @@ class Writer:
         self._org_id = org_id
         self._stream = f"toolset-{org_id}"
         self._follow_up = follow_up
+        self._on_written = on_written
+        self._on_reloaded = on_reloaded
         self._traceparent = traceparent
         self._waiting: list[_Waiting] = []
         self._writing = False
@@ -109,10 +117,12 @@ class Writer:
     def _evolve(self, appended: Appended, events: Sequence[ToolsetEvent]) -> None:
         for position, event in enumerate(events, appended.first_position):
             self.state = evolve(self.state, Recorded(position, appended.recorded_at, event))
+        self._on_written(events)
 
     async def _reload(self) -> None:
         loaded = await load_one(self._context, self._org_id)
         self.state, self.loaded_through = loaded.state, loaded.state.position
+        self._on_reloaded()
 
     def _decide(self, batch: Sequence[_Waiting]) -> tuple[list[tuple[ToolsetEvent, ...]], tuple[ToolsetEvent, ...]]:
         """The events of each waiting command, and all events to append, those that follow from them included."""
@@ -130,13 +140,13 @@ class Writer:
             return tuple(own)
 
         answers = [apply(waiting.commands) for waiting in batch]
-        apply(self._follow_up(state))
+        apply(self._follow_up(state, events))
         return answers, tuple(events)
 
     def _request(self, events: Sequence[ToolsetEvent]) -> AppendRequest:
         # A worker's decision is caused by itself: a fresh id, kept only to send the same bytes again.
         cause = str(self._context.new_id())
-        traceparent = self._traceparent()
+        traceparent = self._traceparent
         return AppendRequest(
             stream=self._stream,
             org_id=self._org_id,

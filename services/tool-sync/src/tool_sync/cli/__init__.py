@@ -1,0 +1,1 @@
+"""The command line: ``tool-sync run | migrate | history ORG | tools ORG``."""

@@ -1,0 +1,45 @@
+"""``tool-sync run``: settings, logs, signals and the event loop around the composition root."""
+
+import asyncio
+import signal
+import sys
+
+import structlog
+import uvloop
+
+from tool_sync import logs
+from tool_sync.composition import serve
+from tool_sync.db import ForeignInstallation
+from tool_sync.loops import LoopEnded
+from tool_sync.settings import Settings, SettingsInvalid, load
+
+EXIT_SETTINGS = 2
+EXIT_FAILED = 1
+
+
+def run_service() -> int:
+    """Run until SIGTERM or SIGINT. The exit status: 0 stopped, 2 wrong settings, 1 could not start or had to end."""
+    try:
+        settings = load()
+    except SettingsInvalid as error:
+        print(f"tool-sync: {error}", file=sys.stderr)
+        return EXIT_SETTINGS
+    logs.set_up(level=settings.log_level, log_file=settings.log_file)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_until_signalled(settings))
+
+
+async def _until_signalled(settings: Settings) -> int:
+    log = structlog.get_logger(__name__)
+    stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    try:
+        await serve(settings, stopping)
+    except (ForeignInstallation, OSError) as error:
+        log.error("tool-sync cannot start", reason=str(error))
+        return EXIT_FAILED
+    except LoopEnded as error:
+        log.error("tool-sync ends", reason=str(error), exc_info=error)
+        return EXIT_FAILED
+    return 0

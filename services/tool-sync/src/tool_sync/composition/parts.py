@@ -1,0 +1,126 @@
+"""Builds the parts of the process and passes each what it needs; none of them is started here."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from tool_sync import broker
+from tool_sync.blueprint import Blueprint
+from tool_sync.db import Pool
+from tool_sync.domain.steps import Policy
+from tool_sync.event_log import EventLog
+from tool_sync.liveness import Health
+from tool_sync.readiness import database_problem
+from tool_sync.reconciler.context import Context, Limits
+from tool_sync.reconciler.loop import Reconciler
+from tool_sync.relay import Relay
+from tool_sync.settings import Settings
+from tool_sync.subscriber import Subscriber
+from tool_sync.subscriber.intake import Intake
+from tool_sync.telemetry import SERVICE_VERSION, Telemetry
+from tool_sync.vapi.client import VapiClient, make_transport
+from zerotouch_contracts.tools import DEFINITIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What runs or is used while the process runs."""
+
+    event_log: EventLog
+    relay: Relay
+    reconciler: Reconciler
+    subscriber: Subscriber
+    vapi: VapiClient
+    blueprint: Blueprint
+
+
+def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> Parts:
+    """The parts of a process that works on ``pool``, whose log is ``log_id``."""
+
+    def on_append(_head: int) -> None:
+        parts.relay.wake()
+        parts.reconciler.wake()
+
+    event_log = EventLog(pool, on_append=on_append)
+    vapi = VapiClient(
+        settings.vapi_base_url,
+        settings.vapi_api_key.get_secret_value,
+        account=settings.vapi_account,
+        deadline_seconds=settings.call_deadline_seconds,
+        transport=make_transport(settings.vapi_calls_in_flight_max),
+        telemetry=tracing,
+    )
+    tools = Blueprint.of(
+        DEFINITIONS,
+        server_url=settings.tool_server_url,
+        installation_id=settings.installation_id,
+        credential_id=settings.tool_server_credential_id,
+    )
+    context = Context(
+        log=event_log,
+        pool=pool,
+        vapi=vapi,
+        blueprint=tools,
+        policy=_policy(settings),
+        limits=_limits(settings),
+        telemetry=tracing,
+        service_version=SERVICE_VERSION,
+        calls=asyncio.Semaphore(settings.vapi_calls_in_flight_max),
+    )
+    intake = Intake(settings, event_log, pool, tracing, SERVICE_VERSION)
+    parts = Parts(
+        event_log=event_log,
+        relay=Relay(settings, pool, log_id, tracing),
+        reconciler=Reconciler(context),
+        subscriber=Subscriber(settings, intake),
+        vapi=vapi,
+        blueprint=tools,
+    )
+    return parts
+
+
+def watch(settings: Settings, health: Health, pool: Pool, parts: Parts) -> None:
+    """Make the parts what ``/livez`` and ``/readyz`` answer from: the start is over."""
+    topics = (settings.assistants_topic, settings.outcomes_topic)
+
+    async def intake_wedged() -> str | None:
+        return parts.subscriber.wedged
+
+    async def intake_problem() -> str | None:
+        return parts.subscriber.problem
+
+    async def relay_problem() -> str | None:
+        return parts.relay.problem
+
+    health.live["intake"] = intake_wedged
+    health.ready["database"] = lambda: database_problem(pool)
+    health.ready["kafka"] = lambda: broker.problem_of(settings.kafka_bootstrap_servers, topics)
+    health.ready["intake"] = intake_problem
+    health.ready["relay"] = relay_problem
+    health.starting = None
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        settle=timedelta(seconds=settings.settle_seconds),
+        give_up=timedelta(seconds=settings.give_up_seconds),
+        look_again=timedelta(seconds=settings.look_again_seconds),
+        diverged_look=timedelta(seconds=settings.diverged_look_seconds),
+        diverged_give_up=timedelta(seconds=settings.diverged_give_up_seconds),
+        retry_seconds_base=settings.retry_seconds_base,
+        retry_seconds_max=settings.retry_seconds_max,
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        send_window_seconds=settings.send_window_seconds,
+        lease_seconds=settings.lease_seconds,
+        lease_renew_seconds=settings.lease_renew_seconds,
+        orgs_in_flight_max=settings.orgs_in_flight_max,
+        claim_batch_max=settings.claim_batch_max,
+        steps_per_org_max=settings.steps_per_org_max,
+        poll_seconds_max=settings.poll_seconds_max,
+        snapshot_after_events=settings.snapshot_after_events,
+    )

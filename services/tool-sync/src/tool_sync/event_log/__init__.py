@@ -1,0 +1,50 @@
+"""The event log: append, load, read. Table ``events``; the only writer is the SQL function ``append``.
+
+::
+
+    append ──► queue ──► one call of append() per round ──► events + projections   (group commit)
+    load   ◄── snapshots + the events of an org above them
+    read   ◄── events by position, without holes
+"""
+
+from tool_sync.codec import UnknownEvent
+from tool_sync.event_log.errors import AppendRejected, LogUnavailable
+from tool_sync.event_log.load import Loaded, Snapshot
+from tool_sync.event_log.log import EventLog, LogSettings
+from tool_sync.event_log.read import Page, read_org
+from tool_sync.event_log.records import (
+    Appended,
+    AppendRequest,
+    AppendResult,
+    Conflict,
+    Duplicate,
+    Meta,
+    NewEvent,
+    StoredEvent,
+    event_id,
+    org_stream,
+    toolset_stream,
+)
+
+__all__ = [
+    "AppendRejected",
+    "AppendRequest",
+    "AppendResult",
+    "Appended",
+    "Conflict",
+    "Duplicate",
+    "EventLog",
+    "Loaded",
+    "LogSettings",
+    "LogUnavailable",
+    "Meta",
+    "NewEvent",
+    "Page",
+    "Snapshot",
+    "StoredEvent",
+    "UnknownEvent",
+    "event_id",
+    "org_stream",
+    "read_org",
+    "toolset_stream",
+]

@@ -1,0 +1,24 @@
+"""``/livez`` (is the process to be kept?) and ``/readyz`` (does it work right now, and if not, why?); no token."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from tool_sync.http.state import state_of
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/livez", summary="Is the process to be kept?", response_model=None)
+async def get_livez(request: Request) -> JSONResponse:
+    """200 while its loops can work or heal by themselves; 503 with the problems where it must be restarted."""
+    return _answer(await state_of(request).health.live_problems())
+
+
+@router.get("/readyz", summary="Does it work right now?", response_model=None)
+async def get_readyz(request: Request) -> JSONResponse:
+    """200, or 503 with what it waits for: database, migrations, Kafka, topics."""
+    return _answer(await state_of(request).health.ready_problems())
+
+
+def _answer(problems: dict[str, str]) -> JSONResponse:
+    return JSONResponse({"ok": not problems, "problems": problems}, status_code=503 if problems else 200)

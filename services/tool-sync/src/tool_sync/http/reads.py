@@ -1,0 +1,121 @@
+"""What an org's tools and history are, as read from the database.
+
+All functions take a connection whose role and row-level security decide what is seen: ``db.tenant_tx`` for a caller.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+from pydantic_core import from_json
+
+from tool_sync.db import Connection
+from tool_sync.telemetry import trace_id_of
+
+# One statement, so one snapshot: the tools are those as of the position that is named beside them.
+_TOOLS: Final = """
+SELECT coalesce((SELECT max(e.position) FROM events e WHERE e.org_id = o.id), o.position) AS as_of_position,
+       t.id, t.tool_name, t.vapi_tool_id, t.enabled, t.account, t.definition_version, t.created_at, t.updated_at,
+       t.position
+  FROM organizations o
+  LEFT JOIN org_tools t ON t.org_id = o.id
+ WHERE o.id = $1
+ ORDER BY t.tool_name
+"""
+
+_HISTORY: Final = """
+SELECT position, recorded_at, type, data::text AS data, meta ->> 'traceparent' AS traceparent
+  FROM events
+ WHERE org_id = $1 AND position > $2
+ ORDER BY position
+ LIMIT $3
+"""
+
+_KNOWN: Final = "SELECT EXISTS (SELECT FROM organizations WHERE id = $1)"
+
+
+@dataclass(frozen=True, slots=True)
+class OrgTool:
+    """A row of ``org_tools``; ``position`` is that of the event that last changed it."""
+
+    id: int
+    tool_name: str
+    vapi_tool_id: str
+    enabled: bool
+    vapi_account: str
+    definition_version: int
+    created_at: datetime
+    updated_at: datetime
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrgTools:
+    """An org's tools, by name, as of its newest event at ``as_of_position``."""
+
+    as_of_position: int
+    tools: tuple[OrgTool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEvent:
+    """An event of an org as stored; ``trace_id`` is null where it belongs to no trace."""
+
+    position: int
+    recorded_at: datetime
+    type: str
+    data: dict[str, Any]
+    trace_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Events of an org, oldest first. ``next_after`` asks for the next page; null where this is the last so far."""
+
+    events: tuple[HistoryEvent, ...]
+    next_after: int | None
+
+
+T = TypeVar("T")
+
+
+async def tools_of(connection: Connection, org_id: UUID) -> OrgTools | None:
+    """The org's tools, or None where the org is not known (to this role)."""
+    rows = await connection.fetch(_TOOLS, org_id)
+    if not rows:
+        return None
+    tools = tuple(
+        OrgTool(
+            id=row["id"],
+            tool_name=row["tool_name"],
+            vapi_tool_id=row["vapi_tool_id"],
+            enabled=row["enabled"],
+            vapi_account=row["account"],
+            definition_version=row["definition_version"],
+            created_at=row["created_at"],
+            updated_at=row["updated_at"],
+            position=row["position"],
+        )
+        for row in rows
+        if row["id"] is not None
+    )
+    return OrgTools(rows[0]["as_of_position"], tools)
+
+
+async def history_of(connection: Connection, org_id: UUID, *, after: int, limit: int) -> History | None:
+    """The org's events above position ``after``, oldest first; None where the org is not known (to this role)."""
+    rows = await connection.fetch(_HISTORY, org_id, after, limit)
+    if not rows and not await connection.fetchval(_KNOWN, org_id):
+        return None
+    events = tuple(
+        HistoryEvent(
+            position=row["position"],
+            recorded_at=row["recorded_at"],
+            type=row["type"],
+            data=from_json(row["data"]),
+            trace_id=trace_id_of(row["traceparent"]),
+        )
+        for row in rows
+    )
+    return History(events, events[-1].position if len(events) == limit else None)

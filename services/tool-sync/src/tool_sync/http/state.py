@@ -1,0 +1,25 @@
+"""What the routes work with; filled by the composition root, the pool only once the database answers."""
+
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from tool_sync.auth import TokenVerifier
+from tool_sync.db import Pool
+from tool_sync.liveness import Health
+
+
+@dataclass(slots=True)
+class HttpState:
+    """Held by the app for its routes. ``pool`` is None until the database has answered once."""
+
+    verifier: TokenVerifier
+    health: Health
+    pool: "Pool | None" = None
+
+
+def state_of(request: Request) -> HttpState:
+    """The state of the app that serves this request."""
+    state = request.app.state.http
+    assert isinstance(state, HttpState)
+    return state

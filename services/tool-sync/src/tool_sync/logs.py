@@ -1,0 +1,120 @@
+"""Logs: one JSON object a line on stdout and in ``LOG_FILE``; readable lines instead where stdout is a terminal.
+
+    log = structlog.get_logger(__name__)
+    log.info("Tools synced successfully", org_id=…, trace_id=…)
+
+An event has a name and fields, is logged once and where it is handled. ``trace_id`` is added from the current span
+where the caller does not give it. Libraries that use ``logging`` end in the same lines.
+"""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import structlog
+from opentelemetry.trace import format_trace_id, get_current_span
+from structlog.typing import EventDict, WrappedLogger
+
+from tool_sync.telemetry import SERVICE_NAME
+
+_QUIET_LIBRARIES: Final = ("aiokafka", "faststream", "httpx", "httpcore", "uvicorn", "asyncio")
+"""They log each connection or message at INFO; only their warnings are of interest."""
+
+REPEAT_SECONDS: Final = 60.0
+REMEMBERED_MAX: Final = 1000
+
+_Sink = Callable[[EventDict], None]
+
+
+def set_up(*, level: str, log_file: Path | None) -> None:
+    """Configure structlog and ``logging`` for the process. ``log_file`` is appended to; its folder is made."""
+    sinks = [_to_terminal() if sys.stdout.isatty() else _to_descriptor(sys.stdout.fileno())]
+    if log_file is not None:
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        sinks.append(_to_descriptor(os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)))
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            _add_service_and_trace,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            structlog.processors.format_exc_info,
+            _Write(sinks),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=level, handlers=[_FromLogging()], force=True)
+    for name in _QUIET_LIBRARIES:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _add_service_and_trace(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    event["service"] = SERVICE_NAME
+    if "trace_id" not in event and (context := get_current_span().get_span_context()).is_valid:
+        event["trace_id"] = format_trace_id(context.trace_id)
+    return event
+
+
+class _Write:
+    """The last processor: gives the event to every sink; structlog's own logger has nothing left to do."""
+
+    def __init__(self, sinks: list[_Sink]) -> None:
+        self._sinks = sinks
+
+    def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> NoReturn:
+        for sink in tuple(self._sinks):
+            try:
+                sink(event)
+            except OSError as error:  # a full disk or a closed pipe must not stop the work
+                self._sinks.remove(sink)
+                print(f"logs: a destination is given up: {error}", file=sys.stderr)
+        raise structlog.DropEvent
+
+
+def _to_descriptor(descriptor: int) -> _Sink:
+    def write(event: EventDict) -> None:
+        # One write per line on an O_APPEND descriptor: both services may share the file without mixing lines.
+        os.write(descriptor, json.dumps(event, default=str, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+
+    return write
+
+
+def _to_terminal() -> _Sink:
+    renderer = structlog.dev.ConsoleRenderer(timestamp_key="time")
+
+    def write(event: EventDict) -> None:
+        print(renderer(None, "", dict(event)), flush=True)
+
+    return write
+
+
+class _FromLogging(logging.Handler):
+    """Hands what libraries log to structlog; the same words once a minute at most: clients repeat them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], float] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if self._is_repeat(record.name, message, record.created):
+            return
+        fields: dict[str, Any] = {"logger": record.name}
+        if record.exc_info and record.exc_info[0] is not None:
+            fields["exc_info"] = record.exc_info
+        level = record.levelno if record.levelno in logging.getLevelNamesMapping().values() else logging.INFO
+        structlog.get_logger().log(level, message, **fields)
+
+    def _is_repeat(self, name: str, message: str, at: float) -> bool:
+        said_at = self._said.get((name, message))
+        if said_at is not None and at - said_at < REPEAT_SECONDS:
+            return True
+        if len(self._said) >= REMEMBERED_MAX:
+            self._said.clear()
+        self._said[name, message] = at
+        return False

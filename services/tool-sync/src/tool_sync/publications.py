@@ -1,0 +1,90 @@
+"""Domain event -> contract message: which stored events are published on the outcomes topic, and as what. Pure.
+
+The sequence and the requests were decided with the event; a publication only copies them, so that relay, feed and
+replay say the same.
+"""
+
+from typing import Final
+from uuid import UUID
+
+from tool_sync.domain import events
+from zerotouch_contracts.errors import CATALOGUE, ErrorCode
+from zerotouch_contracts.events import (
+    AssistantDiverged,
+    FailedTool,
+    OutcomeMessage,
+    SettledRequest,
+    SyncedTool,
+    ToolsSynced,
+    ToolSyncFailed,
+)
+
+PUBLISHABLE: Final[tuple[type[events.Event], ...]] = (
+    events.AssistantSynced,
+    events.AssistantSyncFailed,
+    events.AssistantDiverged,
+)
+"""The only classes of events that :func:`publication_of` may make a message of."""
+
+
+def publication_of(org_id: UUID, event: events.Event) -> OutcomeMessage | None:
+    """The message of an org's stored event, or None where it is not published (another type, or without a sequence).
+
+    Raises ``ValidationError`` where the event does not fit the contract, which is a bug of ours.
+    """
+    match event:
+        case events.AssistantSynced(sequence=int(sequence)):
+            return ToolsSynced(
+                org_id=org_id,
+                sequence=sequence,
+                agent_id=event.agent_id,
+                assistant_id=event.assistant_id,
+                revision=event.revision,
+                vapi_account=event.account,
+                tools=_tools(event.tools),
+                requests=_requests(event.requests),
+                cause=event.cause,
+            )
+        case events.AssistantSyncFailed():
+            return ToolSyncFailed(
+                org_id=org_id,
+                sequence=event.sequence,
+                agent_id=event.agent_id,
+                assistant_id=event.assistant_id,
+                revision=event.revision,
+                vapi_account=event.account,
+                tools=_tools(event.tools),
+                failed_tools=tuple(FailedTool(name=tool.name, code=tool.code) for tool in event.failed_tools),
+                requests=_requests(event.requests),
+                code=event.code,
+                message=_message_of(event.code),
+            )
+        case events.AssistantDiverged():
+            return AssistantDiverged(
+                org_id=org_id,
+                sequence=event.sequence,
+                agent_id=event.agent_id,
+                assistant_id=event.assistant_id,
+                revision=event.revision,
+            )
+        case _:
+            return None
+
+
+def _tools(tools: tuple[events.ToolRef, ...]) -> tuple[SyncedTool, ...]:
+    return tuple(
+        SyncedTool(name=tool.name, vapi_tool_id=tool.vapi_tool_id, definition_version=tool.definition_version)
+        for tool in tools
+    )
+
+
+def _requests(requests: tuple[events.Settled, ...]) -> tuple[SettledRequest, ...]:
+    return tuple(SettledRequest(request_id=request.request_id, trace_id=request.trace_id) for request in requests)
+
+
+def _message_of(code: str) -> str:
+    try:
+        entry = CATALOGUE[ErrorCode(code)]
+    except ValueError:  # written by a newer release, whose catalogue has more codes
+        return ""
+    return f"{entry.title[0].upper()}{entry.title[1:]}: {entry.meaning} {entry.what_to_do}"

@@ -1,0 +1,28 @@
+"""Is the database there, and does it have this release's schema?"""
+
+from importlib.resources import files
+from typing import Final
+
+import asyncpg
+
+from tool_sync.db import ACQUIRE_SECONDS, Pool
+
+_APPLIED: Final = "SELECT version FROM schema_migrations"
+
+
+async def database_problem(pool: Pool) -> str | None:
+    """Why the database cannot be worked with now, in words for an operator; None where it can."""
+    try:
+        rows = await pool.fetch(_APPLIED, timeout=ACQUIRE_SECONDS)
+    except asyncpg.UndefinedTableError:
+        rows = []
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        return f"PostgreSQL does not answer: {type(error).__name__}: {error}"
+    missing = sorted(_of_this_release() - {row["version"] for row in rows})
+    return f"migrations are missing: {', '.join(missing)}; run `tool-sync migrate`" if missing else None
+
+
+def _of_this_release() -> set[str]:
+    """The versions, the numbers that the files' names begin with. A database may well be ahead of a release."""
+    folder = files("tool_sync") / "migrations"
+    return {file.name.split("_", 1)[0] for file in folder.iterdir() if file.name.endswith(".sql")}

@@ -1,0 +1,207 @@
+"""Every setting of the process, read from the environment once; no module reads the environment by itself.
+
+A field's name is the variable's name in lower case: ``database_url`` is ``DATABASE_URL``. Units come last in names.
+Tests construct :class:`Settings` by keyword; the composition root calls :func:`load`, which reports every problem at
+once. ``MIGRATE_DATABASE_URL`` is no field: only ``tool-sync migrate`` needs it, and that needs nothing else.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tool_sync.public_key import require_key_of_algorithm
+from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_SECRET = re.compile("key|secret|password|token", re.IGNORECASE)
+_SHOWN_CHARACTERS_MAX = 80
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an http or https URL")
+    return value.rstrip("/")
+
+
+def _https_url(value: str) -> str:
+    value = _http_url(value)
+    parts = urlsplit(value)
+    if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+        raise ValueError("must be an https URL: Vapi sends patients' data there (http only for loopback)")
+    return value
+
+
+def _postgres_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
+        raise ValueError("must be a postgresql:// URL that names a database")
+    return value
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+HttpsUrl = Annotated[str, AfterValidator(_https_url)]
+PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
+NonEmpty = Annotated[str, Field(min_length=1)]
+
+
+class Settings(BaseSettings):
+    """The settings; immutable. What has no default must be given."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
+
+    # What is around it.
+    database_url: PostgresUrl = Field(repr=False)
+    kafka_bootstrap_servers: NonEmpty
+    vapi_base_url: HttpUrl
+    vapi_api_key: SecretStr = Field(min_length=1)
+    vapi_account: NonEmpty = "platform"
+    tool_server_url: HttpsUrl
+    tool_server_credential_id: str | None = None
+    installation_id: UUID
+    assistants_topic: NonEmpty = ASSISTANTS.name
+    outcomes_topic: NonEmpty = OUTCOMES.name
+    consumer_group: NonEmpty = "tool-sync"
+
+    # HTTP.
+    host: NonEmpty = "127.0.0.1"
+    port: int = Field(default=3002, ge=0, le=65535)
+    jwt_algorithm: Literal["EdDSA", "RS256"] = "EdDSA"
+    jwt_public_key: NonEmpty = Field(repr=False)
+    jwt_issuer: NonEmpty
+    jwt_audience: NonEmpty
+
+    # What it says about itself.
+    log_file: Path | None = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    otel_exporter_otlp_endpoint: HttpUrl | None = None
+
+    # Intake.
+    intake_records_max: PositiveInt = 500
+    intake_poll_seconds: PositiveFloat = 0.02
+    intake_session_seconds: PositiveFloat = 10
+    intake_heartbeat_seconds: PositiveFloat = 2
+    intake_database_wait_seconds_max: PositiveFloat = 120
+    intake_retry_seconds_base: PositiveFloat = 0.2
+    intake_retry_seconds_max: PositiveFloat = 5
+    intake_watch_seconds: PositiveFloat = 10
+    intake_stuck_seconds_max: PositiveFloat = 60
+
+    # Relay.
+    relay_page_events_max: PositiveInt = 500
+    relay_scan_events_max: PositiveInt = 5000
+    relay_poll_seconds_max: PositiveFloat = 0.3
+    relay_candidate_seconds: PositiveFloat = 0.5
+    relay_touch_seconds: PositiveFloat = 1
+    relay_idle_session_seconds: PositiveFloat = 5
+    relay_send_seconds_max: PositiveFloat = 10
+
+    # Reconciler.
+    send_window_seconds: PositiveFloat = 1
+    call_deadline_seconds: PositiveFloat = 10
+    settle_seconds: PositiveFloat = 20
+    retry_seconds_base: PositiveFloat = 1
+    retry_seconds_max: PositiveFloat = 300
+    give_up_seconds: PositiveFloat = 3600
+    look_again_seconds: PositiveFloat = 900
+    diverged_look_seconds: PositiveFloat = 5
+    diverged_give_up_seconds: PositiveFloat = 600
+    lease_seconds: PositiveFloat = 5
+    lease_renew_seconds: PositiveFloat = 1.5
+    orgs_in_flight_max: PositiveInt = 1000
+    claim_batch_max: PositiveInt = 200
+    steps_per_org_max: PositiveInt = 4
+    poll_seconds_max: PositiveFloat = 0.5
+    snapshot_after_events: PositiveInt = 20
+    # Steps that talk to Vapi at once. More only wait for this process' CPU, and then miss the send window.
+    vapi_calls_in_flight_max: PositiveInt = 256
+
+    # PostgreSQL, starting, and readiness.
+    database_pool_max: PositiveInt = 10
+    start_retry_seconds: PositiveFloat = 1
+    ready_check_seconds_max: PositiveFloat = 2
+
+    # Rules about two fields stand at the later one, so that they are reported together with everything else.
+    @field_validator("jwt_public_key")
+    @classmethod
+    def _key_of_algorithm(cls, value: str, info: ValidationInfo) -> str:
+        if algorithm := info.data.get("jwt_algorithm"):
+            require_key_of_algorithm(value, algorithm)
+        return value
+
+    @field_validator("settle_seconds")
+    @classmethod
+    def _settles_after_every_call(cls, value: float, info: ValidationInfo) -> float:
+        longest = info.data.get("send_window_seconds", 0) + info.data.get("call_deadline_seconds", 0)
+        if value <= longest:
+            raise ValueError(f"must be above SEND_WINDOW_SECONDS + CALL_DEADLINE_SECONDS, {longest:g}")
+        return value
+
+    @field_validator("lease_renew_seconds")
+    @classmethod
+    def _renews_in_time(cls, value: float, info: ValidationInfo) -> float:
+        lease = info.data.get("lease_seconds", value * 2)
+        if value * 2 > lease:
+            raise ValueError(f"must be at most half of LEASE_SECONDS, {lease:g}, or one slow moment loses the lease")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class SettingProblem:
+    """What is wrong with one variable; ``shown`` is its value, masked where it may be secret, None where missing."""
+
+    variable: str
+    shown: str | None
+    reason: str
+
+
+class SettingsInvalid(Exception):
+    """The environment does not make settings. Field: problems, all of them."""
+
+    def __init__(self, problems: Sequence[SettingProblem]) -> None:
+        self.problems = tuple(problems)
+        lines = [f"  {p.variable} = {'(missing)' if p.shown is None else p.shown}: {p.reason}" for p in problems]
+        super().__init__("\n".join([f"{len(problems)} setting(s) are missing or wrong:", *lines]))
+
+
+def load() -> Settings:
+    """The settings of the environment; raises :class:`SettingsInvalid` with every problem at once."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        # hide_input_in_errors only keeps values out of the text; the items still carry them, to be masked here.
+        raise SettingsInvalid([_problem(dict(item)) for item in error.errors(include_url=False)]) from None
+
+
+def _problem(item: dict[str, object]) -> SettingProblem:
+    location, message = item["loc"], str(item["msg"]).removeprefix("Value error, ")
+    assert isinstance(location, tuple)
+    assert location, "every rule belongs to a field"
+    variable = str(location[0]).upper()
+    if item["type"] == "missing":
+        return SettingProblem(variable, None, "is required")
+    return SettingProblem(variable, masked(variable, str(item["input"])), message)
+
+
+def masked(variable: str, value: str) -> str:
+    """The value as it may be shown: secrets and keys as ``***``, a URL's password as ``***``, long values cut."""
+    if _SECRET.search(variable):
+        return "***"
+    shown = re.sub(r"(?<=://)([^/@:]*):[^/]*@", r"\1:***@", value)
+    return repr(shown if len(shown) <= _SHOWN_CHARACTERS_MAX else shown[:_SHOWN_CHARACTERS_MAX] + "…")

@@ -1,0 +1,77 @@
+"""The one batch subscriber of the process, with every option that matters written out: FastStream's defaults lose
+messages (automatic commits, only new records of a new group, topics made on the way, whole batches dropped for one
+header that is no text).
+
+The acknowledgement is ``commit()`` of all positions, which is right because batches are handled strictly one by one;
+a failed batch is rewound to its first records.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from aiokafka import ConsumerRecord
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaMessage
+from faststream.kafka.subscriber.usecase import BatchSubscriber
+
+from tool_sync.settings import Settings
+
+Batch = tuple[ConsumerRecord[Any, Any], ...]
+Handler = Callable[[Batch], Awaitable[None]]
+
+REBALANCE_SECONDS: Final = 30.0
+POLL_SLACK_SECONDS: Final = 180.0
+"""Above the longest wait inside the handler: a member that is evicted for not polling never rejoins (aiokafka 1187)."""
+GRACEFUL_SECONDS: Final = 3.0
+
+_log: Final = logging.getLogger("tool_sync.faststream")
+_log.setLevel(logging.ERROR)  # its warnings say that topics are not made on the way, which is on purpose
+
+
+def build(settings: Settings, handle: Handler) -> tuple[KafkaBroker, BatchSubscriber]:
+    """A broker with one subscriber whose batches, raw records in partition order, go to ``handle``; not started."""
+    broker = KafkaBroker(
+        settings.kafka_bootstrap_servers.split(","),
+        client_id="tool-sync",
+        consumer_only=True,
+        allow_auto_create_topics=False,
+        graceful_timeout=GRACEFUL_SECONDS,
+        apply_types=False,
+        logger=_log,
+        log_level=logging.DEBUG,
+    )
+    subscriber = broker.subscriber(
+        settings.assistants_topic,
+        batch=True,
+        max_records=settings.intake_records_max,
+        # Also the pause after an empty poll, and so the longest extra wait of a record.
+        batch_timeout_ms=max(1, int(settings.intake_poll_seconds * 1000)),
+        group_id=settings.consumer_group,
+        # On the subscriber itself: the broker's policy is not always handed down.
+        ack_policy=AckPolicy.NACK_ON_ERROR,
+        auto_offset_reset="earliest",
+        session_timeout_ms=int(settings.intake_session_seconds * 1000),
+        heartbeat_interval_ms=int(settings.intake_heartbeat_seconds * 1000),
+        rebalance_timeout_ms=int(REBALANCE_SECONDS * 1000),
+        max_poll_interval_ms=int((settings.intake_database_wait_seconds_max + POLL_SLACK_SECONDS) * 1000),
+        isolation_level="read_uncommitted",
+        no_reply=True,
+        parser=_parse,
+        decoder=_raw_records,
+    )
+    subscriber(handle)
+    return broker, subscriber
+
+
+async def _parse(records: Batch, original: Callable[[Batch], Awaitable[KafkaMessage]]) -> KafkaMessage:
+    """FastStream's own parser, shown no headers: it decodes them as text and fails on null and binary ones."""
+    message = await original(tuple(replace(record, headers=()) for record in records))
+    message.raw_message = records
+    return message
+
+
+async def _raw_records(message: KafkaMessage) -> Any:
+    return message.raw_message

@@ -1,0 +1,108 @@
+"""Loading orgs and reading pages, and stopping where this release cannot read."""
+
+from uuid import uuid4
+
+import pytest
+
+from tool_sync import db
+from tool_sync.domain.events import OrgRegistered, OrgSettled
+from tool_sync.event_log import EventLog, Loaded, Snapshot, UnknownEvent, read_org
+from tool_sync.event_log.statement import execute
+
+from .making import arrived, done, foreign, save
+
+
+async def test_both_streams_of_each_org_are_loaded_in_position_order(log: EventLog) -> None:
+    a, b, empty = uuid4(), uuid4(), uuid4()
+    await log.append_all([arrived(a), done(b), arrived(b), done(a), arrived(a, save())])
+    loaded = await log.load([a, b, empty], fold=1)
+    assert {org_id: positions(found) for org_id, found in loaded.items()} == {a: [1, 4, 5], b: [2, 3], empty: []}
+    assert [known(loaded[org_id]).position for org_id in (a, b, empty)] == [5, 3, 0]
+
+
+async def test_a_snapshot_stands_for_the_events_up_to_it(log: EventLog) -> None:
+    a, b = uuid4(), uuid4()
+    await log.append_all([arrived(a), done(a), arrived(b), done(a)])
+    await log.save_snapshots([Snapshot(a, 1, 2, '{"n": 2}'), Snapshot(b, 1, 3, "{}")])
+    loaded = await log.load([a, b], fold=1)
+    assert known(loaded[a]).snapshot == Snapshot(a, 1, 2, '{"n": 2}')
+    assert (positions(loaded[a]), positions(loaded[b]), known(loaded[b]).position) == ([4], [], 3)
+
+
+async def test_a_snapshot_of_another_fold_is_left_aside(log: EventLog) -> None:
+    org_id = uuid4()
+    await log.append_all([arrived(org_id), done(org_id)])
+    await log.save_snapshots([Snapshot(org_id, 1, 2, "{}")])
+    loaded = known((await log.load([org_id], fold=2))[org_id])
+    assert (loaded.snapshot, positions(loaded)) == (None, [1, 2])
+
+
+async def test_an_older_snapshot_does_not_replace_a_newer_one_unless_its_fold_differs(log: EventLog) -> None:
+    org_id = uuid4()
+    for snapshot, kept in [
+        (Snapshot(org_id, 1, 5, "{}"), 5),
+        (Snapshot(org_id, 1, 3, "{}"), 5),
+        (Snapshot(org_id, 2, 3, "{}"), 3),
+    ]:
+        await log.save_snapshots([snapshot])
+        assert known((await log.load([org_id], fold=snapshot.fold))[org_id]).position == kept
+
+
+async def test_pages_follow_each_other_without_holes(log: EventLog) -> None:
+    await log.append_all([arrived(uuid4()) for _ in range(5)])
+    pages = [await log.read(after, 2) for after in (0, 2, 4, 5)]
+    assert [[event.position for event in page.events] for page in pages] == [[1, 2], [3, 4], [5], []]
+    assert {page.head for page in pages} == {5}
+
+
+async def test_an_empty_log_has_an_empty_page(log: EventLog) -> None:
+    page = await log.read(0, 10)
+    assert (page.events, page.head) == ((), 0)
+
+
+@pytest.mark.parametrize(
+    ("type_name", "schema", "data"),
+    [("Unheard", 1, "{}"), ("OrgRegistered", 2, '{"tier": "basic"}'), ("OrgRegistered", 1, '{"tier": 1}')],
+)
+async def test_an_event_of_another_release_stops_its_reader_and_no_other_org(
+    log: EventLog, pool: db.Pool, type_name: str, schema: int, data: str
+) -> None:
+    strange, plain = uuid4(), uuid4()
+    await log.append(arrived(strange))
+    async with pool.acquire() as connection:
+        await execute(connection, [foreign(strange, type_name, schema, data)])
+    await log.append_all([arrived(plain), done(strange)])
+
+    loaded = await log.load([strange, plain], fold=1)
+    assert positions(loaded[plain]) == [3]
+    error = loaded[strange]
+    assert isinstance(error, UnknownEvent)
+    assert (error.position, error.type_name, error.schema) == (2, type_name, schema)
+
+    assert [event.position for event in (await log.read(0, 10)).events] == [1]
+    with pytest.raises(UnknownEvent, match="position 2"):
+        await log.read(1, 10)
+    async with pool.acquire() as connection:
+        assert [event.position for event in await read_org(connection, strange, 0, 10)] == [1]
+        with pytest.raises(UnknownEvent):
+            await read_org(connection, strange, 1, 10)
+
+
+async def test_one_orgs_history_by_pages_as_that_tenant(log: EventLog, pool: db.Pool) -> None:
+    a, b = uuid4(), uuid4()
+    await log.append_all([arrived(a, OrgRegistered("basic"), save()), arrived(b), done(a, OrgSettled(1))])
+    async with db.tenant_tx(pool, a) as connection:
+        assert [event.position for event in await read_org(connection, a, 0, 2)] == [1, 2]
+        assert [event.position for event in await read_org(connection, a, 2, 2)] == [4]
+        assert await read_org(connection, b, 0, 10) == []
+
+
+def known(loaded: Loaded | UnknownEvent) -> Loaded:
+    """An org that could be read."""
+    assert isinstance(loaded, Loaded)
+    return loaded
+
+
+def positions(loaded: Loaded | UnknownEvent) -> list[int]:
+    """Of its events."""
+    return [event.position for event in known(loaded).events]

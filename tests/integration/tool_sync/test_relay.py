@@ -1,0 +1,304 @@
+"""The outcome relay on a real broker and a real database: in order, at least once, one leader, never past a riddle."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from typing import Any, TypeAlias
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from tool_sync import db, telemetry
+from tool_sync.domain import events
+from tool_sync.event_log import Appended, AppendRequest, EventLog, Meta, NewEvent, toolset_stream
+from tool_sync.relay import Relay
+from tool_sync.relay.leadership import CURSOR
+from tool_sync.settings import Settings
+from zerotouch_contracts.envelope import from_record
+from zerotouch_contracts.events import ToolsSynced, ToolSyncFailed
+
+from .conftest import LOG_ID, Topics, eventually
+
+Admin: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+TOOL = events.ToolRef("bookClinicAppointment", "tool-1", 1, "a" * 64)
+
+
+def synced(sequence: int | None) -> events.AssistantSynced:
+    return events.AssistantSynced(
+        agent_id="agent-1",
+        assistant_id="assistant-1",
+        revision=1,
+        account="platform",
+        tools=(TOOL,),
+        requests=(),
+        settled_through=1,
+        cause=None,
+        sequence=sequence,
+    )
+
+
+def failed(sequence: int) -> events.AssistantSyncFailed:
+    return events.AssistantSyncFailed(
+        agent_id="agent-1",
+        assistant_id="assistant-1",
+        revision=1,
+        account="platform",
+        tools=(),
+        failed_tools=(),
+        code="TS-301",
+        requests=(),
+        settled_through=1,
+        look_at=None,
+        sequence=sequence,
+    )
+
+
+DRIFT = events.DriftDetected("agent-1", "assistant-1", "b" * 64)
+
+
+async def append(log: EventLog, org_id: UUID, *new: events.Event, trace: str | None = None) -> int:
+    """Appends to the org's toolset stream; returns the last position."""
+    request = AppendRequest(
+        stream=toolset_stream(org_id),
+        org_id=org_id,
+        expected_version=None,
+        events=tuple(NewEvent(uuid4(), event) for event in new),
+        meta=Meta("cause", "correlation", trace, "test", "1"),
+    )
+    answer = await log.append(request)
+    assert isinstance(answer, Appended)
+    return answer.first_position + len(new) - 1
+
+
+@asynccontextmanager
+async def relaying(
+    settings: Settings, pool: db.Pool, tracing: telemetry.Telemetry | None = None
+) -> AsyncIterator[Relay]:
+    relay = Relay(settings, pool, LOG_ID, tracing or telemetry.off())
+    running = telemetry.start_loop(relay.run_forever(), name="relay under test")
+    try:
+        yield relay
+    finally:
+        relay.stop()
+        await running
+
+
+def cursor_is(admin: Admin, position: int) -> Callable[[], Awaitable[bool]]:
+    async def check() -> bool:
+        return await admin.fetchval("SELECT position FROM cursors WHERE name = $1", CURSOR) == position  # type: ignore[no-any-return]
+
+    return check
+
+
+def leads(*relays: Relay) -> Callable[[], Awaitable[bool]]:
+    async def check() -> bool:
+        return any(relay.leads for relay in relays)
+
+    return check
+
+
+def by_org(records: list[Any]) -> dict[str, list[int]]:
+    """The sequences of each org in the order in which they stand on the topic."""
+    sequences: dict[str, list[int]] = defaultdict(list)
+    for record in records:
+        message, _ = from_record(record.key, record.value, record.headers)
+        assert isinstance(message, ToolsSynced | ToolSyncFailed)
+        sequences[str(message.org_id)].append(message.sequence)
+    return sequences
+
+
+async def test_outcomes_are_published_in_order_with_what_their_events_say(
+    settings: Settings, pool: db.Pool, event_log: EventLog, topics: Topics, admin: Admin
+) -> None:
+    org = uuid4()
+    await append(event_log, org, DRIFT, synced(1), synced(None), failed(2))
+    last = await append(event_log, org, synced(3), DRIFT)
+    async with relaying(settings, pool):
+        await eventually(cursor_is(admin, last))
+    records = await topics.outcomes()
+    messages = [from_record(record.key, record.value, record.headers) for record in records]
+    assert [(type(m).__name__, m.sequence) for m, _ in messages if isinstance(m, ToolsSynced | ToolSyncFailed)] == [
+        ("ToolsSynced", 1),
+        ("ToolSyncFailed", 2),
+        ("ToolsSynced", 3),
+    ]
+    ids = await admin.fetch(
+        "SELECT event_id, recorded_at FROM events WHERE data ->> 'sequence' IS NOT NULL ORDER BY position"
+    )
+    assert [(a.id, a.time) for _, a in messages] == [(str(row["event_id"]), row["recorded_at"]) for row in ids]
+    assert {a.log_id for _, a in messages} == {LOG_ID}
+    assert {record.key for record in records} == {str(org).encode()}
+
+
+async def test_a_sending_span_continues_the_events_trace(
+    settings: Settings, pool: db.Pool, event_log: EventLog, topics: Topics, admin: Admin
+) -> None:
+    last = await append(event_log, uuid4(), synced(1), trace=f"00-{TRACE}-b7ad6b7169203331-01")
+    exporter = InMemorySpanExporter()
+    tracing = telemetry.set_up(None, exporter=exporter)
+    async with relaying(settings, pool, tracing):
+        await eventually(cursor_is(admin, last))
+    await tracing.shutdown()
+    (span,) = exporter.get_finished_spans()
+    assert span.name == f"send {settings.outcomes_topic}"
+    assert span.parent is not None
+    assert (f"{span.parent.trace_id:032x}", f"{span.parent.span_id:016x}") == (TRACE, "b7ad6b7169203331")
+    (record,) = await topics.outcomes()
+    assert dict(record.headers)["traceparent"].decode() == f"00-{TRACE}-{span.context.span_id:016x}-01"
+
+
+async def test_without_tracing_the_trace_is_passed_on(
+    settings: Settings, pool: db.Pool, event_log: EventLog, topics: Topics, admin: Admin
+) -> None:
+    traceparent = f"00-{TRACE}-b7ad6b7169203331-01"
+    last = await append(event_log, uuid4(), synced(1), trace=traceparent)
+    async with relaying(settings, pool):
+        await eventually(cursor_is(admin, last))
+    (record,) = await topics.outcomes()
+    assert dict(record.headers)["traceparent"].decode() == traceparent
+
+
+async def test_more_than_a_page_keeps_its_order_per_org(
+    settings: Settings, pool: db.Pool, event_log: EventLog, topics: Topics, admin: Admin
+) -> None:
+    small = settings.model_copy(update={"relay_page_events_max": 7, "relay_scan_events_max": 20})
+    orgs = [uuid4() for _ in range(5)]
+    last = 0
+    for sequence in range(1, 31):
+        for org in orgs:
+            last = await append(event_log, org, DRIFT, synced(sequence))
+    async with relaying(small, pool):
+        await eventually(cursor_is(admin, last))
+    assert by_org(await topics.outcomes()) == {str(org): list(range(1, 31)) for org in orgs}
+
+
+async def test_another_relay_takes_over_and_nothing_is_missing(
+    settings: Settings, pool: db.Pool, event_log: EventLog, topics: Topics, admin: Admin
+) -> None:
+    org = uuid4()
+    first = Relay(settings, pool, LOG_ID, telemetry.off())
+    crashing = telemetry.start_loop(first.run_forever(), name="relay that dies")
+    await eventually(leads(first))
+    async with relaying(settings, pool) as second:
+        await append(event_log, org, synced(1))
+        await eventually(cursor_is(admin, await append(event_log, org, synced(2))))
+        assert first.leads
+        assert not second.leads
+        crashing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await crashing
+        await eventually(leads(second))
+        await eventually(cursor_is(admin, await append(event_log, org, synced(3))))
+    assert by_org(await topics.outcomes()) == {str(org): [1, 2, 3]}
+
+
+async def test_a_leader_whose_session_ends_resigns(
+    settings: Settings, pool: db.Pool, event_log: EventLog, topics: Topics, admin: Admin
+) -> None:
+    quick = settings.model_copy(update={"relay_touch_seconds": 0.05})
+    async with relaying(quick, pool) as relay:
+        await eventually(leads(relay))
+        ended = await admin.fetchval(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'tool-sync relay'"
+        )
+        assert ended == 1
+
+        async def resigned() -> bool:
+            return not relay.leads
+
+        await eventually(resigned, every_seconds=0.005)
+        await eventually(leads(relay))
+        await eventually(cursor_is(admin, await append(event_log, uuid4(), synced(1))))
+    assert len(await topics.outcomes()) == 1
+
+
+async def test_what_was_sent_before_the_cursor_moved_is_sent_again_as_the_same_record(
+    settings: Settings, pool: db.Pool, event_log: EventLog, topics: Topics, admin: Admin
+) -> None:
+    org = uuid4()
+    async with relaying(settings, pool) as relay:
+        await eventually(leads(relay))
+        await eventually(cursor_is(admin, await append(event_log, org, synced(1))))
+
+        async def sent() -> bool:
+            return len(await topics.outcomes()) >= 3
+
+        async def resigned() -> bool:
+            return not relay.leads
+
+        async with admin.transaction():  # the cursor cannot be moved: a crash between sending and moving it
+            await admin.execute("SELECT position FROM cursors WHERE name = $1 FOR UPDATE", CURSOR)
+            last = await append(event_log, org, synced(2), synced(3))
+            await eventually(sent)
+            await eventually(resigned)
+        await eventually(cursor_is(admin, last))
+    records = await topics.outcomes()
+    sequences = by_org(records)[str(org)]
+    assert sequences[:3] == [1, 2, 3]
+    assert len(sequences) > 3
+    assert all(later in (earlier + 1, 2) for earlier, later in pairwise(sequences))
+    same = {(dict(r.headers)["ce_sequence"], dict(r.headers)["ce_id"], r.value) for r in records}
+    assert len(same) == 3
+
+
+async def test_an_event_that_this_release_does_not_know_is_never_passed(
+    settings: Settings, pool: db.Pool, event_log: EventLog, topics: Topics, admin: Admin
+) -> None:
+    org = uuid4()
+    before = await append(event_log, org, synced(1))
+    await admin.execute(
+        """SELECT append(ARRAY[$1], ARRAY[$2::uuid], ARRAY[NULL::int], ARRAY['{}'], ARRAY[1],
+                         ARRAY[gen_random_uuid()], ARRAY['FromTheFuture'], ARRAY[1::smallint], ARRAY['{}'])""",
+        toolset_stream(org),
+        org,
+    )
+    await append(event_log, org, synced(2))
+
+    async def says_so() -> bool:
+        return relay.problem is not None and f"position {before + 1}" in relay.problem
+
+    async with relaying(settings.model_copy(update={"relay_idle_session_seconds": 1.0}), pool) as relay:
+        await eventually(says_so)
+        assert not relay.leads
+    assert all(sequence < 2 for sequences in by_org(await topics.outcomes()).values() for sequence in sequences)
+    assert await admin.fetchval("SELECT position FROM cursors WHERE name = $1", CURSOR) < before + 1
+
+
+async def test_a_missing_topic_is_said_and_not_created(
+    settings: Settings, pool: db.Pool, event_log: EventLog, admin: Admin
+) -> None:
+    missing = f"missing-{uuid4()}"
+    await append(event_log, uuid4(), synced(1))
+
+    async def says_so() -> bool:
+        return relay.problem is not None and missing in relay.problem
+
+    async with relaying(settings.model_copy(update={"outcomes_topic": missing}), pool) as relay:
+        await eventually(says_so)
+    client = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    await client.start()
+    assert missing not in await client.list_topics()
+    await client.close()
+    assert not await admin.fetchval("SELECT position FROM cursors WHERE name = $1", CURSOR)
+
+
+async def test_while_kafka_is_away_the_relay_waits_and_holds_no_lock(
+    settings: Settings, pool: db.Pool, event_log: EventLog, topics: Topics, admin: Admin
+) -> None:
+    last = await append(event_log, uuid4(), synced(1))
+    away = settings.model_copy(update={"kafka_bootstrap_servers": "127.0.0.1:1"})
+
+    async def says_so() -> bool:
+        return relay.problem is not None and "127.0.0.1:1" in relay.problem
+
+    async with relaying(away, pool) as relay:
+        await eventually(says_so)
+        async with relaying(settings, pool):
+            await eventually(cursor_is(admin, last))
+    assert len(await topics.outcomes()) == 1

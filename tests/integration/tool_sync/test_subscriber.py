@@ -1,0 +1,299 @@
+"""Intake on a real broker and a real database: nothing is lost, nothing comes twice, nothing blocks a partition."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from faststream import AckPolicy
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from devstack.databases import TestDatabases
+from devstack.fixtures import TestKafka
+from tool_sync import db, telemetry
+from tool_sync.event_log import EventLog
+from tool_sync.settings import Settings
+from tool_sync.subscriber import Subscriber
+from tool_sync.subscriber.consumer import build
+from tool_sync.subscriber.intake import Intake
+from zerotouch_contracts.events import OrganizationSaved
+
+from .conftest import Topics, eventually
+
+Admin: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+@pytest.fixture
+def intake(settings: Settings, event_log: EventLog, pool: db.Pool) -> Intake:
+    return Intake(settings, event_log, pool, telemetry.off(), "test")
+
+
+@asynccontextmanager
+async def consuming(settings: Settings, intake: Intake) -> AsyncIterator[Subscriber]:
+    subscriber = Subscriber(settings, intake)
+    running = telemetry.start_loop(subscriber.run_forever(), name="subscriber under test")
+    try:
+        yield subscriber
+    finally:
+        subscriber.stop()
+        await running
+
+
+def stored(admin: Admin, count: int, table: str = "events") -> Callable[[], Awaitable[bool]]:
+    async def check() -> bool:
+        return bool(await admin.fetchval(f"SELECT count(*) = $1 FROM {table}", count))  # noqa: S608 - a constant
+
+    return check
+
+
+async def committed(settings: Settings) -> dict[int, int]:
+    """The group's committed offsets by partition."""
+    client = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    await client.start()
+    try:
+        offsets: dict[TopicPartition, Any] = await client.list_consumer_group_offsets(settings.consumer_group)
+    finally:
+        await client.close()
+    return {partition.partition: offset.offset for partition, offset in offsets.items() if offset.offset > 0}
+
+
+async def types_of(admin: Admin, org_id: UUID) -> list[str]:
+    rows = await admin.fetch("SELECT type FROM events WHERE org_id = $1 ORDER BY position", org_id)
+    return [row["type"] for row in rows]
+
+
+async def test_the_built_subscriber_never_commits_by_itself(settings: Settings, intake: Intake) -> None:
+    _, subscriber = build(settings, intake.handle)
+    assert subscriber.ack_policy is AckPolicy.NACK_ON_ERROR
+    options = subscriber._connection_args
+    assert options["enable_auto_commit"] is False
+    assert options["auto_offset_reset"] == "earliest"
+    assert (options["session_timeout_ms"], options["heartbeat_interval_ms"]) == (10_000, 2_000)
+    assert subscriber.max_records == 500
+
+
+async def test_records_that_were_there_before_the_group_become_events(
+    settings: Settings, intake: Intake, topics: Topics, admin: Admin
+) -> None:
+    org = uuid4()
+    await topics.send([topics.record(OrganizationSaved(org_id=org, revision=1, name="Clinic"), message_id=uuid4())])
+    await topics.send([topics.save(org, revision=number) for number in range(1, 4)])
+    async with consuming(settings, intake) as subscriber:
+        await eventually(stored(admin, 4))
+        assert subscriber.problem is None
+    assert await types_of(admin, org) == ["OrgRegistered", "SyncRequested", "SyncRequested", "SyncRequested"]
+    rows = await admin.fetch(
+        "SELECT data ->> 'revision' AS revision FROM events WHERE type = 'SyncRequested' ORDER BY 1"
+    )
+    assert [row["revision"] for row in rows] == ["1", "2", "3"]
+
+
+async def test_redelivering_the_whole_topic_adds_nothing(
+    settings: Settings, intake: Intake, topics: Topics, admin: Admin
+) -> None:
+    orgs = [uuid4() for _ in range(20)]
+    await topics.send([topics.save(org) for org in orgs])
+    await topics.send_raw(b"no org", b"{", [("ce_type", b"x")])
+    async with consuming(settings, intake):
+        await eventually(stored(admin, 20))
+        await eventually(stored(admin, 1, "dead_letters"))
+    again = settings.model_copy(update={"consumer_group": f"again-{uuid4()}"})
+    await topics.send([topics.save(orgs[0], revision=2)])  # shows that the second group has read to the end
+    async with consuming(again, intake):
+        await eventually(stored(admin, 21))
+        await eventually(lambda: _sum_is(again, 22))
+    assert await admin.fetchval("SELECT count(*) FROM events") == 21
+    assert await admin.fetchval("SELECT count(*) FROM dead_letters") == 1
+
+
+async def _sum_is(settings: Settings, total: int) -> bool:
+    return sum((await committed(settings)).values()) == total
+
+
+async def test_poison_is_set_aside_and_its_neighbours_in_the_batch_are_unharmed(
+    settings: Settings, intake: Intake, topics: Topics, admin: Admin
+) -> None:
+    good = [uuid4() for _ in range(6)]
+    bad_org, request = uuid4(), uuid4()
+    save = topics.save(bad_org, request_id=request)
+    headers: list[tuple[str, Any]] = list(save.headers)
+    nul = save.value.replace(b'"agent-1"', b'"agent\\u0000"')
+    assert nul != save.value
+    forms: list[tuple[bytes | None, bytes | None, list[tuple[str, Any]]]] = [
+        (save.key, b'{"broken": ', headers),
+        (save.key, save.value, [(name, None if name == "ce_specversion" else value) for name, value in headers]),
+        (save.key, None, headers),
+        (save.key, save.value, [(name, b"\xff\xfe\x00" if name == "ce_type" else value) for name, value in headers]),
+        (save.key, save.value, [(name, b"x.Unknown.v9" if name == "ce_type" else value) for name, value in headers]),
+        (save.key, b'{"a": "' + b"x" * 300_000 + b'"}', headers),
+        (save.key, nul, headers),
+        (None, save.value, []),
+        (b"\xff\x00", b"\xff\x00", [("bin", b"\x00\xff")]),
+    ]
+    await topics.send([topics.save(org) for org in good[:3]], partition=1)
+    for key, value, raw_headers in forms:
+        await topics.send_raw(key, value, raw_headers, partition=1)
+    await topics.send([topics.save(org) for org in good[3:]], partition=1)
+
+    async with consuming(settings, intake):
+        await eventually(stored(admin, len(forms), "dead_letters"))
+        await eventually(lambda: _sum_is(settings, len(forms) + 6))
+    for org in good:
+        assert await types_of(admin, org) == ["SyncRequested"]
+    letters = await admin.fetch('SELECT * FROM dead_letters ORDER BY "offset"')
+    assert [(row["topic"], row["partition"], row["offset"]) for row in letters] == [
+        (settings.assistants_topic, 1, 3 + number) for number in range(len(forms))
+    ]
+    assert [(row["key"], row["value"]) for row in letters] == [(key, value) for key, value, _ in forms]
+    assert all(row["reason"] for row in letters)
+    # The save that could be told from its headers gets an outcome, once, however often it comes in.
+    assert await types_of(admin, bad_org) == ["RequestUnreadable"]
+    assert await admin.fetchval("SELECT data ->> 'request_id' FROM events WHERE org_id = $1", bad_org) == str(request)
+
+
+async def test_a_record_that_the_log_refuses_is_set_aside_alone(
+    settings: Settings, intake: Intake, topics: Topics, admin: Admin
+) -> None:
+    await admin.execute("ALTER TABLE events ADD CHECK (data ->> 'agent_id' IS DISTINCT FROM 'refused')")
+    orgs = [uuid4() for _ in range(5)]
+    agents = ["a", "b", "refused", "d", "e"]
+    await topics.send([topics.save(org, agent) for org, agent in zip(orgs, agents, strict=True)], partition=0)
+    async with consuming(settings, intake):
+        await eventually(stored(admin, 1, "dead_letters"))
+        await eventually(stored(admin, 5))
+    assert [await types_of(admin, org) for org in orgs] == [
+        ["SyncRequested"],
+        ["SyncRequested"],
+        ["RequestUnreadable"],
+        ["SyncRequested"],
+        ["SyncRequested"],
+    ]
+
+
+@asynccontextmanager
+async def database_away(databases: TestDatabases, settings: Settings) -> AsyncIterator[None]:
+    """Nobody gets into the test's database, and whoever is in it is thrown out."""
+    name = urlsplit(settings.database_url).path.strip("/")
+    connection = await asyncpg.connect(databases.admin_url)
+    try:
+        await connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+        yield
+    finally:
+        await connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+        await connection.close()
+
+
+async def test_while_the_database_is_away_the_batch_waits_and_nothing_is_committed(
+    settings: Settings, intake: Intake, topics: Topics, postgres: TestDatabases, tool_sync_db: Any
+) -> None:
+    org = uuid4()
+    await topics.send([topics.save(org)], partition=0)
+
+    async def waits() -> bool:
+        return subscriber.problem is not None and "the database is away" in subscriber.problem
+
+    async def works() -> bool:
+        return subscriber.problem is None
+
+    async with consuming(settings, intake) as subscriber:
+        await eventually(lambda: _sum_is(settings, 1))
+        async with database_away(postgres, settings):
+            await topics.send([topics.save(org, revision=number) for number in range(2, 12)], partition=0)
+            await eventually(waits)
+            assert sum((await committed(settings)).values()) == 1
+        await eventually(works)
+        await eventually(lambda: _sum_is(settings, 11))
+    connection = await asyncpg.connect(tool_sync_db.admin)
+    try:
+        assert await connection.fetchval("SELECT count(*) FROM events") == 11
+        revisions = await connection.fetch("SELECT (data ->> 'revision')::int AS n FROM events ORDER BY position")
+        assert [row["n"] for row in revisions] == list(range(1, 12))
+    finally:
+        await connection.close()
+
+
+async def test_a_batch_that_waits_too_long_is_handed_back_and_comes_again(
+    settings: Settings, event_log: EventLog, pool: db.Pool, topics: Topics, postgres: TestDatabases,
+    tool_sync_db: Any,
+) -> None:  # fmt: skip
+    impatient = settings.model_copy(update={"intake_database_wait_seconds_max": 0.2})
+    intake = Intake(impatient, event_log, pool, telemetry.off(), "test")
+    handed_back = asyncio.Event()
+    handle = intake.handle
+
+    async def noting(batch: Any) -> None:
+        try:
+            await handle(batch)
+        except Exception:
+            handed_back.set()
+            raise
+
+    intake.handle = noting  # type: ignore[method-assign]
+    async with consuming(impatient, intake):
+        await topics.send([topics.save(uuid4())], partition=0)
+        await eventually(lambda: _sum_is(impatient, 1))
+        async with database_away(postgres, settings):
+            await topics.send([topics.save(uuid4()) for _ in range(3)], partition=0)
+            async with asyncio.timeout(20):
+                await handed_back.wait()
+        await eventually(lambda: _sum_is(impatient, 4))
+    connection = await asyncpg.connect(tool_sync_db.admin)
+    assert await connection.fetchval("SELECT count(*) FROM events") == 4
+    await connection.close()
+
+
+async def test_a_missing_topic_is_said_and_not_created(
+    settings: Settings, intake: Intake, kafka: TestKafka, topics: Topics, admin: Admin
+) -> None:
+    missing = f"missing-{uuid4()}"
+    lost = settings.model_copy(update={"assistants_topic": missing})
+
+    async def says_so() -> bool:
+        return subscriber.problem is not None and missing in subscriber.problem
+
+    async with consuming(lost, intake) as subscriber:
+        await eventually(says_so)
+    client = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    await client.start()
+    assert missing not in await client.list_topics()
+    await client.close()
+
+
+async def test_two_members_of_the_group_share_the_work_and_lose_nothing_when_one_leaves(
+    settings: Settings, intake: Intake, event_log: EventLog, pool: db.Pool, topics: Topics, admin: Admin
+) -> None:
+    second = Intake(settings, event_log, pool, telemetry.off(), "test")
+    async with consuming(settings, intake):
+        async with consuming(settings, second):
+            await topics.send([topics.save(uuid4()) for _ in range(200)])
+            await eventually(stored(admin, 200))
+        await topics.send([topics.save(uuid4()) for _ in range(200)])
+        await eventually(stored(admin, 400), within_seconds=40)
+    kinds = await admin.fetch("SELECT DISTINCT type FROM events")
+    assert [row["type"] for row in kinds] == ["SyncRequested"]
+
+
+async def test_each_record_is_a_span_in_its_own_trace(
+    settings: Settings, event_log: EventLog, pool: db.Pool, topics: Topics, admin: Admin
+) -> None:
+    exporter = InMemorySpanExporter()
+    tracing = telemetry.set_up(None, exporter=exporter)
+    traces = [f"{number:032x}" for number in range(1, 4)]
+    saves = [topics.save(uuid4(), traceparent=f"00-{trace}-b7ad6b7169203331-01") for trace in traces]
+    await topics.send(saves, partition=2)
+    async with consuming(settings, Intake(settings, event_log, pool, tracing, "test")):
+        await eventually(stored(admin, 3))
+    await tracing.shutdown()
+    spans = [s for s in exporter.get_finished_spans() if s.name == f"process {settings.assistants_topic}"]
+    assert [f"{s.context.trace_id:032x}" for s in spans if s.context] == traces
+    assert all(s.parent is not None and f"{s.parent.span_id:016x}" == "b7ad6b7169203331" for s in spans)
+    assert [(s.attributes or {})["messaging.kafka.offset"] for s in spans] == [0, 1, 2]
+    stored_traces = await admin.fetch("SELECT data ->> 'trace_id' AS trace_id FROM events ORDER BY position")
+    assert [row["trace_id"] for row in stored_traces] == traces

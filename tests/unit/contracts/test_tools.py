@@ -1,0 +1,184 @@
+"""The unified tool definition: what is registered, what is accepted in a call, and how a tool is known again."""
+
+import re
+from typing import Any
+from uuid import UUID, uuid4
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from zerotouch_contracts.tools import (
+    DEFINITIONS,
+    INSTALLATION_HEADER,
+    BookClinicAppointment,
+    Marker,
+    ToolDefinition,
+)
+
+ORG, INSTALLATION = UUID(int=7), UUID(int=8)
+VAPI_PROPERTY_KEYS = {"type", "items", "properties", "description", "pattern", "format", "required", "enum", "title"}
+"""What Vapi documents for a property (OpenAPI of 2026-08-20)."""
+VAPI_FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}
+
+CALL: dict[str, Any] = {
+    "patientName": "Ada Lovelace",
+    "patientPhone": "+49 (30) 123-45.67",
+    "service": "check-up",
+    "appointmentDate": "2026-12-01",
+    "appointmentTime": "09:30",
+    "notes": "first visit",
+}
+
+
+def payload(definition: ToolDefinition, **changes: Any) -> dict[str, Any]:
+    given: dict[str, Any] = {"server_url": "https://hooks.example.test", "installation_id": INSTALLATION, **changes}
+    return definition.vapi_payload(ORG, **given)
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda d: d.name)
+def test_a_definition_is_what_vapi_accepts(definition: ToolDefinition) -> None:
+    body = payload(definition)
+
+    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", definition.name)
+    assert 0 < len(definition.description) < 1000  # longer ones are accepted, and the model quietly gets worse
+    assert 1 <= definition.timeout_seconds <= 300
+    assert set(body) == {"type", "async", "function", "server", "parameters"}
+    parameters = body["function"]["parameters"]
+    assert set(parameters) == {"type", "properties", "required"}
+    for name, spec in parameters["properties"].items():
+        assert re.fullmatch(r"[a-z][a-zA-Z]*", name)
+        assert set(spec) <= VAPI_PROPERTY_KEYS
+        assert spec["description"]
+        assert spec.get("format", "date") in VAPI_FORMATS
+    assert set(parameters["required"]) <= set(parameters["properties"])
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda d: d.name)
+def test_static_parameters_are_never_arguments_of_the_model(definition: ToolDefinition) -> None:
+    static = {item["key"]: item["value"] for item in payload(definition)["parameters"]}
+
+    assert static == {"organization_id": str(ORG), "definition_version": definition.version}
+    assert not set(static) & set(definition.parameters_schema()["properties"])
+
+
+def test_the_names_of_tools_are_different() -> None:
+    assert len({definition.name for definition in DEFINITIONS}) == len(DEFINITIONS)
+
+
+def test_a_call_that_obeys_the_registered_schema_is_accepted() -> None:
+    (definition,) = DEFINITIONS
+    jsonschema.Draft202012Validator(definition.parameters_schema()).validate(CALL)
+
+    arguments = BookClinicAppointment.model_validate(CALL)
+
+    assert arguments.patient_phone == "+49301234567"
+    assert arguments.appointment_date.isoformat() == "2026-12-01"
+    assert BookClinicAppointment.model_validate({k: v for k, v in CALL.items() if k != "notes"}).notes == ""
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("patientName", ""),
+        ("patientName", "   "),
+        ("patientName", "x" * 121),
+        ("patientName", "A\x00da"),
+        ("patientName", "A\ud800"),
+        ("patientPhone", "call me"),
+        ("patientPhone", "1234"),
+        ("patientPhone", "1" * 16),
+        ("patientPhone", "++491234567"),
+        ("service", ""),
+        ("appointmentDate", "2026-02-30"),
+        ("appointmentDate", "tomorrow"),
+        ("appointmentTime", "24:00"),
+        ("appointmentTime", "9:30"),
+        ("appointmentTime", "09:30:00"),
+        ("notes", "x" * 1001),
+        ("organization_id", "somebody else's"),
+    ],
+)
+def test_a_call_with_a_wrong_argument_is_refused_without_repeating_it(field: str, value: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        BookClinicAppointment.model_validate({**CALL, field: value})
+
+    assert len(refused.value.errors()) == 1
+    assert CALL["patientName"] not in str(refused.value)
+    assert len(value) < 4 or value not in str(refused.value)
+
+
+@pytest.mark.parametrize("field", sorted(set(CALL) - {"notes"}))
+def test_a_call_without_a_required_argument_is_refused(field: str) -> None:
+    with pytest.raises(ValidationError):
+        BookClinicAppointment.model_validate({k: v for k, v in CALL.items() if k != field})
+    (definition,) = DEFINITIONS
+    assert field in definition.parameters_schema()["required"]
+
+
+@given(installation=st.uuids(), org=st.uuids())
+def test_a_registered_tool_is_known_again_by_its_marker(installation: UUID, org: UUID) -> None:
+    (definition,) = DEFINITIONS
+    body = definition.vapi_payload(org, server_url="https://x.test", installation_id=installation)
+    stored = {**body, "id": str(uuid4()), "orgId": str(uuid4()), "latestVersion": "v1"}
+
+    assert Marker.of(stored) == Marker(installation, org, definition.name)
+
+
+def test_a_credential_is_named_only_where_there_is_one() -> None:
+    (definition,) = DEFINITIONS
+
+    assert "credentialId" not in payload(definition)["server"]
+    assert payload(definition, credential_id="c-1")["server"]["credentialId"] == "c-1"
+
+
+FOREIGN: dict[str, Any] = {
+    "no tool": None,
+    "a text": "tool",
+    "another type": {"type": "endCall"},
+    "no server": {"function": {"name": "x"}, "parameters": [{"key": "organization_id", "value": str(ORG)}]},
+    "server null": {"server": None, "parameters": [], "function": {"name": "x"}},
+    "headers a list": {"server": {"headers": ["x"]}, "parameters": [], "function": {"name": "x"}},
+    "no UUID": {
+        "server": {"headers": {INSTALLATION_HEADER: "staging"}},
+        "parameters": [{"key": "organization_id", "value": str(ORG)}],
+        "function": {"name": "x"},
+    },
+    "another's parameters": {
+        "server": {"headers": {INSTALLATION_HEADER: str(INSTALLATION)}},
+        "parameters": [{"name": "organization_id"}],
+        "function": {"name": "x"},
+    },
+    "organization a number": {
+        "server": {"headers": {INSTALLATION_HEADER: str(INSTALLATION)}},
+        "parameters": [{"key": "organization_id", "value": 5}],
+        "function": {"name": "x"},
+    },
+}
+
+
+@pytest.mark.parametrize("tool", FOREIGN.values(), ids=FOREIGN)
+def test_a_foreign_tool_has_no_marker(tool: Any) -> None:
+    assert Marker.of(tool) is None
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    ["parameters", "server", "headers", "function", "name", "key", "value", INSTALLATION_HEADER]
+                ),
+                inner,
+                max_size=4,
+            )
+        ),
+        max_leaves=15,
+    )
+)
+def test_no_document_upsets_the_marker(tool: Any) -> None:
+    assert Marker.of(tool) is None or isinstance(Marker.of(tool), Marker)

@@ -1,0 +1,259 @@
+"""An org over a Vapi that may do anything, without a database: what the reconciler does with the domain, step by step.
+
+Every choice is drawn from outside, so that hypothesis finds, repeats and shortens a story.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from tool_sync.domain.assistants import evolve_assistant
+from tool_sync.domain.decider import (
+    Command,
+    ConfirmLinked,
+    ConfirmTool,
+    FailStep,
+    ForgetTool,
+    NoteDiverged,
+    NoteDrift,
+    Start,
+    decide,
+)
+from tool_sync.domain.events import (
+    AssistantDiverged,
+    AssistantRemoved,
+    AssistantSynced,
+    AssistantSyncFailed,
+    Event,
+    OrgEvent,
+    SyncRequested,
+    ToolRegistrationStarted,
+    ToolsetEvent,
+)
+from tool_sync.domain.steps import (
+    LinkAssistant,
+    Plan,
+    Progress,
+    RegisterTool,
+    ResolveAttempt,
+    Seen,
+    Step,
+    UpdateTool,
+    next_steps,
+    retry_time,
+)
+from tool_sync.domain.toolset import OUTDATED_CODE, Assistant, Recorded, Toolset, evolve
+from tool_sync.domain.wanted import WantedTool, wanted_for
+
+from .conftest import ACCOUNT, POLICY, T0, linking, registering, uid, updating
+
+Choose = Callable[[Sequence[str]], str]
+PLANS_PER_RUN_MAX = 200
+
+ENDS = {
+    RegisterTool: ("done", "refused", "limited", "unknown", "not sent", "died"),
+    UpdateTool: ("done", "refused", "limited", "unknown", "not sent", "died", "gone"),
+    ResolveAttempt: ("done", "absent", "not read"),
+    LinkAssistant: ("done", "was linked", "not read", "gone", "unknown", "outdated", "drifted", "died"),
+}
+
+
+class Org:
+    """One org's log, folded as it grows, and the run that works on it."""
+
+    def __init__(self, blueprint: tuple[WantedTool, ...], choose: Choose) -> None:
+        self.blueprint, self.choose = blueprint, choose
+        self.state, self.now = Toolset(), T0
+        self.rows: dict[str, Assistant] = {}
+        self.log: list[Event] = []
+        self.due: datetime | None = None
+        self.ids = 1000
+        self.progress = Progress()
+
+    def arrive(self, event: OrgEvent) -> None:
+        """Something arrives from outside; the projection of assistants is folded as its SQL does."""
+        self._record(event)
+        if isinstance(event, SyncRequested):
+            row = self.rows.get(event.agent_id) or Assistant(event.agent_id, event.assistant_id, event.revision)
+            saved = (*row.saved, (event.revision, event.model_hash))[-8:]
+            self.rows[event.agent_id] = replace(row, revision=event.revision, saved=saved)
+        elif isinstance(event, AssistantRemoved) and event.agent_id in self.rows:
+            self.rows[event.agent_id] = replace(self.rows[event.agent_id], removed=True)
+
+    def run(self) -> None:
+        """One run: plan, write, perform, until nothing is due or the process dies."""
+        self.progress = Progress()
+        for _ in range(PLANS_PER_RUN_MAX):
+            plan = self._plan()
+            self._check(plan)
+            if plan.commands:
+                self.write(plan.commands)
+            elif plan.look_org_wide:
+                self.progress = replace(self.progress, org_wide_agents=self._not_as_wanted())
+            elif not plan.steps:
+                self.due = plan.next_due
+                return
+            elif not self._perform(plan.steps):
+                self.due = self.now  # the lease runs out, and somebody else begins anew
+                return
+        raise AssertionError(f"a run did not end within {PLANS_PER_RUN_MAX} plans: {self.log[-5:]}")
+
+    def write(self, commands: Sequence[Command]) -> tuple[ToolsetEvent, ...]:
+        """Decide and record."""
+        written: list[ToolsetEvent] = []
+        for command in commands:
+            for event in decide(self.state, command):
+                self._record(event)
+                self._learn(event)
+                written.append(event)
+        return tuple(written)
+
+    def outcomes(self) -> list[AssistantSynced | AssistantSyncFailed]:
+        return [e for e in self.log if isinstance(e, AssistantSynced | AssistantSyncFailed)]
+
+    def settled(self) -> list[UUID]:
+        """The request ids that outcomes named, in the order of the log."""
+        return [request.request_id for outcome in self.outcomes() for request in outcome.requests]
+
+    def published(self) -> list[int]:
+        """The numbers of the published events, in the order of the log."""
+        numbered = [e for e in self.log if isinstance(e, AssistantSynced | AssistantSyncFailed | AssistantDiverged)]
+        return [e.sequence for e in numbered if e.sequence is not None]
+
+    def _wanted(self) -> tuple[WantedTool, ...]:
+        return wanted_for(self.state.tier, self.blueprint)
+
+    def _plan(self) -> Plan:
+        return next_steps(self.state, self.rows, self._wanted(), self.now, POLICY, self.progress, ACCOUNT)
+
+    def _check(self, plan: Plan) -> None:
+        open_subjects = {attempt.subject for attempt in self.state.attempts.values()}
+        subjects = [step.subject for step in plan.steps]
+        assert len(subjects) == len(set(subjects)), "two steps of one subject"
+        for step in plan.steps:
+            assert isinstance(step, ResolveAttempt) or step.subject not in open_subjects, "an attempt is open"
+            assert step.subject not in self.progress.busy
+        if plan.steps or plan.commands or plan.look_org_wide or self.progress.busy or self.state.closed:
+            return
+        waits = self.state.requests or self.state.attempts or self.state.org_wide_through
+        waits = waits or any(at > self.now for at in self.state.looks.values())
+        assert not waits or plan.next_due is not None, "something waits, and nobody will look"
+        assert plan.next_due is None or plan.next_due > self.now
+
+    def _perform(self, steps: Sequence[Step]) -> bool:
+        """Perform side by side: all are at work while the first ones end. False where the process died."""
+        self.progress = replace(self.progress, busy=frozenset(step.subject for step in steps))
+        for step in steps:
+            end = self.choose(ENDS[type(step)])
+            alive = self._end(step, end)
+            self.progress = replace(self.progress, busy=self.progress.busy - {step.subject})
+            if not alive:
+                return False
+            self._check(self._plan())
+        return True
+
+    def _end(self, step: Step, end: str) -> bool:
+        match step:
+            case RegisterTool(tool=tool):
+                started: ToolsetEvent = registering(self._id(), tool)
+            case UpdateTool(tool=tool, current=current):
+                started = updating(self._id(), tool, current.vapi_tool_id)
+            case ResolveAttempt():
+                self._resolve(step, end)
+                return True
+            case LinkAssistant():
+                return self._link(step, end)
+        assert hasattr(started, "attempt_id")
+        if not self.write((Start(started),)):
+            return True
+        if end == "died":
+            return False
+        attempt, again = started.attempt_id, retry_time(self.state, step.subject, self.now, 0.5, POLICY)
+        vapi_id = f"t-{self._id()}" if isinstance(started, ToolRegistrationStarted) else started.vapi_tool_id
+        code = tool.definition_hash
+        commands: dict[str, tuple[Command, ...]] = {
+            "done": (ConfirmTool(attempt, vapi_id, "answer", adopted=False),),
+            "refused": (FailStep(step.subject, attempt, "refused", "TS-301", None, code),),
+            "limited": (FailStep(step.subject, attempt, "refused", "TS-103", again, code),),
+            "not sent": (FailStep(step.subject, attempt, "not_sent", "TS-107", again, code),),
+            "unknown": (FailStep(step.subject, attempt, "unknown", "TS-104", self.now + POLICY.settle, code),),
+        }
+        if end == "gone" and isinstance(step, UpdateTool):
+            self.write((FailStep(step.subject, attempt, "refused", "TS-301", None, code),))
+            self.write((ForgetTool(ACCOUNT, step.current),))
+        else:
+            self.write(commands[end])
+        return True
+
+    def _resolve(self, step: ResolveAttempt, end: str) -> None:
+        started = step.attempt.started
+        if end == "absent":
+            self.write((FailStep(step.subject, started.attempt_id, "absent", "TS-104", self.now),))
+        elif end == "not read":
+            self.write((FailStep(step.subject, None, "refused", "TS-102", self._again(step)),))
+        elif step.subject.startswith("tool:"):
+            self.write((ConfirmTool(started.attempt_id, f"t-{self._id()}", "answer", adopted=True),))
+        else:
+            self.write((ConfirmLinked(started.attempt_id, "model", "answer"),))
+
+    def _link(self, step: LinkAssistant, end: str) -> bool:
+        agent_id, assistant = step.assistant.agent_id, step.assistant
+        if end == "not read":
+            self.write((FailStep(step.subject, None, "refused", "TS-102", self._again(step)),))
+            return True
+        if end == "gone":
+            self.write((FailStep(step.subject, None, "refused", "TS-303", None),))
+            return True
+        if end == "outdated":
+            later = self.now + POLICY.diverged_look
+            self.write((FailStep(step.subject, None, "refused", OUTDATED_CODE, later),))
+            if assistant.diverged_revision != assistant.revision:
+                self.write((NoteDiverged(agent_id, assistant.assistant_id, assistant.revision, "old"),))
+            return True
+        if end == "drifted":
+            self.write((NoteDrift(agent_id, assistant.assistant_id, "foreign"),))
+        if end != "was linked":
+            started = linking(self._id(), agent_id, step.target)
+            if not self.write((Start(started),)):
+                return True
+            if end == "died":
+                return False
+            if end == "unknown":
+                settled = self.now + POLICY.settle
+                self.write((FailStep(step.subject, started.attempt_id, "unknown", "TS-104", settled),))
+                return True
+            self.write((ConfirmLinked(started.attempt_id, "model", "answer"),))
+        self.progress = replace(self.progress, seen={**self.progress.seen, agent_id: Seen(step.target, step.through)})
+        return True
+
+    def _again(self, step: Step) -> datetime:
+        return retry_time(self.state, step.subject, self.now, 0.5, POLICY)
+
+    def _id(self) -> int:
+        self.ids += 1
+        return self.ids
+
+    def _not_as_wanted(self) -> frozenset[str]:
+        target = tuple(self.state.tools[t.name] for t in self._wanted() if t.name in self.state.tools)
+        return frozenset(a for a, row in self.rows.items() if not row.removed and row.synced != target)
+
+    def _learn(self, event: ToolsetEvent) -> None:
+        agent_id = getattr(event, "agent_id", None)
+        if agent_id is None or agent_id not in self.rows:
+            return
+        self.rows[agent_id] = evolve_assistant(self.rows[agent_id], event)
+        told = isinstance(event, AssistantSynced | AssistantSyncFailed)
+        if told and self.progress.org_wide_agents is not None:
+            left = self.progress.org_wide_agents - {agent_id}
+            self.progress = replace(self.progress, org_wide_agents=left)
+
+    def _record(self, event: Event) -> None:
+        self.now += timedelta(milliseconds=1)
+        self.log.append(event)
+        self.state = evolve(self.state, Recorded(self.state.position + 1, self.now, event))
+
+
+def request(n: int, agent_id: str) -> SyncRequested:
+    """Save ``n`` of an assistant."""
+    return SyncRequested(uid(n), agent_id, f"vapi-{agent_id}", n, f"model-{n}", "save", None)

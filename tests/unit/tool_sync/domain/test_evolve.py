@@ -1,0 +1,196 @@
+"""The state after events: what is open, what we have, what failed."""
+
+import pytest
+
+from tool_sync.domain.assistants import evolve_assistant
+from tool_sync.domain.events import (
+    AssistantDiverged,
+    AssistantRemoved,
+    AssistantSynced,
+    AssistantSyncFailed,
+    BlueprintPublished,
+    DriftDetected,
+    OrgClosed,
+    OrgRegistered,
+    OrgSettled,
+    OrgTierChanged,
+    RequestUnreadable,
+    Settled,
+    ToolUpdated,
+    ToolVanished,
+)
+from tool_sync.domain.toolset import Toolset
+
+from .conftest import (
+    ACCOUNT,
+    BOOK,
+    after,
+    asked,
+    assistant,
+    failed,
+    given,
+    linked,
+    linking,
+    ref,
+    registered,
+    registering,
+    then,
+    uid,
+    updating,
+)
+
+
+def synced(agent_id: str = "a", through: int = 1, sequence: int | None = 1) -> AssistantSynced:
+    requests = (Settled(uid(through), None),)
+    return AssistantSynced(agent_id, f"vapi-{agent_id}", 1, ACCOUNT, (ref(),), requests, through, None, sequence)
+
+
+def sync_failed(agent_id: str | None = "a", through: int = 1, look: float | None = None) -> AssistantSyncFailed:
+    look_at = None if look is None else after(look)
+    return AssistantSyncFailed(agent_id, None, 1, ACCOUNT, (), (), "TS-101", (), through, look_at, 1)
+
+
+def test_an_org_is_basic_and_empty_before_anything_happened() -> None:
+    assert given() == Toolset(version=0, position=0, sequence=0, tier="basic")
+
+
+def test_the_position_counts_all_events_and_the_version_only_our_own() -> None:
+    state = given(OrgRegistered("basic"), asked(), registering(), registered())
+
+    assert (state.position, state.version) == (4, 2)
+
+
+def test_a_tier_change_is_org_wide_work_until_it_is_settled() -> None:
+    state = given(OrgRegistered("basic"), OrgTierChanged("enterprise"))
+    assert (state.tier, state.org_wide_through) == ("enterprise", 2)
+
+    assert then(state, OrgSettled(1)).org_wide_through == 2  # what came later is not settled by it
+    assert then(state, OrgSettled(2)).org_wide_through is None
+
+
+def test_a_closed_org_is_closed_and_still_has_to_be_settled() -> None:
+    state = given(asked(), OrgClosed())
+
+    assert (state.closed, state.org_wide_through, len(state.requests)) == (True, 2, 1)
+
+
+def test_a_removal_is_org_wide_work() -> None:
+    assert given(AssistantRemoved("a", None)).org_wide_through == 1
+
+
+def test_requests_stay_open_in_order_until_an_outcome_settles_them() -> None:
+    state = given(asked(1), asked(2, "b"), asked(3), RequestUnreadable(uid(4), None))
+    assert [r.asked.request_id for r in state.requests] == [uid(1), uid(2), uid(3), uid(4)]
+
+    state = then(state, synced("a", through=1))
+    assert [r.asked.request_id for r in state.requests] == [uid(2), uid(3), uid(4)]
+    state = then(state, sync_failed(None, through=4))
+    assert [r.asked.request_id for r in state.requests] == [uid(2), uid(3)]
+    state = then(state, sync_failed("b", through=2), synced("a", through=3, sequence=2))
+    assert state.requests == ()
+
+
+def test_an_outcome_without_a_sequence_leaves_the_count() -> None:
+    assert given(asked(), synced(sequence=7), synced(sequence=None)).sequence == 7
+
+
+def test_a_diverged_assistant_takes_a_number() -> None:
+    assert given(AssistantDiverged("a", "vapi-a", 1, "m", 3)).sequence == 3
+
+
+def test_an_attempt_is_open_from_its_announcement_to_its_answer() -> None:
+    state = given(registering())
+    assert [a.subject for a in state.attempts.values()] == ["tool:book"]
+
+    state = then(state, registered())
+    assert (dict(state.attempts), dict(state.tools)) == ({}, {"book": ref()})
+
+
+def test_an_unknown_end_leaves_the_attempt_open_and_a_known_one_closes_it() -> None:
+    state = given(registering(), failed("tool:book", attempt_id=uid(100), end="unknown"))
+    assert set(state.attempts) == {uid(100)}
+
+    for end in ("not_sent", "refused", "absent"):
+        assert then(state, failed("tool:book", attempt_id=uid(100), end=end)).attempts == {}
+
+
+def test_an_answer_forgets_the_failures_of_its_subject_alone() -> None:
+    state = given(
+        failed("tool:book"), failed("tool:other"), failed("agent:a"), failed("agent:b"), registering(), registered()
+    )
+    assert set(state.failures) == {"tool:other", "agent:a", "agent:b"}
+
+    assert set(then(state, linking(), linked()).failures) == {"tool:other", "agent:b"}
+    assert set(then(state, synced("b")).failures) == {"tool:other", "agent:a"}
+
+
+def test_an_update_keeps_the_id_and_takes_the_new_definition() -> None:
+    newer = ToolUpdated(uid(101), ACCOUNT, "book", "t-1", 2, "hash-book-2", "answer")
+    state = given(registering(), registered(), updating(), newer)
+
+    assert (state.tools["book"].vapi_tool_id, state.tools["book"].definition_hash) == ("t-1", "hash-book-2")
+    assert state.attempts == {}
+
+
+def test_a_vanished_tool_is_gone_with_its_attempts_and_failures() -> None:
+    state = given(
+        registering(), registered(), updating(), failed("tool:book", attempt_id=uid(101), end="unknown"),
+        ToolVanished(ACCOUNT, "book", "t-1", 1, "hash-book-1"),
+    )  # fmt: skip
+
+    assert (dict(state.tools), dict(state.attempts), dict(state.failures)) == ({}, {}, {})
+    assert state.org_wide_through == 5  # every assistant that names the dead id must be relinked
+
+
+def test_a_save_lifts_what_only_a_save_can_lift() -> None:
+    state = given(
+        failed("agent:a", retry_at=None, code="TS-303"),
+        failed("agent:b", retry_at=None, code="TS-303"),
+        failed("tool:book", retry_at=None, code="TS-301"),
+        asked(1, "a"),
+    )
+    assert set(state.failures) == {"agent:b"}
+
+
+def test_a_save_does_not_shorten_a_wait() -> None:
+    state = given(failed("agent:a"), failed("tool:book", failures=5), asked(1, "a"))
+
+    assert set(state.failures) == {"agent:a", "tool:book"}
+    assert state.failures["tool:book"].count == 5
+
+
+def test_a_save_lifts_the_wait_for_a_newer_version_of_its_own_assistant() -> None:
+    state = given(failed("agent:a", code="TS-305"), failed("agent:b", code="TS-305"), asked(1, "a"))
+
+    assert set(state.failures) == {"agent:b"}
+
+
+def test_a_failure_that_no_request_keeps_in_mind_is_looked_at_when_it_is_due() -> None:
+    assert given(failed("agent:a")).looks == {"a": after(10)}
+    assert given(asked(1, "a"), failed("agent:a")).looks == {}
+    assert given(failed("agent:a"), failed("agent:a", retry_at=None)).looks == {}
+
+
+def test_a_failing_outcome_says_when_to_look_again() -> None:
+    assert given(asked(), sync_failed(look=900)).looks == {"a": after(900)}
+    assert given(asked(), sync_failed(look=900), sync_failed(look=None)).looks == {}
+    assert given(asked(), sync_failed(look=900), synced()).looks == {}
+
+
+def test_a_blueprint_is_in_no_orgs_stream() -> None:
+    with pytest.raises(AssertionError, match="blueprint"):
+        given(BlueprintPublished("book", 1, "basic", True, "h"))
+
+
+def test_an_assistant_remembers_our_write_and_its_outcome() -> None:
+    row = evolve_assistant(assistant(), linked())
+    assert (row.base_hash, row.written_hash, row.linked) == ("model-1", "model-1", (ref(),))
+
+    row = evolve_assistant(row, sync_failed())
+    assert (row.synced, row.failed) == ((), True)
+    row = evolve_assistant(row, synced())
+    assert (row.synced, row.failed) == ((ref(),), False)
+    row = evolve_assistant(row, AssistantDiverged("a", "vapi-a", 4, "m", 3))
+    row = evolve_assistant(row, DriftDetected("a", "vapi-a", "foreign"))
+    assert (row.diverged_revision, row.drift_hash) == (4, "foreign")
+    assert evolve_assistant(row, registered(tool=BOOK)) == row

@@ -1,0 +1,59 @@
+"""The lines of the log, as another process reads them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAM = """
+import logging, sys
+from pathlib import Path
+import structlog
+from tool_sync import logs, telemetry
+from opentelemetry.trace import use_span
+
+logs.set_up(level="INFO", log_file=Path(sys.argv[1]))
+log = structlog.get_logger("test")
+log.info("Tools synced successfully", org_id="org-1", trace_id="given")
+log.debug("not at this level")
+with use_span(telemetry.off().start("x", traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")):
+    log.warning("in a span", name="Ünïcode \\ud800")
+for _ in range(3):
+    logging.getLogger("some.library").warning("from %s", "logging")
+logging.getLogger("aiokafka").info("too quiet to be seen")
+try:
+    raise ValueError("broken")
+except ValueError:
+    log.exception("failed")
+"""
+
+
+def test_each_line_is_a_json_object_on_stdout_and_in_the_file(tmp_path: Path) -> None:
+    log_file = tmp_path / "made" / "app.log"
+    log_file.parent.mkdir()
+    log_file.write_text("what the other service wrote\n")
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(log_file)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ended.stderr == ""
+    kept, _, written = log_file.read_text().partition("\n")
+    assert kept == "what the other service wrote"
+    assert written == ended.stdout
+    lines = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert [(line["event"], line["level"], line["service"]) for line in lines] == [
+        ("Tools synced successfully", "info", "tool-sync"),
+        ("in a span", "warning", "tool-sync"),
+        ("from logging", "warning", "tool-sync"),
+        ("failed", "error", "tool-sync"),
+    ]
+    assert (lines[0]["org_id"], lines[0]["trace_id"]) == ("org-1", "given")
+    assert lines[1]["trace_id"] == "0af7651916cd43dd8448eb211c80319c"
+    assert "ValueError: broken" in lines[3]["exception"]
+
+
+def test_a_full_disk_stops_nothing(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM, "/dev/full"], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert len(ended.stdout.splitlines()) == 4
+    assert "logs: a destination is given up" in ended.stderr

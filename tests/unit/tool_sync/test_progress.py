@@ -1,0 +1,61 @@
+"""When a consumer counts as standing still."""
+
+import pytest
+
+from tool_sync.subscriber.progress import Progress
+
+
+class Consumer:
+    """What is looked at of a consumer: partition -> (position, end)."""
+
+    def __init__(self, **partitions: tuple[int, int | None]) -> None:
+        self.partitions = partitions
+
+    def assignment(self) -> set[str]:
+        return set(self.partitions)
+
+    def highwater(self, partition: str) -> int | None:
+        return self.partitions[partition][1]
+
+    async def position(self, partition: str) -> int:
+        return self.partitions[partition][0]
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def looks(*consumers: Consumer, busy: bool = False) -> float:
+    """Look once every 10 s; returns how long it stands still after the last look."""
+    clock = Clock()
+    progress = Progress(clock)
+    for consumer in consumers:
+        clock.now += 10
+        await progress.look(consumer, busy=busy)
+    return progress.still_seconds()
+
+
+@pytest.mark.parametrize(
+    "consumer", [Consumer(), Consumer(a=(5, 5)), Consumer(a=(0, None)), Consumer(a=(0, 0), b=(7, 7))]
+)
+async def test_with_nothing_to_fetch_nothing_stands_still(consumer: Consumer) -> None:
+    assert await looks(consumer, consumer, consumer) == 0
+
+
+async def test_waiting_records_at_one_position_stand_still_since_they_were_first_seen() -> None:
+    assert await looks(Consumer(a=(5, 9)), Consumer(a=(5, 9)), Consumer(a=(5, 12))) == 20
+
+
+async def test_a_moving_partition_is_progress() -> None:
+    assert await looks(Consumer(a=(5, 9)), Consumer(a=(5, 9)), Consumer(a=(6, 9))) == 0
+
+
+async def test_a_batch_in_hand_is_not_standing_still() -> None:
+    assert await looks(Consumer(a=(5, 9)), Consumer(a=(5, 9)), Consumer(a=(5, 9)), busy=True) == 0
+
+
+async def test_it_ends_when_the_end_is_reached() -> None:
+    assert await looks(Consumer(a=(5, 9)), Consumer(a=(5, 9)), Consumer(a=(9, 9))) == 0

@@ -1,0 +1,155 @@
+"""What the process says when its settings are missing or wrong."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from tool_sync.public_key import require_key_of_algorithm
+from tool_sync.settings import SettingsInvalid, load
+
+PRIVATE = Ed25519PrivateKey.generate()
+PEM = PRIVATE.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+GOOD = {
+    "DATABASE_URL": "postgresql://tool_sync:hunter2@db.example/tool_sync",
+    "KAFKA_BOOTSTRAP_SERVERS": "kafka.example:9092",
+    "VAPI_BASE_URL": "https://api.vapi.ai/",
+    "VAPI_API_KEY": "vapi-secret",
+    "TOOL_SERVER_URL": "https://api.example/api/vapi/tools",
+    "INSTALLATION_ID": "0b7e3c1e-3a64-4b3e-9a55-5d4f0a6c9a10",
+    "JWT_PUBLIC_KEY": PEM.replace("\n", "\\n"),
+    "JWT_ISSUER": "https://issuer.example",
+    "JWT_AUDIENCE": "zerotouch",
+}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment with good settings and nothing else."""
+    for name in tuple(os.environ):
+        monkeypatch.delenv(name)
+    for name, value in GOOD.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def problems(environment: pytest.MonkeyPatch, **changes: str | None) -> dict[str, tuple[str | None, str]]:
+    for name, value in changes.items():
+        if value is None:
+            environment.delenv(name)
+        else:
+            environment.setenv(name, value)
+    with pytest.raises(SettingsInvalid) as caught:
+        load()
+    return {problem.variable: (problem.shown, problem.reason) for problem in caught.value.problems}
+
+
+def test_good_settings_load_and_the_rest_has_defaults(environment: pytest.MonkeyPatch) -> None:
+    settings = load()
+    assert settings.vapi_base_url == "https://api.vapi.ai"
+    assert settings.vapi_api_key.get_secret_value() == "vapi-secret"
+    assert (settings.host, settings.port) == ("127.0.0.1", 3002)
+    assert (settings.assistants_topic, settings.outcomes_topic) == ("assistants.v1", "tool-sync.outcomes.v1")
+
+
+def test_every_problem_is_listed_at_once(environment: pytest.MonkeyPatch) -> None:
+    found = problems(
+        environment,
+        VAPI_API_KEY=None,
+        KAFKA_BOOTSTRAP_SERVERS=None,
+        PORT="80808",
+        INSTALLATION_ID="not-a-uuid",
+        SETTLE_SECONDS="5",
+        LEASE_SECONDS="1",
+        JWT_PUBLIC_KEY="no key",
+    )
+    assert set(found) == {
+        "VAPI_API_KEY",
+        "KAFKA_BOOTSTRAP_SERVERS",
+        "PORT",
+        "INSTALLATION_ID",
+        "SETTLE_SECONDS",
+        "LEASE_RENEW_SECONDS",
+        "JWT_PUBLIC_KEY",
+    }
+    assert found["VAPI_API_KEY"] == (None, "is required")
+    assert found["PORT"][0] == "'80808'"
+
+
+def test_an_empty_variable_counts_as_missing(environment: pytest.MonkeyPatch) -> None:
+    assert problems(environment, JWT_ISSUER="") == {"JWT_ISSUER": (None, "is required")}
+
+
+def test_no_secret_is_shown(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("DATABASE_URL", "mysql://tool_sync:hunter2@db.example/tool_sync")
+    environment.setenv(
+        "JWT_PUBLIC_KEY", PRIVATE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    )
+    with pytest.raises(SettingsInvalid) as caught:
+        load()
+    text = str(caught.value)
+    assert "DATABASE_URL" in text
+    assert "JWT_PUBLIC_KEY" in text
+    assert "tool_sync:***@db.example" in text
+    assert "hunter2" not in text
+    assert "PRIVATE" not in text
+
+
+@pytest.mark.parametrize(
+    ("url", "accepted"),
+    [
+        ("https://api.example/hook", True),
+        ("http://localhost:3001/hook", True),
+        ("http://127.0.0.1:3001/hook", True),
+        ("http://api.example/hook", False),
+        ("ftp://api.example/hook", False),
+        ("api.example", False),
+    ],
+)
+def test_the_tools_server_must_be_https_outside_of_this_machine(
+    environment: pytest.MonkeyPatch, url: str, accepted: bool
+) -> None:
+    environment.setenv("TOOL_SERVER_URL", url)
+    if accepted:
+        assert load().tool_server_url == url
+    else:
+        assert set(problems(environment)) == {"TOOL_SERVER_URL"}
+
+
+def test_neither_settings_nor_their_text_show_a_password(environment: pytest.MonkeyPatch) -> None:
+    shown = repr(load())
+    assert "hunter2" not in shown
+    assert "vapi-secret" not in shown
+
+
+def test_a_key_must_be_of_the_kind_that_its_algorithm_needs() -> None:
+    rsa = generate_private_key(public_exponent=65537, key_size=2048).public_key()
+    rsa_pem = rsa.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    require_key_of_algorithm(PEM, "EdDSA")
+    require_key_of_algorithm(rsa_pem, "RS256")
+    with pytest.raises(ValueError, match="not a key for RS256"):
+        require_key_of_algorithm(PEM, "RS256")
+    with pytest.raises(ValueError, match="not a key for EdDSA"):
+        require_key_of_algorithm(rsa_pem, "EdDSA")
+
+
+def test_a_short_rsa_key_is_refused() -> None:
+    short = generate_private_key(public_exponent=65537, key_size=1024).public_key()  # noqa: S505 - that is the test
+    pem = short.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    with pytest.raises(ValueError, match="1024 bits"):
+        require_key_of_algorithm(pem, "RS256")
+
+
+def test_the_command_lists_the_problems_and_exits_with_2() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "tool_sync", "run"], env={"PORT": "x"}, capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 2
+    assert "DATABASE_URL = (missing): is required" in ended.stderr
+    assert "PORT = 'x'" in ended.stderr
+    assert ended.stdout == ""
