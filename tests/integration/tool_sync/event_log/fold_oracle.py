@@ -112,11 +112,12 @@ class Tables:
             case e.SyncRequested(agent_id=agent_id):
                 merge(agent_id, requested=position, save_requested=position)
             case e.RequestUnreadable():
-                merge("", requested=position, save_requested=position)
-            case e.OrgTierChanged() | e.AssistantRemoved() | e.OrgClosed():
+                merge("?", requested=position, save_requested=position)
+            case e.OrgTierChanged() | e.AssistantRemoved() | e.OrgClosed() | e.ToolVanished():
                 merge("", requested=position)
             case e.AssistantSynced() | e.AssistantSyncFailed():
-                merge(stored.event.agent_id or "", settled=stored.event.settled_through)
+                agent_id = stored.event.agent_id
+                merge("?" if agent_id is None else agent_id, settled=stored.event.settled_through)
             case e.OrgSettled():
                 merge("", settled=stored.event.settled_through)
 

@@ -45,7 +45,7 @@ IS_DONE = st.one_of(
     st.builds(e.ToolRegistered, IDS, ACCOUNT, NAMES, st.just("tool-1"), NUMBERS, HASHES, HASHES, st.booleans()),
     st.builds(e.ToolUpdated, IDS, ACCOUNT, NAMES, st.just("tool-2"), NUMBERS, HASHES, HASHES),
     st.builds(e.ToolVanished, ACCOUNT, NAMES, st.just("tool-1"), NUMBERS, HASHES),
-    st.builds(e.AssistantLinkStarted, IDS, ACCOUNT, AGENTS, ASSISTANTS, HASHES, TOOLS),
+    st.builds(e.AssistantLinkStarted, IDS, ACCOUNT, AGENTS, ASSISTANTS, NUMBERS, HASHES, TOOLS),
     st.builds(e.AssistantLinked, IDS, ACCOUNT, AGENTS, ASSISTANTS, NUMBERS, HASHES, HASHES, HASHES, TOOLS),
     st.builds(e.AssistantSynced, AGENTS, ASSISTANTS, NUMBERS, ACCOUNT, TOOLS, st.just(()), NUMBERS, NONE, NONE),
     st.builds(e.AssistantSyncFailed, NONE | AGENTS, NONE, NONE | NUMBERS, ACCOUNT, TOOLS, st.just(()),

@@ -33,6 +33,7 @@ from tool_sync.domain.events import (
 )
 from tool_sync.domain.steps import (
     LinkAssistant,
+    OrgWide,
     Plan,
     Progress,
     RegisterTool,
@@ -42,6 +43,7 @@ from tool_sync.domain.steps import (
     UpdateTool,
     next_steps,
     retry_time,
+    target_of,
 )
 from tool_sync.domain.toolset import OUTDATED_CODE, Assistant, Recorded, Toolset, evolve
 from tool_sync.domain.wanted import WantedTool, wanted_for
@@ -70,6 +72,7 @@ class Org:
         self.due: datetime | None = None
         self.ids = 1000
         self.progress = Progress()
+        self.taken_up: set[str] = set()
 
     def arrive(self, event: OrgEvent) -> None:
         """Something arrives from outside; the projection of assistants is folded as its SQL does."""
@@ -83,14 +86,14 @@ class Org:
 
     def run(self) -> None:
         """One run: plan, write, perform, until nothing is due or the process dies."""
-        self.progress = Progress()
+        self.progress, self.taken_up = Progress(), set()
         for _ in range(PLANS_PER_RUN_MAX):
             plan = self._plan()
             self._check(plan)
             if plan.commands:
                 self.write(plan.commands)
             elif plan.look_org_wide:
-                self.progress = replace(self.progress, org_wide_agents=self._not_as_wanted())
+                self._look_org_wide()
             elif not plan.steps:
                 self.due = plan.next_due
                 return
@@ -234,19 +237,22 @@ class Org:
         self.ids += 1
         return self.ids
 
-    def _not_as_wanted(self) -> frozenset[str]:
-        target = tuple(self.state.tools[t.name] for t in self._wanted() if t.name in self.state.tools)
-        return frozenset(a for a, row in self.rows.items() if not row.removed and row.synced != target)
+    def _look_org_wide(self) -> None:
+        """The next page, of one assistant, of those that are not as wanted and were not taken up in this run."""
+        target, before = target_of(self.state, self._wanted()), self.progress.org_wide
+        if before is not None and before.target != target:
+            self.taken_up.clear()
+        elif before is not None:
+            self.taken_up |= before.agents
+        differing = [a for a, row in self.rows.items() if not row.removed and row.synced != target]
+        page = [agent_id for agent_id in sorted(differing) if agent_id not in self.taken_up][:1]
+        inhabited = any(not row.removed for row in self.rows.values())
+        self.progress = replace(self.progress, org_wide=OrgWide(target, frozenset(page), inhabited))
 
     def _learn(self, event: ToolsetEvent) -> None:
         agent_id = getattr(event, "agent_id", None)
-        if agent_id is None or agent_id not in self.rows:
-            return
-        self.rows[agent_id] = evolve_assistant(self.rows[agent_id], event)
-        told = isinstance(event, AssistantSynced | AssistantSyncFailed)
-        if told and self.progress.org_wide_agents is not None:
-            left = self.progress.org_wide_agents - {agent_id}
-            self.progress = replace(self.progress, org_wide_agents=left)
+        if agent_id in self.rows:
+            self.rows[agent_id] = evolve_assistant(self.rows[agent_id], event)
 
     def _record(self, event: Event) -> None:
         self.now += timedelta(milliseconds=1)

@@ -1,5 +1,6 @@
 """Given events, at a time, then these steps, decisions and the next due time."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from tool_sync.domain.events import (
 )
 from tool_sync.domain.steps import (
     LinkAssistant,
+    OrgWide,
     Plan,
     Progress,
     RegisterTool,
@@ -275,24 +277,64 @@ def test_an_unreadable_request_ends_at_once_and_makes_no_other_work() -> None:
     assert (command.agent_id, command.code, command.through) == (None, "TS-401", 1)
 
 
-def test_a_tier_change_looks_for_the_assistants_that_it_concerns() -> None:
-    state = given(*HAVE, OrgTierChanged("professional"))
+def found(*agents: str, target: tuple[WantedTool, ...] = (BOOK,), inhabited: bool = True) -> Progress:
+    """The run looked through the org and found these assistants to be without the target."""
+    refs = tuple(ref(tool) for tool in target)
+    return Progress(org_wide=OrgWide(refs, frozenset(agents), inhabited))
 
-    assert plan(state, wanted=(BOOK, CANCEL)).steps == (RegisterTool(CANCEL),)
-    both = given(*HAVE, registering(102, CANCEL), registered(102, CANCEL), OrgTierChanged("professional"))
-    assert plan(both, wanted=(BOOK, CANCEL)) == Plan(look_org_wide=True)
-    found = Progress(org_wide_agents=frozenset({"a"}))
-    assert kinds(plan(both, wanted=(BOOK, CANCEL), progress=found)) == [LinkAssistant]
-    assert plan(both, wanted=(BOOK, CANCEL), progress=Progress(org_wide_agents=frozenset())).commands == (SettleOrg(5),)
+
+def test_a_tier_change_looks_through_the_org_before_anything_else() -> None:
+    assert plan(given(*HAVE, OrgTierChanged("professional")), wanted=(BOOK, CANCEL)) == Plan(look_org_wide=True)
+
+
+def test_a_tier_change_of_an_org_without_assistants_registers_nothing() -> None:
+    made = plan(
+        given(OrgTierChanged("professional")), wanted=(BOOK, CANCEL), progress=found(inhabited=False, target=())
+    )
+
+    assert (made.steps, made.commands) == ((), (SettleOrg(1),))
+
+
+def test_a_tier_change_registers_the_missing_tool_then_looks_again_then_links() -> None:
+    state, both = given(*HAVE, OrgTierChanged("professional")), (BOOK, CANCEL)
+    assert plan(state, wanted=both, progress=found()).steps == (RegisterTool(CANCEL),)
+
+    state = then(state, registering(102, CANCEL), registered(102, CANCEL))
+    assert plan(state, wanted=both, progress=found()) == Plan(look_org_wide=True)
+    assert kinds(plan(state, wanted=both, progress=found("a", target=both))) == [LinkAssistant]
+    assert plan(state, wanted=both, progress=found(target=both)).commands == (SettleOrg(3),)
+
+
+def test_a_page_that_is_done_is_followed_by_the_next() -> None:
+    told = assistant(synced=(ref(),))
+
+    made = plan(given(*HAVE, OrgTierChanged("basic")), told, progress=found("a"))
+
+    assert made == Plan(look_org_wide=True)  # and the assistant is not told a second time
 
 
 def test_a_tier_change_is_not_done_while_a_tool_of_the_tier_is_missing() -> None:
     state = given(*HAVE, OrgTierChanged("professional"), failed("tool:cancel", retry_at=after(10)))
 
-    made = plan(state, wanted=(BOOK, CANCEL), progress=Progress(org_wide_agents=frozenset()))
+    made = plan(state, wanted=(BOOK, CANCEL), progress=found())
 
-    assert SettleOrg(3) not in made.commands
-    assert made.next_due == after(10)
+    assert (made.steps, made.commands, made.next_due) == ((), (), after(10))
+
+
+def test_a_tier_change_is_done_where_its_tool_was_refused_for_good() -> None:
+    refused = failed("tool:cancel", retry_at=None, definition_hash=CANCEL.definition_hash)
+    state = given(*HAVE, OrgTierChanged("professional"), refused)
+
+    assert plan(state, wanted=(BOOK, CANCEL), progress=found()).commands == (SettleOrg(3),)
+
+
+def test_a_change_that_no_save_asked_for_is_told_with_its_cause() -> None:
+    state = given(*HAVE, OrgTierChanged("basic"))
+    progress = replace(found("a"), seen={"a": Seen((ref(),), 0)})
+
+    (command,) = plan(state, progress=progress).commands
+    assert isinstance(command, SettleSynced)
+    assert (command.changed, command.cause) == (True, "tier")
 
 
 def test_a_retry_is_soon_while_a_save_waits_and_a_look_otherwise() -> None:

@@ -1,0 +1,63 @@
+# The face of the repository: `make help`. Every target sets up what it needs by itself (deploy/setup.sh) from Python
+# 3.11 or newer and make; what was set up once is not set up again.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.SUFFIXES:
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+READY := .venv/.ready
+SOURCES := contracts/src services/assistant-api/src services/tool-sync/src services/vapi-sandbox/src deploy/devstack/src
+TYPED := $(SOURCES) tests $(if $(wildcard benchmarks/*.py),benchmarks)
+STYLED := contracts services deploy tests benchmarks
+
+.PHONY: help setup demo up down token test check bench lock images images-test clean
+
+help: ## show this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(READY): deploy/setup.sh requirements/uv.txt requirements/dev.txt pyproject.toml \
+		contracts/pyproject.toml $(wildcard services/*/pyproject.toml) deploy/devstack/pyproject.toml \
+		deploy/devstack/src/devstack/jars.lock
+	@sh deploy/setup.sh
+
+setup: $(READY) ## only set up: .venv, locked packages, Kafka's jars
+	@:
+
+demo: $(READY) ## start everything, save an assistant, show what happened; ONCE=1 stops and exits after it
+	@$(BIN)/python -m devstack demo $(if $(ONCE),--once)
+
+up: $(READY) ## start everything on ports 3001, 3002 and 3003 and leave it running
+	@$(BIN)/python -m devstack up --fixed-ports
+
+down: $(READY) ## stop what `make up` left running
+	@$(BIN)/python -m devstack down
+
+token: $(READY) ## print a platform token; ORG=<uuid> prints an org's
+	@$(BIN)/python -m devstack token $(if $(ORG),--org $(ORG))
+
+check: $(READY) ## lint, format, types, import rules and the unit tests
+	$(BIN)/ruff check $(STYLED)
+	$(BIN)/ruff format --check $(STYLED)
+	$(BIN)/mypy $(TYPED)
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pytest tests/unit
+
+test: $(READY) ## all tests: unit, contract, integration, acceptance, on real Kafka and PostgreSQL
+	$(BIN)/pytest tests --ignore=tests/chaos
+
+bench: $(READY) ## measure against the plain handler and write benchmarks/out/latest.json
+	@$(BIN)/python -m benchmarks
+
+lock: $(READY) ## write requirements/*.txt anew; UPGRADE=1 takes the newest versions
+	@sh deploy/lock.sh
+
+images: $(READY) ## build the service images
+	@sh deploy/images/build.sh
+
+images-test: images ## run the images against the stack, where a Docker engine answers
+	@sh deploy/images/test.sh
+
+clean: ## remove what was set up here; the caches of the user stay
+	rm -rf .venv .devstack .mypy_cache .ruff_cache .import_linter_cache

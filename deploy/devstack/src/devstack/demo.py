@@ -1,0 +1,110 @@
+"""`make demo`: the whole system on this machine, the walk-through of the README, and what happened on the way.
+
+Progress, timeline and table go to standard error. With `--once` everything is stopped afterwards, and the very last
+line, on standard output, is one JSON object.
+"""
+
+import asyncio
+import json
+import signal
+from datetime import datetime
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from devstack.options import Options, say
+from devstack.stack import Stack, running
+from devstack.walkthrough import Arrived, Clinic, client, history, outcomes_of, status_when_synced
+
+AGENT_ID: Final = "test-agent-id"
+
+
+async def demo(options: Options, *, once: bool) -> int:
+    """Run the demo; returns the exit status. Raises ``WalkthroughFailed`` where a step does not end as it should."""
+    say("Zerotouch demo: starting everything on this machine")
+    async with running(options) as stack:
+        summary = await _walk(stack)
+        _show_urls(stack, summary)
+        if not once:
+            say("\nRunning until Ctrl-C.")
+            await _until_interrupted()
+        say("stopping")
+    if once:
+        print(json.dumps(summary), flush=True)
+    return 0
+
+
+async def _walk(stack: Stack) -> dict[str, Any]:
+    async with client(stack) as http, outcomes_of(stack) as outcomes:
+        say(f"\nA clinic saves its first assistant, `{AGENT_ID}`:")
+        clinic = await Clinic.create(http, "Demo Clinic")
+        saved = await clinic.save_agent(AGENT_ID)
+        first = await outcomes.of(saved.request_id)
+        _show_outcome("POST /api/agents", first, first.at - saved.sent_at)
+
+        say("\nThe walk-through of the README:")
+        await Clinic.create(http, "Test Clinic")
+        asked = await clinic.sync(AGENT_ID)
+        again = await outcomes.of(asked.request_id)
+        _show_outcome("POST /api/assistants/sync", again, again.at - asked.sent_at)
+        status = await status_when_synced(http, AGENT_ID)
+        say(f"  GET  /api/assistants/{AGENT_ID}/status: {status['message']}")
+        _show_timeline(await history(stack, clinic.org_id))
+        return {
+            "org_id": str(clinic.org_id),
+            "agent_id": AGENT_ID,
+            "assistant_id": first.outcome.assistant_id,
+            "tools": [tool.name for tool in first.outcome.tools],
+            "outcome": type(first.outcome).__name__,
+            "seconds_to_outcome": round(first.at - saved.sent_at, 3),
+            "seconds_to_outcome_again": round(again.at - asked.sent_at, 3),
+            "trace_id": first.trace_id,
+        }
+
+
+def _show_outcome(request: str, arrived: Arrived, seconds: float) -> None:
+    outcome = arrived.outcome
+    tools = ", ".join(f"{tool.name} ({tool.vapi_tool_id})" for tool in outcome.tools) or "no tools"
+    say(f"  {request}: {type(outcome).__name__} on Kafka after {seconds:.3f} s: {tools}")
+    say(f"  trace {arrived.trace_id}")
+
+
+def _show_timeline(events: list[dict[str, Any]]) -> None:
+    table = Table(title="What the log says", title_justify="left", show_edge=False, pad_edge=False)
+    for column in ("position", "time", "ms", "event", "trace"):
+        table.add_column(column, justify="right" if column in ("position", "ms") else "left", no_wrap=True)
+    begin = datetime.fromisoformat(events[0]["recorded_at"])
+    for event in events:
+        at = datetime.fromisoformat(event["recorded_at"])
+        since = (at - begin).total_seconds() * 1000
+        trace = event.get("trace_id") or ""
+        table.add_row(str(event["position"]), at.strftime("%H:%M:%S.%f")[:-3], f"{since:.0f}", event["type"], trace[:8])
+    say("")
+    Console(stderr=True, width=100).print(table)
+
+
+def _show_urls(stack: Stack, summary: dict[str, Any]) -> None:
+    table = Table(show_header=False, show_edge=False, pad_edge=False)
+    for name, where in (
+        ("assistant-api", f"{stack.assistant_api_url}/api/docs"),
+        ("tool-sync", f"{stack.tool_sync_url}/docs"),
+        ("tools of the clinic", f"{stack.tool_sync_url}/v1/orgs/{summary['org_id']}/tools"),
+        ("history of the clinic", f"{stack.tool_sync_url}/v1/orgs/{summary['org_id']}/history"),
+        ("Vapi", stack.surroundings.vapi_base_url),
+        ("Kafka", stack.bootstrap_servers),
+        ("log of both services", str(stack.surroundings.log_file)),
+        ("trace", f"{stack.jaeger_ui_url}/trace/{summary['trace_id']}" if stack.jaeger_ui_url else "no Jaeger found"),
+    ):
+        table.add_row(name, where)
+    say("")
+    Console(stderr=True, width=140).print(table)
+    say("A token for curl: TOKEN=$(make token)")
+
+
+async def _until_interrupted() -> None:
+    interrupted = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupted.set)
+    await interrupted.wait()

@@ -1,0 +1,53 @@
+"""The Vapi sandbox as a process of its own."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from devstack import process
+from devstack.ports import HOST, free_port
+
+START_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """A running sandbox: its base URL (no trailing slash) and a key that it accepts."""
+
+    url: str
+    api_key: str
+    child: process.Child
+
+    async def stop(self) -> None:
+        """Stops the process; what it held is gone."""
+        await self.child.stop()
+
+
+async def start(*, log: Path, port: int | None = None, detached: bool = False) -> Sandbox:
+    """Starts a sandbox, on a free port by default; returns once it answered an authenticated request."""
+    from vapi_sandbox.settings import DEFAULT_KEY
+
+    port = free_port() if port is None else port
+    url = f"http://{HOST}:{port}"
+    child = process.start(
+        "Vapi sandbox",
+        [sys.executable, "-m", "vapi_sandbox", "--host", HOST, "--port", str(port)],
+        log=log,
+        detached=detached,
+    )
+    await child.ready(lambda: not_answering(url, DEFAULT_KEY), START_SECONDS)
+    return Sandbox(url, DEFAULT_KEY, child)
+
+
+async def not_answering(url: str, api_key: str) -> str | None:
+    """A health check: lists one tool with the key; says what went wrong, or None."""
+    try:
+        async with httpx.AsyncClient(timeout=5) as client:
+            answer = await client.get(
+                f"{url}/tool", params={"limit": 1}, headers={"Authorization": f"Bearer {api_key}"}
+            )
+    except httpx.HTTPError as error:
+        return f"{type(error).__name__}: {error}"
+    return None if answer.status_code == 200 else f"GET {url}/tool answers {answer.status_code}: {answer.text[:200]}"

@@ -1,0 +1,7 @@
+"""Saves assistants, writes them to Vapi and publishes `AssistantSaved`.
+
+    HTTP ─► assistants/ (the row) ─► provisioner/ ─► Vapi ─► outbox (by trigger) ─► relay ─► Kafka
+    plain SQL ─┘                                             outcomes ◄─ Kafka: status, repairs
+
+The row is the queue: whoever raises `agents.saved_revision`, the provisioner brings it to Vapi.
+"""

@@ -1,0 +1,65 @@
+"""The command line: `assistant-api run` and `assistant-api migrate`."""
+
+import asyncio
+import os
+import sys
+from typing import NoReturn, TypeVar
+
+import asyncpg
+import typer
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings
+
+from assistant_api.migrate import MigrationFailed
+from assistant_api.migrate import migrate as migrate_database
+from assistant_api.settings import MigrateSettings, Settings, problems_of
+
+T = TypeVar("T", bound=BaseSettings)
+
+EXIT_FAILED = 1
+EXIT_SETTINGS = 2
+
+app = typer.Typer(name="assistant-api", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def run() -> None:
+    """Serve HTTP, provision assistants, relay messages and follow outcomes, until SIGTERM."""
+    from assistant_api.server import serve  # importing the web stack takes a second that `migrate` need not wait
+
+    raise SystemExit(serve(_settings(Settings)))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database of MIGRATE_DATABASE_URL to the newest schema."""
+    settings = _settings(MigrateSettings)
+    try:
+        output = asyncio.run(migrate_database(settings.migrate_database_url.get_secret_value()))
+    except (MigrationFailed, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        _end(EXIT_FAILED, f"assistant-api: the migration failed: {type(error).__name__}: {error}")
+    print(output or "assistant-api: the database is up to date", file=sys.stderr)
+
+
+def _settings(kind: type[T]) -> T:
+    try:
+        return kind()
+    except ValidationError as error:
+        lines = problems_of(error, os.environ, kind)
+        _end(
+            EXIT_SETTINGS, "assistant-api: settings are missing or wrong:\n" + "\n".join(f"  {line}" for line in lines)
+        )
+
+
+def _end(status: int, message: str) -> NoReturn:
+    print(message, file=sys.stderr)
+    raise SystemExit(status)
+
+
+def main() -> None:
+    """The entry point of the console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

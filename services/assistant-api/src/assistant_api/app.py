@@ -1,0 +1,77 @@
+"""The ASGI application: routes, problems, and one server span around each request."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final
+
+from fastapi import FastAPI
+from opentelemetry.trace import SpanKind, Status, StatusCode
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from assistant_api import problems
+from assistant_api.context import Parts
+from assistant_api.routes import agents, assistants, health, organizations
+from assistant_api.telemetry import Telemetry, parent_from_headers, trace_id_of
+
+TITLE: Final = "Zerotouch assistant-api"
+
+Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
+
+
+def create_app(parts: Parts, *, lifespan: Lifespan | None = None) -> FastAPI:
+    """The application over ``parts``; ``lifespan`` starts and stops the loops where they run in the same process."""
+    app = FastAPI(title=TITLE, version="0.1.0", lifespan=lifespan, docs_url="/docs", redoc_url=None)
+    app.state.parts = parts
+    problems.install(app)
+    for module in (health, organizations, agents, assistants):
+        app.include_router(module.router)
+    app.add_middleware(Traced, telemetry=parts.telemetry)
+    return app
+
+
+class Traced:
+    """A server span for each request under /api, the trace id in a header, and the answer to what nobody caught."""
+
+    def __init__(self, app: ASGIApp, telemetry: Telemetry) -> None:
+        self._app, self._telemetry = app, telemetry
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or not scope["path"].startswith("/api"):
+            await self._app(scope, receive, send)
+            return
+        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        method = scope["method"]
+        started = False
+        with self._telemetry.tracer.start_as_current_span(
+            method,
+            context=parent_from_headers(headers),
+            kind=SpanKind.SERVER,
+            attributes={"http.request.method": method, "url.path": scope["path"]},
+            record_exception=False,
+        ) as span:
+
+            async def traced_send(message: Message) -> None:
+                nonlocal started
+                if message["type"] == "http.response.start":
+                    started = True
+                    _name(span, scope, message["status"])
+                    message["headers"] = [*message["headers"], (b"x-trace-id", trace_id_of(span).encode())]
+                await send(message)
+
+            try:
+                await self._app(scope, receive, traced_send)
+            except Exception as error:
+                if started:  # half an answer is out; cutting the connection is all that is left to say
+                    raise
+                await problems.internal(error)(scope, receive, traced_send)
+
+
+def _name(span: Any, scope: Scope, status: int) -> None:
+    route = getattr(scope.get("route"), "path", None)
+    if route is not None:
+        span.update_name(f"{scope['method']} {route}")
+        span.set_attribute("http.route", route)
+    span.set_attribute("http.response.status_code", status)
+    if status >= 500:
+        span.set_status(Status(StatusCode.ERROR))

@@ -1,0 +1,92 @@
+"""How far an assistant is: its row says whether it is at Vapi, the newest outcome says what became of its tools."""
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from assistant_api.assistants.agents import reading, resolve, state_of
+from assistant_api.auth import Caller
+from assistant_api.db import Database
+from assistant_api.problems import not_found
+from assistant_api.routes.schemas import Status
+from assistant_api.telemetry import trace_id_in
+from zerotouch_contracts.errors import CATALOGUE, ErrorCode
+
+State = Literal["provisioning", "refused", "syncing", "synced", "failed"]
+
+_READ: Final = """
+SELECT a.saved_revision, a.provisioned_revision, a.refused_revision, a.refusal, a.failure_code, a.vapi_assistant_id,
+       o.synced, o.revision AS outcome_revision, o.tools, o.failed_tools, o.code, o.message, o.trace_id,
+       (SELECT s.traceparent FROM saves s WHERE s.org_id = a.org_id AND s.agent_id = a.id
+        ORDER BY s.revision DESC, s.created_at DESC LIMIT 1) AS traceparent
+FROM agents a LEFT JOIN outcomes o ON o.org_id = a.org_id AND o.agent_id = a.id
+WHERE a.org_id = $1 AND a.id = $2
+"""
+
+
+async def read_status(database: Database, caller: Caller, agent_id: str, named_org: UUID | None) -> Status:
+    """The status of one agent; 404 and 409 as for reading it. ``trace_id`` is of the newest save or its outcome."""
+    org_id, _ = await resolve(database, caller, agent_id, named_org)
+    async with reading(database, caller) as connection:
+        found = await connection.fetchrow(_READ, org_id, agent_id)
+    if found is None:
+        raise not_found()
+    row = dict(found)
+    state = _state(row)
+    settled = state in {"synced", "failed"}
+    return Status(
+        success=state == "synced",
+        agent_id=agent_id,
+        org_id=org_id,
+        assistant_id=row["vapi_assistant_id"],
+        state=state,
+        tools_registered=tuple(row["tools"] or ()),
+        failed_tools=tuple(row["failed_tools"] or ()),
+        message=_message(state, row),
+        code=_code(state, row),
+        revision=row["saved_revision"],
+        trace_id=(row["trace_id"] if settled else None) or trace_id_in(row["traceparent"]),
+    )
+
+
+def _state(row: Mapping[str, Any]) -> State:
+    match state_of(row):
+        case "provisioning":
+            return "provisioning"
+        case "refused":
+            return "refused"
+    if row["outcome_revision"] is None or row["outcome_revision"] < row["provisioned_revision"]:
+        return "syncing"
+    return "synced" if row["synced"] else "failed"
+
+
+def _code(state: State, row: Mapping[str, Any]) -> str | None:
+    match state:
+        case "refused":
+            return ErrorCode.ASSISTANT_REFUSED.value
+        case "provisioning":
+            return row["failure_code"] and str(row["failure_code"])
+        case "failed":
+            return row["code"] and str(row["code"])
+        case "syncing" | "synced":
+            return None
+
+
+def _message(state: State, row: Mapping[str, Any]) -> str:
+    match state:
+        case "provisioning":
+            return _meaning(row["failure_code"]) or "The assistant is being written to Vapi."
+        case "refused":
+            return "; ".join(row["refusal"]) or CATALOGUE[ErrorCode.ASSISTANT_REFUSED].meaning
+        case "syncing":
+            return "The assistant is at Vapi; its tools are being synced."
+        case "synced":
+            return "Tools synced successfully"
+        case "failed":
+            return str(row["message"]) or _meaning(row["code"]) or "The assistant lacks tools."
+
+
+def _meaning(code: str | None) -> str | None:
+    """What the catalogue says; None for a code that is newer than this process."""
+    known = next((entry for entry in CATALOGUE.values() if entry.code.value == code), None)
+    return None if known is None else known.meaning

@@ -1,0 +1,128 @@
+"""The database: one pool, made when PostgreSQL answers, and transactions that see one organization only.
+
+The service's role may see every row (policy `service_all`). What an organization's token reads goes through
+:meth:`Database.tenant`, where row-level security holds even if a WHERE is forgotten.
+"""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from assistant_api.health import Health
+from assistant_api.settings import Settings
+
+Connection = PoolConnectionProxy
+
+UNAVAILABLE: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+)
+"""The weather: what passes by itself, as against a mistake of ours."""
+
+BECOME_TENANT: Final = "SELECT set_config('role', 'assistant_api_tenant', true), set_config('app.org_id', $1, true)"
+
+
+class DatabaseUnavailable(Exception):
+    """PostgreSQL does not answer; ``str()`` is safe to show."""
+
+
+async def prepare_connection(connection: asyncpg.Connection) -> None:
+    """Make jsonb columns Python values."""
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+
+
+class Database:
+    """The pool. Before :meth:`connect` has succeeded everything raises :class:`DatabaseUnavailable`."""
+
+    def __init__(self, settings: Settings, health: Health) -> None:
+        self._settings = settings
+        self._health = health
+        self._pool: asyncpg.Pool | None = None
+
+    async def connect(self) -> None:
+        """Try until PostgreSQL answers; the reason is in /readyz meanwhile."""
+        delay_seconds = 0.1
+        while True:
+            try:
+                self._pool = await asyncpg.create_pool(
+                    self._settings.database_url.get_secret_value(),
+                    min_size=1,
+                    max_size=self._settings.database_connections_max,
+                    timeout=5,
+                    command_timeout=self._settings.database_command_timeout_seconds,
+                    reset=_nothing_to_reset,
+                    init=prepare_connection,
+                    server_settings={
+                        "application_name": "assistant-api",
+                        "idle_in_transaction_session_timeout": "30s",
+                        "lock_timeout": "8s",
+                    },
+                )
+            except (*UNAVAILABLE, asyncpg.PostgresError, socket.gaierror) as error:
+                self._health.fails("database", describe(error))
+                await asyncio.sleep(delay_seconds)
+                delay_seconds = min(delay_seconds * 2, self._settings.reconnect_seconds_max)
+            else:
+                self._health.works("database")
+                return
+
+    async def check(self) -> str | None:
+        """One round trip; the reason where it fails."""
+        try:
+            async with asyncio.timeout(2), self.connection() as connection:
+                await connection.fetchval("SELECT 1")
+        except (DatabaseUnavailable, *UNAVAILABLE, asyncpg.PostgresError) as error:
+            return describe(error)
+        return None
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection with the service's rights; each statement is a transaction of its own."""
+        if self._pool is None:
+            raise DatabaseUnavailable(self._health.reasons().get("database", "not connected"))
+        async with self._pool.acquire(timeout=5) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A transaction with the service's rights."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def tenant(self, org_id: UUID) -> AsyncIterator[Connection]:
+        """A transaction that may only read, and sees ``org_id``'s rows only."""
+        async with self.transaction() as connection:
+            await connection.execute(BECOME_TENANT, str(org_id))
+            yield connection
+
+    async def close(self) -> None:
+        """Close the pool; connections that do not end within a second are cut."""
+        if self._pool is None:
+            return
+        try:
+            async with asyncio.timeout(1):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
+
+
+async def _nothing_to_reset(_: asyncpg.Connection) -> None:
+    # Only SET LOCAL, transaction-scoped settings and locks are used, so the usual reset is a wasted round trip.
+    return
+
+
+def describe(error: BaseException) -> str:
+    """An error in one line."""
+    return f"{type(error).__name__}: {error}".splitlines()[0][:300].rstrip(": ")

@@ -1,0 +1,119 @@
+"""The read-modify-write of an assistant: which bytes of Vapi's document the row decides.
+
+The row owns `name`, `firstMessage`, `voice`, `model.provider`, `model.model` and the system message (the clinic's words
+and the marked block). A None in the row means: not ours. Everything else is copied from the document just read; so are
+`model.toolIds` and `model.toolRefs`, which tool-sync decides.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from assistant_api.prompt import with_block, without_block
+from zerotouch_contracts.canonical import TOOL_LINK_KEYS
+
+NOT_THE_ROWS: Final = frozenset({"messages", "tools", *TOOL_LINK_KEYS})
+"""Keys of `model` that a row cannot set, whatever somebody wrote into its column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What an assistant says and is, as its row has it. ``None``: left as it is at Vapi."""
+
+    name: str
+    system_prompt: str | None
+    first_message: str | None
+    voice: Mapping[str, Any] | None
+    model: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Whose an assistant at Vapi is: how a lost creation is found again."""
+
+    installation_id: UUID
+    org_id: UUID
+    agent_id: str
+
+    def metadata(self) -> dict[str, str]:
+        """The `metadata` of an assistant that we make."""
+        return {
+            "zerotouch_installation": str(self.installation_id),
+            "organization_id": str(self.org_id),
+            "agent_id": self.agent_id,
+        }
+
+    def fits(self, assistant: Mapping[str, Any]) -> bool:
+        """Whether an assistant at Vapi carries exactly this mark."""
+        return all(metadata_of(assistant).get(key) == value for key, value in self.metadata().items())
+
+    def contradicts(self, assistant: Mapping[str, Any]) -> bool:
+        """Whether an assistant's `metadata` names another installation, organization or agent."""
+        metadata = metadata_of(assistant)
+        return any(metadata.get(key) not in {None, value} for key, value in self.metadata().items())
+
+
+def metadata_of(assistant: Mapping[str, Any]) -> dict[str, str | None]:
+    """The text values of an assistant's `metadata`."""
+    metadata = assistant.get("metadata")
+    if not isinstance(metadata, Mapping):
+        return {}
+    return {str(key): value if isinstance(value, str) else repr(value) for key, value in metadata.items()}
+
+
+def creation(spoken: Spoken, block: str, mark: Mark, default_model: Mapping[str, str]) -> dict[str, Any]:
+    """The body of `POST /assistant`."""
+    return {**changes({}, spoken, block, default_model), "metadata": mark.metadata()}
+
+
+def changes(current: Mapping[str, Any], spoken: Spoken, block: str, default_model: Mapping[str, str]) -> dict[str, Any]:
+    """The top-level fields that differ from ``current``, whole, as `PATCH /assistant` wants them; {} for none."""
+    wanted: dict[str, Any] = {"name": spoken.name, "model": _model(current.get("model"), spoken, block, default_model)}
+    if spoken.first_message is not None:
+        wanted["firstMessage"] = spoken.first_message
+    if spoken.voice is not None:
+        wanted["voice"] = dict(spoken.voice)
+    return {key: value for key, value in wanted.items() if not _same(current, key, value)}
+
+
+def _same(current: Mapping[str, Any], key: str, value: object) -> bool:
+    if key == "voice":  # Vapi adds defaults to what was sent; they are not a difference
+        return _covers(current.get(key), value)
+    return key in current and bool(current[key] == value)
+
+
+def _covers(current: object, wanted: object) -> bool:
+    if isinstance(wanted, Mapping) and isinstance(current, Mapping):
+        return all(key in current and _covers(current[key], value) for key, value in wanted.items())
+    return bool(current == wanted)
+
+
+def _model(current: object, spoken: Spoken, block: str, default_model: Mapping[str, str]) -> dict[str, Any]:
+    model: dict[str, Any] = dict(current) if isinstance(current, Mapping) else dict(default_model)
+    if spoken.model is not None:
+        model |= {key: value for key, value in spoken.model.items() if key not in NOT_THE_ROWS}
+    messages = model.get("messages")
+    model["messages"] = _messages(messages if isinstance(messages, list) else [], spoken.system_prompt, block)
+    return model
+
+
+def _messages(messages: list[Any], system_prompt: str | None, block: str) -> list[Any]:
+    """``messages`` with our system message: the one with the marked block, else the first, else a new one on top."""
+    systems = [
+        place for place, item in enumerate(messages) if isinstance(item, Mapping) and item.get("role") == "system"
+    ]
+    marked = [place for place in systems if _content(messages[place]) != without_block(_content(messages[place]))]
+    place = next(iter([*marked, *systems]), None)
+    if place is None:
+        return [{"role": "system", "content": with_block(system_prompt or "", block)}, *messages]
+    own_words = _content(messages[place]) if system_prompt is None else system_prompt
+    return [
+        {**item, "content": with_block(own_words, block)} if index == place else item
+        for index, item in enumerate(messages)
+    ]
+
+
+def _content(message: Mapping[str, Any]) -> str:
+    content = message.get("content")
+    return content if isinstance(content, str) else ""

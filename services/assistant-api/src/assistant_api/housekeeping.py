@@ -1,0 +1,55 @@
+"""Deletes what nobody needs any more: closed saves and kept answers, once an hour, a limited number at a time."""
+
+from typing import Final
+
+import structlog
+
+from assistant_api.db import UNAVAILABLE, Database, DatabaseUnavailable, describe
+from assistant_api.settings import Settings
+from assistant_api.wake import Wake
+
+PAUSE_SECONDS: Final = 3600.0
+ROWS_MAX: Final = 5000
+
+_SAVES: Final = """
+DELETE FROM saves WHERE request_id IN (
+    SELECT request_id FROM saves WHERE state <> 'open' AND closed_at < now() - make_interval(days => $1) LIMIT $2)
+"""
+_KEYS: Final = """
+DELETE FROM idempotency_keys WHERE (scope, key) IN (
+    SELECT scope, key FROM idempotency_keys WHERE created_at < now() - make_interval(hours => $1) LIMIT $2)
+"""
+
+_log: Final = structlog.get_logger()
+
+
+class Housekeeping:
+    """The loop."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings, self._database = settings, database
+        self._stopping = False
+        self._wake: Final = Wake()
+
+    async def run_once(self) -> bool:
+        """Delete at most ``ROWS_MAX`` rows of each kind; whether there may be more."""
+        async with self._database.connection() as connection:
+            saves = await connection.execute(_SAVES, self._settings.saves_keep_days, ROWS_MAX)
+            keys = await connection.execute(_KEYS, self._settings.idempotency_keep_hours, ROWS_MAX)
+        return f"DELETE {ROWS_MAX}" in {saves, keys}
+
+    async def run_forever(self) -> None:
+        """Run until :meth:`stop`."""
+        while not self._stopping:
+            try:
+                more = await self.run_once()
+            except (DatabaseUnavailable, *UNAVAILABLE) as error:
+                _log.warning("housekeeping_postponed", reason=describe(error))
+                more = False
+            if not more:
+                await self._wake.wait(PAUSE_SECONDS)
+
+    async def stop(self) -> None:
+        """End the loop."""
+        self._stopping = True
+        self._wake()

@@ -1,0 +1,183 @@
+"""Follows `tool-sync.outcomes.v1` with a group of its own: batches into the database, then the offsets.
+
+After any trouble the consumer is dropped and a new one begins at the committed offsets: what was read but not stored
+is read again, and repeats change nothing.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from opentelemetry.trace import Link, SpanKind, get_current_span
+
+from assistant_api.db import UNAVAILABLE, Database, DatabaseUnavailable, describe
+from assistant_api.health import Health
+from assistant_api.kafka import TROUBLE, TopicsMissing, require_topics
+from assistant_api.outcomes.apply import Heard, apply_outcomes, repair
+from assistant_api.settings import Settings
+from assistant_api.telemetry import Telemetry, parent_of, trace_id_of
+from assistant_api.wake import Wake
+from zerotouch_contracts.envelope import UndecodableRecord, from_record
+from zerotouch_contracts.events import AssistantDiverged, ToolsSynced, ToolSyncFailed
+
+_log: Final = structlog.get_logger()
+
+POLL_MILLISECONDS: Final = 500
+
+
+class OutcomesConsumer:
+    """Reads outcomes until stopped. ``wake_provisioner`` is called when a repair was asked for."""
+
+    def __init__(
+        self, settings: Settings, database: Database, telemetry: Telemetry, health: Health, wake_provisioner: Wake
+    ) -> None:
+        self._settings, self._database, self._telemetry, self._health = settings, database, telemetry, health
+        self._wake_provisioner = wake_provisioner
+        self._stopping = False
+        self._wake: Final = Wake()
+
+    async def run_forever(self) -> None:
+        """Consume, and begin again after every trouble, until :meth:`stop`."""
+        delay_seconds = 0.2
+        while not self._stopping:
+            try:
+                await self._session()
+                delay_seconds = 0.2
+            except (TopicsMissing, DatabaseUnavailable, *TROUBLE, *UNAVAILABLE) as error:
+                self._health.fails("outcomes", describe(error))
+                delay_seconds = min(delay_seconds * 2, self._settings.reconnect_seconds_max)
+            if not self._stopping:
+                await self._wake.wait(delay_seconds)
+
+    async def stop(self) -> None:
+        """Read no further batch."""
+        self._stopping = True
+        self._wake()
+
+    async def _session(self) -> None:
+        await require_topics(self._settings, self._health)
+        consumer = _consumer(self._settings)
+        try:
+            await asyncio.wait_for(consumer.start(), self._settings.relay_send_timeout_seconds)
+            self._health.works("outcomes")
+            while not self._stopping:
+                await self.run_once(consumer)
+        finally:
+            await _drop(consumer)
+
+    async def run_once(self, consumer: AIOKafkaConsumer) -> int:
+        """Handle one batch and commit it; how many records."""
+        batches = await consumer.getmany(
+            timeout_ms=POLL_MILLISECONDS, max_records=self._settings.outcomes_batch_records
+        )
+        records = [record for batch in batches.values() for record in batch]
+        if records:
+            await self.handle(records)
+            await consumer.commit({partition: batch[-1].offset + 1 for partition, batch in batches.items() if batch})
+        return len(records)
+
+    async def handle(self, records: Sequence[ConsumerRecord]) -> None:
+        """Store what the records say. One that cannot be read is logged with its place and passed over."""
+        heard = [item for record in records if (item := _heard(record)) is not None]
+        async with self._database.transaction() as connection:
+            newest = await apply_outcomes(connection, heard)
+        for item in heard:
+            match item.message:
+                case ToolsSynced() | ToolSyncFailed() as outcome:
+                    if (outcome.org_id, outcome.agent_id, outcome.sequence) in newest:
+                        self._tell(item, outcome)
+                case AssistantDiverged() as diverged:
+                    await self._repair(item, diverged)
+
+    def _tell(self, heard: Heard, outcome: ToolsSynced | ToolSyncFailed) -> None:
+        parent = parent_of(heard.traceparent)
+        context = get_current_span(parent).get_span_context()
+        topic = self._settings.outcomes_topic
+        with self._telemetry.tracer.start_as_current_span(
+            f"process {topic}",
+            context=parent,
+            kind=SpanKind.CONSUMER,
+            links=[Link(context)] if context.is_valid else None,
+            attributes={
+                "messaging.system": "kafka",
+                "messaging.operation.name": "process",
+                "messaging.operation.type": "process",
+                "messaging.destination.name": topic,
+                "messaging.consumer.group.name": self._settings.consumer_group,
+                "messaging.message.id": heard.event_id,
+            },
+        ) as span:
+            fields = {
+                "org_id": str(outcome.org_id),
+                "agent_id": outcome.agent_id,
+                "assistant_id": outcome.assistant_id,
+                "revision": outcome.revision,
+                "sequence": outcome.sequence,
+                "request_ids": [str(request.request_id) for request in outcome.requests],
+                "trace_id": trace_id_of(span),
+                "tools": [tool.name for tool in outcome.tools],
+            }
+            if isinstance(outcome, ToolsSynced):
+                _log.info("Tools synced successfully", **fields)
+            else:
+                _log.warning("Tools not synced", code=outcome.code, **fields)
+
+    async def _repair(self, heard: Heard, diverged: AssistantDiverged) -> None:
+        async with self._database.transaction() as connection:
+            result = await repair(connection, heard, diverged, self._settings.heals_per_hour_max)
+        fields = {
+            "org_id": str(diverged.org_id),
+            "agent_id": diverged.agent_id,
+            "assistant_id": diverged.assistant_id,
+            "revision": diverged.revision,
+        }
+        if result == "exhausted":
+            _log.error("assistant_repair_stopped", per_hour_max=self._settings.heals_per_hour_max, **fields)
+        else:
+            _log.warning("assistant_diverged", result=result, **fields)
+        if result == "healed":
+            self._wake_provisioner()
+
+
+def _heard(record: ConsumerRecord) -> Heard | None:
+    try:
+        message, attributes = from_record(record.key, record.value, record.headers)
+    except UndecodableRecord as error:
+        _log.error(
+            "outcome_unreadable",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            reason=error.reason,
+        )
+        return None
+    if not isinstance(message, ToolsSynced | ToolSyncFailed | AssistantDiverged):
+        _log.error("outcome_unexpected", type=attributes.type, partition=record.partition, offset=record.offset)
+        return None
+    return Heard(message, attributes.id, attributes.time, attributes.traceparent)
+
+
+def _consumer(settings: Settings) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(
+        settings.outcomes_topic,
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        client_id="assistant-api",
+        group_id=settings.consumer_group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        session_timeout_ms=10_000,
+        heartbeat_interval_ms=2_000,
+        rebalance_timeout_ms=60_000,
+        max_poll_interval_ms=300_000,
+        isolation_level="read_uncommitted",
+    )
+
+
+async def _drop(consumer: AIOKafkaConsumer) -> None:
+    try:
+        async with asyncio.timeout(2):
+            await consumer.stop()
+    except TROUBLE as error:
+        _log.warning("consumer_cut_off", reason=describe(error))

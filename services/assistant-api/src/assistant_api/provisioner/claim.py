@@ -1,0 +1,90 @@
+"""The lease on an agent, and the row as its step sees it.
+
+Due is what `saved_revision > greatest(provisioned_revision, refused_revision)` says, whoever wrote the row. Saves come
+before bulk work; bulk work leaves some places free for them.
+"""
+
+# ruff: noqa: S608 - the statements are put together from constants of this module
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import uuid_utils.compat as uuids
+
+from assistant_api.db import Connection
+from assistant_api.document import Spoken
+
+LINKS_MAX: Final = 20
+"""Traces of further saves that a step links to."""
+
+_CLAIM: Final = f"""
+WITH due AS (
+    SELECT org_id, id FROM agents
+    WHERE saved_revision > greatest(provisioned_revision, refused_revision)
+      AND next_due <= now() AND (lease_until IS NULL OR lease_until < now()) AND (NOT bulk OR $4)
+    ORDER BY bulk, next_due
+    LIMIT $1
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE agents a SET lease_token = $2, lease_until = now() + make_interval(secs => $3)
+FROM due
+WHERE a.org_id = due.org_id AND a.id = due.id
+RETURNING a.org_id, a.id, a.saved_revision, a.provisioned_revision, a.name, a.system_prompt, a.first_message, a.voice,
+          a.model, a.vapi_assistant_id, a.failures, a.attempt_id, a.attempt_creates,
+          extract(epoch FROM now() - a.attempt_at)::float8 AS attempt_age_seconds,
+          ARRAY(SELECT s.traceparent FROM saves s
+                WHERE s.org_id = a.org_id AND s.agent_id = a.id AND s.state = 'open' AND s.traceparent IS NOT NULL
+                ORDER BY s.revision LIMIT {LINKS_MAX}) AS traceparents
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAttempt:
+    """A write to Vapi that has not been answered. ``age_seconds`` by the database's clock."""
+
+    attempt_id: UUID
+    creates: bool
+    age_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """An agent under our lease, as it was at the claim; ``revision`` is its newest."""
+
+    org_id: UUID
+    agent_id: str
+    token: UUID
+    revision: int
+    was_provisioned: bool
+    spoken: Spoken
+    assistant_id: str | None
+    failures: int
+    attempt: OpenAttempt | None
+    traceparents: tuple[str, ...]
+
+
+async def claim(connection: Connection, *, limit: int, lease_seconds: float, with_bulk: bool) -> Sequence[Claimed]:
+    """Take at most ``limit`` due agents; nobody else gets them while the lease lasts."""
+    token = uuids.uuid4()
+    rows = await connection.fetch(_CLAIM, limit, token, lease_seconds, with_bulk)
+    return [_claimed(row, token) for row in rows]
+
+
+def _claimed(row: Any, token: UUID) -> Claimed:
+    attempt = None
+    if row["attempt_id"] is not None:
+        attempt = OpenAttempt(row["attempt_id"], bool(row["attempt_creates"]), row["attempt_age_seconds"])
+    return Claimed(
+        org_id=row["org_id"],
+        agent_id=row["id"],
+        token=token,
+        revision=row["saved_revision"],
+        was_provisioned=row["provisioned_revision"] > 0,
+        spoken=Spoken(row["name"], row["system_prompt"], row["first_message"], row["voice"], row["model"]),
+        assistant_id=row["vapi_assistant_id"],
+        failures=row["failures"],
+        attempt=attempt,
+        traceparents=tuple(row["traceparents"]),
+    )

@@ -1,0 +1,132 @@
+"""The loop: claims what is due, runs a step for each, and tells who waits for an agent that something happened."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from assistant_api.db import UNAVAILABLE, Database, DatabaseUnavailable, describe
+from assistant_api.provisioner.claim import Claimed, claim
+from assistant_api.provisioner.step import Steps
+from assistant_api.settings import Settings
+from assistant_api.wake import Wake
+
+Key = tuple[UUID, str]
+
+_log: Final = structlog.get_logger()
+
+_RELEASE: Final = "UPDATE agents SET lease_token = NULL, lease_until = NULL WHERE lease_token = ANY($1::uuid[])"
+
+
+class Provisioner:
+    """Runs steps, at most `provision_concurrency_max` at a time. ``on_stored`` is called after each."""
+
+    def __init__(
+        self, steps: Steps, database: Database, settings: Settings, *, on_stored: Callable[[], None] = lambda: None
+    ) -> None:
+        self._steps, self._database, self._settings = steps, database, settings
+        self._on_stored = on_stored
+        self._running: dict[asyncio.Task[None], Claimed] = {}
+        self._waiting: defaultdict[Key, set[asyncio.Event]] = defaultdict(set)
+        self._stopping = False
+        self.wake: Final = Wake()
+
+    async def run_once(self) -> int:
+        """Claim what is due and start a step for each; how many. Returns before they have ended: see `drain`."""
+        free = self._settings.provision_concurrency_max - len(self._running)
+        if free <= 0:
+            return 0
+        reserved = self._settings.provision_reserved_for_saves
+        async with self._database.connection() as connection:
+            agents = await claim(
+                connection,
+                limit=free if free <= reserved else free - reserved,
+                lease_seconds=self._settings.lease_seconds,
+                with_bulk=free > reserved,
+            )
+        for agent in agents:
+            task = asyncio.create_task(self._step(agent), name=f"provision {agent.agent_id}")
+            self._running[task] = agent
+            task.add_done_callback(self._ended)
+        return len(agents)
+
+    async def run_forever(self) -> None:
+        """Run until :meth:`stop`. A database that is away is waited for."""
+        while not self._stopping:
+            try:
+                claimed = await self.run_once()
+            except (DatabaseUnavailable, *UNAVAILABLE) as error:
+                _log.warning("provisioner_waits", reason=describe(error))
+                claimed = 0
+            if not claimed:
+                await self.wake.wait(self._settings.provision_poll_seconds)
+
+    async def drain(self) -> None:
+        """Return when the steps that run now have ended."""
+        if self._running:
+            await asyncio.wait(list(self._running))
+
+    async def stop(self, timeout_seconds: float) -> None:
+        """Take nothing more, let the steps end, cut off those that do not and give their leases back.
+
+        A write that is cut off stays an open attempt in its row: the next process settles it.
+        """
+        self._stopping = True
+        self.wake()
+        for key in list(self._waiting):
+            self._tell(key)
+        if self._running:
+            await asyncio.wait(list(self._running), timeout=timeout_seconds)
+        cut_off = dict(self._running)
+        for task in cut_off:
+            task.cancel()
+        if cut_off:
+            await asyncio.wait(list(cut_off), timeout=timeout_seconds)
+            async with self._database.connection() as connection:
+                await connection.execute(_RELEASE, [agent.token for agent in cut_off.values()])
+
+    async def something_happened(self, key: Key, timeout_seconds: float) -> None:
+        """Return when a step for this agent has ended here, at the latest after ``timeout_seconds``.
+
+        Another replica may be the one to run the step, so the caller looks at the row either way.
+        """
+        event = asyncio.Event()
+        self._waiting[key].add(event)
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await event.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._waiting[key].discard(event)
+            if not self._waiting[key]:
+                del self._waiting[key]
+
+    @property
+    def stopping(self) -> bool:
+        """Whether :meth:`stop` was called: nobody should wait any more."""
+        return self._stopping
+
+    async def _step(self, agent: Claimed) -> None:
+        try:
+            await self._steps.run(agent)
+        except (DatabaseUnavailable, *UNAVAILABLE) as error:
+            # The lease runs out by itself, and an attempt that was begun is in the row.
+            _log.warning("provisioning_interrupted", agent_id=agent.agent_id, reason=describe(error))
+        except Exception:
+            # One agent's bug must not end the others' work. The lease is the back-off: it is kept until it runs out.
+            _log.exception("provisioning_failed", org_id=str(agent.org_id), agent_id=agent.agent_id)
+        finally:
+            self._tell((agent.org_id, agent.agent_id))
+            self._on_stored()
+
+    def _tell(self, key: Key) -> None:
+        for event in self._waiting.get(key, ()):
+            event.set()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        self.wake()

@@ -1,0 +1,215 @@
+"""What is done for one agent: look, decide, write at most once, store.
+
+    an attempt without an answer?  too young: wait. Old enough: adopt what it made, or go on
+    no assistant yet               POST, fenced
+    an assistant                   GET, then nothing (no difference) or PATCH, fenced
+
+Fenced: the attempt is in the row before the call, and the call is made only if hardly any time has passed since before
+that was asked for. Whoever finds the attempt without its answer knows by when the call must have landed or died.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+import uuid_utils.compat as uuids
+from opentelemetry.trace import Span
+
+from assistant_api.db import Database
+from assistant_api.document import Mark, changes, creation
+from assistant_api.prompt import tools_block
+from assistant_api.provisioner.claim import Claimed
+from assistant_api.provisioner.lost import find_lost
+from assistant_api.provisioner.store import Row
+from assistant_api.settings import Settings
+from assistant_api.telemetry import Telemetry, links_to, parent_of, traceparent_of
+from assistant_api.vapi.answers import Document, Found, Gone, Later, Refused, Unknown, Write
+from assistant_api.vapi.client import VapiClient
+from zerotouch_contracts.canonical import model_hash
+from zerotouch_contracts.errors import ErrorCode
+from zerotouch_contracts.tools import DEFINITIONS
+
+UNUSABLE: Final = "the given Vapi assistant does not exist or belongs to another agent"
+
+_log: Final = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What every step needs. ``monotonic`` and ``uniform`` are arguments so that tests can decide them."""
+
+    database: Database
+    vapi: VapiClient
+    settings: Settings
+    telemetry: Telemetry
+    installation_id: UUID
+    monotonic: Callable[[], float] = time.monotonic
+    uniform: Callable[[float, float], float] = random.uniform
+
+    async def run(self, agent: Claimed) -> None:
+        """Do what is due for ``agent`` and leave the row such that somebody will do the rest."""
+        first, *others = agent.traceparents or ("",)
+        with self.telemetry.tracer.start_as_current_span(
+            "provision assistant",
+            context=parent_of(first),
+            links=links_to(others),
+            attributes={"zerotouch.agent_id": agent.agent_id, "zerotouch.revision": agent.revision},
+        ) as span:
+            await _Step(self, agent, span).run()
+
+
+class _Step:
+    """One run for one agent."""
+
+    def __init__(self, steps: Steps, agent: Claimed, span: Span) -> None:
+        self._steps, self._agent = steps, agent
+        self._settings = steps.settings
+        self._traceparent = traceparent_of(span)
+        self._mark = Mark(steps.installation_id, agent.org_id, agent.agent_id)
+        self._block = tools_block(DEFINITIONS)
+        self._default_model = {"provider": self._settings.default_model_provider, "model": self._settings.default_model}
+
+    async def run(self) -> None:
+        agent = self._agent
+        assistant_id = agent.assistant_id
+        if agent.attempt is not None:
+            if agent.attempt.age_seconds < self._settings.settle_seconds:
+                await self._store(lambda row: row.wait(self._settings.settle_seconds))
+                return
+            if agent.attempt.creates and assistant_id is None:
+                found = await find_lost(
+                    self._steps.vapi,
+                    self._mark,
+                    age_seconds=agent.attempt.age_seconds,
+                    window_minutes=self._settings.lost_create_window_minutes,
+                )
+                if isinstance(found, Later):
+                    # Not `later`: that ends the attempt, and the assistant that it may have made would be forgotten.
+                    await self._look_again(agent.attempt.age_seconds, found)
+                    return
+                if found is not None:
+                    assistant_id = str(found["id"])
+                    _log.info("lost_assistant_adopted", **self._ids(assistant_id))
+                    if not await self._store(lambda row: row.adopted(str(found["id"]))):
+                        return
+            elif not await self._store(lambda row: row.settled()):
+                return
+        if assistant_id is None:
+            await self._create()
+        else:
+            await self._update(assistant_id)
+
+    async def _create(self) -> None:
+        body = creation(self._agent.spoken, self._block, self._mark, self._default_model)
+        await self._write(None, body)
+
+    async def _update(self, assistant_id: str) -> None:
+        agent = self._agent
+        match await self._steps.vapi.get(assistant_id):
+            case Found(assistant):
+                if not agent.was_provisioned and self._mark.contradicts(assistant):
+                    await self._refuse((UNUSABLE,))
+                    return
+                difference = changes(assistant, agent.spoken, self._block, self._default_model)
+                if difference:
+                    await self._write(assistant_id, difference)
+                else:
+                    await self._provisioned_unchanged(assistant_id, assistant)
+            case Gone() if agent.was_provisioned or agent.attempt is not None:
+                await self._begin_anew(assistant_id)
+            case Gone():
+                await self._refuse((UNUSABLE,))
+            case Refused(_, reasons):
+                await self._refuse(reasons)
+            case Later() as later:
+                await self._postpone(later)
+
+    async def _write(self, assistant_id: str | None, body: dict[str, Any]) -> None:
+        attempt_id = uuids.uuid4()
+        asked_at = self._steps.monotonic()
+        begun = await self._store(
+            lambda row: row.begin_attempt(attempt_id, creates=assistant_id is None, assistant_id=assistant_id)
+        )
+        if not begun:  # the lease is somebody else's, or the assistant is another one by now
+            return
+        if self._steps.monotonic() - asked_at >= self._settings.send_window_seconds:
+            await self._postpone(Later(ErrorCode.SEND_WINDOW_MISSED))
+            return
+        vapi = self._steps.vapi
+        answer = await (vapi.create(body) if assistant_id is None else vapi.update(assistant_id, body))
+        await self._record(attempt_id, assistant_id, answer)
+
+    async def _record(self, attempt_id: UUID, assistant_id: str | None, answer: Write) -> None:
+        agent = self._agent
+        match answer:
+            case Found(assistant):
+                made = str(assistant["id"])
+                stored = await self._store(
+                    lambda row: row.answered(attempt_id, made, agent.revision, _hash(assistant), self._traceparent)
+                )
+                if stored:
+                    _log.info("assistant_provisioned", revision=agent.revision, **self._ids(made))
+                else:
+                    _log.error("assistant_answer_without_row", attempt_id=str(attempt_id), **self._ids(made))
+            case Gone() if assistant_id is not None:
+                await self._begin_anew(assistant_id)
+            case Gone():
+                await self._postpone(Later(ErrorCode.VAPI_ANSWER_INVALID))
+            case Refused(_, reasons):
+                await self._refuse(reasons)
+            case Later() as later:
+                await self._postpone(later)
+            case Unknown(code):
+                _log.warning("vapi_answer_unknown", code=code.value, **self._ids(assistant_id))
+                await self._store(lambda row: row.unknown(self._settings.settle_seconds, code))
+
+    async def _provisioned_unchanged(self, assistant_id: str, assistant: Document) -> None:
+        agent = self._agent
+        await self._store(lambda row: row.unchanged(assistant_id, agent.revision, _hash(assistant), self._traceparent))
+        _log.info("assistant_unchanged", revision=agent.revision, **self._ids(assistant_id))
+
+    async def _begin_anew(self, assistant_id: str) -> None:
+        _log.warning("assistant_gone_at_vapi", **self._ids(assistant_id))
+        if await self._store(lambda row: row.forgotten()):
+            await self._create()
+
+    async def _refuse(self, reasons: tuple[str, ...]) -> None:
+        _log.warning("assistant_refused", revision=self._agent.revision, reasons=reasons, **self._ids(None))
+        await self._store(lambda row: row.refused(self._agent.revision, reasons))
+
+    async def _postpone(self, later: Later) -> None:
+        delay = self._delay_seconds(later)
+        _log.warning("assistant_postponed", code=later.code.value, delay_seconds=round(delay, 3), **self._ids(None))
+        await self._store(lambda row: row.later(delay, later.code))
+
+    async def _look_again(self, age_seconds: float, later: Later) -> None:
+        delay = age_seconds + self._delay_seconds(later)
+        await self._store(lambda row: row.unknown(delay, later.code))
+
+    def _delay_seconds(self, later: Later) -> float:
+        """Full jitter below a bound that doubles; never less than Vapi asked for."""
+        settings = self._settings
+        bound = min(settings.retry_seconds_max, settings.retry_seconds_min * 2 ** min(self._agent.failures, 16))
+        return max(self._steps.uniform(0, bound), later.wait_seconds)
+
+    async def _store(self, write: "Callable[[Row], Any]") -> bool:
+        connection: AbstractAsyncContextManager[Any] = self._steps.database.connection()
+        async with connection as it:
+            return bool(await write(Row(it, self._agent.org_id, self._agent.agent_id, self._agent.token)))
+
+    def _ids(self, assistant_id: str | None) -> dict[str, str | None]:
+        return {
+            "org_id": str(self._agent.org_id),
+            "agent_id": self._agent.agent_id,
+            "assistant_id": assistant_id or self._agent.assistant_id,
+        }
+
+
+def _hash(assistant: Document) -> str:
+    model = assistant.get("model")
+    return model_hash(model if isinstance(model, dict) else None)

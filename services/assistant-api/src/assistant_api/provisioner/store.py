@@ -1,0 +1,108 @@
+"""What a step writes into the row. Each function is one statement and is true for the right holder only.
+
+A token is the lease; an attempt id is the fence around one write to Vapi: its answer counts only while the row still
+names the attempt. Whoever lost either has nothing to say any more, and False tells so.
+"""
+
+# ruff: noqa: S608 - the statements are put together from constants of this module
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from assistant_api.db import Connection
+from zerotouch_contracts.errors import ErrorCode
+
+_KEY: Final = "WHERE org_id = $1 AND id = $2"
+_RELEASE: Final = "lease_token = NULL, lease_until = NULL"
+_NO_ATTEMPT: Final = "attempt_id = NULL, attempt_at = NULL, attempt_creates = NULL"
+_WELL: Final = "failures = 0, failure_code = NULL"
+
+_BEGIN: Final = f"""
+UPDATE agents SET attempt_id = $4, attempt_at = clock_timestamp(), attempt_creates = $5
+{_KEY} AND lease_token = $3 AND vapi_assistant_id IS NOT DISTINCT FROM $6
+"""
+_ANSWERED: Final = f"""
+UPDATE agents SET vapi_assistant_id = $4, provisioned_revision = greatest(provisioned_revision, $5), model_hash = $6,
+       provision_traceparent = $7, refusal = '{{}}', {_WELL}, {_NO_ATTEMPT}, {_RELEASE}
+{_KEY} AND attempt_id = $3
+"""
+_UNCHANGED: Final = f"""
+UPDATE agents SET provisioned_revision = greatest(provisioned_revision, $5), model_hash = $6,
+       provision_traceparent = $7, refusal = '{{}}', {_WELL}, {_NO_ATTEMPT}, {_RELEASE}
+{_KEY} AND lease_token = $3 AND vapi_assistant_id = $4
+"""
+_REFUSED: Final = f"""
+UPDATE agents SET refused_revision = greatest(refused_revision, $4), refusal = $5, {_WELL}, {_NO_ATTEMPT}, {_RELEASE}
+{_KEY} AND lease_token = $3
+"""
+_ADOPTED: Final = f"UPDATE agents SET vapi_assistant_id = $4, {_NO_ATTEMPT} {_KEY} AND lease_token = $3"
+_SETTLED: Final = f"UPDATE agents SET {_NO_ATTEMPT} {_KEY} AND lease_token = $3"
+_FORGOTTEN: Final = f"UPDATE agents SET vapi_assistant_id = NULL, {_NO_ATTEMPT} {_KEY} AND lease_token = $3"
+_LATER: Final = f"""
+UPDATE agents SET next_due = now() + make_interval(secs => $4), failures = failures + 1, failure_code = $5,
+       {_NO_ATTEMPT}, {_RELEASE}
+{_KEY} AND lease_token = $3
+"""
+_WAIT: Final = f"""
+UPDATE agents SET next_due = attempt_at + make_interval(secs => $4), {_RELEASE} {_KEY} AND lease_token = $3
+"""
+_UNKNOWN: Final = f"""
+UPDATE agents SET next_due = attempt_at + make_interval(secs => $4), failures = failures + 1, failure_code = $5,
+       {_RELEASE}
+{_KEY} AND lease_token = $3
+"""
+
+
+class Row:
+    """One agent's row, as the holder of ``token`` writes it."""
+
+    def __init__(self, connection: Connection, org_id: UUID, agent_id: str, token: UUID) -> None:
+        self._connection = connection
+        self._key = (org_id, agent_id)
+        self._token = token
+
+    async def begin_attempt(self, attempt_id: UUID, *, creates: bool, assistant_id: str | None) -> bool:
+        """Write down that a write to Vapi is about to be sent."""
+        return await self._one(_BEGIN, self._token, attempt_id, creates, assistant_id)
+
+    async def answered(
+        self, attempt_id: UUID, assistant_id: str, revision: int, model_hash: str, traceparent: str
+    ) -> bool:
+        """Vapi's answer to an attempt: ``revision`` is there. The trigger says the rest."""
+        return await self._one(_ANSWERED, attempt_id, assistant_id, revision, model_hash, traceparent)
+
+    async def unchanged(self, assistant_id: str, revision: int, model_hash: str, traceparent: str) -> bool:
+        """What Vapi has is ``revision`` already."""
+        return await self._one(_UNCHANGED, self._token, assistant_id, revision, model_hash, traceparent)
+
+    async def refused(self, revision: int, reasons: Sequence[str]) -> bool:
+        """Vapi does not take ``revision``; only another save can help."""
+        return await self._one(_REFUSED, self._token, revision, list(reasons))
+
+    async def adopted(self, assistant_id: str) -> bool:
+        """An earlier attempt did make an assistant: it is ours."""
+        return await self._one(_ADOPTED, self._token, assistant_id)
+
+    async def settled(self) -> bool:
+        """An attempt can no longer land; what Vapi has now is what counts."""
+        return await self._one(_SETTLED, self._token)
+
+    async def forgotten(self) -> bool:
+        """Our assistant is gone at Vapi: the next step makes a new one."""
+        return await self._one(_FORGOTTEN, self._token)
+
+    async def later(self, delay_seconds: float, code: ErrorCode) -> bool:
+        """Nothing was done at Vapi; due again after the delay."""
+        return await self._one(_LATER, self._token, delay_seconds, code.value)
+
+    async def wait(self, settle_seconds: float) -> bool:
+        """An attempt is open and young; due when it can no longer land."""
+        return await self._one(_WAIT, self._token, settle_seconds)
+
+    async def unknown(self, settle_seconds: float, code: ErrorCode) -> bool:
+        """The attempt stays open; due again when it can no longer land."""
+        return await self._one(_UNKNOWN, self._token, settle_seconds, code.value)
+
+    async def _one(self, statement: str, *arguments: object) -> bool:
+        return str(await self._connection.execute(statement, *self._key, *arguments)) == "UPDATE 1"

@@ -1,0 +1,150 @@
+"""The loop: become the leader, send page after page, resign at the first doubt.
+
+An idempotent producer never gives up by itself, so a page has one total deadline. After it, and after any error, the
+producer is dropped and the lock with it: whoever leads next sends the page again.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from opentelemetry.trace import SpanKind
+
+from assistant_api.db import UNAVAILABLE, Database, DatabaseUnavailable, describe
+from assistant_api.health import Health
+from assistant_api.kafka import TROUBLE, TopicsMissing, require_topics
+from assistant_api.relay.leader import LeadershipLost, leadership
+from assistant_api.relay.page import Row, delete_page, read_page
+from assistant_api.settings import Settings
+from assistant_api.telemetry import Telemetry, parent_of, traceparent_of
+from assistant_api.wake import Wake
+
+_log: Final = structlog.get_logger()
+
+BATCH_BYTES_MAX: Final = 256 * 1024
+
+
+class Relay:
+    """Sends the outbox while it leads. ``log_id`` names the log that the messages form.
+
+    ``wake`` says that the outbox has something.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        telemetry: Telemetry,
+        health: Health,
+        log_id: UUID,
+        *,
+        wake: Wake,
+    ) -> None:
+        self._settings, self._database, self._health = settings, database, health
+        self._telemetry, self._log_id = telemetry, log_id
+        self._stopping = False
+        self.wake: Final = wake
+
+    async def run_forever(self) -> None:
+        """Lead or wait to lead, until :meth:`stop`."""
+        delay_seconds = self._settings.relay_candidate_seconds
+        while not self._stopping:
+            try:
+                await self._lead()
+                delay_seconds = self._settings.relay_candidate_seconds
+            except (TopicsMissing, LeadershipLost, DatabaseUnavailable, *TROUBLE, *UNAVAILABLE) as error:
+                self._health.fails("relay", describe(error))
+                delay_seconds = min(delay_seconds * 2, self._settings.reconnect_seconds_max)
+            if not self._stopping:
+                await self.wake.wait(delay_seconds)
+
+    async def stop(self) -> None:
+        """Send no further page."""
+        self._stopping = True
+        self.wake()
+
+    async def _lead(self) -> None:
+        """One term as the leader; returns at once where somebody else leads."""
+        await require_topics(self._settings, self._health)
+        async with leadership(self._settings.database_url.get_secret_value()) as keeper:
+            if keeper is None:
+                self._health.works("relay")  # somebody relays
+                return
+            producer = _producer(self._settings)
+            try:
+                await asyncio.wait_for(producer.start(), self._settings.relay_send_timeout_seconds)
+                _log.info("relay_leads")
+                await self._send_pages(producer, keeper)
+            finally:
+                await _drop(producer)
+
+    async def _send_pages(self, producer: AIOKafkaProducer, keeper: "asyncio.Task[None]") -> None:
+        while not self._stopping:
+            self._health.works("relay")
+            if keeper.done():
+                await keeper  # raises why
+            if not await self.run_once(producer):
+                await self.wake.wait(self._settings.relay_poll_seconds)
+
+    async def run_once(self, producer: AIOKafkaProducer) -> int:
+        """Send the oldest page and forget it; how many messages. Raises where Kafka does not confirm in time."""
+        async with self._database.connection() as connection:
+            rows = await read_page(connection, self._settings.relay_page_rows)
+        if rows:
+            async with asyncio.timeout(self._settings.relay_send_timeout_seconds):
+                await self._send(producer, rows)
+            async with self._database.connection() as connection:
+                await delete_page(connection, rows)
+        return len(rows)
+
+    async def _send(self, producer: AIOKafkaProducer, rows: Sequence[Row]) -> None:
+        topic = self._settings.assistants_topic
+        spans = []
+        try:
+            confirmations: list[asyncio.Future[Any]] = []
+            for row in rows:
+                span = self._telemetry.tracer.start_span(
+                    f"send {topic}",
+                    context=parent_of(row.traceparent),
+                    kind=SpanKind.PRODUCER,
+                    attributes={
+                        "messaging.system": "kafka",
+                        "messaging.operation.name": "send",
+                        "messaging.operation.type": "send",
+                        "messaging.destination.name": topic,
+                        "messaging.message.id": str(row.message_id),
+                    },
+                )
+                spans.append(span)
+                record = row.record(topic=topic, log_id=self._log_id, traceparent=traceparent_of(span))
+                confirmations.append(
+                    await producer.send(record.topic, record.value, record.key, headers=list(record.headers))
+                )
+            await asyncio.gather(*confirmations)
+        finally:
+            for span in spans:
+                span.end()
+
+
+def _producer(settings: Settings) -> AIOKafkaProducer:
+    return AIOKafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        client_id="assistant-api",
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=5,
+        max_batch_size=BATCH_BYTES_MAX,
+        request_timeout_ms=int(settings.relay_send_timeout_seconds * 1000),
+    )
+
+
+async def _drop(producer: AIOKafkaProducer) -> None:
+    """Stop a producer. Stopping flushes what is unsent, for ever where the broker is away: it gets one second."""
+    try:
+        async with asyncio.timeout(1):
+            await producer.stop()
+    except TROUBLE as error:
+        _log.warning("producer_cut_off", reason=describe(error))

@@ -1,0 +1,50 @@
+"""`/api/organizations`."""
+
+from typing import Annotated
+
+import asyncpg
+from fastapi import APIRouter, Header, Request
+from opentelemetry.trace import get_current_span
+from starlette.responses import JSONResponse, Response
+
+from assistant_api.auth import require_platform
+from assistant_api.body import documented, parse, read_bytes
+from assistant_api.context import CallerOf, PartsOf
+from assistant_api.idempotency import Ids, answer_once
+from assistant_api.problems import Problem
+from assistant_api.routes.schemas import NewOrganization, Organization
+from assistant_api.telemetry import trace_id_of, traceparent_of
+from zerotouch_contracts.errors import ErrorCode
+
+router = APIRouter(prefix="/api/organizations", tags=["organizations"])
+
+
+@router.post(
+    "", status_code=201, response_model=Organization, openapi_extra=documented(NewOrganization), summary="Add a clinic"
+)
+async def create(
+    request: Request, parts: PartsOf, caller: CallerOf, idempotency_key: Annotated[str | None, Header()] = None
+) -> Response:
+    """Add an organization; only the platform may. `OrganizationSaved` follows by itself."""
+    require_platform(caller)
+    raw = await read_bytes(request, parts.settings.body_bytes_max)
+
+    async def answer(ids: Ids) -> Response:
+        body = parse(raw, NewOrganization)
+        org_id = body.id or ids.make("organization")
+        span = get_current_span()
+        async with parts.database.transaction() as connection:
+            await connection.execute("SELECT set_config('app.traceparent', $1, true)", traceparent_of(span))
+            try:
+                await connection.execute(
+                    "INSERT INTO organizations (id, name, tier) VALUES ($1, $2, $3)", org_id, body.name, body.tier
+                )
+            except asyncpg.UniqueViolationError:
+                raise Problem(409, ErrorCode.ALREADY_EXISTS, "an organization with this id exists") from None
+        parts.wake_relay()
+        made = Organization(id=org_id, name=body.name, tier=body.tier, revision=1, trace_id=trace_id_of(span))
+        return JSONResponse(made.model_dump(mode="json", by_alias=True), 201)
+
+    return await answer_once(
+        parts.database, parts.settings, caller, idempotency_key, "POST /api/organizations", raw, answer
+    )

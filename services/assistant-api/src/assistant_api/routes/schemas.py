@@ -1,0 +1,134 @@
+"""The bodies of requests and answers. camelCase on the wire, nothing unknown."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+from zerotouch_contracts.events import Tier
+from zerotouch_contracts.text import Identifier, Storable
+
+NAME_CHARACTERS_MAX = 40
+PROMPT_CHARACTERS_MAX = 40_000
+
+OrganizationName = Annotated[str, StringConstraints(min_length=1, max_length=200), Storable]
+AgentName = Annotated[str, StringConstraints(min_length=1, max_length=NAME_CHARACTERS_MAX), Storable]
+Prompt = Annotated[str, StringConstraints(max_length=PROMPT_CHARACTERS_MAX), Storable]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=100), Storable]
+
+
+class Body(BaseModel):
+    """What all bodies share."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, hide_input_in_errors=True)
+
+
+class Answer(BaseModel):
+    """What all answers share; made by field name, written in camelCase."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=False
+    )
+
+
+class NewOrganization(Body):
+    """`POST /api/organizations`."""
+
+    name: OrganizationName
+    tier: Tier = "basic"
+    id: UUID | None = None
+
+
+class Organization(Answer):
+    """An organization as it was saved."""
+
+    success: Literal[True] = True
+    id: UUID
+    name: str
+    tier: str
+    revision: int
+    trace_id: str
+
+
+class LanguageModel(Body):
+    """Which language model an assistant uses; everything else of Vapi's `model` stays as it is there."""
+
+    provider: Word
+    model: Word
+
+
+class NewAgent(Body):
+    """`POST /api/agents`. What is left out is left to Vapi, and untouched where the assistant exists."""
+
+    id: Identifier | None = None
+    org_id: UUID | None = None
+    name: AgentName
+    system_prompt: Prompt | None = None
+    first_message: Prompt | None = None
+    voice: dict[str, Any] | None = None
+    model: LanguageModel | None = None
+    vapi_assistant_id: Identifier | None = None
+
+
+class AgentChange(Body):
+    """`PATCH /api/agents/{id}`: what is named is changed."""
+
+    name: AgentName = Field(default="unused")
+    system_prompt: Prompt | None = None
+    first_message: Prompt | None = None
+    voice: dict[str, Any] | None = None
+    model: LanguageModel | None = None
+    vapi_assistant_id: Identifier = Field(default="unused")
+
+
+class SyncRequest(Body):
+    """`POST /api/assistants/sync`. `orgId` is for the platform, where several organizations have such an agent."""
+
+    agent_id: Identifier
+    org_id: UUID | None = None
+
+
+class AutoSyncRequest(Body):
+    """`POST /api/assistants/auto-sync`: one agent, or without `agentId` all of an organization."""
+
+    agent_id: Identifier | None = None
+    org_id: UUID | None = None
+
+
+class Saved(Answer):
+    """The answer to a save: 200 with the assistant's id, or 202 while Vapi has not answered."""
+
+    success: bool
+    agent_id: str
+    org_id: UUID
+    assistant_id: str | None
+    request_id: UUID
+    trace_id: str
+    state: Literal["provisioned", "provisioning"]
+
+
+class AllRequested(Answer):
+    """The answer to an auto-sync of a whole organization: how many agents will be synced."""
+
+    success: bool
+    org_id: UUID
+    requested: int
+    trace_id: str
+    state: Literal["provisioning"] = "provisioning"
+
+
+class Status(Answer):
+    """How far an assistant's tools are."""
+
+    success: bool
+    agent_id: str
+    org_id: UUID
+    assistant_id: str | None
+    state: Literal["provisioning", "refused", "syncing", "synced", "failed"]
+    tools_registered: tuple[str, ...]
+    failed_tools: tuple[str, ...]
+    message: str
+    code: str | None
+    revision: int
+    trace_id: str | None

@@ -1,0 +1,80 @@
+"""The process: uvicorn and the loops on one uvloop, until SIGTERM or SIGINT."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+
+from assistant_api import logs
+from assistant_api.app import create_app
+from assistant_api.db import describe
+from assistant_api.installation import ForeignDatabase
+from assistant_api.service import Service
+from assistant_api.settings import Settings
+
+EXIT_LOOPS_FAILED: Final = 1
+EXIT_FOREIGN_DATABASE: Final = 3
+GRACEFUL_SECONDS: Final = 2
+
+_log: Final = structlog.get_logger()
+
+
+def serve(settings: Settings) -> int:
+    """Run until a signal; the exit status. A loop that dies takes the process with it, so that it is restarted."""
+    logs.configure(settings.log_level, settings.log_file)
+    # uvicorn handles signals itself, and when it is done raises them again for whoever was there before: for nobody.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _already_handled)
+    return uvloop.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> int:
+    service = Service(settings)
+    status = 0
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with service.running() as loops:
+            loops.add_done_callback(_loops_ended)
+            yield
+            loops.remove_done_callback(_loops_ended)
+
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(service.parts, lifespan=lifespan),
+            host=settings.host,
+            port=settings.port,
+            access_log=False,
+            log_config=None,
+            lifespan="on",
+            timeout_graceful_shutdown=GRACEFUL_SECONDS,
+            timeout_keep_alive=75,
+            server_header=False,
+        )
+    )
+
+    def _loops_ended(loops: "asyncio.Task[None]") -> None:
+        nonlocal status
+        error = None if loops.cancelled() else loops.exception()
+        if isinstance(error, ForeignDatabase):
+            _log.error("foreign_database", reason=str(error))
+            status = EXIT_FOREIGN_DATABASE
+        else:
+            _log.error("loops_ended", reason="they should not" if error is None else describe(error), exc_info=error)
+            status = EXIT_LOOPS_FAILED
+        server.should_exit = True
+
+    _log.info("starting", host=settings.host, port=settings.port)
+    await server.serve()
+    _log.info("stopped")
+    return status if server.started else status or EXIT_LOOPS_FAILED
+
+
+def _already_handled(number: int, frame: object) -> None:
+    return

@@ -1,0 +1,121 @@
+"""The composition: builds every part, starts the loops in an order that can wait, stops them within seconds."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import httpx
+import structlog
+from opentelemetry.sdk.trace.export import SpanExporter
+
+from assistant_api import telemetry as traces
+from assistant_api.auth import Verifier
+from assistant_api.context import Parts
+from assistant_api.db import UNAVAILABLE, Database, DatabaseUnavailable, describe
+from assistant_api.health import Health
+from assistant_api.housekeeping import Housekeeping
+from assistant_api.installation import Installation, claim_installation
+from assistant_api.outcomes.consumer import OutcomesConsumer
+from assistant_api.provisioner.loop import Provisioner
+from assistant_api.provisioner.step import Steps
+from assistant_api.relay.loop import Relay
+from assistant_api.settings import Settings
+from assistant_api.vapi.client import VapiClient
+from assistant_api.wake import Wake
+
+_log: Final = structlog.get_logger()
+
+
+class Service:
+    """All parts of one process. ``exporter`` and ``vapi_transport`` are the seams for tests and benchmarks."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        exporter: SpanExporter | None = None,
+        vapi_transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.settings = settings
+        self.health = Health()
+        self.telemetry = traces.build(
+            settings.otel_exporter_otlp_endpoint, exporter=exporter, instance=socket.gethostname()
+        )
+        self.database = Database(settings, self.health)
+        self.vapi = VapiClient(settings, self.telemetry, transport=vapi_transport)
+        self.wake_relay = Wake()
+        steps = Steps(self.database, self.vapi, settings, self.telemetry, settings.installation_id)
+        self.provisioner = Provisioner(steps, self.database, settings, on_stored=self.wake_relay)
+        self.outcomes = OutcomesConsumer(settings, self.database, self.telemetry, self.health, self.provisioner.wake)
+        self.housekeeping = Housekeeping(settings, self.database)
+        self.relay: Relay | None = None
+        self.parts = Parts(
+            settings=settings,
+            telemetry=self.telemetry,
+            health=self.health,
+            database=self.database,
+            verifier=Verifier(settings),
+            vapi=self.vapi,
+            provisioner=self.provisioner,
+            wake_relay=self.wake_relay,
+        )
+
+    async def run_loops(self) -> None:
+        """Wait for the database, then run every loop until they are stopped.
+
+        Raises :class:`~assistant_api.installation.ForeignDatabase` where the database is another installation's.
+        """
+        installation = await self._installation()
+        self.relay = Relay(
+            self.settings, self.database, self.telemetry, self.health, installation.log_id, wake=self.wake_relay
+        )
+        async with asyncio.TaskGroup() as group:
+            for loop in (self.provisioner, self.relay, self.outcomes, self.housekeeping):
+                group.create_task(loop.run_forever(), name=type(loop).__name__)
+
+    async def stop(self) -> None:
+        """Stop the loops: nothing new is begun, what runs gets `stop_seconds`."""
+        loops: list[Coroutine[Any, Any, None]] = [
+            self.provisioner.stop(self.settings.stop_seconds / 2),
+            self.outcomes.stop(),
+            self.housekeeping.stop(),
+        ]
+        if self.relay is not None:
+            loops.append(self.relay.stop())
+        for result in await asyncio.gather(*loops, return_exceptions=True):
+            if isinstance(result, BaseException):
+                _log.warning("stop_incomplete", reason=describe(result))
+
+    async def close(self) -> None:
+        """Close connections and export the last spans; after :meth:`stop`."""
+        await self.vapi.close()
+        await self.database.close()
+        await self.telemetry.stop(timeout_seconds=1)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["asyncio.Task[None]"]:
+        """The loops, as one task, while the block runs."""
+        loops = traces.start_loop(self.run_loops(), "loops")
+        try:
+            yield loops
+        finally:
+            await self.stop()
+            await asyncio.wait([loops], timeout=self.settings.stop_seconds / 2)
+            loops.cancel()
+            await asyncio.wait([loops])
+            await self.close()
+
+    async def _installation(self) -> Installation:
+        await self.database.connect()
+        while True:
+            try:
+                async with self.database.connection() as connection:
+                    installation = await claim_installation(connection, self.settings.installation_id)
+            except (DatabaseUnavailable, *UNAVAILABLE) as error:
+                self.health.fails("database", describe(error))
+                await asyncio.sleep(self.settings.relay_candidate_seconds)
+            else:
+                self.health.works("database")
+                return installation

@@ -1,0 +1,142 @@
+"""What the service is told by its environment. Names without prefix; units last."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from pydantic import AfterValidator, Field, PostgresDsn, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from zerotouch_contracts.text import Identifier
+from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES
+
+
+def _postgres_url(value: SecretStr) -> SecretStr:
+    try:
+        PostgresDsn(value.get_secret_value())
+    except ValidationError:
+        raise ValueError("must be a URL like postgresql://user:password@host:5432/database") from None
+    return value
+
+
+def _http_url(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return value.rstrip("/")
+
+
+PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+_CONFIG = SettingsConfigDict(extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, frozen=True)
+
+
+class MigrateSettings(BaseSettings):
+    """What `assistant-api migrate` needs: the address of the database for the role that owns it."""
+
+    model_config = _CONFIG
+
+    migrate_database_url: PostgresUrl
+
+
+class Settings(BaseSettings):
+    """What `assistant-api run` needs."""
+
+    model_config = _CONFIG
+
+    database_url: PostgresUrl
+    kafka_bootstrap_servers: Annotated[str, Field(min_length=1)]
+    installation_id: UUID
+    vapi_base_url: HttpUrl
+    vapi_api_key: Annotated[SecretStr, Field(min_length=1)]
+    vapi_account: Identifier = "platform"
+    jwt_public_key: str
+    jwt_algorithm: Literal["EdDSA", "RS256"] = "EdDSA"
+    jwt_issuer: Annotated[str, Field(min_length=1)]
+    jwt_audience: Annotated[str, Field(min_length=1)]
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 3001
+    log_file: Path | None = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    otel_exporter_otlp_endpoint: HttpUrl | None = None
+
+    database_connections_max: Count = 10
+    database_command_timeout_seconds: Seconds = 10
+    default_model_provider: str = "openai"
+    default_model: str = "gpt-4o"
+
+    answer_wait_seconds: Seconds = 5
+    """How long a client waits for Vapi; the call itself goes on."""
+    body_bytes_max: Count = 64 * 1024
+    idempotency_lock_seconds: Seconds = 30
+    idempotency_keep_hours: Count = 24
+    saves_keep_days: Count = 30
+
+    provision_concurrency_max: Count = 200
+    provision_reserved_for_saves: Annotated[int, Field(ge=0)] = 50
+    provision_poll_seconds: Seconds = 0.2
+    lease_seconds: Seconds = 30
+    send_window_seconds: Seconds = 1
+    vapi_deadline_seconds: Seconds = 10
+    settle_seconds: Seconds = 20
+    lost_create_window_minutes: Count = 10
+    retry_seconds_min: Seconds = 1
+    retry_seconds_max: Seconds = 300
+    heals_per_hour_max: Count = 3
+
+    relay_page_rows: Count = 500
+    relay_poll_seconds: Seconds = 0.2
+    relay_send_timeout_seconds: Seconds = 10
+    relay_candidate_seconds: Seconds = 0.5
+    consumer_group: str = "assistant-api"
+    assistants_topic: str = ASSISTANTS.name
+    outcomes_topic: str = OUTCOMES.name
+    outcomes_batch_records: Count = 500
+    reconnect_seconds_max: Seconds = 5
+    stop_seconds: Seconds = 2
+
+    @model_validator(mode="after")
+    def _timings_fit(self) -> "Settings":
+        if self.settle_seconds <= self.vapi_deadline_seconds + self.send_window_seconds:
+            raise ValueError("SETTLE_SECONDS must be above VAPI_DEADLINE_SECONDS + SEND_WINDOW_SECONDS")
+        if self.lease_seconds <= 2 * self.vapi_deadline_seconds + self.send_window_seconds:
+            raise ValueError("LEASE_SECONDS must be above 2 * VAPI_DEADLINE_SECONDS + SEND_WINDOW_SECONDS")
+        if self.provision_reserved_for_saves >= self.provision_concurrency_max:
+            raise ValueError("PROVISION_RESERVED_FOR_SAVES must be below PROVISION_CONCURRENCY_MAX")
+        return self
+
+    @model_validator(mode="after")
+    def _key_fits_algorithm(self) -> "Settings":
+        try:
+            key = load_pem_public_key(self.jwt_public_key.encode())
+        except (ValueError, UnsupportedAlgorithm):
+            raise ValueError("JWT_PUBLIC_KEY must be a public key in PEM form") from None
+        wanted = Ed25519PublicKey if self.jwt_algorithm == "EdDSA" else RSAPublicKey
+        if not isinstance(key, wanted):
+            raise ValueError(f"JWT_PUBLIC_KEY is not a key for JWT_ALGORITHM={self.jwt_algorithm}")
+        return self
+
+
+def problems_of(error: ValidationError, environment: Mapping[str, str], kind: type[BaseSettings]) -> list[str]:
+    """One line for each wrong or missing variable: its name, what is wrong and, unless it is secret, its value."""
+    return [_line(item, environment, kind) for item in error.errors(include_input=False, include_url=False)]
+
+
+def _line(item: Any, environment: Mapping[str, str], kind: type[BaseSettings]) -> str:
+    if not item["loc"]:
+        return str(item["msg"]).removeprefix("Value error, ")
+    field = str(item["loc"][0])
+    name = field.upper()
+    if item["type"] == "missing":
+        return f"{name}: is missing"
+    given = next((value for key, value in environment.items() if key.upper() == name), "")
+    secret = "SecretStr" in str(kind.model_fields[field].annotation) or "key" in field
+    shown = "********" if secret else repr(given[:80])
+    return f"{name}: {str(item['msg']).removeprefix('Value error, ')} (is {shown})"

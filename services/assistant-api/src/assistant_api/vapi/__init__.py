@@ -1,0 +1,1 @@
+"""Vapi, as far as this service needs it: assistants."""

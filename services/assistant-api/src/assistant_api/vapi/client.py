@@ -1,0 +1,205 @@
+"""The HTTP client. It never retries: a write that may have happened must not be repeated blindly.
+
+Vapi has no idempotency keys and no ETags (its OpenAPI document of 2026-08-20), and a POST that is repeated after a
+lost answer makes a second assistant.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+
+from assistant_api.settings import Settings
+from assistant_api.telemetry import Telemetry
+from assistant_api.vapi.answers import Found, Gone, Later, Read, Refused, Unknown, Write
+from zerotouch_contracts.errors import ErrorCode
+
+LIST_LIMIT: Final = 1000
+"""The most that Vapi returns at once."""
+CONNECTIONS_MAX: Final = 300
+KEEPALIVE_SECONDS: Final = 3
+"""Shorter than servers keep an idle connection: a write on one that was just closed would be an unknown answer."""
+REASONS_MAX: Final = 20
+REASON_CHARACTERS_MAX: Final = 500
+
+_NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+_NOT_CONNECTED: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+_LATER: Final = {
+    401: ErrorCode.VAPI_KEY_REFUSED,
+    403: ErrorCode.VAPI_KEY_REFUSED,
+    402: ErrorCode.VAPI_PAYMENT_REQUIRED,
+    408: ErrorCode.VAPI_SERVER_ERROR,
+    409: ErrorCode.VAPI_CONFLICT,
+    425: ErrorCode.VAPI_SERVER_ERROR,
+    429: ErrorCode.VAPI_RATE_LIMITED,
+}
+
+
+class VapiClient:
+    """Assistants at Vapi. ``transport`` is the seam for tests; without one, aiohttp's connections are used."""
+
+    def __init__(
+        self, settings: Settings, telemetry: Telemetry, *, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        limits = httpx.Limits(
+            max_connections=CONNECTIONS_MAX,
+            max_keepalive_connections=CONNECTIONS_MAX,
+            keepalive_expiry=KEEPALIVE_SECONDS,
+        )
+        self._http = httpx.AsyncClient(
+            base_url=settings.vapi_base_url,
+            headers={"Authorization": f"Bearer {settings.vapi_api_key.get_secret_value()}"},
+            timeout=settings.vapi_deadline_seconds,
+            follow_redirects=False,
+            trust_env=False,
+            transport=transport or AiohttpTransport(limits=limits, trust_env=False),
+        )
+        self._deadline_seconds = settings.vapi_deadline_seconds
+        self._telemetry = telemetry
+
+    async def get(self, assistant_id: str) -> Read:
+        """The assistant as it is now."""
+        return _for_read(await self._call("GET", "/assistant/{id}", f"/assistant/{assistant_id}"))
+
+    async def create(self, body: Mapping[str, Any]) -> Write:
+        """Make an assistant; sent at most once."""
+        return await self._call("POST", "/assistant", "/assistant", body)
+
+    async def update(self, assistant_id: str, body: Mapping[str, Any]) -> Write:
+        """Replace the top-level fields that ``body`` names; sent at most once."""
+        return await self._call("PATCH", "/assistant/{id}", f"/assistant/{assistant_id}", body)
+
+    async def created_between(self, start: datetime, end: datetime) -> list[Mapping[str, Any]] | Later:
+        """All assistants with ``start <= createdAt < end``; both with a time zone.
+
+        The order of Vapi's lists is undocumented, so a full page is not continued but cut: the window is halved until
+        every part fits one page.
+        """
+        params = {"createdAtGe": start.isoformat(), "createdAtLt": end.isoformat(), "limit": str(LIST_LIMIT)}
+        answer = _for_read(await self._call("GET", "/assistant", "/assistant", params=params, expect_list=True))
+        match answer:
+            case Found({"items": list() as items}) if len(items) < LIST_LIMIT:
+                return items
+            case Found():
+                middle = start + (end - start) / 2
+                if middle <= start:
+                    return Later(ErrorCode.VAPI_ANSWER_INVALID)
+                older = await self.created_between(start, middle)
+                newer = await self.created_between(middle, end)
+                if isinstance(older, Later):
+                    return older
+                return newer if isinstance(newer, Later) else [*older, *newer]
+            case Later():
+                return answer
+            case _:
+                return Later(ErrorCode.VAPI_ANSWER_INVALID)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def _call(
+        self,
+        method: str,
+        route: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        params: Mapping[str, str] | None = None,
+        expect_list: bool = False,
+    ) -> Write:
+        # Escaped, because a document of Vapi's may hold what UTF-8 cannot (a lone surrogate) and has to survive.
+        content = None if body is None else json.dumps(body, separators=(",", ":")).encode("ascii")
+        headers = None if body is None else {"Content-Type": "application/json"}
+        attributes = {"http.request.method": method, "url.template": route, "peer.service": "vapi"}
+        with self._telemetry.tracer.start_as_current_span(
+            f"{method} {route}", kind=SpanKind.CLIENT, attributes=attributes
+        ) as span:
+            try:
+                async with asyncio.timeout(self._deadline_seconds):  # one deadline for the exchange, not one per read
+                    response = await self._http.request(method, path, content=content, headers=headers, params=params)
+            except (httpx.HTTPError, TimeoutError) as error:
+                return _failed(span, Later(ErrorCode.VAPI_UNREACHABLE) if was_not_sent(error) else Unknown())
+            span.set_attribute("http.response.status_code", response.status_code)
+            answer = _answer(response, expect_list)
+            return answer if isinstance(answer, Found) else _failed(span, answer)
+
+
+def was_not_sent(error: BaseException) -> bool:
+    """Whether a failed request surely never reached Vapi.
+
+    The aiohttp transport (httpx-aiohttp 0.2.0) calls every lost connection a `ConnectError` or `ConnectTimeout`, also
+    one that was cut after the request had been sent; only aiohttp's own error, the cause, tells them apart.
+    """
+    if not isinstance(error, _NOT_SENT):
+        return False
+    return not isinstance(error.__cause__, aiohttp.ClientError) or isinstance(error.__cause__, _NOT_CONNECTED)
+
+
+def _answer(response: httpx.Response, expect_list: bool) -> Write:
+    status = response.status_code
+    if 200 <= status < 300:
+        try:
+            body = response.json()
+        except ValueError:  # includes bytes that are not UTF-8
+            return Unknown(ErrorCode.VAPI_ANSWER_INVALID)
+        if expect_list and isinstance(body, list):
+            return Found({"items": [item for item in body if isinstance(item, dict)]})
+        if not expect_list and isinstance(body, dict) and _is_id(body.get("id")):
+            return Found(body)
+        return Unknown(ErrorCode.VAPI_ANSWER_INVALID)
+    if status == 404:
+        return Gone()
+    if status in _LATER:
+        return Later(_LATER[status], _retry_after_seconds(response))
+    if 400 <= status < 500:
+        return Refused(status, _reasons(response))
+    return Unknown()
+
+
+def _for_read(answer: Write) -> Read:
+    """A read has no effect, so an unknown answer to it is only a reason to read again."""
+    if isinstance(answer, Unknown):
+        server = answer.code is ErrorCode.VAPI_ANSWER_UNKNOWN
+        return Later(ErrorCode.VAPI_SERVER_ERROR if server else ErrorCode.VAPI_ANSWER_INVALID)
+    return answer
+
+
+def _failed(span: Span, answer: Write) -> Write:
+    kind = answer.code.value if isinstance(answer, Later | Unknown) else type(answer).__name__.lower()
+    span.set_attribute("error.type", kind)
+    span.set_status(Status(StatusCode.ERROR))
+    return answer
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= 64 and value.isascii() and value.replace("-", "").isalnum()
+
+
+def _retry_after_seconds(response: httpx.Response) -> float:
+    text = response.headers.get("retry-after", "")
+    return min(float(text), 300.0) if text.isdecimal() else 0.0
+
+
+def _reasons(response: httpx.Response) -> tuple[str, ...]:
+    """Vapi's `message`, a string or a list of them; an edge's HTML page is not shown."""
+    try:
+        body = json.loads(response.content)
+        message = body["message"]
+    except (ValueError, KeyError, TypeError):
+        message = None
+    messages = message if isinstance(message, list) else [message]
+    texts = tuple(_clean(text) for text in messages if isinstance(text, str) and text)[:REASONS_MAX]
+    return texts or (f"Vapi answered with status {response.status_code} and no reason",)
+
+
+def _clean(text: str) -> str:
+    """What PostgreSQL can store and a log can show."""
+    printable = "".join(char if char.isprintable() else " " for char in text)
+    return printable[:REASON_CHARACTERS_MAX]
