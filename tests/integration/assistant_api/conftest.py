@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest_asyncio
+
 from devstack.databases import DatabaseUrls
 from devstack.sandbox import Sandbox
 

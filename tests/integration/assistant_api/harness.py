@@ -11,13 +11,14 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 from assistant_api.app import create_app
 from assistant_api.db import prepare_connection
 from assistant_api.installation import claim_installation
 from assistant_api.service import Service
 from assistant_api.settings import Settings
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from devstack.databases import DatabaseUrls
 from devstack.sandbox import Sandbox
 
@@ -158,9 +159,7 @@ class Harness:
 
     async def outbox(self, kind: str = "AssistantSaved") -> list[dict[str, Any]]:
         """Messages of a kind that wait to be sent, in order."""
-        rows = await self.owner.fetch(
-            "SELECT * FROM outbox WHERE type = $1 ORDER BY id", f"zerotouch.{kind}.v1"
-        )
+        rows = await self.owner.fetch("SELECT * FROM outbox WHERE type = $1 ORDER BY id", f"zerotouch.{kind}.v1")
         return [dict(row) for row in rows]
 
     async def saves(self, agent_id: str) -> list[tuple[int, str, str]]:

@@ -284,9 +284,7 @@ async def test_a_repeat_during_the_first_request_is_a_409(harness: Harness) -> N
     await harness.vapi.dial(latency_ms=400)
     headers = {"Idempotency-Key": "slow"}
 
-    answers = await asyncio.gather(
-        *(harness.post("/api/agents", {"name": "A"}, org_id, headers) for _ in range(3))
-    )
+    answers = await asyncio.gather(*(harness.post("/api/agents", {"name": "A"}, org_id, headers) for _ in range(3)))
 
     assert sorted(answer.status_code for answer in answers) == [200, 409, 409]
     assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"TS-907"}

@@ -13,13 +13,14 @@ import httpx
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
 from assistant_api.app import create_app
 from assistant_api.service import Service
 from assistant_api.settings import Settings
 from devstack.databases import DatabaseUrls
 from devstack.fixtures import TestKafka
 from devstack.sandbox import Sandbox
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from zerotouch_contracts.envelope import from_record, to_record
 from zerotouch_contracts.events import (
     AssistantDiverged,

@@ -2,6 +2,7 @@
 
 import asyncpg
 import pytest
+
 from devstack.databases import DatabaseUrls
 
 from .harness import Harness

@@ -81,7 +81,9 @@ async def test_an_update_by_plain_sql_counts_only_if_it_changes_what_the_assista
 
 async def test_a_sync_of_an_unchanged_agent_writes_nothing_and_is_announced(harness: Harness) -> None:
     org_id = await harness.organization()
-    saved = await harness.agent(org_id, id="a", systemPrompt="Be kind.", voice={"provider": "vapi", "voiceId": "Elliot"})
+    saved = await harness.agent(
+        org_id, id="a", systemPrompt="Be kind.", voice={"provider": "vapi", "voiceId": "Elliot"}
+    )
     writes = await harness.vapi.writes()
 
     answer = await harness.post("/api/assistants/sync", {"agentId": "a"}, org_id)
@@ -223,9 +225,7 @@ async def test_bulk_work_does_not_hold_up_a_save(harness: Harness) -> None:
     )
 
     async def done() -> bool:
-        return bool(
-            await harness.owner.fetchval("SELECT bool_and(provisioned_revision = saved_revision) FROM agents")
-        )
+        return bool(await harness.owner.fetchval("SELECT bool_and(provisioned_revision = saved_revision) FROM agents"))
 
     await eventually(done, within_seconds=30)
     await harness.vapi.dial(latency_ms=300)

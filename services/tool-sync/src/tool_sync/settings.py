@@ -126,7 +126,7 @@ class Settings(BaseSettings):
     lease_renew_seconds: PositiveFloat = 1.5
     orgs_in_flight_max: PositiveInt = 1000
     claim_batch_max: PositiveInt = 200
-    steps_per_org_max: PositiveInt = 4
+    steps_per_org_max: PositiveInt = 16
     poll_seconds_max: PositiveFloat = 0.5
     snapshot_after_events: PositiveInt = 20
     # Steps that talk to Vapi at once. More only wait for this process' CPU, and then miss the send window.

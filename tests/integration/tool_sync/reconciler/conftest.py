@@ -147,7 +147,7 @@ class World:
 
     async def requests(self, method: str, path: str) -> list[dict[str, Any]]:
         """Every request of this method to a route (``/tool/{id}``) that reached the sandbox, executed or not."""
-        query = {"limit": 10_000, "method": method, "path": path}
+        query: dict[str, str | int] = {"limit": 10_000, "method": method, "path": path}
         found: list[dict[str, Any]] = (await self.http.get("/__sandbox/journal", params=query)).json()["entries"]
         return found
 

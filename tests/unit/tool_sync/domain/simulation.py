@@ -30,6 +30,7 @@ from tool_sync.domain.events import (
     SyncRequested,
     ToolRegistrationStarted,
     ToolsetEvent,
+    ToolUpdateStarted,
 )
 from tool_sync.domain.steps import (
     LinkAssistant,
@@ -159,7 +160,7 @@ class Org:
     def _end(self, step: Step, end: str) -> bool:
         match step:
             case RegisterTool(tool=tool):
-                started: ToolsetEvent = registering(self._id(), tool)
+                started: ToolRegistrationStarted | ToolUpdateStarted = registering(self._id(), tool)
             case UpdateTool(tool=tool, current=current):
                 started = updating(self._id(), tool, current.vapi_tool_id)
             case ResolveAttempt():
@@ -167,7 +168,6 @@ class Org:
                 return True
             case LinkAssistant():
                 return self._link(step, end)
-        assert hasattr(started, "attempt_id")
         if not self.write((Start(started),)):
             return True
         if end == "died":

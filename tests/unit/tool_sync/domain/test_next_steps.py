@@ -79,7 +79,9 @@ def test_tools_that_are_there_are_linked_and_what_was_seen_linked_is_settled() -
 
     made = plan(state, progress=seen(3, BOOK))
     assert made.steps == ()
-    assert made.commands == (SettleSynced("a", "vapi-a", 1, ACCOUNT, (ref(),), through=3, changed=True, cause="tier"),)
+    assert made.commands == (
+        SettleSynced("a", "vapi-a", 1, ACCOUNT, (ref(),), through=3, changed=True, cause="recovered"),
+    )
 
 
 def test_what_was_seen_before_a_newer_request_is_looked_at_again() -> None:
@@ -319,6 +321,14 @@ def test_a_tier_change_is_not_done_while_a_tool_of_the_tier_is_missing() -> None
     made = plan(state, wanted=(BOOK, CANCEL), progress=found())
 
     assert (made.steps, made.commands, made.next_due) == ((), (), after(10))
+
+
+def test_a_tier_change_is_not_done_while_a_link_has_no_answer() -> None:
+    state = given(*HAVE, OrgTierChanged("basic"), linking())
+
+    made = plan(state, at=1, progress=found())
+
+    assert (made.steps, made.commands, made.next_due) == ((), (), after(20))
 
 
 def test_a_tier_change_is_done_where_its_tool_was_refused_for_good() -> None:

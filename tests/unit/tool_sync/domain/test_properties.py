@@ -38,7 +38,7 @@ def any_of(kind: Any) -> st.SearchStrategy[Any]:
         return WORDS
     if kind is datetime:
         return TIMES
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         return st.builds(kind, **{name: any_of(hint) for name, hint in get_type_hints(kind).items()})
     if origin is tuple:
         return st.lists(any_of(arguments[0]), max_size=2).map(tuple)

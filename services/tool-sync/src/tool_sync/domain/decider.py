@@ -277,7 +277,7 @@ def _fail(state: Toolset, command: FailStep) -> tuple[ToolsetEvent, ...]:
 
 def _chunks(state: Toolset, agent_id: str | None, through: int) -> Sequence[Sequence[Request]]:
     """The agent's open requests up to a position, at most 100 a piece, in position order."""
-    requests = [r for r in state.requests if r.agent_id == agent_id and r.position <= through]
+    requests = [r for r in state.open_requests.get(agent_id, ()) if r.position <= through]
     return [requests[i : i + REQUESTS_PER_EVENT_MAX] for i in range(0, len(requests), REQUESTS_PER_EVENT_MAX)]
 
 

@@ -128,6 +128,8 @@ class Progress:
     seen: Mapping[str, Seen] = field(default_factory=dict)
     busy: frozenset[str] = frozenset()
     org_wide: OrgWide | None = None
+    page: tuple[str, ...] | None = None
+    """The assistants with work that the run looks at for now; None: all. A plan's cost is that of its page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ class Plan:
 
 def retry_time(state: Toolset, subject: str, now: datetime, jitter: float, policy: Policy) -> datetime:
     """When a retryable failure of ``subject`` is tried again: back-off while a save waits, then every look."""
-    if not state.requests:
+    if not state.open_requests:
         return now + policy.look_again
     failure = state.failures.get(subject)
     return retry_at(
@@ -180,24 +182,31 @@ def next_steps(
     in_motion = {step.subject for step in steps} | progress.busy
     if not any(subject.startswith("tool:") for subject in in_motion):
         view = _View(state, wanted, now, policy, progress, account, due)
-        for agent_id in agents_with_work(state, now, progress):
+        for agent_id in agents_of(state, now, progress):
             assistant = assistants.get(agent_id)
             if assistant is not None and agent_subject(agent_id) not in in_motion:
                 step, command = view.assistant(assistant)
                 steps += [step] if step else []
                 commands += [command] if command else []
     look = False
-    if state.org_wide_through is not None and progress.org_wide is not None and not steps and not commands:
-        found = progress.org_wide
-        if progress.busy:
-            pass
-        elif not found.inhabited or (found.target == target_of(state, wanted) and not found.agents):
-            if not found.inhabited or all(_is_done(state, tool) for tool in wanted):
-                commands.append(SettleOrg(state.org_wide_through))
-        else:
-            # This page is done, or what is left of it waits for a time of its own; or a tool has come meanwhile.
-            look = True
+    if state.org_wide_through is not None and progress.org_wide is not None:
+        idle = not (steps or commands or progress.busy)
+        complete = _looked_through(state, wanted, progress.org_wide)
+        if idle and complete and _nothing_open(state, wanted, progress.org_wide):
+            commands.append(SettleOrg(state.org_wide_through))
+        # Else this page is done, or what is left of it waits for a time of its own; or a tool has come meanwhile.
+        look = idle and not complete
     return Plan(tuple(steps), tuple(commands), due.earliest, look)
+
+
+def _looked_through(state: Toolset, wanted: Iterable[WantedTool], found: OrgWide) -> bool:
+    """Whether the run has taken up every assistant that lacks something, with the tools as they are now."""
+    return not found.inhabited or (found.target == target_of(state, wanted) and not found.agents)
+
+
+def _nothing_open(state: Toolset, wanted: Iterable[WantedTool], found: OrgWide) -> bool:
+    """Whether nothing is left that only this org-wide change keeps in mind: a tool to come, or a lost answer."""
+    return not found.inhabited or (not state.attempts and all(_is_done(state, tool) for tool in wanted))
 
 
 def target_of(state: Toolset, wanted: Iterable[WantedTool]) -> tuple[ToolRef, ...]:
@@ -205,12 +214,18 @@ def target_of(state: Toolset, wanted: Iterable[WantedTool]) -> tuple[ToolRef, ..
     return tuple(state.tools[tool.name] for tool in wanted if tool.name in state.tools)
 
 
-def agents_with_work(state: Toolset, now: datetime, progress: Progress) -> tuple[str, ...]:
-    """Assistants with an open request, in the order of arrival, then those to look at again, then org-wide ones."""
-    asked = dict.fromkeys(r.agent_id for r in state.requests if r.agent_id is not None)
+def agents_of(state: Toolset, now: datetime, progress: Progress) -> tuple[str, ...]:
+    """The assistants that a plan looks at: the page, or all with work; then those found for an org-wide change."""
+    page = agents_with_work(state, now) if progress.page is None else progress.page
+    found = sorted(progress.org_wide.agents) if progress.org_wide else ()
+    return tuple(dict.fromkeys((*page, *found)))
+
+
+def agents_with_work(state: Toolset, now: datetime) -> tuple[str, ...]:
+    """Assistants with an open request, in the order of arrival, then those to look at again."""
+    asked = dict.fromkeys(agent_id for agent_id in state.open_requests if agent_id is not None)
     looks = dict.fromkeys(agent_id for agent_id, at in state.looks.items() if at <= now)
-    org_wide = dict.fromkeys(sorted(progress.org_wide.agents)) if progress.org_wide else {}
-    return tuple({**asked, **looks, **org_wide})
+    return tuple({**asked, **looks})
 
 
 class _Due:
@@ -234,30 +249,21 @@ def _wants_tools(state: Toolset, progress: Progress, due: _Due) -> bool:
     """Whether anybody waits for the org's tools: a save, an assistant to look at again, or a change to all of it."""
     looking = [at for at in state.looks.values() if not due.later(at)]
     org_wide = state.org_wide_through is not None and progress.org_wide is not None and progress.org_wide.inhabited
-    return bool(looking) or org_wide or any(r.agent_id is not None for r in state.requests)
+    return bool(looking) or org_wide or any(agent_id is not None for agent_id in state.open_requests)
 
 
 def _unreadable(state: Toolset, account: str) -> Iterable[Command]:
-    through = max((r.position for r in state.requests if r.agent_id is None), default=None)
-    if through is not None:
-        yield SettleFailed(None, None, None, account, (), (), UNREADABLE_CODE, through, None)
+    if unreadable := state.open_requests.get(None):
+        yield SettleFailed(None, None, None, account, (), (), UNREADABLE_CODE, unreadable[-1].position, None)
 
 
 def _all_closed(state: Toolset, account: str) -> Iterable[Command]:
-    for agent_id, requests in _by_agent(state).items():
+    for agent_id, requests in state.open_requests.items():
         asked = requests[-1].asked
-        assert isinstance(asked, SyncRequested)
-        yield SettleFailed(
-            agent_id, asked.assistant_id, asked.revision, account, (), (), CLOSED_CODE, requests[-1].position, None
-        )
-
-
-def _by_agent(state: Toolset) -> dict[str, list[Request]]:
-    grouped: dict[str, list[Request]] = {}
-    for request in state.requests:
-        if request.agent_id is not None:
-            grouped.setdefault(request.agent_id, []).append(request)
-    return grouped
+        if isinstance(asked, SyncRequested):
+            yield SettleFailed(
+                agent_id, asked.assistant_id, asked.revision, account, (), (), CLOSED_CODE, requests[-1].position, None
+            )
 
 
 def _lost_answers(state: Toolset, policy: Policy, progress: Progress, due: _Due) -> Iterable[ResolveAttempt]:
@@ -322,7 +328,7 @@ class _View:
 
     def assistant(self, assistant: Assistant) -> tuple[Step | None, Command | None]:
         """The next step for one assistant, or the decision that ends its requests, or neither (it waits)."""
-        requests = [r for r in self.state.requests if r.agent_id == assistant.agent_id]
+        requests = self.state.open_requests.get(assistant.agent_id, ())
         if assistant.removed:
             return None, self._failed(assistant, requests, (), REMOVED_CODE, look=False)
         subject = agent_subject(assistant.agent_id)
@@ -346,7 +352,7 @@ class _View:
         return None, self._settle(assistant, requests, target, seen)
 
     def _settle(
-        self, assistant: Assistant, requests: list[Request], target: tuple[ToolRef, ...], seen: Seen
+        self, assistant: Assistant, requests: tuple[Request, ...], target: tuple[ToolRef, ...], seen: Seen
     ) -> Command | None:
         lacking = [t for t in self.wanted if not is_current(self.state.tools.get(t.name), t)]
         if not lacking:
@@ -371,7 +377,7 @@ class _View:
         return failure.code if failure else NOT_YET_CODE
 
     def _given_up(
-        self, assistant: Assistant, requests: list[Request], code: str, target: tuple[ToolRef, ...] | None = None
+        self, assistant: Assistant, requests: tuple[Request, ...], code: str, target: tuple[ToolRef, ...] | None = None
     ) -> Command | None:
         """A failing outcome once the oldest request has waited too long; until then its time is a due time."""
         if not requests:
@@ -382,7 +388,7 @@ class _View:
         return self._failed(assistant, requests, assistant.linked if target is None else target, code, look=True)
 
     def _failed(
-        self, assistant: Assistant, requests: list[Request], target: tuple[ToolRef, ...], code: str, *, look: bool
+        self, assistant: Assistant, requests: tuple[Request, ...], target: tuple[ToolRef, ...], code: str, *, look: bool
     ) -> SettleFailed | None:
         if not requests:
             return None
@@ -411,7 +417,7 @@ def _differs(assistant: Assistant, target: tuple[ToolRef, ...]) -> bool:
     return assistant.failed or assistant.synced != target
 
 
-def _revision(assistant: Assistant, requests: list[Request]) -> int:
+def _revision(assistant: Assistant, requests: tuple[Request, ...]) -> int:
     """The newest revision that an outcome speaks of: that of its newest request, else what is known."""
     asked = requests[-1].asked if requests else None
     return asked.revision if isinstance(asked, SyncRequested) else assistant.revision

@@ -113,11 +113,17 @@ class Toolset:
     closed: bool = False
     tools: Mapping[str, ToolRef] = field(default_factory=dict)
     attempts: Mapping[UUID, Attempt] = field(default_factory=dict)
-    requests: tuple[Request, ...] = ()
+    open_requests: Mapping[str | None, tuple[Request, ...]] = field(default_factory=dict)
+    """By agent, in the order in which they arrived; unreadable ones under None."""
     org_wide_through: int | None = None
     org_wide_cause: str | None = None
     failures: Mapping[str, Failure] = field(default_factory=dict)
     looks: Mapping[str, datetime] = field(default_factory=dict)
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """All open requests in the order of their positions."""
+        return tuple(sorted((r for mine in self.open_requests.values() for r in mine), key=lambda r: r.position))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +177,7 @@ def _changes(state: Toolset, recorded: Recorded) -> dict[str, Any]:
         case SyncRequested():
             request = Request(recorded.position, recorded.recorded_at, event, recorded.traceparent)
             return {
-                "requests": (*state.requests, request),
+                "open_requests": _with_request(state, request),
                 "failures": _reset_by_save(state.failures, event.agent_id),
             }
         case ToolRegistrationStarted() | ToolUpdateStarted() | AssistantLinkStarted():
@@ -191,14 +197,14 @@ def _changes(state: Toolset, recorded: Recorded) -> dict[str, Any]:
             }
         case AssistantSynced():
             return {
-                "requests": _still_open(state, event.agent_id, event.settled_through),
+                "open_requests": _still_open(state, event.agent_id, event.settled_through),
                 "sequence": state.sequence if event.sequence is None else event.sequence,
                 "failures": _without(state.failures, agent_subject(event.agent_id)),
                 "looks": _without(state.looks, event.agent_id),
             }
         case AssistantSyncFailed():
             return {
-                "requests": _still_open(state, event.agent_id, event.settled_through),
+                "open_requests": _still_open(state, event.agent_id, event.settled_through),
                 "sequence": event.sequence,
                 "looks": _looks_after_failure(state, event),
             }
@@ -224,7 +230,7 @@ def _changes(state: Toolset, recorded: Recorded) -> dict[str, Any]:
             return {"closed": True, "org_wide_through": recorded.position}
         case RequestUnreadable():
             request = Request(recorded.position, recorded.recorded_at, event, recorded.traceparent)
-            return {"requests": (*state.requests, request)}
+            return {"open_requests": _with_request(state, request)}
         case AssistantDiverged(sequence=sequence):
             return {"sequence": sequence}
         case DriftDetected():
@@ -254,7 +260,7 @@ def _failed(state: Toolset, event: SyncAttemptFailed) -> dict[str, Any]:
     kind, _, agent_id = event.subject.partition(":")
     if kind == "agent" and event.retry_at is None:
         looks = _without(looks, agent_id)
-    elif kind == "agent" and event.retry_at is not None and all(r.agent_id != agent_id for r in state.requests):
+    elif kind == "agent" and event.retry_at is not None and agent_id not in state.open_requests:
         looks = _with(looks, agent_id, event.retry_at)  # no request keeps it in mind
     return {"attempts": attempts, "failures": _with(state.failures, event.subject, failure), "looks": looks}
 
@@ -272,8 +278,17 @@ def _reset_by_save(failures: Mapping[str, Failure], agent_id: str) -> Mapping[st
     return {subject: failure for subject, failure in failures.items() if not lifted(subject, failure)}
 
 
-def _still_open(state: Toolset, agent_id: str | None, through: int) -> tuple[Request, ...]:
-    return tuple(r for r in state.requests if r.agent_id != agent_id or r.position > through)
+def _with_request(state: Toolset, request: Request) -> Mapping[str | None, tuple[Request, ...]]:
+    before = state.open_requests.get(request.agent_id, ())
+    return {**state.open_requests, request.agent_id: (*before, request)}
+
+
+def _still_open(state: Toolset, agent_id: str | None, through: int) -> Mapping[str | None, tuple[Request, ...]]:
+    mine = state.open_requests.get(agent_id, ())
+    rest = tuple(request for request in mine if request.position > through)
+    if rest:
+        return {**state.open_requests, agent_id: rest}
+    return _without(state.open_requests, agent_id)
 
 
 def _with(mapping: Mapping[K, V], key: K, value: V) -> Mapping[K, V]:

@@ -13,13 +13,13 @@ from uuid import UUID
 import structlog
 
 from tool_sync import leases, telemetry
-from tool_sync.domain.steps import Progress, agents_with_work
+from tool_sync.domain.steps import agents_with_work
 from tool_sync.event_log import LogUnavailable, UnknownEvent
 from tool_sync.leases import Claim, Release
 from tool_sync.reconciler import rows
 from tool_sync.reconciler.context import Context
 from tool_sync.reconciler.load import Loaded, load_many
-from tool_sync.reconciler.run import Run
+from tool_sync.reconciler.run import PAGE_AGENTS, Run
 
 log = structlog.get_logger(__name__)
 
@@ -111,7 +111,7 @@ class Reconciler:
                     (org_id, agent_id)
                     for org_id, item in loaded.items()
                     if isinstance(item, Loaded)
-                    for agent_id in agents_with_work(item.state, now, Progress())
+                    for agent_id in agents_with_work(item.state, now)[:PAGE_AGENTS]
                 ],
             )
         except BaseException:

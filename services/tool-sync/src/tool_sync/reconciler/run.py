@@ -5,8 +5,12 @@ something above it is claimed once more. So any number of saves during a run bec
 """
 
 import asyncio
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from itertools import islice
+from typing import Final
 from uuid import UUID
 
 from opentelemetry.trace import Span, StatusCode
@@ -14,8 +18,18 @@ from opentelemetry.trace import Span, StatusCode
 from tool_sync import telemetry
 from tool_sync.domain.assistants import evolve_assistant
 from tool_sync.domain.decider import Command
-from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, SyncRequested, ToolsetEvent
-from tool_sync.domain.steps import OrgWide, Plan, Progress, Seen, Step, agents_with_work, next_steps, target_of
+from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, ToolsetEvent
+from tool_sync.domain.steps import (
+    OrgWide,
+    Plan,
+    Progress,
+    Seen,
+    Step,
+    agents_of,
+    agents_with_work,
+    next_steps,
+    target_of,
+)
 from tool_sync.domain.toolset import Assistant, Toolset
 from tool_sync.domain.wanted import WantedTool, wanted_for
 from tool_sync.leases import Claim, Release
@@ -26,7 +40,9 @@ from tool_sync.reconciler.fence import Fence
 from tool_sync.reconciler.load import Loaded
 from tool_sync.reconciler.writer import Writer
 
-ORG_WIDE_PAGE = 100
+PAGE_AGENTS: Final = 32
+"""Assistants with work that are looked at together: what a plan costs does not grow with what is open in the org."""
+ORG_WIDE_PAGE: Final = 100
 """Assistants that are taken up at a time for a change that concerns the whole org."""
 
 StepResult = tuple[Seen | None, tuple[Command, ...]]
@@ -49,6 +65,8 @@ class Run:
         self._holds_lease = holds_lease
         self._progress = Progress()
         self._taken_up: set[str] = set()
+        self._looked_at: set[str] = set()
+        self._next_due: datetime | None = None
         self._span = _start_span(context, claim.org_id, loaded.state)
         self._in_span = telemetry.context_of(self._span)
         self._writer = Writer(
@@ -61,6 +79,7 @@ class Run:
             traceparent=telemetry.traceparent_of(self._span),
         )
         self._fence = Fence(context, self._writer, holds_lease)
+        self._turn_page()
 
     async def execute(self) -> Release:
         """Do everything that is due; returns what to leave behind with the lease."""
@@ -70,7 +89,10 @@ class Run:
                 plan = await self._plan()
                 self._start(plan, tasks)
                 if not tasks:
-                    return Release(self._claim, self._writer.loaded_through, plan.next_due)
+                    self._next_due = _earlier(self._next_due, plan.next_due)
+                    if self._holds_lease() and self._turn_page():
+                        continue
+                    return Release(self._claim, self._writer.loaded_through, self._next_due)
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 await self._finish({task: tasks.pop(task) for task in done})
         except BaseException as error:
@@ -112,11 +134,21 @@ class Run:
 
     def _follow_up(self, state: Toolset, events: Sequence[ToolsetEvent]) -> Sequence[Command]:
         """The decisions that follow at once from a state: they go into the same append as what led there."""
-        return self._next(state, {**self._assistants, **_evolved(self._assistants, events)}).commands
+        return self._next(state, ChainMap(_evolved(self._assistants, events), self._assistants)).commands
 
     def _unknown_agents(self) -> list[str]:
-        due = agents_with_work(self._writer.state, self._context.clock.now(), self._progress)
+        due = agents_of(self._writer.state, self._context.clock.now(), self._progress)
         return [agent_id for agent_id in due if agent_id not in self._assistants]
+
+    def _turn_page(self) -> bool:
+        """Go on to the next assistants with work; False where this run has looked at all of them."""
+        due = agents_with_work(self._writer.state, self._context.clock.now())
+        page = tuple(islice((agent_id for agent_id in due if agent_id not in self._looked_at), PAGE_AGENTS))
+        self._looked_at.update(page)
+        self._progress = replace(self._progress, page=page, seen={})
+        for agent_id in self._assistants.keys() - set(page):
+            del self._assistants[agent_id]
+        return bool(page)
 
     def _start(self, plan: Plan, tasks: dict[asyncio.Task[StepResult], Step]) -> None:
         if not self._holds_lease():
@@ -163,6 +195,10 @@ class Run:
         self._progress = replace(self._progress, org_wide=OrgWide(target, frozenset(found), inhabited))
 
 
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    return other if one is None else one if other is None else min(one, other)
+
+
 def _evolved(assistants: Mapping[str, Assistant], events: Sequence[ToolsetEvent]) -> dict[str, Assistant]:
     """The rows that these events change."""
     changed: dict[str, Assistant] = {}
@@ -175,13 +211,14 @@ def _evolved(assistants: Mapping[str, Assistant], events: Sequence[ToolsetEvent]
 
 def _start_span(context: Context, org_id: UUID, state: Toolset) -> Span:
     """The span of a run: in the trace of the first save that it settles, linked to the others."""
-    traces = list(dict.fromkeys(r.traceparent for r in state.requests if r.traceparent))
-    agents = list(dict.fromkeys(r.asked.agent_id for r in state.requests if isinstance(r.asked, SyncRequested)))
+    requests = (request for mine in state.open_requests.values() for request in mine)
+    traces = list(dict.fromkeys(r.traceparent for r in islice(requests, telemetry.LINKS_MAX) if r.traceparent))
+    agents = [agent_id for agent_id in islice(state.open_requests, 16) if agent_id is not None]
     return context.telemetry.start(
         telemetry.SYNC_SPAN,
         traceparent=traces[0] if traces else None,
-        linked=traces[1 : telemetry.LINKS_MAX],
-        attributes={telemetry.ORG_ID: str(org_id), telemetry.AGENT_IDS: agents[:16]},
+        linked=traces[1:],
+        attributes={telemetry.ORG_ID: str(org_id), telemetry.AGENT_IDS: agents},
     )
 
 

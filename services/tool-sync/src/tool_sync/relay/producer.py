@@ -64,7 +64,8 @@ class OutcomeProducer:
         try:
             async with asyncio.timeout(self._send_seconds_max):
                 acknowledged = [
-                    await self._producer.send(self._topic, value=r.value, key=r.key, headers=list(r.headers)) for r in records
+                    await self._producer.send(self._topic, value=r.value, key=r.key, headers=list(r.headers))
+                    for r in records
                 ]
                 await asyncio.gather(*acknowledged)
         except (KafkaError, OSError, TimeoutError) as error:
