@@ -125,7 +125,9 @@ class Reconciler:
                 self._give_back(claim, SET_ASIDE_SECONDS)
                 continue
             run = Run(self._context, claim, org, assistants.get(claim.org_id, {}), self._holds(claim))
-            self._runs[claim.org_id] = telemetry.start_loop(self._run(claim, run), name=f"sync {claim.org_id}")
+            self._runs[claim.org_id] = asyncio.create_task(
+                self._run(claim, run), name=f"sync {claim.org_id}", context=run.in_span
+            )
 
     async def _run(self, claim: Claim, run: Run) -> None:
         try:

@@ -7,6 +7,7 @@ something above it is claimed once more. So any number of saves during a run bec
 import asyncio
 from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import Context as TaskContext
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -68,7 +69,6 @@ class Run:
         self._looked_at: set[str] = set()
         self._next_due: datetime | None = None
         self._span = _start_span(context, claim.org_id, loaded.state)
-        self._in_span = telemetry.context_of(self._span)
         self._writer = Writer(
             context,
             claim.org_id,
@@ -81,20 +81,32 @@ class Run:
         self._fence = Fence(context, self._writer, holds_lease)
         self._turn_page()
 
+    @property
+    def in_span(self) -> TaskContext:
+        """The context to execute in: the run's span is the current one."""
+        return telemetry.context_of(self._span)
+
     async def execute(self) -> Release:
         """Do everything that is due; returns what to leave behind with the lease."""
         tasks: dict[asyncio.Task[StepResult], Step] = {}
         try:
             while True:
                 plan = await self._plan()
-                self._start(plan, tasks)
-                if not tasks:
-                    self._next_due = _earlier(self._next_due, plan.next_due)
-                    if self._holds_lease() and self._turn_page():
-                        continue
+                steps = self._startable(plan, len(tasks))
+                self._progress = replace(
+                    self._progress, busy=frozenset(step.subject for step in (*tasks.values(), *steps))
+                )
+                if len(steps) == 1 and not tasks:  # mostly; then a task of its own would only cost
+                    await self._finish([(steps[0], await self._perform(steps[0]))])
+                    continue
+                tasks |= {asyncio.create_task(self._perform(step)): step for step in steps}
+                if tasks:
+                    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                    await self._finish([(tasks.pop(task), task.result()) for task in done])
+                    continue
+                self._next_due = _earlier(self._next_due, plan.next_due)
+                if not (self._holds_lease() and self._turn_page()):
                     return Release(self._claim, self._writer.loaded_through, self._next_due)
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                await self._finish({task: tasks.pop(task) for task in done})
         except BaseException as error:
             self._span.set_status(StatusCode.ERROR, type(error).__name__)
             for task in tasks:
@@ -150,29 +162,23 @@ class Run:
             del self._assistants[agent_id]
         return bool(page)
 
-    def _start(self, plan: Plan, tasks: dict[asyncio.Task[StepResult], Step]) -> None:
-        if not self._holds_lease():
-            return  # somebody else may have the org: send nothing more
-        room = self._context.limits.steps_per_org_max - len(tasks)
-        for step in plan.steps[: max(room, 0)]:
-            tasks[asyncio.create_task(self._perform(step), context=self._in_span)] = step
-        self._progress = replace(self._progress, busy=frozenset(step.subject for step in tasks.values()))
+    def _startable(self, plan: Plan, at_work: int) -> Sequence[Step]:
+        """The steps that there is room for; none where somebody else may have the org by now."""
+        room = self._context.limits.steps_per_org_max - at_work
+        return plan.steps[: max(room, 0)] if self._holds_lease() else ()
 
     async def _perform(self, step: Step) -> StepResult:
         async with self._context.calls:
             return await perform(self._fence, self._claim.org_id, step)
 
-    async def _finish(self, done: dict[asyncio.Task[StepResult], Step]) -> None:
+    async def _finish(self, done: Sequence[tuple[Step, StepResult]]) -> None:
         """Write down everything that has arrived, together with what follows from it."""
-        results = [task.result() for task in done]
-        ended = {step.subject for step in done.values()}
-        seen = dict(self._progress.seen)
-        for step, (item, _) in zip(done.values(), results, strict=True):
-            if item is not None:
-                seen[step.subject.partition(":")[2]] = item
-        self._progress = replace(self._progress, seen=seen, busy=self._progress.busy - ended)
-        commands = [command for _, commands in results for command in commands]
-        await self._writer.write(commands)
+        seen = {step.subject.partition(":")[2]: found for step, (found, _) in done if found is not None}
+        ended = {step.subject for step, _ in done}
+        self._progress = replace(self._progress, seen={**self._progress.seen, **seen}, busy=self._progress.busy - ended)
+        commands = [command for _, (_, commands) in done for command in commands]
+        if commands or seen:
+            await self._writer.write(commands, follow=bool(seen))
 
     def _learn(self, events: Sequence[ToolsetEvent]) -> None:
         self._assistants.update(_evolved(self._assistants, events))

@@ -27,6 +27,7 @@ CONFLICTS_MAX = 20
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     commands: Sequence[Command]
+    follow: bool
     written: asyncio.Future[tuple[ToolsetEvent, ...]]
 
 
@@ -60,13 +61,13 @@ class Writer:
         self._waiting: list[_Waiting] = []
         self._writing = False
 
-    async def write(self, commands: Sequence[Command]) -> tuple[ToolsetEvent, ...]:
+    async def write(self, commands: Sequence[Command], *, follow: bool = False) -> tuple[ToolsetEvent, ...]:
         """Decide and append; returns the events of these commands, () where the log shows that they are not wanted.
 
-        What follows at once from the new state (an outcome, mostly) goes into the same append. Raises what
-        ``EventLog.append`` raises.
+        With ``follow``, what follows at once from the new state (an outcome, mostly) goes into the same append. Raises
+        what ``EventLog.append`` raises.
         """
-        mine = _Waiting(commands, asyncio.get_running_loop().create_future())
+        mine = _Waiting(commands, follow, asyncio.get_running_loop().create_future())
         self._waiting.append(mine)
         if not self._writing:
             self._writing = True
@@ -126,21 +127,25 @@ class Writer:
 
     def _decide(self, batch: Sequence[_Waiting]) -> tuple[list[tuple[ToolsetEvent, ...]], tuple[ToolsetEvent, ...]]:
         """The events of each waiting command, and all events to append, those that follow from them included."""
-        state = self.state
+        state, behind = self.state, 0
         events: list[ToolsetEvent] = []
 
+        def caught_up() -> Toolset:
+            nonlocal state, behind
+            for event in events[behind:]:
+                state = evolve(state, Recorded(state.position, self._context.clock.now(), event))
+            behind = len(events)
+            return state
+
         def apply(commands: Sequence[Command]) -> tuple[ToolsetEvent, ...]:
-            nonlocal state
-            own: list[ToolsetEvent] = []
+            first = len(events)
             for command in commands:
-                for event in decide(state, command):
-                    state = evolve(state, Recorded(state.position, self._context.clock.now(), event))
-                    own.append(event)
-            events.extend(own)
-            return tuple(own)
+                events.extend(decide(caught_up(), command))
+            return tuple(events[first:])
 
         answers = [apply(waiting.commands) for waiting in batch]
-        apply(self._follow_up(state, events))
+        if any(waiting.follow for waiting in batch):
+            apply(self._follow_up(caught_up(), events))
         return answers, tuple(events)
 
     def _request(self, events: Sequence[ToolsetEvent]) -> AppendRequest:
