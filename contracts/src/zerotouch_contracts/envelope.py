@@ -17,8 +17,15 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from zerotouch_contracts.events import ASSISTANT_MESSAGES, OUTCOME_MESSAGES, AssistantMessage, OutcomeMessage
-from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES
+from zerotouch_contracts.events import (
+    ASSISTANT_MESSAGES,
+    OUTCOME_MESSAGES,
+    TOOL_CALL_MESSAGES,
+    AssistantMessage,
+    OutcomeMessage,
+    ToolCallMessage,
+)
+from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES, TOOL_CALLS
 
 CONTENT_TYPE: Final = b"application/json"
 SEQUENCE_DIGITS: Final = 20
@@ -28,9 +35,15 @@ VALUE_BYTES_MAX: Final = 256 * 1024
 SOURCE_ASSISTANT_API: Final = "/zerotouch/assistant-api"
 SOURCE_TOOL_SYNC: Final = "/zerotouch/tool-sync"
 
-_BY_TYPE: Final[Mapping[str, type[AssistantMessage | OutcomeMessage]]] = {
-    model.TYPE: model for model in (*ASSISTANT_MESSAGES, *OUTCOME_MESSAGES)
-}
+AnyMessage = AssistantMessage | OutcomeMessage | ToolCallMessage
+
+_SAID_BY: Final = (
+    (ASSISTANT_MESSAGES, SOURCE_ASSISTANT_API, ASSISTANTS),
+    (OUTCOME_MESSAGES, SOURCE_TOOL_SYNC, OUTCOMES),
+    (TOOL_CALL_MESSAGES, SOURCE_ASSISTANT_API, TOOL_CALLS),
+)
+_PLACES: Final = {model: (source.encode(), topic.name) for models, source, topic in _SAID_BY for model in models}
+_BY_TYPE: Final[Mapping[str, type[AnyMessage]]] = {model.TYPE: model for model in _PLACES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +91,7 @@ class UndecodableRecord(ValueError):
 
 
 def to_record(
-    message: AssistantMessage | OutcomeMessage,
+    message: AnyMessage,
     *,
     id: UUID | str,  # noqa: A002 - CloudEvents' own name
     time: datetime,
@@ -90,13 +103,13 @@ def to_record(
     ``id`` is the request id of an ``AssistantSaved`` and the stored event's id of an outcome: the same message has the
     same id however often it is sent. ``time`` is when it happened, with a time zone.
     """
-    is_outcome = isinstance(message, OUTCOME_MESSAGES)
+    source, topic = _PLACES[type(message)]
     headers = [
         ("content-type", CONTENT_TYPE),
         ("ce_specversion", b"1.0"),
         ("ce_id", str(id).encode()),
         ("ce_type", message.TYPE.encode()),
-        ("ce_source", (SOURCE_TOOL_SYNC if is_outcome else SOURCE_ASSISTANT_API).encode()),
+        ("ce_source", source),
         ("ce_time", _to_rfc3339(time).encode()),
         ("ce_orgid", str(message.org_id).encode()),
         ("log_id", str(log_id).encode()),
@@ -106,7 +119,7 @@ def to_record(
     if traceparent:
         headers.append(("traceparent", traceparent.encode()))
     return Record(
-        topic=(OUTCOMES if is_outcome else ASSISTANTS).name,
+        topic=topic,
         key=str(message.org_id).encode(),
         value=message.model_dump_json().encode(),
         headers=tuple(headers),
@@ -115,7 +128,7 @@ def to_record(
 
 def from_record(
     key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]]
-) -> tuple[AssistantMessage | OutcomeMessage, Attributes]:
+) -> tuple[AnyMessage, Attributes]:
     """The message and attributes of a record.
 
     Raises :class:`UndecodableRecord` for everything that is not exactly a message of ours: a tombstone, another content

@@ -1,6 +1,7 @@
 """The messages on Kafka.
 
-``assistants.v1`` holds what assistant-api says, ``tool-sync.outcomes.v1`` what tool-sync says. Schemas only grow: a new
+``assistants.v1`` holds what assistant-api says, ``tool-sync.outcomes.v1`` what tool-sync says, ``tool-calls.v1`` that
+tool calls were handled. Schemas only grow: a new
 field is optional with a default, no field is removed, renamed or narrowed, and a reader ignores what it does not
 know.
 
@@ -149,8 +150,21 @@ class AssistantDiverged(Message):
     code: Code = ErrorCode.ASSISTANT_OUTDATED.value
 
 
+class ToolCallHandled(Message):
+    """A call of a tool was answered. Who called, and what was said, is nowhere but in the clinic's own rows."""
+
+    TYPE: ClassVar[str] = "zerotouch.ToolCallHandled.v1"
+    tool: ToolName
+    definition_version: Annotated[int, Field(ge=1)] | None
+    code: Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[a-z][a-z_]*$")]
+    """What became of it. Open; now ``booked``, ``cancelled``, ``rescheduled`` and the names of refusals."""
+    duration_ms: Annotated[int, Field(ge=0)]
+
+
 AssistantMessage = OrganizationSaved | OrganizationDeleted | AssistantSaved | AssistantDeleted
 OutcomeMessage = ToolsSynced | ToolSyncFailed | AssistantDiverged
+
+ToolCallMessage = ToolCallHandled
 
 ASSISTANT_MESSAGES: Final[tuple[type[AssistantMessage], ...]] = (
     OrganizationSaved,
@@ -159,3 +173,4 @@ ASSISTANT_MESSAGES: Final[tuple[type[AssistantMessage], ...]] = (
     AssistantDeleted,
 )
 OUTCOME_MESSAGES: Final[tuple[type[OutcomeMessage], ...]] = (ToolsSynced, ToolSyncFailed, AssistantDiverged)
+TOOL_CALL_MESSAGES: Final[tuple[type[ToolCallMessage], ...]] = (ToolCallHandled,)

@@ -64,6 +64,26 @@ class BookClinicAppointment(ToolArguments):
     )
 
 
+PatientPhone = Annotated[str, StringConstraints(max_length=40), Storable, AfterValidator(_phone)]
+Time = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+
+
+class CancelAppointment(ToolArguments):
+    """The arguments of ``cancelAppointment``: who calls, and the day of the appointment."""
+
+    patient_phone: PatientPhone = Field(description="Phone number that the appointment was booked with.")
+    appointment_date: dt.date = Field(description="Day of the appointment to cancel, as YYYY-MM-DD.")
+
+
+class RescheduleAppointment(ToolArguments):
+    """The arguments of ``rescheduleAppointment``: who calls, the day of the appointment, and its new time."""
+
+    patient_phone: PatientPhone = Field(description="Phone number that the appointment was booked with.")
+    appointment_date: dt.date = Field(description="Day of the appointment to move, as YYYY-MM-DD.")
+    new_date: dt.date = Field(description="New day in the clinic's time zone, as YYYY-MM-DD.")
+    new_time: Time = Field(description="New start in the clinic's time zone, 24-hour clock, as HH:MM.")
+
+
 @cache
 def _parameters_schema(arguments: type[ToolArguments]) -> Mapping[str, Any]:
     schema = arguments.model_json_schema(by_alias=True)
@@ -159,5 +179,32 @@ BOOK_CLINIC_APPOINTMENT: Final = ToolDefinition(
     timeout_seconds=20,
 )
 
+CANCEL_APPOINTMENT: Final = ToolDefinition(
+    name="cancelAppointment",
+    version=1,
+    description=(
+        "Cancels an appointment at this clinic. Use it once the caller has named the phone number that it was booked"
+        " with and its day, and has agreed to cancel it."
+    ),
+    arguments=CancelAppointment,
+    asynchronous=False,
+    timeout_seconds=20,
+)
+
+RESCHEDULE_APPOINTMENT: Final = ToolDefinition(
+    name="rescheduleAppointment",
+    version=1,
+    description=(
+        "Moves an appointment at this clinic to another time. Use it once the caller has named the phone number that it"
+        " was booked with, its day, and the new day and time, and has agreed to them."
+    ),
+    arguments=RescheduleAppointment,
+    asynchronous=False,
+    timeout_seconds=20,
+)
+
 DEFINITIONS: Final[tuple[ToolDefinition, ...]] = (BOOK_CLINIC_APPOINTMENT,)
 """The newest version of every tool that is registered with Vapi."""
+
+ANSWERED: Final[tuple[ToolDefinition, ...]] = (BOOK_CLINIC_APPOINTMENT, CANCEL_APPOINTMENT, RESCHEDULE_APPOINTMENT)
+"""Every version of every tool whose calls are answered; one stays as long as a tool of it can be registered."""

@@ -3,8 +3,8 @@
 - Created by deploy, never by a client: a missing topic is an error, not something to make on the way.
 - The key of every record is the org id in lower-case text form, so one org's records keep their order.
 - The number of partitions is fixed at creation: changing it would move keys and break that order.
-- Infinite retention and never compacted: a subscriber can rebuild from the topic, and a late duplicate of a zombie
-  relay must not replace a newer record.
+- Infinite retention (but for tool calls) and never compacted: a subscriber can rebuild from the topic, and a late
+  duplicate of a zombie relay must not replace a newer record.
 """
 
 from dataclasses import dataclass, field
@@ -30,4 +30,9 @@ ASSISTANTS: Final = Topic("assistants.v1", configs=dict(_KEEP_FOR_EVER))
 OUTCOMES: Final = Topic("tool-sync.outcomes.v1", configs=dict(_KEEP_FOR_EVER))
 """What tool-sync says: the outcome of every save, and every later change that no save asked for."""
 
-TOPICS: Final[tuple[Topic, ...]] = (ASSISTANTS, OUTCOMES)
+TOOL_CALLS: Final = Topic(
+    "tool-calls.v1", configs={"retention.ms": str(7 * 24 * 3600 * 1000), "cleanup.policy": "delete"}
+)
+"""That a call of a tool was handled, without its content; kept for 7 days."""
+
+TOPICS: Final[tuple[Topic, ...]] = (ASSISTANTS, OUTCOMES, TOOL_CALLS)

@@ -12,14 +12,12 @@ from aiokafka import ConsumerRecord
 from tool_sync.domain import events
 from tool_sync.event_log import AppendRequest, Meta, NewEvent, event_id, org_stream
 from tool_sync.telemetry import trace_id_of, valid_traceparent
-from zerotouch_contracts.envelope import SOURCE_ASSISTANT_API, Attributes, UndecodableRecord, from_record
+from zerotouch_contracts.envelope import SOURCE_ASSISTANT_API, AnyMessage, Attributes, UndecodableRecord, from_record
 from zerotouch_contracts.events import (
     AssistantDeleted,
-    AssistantMessage,
     AssistantSaved,
     OrganizationDeleted,
     OrganizationSaved,
-    OutcomeMessage,
 )
 
 Record: TypeAlias = ConsumerRecord[Any, Any]
@@ -73,7 +71,7 @@ def as_poison(readable: Readable, reason: str, service_version: str) -> Poison:
     return Poison(readable.record, readable.traceparent, reason, org_id, request)
 
 
-def _event_of(message: AssistantMessage | OutcomeMessage, traceparent: str | None) -> events.OrgEvent | None:
+def _event_of(message: AnyMessage, traceparent: str | None) -> events.OrgEvent | None:
     match message:
         case OrganizationSaved(revision=1):
             return events.OrgRegistered(tier=message.tier)
