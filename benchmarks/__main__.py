@@ -13,18 +13,24 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
+import aiohttp
 import uvloop
+from aiokafka.errors import KafkaError
 from rich.console import Console
 
 from benchmarks import append, burst, long_org, memory, rows, single_sync, sync_throughput
 from benchmarks.errors import NotMeasured
 from benchmarks.rows import Row
 from benchmarks.world import World, standing
+from devstack.databases import MigrationFailed
 from devstack.process import StartFailed
 
 OUT = Path(__file__).parent / "out"
 ROUNDS = 3
 SAVES = 10_000
+SECONDS_MAX = 19 * 60.0
+"""What is not measured by then is not measured."""
+FAILURES = (NotMeasured, StartFailed, MigrationFailed, TimeoutError, OSError, KafkaError, aiohttp.ClientError)
 
 
 def _say(text: str) -> None:
@@ -58,10 +64,11 @@ async def run(options: argparse.Namespace) -> int:
                     continue
                 _say(f"{name} …")
                 try:
-                    measured += await measure(world)
-                except (NotMeasured, StartFailed) as error:
+                    async with asyncio.timeout(started + SECONDS_MAX - time.monotonic()):
+                        measured += await measure(world)
+                except FAILURES as error:
                     failed = True
-                    _say(f"{name}: NOT MEASURED: {error}")
+                    _say(f"{name}: NOT MEASURED: {type(error).__name__}: {error}; {logs} may say more")
     rows.show(measured, Console(width=max(140, Console().width)))
     if options.only is None or options.write:
         rows.write(measured, options.out)

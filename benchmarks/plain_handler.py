@@ -3,11 +3,12 @@
     record → POST /tool, GET /assistant, PATCH /assistant → one row → one outcome
 
 A task per record, at most 1,000 at once; offsets are committed by the client's timer. No log, no fence, no look for
-duplicates, no retry, no order: a crash loses what was in flight, a repeated record makes a second tool. It has the same
-HTTP client, event loop, tracing and pool size as tool-sync, and one span per record, call and sent outcome.
+duplicates, no retry, no order: a crash loses what was in flight, a repeated record makes a second tool. HTTP client,
+event loop, garbage collector, tracing and pool size are as in tool-sync, with one span per record, call and outcome.
 """
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -23,6 +24,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from opentelemetry.trace import SpanKind
 
 from tool_sync import telemetry
+from tool_sync.cli.run import GARBAGE_ALLOCATIONS
 from tool_sync.telemetry import Telemetry
 from tool_sync.vapi.client import VapiClient, make_transport
 from zerotouch_contracts.envelope import Attributes, from_record, to_record
@@ -201,6 +203,14 @@ async def main() -> None:
         await tracing.shutdown()
 
 
+def tune_garbage_collection() -> None:
+    """As `tool-sync run` does it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_ALLOCATIONS, 20, 100)
+
+
 if __name__ == "__main__":
+    tune_garbage_collection()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         sys.exit(runner.run(main()))

@@ -46,7 +46,7 @@ async def one_round(world: World, side: Side, count: int, say: Say) -> float:
             own = proc.cpu_seconds(child.pid) - own_before
             shares = world.shares(before, **{side.name: own})
             rate = count / (arrived[-1][0] - started)
-            say(f"  {side.name}: {rate:,.0f} syncs/s; CPU {shares}; peak {proc.peak_memory_mb(child.pid):.0f} MB")
+            say(f"  {side.name}: {rate:,.0f} syncs/s, {own / count * 1000:.2f} ms of its CPU each; CPU {shares}")
             say(f"  Vapi was asked: {await world.vapi_requests()}")
         outcomes.check_all_synced((record for _, record in arrived), (save.message.request_id for save in work))
         return rate

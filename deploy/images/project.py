@@ -5,7 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +72,9 @@ class Project:
         """Runs Python code in a service's container and returns what it printed."""
         return run([*self._docker, "exec", self.inspect(service)["Id"], "python", "-c", code])
 
-    def stop(self) -> None:
-        """Stops every container with its signal and its grace period."""
-        run([*self._compose, "stop"])
+    def stop(self, services: Iterable[str]) -> None:
+        """Stops the containers of these services, each with its signal and its grace period."""
+        run([*self._compose, "stop", *services])
 
     def down(self) -> None:
         """Removes containers, networks and volumes."""

@@ -130,7 +130,7 @@ class Settings(BaseSettings):
     poll_seconds_max: PositiveFloat = 0.5
     snapshot_after_events: PositiveInt = 20
     # Steps that talk to Vapi at once. More only wait for this process' CPU, and then miss the send window.
-    vapi_calls_in_flight_max: PositiveInt = 256
+    vapi_calls_in_flight_max: PositiveInt = 512
 
     # PostgreSQL, starting, and readiness.
     database_pool_max: PositiveInt = 10

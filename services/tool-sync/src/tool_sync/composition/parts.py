@@ -1,6 +1,6 @@
 """Builds the parts of the process and passes each what it needs; none of them is started here."""
 
-import asyncio
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -14,6 +14,7 @@ from tool_sync.liveness import Health
 from tool_sync.readiness import database_problem
 from tool_sync.reconciler.context import Context, Limits
 from tool_sync.reconciler.loop import Reconciler
+from tool_sync.reconciler.places import Places
 from tool_sync.relay import Relay
 from tool_sync.settings import Settings
 from tool_sync.subscriber import Subscriber
@@ -66,7 +67,12 @@ def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> P
         limits=_limits(settings),
         telemetry=tracing,
         service_version=SERVICE_VERSION,
-        calls=asyncio.Semaphore(settings.vapi_calls_in_flight_max),
+        places=Places(
+            settings.vapi_calls_in_flight_max,
+            # Well within the window: by then the loop is behind.
+            slow_seconds=settings.send_window_seconds * 0.4,
+            monotonic=time.monotonic,
+        ),
     )
     intake = Intake(settings, event_log, pool, tracing, SERVICE_VERSION)
     parts = Parts(

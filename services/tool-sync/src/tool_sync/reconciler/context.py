@@ -1,6 +1,5 @@
 """What every part of the reconciler is given: settings, ports, and where time, ids and chance come from."""
 
-import asyncio
 import random
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from tool_sync.blueprint import Blueprint
 from tool_sync.db import Pool
 from tool_sync.domain.steps import Policy
 from tool_sync.event_log import EventLog
+from tool_sync.reconciler.places import Places
 from tool_sync.telemetry import Telemetry
 from tool_sync.vapi.client import VapiClient
 
@@ -64,8 +64,8 @@ class Context:
     limits: Limits
     telemetry: Telemetry
     service_version: str
-    calls: asyncio.Semaphore
-    """A place for every exchange with Vapi, taken before a write is announced: what waits here has promised nothing."""
+    places: Places
+    """For exchanges with Vapi, taken before a write is announced: what waits for one has promised nothing."""
     clock: Clock = field(default_factory=Clock)
     new_id: Callable[[], UUID] = uuid4
     jitter: Callable[[], float] = random.random

@@ -168,7 +168,7 @@ class Run:
         return plan.steps[: max(room, 0)] if self._holds_lease() else ()
 
     async def _perform(self, step: Step) -> StepResult:
-        async with self._context.calls:
+        async with self._context.places:
             return await perform(self._fence, self._claim.org_id, step)
 
     async def _finish(self, done: Sequence[tuple[Step, StepResult]]) -> None:

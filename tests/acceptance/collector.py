@@ -1,0 +1,96 @@
+"""A collector of spans for tests: the part of OTLP over HTTP that the services' exporters speak.
+
+It serves in a thread of its own, because the tests' event loop stands still between two tests.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectedSpan:
+    """A span as it was exported; ids in hexadecimal, `parent_id` empty for a root, `raw` its protobuf bytes."""
+
+    service: str
+    name: str
+    trace_id: str
+    span_id: str
+    parent_id: str
+    kind: int
+    raw: bytes
+
+
+class Collector:
+    """Keeps every exported span, in the order of arrival. Field: endpoint (a base URL)."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+        self._spans: list[CollectedSpan] = []
+        self._lock = threading.Lock()
+
+    def take(self, body: bytes) -> None:
+        """Decode one export request and keep its spans; raises `DecodeError` for anything else."""
+        found = list(_spans_of(ExportTraceServiceRequest.FromString(body)))
+        with self._lock:
+            self._spans += found
+
+    def spans(self, trace_id: str | None = None) -> list[CollectedSpan]:
+        """All spans so far, or those of one trace."""
+        with self._lock:
+            return [span for span in self._spans if trace_id in (None, span.trace_id)]
+
+
+@contextmanager
+def collecting() -> Iterator[Collector]:
+    """Lends a collector on a free port of the loopback interface."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            assert self.path == "/v1/traces", self.path
+            assert self.headers["content-type"] == "application/x-protobuf", self.headers["content-type"]
+            collector.take(body)
+            answer = ExportTraceServiceResponse().SerializeToString()
+            self.send_response(200)
+            self.send_header("content-type", "application/x-protobuf")
+            self.send_header("content-length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class' name
+            """Requests are no news; the spans are looked at."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    collector = Collector(f"http://127.0.0.1:{server.server_address[1]}")
+    thread = threading.Thread(target=server.serve_forever, name="collector", daemon=True)
+    thread.start()
+    try:
+        yield collector
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _spans_of(request: ExportTraceServiceRequest) -> Iterator[CollectedSpan]:
+    for resource in request.resource_spans:
+        attributes = {item.key: item.value.string_value for item in resource.resource.attributes}
+        for scope in resource.scope_spans:
+            for span in scope.spans:
+                yield CollectedSpan(
+                    service=attributes["service.name"],
+                    name=span.name,
+                    trace_id=span.trace_id.hex(),
+                    span_id=span.span_id.hex(),
+                    parent_id=span.parent_span_id.hex(),
+                    kind=int(span.kind),
+                    raw=span.SerializeToString(),
+                )

@@ -1,0 +1,193 @@
+"""The command as an operator starts it: a process of its own, told by its environment, ended by a signal."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import httpx
+
+from devstack.databases import DatabaseUrls, TestDatabases
+from devstack.ports import free_port
+from devstack.sandbox import Sandbox
+
+from .harness import AUDIENCE, ISSUER, NOBODY_LISTENS, PUBLIC_KEY, eventually, token
+
+
+def _environment(urls: DatabaseUrls, sandbox: Sandbox, **changes: str) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": urls.service,
+        "KAFKA_BOOTSTRAP_SERVERS": NOBODY_LISTENS,
+        "INSTALLATION_ID": str(uuid4()),
+        "VAPI_BASE_URL": sandbox.url,
+        "VAPI_API_KEY": sandbox.api_key,
+        "JWT_PUBLIC_KEY": PUBLIC_KEY,
+        "JWT_ISSUER": ISSUER,
+        "JWT_AUDIENCE": AUDIENCE,
+        "PORT": str(free_port()),
+        **changes,
+    }
+
+
+async def _start(environment: dict[str, str], *arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "assistant_api",
+        *arguments,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+
+
+async def _end(process: asyncio.subprocess.Process, within_seconds: float = 30) -> str:
+    """What a process printed, once it has ended by itself."""
+    async with asyncio.timeout(within_seconds):
+        output, _ = await process.communicate()
+    return output.decode()
+
+
+@asynccontextmanager
+async def _running(environment: dict[str, str]) -> AsyncIterator[tuple[asyncio.subprocess.Process, httpx.AsyncClient]]:
+    process = await _start(environment, "run")
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{environment['PORT']}") as http:
+
+            async def lives() -> bool:
+                assert process.returncode is None
+                try:
+                    return (await http.get("/livez")).status_code == 200
+                except httpx.TransportError:
+                    return False
+
+            await eventually(lives, within_seconds=20)
+            yield process, http
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+async def test_missing_and_wrong_settings_are_all_listed_and_secrets_are_masked() -> None:
+    secret = "postgres-password-4711"
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": f"mysql://u:{secret}@h/d",
+        "PORT": "high",
+        "VAPI_API_KEY": secret,
+    }
+
+    process = await _start(environment, "run")
+    output = await _end(process)
+
+    assert process.returncode == 2
+    for name in (
+        "DATABASE_URL",
+        "KAFKA_BOOTSTRAP_SERVERS",
+        "INSTALLATION_ID",
+        "VAPI_BASE_URL",
+        "JWT_PUBLIC_KEY",
+        "JWT_ISSUER",
+        "JWT_AUDIENCE",
+        "PORT",
+    ):
+        assert f"\n  {name}: " in output
+    assert "'high'" in output
+    assert secret not in output
+    assert "Traceback" not in output
+
+
+async def test_sigterm_ends_the_process_within_five_seconds_and_its_log_is_json(
+    assistant_api_db: DatabaseUrls, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    log_file = tmp_path / "logs" / "app.log"
+    environment = _environment(assistant_api_db, sandbox, LOG_FILE=str(log_file))
+    async with _running(environment) as (process, http):
+        headers = {"Authorization": f"Bearer {token()}"}
+
+        async def made() -> httpx.Response | None:
+            answer = await http.post("/api/organizations", content=b'{"name": "Clinic"}', headers=headers)
+            return answer if answer.status_code == 201 else None
+
+        org_id = (await eventually(made)).json()["id"]
+        saved = await http.post("/api/agents", json={"name": "A", "id": "a", "orgId": org_id}, headers=headers)
+        assert saved.status_code == 200
+        reasons = (await http.get("/readyz")).json()["reasons"]
+        assert NOBODY_LISTENS in reasons["kafka"]
+
+        started = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        await _end(process, within_seconds=8)
+
+        assert time.monotonic() - started < 5
+        assert process.returncode == 0
+    events = [json.loads(line) for line in log_file.read_text().splitlines()]
+    [arrival] = [event for event in events if event["event"] == "Auto-syncing tools for assistant"]
+    assert (arrival["agent_id"], arrival["org_id"], arrival["trace_id"]) == ("a", org_id, saved.json()["traceId"])
+    assert arrival["request_id"] == saved.json()["requestId"]
+    assert sandbox.api_key not in log_file.read_text()
+
+
+async def test_it_waits_for_a_database_and_says_so(assistant_api_db: DatabaseUrls, sandbox: Sandbox) -> None:
+    environment = _environment(
+        assistant_api_db, sandbox, DATABASE_URL=f"postgresql://u:hidden-password@127.0.0.1:{free_port()}/d"
+    )
+    async with _running(environment) as (_, http):
+
+        async def reason() -> str | None:
+            reasons: dict[str, str] = (await http.get("/readyz")).json()["reasons"]
+            return reasons["database"] if "refused" in reasons["database"].lower() else None
+
+        assert "hidden-password" not in await eventually(reason)
+        answer = await http.post(
+            "/api/organizations", json={"name": "A"}, headers={"Authorization": f"Bearer {token()}"}
+        )
+        assert (answer.status_code, answer.json()["code"]) == (503, "TS-910")
+
+
+async def test_a_database_of_another_installation_is_refused(assistant_api_db: DatabaseUrls, sandbox: Sandbox) -> None:
+    owner = await asyncpg.connect(assistant_api_db.owner)
+    await owner.execute("INSERT INTO installation (installation_id) VALUES (gen_random_uuid())")
+    await owner.close()
+
+    process = await _start(_environment(assistant_api_db, sandbox), "run")
+    output = await _end(process)
+
+    assert process.returncode == 3
+    assert "belongs to installation" in output
+
+
+async def test_migrating_twice_and_two_databases_at_once_is_safe(postgres: TestDatabases) -> None:
+    databases = [await postgres.create_empty_database("assistant_api") for _ in range(2)]
+
+    async def migrate(url: str) -> tuple[int | None, str]:
+        process = await _start({"PATH": os.environ["PATH"], "MIGRATE_DATABASE_URL": url}, "migrate")
+        return process.returncode, await _end(process)
+
+    results = await asyncio.gather(*(migrate(database.owner) for database in databases * 2))
+
+    connections = [await asyncpg.connect(database.service) for database in databases]
+    assert [await connection.fetchval("SELECT count(*) FROM agents") for connection in connections] == [0, 0], results
+    for connection in connections:
+        await connection.close()
+    for database in databases:
+        await postgres.drop(database)
+
+
+async def test_a_migration_that_cannot_connect_says_so(assistant_api_db: DatabaseUrls) -> None:
+    url = f"postgresql://u:hidden-password@127.0.0.1:{free_port()}/d"
+    process = await _start({"PATH": os.environ["PATH"], "MIGRATE_DATABASE_URL": url}, "migrate")
+    output = await _end(process)
+
+    assert process.returncode == 1
+    assert "the migration failed" in output
+    assert "hidden-password" not in output

@@ -1,0 +1,100 @@
+"""Which bytes of Vapi's document a save decides."""
+
+from typing import Any
+from uuid import UUID
+
+from assistant_api.document import Mark, Spoken, changes, creation
+from assistant_api.prompt import BEGIN, END
+
+BLOCK = f"{BEGIN}\ntools\n{END}"
+DEFAULT = {"provider": "openai", "model": "gpt-4o"}
+MARK = Mark(UUID(int=1), UUID(int=2), "a")
+NOTHING = Spoken("Reception", None, None, None, None)
+
+
+def _spoken(**values: Any) -> Spoken:
+    fields = {"name": "Reception", "system_prompt": None, "first_message": None, "voice": None, "model": None}
+    return Spoken(**{**fields, **values})
+
+
+def _document(**model: Any) -> dict[str, Any]:
+    return {
+        "id": "x",
+        "name": "Reception",
+        "model": {**DEFAULT, "messages": [{"role": "system", "content": f"Words.\n\n{BLOCK}"}], **model},
+        "unknown": {"kept": [1, None]},
+    }
+
+
+def test_what_is_there_already_is_no_change() -> None:
+    assert changes(_document(), _spoken(system_prompt="Words."), BLOCK, DEFAULT) == {}
+    assert changes(_document(), NOTHING, BLOCK, DEFAULT) == {}
+
+
+def test_a_change_of_the_prompt_sends_the_whole_model_and_nothing_else() -> None:
+    current = _document(temperature=0.5, toolIds=["t1"], toolRefs=[{"toolId": "t2", "version": "v1"}])
+
+    change = changes(current, _spoken(system_prompt="Other."), BLOCK, DEFAULT)
+
+    assert set(change) == {"model"}
+    assert change["model"] == {
+        **current["model"],
+        "messages": [{"role": "system", "content": f"Other.\n\n{BLOCK}"}],
+    }
+
+
+def test_a_rows_model_cannot_set_links_or_messages() -> None:
+    model = {"provider": "anthropic", "model": "claude", "toolIds": ["evil"], "messages": [], "tools": []}
+
+    change = changes(_document(toolIds=["t1"]), _spoken(model=model), BLOCK, DEFAULT)
+
+    assert change["model"]["toolIds"] == ["t1"]
+    assert "tools" not in change["model"]
+    assert len(change["model"]["messages"]) == 1
+    assert change["model"]["provider"] == "anthropic"
+
+
+def test_the_marked_system_message_is_ours_also_where_it_is_not_the_first() -> None:
+    messages = [
+        {"role": "system", "content": "Somebody's"},
+        {"role": "assistant", "content": "Hi"},
+        {"role": "system", "content": f"Ours\n\n{BLOCK}", "extra": 1},
+    ]
+
+    change = changes(_document(messages=messages), _spoken(system_prompt="New"), BLOCK, DEFAULT)
+
+    assert change["model"]["messages"] == [*messages[:2], {**messages[2], "content": f"New\n\n{BLOCK}"}]
+
+
+def test_a_model_without_a_system_message_gets_one_on_top() -> None:
+    change = changes(_document(messages=[{"role": "user", "content": "Hi"}]), NOTHING, BLOCK, DEFAULT)
+    assert change["model"]["messages"] == [{"role": "system", "content": BLOCK}, {"role": "user", "content": "Hi"}]
+
+
+def test_an_assistant_without_a_model_gets_the_default() -> None:
+    change = changes({"name": "Reception"}, NOTHING, BLOCK, DEFAULT)
+    assert change["model"] == {**DEFAULT, "messages": [{"role": "system", "content": BLOCK}]}
+
+
+def test_defaults_that_vapi_added_to_a_voice_are_no_difference() -> None:
+    voice = {"provider": "11labs", "voiceId": "sarah"}
+    current = {**_document(), "voice": {**voice, "stability": 0.5}}
+    assert changes(current, _spoken(voice=voice), BLOCK, DEFAULT) == {}
+    assert changes(current, _spoken(voice={**voice, "voiceId": "x"}), BLOCK, DEFAULT) == {
+        "voice": {**voice, "voiceId": "x"}
+    }
+
+
+def test_a_new_assistant_carries_its_mark() -> None:
+    body = creation(_spoken(first_message="Hello"), BLOCK, MARK, DEFAULT)
+    assert body["firstMessage"] == "Hello"
+    assert MARK.fits(body)
+    assert not MARK.contradicts(body)
+
+
+def test_a_mark_contradicts_only_what_it_names() -> None:
+    assert not MARK.contradicts({"metadata": {"other": "x"}})
+    assert not MARK.contradicts({})
+    assert MARK.contradicts({"metadata": {"agent_id": "b"}})
+    assert MARK.contradicts({"metadata": {"organization_id": 7}})
+    assert not MARK.fits({"metadata": {"agent_id": "a"}})

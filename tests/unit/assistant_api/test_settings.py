@@ -1,0 +1,98 @@
+"""Settings: what is wrong is said at once, and nothing secret with it."""
+
+import os
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from pydantic import ValidationError
+
+from assistant_api.migrate import with_sslmode
+from assistant_api.settings import Settings, problems_of
+
+KEY = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+GOOD = {
+    "DATABASE_URL": "postgresql://u:secret-1@h:5432/d",
+    "KAFKA_BOOTSTRAP_SERVERS": "h:9092",
+    "INSTALLATION_ID": "5a4db0c5-0000-4000-8000-000000000001",
+    "VAPI_BASE_URL": "https://vapi.test/",
+    "VAPI_API_KEY": "secret-2",
+    "JWT_PUBLIC_KEY": KEY,
+    "JWT_ISSUER": "i",
+    "JWT_AUDIENCE": "a",
+}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment with good settings."""
+    for name, value in GOOD.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def _problems() -> list[str]:
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    return problems_of(caught.value, os.environ, Settings)
+
+
+def test_good_settings_are_taken(environment: pytest.MonkeyPatch) -> None:
+    settings = Settings()
+    assert settings.vapi_base_url == "https://vapi.test"
+    assert (settings.port, settings.host, settings.vapi_account) == (3001, "127.0.0.1", "platform")
+    assert "secret" not in repr(settings)
+
+
+def test_every_missing_setting_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in GOOD:
+        monkeypatch.delenv(name, raising=False)
+    assert _problems() == [f"{name}: is missing" for name in GOOD]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("DATABASE_URL", "secret-3", "********"),
+        ("INSTALLATION_ID", "seven", "'seven'"),
+        ("VAPI_BASE_URL", "vapi.test", "'vapi.test'"),
+        ("PORT", "0", "'0'"),
+        ("VAPI_ACCOUNT", "a b", "'a b'"),
+    ],
+)
+def test_a_wrong_value_is_named_and_shown_unless_it_is_secret(
+    environment: pytest.MonkeyPatch, name: str, value: str, shown: str
+) -> None:
+    environment.setenv(name, value)
+    [problem] = _problems()
+    assert problem.startswith(f"{name}: ")
+    assert shown in problem
+    assert "secret" not in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("JWT_PUBLIC_KEY", "no key"),
+        ("JWT_ALGORITHM", "RS256"),
+        ("SETTLE_SECONDS", "5"),
+        ("LEASE_SECONDS", "5"),
+        ("PROVISION_RESERVED_FOR_SAVES", "200"),
+    ],
+)
+def test_settings_that_do_not_fit_together_are_refused(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
+    environment.setenv(name, value)
+    [problem] = _problems()
+    assert name in problem
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql://h/d", "postgresql://h/d?sslmode=require"),
+        ("postgresql://h/d?sslmode=prefer", "postgresql://h/d?sslmode=require"),
+        ("postgresql://h/d?sslmode=verify-full&x=1", "postgresql://h/d?sslmode=verify-full&x=1"),
+    ],
+)
+def test_a_given_sslmode_stays(url: str, expected: str) -> None:
+    assert with_sslmode(url, "require") == expected
