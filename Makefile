@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 READY := .venv/.ready
 SOURCES := contracts/src services/assistant-api/src services/tool-sync/src services/vapi-sandbox/src deploy/devstack/src
-TYPED := $(SOURCES) tests $(if $(wildcard benchmarks/*.py),benchmarks)
+TYPED := $(SOURCES) tests benchmarks deploy/images deploy/compose
 STYLED := contracts services deploy tests benchmarks
 
 .PHONY: help setup demo up down token test check bench lock images images-test clean
@@ -42,6 +42,7 @@ check: $(READY) ## lint, format, types, import rules and the unit tests
 	$(BIN)/ruff format --check $(STYLED)
 	$(BIN)/mypy $(TYPED)
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m zerotouch_contracts.schemas --check
 	$(BIN)/pytest tests/unit
 
 test: $(READY) ## all tests: unit, contract, integration, acceptance, on real Kafka and PostgreSQL

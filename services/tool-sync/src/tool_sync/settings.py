@@ -124,13 +124,13 @@ class Settings(BaseSettings):
     diverged_give_up_seconds: PositiveFloat = 600
     lease_seconds: PositiveFloat = 5
     lease_renew_seconds: PositiveFloat = 1.5
+    # A ceiling: how many it is follows from what the process can serve in time (reconciler/pace.py).
     orgs_in_flight_max: PositiveInt = 1000
     claim_batch_max: PositiveInt = 200
     steps_per_org_max: PositiveInt = 16
     poll_seconds_max: PositiveFloat = 0.5
     snapshot_after_events: PositiveInt = 20
-    # Steps that talk to Vapi at once. More only wait for this process' CPU, and then miss the send window.
-    vapi_calls_in_flight_max: PositiveInt = 512
+    vapi_connections_max: PositiveInt = 1000
 
     # PostgreSQL, starting, and readiness.
     database_pool_max: PositiveInt = 10

@@ -116,8 +116,7 @@ class Tables:
             case e.OrgTierChanged() | e.AssistantRemoved() | e.OrgClosed() | e.ToolVanished():
                 merge("", requested=position)
             case e.AssistantSynced() | e.AssistantSyncFailed():
-                agent_id = stored.event.agent_id
-                merge("?" if agent_id is None else agent_id, settled=stored.event.settled_through)
+                merge(stored.event.agent_id or "?", settled=stored.event.settled_through)
             case e.OrgSettled():
                 merge("", settled=stored.event.settled_through)
 

@@ -20,7 +20,7 @@ from tool_sync.domain.steps import Policy
 from tool_sync.event_log import AppendRequest, EventLog, Meta, NewEvent, StoredEvent, event_id, org_stream, read_org
 from tool_sync.reconciler.context import Clock, Context, Limits
 from tool_sync.reconciler.loop import Reconciler
-from tool_sync.reconciler.places import Places
+from tool_sync.reconciler.pace import Pace
 from tool_sync.vapi.client import VapiClient
 from vapi_sandbox import DEFAULT_KEY, SandboxSettings, create_app
 from zerotouch_contracts.canonical import model_hash
@@ -260,7 +260,7 @@ async def world_over(urls: DatabaseUrls, transport: httpx.AsyncBaseTransport) ->
         ),
         telemetry=off,
         service_version="test",
-        places=Places(256, slow_seconds=0.4, monotonic=time.monotonic),
+        pace=Pace(1000, slow_seconds=0.4, monotonic=time.monotonic),
     )
     http = httpx.AsyncClient(
         transport=transport, base_url="http://sandbox", headers={"authorization": f"Bearer {DEFAULT_KEY}"}

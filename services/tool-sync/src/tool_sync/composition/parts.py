@@ -14,7 +14,7 @@ from tool_sync.liveness import Health
 from tool_sync.readiness import database_problem
 from tool_sync.reconciler.context import Context, Limits
 from tool_sync.reconciler.loop import Reconciler
-from tool_sync.reconciler.places import Places
+from tool_sync.reconciler.pace import Pace
 from tool_sync.relay import Relay
 from tool_sync.settings import Settings
 from tool_sync.subscriber import Subscriber
@@ -49,7 +49,7 @@ def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> P
         settings.vapi_api_key.get_secret_value,
         account=settings.vapi_account,
         deadline_seconds=settings.call_deadline_seconds,
-        transport=make_transport(settings.vapi_calls_in_flight_max),
+        transport=make_transport(settings.vapi_connections_max),
         telemetry=tracing,
     )
     tools = Blueprint.of(
@@ -67,8 +67,8 @@ def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> P
         limits=_limits(settings),
         telemetry=tracing,
         service_version=SERVICE_VERSION,
-        places=Places(
-            settings.vapi_calls_in_flight_max,
+        pace=Pace(
+            settings.orgs_in_flight_max,
             # Well within the window: by then the loop is behind.
             slow_seconds=settings.send_window_seconds * 0.4,
             monotonic=time.monotonic,

@@ -13,7 +13,7 @@ from tool_sync.blueprint import Blueprint
 from tool_sync.db import Pool
 from tool_sync.domain.steps import Policy
 from tool_sync.event_log import EventLog
-from tool_sync.reconciler.places import Places
+from tool_sync.reconciler.pace import Pace
 from tool_sync.telemetry import Telemetry
 from tool_sync.vapi.client import VapiClient
 
@@ -64,8 +64,7 @@ class Context:
     limits: Limits
     telemetry: Telemetry
     service_version: str
-    places: Places
-    """For exchanges with Vapi, taken before a write is announced: what waits for one has promised nothing."""
+    pace: Pace
     clock: Clock = field(default_factory=Clock)
     new_id: Callable[[], UUID] = uuid4
     jitter: Callable[[], float] = random.random

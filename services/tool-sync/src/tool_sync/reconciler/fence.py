@@ -46,7 +46,7 @@ class Fence:
             return None
         attempt_id = start.event.attempt_id
         waited = self.context.clock.monotonic() - queued_at
-        self.context.places.note(waited)
+        self.context.pace.note(waited)
         if waited >= self.context.limits.send_window_seconds or not self.holds_lease():
             await self.writer.write(
                 (

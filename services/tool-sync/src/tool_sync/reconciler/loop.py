@@ -64,7 +64,7 @@ class Reconciler:
                         log.exception("Reconciler waits", reason=type(error).__name__)
                     unavailable = True
                     worked = False
-                if not worked or len(self._runs) >= self._context.limits.orgs_in_flight_max:
+                if not worked or len(self._runs) >= self._context.pace.orgs:
                     await self._wait()
         finally:
             renewing.cancel()
@@ -77,7 +77,7 @@ class Reconciler:
         """
         await self._release()
         limits = self._context.limits
-        room = min(limits.orgs_in_flight_max - len(self._runs), limits.claim_batch_max)
+        room = min(self._context.pace.orgs - len(self._runs), limits.claim_batch_max)
         if room <= 0:
             return False
         claimed_at = self._context.clock.monotonic()

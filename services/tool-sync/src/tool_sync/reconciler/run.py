@@ -97,9 +97,9 @@ class Run:
                     self._progress, busy=frozenset(step.subject for step in (*tasks.values(), *steps))
                 )
                 if len(steps) == 1 and not tasks:  # mostly; then a task of its own would only cost
-                    await self._finish([(steps[0], await self._perform(steps[0]))])
+                    await self._finish([(steps[0], await perform(self._fence, self._claim.org_id, steps[0]))])
                     continue
-                tasks |= {asyncio.create_task(self._perform(step)): step for step in steps}
+                tasks |= {asyncio.create_task(perform(self._fence, self._claim.org_id, step)): step for step in steps}
                 if tasks:
                     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                     await self._finish([(tasks.pop(task), task.result()) for task in done])
@@ -166,10 +166,6 @@ class Run:
         """The steps that there is room for; none where somebody else may have the org by now."""
         room = self._context.limits.steps_per_org_max - at_work
         return plan.steps[: max(room, 0)] if self._holds_lease() else ()
-
-    async def _perform(self, step: Step) -> StepResult:
-        async with self._context.places:
-            return await perform(self._fence, self._claim.org_id, step)
 
     async def _finish(self, done: Sequence[tuple[Step, StepResult]]) -> None:
         """Write down everything that has arrived, together with what follows from it."""

@@ -41,10 +41,6 @@ class Leadership:
         """Take the lead if nobody has it."""
         return bool(await self._value("SELECT pg_try_advisory_lock($1)", _LOCK_KEY))
 
-    async def unlock(self) -> None:
-        """Give the lead up."""
-        await self._value("SELECT pg_advisory_unlock($1)", _LOCK_KEY)
-
     async def touch_forever(self, every_seconds: float) -> None:
         """Keep the session alive; ends only by the exception that the lost connection raises."""
         while True:

@@ -113,7 +113,6 @@ class Relay:
                 await self._publish_forever(leadership)
             finally:
                 touching.cancel()
-        await leadership.unlock()
 
     async def _publish_forever(self, leadership: Leadership) -> None:
         settings = self._settings
