@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from zerotouch_contracts.envelope import Attributes, from_record
 from zerotouch_contracts.events import Outcome, ToolsSynced, ToolSyncFailed
-from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES
+from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES, PARTITIONS_DEFAULT
 
 READ_MILLISECONDS = 20
 
@@ -77,7 +77,7 @@ class Outcomes:
 
 async def end_offsets(consumer: Any, topic: str) -> dict[TopicPartition, int]:
     """The offset that the next record of each partition will get."""
-    partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
+    partitions = [TopicPartition(topic, number) for number in range(PARTITIONS_DEFAULT)]
     found: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
     return found
 

@@ -82,7 +82,7 @@ def system_prompt(assistant: dict[str, Any]) -> str:
 
 
 def not_the_rows(assistant: dict[str, Any]) -> dict[str, Any]:
-    """Everything of an assistant that neither service may change: all but the prompt, the links and the time."""
+    """Everything of an assistant that neither service may change: all but the prompt, the links, time and version."""
     model = {key: value for key, value in assistant["model"].items() if key not in ("messages", "toolIds")}
     others = [message for message in assistant["model"]["messages"] if message["role"] != "system"]
-    return {**assistant, "model": {**model, "other messages": others}, "updatedAt": None}
+    return {**assistant, "model": {**model, "other messages": others}, "updatedAt": None, "latestVersion": None}

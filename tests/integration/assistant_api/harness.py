@@ -32,7 +32,7 @@ PUBLIC_KEY: Final = SIGNING_KEY.public_key().public_bytes(Encoding.PEM, PublicFo
 Check = Callable[[], Awaitable[object]]
 
 
-def token(org_id: UUID | None = None, *, expires_in_seconds: int = 600, **changes: Any) -> str:
+def token(org_id: UUID | None = None, /, *, expires_in_seconds: int = 600, **changes: Any) -> str:
     """A token of the platform, or of an organization; ``changes`` replace claims, None removes one."""
     role = {"role": "platform"} if org_id is None else {"role": "org", "org_id": str(org_id)}
     claims = {

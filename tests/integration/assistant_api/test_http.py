@@ -134,7 +134,7 @@ async def test_problems_do_not_repeat_what_was_sent(harness: Harness) -> None:
         "Bearer "
         + jwt.encode(
             {"iss": ISSUER, "aud": AUDIENCE, "sub": "x", "exp": int(time.time()) + 60, "role": "platform"},
-            None,
+            "",
             "none",
         ),
     ],

@@ -64,6 +64,9 @@ async def test_a_row_written_by_plain_sql_is_provisioned_and_announced(harness: 
     [message] = await harness.outbox()
     assert message["body"]["cause"] == "save"
     assert message["traceparent"]  # of the provisioning, as nobody else began a trace
+    request = await harness.owner.fetchrow("SELECT request_id, traceparent FROM saves")
+    assert request is not None
+    assert tuple(request) == (message["message_id"], message["traceparent"])
 
 
 async def test_an_update_by_plain_sql_counts_only_if_it_changes_what_the_assistant_says(harness: Harness) -> None:

@@ -13,7 +13,13 @@ NOTHING = Spoken("Reception", None, None, None, None)
 
 
 def _spoken(**values: Any) -> Spoken:
-    fields = {"name": "Reception", "system_prompt": None, "first_message": None, "voice": None, "model": None}
+    fields: dict[str, Any] = {
+        "name": "Reception",
+        "system_prompt": None,
+        "first_message": None,
+        "voice": None,
+        "model": None,
+    }
     return Spoken(**{**fields, **values})
 
 
@@ -55,7 +61,7 @@ def test_a_rows_model_cannot_set_links_or_messages() -> None:
 
 
 def test_the_marked_system_message_is_ours_also_where_it_is_not_the_first() -> None:
-    messages = [
+    messages: list[dict[str, Any]] = [
         {"role": "system", "content": "Somebody's"},
         {"role": "assistant", "content": "Hi"},
         {"role": "system", "content": f"Ours\n\n{BLOCK}", "extra": 1},
@@ -77,12 +83,11 @@ def test_an_assistant_without_a_model_gets_the_default() -> None:
 
 
 def test_defaults_that_vapi_added_to_a_voice_are_no_difference() -> None:
-    voice = {"provider": "11labs", "voiceId": "sarah"}
+    voice: dict[str, Any] = {"provider": "11labs", "voiceId": "sarah"}
     current = {**_document(), "voice": {**voice, "stability": 0.5}}
+    other = {**voice, "voiceId": "x"}
     assert changes(current, _spoken(voice=voice), BLOCK, DEFAULT) == {}
-    assert changes(current, _spoken(voice={**voice, "voiceId": "x"}), BLOCK, DEFAULT) == {
-        "voice": {**voice, "voiceId": "x"}
-    }
+    assert changes(current, _spoken(voice=other), BLOCK, DEFAULT) == {"voice": other}
 
 
 def test_a_new_assistant_carries_its_mark() -> None:

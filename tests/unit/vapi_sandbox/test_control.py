@@ -32,6 +32,12 @@ async def test_with_a_token_only_its_bearer_may(path: str) -> None:
         assert (await http.get(path, headers={"authorization": "Bearer turn"})).status_code == 200
 
 
+async def test_without_a_token_only_loopback_may_simulate_calls() -> None:
+    for host, status in (("127.0.0.1", 400), ("10.1.2.3", 403)):
+        async with _client(SandboxSettings(), host) as http:
+            assert (await http.post("/__sandbox/calls", json={"assistantId": "none"})).status_code == status
+
+
 async def test_the_health_check_is_open_to_all() -> None:
     async with _client(SandboxSettings(control_token="turn"), "10.1.2.3") as http:
         assert (await http.get("/__sandbox/livez")).json() == {"status": "ok"}

@@ -9,14 +9,17 @@ from vapi_sandbox.clock import Clock
 from vapi_sandbox.dials import Dials, parse_dials
 from vapi_sandbox.server import serving
 from vapi_sandbox.settings import DEFAULT_KEY, DEFAULT_VAPI_ORG, SandboxSettings
+from vapi_sandbox.simulated_call.credential import BearerToken, HmacKey
 from vapi_sandbox.wire import ConnectionCut
 
 __all__ = [
     "DEFAULT_KEY",
     "DEFAULT_VAPI_ORG",
+    "BearerToken",
     "Clock",
     "ConnectionCut",
     "Dials",
+    "HmacKey",
     "SandboxSettings",
     "create_app",
     "parse_dials",

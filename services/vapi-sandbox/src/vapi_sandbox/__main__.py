@@ -17,6 +17,7 @@ from vapi_sandbox.dials import Dials, merged, parse_dials
 from vapi_sandbox.records import to_json
 from vapi_sandbox.server import config, listen
 from vapi_sandbox.settings import DEFAULT_KEY, DEFAULT_VAPI_ORG, SandboxSettings
+from vapi_sandbox.simulated_call.credential import BearerToken, Credential, HmacKey
 
 
 def run(
@@ -33,6 +34,13 @@ def run(
     rate_limit_per_minute: Annotated[int | None, typer.Option(help="per Vapi org")] = None,
     dials: Annotated[Path | None, typer.Option(help="a file with a dials document", exists=True)] = None,
     keep_bodies: Annotated[bool, typer.Option(help="keep request bodies in the journal")] = True,
+    webhook_token: Annotated[
+        str | None,
+        typer.Option(help="bearer token of simulated calls' webhooks", envvar="VAPI_SANDBOX_WEBHOOK_TOKEN"),
+    ] = None,
+    webhook_hmac_key: Annotated[
+        str | None, typer.Option(help="signs them instead", envvar="VAPI_SANDBOX_WEBHOOK_HMAC_KEY")
+    ] = None,
 ) -> None:
     """Serve a stand-in for Vapi's REST API: tools and assistants, with fault dials and a journal."""
     settings = SandboxSettings(
@@ -40,6 +48,7 @@ def run(
         control_token=control_token,
         dials=_dials(dials, latency_ms, rate_limit_per_minute),
         keep_bodies=keep_bodies,
+        credential=_credential(webhook_token, webhook_hmac_key),
     )
     try:
         sock, base_url = listen(host, port)
@@ -60,6 +69,14 @@ def _keys(pairs: list[str]) -> dict[str, str]:
     if len(keys) < len(pairs):
         raise typer.BadParameter("each --key is KEY=VAPI_ORG, and each key is given once")
     return keys
+
+
+def _credential(token: str | None, hmac_key: str | None) -> Credential | None:
+    if token and hmac_key:
+        raise typer.BadParameter("give either --webhook-token or --webhook-hmac-key")
+    if token:
+        return BearerToken(token)
+    return HmacKey(hmac_key) if hmac_key else None
 
 
 def _dials(path: Path | None, latency_ms: float | None, rate_limit_per_minute: int | None) -> Dials:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import monotonic, time
@@ -14,10 +15,11 @@ _MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The two clocks of a sandbox, as arguments so that a test can turn them; both in seconds."""
+    """The two clocks of a sandbox and its way to wait, as arguments so that a test can turn them; all in seconds."""
 
     wall: Callable[[], float] = time
     monotonic: Callable[[], float] = monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     def wall_ms(self) -> int:
         """Return the wall clock in whole milliseconds since 1970."""

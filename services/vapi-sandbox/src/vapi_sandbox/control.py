@@ -1,4 +1,4 @@
-"""The control plane under `/__sandbox`: dials, reset, journal, counters, state, health.
+"""The control plane under `/__sandbox`: dials, reset, journal, counters, state, simulated calls, health.
 
 Open to loopback clients; with a control token, to whoever bears it and nobody else.
 """
@@ -19,6 +19,8 @@ from vapi_sandbox.answers import failure
 from vapi_sandbox.dials import Dials, document, merged, parse_dials
 from vapi_sandbox.records import to_json
 from vapi_sandbox.sandbox import Sandbox
+from vapi_sandbox.simulated_call.order import CallOrder
+from vapi_sandbox.simulated_call.simulator import Refused, Simulator
 
 PAGE_DEFAULT = 1000
 PAGE_MAX = 10_000
@@ -35,8 +37,9 @@ class _Reset(BaseModel):
 class ControlPlane:
     """The handlers of `/__sandbox`, over one sandbox."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, simulator: Simulator) -> None:
         self._sandbox = sandbox
+        self._simulator = simulator
 
     def routes(self) -> list[Route]:
         """Return the routes, each but the health check behind the guard."""
@@ -48,6 +51,7 @@ class ControlPlane:
             ("/journal", "GET", self.journal),
             ("/summary", "GET", self.summary),
             ("/state", "GET", self.state),
+            ("/calls", "POST", self.call),
         ]
         routes = [Route(path, self._guard(handler), methods=[method]) for path, method, handler in guarded]
         return [*routes, Route("/livez", self.livez)]
@@ -113,6 +117,15 @@ class ControlPlane:
             assistants = b",".join(r.body for r in store.shelf(vapi_org, "assistant").all())
             parts.append(to_json(vapi_org) + b':{"tools":[' + tools + b'],"assistants":[' + assistants + b"]}")
         return Response(b'{"vapi_orgs":{' + b",".join(parts) + b"}}", media_type="application/json")
+
+    async def call(self, request: Request) -> Response:
+        """Simulate a call of an assistant: deliver the webhooks of its tool calls, and say what the model heard."""
+        try:
+            order = CallOrder.model_validate_json(await request.body())
+        except ValidationError as error:
+            return _refusal(_sentences(error))
+        report = await self._simulator.run(order)
+        return _refusal(report.problems) if isinstance(report, Refused) else _json(report)
 
     def _live_tools(self) -> list[dict[str, Any]]:
         live: dict[tuple[str, str | None, str | None], list[str]] = {}

@@ -3,8 +3,8 @@
     {"latency_ms": {"p50": 200, "p99": 900},
      "rules": [{"route": "POST /tool", "times": 1, "action": {"kind": "reset", "commit": true}}]}
 
-A rule fires for the requests of one route that match; the first rule that still has a shot left takes the request.
-All durations are milliseconds.
+A rule fires for the requests of one route that match; the first rule that has a shot left takes the request. All
+durations are milliseconds.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 from vapi_sandbox.calls import ROUTE_NAMES
+from vapi_sandbox.simulated_call.shape import WebhookShape
 
 DURATION_MS_MAX = 600_000
 Milliseconds = Annotated[float, Field(ge=0, le=DURATION_MS_MAX)]
@@ -173,6 +174,7 @@ class Dials(_Document):
     strict_tool_ids: bool = False
     tool_write_conflict: bool = False
     revoked_keys: list[str] = []
+    webhook: WebhookShape = WebhookShape()
     rules: list[Rule] = []
 
 

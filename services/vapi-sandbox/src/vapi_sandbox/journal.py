@@ -15,13 +15,16 @@ from typing import Any, Literal
 
 from vapi_sandbox.clock import Clock, iso_ms
 
+Origin = Literal["client", "dial", "call"]
+
 
 @dataclass(slots=True)
 class Entry:
     """One request. Mutable, because it is written on arrival and completed when the request ends.
 
     Clocks: `at_ms` is the wall clock, `arrived` and `executed_at` the monotonic one in seconds. `origin` is `dial` for
-    an edit that a dial made in the name of another writer.
+    an edit that a dial made in the name of another writer, and `call` for a webhook of a simulated call: there `path`
+    is its URL, `status` the answer's, and nothing is ever executed.
     """
 
     sequence: int
@@ -32,7 +35,7 @@ class Entry:
     query: str
     body: bytes
     body_sha256: str
-    origin: Literal["client", "dial"] = "client"
+    origin: Origin = "client"
     key: str | None = None
     vapi_org: str | None = None
     route: str | None = None
@@ -77,9 +80,7 @@ class Journal:
         self._keep_bodies = keep_bodies
         self._entries: list[Entry] = []
 
-    def open(
-        self, method: str, path: str, query: str, body: bytes, origin: Literal["client", "dial"] = "client"
-    ) -> Entry:
+    def open(self, method: str, path: str, query: str, body: bytes, origin: Origin = "client") -> Entry:
         """Write the entry of a request that has just arrived."""
         entry = Entry(
             sequence=len(self._entries) + 1,

@@ -26,6 +26,8 @@ class Tally:
         self._assistants: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         self._writes: Counter[tuple[str, str]] = Counter()
         self._statuses: Counter[tuple[str, int | None]] = Counter()
+        self._webhooks: Counter[tuple[str, int | None]] = Counter()
+        self._calls: Counter[str] = Counter()
 
     def executed(self, call: Call, reply: Reply) -> None:
         """Count an operation that took place."""
@@ -43,6 +45,14 @@ class Tally:
     def answered(self, route: str | None, status: int | None) -> None:
         """Count a request by its route and the status that went out (None: nothing did)."""
         self._statuses[(route or "other", status)] += 1
+
+    def simulated(self, *, refused: bool) -> None:
+        """Count a simulated call that came up, or one that did not."""
+        self._calls["refused" if refused else "made"] += 1
+
+    def webhook(self, url: str, status: int | None) -> None:
+        """Count an attempt to deliver a webhook by its URL and the status that came back (None: none did)."""
+        self._webhooks[(url, status)] += 1
 
     def document(self) -> dict[str, Any]:
         """Return the counters as JSON."""
@@ -66,14 +76,17 @@ class Tally:
             "assistant_deletions": self._writes_of("DELETE /assistant/{id}"),
             "tool_writes": self._writes_of("PATCH /tool/{id}"),
             "tool_deletions": self._writes_of("DELETE /tool/{id}"),
-            "requests": self._requests(),
+            "requests": _by_status(self._statuses),
+            "simulated_calls": {"made": self._calls["made"], "refused": self._calls["refused"]},
+            "webhooks": _by_status(self._webhooks),
         }
 
     def _writes_of(self, route: str) -> dict[str, int]:
         return {written: count for (name, written), count in self._writes.items() if name == route}
 
-    def _requests(self) -> dict[str, dict[str, int]]:
-        requests: defaultdict[str, dict[str, int]] = defaultdict(dict)
-        for (route, status), count in self._statuses.items():
-            requests[route]["none" if status is None else str(status)] = count
-        return dict(requests)
+
+def _by_status(counted: Counter[tuple[str, int | None]]) -> dict[str, dict[str, int]]:
+    by_status: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for (what, status), count in counted.items():
+        by_status[what]["none" if status is None else str(status)] = count
+    return dict(by_status)

@@ -7,7 +7,9 @@ is read again, and repeats change nothing.
 import asyncio
 from collections.abc import Sequence
 from typing import Final
+from uuid import UUID
 
+import asyncpg
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from opentelemetry.trace import Link, SpanKind, get_current_span
@@ -25,6 +27,7 @@ from zerotouch_contracts.events import AssistantDiverged, ToolsSynced, ToolSyncF
 _log: Final = structlog.get_logger()
 
 POLL_MILLISECONDS: Final = 500
+UNSTORABLE: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
 
 class OutcomesConsumer:
@@ -81,8 +84,10 @@ class OutcomesConsumer:
     async def handle(self, records: Sequence[ConsumerRecord]) -> None:
         """Store what the records say. One that cannot be read is logged with its place and passed over."""
         heard = [item for record in records if (item := _heard(record)) is not None]
-        async with self._database.transaction() as connection:
-            newest = await apply_outcomes(connection, heard)
+        try:
+            newest = await self._store(heard)
+        except UNSTORABLE:
+            newest = await self._store_one_by_one(heard)
         for item in heard:
             match item.message:
                 case ToolsSynced() | ToolSyncFailed() as outcome:
@@ -90,6 +95,20 @@ class OutcomesConsumer:
                         self._tell(item, outcome)
                 case AssistantDiverged() as diverged:
                     await self._repair(item, diverged)
+
+    async def _store(self, heard: Sequence[Heard]) -> set[tuple[UUID, str, int]]:
+        async with self._database.transaction() as connection:
+            return await apply_outcomes(connection, heard)
+
+    async def _store_one_by_one(self, heard: Sequence[Heard]) -> set[tuple[UUID, str, int]]:
+        """The neighbours of one that the database does not take are none the worse for it."""
+        newest: set[tuple[UUID, str, int]] = set()
+        for item in heard:
+            try:
+                newest |= await self._store([item])
+            except UNSTORABLE as error:
+                _log.error("outcome_unstorable", event_id=item.event_id, reason=describe(error))
+        return newest
 
     def _tell(self, heard: Heard, outcome: ToolsSynced | ToolSyncFailed) -> None:
         parent = parent_of(heard.traceparent)

@@ -36,7 +36,14 @@ RETURNING a.org_id, a.id, a.saved_revision, a.provisioned_revision, a.name, a.sy
           extract(epoch FROM now() - a.attempt_at)::float8 AS attempt_age_seconds,
           ARRAY(SELECT s.traceparent FROM saves s
                 WHERE s.org_id = a.org_id AND s.agent_id = a.id AND s.state = 'open' AND s.traceparent IS NOT NULL
-                ORDER BY s.revision LIMIT {LINKS_MAX}) AS traceparents
+                ORDER BY s.revision LIMIT {LINKS_MAX}) AS traceparents,
+          EXISTS (SELECT FROM saves s WHERE s.org_id = a.org_id AND s.agent_id = a.id AND s.state = 'open'
+                  AND s.traceparent IS NULL) AS untraced
+"""
+_JOIN_TRACE: Final = """
+UPDATE saves SET traceparent = $4
+WHERE org_id = $1 AND agent_id = $2 AND state = 'open' AND revision <= $3 AND traceparent IS NULL
+RETURNING request_id, cause
 """
 
 
@@ -63,6 +70,8 @@ class Claimed:
     failures: int
     attempt: OpenAttempt | None
     traceparents: tuple[str, ...]
+    untraced: bool
+    """Whether there are open requests that nobody began a trace for: plain SQL made them."""
 
 
 async def claim(connection: Connection, *, limit: int, lease_seconds: float, with_bulk: bool) -> Sequence[Claimed]:
@@ -87,4 +96,11 @@ def _claimed(row: Any, token: UUID) -> Claimed:
         failures=row["failures"],
         attempt=attempt,
         traceparents=tuple(row["traceparents"]),
+        untraced=row["untraced"],
     )
+
+
+async def join_trace(connection: Connection, agent: Claimed, traceparent: str) -> Sequence[tuple[UUID, str]]:
+    """Make requests without a trace part of this one; the id and cause of each, once per request."""
+    rows = await connection.fetch(_JOIN_TRACE, agent.org_id, agent.agent_id, agent.revision, traceparent)
+    return [(row["request_id"], row["cause"]) for row in rows]

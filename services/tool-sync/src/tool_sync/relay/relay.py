@@ -35,7 +35,9 @@ class TopicUnusable(Exception):
 
 
 _WEATHER: Final = (
-    OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, PublishFailed, LeadershipLost, TopicUnusable
+    OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, PublishFailed, LeadershipLost, TopicUnusable,
+    # asyncpg's own, where the session ends while a statement on it is being cancelled; the connection is thrown away.
+    asyncpg.InternalClientError,
 )  # fmt: skip
 
 
