@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from vapi_sandbox import DEFAULT_KEY, create_app, serving
+from vapi_sandbox.server import listen
 
 from .conftest import Caller, eventually, rule, tool_body
 
@@ -171,3 +173,9 @@ async def test_a_caller_who_leaves_in_the_middle_of_its_request_leaves_no_trace(
 async def test_the_server_adds_no_headers_of_its_own(vapi: Caller) -> None:
     answer = await vapi.http.get("/tool")
     assert sorted(answer.headers) == ["content-length", "content-type", "date"]
+
+
+def test_answers_are_sent_without_delay_in_an_event_loop_of_asyncio() -> None:
+    sock, _ = listen("127.0.0.1", 0)
+    with sock:
+        assert sock.proto == socket.IPPROTO_TCP  # what asyncio looks at before it sets TCP_NODELAY
