@@ -7,7 +7,7 @@ line, on standard output, is one JSON object.
 import asyncio
 import json
 import signal
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from rich.console import Console
@@ -15,9 +15,11 @@ from rich.table import Table
 
 from devstack.options import Options, say
 from devstack.stack import Stack, running
-from devstack.walkthrough import Arrived, Clinic, client, history, outcomes_of, status_when_synced
+from devstack.walkthrough import Arrived, Clinic, call, client, history, outcomes_of, status_when_synced
+from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT
 
 AGENT_ID: Final = "test-agent-id"
+BOOK: Final = BOOK_CLINIC_APPOINTMENT.name
 
 
 async def demo(options: Options, *, once: bool) -> int:
@@ -51,6 +53,7 @@ async def _walk(stack: Stack) -> dict[str, Any]:
         status = await status_when_synced(http, AGENT_ID)
         say(f"  GET  /api/assistants/{AGENT_ID}/status: {status['message']}")
         _show_timeline(await history(stack, clinic.org_id))
+        booked = await _book(stack, clinic, str(first.outcome.assistant_id))
         return {
             "org_id": str(clinic.org_id),
             "agent_id": AGENT_ID,
@@ -60,7 +63,24 @@ async def _walk(stack: Stack) -> dict[str, Any]:
             "seconds_to_outcome": round(first.at - saved.sent_at, 3),
             "seconds_to_outcome_again": round(again.at - asked.sent_at, 3),
             "trace_id": first.trace_id,
+            "appointment_id": booked,
         }
+
+
+async def _book(stack: Stack, clinic: Clinic, assistant_id: str) -> str | None:
+    """A caller books; another one asks for the same time. Returns the appointment's id; None with the real Vapi."""
+    if stack.options.vapi_live_key:
+        say("\nThe real Vapi: call the assistant to book.")
+        return None
+    day = (datetime.now(UTC) + timedelta(days=7)).date().isoformat()
+    wish = {"service": "Check-up", "appointmentDate": day, "appointmentTime": "10:00"}
+    say("\nA caller books an appointment, and another one asks for the same time:")
+    for name, phone in (("Ada Lovelace", "+49 30 1234567"), ("Grace Hopper", "+49 30 7654321")):
+        made = await call(stack, assistant_id, BOOK, {"patientName": name, "patientPhone": phone, **wish})
+        say(f"  {BOOK} for {name}: {made.answered}")
+    (appointment,) = await clinic.appointments()
+    say(f"  GET  /api/appointments: {appointment['start']} {appointment['service']}, {appointment['patientName']}")
+    return str(appointment["id"])
 
 
 def _show_outcome(request: str, arrived: Arrived, seconds: float) -> None:

@@ -1,10 +1,11 @@
 """Bringing a stack up: what is independent starts side by side, and a failure stops all that had started."""
 
 import asyncio
+import secrets
 import shutil
 import time
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,8 @@ class _Launch:
             vapi_api_key=vapi_key,
             jwt_public_key=signer.public_key,
             tool_server_url=services.base_url(self.ports["assistant-api"]) + TOOL_CALLS_PATH,
-            installation_id=self._installation_id(),
+            webhook_token=self._kept("webhook-token", lambda: secrets.token_urlsafe(32)),
+            installation_id=self._kept("installation-id", lambda: str(uuid.uuid4())),
             log_file=self.options.log_file.resolve(),
             otlp_endpoint=otlp_endpoint,
         )
@@ -119,7 +121,10 @@ class _Launch:
             self._done("Vapi (the real one)", started, VAPI_LIVE_URL)
             return VAPI_LIVE_URL, self.options.vapi_live_key
         server = await sandbox.start(
-            log=self._log("vapi-sandbox"), port=self.ports["Vapi sandbox"], detached=self.options.detached
+            log=self._log("vapi-sandbox"),
+            port=self.ports["Vapi sandbox"],
+            detached=self.options.detached,
+            webhook_token=self._kept("webhook-token", lambda: secrets.token_urlsafe(32)),
         )
         self._started(server.child)
         self._done("Vapi sandbox", started, server.url)
@@ -149,10 +154,12 @@ class _Launch:
         await stack.start_service(service)
         self._done(services.TITLES[service], started, stack.service_url(service))
 
-    def _installation_id(self) -> str:
-        file = self.folder / "installation-id"
+    def _kept(self, name: str, make: Callable[[], str]) -> str:
+        """What is made once for this folder and kept in it."""
+        file = self.folder / name
         if not file.exists():
-            file.write_text(str(uuid.uuid4()))
+            file.touch(mode=0o600)
+            file.write_text(make())
         return file.read_text()
 
 

@@ -14,19 +14,25 @@ START_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A running sandbox: its base URL (no trailing slash) and a key that it accepts."""
+    """A running sandbox: its base URL (no trailing slash), a key that it accepts, and the token of its webhooks."""
 
     url: str
     api_key: str
     child: process.Child
+    webhook_token: str | None = None
 
     async def stop(self) -> None:
         """Stops the process; what it held is gone."""
         await self.child.stop()
 
 
-async def start(*, log: Path, port: int | None = None, detached: bool = False) -> Sandbox:
-    """Starts a sandbox, on a free port by default; returns once it answered an authenticated request."""
+async def start(
+    *, log: Path, port: int | None = None, detached: bool = False, webhook_token: str | None = None
+) -> Sandbox:
+    """Starts a sandbox, on a free port by default; returns once it answered an authenticated request.
+
+    `webhook_token` is the bearer token that its simulated calls bring along; without one they bring none.
+    """
     from vapi_sandbox.settings import DEFAULT_KEY
 
     port = free_port() if port is None else port
@@ -35,10 +41,11 @@ async def start(*, log: Path, port: int | None = None, detached: bool = False) -
         "Vapi sandbox",
         [sys.executable, "-m", "vapi_sandbox", "--host", HOST, "--port", str(port)],
         log=log,
+        env={"VAPI_SANDBOX_WEBHOOK_TOKEN": webhook_token} if webhook_token else None,
         detached=detached,
     )
     await child.ready(lambda: not_answering(url, DEFAULT_KEY), START_SECONDS)
-    return Sandbox(url, DEFAULT_KEY, child)
+    return Sandbox(url, DEFAULT_KEY, child, webhook_token)
 
 
 async def not_answering(url: str, api_key: str) -> str | None:

@@ -23,6 +23,7 @@ class Surroundings:
     vapi_api_key: str
     jwt_public_key: str
     tool_server_url: str
+    webhook_token: str
     installation_id: str
     log_file: Path
     otlp_endpoint: str | None
@@ -40,6 +41,7 @@ class Surroundings:
             "JWT_AUDIENCE": tokens.AUDIENCE,
             "PORT": str(port),
             "TOOL_SERVER_URL": self.tool_server_url,
+            "VAPI_WEBHOOK_TOKENS": self.webhook_token,
             "INSTALLATION_ID": self.installation_id,
             "LOG_FILE": str(self.log_file),
         }

@@ -131,6 +131,36 @@ class Clinic:
         body = await _post(self.http, "/api/assistants/sync", {"agentId": agent_id}, expected=None)
         return _answer(body, agent_id, sent_at)
 
+    async def appointments(self) -> list[dict[str, Any]]:
+        """`GET /api/appointments`: the clinic's appointments, by their start."""
+        response = await self.http.get("/api/appointments", params={"orgId": str(self.org_id)})
+        response.raise_for_status()
+        found: list[dict[str, Any]] = response.json()["items"]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A simulated call of one tool: what the model heard, and what our webhook answered."""
+
+    call_id: str
+    heard: str
+    answered: str
+
+
+async def call(stack: Stack, assistant_id: str, tool: str, arguments: Mapping[str, object]) -> Call:
+    """Have the sandbox call a tool of an assistant as Vapi would: a signed webhook to the tool's server."""
+    order = {"assistantId": assistant_id, "toolCalls": [{"name": tool, "arguments": dict(arguments)}]}
+    async with httpx.AsyncClient(base_url=stack.surroundings.vapi_base_url, timeout=30.0) as http:
+        response = await http.post("/__sandbox/calls", json=order)
+    if response.status_code != 200:
+        raise WalkthroughFailed(f"the simulated call was refused: {response.status_code}: {response.text[:400]}")
+    body = response.json()
+    (handled,) = body["toolCalls"]
+    if handled["problems"] or any(delivery["problems"] for delivery in handled["deliveries"]):
+        raise WalkthroughFailed(f"the simulated call had problems: {handled}")
+    return Call(body["callId"], str(handled["heard"]["text"]), str((handled["unheard"] or handled["heard"])["text"]))
+
 
 def client(stack: Stack, token: str | None = None) -> httpx.AsyncClient:
     """A client of assistant-api with the platform's token, or a given one."""

@@ -1,18 +1,23 @@
-"""The command line: `assistant-api run` and `assistant-api migrate`."""
+"""The command line: `assistant-api run`, `assistant-api migrate` and `assistant-api erase-phone`."""
 
 import asyncio
+import getpass
 import os
 import sys
-from typing import NoReturn, TypeVar
+from typing import Annotated, NoReturn, TypeVar
+from uuid import UUID
 
 import asyncpg
+import structlog
 import typer
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
+from assistant_api import logs
+from assistant_api.appointments import erase
 from assistant_api.migrate import MigrationFailed
 from assistant_api.migrate import migrate as migrate_database
-from assistant_api.settings import MigrateSettings, Settings, problems_of
+from assistant_api.settings import EraseSettings, MigrateSettings, Settings, problems_of
 
 T = TypeVar("T", bound=BaseSettings)
 
@@ -39,6 +44,30 @@ def migrate() -> None:
     except (MigrationFailed, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         _end(EXIT_FAILED, f"assistant-api: the migration failed: {type(error).__name__}: {error}")
     print(output or "assistant-api: the database is up to date", file=sys.stderr)
+
+
+@app.command()
+def erase_phone(
+    phone: Annotated[str, typer.Argument(help="the number, or - to read it from standard input")],
+    org: Annotated[UUID, typer.Option(help="the organization's id")],
+) -> None:
+    """Erase a patient: delete every appointment of a phone number from an organization, and say so in the log."""
+    settings = _settings(EraseSettings)
+    logs.configure("INFO", settings.log_file)
+    number = sys.stdin.readline() if phone == "-" else phone
+    try:
+        erased = asyncio.run(erase.erase_phone(settings.database_url.get_secret_value(), org, number))
+    except (ValueError, erase.UnknownOrganization) as error:
+        _end(EXIT_SETTINGS, f"assistant-api: nothing was erased: {error or f'there is no organization {org}'}")
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        _end(EXIT_FAILED, f"assistant-api: nothing was erased: {type(error).__name__}")
+    structlog.get_logger().info(
+        "patient_erased",
+        org_id=str(erased.org_id),
+        appointments=erased.appointments,
+        phone_hash=erased.phone_hash,
+        by=getpass.getuser(),
+    )
 
 
 def _settings(kind: type[T]) -> T:

@@ -12,6 +12,7 @@ from assistant_api.health import Health
 from assistant_api.provisioner.loop import Provisioner
 from assistant_api.settings import Settings
 from assistant_api.telemetry import Telemetry
+from assistant_api.tool_calls.credentials import WebhookCredentials
 from assistant_api.vapi.client import VapiClient
 from assistant_api.wake import Wake
 
@@ -25,6 +26,7 @@ class Parts:
     health: Health
     database: Database
     verifier: Verifier
+    webhook_credentials: WebhookCredentials
     vapi: VapiClient
     provisioner: Provisioner
     wake_relay: Wake

@@ -1,4 +1,4 @@
-"""Deletes what nobody needs any more: closed saves and kept answers, once an hour, a limited number at a time."""
+"""Deletes what nobody needs any more, and patients' data that is too old: once an hour, a limited number at a time."""
 
 from typing import Final
 
@@ -19,6 +19,15 @@ _KEYS: Final = """
 DELETE FROM idempotency_keys WHERE (scope, key) IN (
     SELECT scope, key FROM idempotency_keys WHERE created_at < now() - make_interval(hours => $1) LIMIT $2)
 """
+_APPOINTMENTS: Final = """
+DELETE FROM appointments WHERE (org_id, id) IN (
+    SELECT org_id, id FROM appointments WHERE ends_at < now() - make_interval(days => $1) LIMIT $2)
+"""
+_TOOL_CALLS: Final = """
+DELETE FROM tool_calls WHERE (org_id, call_id, tool_call_id) IN (
+    SELECT org_id, call_id, tool_call_id FROM tool_calls
+    WHERE handled_at < now() - make_interval(days => $1) LIMIT $2)
+"""
 
 _log: Final = structlog.get_logger()
 
@@ -36,7 +45,9 @@ class Housekeeping:
         async with self._database.connection() as connection:
             saves = await connection.execute(_SAVES, self._settings.saves_keep_days, ROWS_MAX)
             keys = await connection.execute(_KEYS, self._settings.idempotency_keep_hours, ROWS_MAX)
-        return f"DELETE {ROWS_MAX}" in {saves, keys}
+            old = await connection.execute(_APPOINTMENTS, self._settings.appointment_retention_days, ROWS_MAX)
+            calls = await connection.execute(_TOOL_CALLS, self._settings.tool_calls_keep_days, ROWS_MAX)
+        return f"DELETE {ROWS_MAX}" in {saves, keys, old, calls}
 
     async def run_forever(self) -> None:
         """Run until :meth:`stop`."""

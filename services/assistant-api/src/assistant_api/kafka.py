@@ -28,7 +28,7 @@ async def require_topics(settings: Settings, health: Health) -> None:
 
     Raises :class:`TopicsMissing` or one of ``TROUBLE``.
     """
-    wanted = {settings.assistants_topic, settings.outcomes_topic}
+    wanted = {settings.assistants_topic, settings.outcomes_topic, settings.tool_calls_topic}
     try:
         async with asyncio.timeout(LOOK_TIMEOUT_SECONDS):
             missing = sorted(wanted - await _topics(settings.kafka_bootstrap_servers))

@@ -22,6 +22,7 @@ from assistant_api.provisioner.loop import Provisioner
 from assistant_api.provisioner.step import Steps
 from assistant_api.relay.loop import Relay
 from assistant_api.settings import Settings
+from assistant_api.tool_calls.credentials import WebhookCredentials
 from assistant_api.vapi.client import VapiClient
 from assistant_api.wake import Wake
 
@@ -57,6 +58,7 @@ class Service:
             health=self.health,
             database=self.database,
             verifier=Verifier(settings),
+            webhook_credentials=WebhookCredentials(settings),
             vapi=self.vapi,
             provisioner=self.provisioner,
             wake_relay=self.wake_relay,

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, PostgresDsn, SecretStr, ValidationEr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from zerotouch_contracts.text import Identifier
-from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES
+from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES, TOOL_CALLS
 
 
 def _postgres_url(value: SecretStr) -> SecretStr:
@@ -30,7 +30,18 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+WEBHOOK_KEY_CHARACTERS_MIN = 16
+
+
+def _webhook_keys(value: SecretStr) -> SecretStr:
+    keys = [key.strip() for key in value.get_secret_value().split(",")]
+    if any(len(key) < WEBHOOK_KEY_CHARACTERS_MIN or not (key.isascii() and key.isprintable()) for key in keys):
+        raise ValueError(f"must be keys of at least {WEBHOOK_KEY_CHARACTERS_MIN} ASCII characters, separated by commas")
+    return value
+
+
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
+WebhookKeys = Annotated[SecretStr, AfterValidator(_webhook_keys)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -44,6 +55,15 @@ class MigrateSettings(BaseSettings):
     model_config = _CONFIG
 
     migrate_database_url: PostgresUrl
+
+
+class EraseSettings(BaseSettings):
+    """What `assistant-api erase-phone` needs: the database, and where the audit line goes besides standard output."""
+
+    model_config = _CONFIG
+
+    database_url: PostgresUrl
+    log_file: Path | None = None
 
 
 class Settings(BaseSettings):
@@ -79,6 +99,16 @@ class Settings(BaseSettings):
     idempotency_keep_hours: Count = 24
     saves_keep_days: Count = 30
 
+    vapi_webhook_tokens: WebhookKeys | None = None
+    """Bearer tokens that Vapi sends with tool calls, separated by commas; two while they are changed."""
+    vapi_webhook_hmac_keys: WebhookKeys | None = None
+    """Keys that Vapi signs tool calls with, likewise. With neither, tool calls are answered 401."""
+    webhook_bytes_max: Count = 64 * 1024
+    booking_days_ahead_max: Annotated[int, Field(ge=1, le=3660)] = 365
+    appointment_retention_days: Count = 365
+    """Days after an appointment until it is forgotten."""
+    tool_calls_keep_days: Count = 30
+
     provision_concurrency_max: Count = 200
     provision_reserved_for_saves: Annotated[int, Field(ge=0)] = 50
     provision_poll_seconds: Seconds = 0.2
@@ -98,6 +128,7 @@ class Settings(BaseSettings):
     consumer_group: str = "assistant-api"
     assistants_topic: str = ASSISTANTS.name
     outcomes_topic: str = OUTCOMES.name
+    tool_calls_topic: str = TOOL_CALLS.name
     outcomes_batch_records: Count = 500
     reconnect_seconds_max: Seconds = 5
     stop_seconds: Seconds = 2

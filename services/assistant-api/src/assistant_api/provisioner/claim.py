@@ -40,11 +40,6 @@ RETURNING a.org_id, a.id, a.saved_revision, a.provisioned_revision, a.name, a.sy
           EXISTS (SELECT FROM saves s WHERE s.org_id = a.org_id AND s.agent_id = a.id AND s.state = 'open'
                   AND s.traceparent IS NULL) AS untraced
 """
-_JOIN_TRACE: Final = """
-UPDATE saves SET traceparent = $4
-WHERE org_id = $1 AND agent_id = $2 AND state = 'open' AND revision <= $3 AND traceparent IS NULL
-RETURNING request_id, cause
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +93,3 @@ def _claimed(row: Any, token: UUID) -> Claimed:
         traceparents=tuple(row["traceparents"]),
         untraced=row["untraced"],
     )
-
-
-async def join_trace(connection: Connection, agent: Claimed, traceparent: str) -> Sequence[tuple[UUID, str]]:
-    """Make requests without a trace part of this one; the id and cause of each, once per request."""
-    rows = await connection.fetch(_JOIN_TRACE, agent.org_id, agent.agent_id, agent.revision, traceparent)
-    return [(row["request_id"], row["cause"]) for row in rows]

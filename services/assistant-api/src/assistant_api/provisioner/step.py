@@ -23,11 +23,12 @@ from opentelemetry.trace import Span
 from assistant_api.db import Database
 from assistant_api.document import Mark, changes, creation
 from assistant_api.prompt import tools_block
-from assistant_api.provisioner.claim import Claimed, join_trace
+from assistant_api.provisioner.announce import announce
+from assistant_api.provisioner.claim import Claimed
 from assistant_api.provisioner.lost import find_lost
 from assistant_api.provisioner.store import Row
 from assistant_api.settings import Settings
-from assistant_api.telemetry import Telemetry, links_to, parent_of, trace_id_of, traceparent_of
+from assistant_api.telemetry import Telemetry, links_to, parent_of, traceparent_of
 from assistant_api.vapi.answers import Document, Found, Gone, Later, Refused, Unknown, Write
 from assistant_api.vapi.client import VapiClient
 from zerotouch_contracts.canonical import model_hash
@@ -61,22 +62,8 @@ class Steps:
             attributes={"zerotouch.agent_id": agent.agent_id, "zerotouch.revision": agent.revision},
         ) as span:
             if agent.untraced:
-                await self._announce(agent, span)
+                await announce(self.database, agent, span)
             await _Step(self, agent, span).run()
-
-    async def _announce(self, agent: Claimed, span: Span) -> None:
-        """What HTTP logs when a save arrives, for saves that came by plain SQL."""
-        async with self.database.connection() as connection:
-            requests = await join_trace(connection, agent, traceparent_of(span))
-        for request_id, cause in requests:
-            _log.info(
-                "Auto-syncing tools for assistant",
-                agent_id=agent.agent_id,
-                org_id=str(agent.org_id),
-                request_id=str(request_id),
-                trace_id=trace_id_of(span),
-                cause=cause,
-            )
 
 
 class _Step:

@@ -101,11 +101,11 @@ class Relay:
         return len(rows)
 
     async def _send(self, producer: AIOKafkaProducer, rows: Sequence[Row]) -> None:
-        topic = self._settings.assistants_topic
         spans = []
         try:
             confirmations: list[asyncio.Future[Any]] = []
             for row in rows:
+                topic = self._settings.tool_calls_topic if row.says_tool_call else self._settings.assistants_topic
                 span = self._telemetry.tracer.start_span(
                     f"send {topic}",
                     context=parent_of(row.traceparent),

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from assistant_api.db import Connection
 from zerotouch_contracts.envelope import Record, to_record
-from zerotouch_contracts.events import ASSISTANT_MESSAGES, AssistantMessage
+from zerotouch_contracts.events import ASSISTANT_MESSAGES, TOOL_CALL_MESSAGES, AssistantMessage, ToolCallMessage
 
 # All rows are looked at, not those above the last id: ids are given before their transactions commit.
 _READ: Final = """
@@ -16,7 +16,10 @@ SELECT id, org_id, message_id, type, body, traceparent, occurred_at FROM outbox 
 """
 _DELETE: Final = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
 
-_BY_TYPE: Final[dict[str, type[AssistantMessage]]] = {model.TYPE: model for model in ASSISTANT_MESSAGES}
+_BY_TYPE: Final[dict[str, type[AssistantMessage | ToolCallMessage]]] = {
+    model.TYPE: model for model in (*ASSISTANT_MESSAGES, *TOOL_CALL_MESSAGES)
+}
+_TOOL_CALL_TYPES: Final = frozenset(model.TYPE for model in TOOL_CALL_MESSAGES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,11 @@ class Row:
     body: dict[str, Any]
     traceparent: str | None
     occurred_at: datetime
+
+    @property
+    def says_tool_call(self) -> bool:
+        """Whether it goes to the topic of tool calls rather than to that of assistants."""
+        return self.type in _TOOL_CALL_TYPES
 
     def record(self, *, topic: str, log_id: UUID, traceparent: str) -> Record:
         """The Kafka record, which carries the context of the span that sends it."""

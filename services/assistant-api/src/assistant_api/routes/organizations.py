@@ -7,6 +7,8 @@ from fastapi import APIRouter, Header, Request
 from opentelemetry.trace import get_current_span
 from starlette.responses import JSONResponse, Response
 
+from assistant_api.appointments.hours import write_calendar
+from assistant_api.appointments.schemas import Calendar
 from assistant_api.auth import require_platform
 from assistant_api.body import documented, parse, read_bytes
 from assistant_api.context import CallerOf, PartsOf
@@ -41,8 +43,12 @@ async def create(
                 )
             except asyncpg.UniqueViolationError:
                 raise Problem(409, ErrorCode.ALREADY_EXISTS, "an organization with this id exists") from None
+            calendar = Calendar(**body.model_dump(include=set(Calendar.model_fields)))
+            await write_calendar(connection, org_id, calendar)
         parts.wake_relay()
-        made = Organization(id=org_id, name=body.name, tier=body.tier, revision=1, trace_id=trace_id_of(span))
+        made = Organization(
+            id=org_id, name=body.name, tier=body.tier, revision=1, calendar=calendar, trace_id=trace_id_of(span)
+        )
         return JSONResponse(made.model_dump(mode="json", by_alias=True), 201)
 
     return await answer_once(

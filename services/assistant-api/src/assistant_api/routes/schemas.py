@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from assistant_api.appointments.schemas import Calendar
 from zerotouch_contracts.events import Tier
 from zerotouch_contracts.text import Identifier, Storable
 
@@ -32,8 +33,8 @@ class Answer(BaseModel):
     )
 
 
-class NewOrganization(Body):
-    """`POST /api/organizations`."""
+class NewOrganization(Calendar):
+    """`POST /api/organizations`; the calendar's settings may come with it, or later."""
 
     name: OrganizationName
     tier: Tier = "basic"
@@ -48,6 +49,7 @@ class Organization(Answer):
     name: str
     tier: str
     revision: int
+    calendar: Calendar
     trace_id: str
 
 

@@ -1,0 +1,22 @@
+"""Transactions that see and write one organization's calendar, and nothing else.
+
+Row-level security holds in them for writing too: a statement without a WHERE, or with another organization's id,
+touches nothing of anybody else.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+from uuid import UUID
+
+from assistant_api.db import Connection, Database
+
+BECOME_CALENDAR: Final = "SELECT set_config('role', 'assistant_api_calendar', true), set_config('app.org_id', $1, true)"
+
+
+@asynccontextmanager
+async def calendar_of(database: Database, org_id: UUID) -> AsyncIterator[Connection]:
+    """A transaction over ``org_id``'s calendar; it is committed unless the block raises."""
+    async with database.transaction() as connection:
+        await connection.execute(BECOME_CALENDAR, str(org_id))
+        yield connection

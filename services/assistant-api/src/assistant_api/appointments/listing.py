@@ -1,0 +1,76 @@
+"""The clinic's view of its appointments: pages in order of their start."""
+
+import base64
+import binascii
+import json
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from assistant_api.db import Database
+from assistant_api.problems import invalid, not_found
+
+PAGE_MAX: Final = 200
+
+_ORGANIZATION: Final = "SELECT true FROM organizations WHERE id = $1"
+_PAGE: Final = """
+SELECT id, org_id, patient_name, patient_phone, service, notes, starts_at, ends_at, status, call_id, tool_call_id,
+created_at, updated_at FROM appointments
+WHERE org_id = $1 AND ($2::timestamptz IS NULL OR starts_at >= $2)
+AND ($3::timestamptz IS NULL OR (starts_at, id) > ($3, $4::uuid))
+ORDER BY starts_at, id LIMIT $5
+"""
+
+
+async def page(
+    database: Database, org_id: UUID, *, earliest: datetime | None, limit: int, after: str | None
+) -> dict[str, Any]:
+    """A page of an organization's appointments; ``next`` is the cursor of the following one, None at the end."""
+    after_start, after_id = _cursor(after)
+    async with database.tenant(org_id) as connection:
+        if not await connection.fetchval(_ORGANIZATION, org_id):
+            raise not_found()
+        rows = await connection.fetch(_PAGE, org_id, earliest, after_start, after_id, limit + 1)
+    more = len(rows) > limit
+    return {"items": [_shown(row) for row in rows[:limit]], "next": _cursor_text(rows[limit - 1]) if more else None}
+
+
+def _shown(row: asyncpg.Record) -> dict[str, Any]:
+    return {
+        "id": str(row["id"]),
+        "orgId": str(row["org_id"]),
+        "patientName": row["patient_name"],
+        "patientPhone": row["patient_phone"],
+        "service": row["service"],
+        "notes": row["notes"],
+        "start": _time(row["starts_at"]),
+        "end": _time(row["ends_at"]),
+        "status": row["status"],
+        "callId": row["call_id"],
+        "toolCallId": row["tool_call_id"],
+        "createdAt": _time(row["created_at"]),
+        "updatedAt": _time(row["updated_at"]),
+    }
+
+
+def _time(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _cursor_text(row: asyncpg.Record) -> str:
+    return base64.urlsafe_b64encode(json.dumps([row["starts_at"].isoformat(), str(row["id"])]).encode()).decode()
+
+
+def _cursor(text: str | None) -> tuple[datetime | None, UUID | None]:
+    if text is None:
+        return None, None
+    try:
+        start, appointment_id = json.loads(base64.urlsafe_b64decode(text.encode()))
+        moment = datetime.fromisoformat(start)
+        if moment.tzinfo is None:
+            raise ValueError
+        return moment, UUID(appointment_id)
+    except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error):
+        raise invalid("after is not a cursor of this list") from None

@@ -1,0 +1,43 @@
+"""What became of a wish: values, none of which holds patients' data."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from assistant_api.appointments.calendar import WhyNot
+
+Reason = WhyNot | Literal["taken", "unknown_service", "no_appointment", "several_appointments"]
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """There is an appointment. ``already``: it was there before, made in the same phone call for the same number."""
+
+    start: datetime
+    already: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The appointment that began at ``start`` is cancelled and its slot free."""
+
+    start: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rescheduled:
+    """The appointment begins at ``start`` now."""
+
+    start: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nothing was changed. ``offers`` are free slots, ``services`` what the clinic has where that is the question."""
+
+    reason: Reason
+    offers: tuple[datetime, ...] = ()
+    services: tuple[str, ...] = ()
+
+
+Outcome = Booked | Cancelled | Rescheduled | Refused

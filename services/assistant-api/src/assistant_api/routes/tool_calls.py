@@ -1,0 +1,43 @@
+"""`/api/vapi/tool-calls`: where Vapi sends the calls of our tools. No JWT: Vapi has a credential of its own."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from assistant_api.body import read_bytes
+from assistant_api.context import PartsOf
+from assistant_api.tool_calls import answers
+from assistant_api.tool_calls.handle import handle
+from assistant_api.tool_calls.payload import read_tool_calls
+
+router = APIRouter(prefix="/api/vapi", tags=["vapi"])
+
+CALLS_MAX: Final = 20
+"""Calls of one request that are looked at; a conversation has one or two."""
+
+_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"type": "object", "properties": {"message": {"type": "object"}}}}},
+    },
+    "security": [{"vapiBearer": []}, {"vapiSignature": []}],
+}
+
+
+@router.post("/tool-calls", openapi_extra=_BODY, summary="Answer the tool calls of a phone call")
+async def tool_calls(request: Request, parts: PartsOf) -> Response:
+    """200 with `results` for everything that Vapi sends and that is JSON: Vapi ignores any other status.
+
+    401 without the bearer token or the signature, 413 for a body over the limit, 400 where it is not JSON.
+    """
+    parts.webhook_credentials.require_bearer_or_signature(request.headers)
+    raw = await read_bytes(request, parts.settings.webhook_bytes_max)
+    parts.webhook_credentials.require(request.headers, raw, now=datetime.now(UTC))
+    asked = read_tool_calls(raw)
+    results = []
+    for number, call in enumerate(asked.calls):  # one after another: a later one may build on an earlier one
+        answer = await handle(parts, asked.call_id, call) if number < CALLS_MAX else answers.TOO_MANY
+        results.append(answer.as_result(call))
+    return JSONResponse({"results": results})

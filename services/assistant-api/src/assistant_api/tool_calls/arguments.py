@@ -1,0 +1,129 @@
+"""Checking a call: whose it is, which definition it follows, and whether its arguments fit. Pure.
+
+The tenant is the static parameter `organization_id`: Vapi puts the static parameters of the tool over what the
+language model filled in, so that the model can neither see nor choose it. There is no other way to name one.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from assistant_api.appointments.text import fault_in
+from assistant_api.tool_calls.payload import ToolCall
+from zerotouch_contracts.tools import (
+    ANSWERED,
+    ORGANIZATION_PARAMETER,
+    VERSION_PARAMETER,
+    ToolArguments,
+    ToolDefinition,
+)
+
+_NAMES: Final = frozenset(definition.name for definition in ANSWERED)
+_BY_VERSION: Final = {(definition.name, definition.version): definition for definition in ANSWERED}
+_ERRORS_MAX: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A call that is nobody's, or not of a tool of ours: nothing is written about it."""
+
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """An organization's call of one of our tools, with which nothing can be done; ``code`` says why."""
+
+    org_id: UUID
+    tool: str
+    version: int | None
+    code: str
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A call that can be tried."""
+
+    org_id: UUID
+    definition: ToolDefinition
+    arguments: ToolArguments
+
+
+Checked = Foreign | Unfit | Fit
+
+
+def check(call: ToolCall) -> Checked:
+    """What a call asks for. Explanations name arguments and never repeat what was in them."""
+    if not call.has_valid_id:
+        return Foreign("The id of this tool call is not valid, so nothing was done.")
+    if call.name not in _NAMES:
+        return Foreign("There is no such tool here, so nothing was done. Go on without it.")
+    if call.arguments is None:
+        return Foreign("The arguments are not a JSON object, so nothing was done. Call the tool again with all values.")
+    org_id = _organization(call.arguments.get(ORGANIZATION_PARAMETER))
+    if org_id is None:
+        return Foreign("The clinic of this assistant is not known, so nothing was done. Say that the clinic will call.")
+    version = _version(call.arguments.get(VERSION_PARAMETER))
+    definition = None if version is None else _BY_VERSION.get((call.name, version))
+    if definition is None:
+        explanation = "This tool is out of date, so nothing was done. Say that the clinic will call back."
+        return Unfit(org_id, call.name, None, "unknown_version", explanation)
+    filled_in = {
+        key: value for key, value in call.arguments.items() if key not in {ORGANIZATION_PARAMETER, VERSION_PARAMETER}
+    }
+    return _validated(org_id, definition, filled_in)
+
+
+def _validated(org_id: UUID, definition: ToolDefinition, filled_in: Mapping[str, Any]) -> Fit | Unfit:
+    try:
+        # Strict, as from JSON: a number is no date, and nothing is guessed from a wrong type.
+        arguments = definition.arguments.model_validate_json(json.dumps(filled_in), strict=True)
+        faults = _faults(arguments)
+    except ValidationError as error:
+        items = error.errors(include_input=False, include_url=False, include_context=False)[:_ERRORS_MAX]
+        faults = [_described(item) for item in items]
+    except (ValueError, RecursionError):
+        faults = ["they cannot be read"]
+    else:
+        if not faults:
+            return Fit(org_id, definition, arguments)
+    explanation = (
+        f"Nothing was done, as some values do not fit: {'; '.join(faults)}. Ask for them and call the tool again."
+    )
+    return Unfit(org_id, definition.name, definition.version, "invalid_arguments", explanation)
+
+
+def _faults(arguments: ToolArguments) -> list[str]:
+    names = type(arguments).model_fields
+    found = [
+        (names[name].alias, fault_in(value, lines=name == "notes"))
+        for name, value in arguments
+        if isinstance(value, str)
+    ]
+    return [f"{name}: {fault}" for name, fault in found if fault is not None]
+
+
+def _described(item: Any) -> str:
+    if item["type"] in {"extra_forbidden", "json_invalid"} or not item["loc"]:
+        return "there is a value that the tool does not have"  # its name was made up by the model: not repeated
+    return f"{item['loc'][0]}: {str(item['msg']).removeprefix('Value error, ')}"
+
+
+def _organization(given: object) -> UUID | None:
+    if not isinstance(given, str):
+        return None
+    try:
+        return UUID(given)
+    except ValueError:
+        return None
+
+
+def _version(given: object) -> int | None:
+    if isinstance(given, str) and given.isascii() and given.isdecimal() and len(given) <= 9:
+        return int(given)
+    return given if isinstance(given, int) and not isinstance(given, bool) else None

@@ -1,0 +1,164 @@
+"""One tool call, answered once: the change, its answer and its message are one transaction.
+
+check ─► Foreign ─────────────────────────────► an error, nothing written
+      ─► stored answer of the same call ──────► the same answer
+      ─► Unfit │ Fit ─► book, cancel, move ───► row + answer + ToolCallHandled
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+import structlog
+from opentelemetry.trace import Span, SpanKind
+
+from assistant_api.appointments.access import calendar_of
+from assistant_api.appointments.book import book
+from assistant_api.appointments.calendar import Clinic
+from assistant_api.appointments.cancel import cancel
+from assistant_api.appointments.clinic import from_row
+from assistant_api.appointments.outcomes import Outcome
+from assistant_api.appointments.reschedule import reschedule
+from assistant_api.context import Parts
+from assistant_api.db import UNAVAILABLE, Connection, DatabaseUnavailable
+from assistant_api.telemetry import traceparent_of
+from assistant_api.tool_calls import answers
+from assistant_api.tool_calls.answers import Answer, answer_of
+from assistant_api.tool_calls.arguments import Fit, Foreign, Unfit, check
+from assistant_api.tool_calls.payload import ToolCall
+from assistant_api.tool_calls.record import record
+from zerotouch_contracts.tools import BookClinicAppointment, CancelAppointment, RescheduleAppointment
+
+_READ: Final = """
+SELECT o.id, o.calendar, o.time_zone, o.slot_minutes, o.opening_hours, o.services, t.code, t.failed, t.answer
+FROM organizations o
+LEFT JOIN tool_calls t ON t.org_id = o.id AND t.call_id = $2 AND t.tool_call_id = $3
+WHERE o.id = $1
+"""
+
+_log: Final = structlog.get_logger()
+
+
+class CallFailed(Exception):
+    """The database refused what was written. Its own message may quote a row: this one has codes only."""
+
+    def __init__(self, sqlstate: str, constraint: str) -> None:
+        super().__init__(f"writing a tool call's outcome failed: SQLSTATE {sqlstate}, constraint {constraint or '-'}")
+        self.sqlstate, self.constraint = sqlstate, constraint
+
+
+class _AnsweredMeanwhile(Exception):
+    """Another delivery of the same call was faster: roll back, and give its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    """A call that is somebody's, and when it came."""
+
+    call_id: str
+    call: ToolCall
+    checked: Fit | Unfit
+    started: float
+
+    @property
+    def duration_ms(self) -> int:
+        return int((time.monotonic() - self.started) * 1000)
+
+
+async def handle(parts: Parts, call_id: str, call: ToolCall) -> Answer:
+    """Answer one call of the phone call ``call_id``. The same call gets the same answer, however often it comes."""
+    checked = check(call)
+    if isinstance(checked, Foreign):
+        _log.info("tool_call_foreign", reason=checked.explanation)
+        return Answer("foreign", checked.explanation, failed=True)
+    tool = checked.definition.name if isinstance(checked, Fit) else checked.tool
+    with parts.telemetry.tracer.start_as_current_span(
+        f"tool call {tool}",
+        kind=SpanKind.INTERNAL,
+        attributes={"zerotouch.org_id": str(checked.org_id), "zerotouch.tool": tool},
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as span:
+        answer = await _answer(parts, _Delivery(call_id, call, checked, time.monotonic()), tool, span)
+        span.set_attribute("zerotouch.code", answer.code)
+    _log.info("tool_call_handled", org_id=str(checked.org_id), tool=tool, code=answer.code)
+    return answer
+
+
+async def _answer(parts: Parts, delivery: _Delivery, tool: str, span: Span) -> Answer:
+    try:
+        answer = await _once(parts, delivery, tool, span)
+    except _AnsweredMeanwhile:
+        answer = await _once(parts, delivery, tool, span)
+    except (DatabaseUnavailable, *UNAVAILABLE) as error:
+        # Not a 503: Vapi ignores whatever comes with another status than 200, and the model would hear nothing.
+        _log.warning("tool_call_unavailable", org_id=str(delivery.checked.org_id), reason=type(error).__name__)
+        return answers.UNAVAILABLE
+    except asyncpg.PostgresError as error:
+        if error.sqlstate == "23503":  # deleted since it was read
+            return answers.unknown_clinic()
+        raise CallFailed(str(error.sqlstate), str(getattr(error, "constraint_name", None) or "")) from None
+    return answer
+
+
+async def _once(parts: Parts, delivery: _Delivery, tool: str, span: Span) -> Answer:
+    org_id: UUID = delivery.checked.org_id
+    async with calendar_of(parts.database, org_id) as connection:
+        row = await connection.fetchrow(_READ, org_id, delivery.call_id, delivery.call.id)
+        if row is None:
+            return answers.unknown_clinic()
+        if row["answer"] is not None:
+            return Answer(row["code"], row["answer"], row["failed"])
+        answer, version = await _decide(parts, connection, delivery, dict(row))
+        recorded = await record(
+            connection,
+            org_id=org_id,
+            call_id=delivery.call_id,
+            tool_call_id=delivery.call.id,
+            tool=tool,
+            version=version,
+            answer=answer,
+            duration_ms=delivery.duration_ms,
+            traceparent=traceparent_of(span),
+        )
+        if not recorded:
+            raise _AnsweredMeanwhile
+    parts.wake_relay()
+    return answer
+
+
+async def _decide(
+    parts: Parts, connection: Connection, delivery: _Delivery, row: Mapping[str, Any]
+) -> tuple[Answer, int | None]:
+    match delivery.checked:
+        case Unfit(_, _, version, code, explanation):
+            return Answer(code, answers.one_line(explanation), failed=True), version
+        case Fit(_, definition, _) as fit:
+            clinic = from_row(row)
+            outcome = await _act(parts, connection, delivery, fit, clinic)
+            return answer_of(outcome, clinic), definition.version
+
+
+async def _act(parts: Parts, connection: Connection, delivery: _Delivery, fit: Fit, clinic: Clinic) -> Outcome:
+    now, days_ahead_max = datetime.now(UTC), parts.settings.booking_days_ahead_max
+    match fit.arguments:
+        case BookClinicAppointment() as wish:
+            return await book(
+                connection,
+                clinic,
+                wish,
+                call_id=delivery.call_id,
+                tool_call_id=delivery.call.id,
+                now=now,
+                days_ahead_max=days_ahead_max,
+            )
+        case CancelAppointment() as wish:
+            return await cancel(connection, clinic, wish, now=now)
+        case RescheduleAppointment() as wish:
+            return await reschedule(connection, clinic, wish, now=now, days_ahead_max=days_ahead_max)
+        case other:
+            raise AssertionError(f"no verb for {type(other).__name__}: every model of ANSWERED needs one")
