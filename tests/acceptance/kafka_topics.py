@@ -92,9 +92,7 @@ async def lag(admin: AIOKafkaAdminClient, consumer: Any, topic: str, group: str)
 
 async def every_record(bootstrap_servers: str, topic: str) -> list[Any]:
     """All records that a topic has now, partition by partition, as raw bytes."""
-    consumer = AIOKafkaConsumer(
-        topic, bootstrap_servers=bootstrap_servers, group_id=None, auto_offset_reset="earliest"
-    )
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap_servers, group_id=None, auto_offset_reset="earliest")
     await consumer.start()
     try:
         ends = await end_offsets(consumer, topic)

@@ -14,7 +14,7 @@ import httpx
 
 from devstack import guard, process, services
 from devstack.databases import DatabaseUrls, Service
-from devstack.ports import free_port
+from devstack.ports import HOST, free_port
 
 from .world import World
 
@@ -51,6 +51,11 @@ class Running:
         reason = await process.wait_until(lambda: _unless(named), START_SECONDS)
         assert reason is None, f"{self.service}: {words} not named within {START_SECONDS:g} s, but {seen}"
 
+    async def gets_ready(self) -> None:
+        """Waits until `/readyz` answers 200."""
+        reason = await process.wait_until(lambda: services.not_ready(str(self.http.base_url)), START_SECONDS)
+        assert reason is None, reason
+
     async def ends_on_sigterm(self) -> None:
         """Asks it to stop; it must end by itself in time, with status 0."""
         guard.signal_group(self.child.pid, signal.SIGTERM)
@@ -78,6 +83,28 @@ async def started(
             yield running
     finally:
         await child.stop()
+
+
+@asynccontextmanager
+async def forwarding(port: int, to_port: int) -> AsyncIterator[None]:
+    """Lets a port of this machine answer as another one does: what was not there comes up."""
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while chunk := await reader.read(65_536):
+                writer.write(chunk)
+                await writer.drain()
+        finally:
+            writer.close()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(HOST, to_port)
+        # Either side may cut its connection, as a killed client does.
+        await asyncio.gather(copy(reader, back), copy(there, writer), return_exceptions=True)
+
+    async with await asyncio.start_server(connected, HOST, port) as server:
+        yield
+        server.close()
 
 
 async def run_to_its_end(service: Service, command: str, env: Mapping[str, str]) -> tuple[int | None, str]:

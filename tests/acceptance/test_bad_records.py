@@ -20,7 +20,9 @@ async def test_an_undecodable_record_is_one_dead_letter_and_its_neighbours_are_s
     org_id = await world.organization()
     saved = await world.synced_agent(org_id)
     await world.quiet()
-    [record] = [it for it in await every_record(world.stack.bootstrap_servers, INPUT) if ce_id(it) == saved["requestId"]]
+    [record] = [
+        it for it in await every_record(world.stack.bootstrap_servers, INPUT) if ce_id(it) == saved["requestId"]
+    ]
     before, unreadable, after = uuid4(), uuid4(), uuid4()
 
     def again(request_id: UUID) -> Sent:
@@ -33,9 +35,7 @@ async def test_an_undecodable_record_is_one_dead_letter_and_its_neighbours_are_s
         "a tombstone": (record.key, None, with_id(record.headers, uuid4())),
         "headers of null and bytes": (record.key, record.value, [("ce_id", None), ("ce_type", b"\xff\x00")]),
     }
-    first = await send_in_one_batch(
-        world, record.partition, [again(before), *poison.values(), again(after)]
-    )
+    first = await send_in_one_batch(world, record.partition, [again(before), *poison.values(), again(after)])
     until = time.monotonic() + PATIENCE_SECONDS
     for request_id in (before, after):
         published = await world.outcomes.of(request_id, until=until)
@@ -70,7 +70,9 @@ async def test_an_undecodable_record_is_one_dead_letter_and_its_neighbours_are_s
 async def test_what_is_behind_an_undecodable_record_does_not_wait(world: World) -> None:
     org_id = await world.organization()
     saved = await world.synced_agent(org_id)
-    [record] = [it for it in await every_record(world.stack.bootstrap_servers, INPUT) if ce_id(it) == saved["requestId"]]
+    [record] = [
+        it for it in await every_record(world.stack.bootstrap_servers, INPUT) if ce_id(it) == saved["requestId"]
+    ]
     offset = await send_in_one_batch(world, record.partition, [(record.key, b"not a message", [])])
 
     async def set_aside() -> bool:

@@ -112,7 +112,7 @@ async def test_a_token_that_is_missing_wrong_or_expired(world: World) -> None:
     bad_tokens = {
         "somebody else's key": new_signer().platform_token(),
         "expired": signer.platform_token(lifetime_seconds=-120),
-        "no signature": jwt.encode(claims, None, algorithm="none"),
+        "no signature": jwt.encode(claims, "", algorithm="none"),
         "public key as secret": jwt.encode(claims, "x" * 64, algorithm="HS256"),
         "cut": right[:-4],
         "other audience": jwt.encode({**claims, "aud": "x"}, signer.private_key, algorithm="EdDSA"),

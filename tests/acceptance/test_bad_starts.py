@@ -2,13 +2,16 @@
 
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
 
+from devstack import topics
 from devstack.databases import SERVICES, Service, TestDatabases
+from devstack.ports import HOST, free_port
 
-from .programs import run_to_its_end, started
+from .programs import forwarding, run_to_its_end, started
 from .world import World
 
 NOBODY = "127.0.0.1:1"
@@ -89,3 +92,30 @@ async def test_a_topic_that_does_not_exist_is_named_and_not_created(
     finally:
         await databases.close()
     assert sorted(await world.kafka.list_topics()) == sorted(before)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_service_that_was_there_first_gets_ready_by_itself(
+    world: World, service: Service, tmp_path: Path
+) -> None:
+    bootstrap = world.stack.bootstrap_servers
+    names = {name: f"{name.lower()}.{uuid4()}" for name in ("ASSISTANTS_TOPIC", "OUTCOMES_TOPIC")}
+    await topics.create(bootstrap, [topics.TopicSpec(name, 2) for name in names.values()])
+    databases = TestDatabases(world.stack.database_admin_url)
+    database = await databases.create_database(service)
+    database_port, kafka_port = free_port(), free_port()
+    address = urlsplit(database.service)
+    later = address._replace(netloc=address.netloc.replace(f":{address.port}", f":{database_port}")).geturl()
+    env = {"KAFKA_BOOTSTRAP_SERVERS": f"{HOST}:{kafka_port}", "CONSUMER_GROUP": f"g-{uuid4()}", **names}
+    try:
+        async with started(world, service, tmp_path, later, **env) as running:
+            await running.not_ready_because("refused")
+            assert address.port is not None
+            async with forwarding(database_port, address.port):
+                await running.not_ready_because("Kafka", str(kafka_port))
+                async with forwarding(kafka_port, int(bootstrap.rpartition(":")[2])):
+                    await running.gets_ready()
+                    await running.ends_on_sigterm()
+    finally:
+        await databases.close()
+        await topics.delete(bootstrap, names.values())

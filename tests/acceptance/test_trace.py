@@ -91,17 +91,19 @@ async def whole_trace(world: World, trace_id: str) -> list[CollectedSpan]:
     nothing of this trace is missing.
     """
 
+    await last_spans(world, trace_id)
+    later = await world.synced_agent(await world.organization())
+    await last_spans(world, later["traceId"])
+    return world.collector.spans(trace_id)
+
+
+async def last_spans(world: World, trace_id: str) -> None:
+    """Waits for the span with which a save's trace ends in each service."""
+
     async def ended() -> bool:
-        return LAST_OF_EACH <= {(span.service, span.name) for span in world.collector.spans(trace_id)}
+        return {(span.service, span.name) for span in world.collector.spans(trace_id)} >= LAST_OF_EACH
 
     await eventually(ended, within_seconds=PATIENCE_SECONDS)
-    later = (await world.synced_agent(await world.organization()))["traceId"]
-
-    async def later_ended() -> bool:
-        return LAST_OF_EACH <= {(span.service, span.name) for span in world.collector.spans(later)}
-
-    await eventually(later_ended, within_seconds=PATIENCE_SECONDS)
-    return world.collector.spans(trace_id)
 
 
 def one(spans: list[CollectedSpan], name: str) -> CollectedSpan:

@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import json
+import os
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -121,6 +122,9 @@ def processes_in(folder: Path) -> list[str]:
 @asynccontextmanager
 async def alone_on_the_demos_ports() -> AsyncIterator[None]:
     """Keeps two runs of this test on one machine from each other's fixed ports."""
-    with Path(tempfile.gettempdir(), "zerotouch-demo-ports.lock").open("w") as file:
-        await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)
+    lock = os.open(Path(tempfile.gettempdir(), "zerotouch-demo-ports.lock"), os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)

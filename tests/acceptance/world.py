@@ -128,6 +128,7 @@ class World:
         await self.outcomes.read_to_the_end()
 
     def log_lines(self, matches: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
-        """The lines of both services' log that fulfil a condition."""
-        lines = self.stack.surroundings.log_file.read_text(encoding="utf-8").splitlines()
+        """The lines of both services' log that fulfil a condition; one that is still being written is left out."""
+        text = self.stack.surroundings.log_file.read_text(encoding="utf-8")
+        lines = text[: text.rfind("\n") + 1].split("\n")[:-1]
         return [line for line in map(json.loads, lines) if matches(line)]

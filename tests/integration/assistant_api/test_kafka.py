@@ -74,6 +74,7 @@ async def settings(
         kafka_bootstrap_servers=kafka.bootstrap_servers,
         assistants_topic=topics[0],
         outcomes_topic=topics[1],
+        tool_calls_topic=await kafka.create_topic("tool-calls"),
         consumer_group=f"group-{uuid4()}",
     )
 

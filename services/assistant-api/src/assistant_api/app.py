@@ -20,7 +20,14 @@ Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
 
 def create_app(parts: Parts, *, lifespan: Lifespan | None = None) -> FastAPI:
     """The application over ``parts``; ``lifespan`` starts and stops the loops where they run in the same process."""
-    app = FastAPI(title=TITLE, version="0.1.0", lifespan=lifespan, docs_url="/docs", redoc_url=None)
+    app = FastAPI(
+        title=TITLE,
+        version="0.1.0",
+        lifespan=lifespan,
+        docs_url="/api/docs",
+        openapi_url="/api/openapi.json",
+        redoc_url=None,
+    )
     app.state.parts = parts
     problems.install(app)
     for module in (health, organizations, agents, assistants, appointments, tool_calls):

@@ -1,8 +1,9 @@
 """Brings every agent's newest revision to Vapi: one worker per agent by lease, many agents side by side.
 
-loop    claims what is due and runs a step for each
-claim   the lease, and what a step has to know
-step    what to do for one agent, and every effect of it
-store   what came of it, into the row
-lost    an assistant whose creation was not answered, found again by its metadata
+loop      claims what is due and runs a step for each
+claim     the lease, and what a step has to know
+announce  a trace and a log line for saves by plain SQL
+step      what to do for one agent, and every effect of it
+store     what came of it, into the row
+lost      an assistant whose creation was not answered, found again by its metadata
 """

@@ -8,6 +8,7 @@ the connections.
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import asyncpg
@@ -110,7 +111,13 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
 
 
 async def _open_database(settings: Settings) -> Pool:
-    pool = await db.create_pool(settings.database_url, size_max=settings.database_pool_max)
+    try:
+        pool = await db.create_pool(settings.database_url, size_max=settings.database_pool_max)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        at = urlsplit(settings.database_url)
+        raise NotThere(
+            f"PostgreSQL at {at.hostname}:{at.port or 5432} does not answer: {type(error).__name__}: {error}"
+        ) from error
     if (reason := await database_problem(pool)) is not None:
         await _close(pool)
         raise NotThere(reason)
