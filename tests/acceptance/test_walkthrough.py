@@ -24,6 +24,7 @@ from .world import PATIENCE_SECONDS, TOOL, World
 CURL = {"content-type": "application/x-www-form-urlencoded"}
 """What curl says about the body of `-d`, unless told otherwise."""
 DEMO_SECONDS_MAX = 90.0
+PORTS_SECONDS_MAX = 60.0
 
 
 async def test_the_walk_through_works_as_typed_with_curls_content_type(world: World) -> None:
@@ -121,10 +122,16 @@ def processes_in(folder: Path) -> list[str]:
 
 @asynccontextmanager
 async def alone_on_the_demos_ports() -> AsyncIterator[None]:
-    """Keeps two runs of this test on one machine from each other's fixed ports."""
+    """Keeps two runs of this test on one machine from each other's fixed ports, and waits for a demo to end."""
+
+    async def all_free() -> bool:
+        return not any([await ports.listening(port) for port in DEMO_PORTS.values()])
+
     lock = os.open(Path(tempfile.gettempdir(), "zerotouch-demo-ports.lock"), os.O_WRONLY | os.O_CREAT, 0o600)
     try:
         await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        # Somebody's own demo does not know of the lock.
+        await eventually(all_free, within_seconds=PORTS_SECONDS_MAX)
         yield
     finally:
         os.close(lock)

@@ -329,7 +329,7 @@ async def test_readiness_says_why_and_liveness_does_not_care(harness: Harness) -
 
 
 async def test_the_openapi_document_has_the_bodies(harness: Harness) -> None:
-    document = (await harness.http.get("/openapi.json")).json()
+    document = (await harness.http.get("/api/openapi.json")).json()
     body = document["paths"]["/api/assistants/sync"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert set(body["properties"]) == {"agentId", "orgId"}
     assert set(document["paths"]) == {

@@ -59,9 +59,7 @@ async def test_every_shape_of_a_call_is_understood(
     if place == "toolWithToolCallList":
         asked = {"type": "function", "function": {"name": "bookClinicAppointment"}, "toolCall": asked}
 
-    results = shaped(
-        await caller.send({"message": {"type": "tool-calls", place: [asked], "call": {"id": "c1"}}})
-    )
+    results = shaped(await caller.send({"message": {"type": "tool-calls", place: [asked], "call": {"id": "c1"}}}))
 
     assert results[0]["result"].startswith("Booked for")
     assert len(await caller.appointments()) == 1
@@ -208,7 +206,9 @@ async def test_several_calls_of_one_request_are_answered_in_order(caller: Caller
 
 
 async def test_more_calls_than_a_conversation_has_are_not_looked_at(caller: Caller, org_id: UUID) -> None:
-    calls = [call(booking(org_id, appointmentTime=f"{hour:02}:{minute}")) for hour in range(20) for minute in ("00", "30")]
+    calls = [
+        call(booking(org_id, appointmentTime=f"{hour:02}:{minute}")) for hour in range(20) for minute in ("00", "30")
+    ]
 
     results = await caller.results(*calls)
 

@@ -26,9 +26,7 @@ async def test_both_tokens_are_good_while_they_are_changed(caller: Caller, org_i
 
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("age_seconds", [-290, 0, 290])
-async def test_both_keys_are_good_within_five_minutes(
-    caller: Caller, org_id: UUID, key: str, age_seconds: int
-) -> None:
+async def test_both_keys_are_good_within_five_minutes(caller: Caller, org_id: UUID, key: str, age_seconds: int) -> None:
     raw = _body(org_id)
     headers = signed(raw, key=key, timestamp=int(time.time()) - age_seconds)
 

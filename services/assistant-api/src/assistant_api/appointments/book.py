@@ -13,15 +13,19 @@ from assistant_api.db import Connection
 from zerotouch_contracts.tools import BookClinicAppointment
 
 # ON CONFLICT waits for a transaction that holds the slot, and needs neither a savepoint nor deadlock detection.
+# 'own': what is there was booked in the same phone call for the same number, before this statement began.
 _INSERT: Final = """
-INSERT INTO appointments (org_id, id, calendar, patient_name, patient_phone, service, notes, starts_at, ends_at,
-                          call_id, tool_call_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-ON CONFLICT DO NOTHING RETURNING true
-"""
-_MINE: Final = """
-SELECT true FROM appointments
-WHERE org_id = $1 AND starts_at = $2 AND status = 'booked' AND call_id = $3 AND phone_key = ltrim($4, '+0')
+WITH made AS (
+    INSERT INTO appointments (org_id, id, calendar, patient_name, patient_phone, service, notes, starts_at, ends_at,
+                              call_id, tool_call_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    ON CONFLICT DO NOTHING RETURNING true
+)
+SELECT CASE WHEN EXISTS (SELECT FROM made) THEN 'made'
+            WHEN $10 <> '' AND EXISTS (
+                SELECT FROM appointments
+                WHERE org_id = $1 AND starts_at = $8 AND status = 'booked' AND call_id = $10
+                  AND phone_key = ltrim($5, '+0')) THEN 'own' END
 """
 
 
@@ -45,7 +49,7 @@ async def book(
     if service is None:
         return Refused("unknown_service", await next_free(connection, clinic, starts[0]), clinic.services)
     for start in starts:
-        if await connection.fetchval(
+        found = await connection.fetchval(
             _INSERT,
             clinic.org_id,
             uuids.uuid7(),
@@ -58,11 +62,10 @@ async def book(
             start + clinic.slot,
             call_id,
             tool_call_id,
-        ):
-            return Booked(start)
-        # A model that asks twice in one conversation must not be told that its own booking is in the way.
-        if call_id and await connection.fetchval(_MINE, clinic.org_id, start, call_id, wish.patient_phone):
-            return Booked(start, already=True)
+        )
+        if found is not None:
+            # A model that asks twice in one conversation must not be told that its own booking is in the way.
+            return Booked(start, already=found == "own")
     return Refused("taken", await next_free(connection, clinic, starts[0]))
 
 

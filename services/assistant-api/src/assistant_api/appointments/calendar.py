@@ -5,7 +5,7 @@ the day that clocks go forward the missing hour has no slots; on the day that th
 has its slots twice.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Literal, assert_never
@@ -88,15 +88,23 @@ def slots_from(clinic: Clinic, earliest: datetime, *, days: int) -> Iterator[dat
     """All starts from ``earliest`` on, in order, during ``days`` local days."""
     first = clinic.local(earliest).date()
     for offset in range(days):
-        day = first + timedelta(days=offset)
-        starts = {
-            start
-            for opening in clinic.openings_on(day)
-            for minute in range(opening.opens, opening.closes - clinic.slot_minutes + 1, clinic.slot_minutes)
-            for start in instants(clinic.zone, day, minute)
-            if start >= earliest
-        }
-        yield from sorted(starts)  # twice the same hour: the second round comes after the first
+        for start in _slots_of(clinic, first + timedelta(days=offset)):
+            if start >= earliest:
+                yield start
+
+
+def _slots_of(clinic: Clinic, day: date) -> Iterable[datetime]:
+    minutes = (
+        minute
+        for opening in clinic.openings_on(day)
+        for minute in range(opening.opens, opening.closes - clinic.slot_minutes + 1, clinic.slot_minutes)
+    )
+    midnight = datetime.combine(day, time(), tzinfo=clinic.zone)
+    if midnight.utcoffset() == (midnight + timedelta(days=1)).utcoffset():  # nobody touches the clocks: much cheaper
+        begin = midnight.astimezone(UTC)
+        return (begin + timedelta(minutes=minute) for minute in minutes)
+    # Of an hour that comes twice the second round comes after the first.
+    return sorted({start for minute in minutes for start in instants(clinic.zone, day, minute)})
 
 
 def look_from(clinic: Clinic, day: date, minute: int, *, now: datetime, why_not: WhyNot) -> datetime:

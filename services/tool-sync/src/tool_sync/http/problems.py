@@ -39,7 +39,12 @@ def _document(
     status: int, code: ErrorCode, detail: str | None, headers: dict[str, str] | None = None, **more: Any
 ) -> JSONResponse:
     entry = CATALOGUE[code]
-    body: dict[str, Any] = {"type": "about:blank", "title": entry.title, "status": status, "code": code.value}
+    body: dict[str, Any] = {
+        "type": f"urn:zerotouch:error:{code.value}",
+        "title": entry.title,
+        "status": status,
+        "code": code.value,
+    }
     body["detail"] = detail or f"{entry.meaning} {entry.what_to_do}"
     if (context := get_current_span().get_span_context()).is_valid:
         body["trace_id"] = format_trace_id(context.trace_id)
