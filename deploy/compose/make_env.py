@@ -27,6 +27,7 @@ def filled(example: str, signer: tokens.Signer) -> str:
         "JWT_PUBLIC_KEY": '"{}"'.format(signer.public_key.replace("\n", "\\n")),
         "JWT_ISSUER": tokens.ISSUER,
         "JWT_AUDIENCE": tokens.AUDIENCE,
+        "VAPI_WEBHOOK_TOKENS": secrets.token_hex(PASSWORD_BYTES),
         "VAPI_SANDBOX_CONTROL_TOKEN": secrets.token_hex(PASSWORD_BYTES),
     }
     lines = []
