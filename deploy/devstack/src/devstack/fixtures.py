@@ -14,6 +14,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import pytest_asyncio
@@ -54,7 +55,7 @@ def _say(text: str) -> None:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TestDatabases]:
+async def postgres() -> AsyncIterator[TestDatabases]:
     """A PostgreSQL 18 server: `admin_url`, `create_database(service)`, `create_empty_database(service)`, `drop`."""
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
@@ -66,9 +67,12 @@ async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Te
             yield TestDatabases(url)
     else:
         _say(f"PostgreSQL: embedded; {reason}")
-        server = await embedded_postgres.start(tmp_path_factory.mktemp("postgres") / "data", fsync=False)
-        yield TestDatabases(server.admin_url)
-        await server.stop()
+        # Not below pytest's own folder: each pytest that starts closes that to others, and where we are root the server
+        # runs as somebody else.
+        with TemporaryDirectory(prefix="zerotouch-test-", ignore_cleanup_errors=True) as folder:
+            server = await embedded_postgres.start(Path(folder) / "data", fsync=False)
+            yield TestDatabases(server.admin_url)
+            await server.stop()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

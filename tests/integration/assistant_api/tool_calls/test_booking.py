@@ -1,5 +1,6 @@
 """A caller asks for an appointment, and the appointment is there."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -52,8 +53,6 @@ async def test_a_booking_is_a_row_an_answer_and_a_message_without_content(caller
 async def test_every_shape_of_a_call_is_understood(
     caller: Caller, org_id: UUID, entry: Any, as_text: bool, place: str
 ) -> None:
-    import json
-
     arguments = booking(org_id)
     asked = entry("toolu_1", "bookClinicAppointment", json.dumps(arguments) if as_text else arguments)
     if place == "toolWithToolCallList":
@@ -122,7 +121,8 @@ async def test_what_is_past_closed_between_slots_or_too_far_is_refused(caller: C
     assert past.startswith("Not done: this time is in the past. Next free: ")
     assert far.startswith("Not booked: this day is too far ahead. Next free: ")
     assert unknown.startswith(
-        f"Not booked: the clinic does not offer this service. It offers: Check-up, Cleaning. Next free: {monday} at 09:45;"
+        "Not booked: the clinic does not offer this service. It offers: Check-up, Cleaning."
+        f" Next free: {monday} at 09:45;"
     )
     assert good == f"Booked for {monday} at 14:15."
     (row,) = await caller.appointments()

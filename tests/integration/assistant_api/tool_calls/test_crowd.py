@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from itertools import pairwise
 from uuid import UUID, uuid4
 
 from .calling import PHONE, Caller, booking, call, cancelling, day, message, moving, shaped
@@ -91,7 +92,7 @@ async def test_moves_and_bookings_that_want_the_same_slots_never_overlap(caller:
     assert sum(text.startswith(("Moved", "Booked")) for text in texts) == 1
     rows = [row for row in await caller.appointments() if row["status"] == "booked"]
     assert len(rows) == len({row["starts_at"] for row in rows})
-    assert all(a["ends_at"] <= b["starts_at"] for a, b in zip(rows, rows[1:], strict=False))
+    assert all(a["ends_at"] <= b["starts_at"] for a, b in pairwise(rows))
 
 
 async def test_the_same_ids_at_another_clinic_are_another_call(caller: Caller, org_id: UUID) -> None:
