@@ -341,4 +341,7 @@ async def test_the_openapi_document_has_the_bodies(harness: Harness) -> None:
         "/api/assistants/sync",
         "/api/assistants/auto-sync",
         "/api/assistants/{agent_id}/status",
+        "/api/appointments",
+        "/api/organizations/{org_id}/calendar",
+        "/api/vapi/tool-calls",
     }

@@ -103,7 +103,7 @@ class Settings(BaseSettings):
     """Bearer tokens that Vapi sends with tool calls, separated by commas; two while they are changed."""
     vapi_webhook_hmac_keys: WebhookKeys | None = None
     """Keys that Vapi signs tool calls with, likewise. With neither, tool calls are answered 401."""
-    webhook_bytes_max: Count = 64 * 1024
+    webhook_bytes_max: Count = 1024 * 1024
     booking_days_ahead_max: Annotated[int, Field(ge=1, le=3660)] = 365
     appointment_retention_days: Count = 365
     """Days after an appointment until it is forgotten."""

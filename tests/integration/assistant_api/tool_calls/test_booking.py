@@ -5,10 +5,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 
-from ..harness import Harness
-from .calling import PHONE, Caller, booking, call, cancelling, day, message, moving, shaped
+from assistant_api.app import create_app
+from assistant_api.service import Service
+from devstack.databases import DatabaseUrls
+from devstack.sandbox import Sandbox
+
+from ..harness import Harness, make_settings
+from .calling import PATH, PHONE, TOKENS, Caller, bearer, booking, call, cancelling, day, message, moving, shaped
 
 
 def _at(date: str, time: str) -> datetime:
@@ -217,8 +223,40 @@ async def test_more_calls_than_a_conversation_has_are_not_looked_at(caller: Call
 
 
 async def test_messages_of_another_kind_have_no_results(caller: Caller) -> None:
-    for body in ({"message": {"type": "status-update", "call": {"id": "x"}}}, {"message": {}}, {}, [], "text", None):
+    bodies: list[Any] = [
+        {"message": {"type": "status-update", "call": {"id": "x"}}},
+        {"message": {}},
+        {},
+        [],
+        "x",
+        None,
+    ]
+    for body in bodies:
         assert shaped(await caller.send(body)) == []
+
+
+async def test_without_a_database_the_model_hears_that_nothing_is_certain(
+    assistant_api_db: DatabaseUrls, sandbox: Sandbox
+) -> None:
+    service = Service(make_settings(assistant_api_db, sandbox, vapi_webhook_tokens=TOKENS[0]))  # never connected
+    transport = httpx.ASGITransport(create_app(service.parts))
+    async with httpx.AsyncClient(transport=transport, base_url="http://assistant-api") as http:
+        answer = await http.post(PATH, json=message(call(booking(uuid4()))), headers=bearer())
+    await service.close()
+
+    (entry,) = shaped(answer)
+    assert entry["error"].startswith("The calendar does not answer, so it is not known whether anything was done.")
+
+
+async def test_a_clinic_that_is_held_up_hears_it_and_the_call_can_be_made_again(caller: Caller, org_id: UUID) -> None:
+    again = message(call(booking(org_id), tool_call_id="call_1"), call_id="c1")
+    async with caller.harness.owner.transaction():
+        await caller.harness.owner.execute("LOCK TABLE tool_calls IN ACCESS EXCLUSIVE MODE")
+        (entry,) = shaped(await caller.send(again))
+        assert entry["error"].startswith("The calendar does not answer")
+
+    assert shaped(await caller.send(again))[0]["result"].startswith("Booked for")
+    assert len(await caller.appointments()) == 1
 
 
 async def test_an_organization_that_does_not_exist_is_no_other_one(caller: Caller, org_id: UUID) -> None:

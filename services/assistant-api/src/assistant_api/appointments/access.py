@@ -15,8 +15,8 @@ BECOME_CALENDAR: Final = "SELECT set_config('role', 'assistant_api_calendar', tr
 
 
 @asynccontextmanager
-async def calendar_of(database: Database, org_id: UUID) -> AsyncIterator[Connection]:
+async def calendar_of(database: Database, org_id: UUID, *, readonly: bool = False) -> AsyncIterator[Connection]:
     """A transaction over ``org_id``'s calendar; it is committed unless the block raises."""
-    async with database.transaction() as connection:
+    async with database.connection() as connection, connection.transaction(readonly=readonly):
         await connection.execute(BECOME_CALENDAR, str(org_id))
         yield connection

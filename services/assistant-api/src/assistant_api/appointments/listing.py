@@ -9,6 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
+from assistant_api.appointments.access import calendar_of
 from assistant_api.db import Database
 from assistant_api.problems import invalid, not_found
 
@@ -29,7 +30,7 @@ async def page(
 ) -> dict[str, Any]:
     """A page of an organization's appointments; ``next`` is the cursor of the following one, None at the end."""
     after_start, after_id = _cursor(after)
-    async with database.tenant(org_id) as connection:
+    async with calendar_of(database, org_id, readonly=True) as connection:
         if not await connection.fetchval(_ORGANIZATION, org_id):
             raise not_found()
         rows = await connection.fetch(_PAGE, org_id, earliest, after_start, after_id, limit + 1)

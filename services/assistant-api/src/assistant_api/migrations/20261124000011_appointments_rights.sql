@@ -1,7 +1,8 @@
 -- migrate:up
 
 -- Who answers tool calls: this role sees and writes one organization's calendar, the one that app.org_id names. The
--- service's own role can neither read nor write an appointment; it can only throw away old ones.
+-- service's own role can neither read nor write an appointment, only throw away old ones: it must become this role,
+-- and inherits nothing of it.
 DO $$
 BEGIN
     CREATE ROLE assistant_api_calendar NOLOGIN;
@@ -15,9 +16,9 @@ BEGIN
     IF NOT EXISTS (
         SELECT FROM pg_auth_members m
         WHERE m.roleid = 'assistant_api_calendar'::regrole AND m.member = 'assistant_api_service'::regrole
-          AND m.set_option
+          AND m.set_option AND NOT m.inherit_option
     ) THEN
-        GRANT assistant_api_calendar TO assistant_api_service;
+        GRANT assistant_api_calendar TO assistant_api_service WITH INHERIT FALSE, SET TRUE;
     END IF;
 EXCEPTION WHEN unique_violation THEN
     RAISE NOTICE 'assistant_api_calendar has been granted by another migration';
@@ -40,15 +41,12 @@ BEGIN
             t, CASE t WHEN 'organizations' THEN 'id' ELSE 'org_id' END);
     END LOOP;
 END $$;
-CREATE POLICY tenant_own ON appointments TO assistant_api_tenant
-    USING (org_id = (SELECT nullif(current_setting('app.org_id', true), '')::uuid));
 
 GRANT USAGE ON SCHEMA public TO assistant_api_calendar;
 GRANT SELECT ON organizations TO assistant_api_calendar;
 GRANT SELECT, INSERT, UPDATE, DELETE ON appointments TO assistant_api_calendar;
 GRANT SELECT, INSERT ON tool_calls TO assistant_api_calendar;
 GRANT INSERT ON outbox TO assistant_api_calendar;
-GRANT SELECT ON appointments TO assistant_api_tenant;
 GRANT SELECT (org_id, id, ends_at), DELETE ON appointments TO assistant_api_service;
 GRANT SELECT (org_id, call_id, tool_call_id, handled_at), DELETE ON tool_calls TO assistant_api_service;
 
@@ -58,9 +56,8 @@ REVOKE ALL ON organizations, outbox FROM assistant_api_calendar;
 REVOKE USAGE ON SCHEMA public FROM assistant_api_calendar;
 DROP POLICY calendar_own ON organizations;
 DROP POLICY calendar_own ON outbox;
-REVOKE ALL ON appointments, tool_calls FROM assistant_api_calendar, assistant_api_tenant, assistant_api_service;
+REVOKE ALL ON appointments, tool_calls FROM assistant_api_calendar, assistant_api_service;
 DROP POLICY owner_all ON appointments; DROP POLICY service_sees ON appointments;
 DROP POLICY service_deletes ON appointments; DROP POLICY calendar_own ON appointments;
-DROP POLICY tenant_own ON appointments;
 DROP POLICY owner_all ON tool_calls; DROP POLICY service_sees ON tool_calls;
 DROP POLICY service_deletes ON tool_calls; DROP POLICY calendar_own ON tool_calls;

@@ -22,7 +22,6 @@ _BODY: Final[dict[str, Any]] = {
         "required": True,
         "content": {"application/json": {"schema": {"type": "object", "properties": {"message": {"type": "object"}}}}},
     },
-    "security": [{"vapiBearer": []}, {"vapiSignature": []}],
 }
 
 

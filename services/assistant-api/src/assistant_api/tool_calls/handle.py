@@ -40,6 +40,9 @@ LEFT JOIN tool_calls t ON t.org_id = o.id AND t.call_id = $2 AND t.tool_call_id 
 WHERE o.id = $1
 """
 
+_CROWDED: Final = (asyncpg.LockNotAvailableError, asyncpg.TransactionRollbackError)
+"""Too many at once for one clinic: a lock was not had in time, or a deadlock was broken."""
+
 _log: Final = structlog.get_logger()
 
 
@@ -94,7 +97,7 @@ async def _answer(parts: Parts, delivery: _Delivery, tool: str, span: Span) -> A
         answer = await _once(parts, delivery, tool, span)
     except _AnsweredMeanwhile:
         answer = await _once(parts, delivery, tool, span)
-    except (DatabaseUnavailable, *UNAVAILABLE) as error:
+    except (DatabaseUnavailable, *UNAVAILABLE, *_CROWDED) as error:
         # Not a 503: Vapi ignores whatever comes with another status than 200, and the model would hear nothing.
         _log.warning("tool_call_unavailable", org_id=str(delivery.checked.org_id), reason=type(error).__name__)
         return answers.UNAVAILABLE
