@@ -16,7 +16,11 @@ from .calling import KEYS, TOKENS, Caller
 async def harness(assistant_api_db: DatabaseUrls, sandbox: Sandbox, vapi: Vapi) -> AsyncIterator[Harness]:
     """The service, which knows two bearer tokens and two keys."""
     settings = make_settings(
-        assistant_api_db, sandbox, vapi_webhook_tokens=", ".join(TOKENS), vapi_webhook_hmac_keys=",".join(KEYS)
+        assistant_api_db,
+        sandbox,
+        vapi_webhook_tokens=", ".join(TOKENS),
+        vapi_webhook_hmac_keys=",".join(KEYS),
+        webhook_bytes_max=65_536,
     )
     async with running(settings, assistant_api_db, vapi) as harness:
         yield harness

@@ -118,6 +118,7 @@ async def test_canaries_are_found_in_appointments_and_nowhere_else(
         consumer_group=f"group-{uuid4()}",
         vapi_webhook_tokens=",".join(TOKENS),
         vapi_webhook_hmac_keys=",".join(KEYS),
+        webhook_bytes_max=65_536,
     )
     service, owner = Service(settings, exporter=exporter), await asyncpg.connect(assistant_api_db.owner)
     transport = httpx.ASGITransport(create_app(service.parts), raise_app_exceptions=False)

@@ -89,7 +89,7 @@ class Tables:
             case e.AssistantSyncFailed():
                 row |= {"outcome": "failed", "code": event.code, "look_at": event.look_at}
                 row["synced_tools"] = plain(event.tools)
-                row["settled_revision"] = row["settled_revision"] if event.revision is None else event.revision
+                row["settled_revision"] = event.revision
             case e.AssistantDiverged():
                 row["diverged_revision"] = event.revision
             case e.DriftDetected():

@@ -147,10 +147,10 @@ async def test_two_processes_on_one_log_make_one_tool_per_org_and_one_outcome_pe
 
 async def test_leases_that_run_out_all_the_time_make_no_surplus_tool_and_no_second_outcome(world: World) -> None:
     orgs = [uuid4() for _ in range(30)]
-    await world.turn(latency_ms=60)
+    await world.turn(latency_ms=140)  # two calls and what lies between them take longer than a lease
     assistants = {org: await world.assistant() for org in orgs}
     requests = {await world.save(org, assistants[org], str(org)) for org in orgs}
-    short: dict[str, Any] = {"lease_seconds": 0.1, "lease_renew_seconds": 3600, "poll_seconds_max": 0.01}
+    short: dict[str, Any] = {"lease_seconds": 0.3, "lease_renew_seconds": 3600, "poll_seconds_max": 0.01}
 
     async with running(world.another(**short), world.another(**short)):
         await finished(world, orgs, requests)

@@ -56,7 +56,7 @@ BEGIN
                         ELSE old.outcome END,
          CASE WHEN done.position IS NULL THEN old.code ELSE done.data->>'code' END,
          CASE WHEN done.position IS NULL THEN old.look_at ELSE (done.data->>'look_at')::timestamptz END,
-         coalesce((done.data->>'revision')::bigint, old.settled_revision),
+         CASE WHEN done.position IS NULL THEN old.settled_revision ELSE (done.data->>'revision')::bigint END,
          coalesce((diverged.data->>'revision')::bigint, old.diverged_revision),
          coalesce(drift.data->>'model_hash', old.drift_hash),
          removal.removed, n.position
