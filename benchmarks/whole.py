@@ -72,6 +72,7 @@ async def serving(world: World, *, vapi_ms: int) -> AsyncIterator[Whole]:
         settings = sides.environment(world, place, sides.OURS) | {
             "DATABASE_URL": database.service,
             "CONSUMER_GROUP": f"{place.group}-assistant-api",
+            "TOOL_CALLS_TOPIC": place.tool_calls_topic,
         }
         url = services.base_url(int(settings["PORT"]))
         api = process.start(

@@ -76,12 +76,13 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Corner:
-    """What one side has to itself in one round: a database, two topics, a consumer group."""
+    """What one side has to itself in one round: a database, its topics, a consumer group."""
 
     name: str
     database: DatabaseUrls
     assistants_topic: str
     outcomes_topic: str
+    tool_calls_topic: str
     group: str
 
 
@@ -115,7 +116,7 @@ async def corner(world: World, side: str, *, migrated: bool) -> AsyncIterator[Co
     name = f"{side}-{uuid4().hex[:8]}"
     create = world.databases.create_database if migrated else world.databases.create_empty_database
     database = await create("tool_sync")
-    names = (f"assistants.{name}", f"outcomes.{name}")
+    names = (f"assistants.{name}", f"outcomes.{name}", f"tool-calls.{name}")
     await topics.create(world.bootstrap_servers, [TopicSpec(topic, PARTITIONS, KEEP) for topic in names])
     try:
         yield Corner(name, database, *names, group=name)

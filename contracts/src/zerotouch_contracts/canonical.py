@@ -6,11 +6,15 @@ whole floats as integers, because Vapi's own SDKs send ``20.0`` where we send ``
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
+from typing import Final
 
 TOOL_LINK_KEYS = ("toolIds", "toolRefs")
 """The keys of an assistant's ``model`` that tool-sync, not the save, decides."""
 
+
+_WHOLE_FLOAT: Final = re.compile(r"[0-9]\.0(?![0-9])|[0-9]e\+")
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
@@ -29,7 +33,7 @@ def _with_integers(value: object) -> object:
 def canonical_json(value: object) -> bytes:
     """The canonical form of a JSON value, as UTF-8 bytes."""
     text = _encode(value)
-    if ".0" in text or "e+" in text:  # only then can there be a whole float; most documents have none
+    if _WHOLE_FLOAT.search(text):  # or what looks like one inside of a string; most documents have neither
         text = _encode(_with_integers(value))
     return text.encode("utf-8", "surrogatepass")
 

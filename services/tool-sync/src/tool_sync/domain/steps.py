@@ -167,6 +167,8 @@ def next_steps(
     account: str,
 ) -> Plan:
     """What to do next for one org. ``assistants`` holds the rows of those with work (see :func:`agents_with_work`)."""
+    if not (state.open_requests or state.attempts or state.looks or state.org_wide_through):
+        return Plan()
     commands: list[Command] = list(_unreadable(state, account))
     if state.closed:
         commands += _all_closed(state, account)

@@ -93,12 +93,12 @@ class Run:
             while True:
                 plan = await self._plan()
                 steps = self._startable(plan, len(tasks))
-                self._progress = replace(
-                    self._progress, busy=frozenset(step.subject for step in (*tasks.values(), *steps))
-                )
                 if len(steps) == 1 and not tasks:  # mostly; then a task of its own would only cost
                     await self._finish([(steps[0], await perform(self._fence, self._claim.org_id, steps[0]))])
                     continue
+                busy = frozenset(step.subject for step in (*tasks.values(), *steps))
+                if busy != self._progress.busy:
+                    self._progress = replace(self._progress, busy=busy)
                 tasks |= {asyncio.create_task(perform(self._fence, self._claim.org_id, step)): step for step in steps}
                 if tasks:
                     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -170,8 +170,9 @@ class Run:
     async def _finish(self, done: Sequence[tuple[Step, StepResult]]) -> None:
         """Write down everything that has arrived, together with what follows from it."""
         seen = {step.subject.partition(":")[2]: found for step, (found, _) in done if found is not None}
-        ended = {step.subject for step, _ in done}
-        self._progress = replace(self._progress, seen={**self._progress.seen, **seen}, busy=self._progress.busy - ended)
+        if seen or self._progress.busy:
+            busy = self._progress.busy.difference(step.subject for step, _ in done)
+            self._progress = replace(self._progress, seen={**self._progress.seen, **seen}, busy=busy)
         commands = [command for _, (_, commands) in done for command in commands]
         if commands or seen:
             await self._writer.write(commands, follow=bool(seen))
@@ -220,7 +221,7 @@ def _start_span(context: Context, org_id: UUID, state: Toolset) -> Span:
         telemetry.SYNC_SPAN,
         traceparent=traces[0] if traces else None,
         linked=traces[1:],
-        attributes={telemetry.ORG_ID: str(org_id), telemetry.AGENT_IDS: agents},
+        attributes={telemetry.ORG_ID: str(org_id), telemetry.AGENT_IDS: ",".join(agents)},
     )
 
 

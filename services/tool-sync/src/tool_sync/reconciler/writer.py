@@ -58,6 +58,7 @@ class Writer:
         self._on_written = on_written
         self._on_reloaded = on_reloaded
         self._traceparent = traceparent
+        self._trace_id = trace_id_of(traceparent)
         self._waiting: list[_Waiting] = []
         self._writing = False
 
@@ -151,7 +152,6 @@ class Writer:
     def _request(self, events: Sequence[ToolsetEvent]) -> AppendRequest:
         # A worker's decision is caused by itself: a fresh id, kept only to send the same bytes again.
         cause = str(self._context.new_id())
-        traceparent = self._traceparent
         return AppendRequest(
             stream=self._stream,
             org_id=self._org_id,
@@ -162,8 +162,8 @@ class Writer:
             ),
             meta=Meta(
                 causation_id=cause,
-                correlation_id=trace_id_of(traceparent) or cause,
-                traceparent=traceparent,
+                correlation_id=self._trace_id or cause,
+                traceparent=self._traceparent,
                 actor="tool-sync",
                 service_version=self._context.service_version,
             ),

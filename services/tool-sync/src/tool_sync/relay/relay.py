@@ -177,12 +177,9 @@ class Relay:
             attributes={
                 telemetry.MESSAGING_SYSTEM: "kafka",
                 telemetry.MESSAGING_OPERATION_NAME: "send",
-                telemetry.MESSAGING_OPERATION_TYPE: "send",
                 telemetry.MESSAGING_DESTINATION: topic,
                 telemetry.MESSAGING_MESSAGE_ID: str(publication.event_id),
-                telemetry.MESSAGING_KEY: str(publication.message.org_id),
-                telemetry.EVENT_POSITION: publication.position,
-                telemetry.OUTCOME_SEQUENCE: publication.message.sequence,
+                telemetry.ORG_ID: str(publication.message.org_id),
             },
         )
 
