@@ -59,7 +59,7 @@ class Steps:
             "provision assistant",
             context=parent_of(first),
             links=links_to(others),
-            attributes={"zerotouch.agent_id": agent.agent_id, "zerotouch.revision": agent.revision},
+            attributes={"org_id": str(agent.org_id), "agent_id": agent.agent_id, "revision": agent.revision},
         ) as span:
             if agent.untraced:
                 await announce(self.database, agent, span)

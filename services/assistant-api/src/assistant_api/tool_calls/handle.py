@@ -82,7 +82,7 @@ async def handle(parts: Parts, call_id: str, call: ToolCall) -> Answer:
     with parts.telemetry.tracer.start_as_current_span(
         f"tool call {tool}",
         kind=SpanKind.INTERNAL,
-        attributes={"zerotouch.org_id": str(checked.org_id), "zerotouch.tool": tool},
+        attributes={"org_id": str(checked.org_id), "tool": tool},
         record_exception=False,
         set_status_on_exception=False,
     ) as span:
