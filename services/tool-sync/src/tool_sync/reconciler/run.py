@@ -75,7 +75,7 @@ class Run:
             loaded,
             follow_up=self._follow_up,
             on_written=self._learn,
-            on_reloaded=assistants.clear,  # their rows are newer now, too
+            on_reloaded=self._look_anew,
             traceparent=telemetry.traceparent_of(self._span),
         )
         self._fence = Fence(context, self._writer, holds_lease)
@@ -151,6 +151,11 @@ class Run:
     def _unknown_agents(self) -> list[str]:
         due = agents_of(self._writer.state, self._context.clock.now(), self._progress)
         return [agent_id for agent_id in due if agent_id not in self._assistants]
+
+    def _look_anew(self) -> None:
+        """The state was read again: rows are newer now, too, and who was looked at may have a new save."""
+        self._assistants.clear()
+        self._looked_at.clear()
 
     def _turn_page(self) -> bool:
         """Go on to the next assistants with work; False where this run has looked at all of them."""

@@ -1,0 +1,51 @@
+"""A state that was read anew in the middle of a run leaves nobody behind."""
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID, uuid4
+
+from tool_sync.domain.events import AssistantSynced
+from tool_sync.event_log import Appended, AppendRequest, AppendResult, Duplicate, EventLog
+from tool_sync.reconciler.loop import Reconciler
+from tool_sync.reconciler.run import PAGE_AGENTS
+
+from .conftest import World
+
+
+class LostCommit:
+    """The log, but for one append whose answer says that it was stored before; a save arrives while it is under way."""
+
+    def __init__(
+        self, log: EventLog, world: World, org_id: UUID, after: int, again: tuple[dict[str, Any], str]
+    ) -> None:
+        self._log, self._world, self._org_id, self._again = log, world, org_id, again
+        self._left = after
+        self.request: UUID | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    async def append(self, request: AppendRequest) -> AppendResult:
+        answer = await self._log.append(request)
+        settled = sum(isinstance(new.event, AssistantSynced) for new in request.events)
+        self._left -= settled
+        if settled and self._left <= 0 and self.request is None and isinstance(answer, Appended):
+            self.request = await self._world.save(self._org_id, *self._again)
+            return Duplicate(answer.first_position, answer.version, answer.recorded_at)
+        return answer
+
+
+async def test_a_save_that_a_reload_brings_in_is_settled_though_its_page_was_turned_long_ago(world: World) -> None:
+    org = uuid4()
+    assistants = [await world.assistant() for _ in range(PAGE_AGENTS + 8)]
+    for n, assistant in enumerate(assistants):
+        await world.save(org, assistant, f"agent-{n:02}")
+    log = LostCommit(world.log, world, org, PAGE_AGENTS + 1, (assistants[0], "agent-00"))
+    world.reconciler = Reconciler(replace(world.context, log=log))  # type: ignore[arg-type]  # all of the log's methods
+
+    await world.sync()
+
+    assert log.request is not None
+    settled = [r.request_id for o in await world.events(org, AssistantSynced) for r in o.requests]
+    assert settled.count(log.request) == 1
+    assert len(settled) == len(assistants) + 1
