@@ -20,7 +20,6 @@ def require_storable(value: str) -> str:
 
 Storable = AfterValidator(require_storable)
 
-Text = Annotated[str, Storable]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
 """An id that was made by somebody else: an agent's, or Vapi's. 1 to 64 of ``A-Z a-z 0-9 . _ : -``."""
 Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

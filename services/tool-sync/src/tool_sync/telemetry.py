@@ -61,7 +61,6 @@ ERROR_CODE: Final = "error.code"
 ORG_ID: Final = "org_id"
 AGENT_ID: Final = "agent_id"
 AGENT_IDS: Final = "agent_ids"
-ASSISTANT_ID: Final = "assistant_id"
 
 SYNC_SPAN: Final = "sync org"
 """One run of one org: what the reconciler does for the saves that it settles."""

@@ -252,7 +252,6 @@ async def world_over(urls: DatabaseUrls, transport: httpx.AsyncBaseTransport) ->
             send_window_seconds=1,
             lease_seconds=5,
             lease_renew_seconds=1.5,
-            orgs_in_flight_max=1000,
             claim_batch_max=200,
             steps_per_org_max=4,
             poll_seconds_max=0.5,

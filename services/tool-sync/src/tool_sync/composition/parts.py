@@ -124,7 +124,6 @@ def _limits(settings: Settings) -> Limits:
         send_window_seconds=settings.send_window_seconds,
         lease_seconds=settings.lease_seconds,
         lease_renew_seconds=settings.lease_renew_seconds,
-        orgs_in_flight_max=settings.orgs_in_flight_max,
         claim_batch_max=settings.claim_batch_max,
         steps_per_org_max=settings.steps_per_org_max,
         poll_seconds_max=settings.poll_seconds_max,

@@ -43,7 +43,6 @@ class Limits:
     send_window_seconds: float
     lease_seconds: float
     lease_renew_seconds: float
-    orgs_in_flight_max: int
     claim_batch_max: int
     steps_per_org_max: int
     poll_seconds_max: float
