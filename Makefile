@@ -9,10 +9,10 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 READY := .venv/.ready
 SOURCES := contracts/src services/assistant-api/src services/tool-sync/src services/vapi-sandbox/src deploy/devstack/src
-TYPED := $(SOURCES) tests benchmarks deploy/images deploy/compose
-STYLED := contracts services deploy tests benchmarks
+TYPED := $(SOURCES) contracts/asyncapi tests benchmarks examples deploy/images deploy/compose
+STYLED := contracts services deploy tests benchmarks examples
 
-.PHONY: help setup demo up down token test check bench lock images images-test clean
+.PHONY: help setup demo up down token test test-jaeger check sim crash chaos fairness soak checker bench lock images images-test clean
 
 help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,7 +46,29 @@ check: $(READY) ## lint, format, types, import rules and the unit tests
 	$(BIN)/pytest tests/unit
 
 test: $(READY) ## all tests: unit, contract, integration, acceptance, on real Kafka and PostgreSQL
-	$(BIN)/pytest tests --ignore=tests/chaos
+	$(BIN)/pytest tests --ignore=tests/acceptance/jaeger
+
+test-jaeger: $(READY) ## the traces in a real Jaeger 2: JAEGER_BIN, or built once with Go
+	@$(BIN)/python -m devstack.jaeger_build
+	$(BIN)/pytest tests/acceptance/jaeger
+
+sim: $(READY) ## every kill and pause point, then 100,000 seeded runs; MINUTES=n as many as fit, SEED=n begins there
+	@$(BIN)/python -m tests.simulation $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
+
+crash: $(READY) ## real processes killed, stopped and cut off at every port call; MINUTES=n (5), PARTS="points cuts recovery"
+	@$(BIN)/python -m tests.crash $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(PARTS),--parts $(PARTS))
+
+chaos: $(READY) ## a nemesis over running load, then the checker; MINUTES=n (10), SEED=n, BARE=1 without the measurements first
+	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(if $(BARE),--bare)
+
+fairness: $(READY) ## one clinic with 10,000 queued saves beside a hundred with one each
+	@$(BIN)/python -m tests.chaos fairness
+
+soak: $(READY) ## the same for hours, with the times of production; HOURS=n (1)
+	@$(BIN)/python -m tests.chaos --soak --hours $(or $(HOURS),1) $(if $(SEED),--seed $(SEED))
+
+checker: $(READY) ## proves the checker: broken services and broken histories, each must be caught
+	@$(BIN)/python -m tests.checker selftest
 
 bench: $(READY) ## measure against the plain handler and write benchmarks/out/latest.json
 	@$(BIN)/python -m benchmarks

@@ -4,7 +4,6 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from uuid import uuid4
 
 from benchmarks.errors import NotMeasured
 from benchmarks.world import Corner, World
@@ -29,11 +28,9 @@ PEER = Side("plain-handler", (sys.executable, "-m", "benchmarks.plain_handler"),
 
 
 @asynccontextmanager
-async def running(world: World, corner: Corner, side: Side, installation_id: str | None = None) -> AsyncIterator[Child]:
+async def running(world: World, corner: Corner, side: Side, *, port: int | None = None) -> AsyncIterator[Child]:
     """Lends the side's process, which may still be starting. Raises :class:`NotMeasured` if it ended by itself."""
-    settings = environment(world, corner, side)
-    if installation_id is not None:
-        settings["INSTALLATION_ID"] = installation_id
+    settings = environment(world, corner, side) | ({} if port is None else {"PORT": str(port)})
     child = process.start(side.name, side.command, log=world.logs / f"{corner.name}.log", env=settings)
     try:
         yield child
@@ -54,7 +51,7 @@ def environment(world: World, corner: Corner, side: Side) -> dict[str, str]:
         "VAPI_BASE_URL": world.sandbox.url,
         "VAPI_API_KEY": world.sandbox.api_key,
         "TOOL_SERVER_URL": "https://assistant-api.example.test/api/vapi/tool-calls",
-        "INSTALLATION_ID": str(uuid4()),
+        "INSTALLATION_ID": corner.installation_id,
         "JWT_PUBLIC_KEY": world.signer.public_key,
         "JWT_ISSUER": tokens.ISSUER,
         "JWT_AUDIENCE": tokens.AUDIENCE,

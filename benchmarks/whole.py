@@ -84,7 +84,7 @@ async def serving(world: World, *, vapi_ms: int) -> AsyncIterator[Whole]:
         try:
             await api.ready(lambda: services.not_ready(url), START_SECONDS_MAX)
             async with (
-                sides.running(world, place, sides.OURS, settings["INSTALLATION_ID"]) as tool_sync,
+                sides.running(world, place, sides.OURS) as tool_sync,
                 outcomes.reading(world.bootstrap_servers, place.outcomes_topic, PARTITIONS) as reader,
                 aiohttp.ClientSession(
                     base_url=url,

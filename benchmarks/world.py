@@ -76,7 +76,7 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Corner:
-    """What one side has to itself in one round: a database, its topics, a consumer group."""
+    """What one side has to itself in one round: a database of one installation, its topics, a consumer group."""
 
     name: str
     database: DatabaseUrls
@@ -84,6 +84,7 @@ class Corner:
     outcomes_topic: str
     tool_calls_topic: str
     group: str
+    installation_id: str
 
 
 @asynccontextmanager
@@ -119,6 +120,6 @@ async def corner(world: World, side: str, *, migrated: bool) -> AsyncIterator[Co
     names = (f"assistants.{name}", f"outcomes.{name}", f"tool-calls.{name}")
     await topics.create(world.bootstrap_servers, [TopicSpec(topic, PARTITIONS, KEEP) for topic in names])
     try:
-        yield Corner(name, database, *names, group=name)
+        yield Corner(name, database, *names, group=name, installation_id=str(uuid4()))
     finally:
         await asyncio.gather(world.databases.drop(database), topics.delete(world.bootstrap_servers, names))

@@ -104,6 +104,7 @@ def to_record(
     same id however often it is sent. ``time`` is when it happened, with a time zone.
     """
     source, topic = _PLACES[type(message)]
+    org_id = str(message.org_id).encode()
     headers = [
         ("content-type", CONTENT_TYPE),
         ("ce_specversion", b"1.0"),
@@ -111,7 +112,7 @@ def to_record(
         ("ce_type", message.TYPE.encode()),
         ("ce_source", source),
         ("ce_time", _to_rfc3339(time).encode()),
-        ("ce_orgid", str(message.org_id).encode()),
+        ("ce_orgid", org_id),
         ("log_id", str(log_id).encode()),
     ]
     if isinstance(message, OUTCOME_MESSAGES):
@@ -120,7 +121,7 @@ def to_record(
         headers.append(("traceparent", traceparent.encode()))
     return Record(
         topic=topic,
-        key=str(message.org_id).encode(),
+        key=org_id,
         value=message.model_dump_json().encode(),
         headers=tuple(headers),
     )

@@ -23,6 +23,7 @@ class ErrorCode(StrEnum):
     ASSISTANT_MISSING = "TS-303"
     ASSISTANT_WITHOUT_MODEL = "TS-304"
     ASSISTANT_OUTDATED = "TS-305"
+    TOOL_IN_USE = "TS-306"
     REQUEST_UNREADABLE = "TS-401"
     ASSISTANT_REMOVED = "TS-402"
     ORGANIZATION_CLOSED = "TS-403"
@@ -125,6 +126,11 @@ _ENTRIES: Final = (
         ErrorCode.ASSISTANT_OUTDATED, "assistant outdated at Vapi",
         "Vapi kept showing an older version of the assistant than the newest save.",
         False, "clinic", "Save the assistant again.",
+    ),
+    _entry(
+        ErrorCode.TOOL_IN_USE, "tool still in use",
+        "A tool that is no longer wanted is still linked or pinned by an assistant at Vapi, so it is kept.",
+        True, "platform operator", "Nothing: it is looked at every hour. Unlink it there to be rid of it.",
     ),
     _entry(
         ErrorCode.REQUEST_UNREADABLE, "request unreadable",

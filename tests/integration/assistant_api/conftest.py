@@ -42,6 +42,8 @@ async def hasty(assistant_api_db: DatabaseUrls, sandbox: Sandbox, vapi: Vapi) ->
         send_window_seconds=0.3,
         settle_seconds=1.0,
         lease_seconds=3,
+        removal_poll_seconds=0.1,
+        removal_lease_seconds=3,
         retry_seconds_max=0.2,
         retry_seconds_min=0.1,
     )

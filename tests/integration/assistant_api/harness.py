@@ -13,6 +13,7 @@ import httpx
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from opentelemetry.sdk.trace.export import SpanExporter
 
 from assistant_api.app import create_app
 from assistant_api.db import prepare_connection
@@ -147,6 +148,12 @@ class Harness:
         """GET as the platform, or as an organization."""
         return await self.http.get(path, headers=self.bearer(org_id))
 
+    async def delete(
+        self, path: str, org_id: UUID | None = None, headers: dict[str, str] | None = None
+    ) -> httpx.Response:
+        """DELETE as the platform, or as an organization."""
+        return await self.http.delete(path, headers={**self.bearer(org_id), **(headers or {})})
+
     def bearer(self, org_id: UUID | None = None) -> dict[str, str]:
         """The header of the platform's, or an organization's, token."""
         return {"Authorization": f"Bearer {token(org_id)}"}
@@ -169,6 +176,14 @@ class Harness:
         )
         return [tuple(row) for row in rows]
 
+    async def removed(self, *, within_seconds: float = 10) -> None:
+        """Return once no assistant waits to be removed from Vapi."""
+
+        async def check() -> bool:
+            return not await self.owner.fetchval("SELECT count(*) FROM removals")
+
+        await eventually(check, within_seconds=within_seconds)
+
     async def provisioned(self, agent_id: str, *, within_seconds: float = 10) -> dict[str, Any]:
         """The row, once its newest revision is at Vapi."""
 
@@ -187,7 +202,7 @@ async def running(settings: Settings, urls: DatabaseUrls, vapi: Vapi) -> AsyncIt
     await service.database.connect()
     async with service.database.connection() as connection:
         await claim_installation(connection, settings.installation_id)
-    loop = asyncio.create_task(service.provisioner.run_forever())
+    loops = [asyncio.create_task(loop.run_forever()) for loop in (service.provisioner, service.remover)]
     owner = await asyncpg.connect(urls.owner)
     await prepare_connection(owner)
     transport = httpx.ASGITransport(create_app(service.parts), raise_app_exceptions=False)
@@ -196,6 +211,26 @@ async def running(settings: Settings, urls: DatabaseUrls, vapi: Vapi) -> AsyncIt
             yield Harness(service, http, owner, vapi)
         finally:
             await service.stop()
-            await loop
+            await asyncio.gather(*loops)
             await owner.close()
             await service.close()
+
+
+@asynccontextmanager
+async def whole_service(
+    settings: Settings, urls: DatabaseUrls, vapi: Vapi, exporter: SpanExporter | None = None
+) -> AsyncIterator[Harness]:
+    """Everything, with Kafka; entered when it is ready."""
+    service = Service(settings, exporter=exporter)
+    owner = await asyncpg.connect(urls.owner)
+    transport = httpx.ASGITransport(create_app(service.parts), raise_app_exceptions=False)
+    async with service.running() as loops, httpx.AsyncClient(transport=transport, base_url="http://api") as http:
+        harness = Harness(service, http, owner, vapi)
+
+        async def ready() -> bool:
+            assert not loops.done() or loops.exception() is None, loops.exception()
+            return (await http.get("/readyz")).status_code == 200
+
+        await eventually(ready, within_seconds=20)
+        yield harness
+    await owner.close()

@@ -12,6 +12,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from zerotouch_contracts import traces
+
 from .harness import AUDIENCE, ISSUER, Harness, token
 
 
@@ -307,6 +309,19 @@ async def test_a_request_whose_process_died_is_finished_by_its_repeat(harness: H
     assert len(await harness.outbox()) == 1
 
 
+async def test_a_trace_is_a_link_where_the_address_of_its_pages_is_known(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    org_id = await harness.organization()
+    await harness.agent(org_id, id="a")
+    assert "traceUrl" not in (await harness.get("/api/agents/none", org_id)).json()
+
+    monkeypatch.setattr(traces, "_jaeger_ui_url", "http://jaeger.example.test")
+    for path in ("/api/agents/none", "/api/assistants/a/status"):
+        answer = (await harness.get(path, org_id)).json()
+        assert answer["traceUrl"] == f"http://jaeger.example.test/trace/{answer['traceId']}"
+
+
 async def test_a_callers_trace_is_continued(harness: Harness) -> None:
     org_id = await harness.organization()
     trace_id = uuid4().hex
@@ -336,6 +351,8 @@ async def test_the_openapi_document_has_the_bodies(harness: Harness) -> None:
         "/livez",
         "/readyz",
         "/api/organizations",
+        "/api/organizations/{org_id}",
+        "/api/saves",
         "/api/agents",
         "/api/agents/{agent_id}",
         "/api/assistants/sync",

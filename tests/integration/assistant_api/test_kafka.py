@@ -1,21 +1,18 @@
 """The relay and the outcomes' consumer on a real broker."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
-import httpx
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from assistant_api.app import create_app
 from assistant_api.service import Service
 from assistant_api.settings import Settings
 from devstack.databases import DatabaseUrls
@@ -33,28 +30,9 @@ from zerotouch_contracts.events import (
     ToolSyncFailed,
 )
 
-from .harness import Harness, Vapi, eventually, make_settings
+from .harness import Harness, Vapi, eventually, make_settings, whole_service
 
 LOG_ID = uuid4()
-
-
-@asynccontextmanager
-async def _whole_service(
-    settings: Settings, urls: DatabaseUrls, vapi: Vapi, exporter: InMemorySpanExporter | None = None
-) -> AsyncIterator[Harness]:
-    service = Service(settings, exporter=exporter)
-    owner = await asyncpg.connect(urls.owner)
-    transport = httpx.ASGITransport(create_app(service.parts), raise_app_exceptions=False)
-    async with service.running() as loops, httpx.AsyncClient(transport=transport, base_url="http://api") as http:
-        harness = Harness(service, http, owner, vapi)
-
-        async def ready() -> bool:
-            assert not loops.done() or loops.exception() is None, loops.exception()
-            return (await http.get("/readyz")).status_code == 200
-
-        await eventually(ready, within_seconds=20)
-        yield harness
-    await owner.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -134,7 +112,7 @@ async def _saved(kafka: TestKafka, settings: Settings, count: int = 2) -> tuple[
 async def test_saves_reach_kafka_in_order_with_their_key_and_headers(
     settings: Settings, assistant_api_db: DatabaseUrls, vapi: Vapi, kafka: TestKafka
 ) -> None:
-    async with _whole_service(settings, assistant_api_db, vapi) as harness:
+    async with whole_service(settings, assistant_api_db, vapi) as harness:
         org_id = await harness.organization("Clinic")
         saved = await harness.agent(org_id, id="a")
         for _ in range(3):
@@ -161,7 +139,7 @@ async def test_saves_reach_kafka_in_order_with_their_key_and_headers(
 async def test_an_outcome_becomes_the_status(
     settings: Settings, assistant_api_db: DatabaseUrls, vapi: Vapi, kafka: TestKafka
 ) -> None:
-    async with _whole_service(settings, assistant_api_db, vapi) as harness:
+    async with whole_service(settings, assistant_api_db, vapi) as harness:
         org_id = await harness.organization()
         await harness.agent(org_id, id="a")
         status = (await harness.get("/api/assistants/a/status", org_id)).json()
@@ -187,7 +165,7 @@ async def test_an_outcome_becomes_the_status(
 async def test_an_older_outcome_that_comes_again_changes_nothing(
     settings: Settings, assistant_api_db: DatabaseUrls, vapi: Vapi, kafka: TestKafka
 ) -> None:
-    async with _whole_service(settings, assistant_api_db, vapi) as harness:
+    async with whole_service(settings, assistant_api_db, vapi) as harness:
         org_id = await harness.organization()
         await harness.agent(org_id, id="a")
         await harness.agent(org_id, id="b")
@@ -208,7 +186,7 @@ async def test_an_older_outcome_that_comes_again_changes_nothing(
 async def test_records_that_cannot_be_read_are_passed_over(
     settings: Settings, assistant_api_db: DatabaseUrls, vapi: Vapi, kafka: TestKafka
 ) -> None:
-    async with _whole_service(settings, assistant_api_db, vapi) as harness:
+    async with whole_service(settings, assistant_api_db, vapi) as harness:
         org_id = await harness.organization()
         await harness.agent(org_id, id="a")
         saved, _ = await _saved(kafka, settings)
@@ -229,7 +207,7 @@ async def test_records_that_cannot_be_read_are_passed_over(
 async def test_a_diverged_assistant_is_written_again_three_times_an_hour(
     settings: Settings, assistant_api_db: DatabaseUrls, vapi: Vapi, kafka: TestKafka
 ) -> None:
-    async with _whole_service(settings, assistant_api_db, vapi) as harness:
+    async with whole_service(settings, assistant_api_db, vapi) as harness:
         org_id = await harness.organization()
         saved = await harness.agent(org_id, id="a", firstMessage="Ours")
         assistant_id = saved["assistantId"]
@@ -257,7 +235,7 @@ async def test_one_trace_leads_from_the_post_to_the_outcomes_consumer(
     settings: Settings, assistant_api_db: DatabaseUrls, vapi: Vapi, kafka: TestKafka
 ) -> None:
     exporter = InMemorySpanExporter()
-    async with _whole_service(settings, assistant_api_db, vapi, exporter) as harness:
+    async with whole_service(settings, assistant_api_db, vapi, exporter) as harness:
         org_id = await harness.organization()
         answer = await harness.agent(org_id, id="a")
         saved, traceparent = await _saved(kafka, settings)
@@ -282,15 +260,15 @@ async def test_one_trace_leads_from_the_post_to_the_outcomes_consumer(
 async def test_two_relays_have_one_leader_and_the_other_takes_over(
     settings: Settings, assistant_api_db: DatabaseUrls, vapi: Vapi, kafka: TestKafka
 ) -> None:
-    async with _whole_service(settings, assistant_api_db, vapi) as first:
-        async with _whole_service(settings, assistant_api_db, vapi) as second:
+    async with whole_service(settings, assistant_api_db, vapi) as first:
+        async with whole_service(settings, assistant_api_db, vapi) as second:
             await second.organization()
             await _read(kafka, settings.assistants_topic, 1)
             assert await _leaders(assistant_api_db) == 1
         await first.organization()
         await _read(kafka, settings.assistants_topic, 2)
         assert await _leaders(assistant_api_db) == 1
-    async with _whole_service(settings, assistant_api_db, vapi) as third:
+    async with whole_service(settings, assistant_api_db, vapi) as third:
         await third.organization()
         await _read(kafka, settings.assistants_topic, 3)
 
@@ -298,7 +276,7 @@ async def test_two_relays_have_one_leader_and_the_other_takes_over(
 async def test_a_relay_that_loses_its_lock_begins_again(
     settings: Settings, assistant_api_db: DatabaseUrls, vapi: Vapi, kafka: TestKafka
 ) -> None:
-    async with _whole_service(settings, assistant_api_db, vapi) as harness:
+    async with whole_service(settings, assistant_api_db, vapi) as harness:
         await harness.organization()
         await _read(kafka, settings.assistants_topic, 1)
         admin = await asyncpg.connect(assistant_api_db.admin)

@@ -4,12 +4,8 @@ import asyncio
 import json
 import os
 import signal
-import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from uuid import uuid4
 
 import asyncpg
 import httpx
@@ -18,35 +14,8 @@ from devstack.databases import DatabaseUrls, TestDatabases
 from devstack.ports import free_port
 from devstack.sandbox import Sandbox
 
-from .harness import AUDIENCE, ISSUER, NOBODY_LISTENS, PUBLIC_KEY, eventually, token
-
-
-def _environment(urls: DatabaseUrls, sandbox: Sandbox, **changes: str) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "DATABASE_URL": urls.service,
-        "KAFKA_BOOTSTRAP_SERVERS": NOBODY_LISTENS,
-        "INSTALLATION_ID": str(uuid4()),
-        "VAPI_BASE_URL": sandbox.url,
-        "VAPI_API_KEY": sandbox.api_key,
-        "JWT_PUBLIC_KEY": PUBLIC_KEY,
-        "JWT_ISSUER": ISSUER,
-        "JWT_AUDIENCE": AUDIENCE,
-        "PORT": str(free_port()),
-        **changes,
-    }
-
-
-async def _start(environment: dict[str, str], *arguments: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "assistant_api",
-        *arguments,
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
+from .harness import NOBODY_LISTENS, eventually, token
+from .processes import environment_of, running_process, start
 
 
 async def _end(process: asyncio.subprocess.Process, within_seconds: float = 30) -> str:
@@ -54,27 +23,6 @@ async def _end(process: asyncio.subprocess.Process, within_seconds: float = 30) 
     async with asyncio.timeout(within_seconds):
         output, _ = await process.communicate()
     return output.decode()
-
-
-@asynccontextmanager
-async def _running(environment: dict[str, str]) -> AsyncIterator[tuple[asyncio.subprocess.Process, httpx.AsyncClient]]:
-    process = await _start(environment, "run")
-    try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{environment['PORT']}") as http:
-
-            async def lives() -> bool:
-                assert process.returncode is None
-                try:
-                    return (await http.get("/livez")).status_code == 200
-                except httpx.TransportError:
-                    return False
-
-            await eventually(lives, within_seconds=20)
-            yield process, http
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.communicate()
 
 
 async def test_missing_and_wrong_settings_are_all_listed_and_secrets_are_masked() -> None:
@@ -86,7 +34,7 @@ async def test_missing_and_wrong_settings_are_all_listed_and_secrets_are_masked(
         "VAPI_API_KEY": secret,
     }
 
-    process = await _start(environment, "run")
+    process = await start(environment, "run")
     output = await _end(process)
 
     assert process.returncode == 2
@@ -110,8 +58,8 @@ async def test_sigterm_ends_the_process_within_five_seconds_and_its_log_is_json(
     assistant_api_db: DatabaseUrls, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     log_file = tmp_path / "logs" / "app.log"
-    environment = _environment(assistant_api_db, sandbox, LOG_FILE=str(log_file))
-    async with _running(environment) as (process, http):
+    environment = environment_of(assistant_api_db, sandbox, LOG_FILE=str(log_file))
+    async with running_process(environment) as (process, http):
         headers = {"Authorization": f"Bearer {token()}"}
 
         async def made() -> httpx.Response | None:
@@ -138,10 +86,10 @@ async def test_sigterm_ends_the_process_within_five_seconds_and_its_log_is_json(
 
 
 async def test_it_waits_for_a_database_and_says_so(assistant_api_db: DatabaseUrls, sandbox: Sandbox) -> None:
-    environment = _environment(
+    environment = environment_of(
         assistant_api_db, sandbox, DATABASE_URL=f"postgresql://u:hidden-password@127.0.0.1:{free_port()}/d"
     )
-    async with _running(environment) as (_, http):
+    async with running_process(environment) as (_, http):
 
         async def reason() -> str | None:
             reasons: dict[str, str] = (await http.get("/readyz")).json()["reasons"]
@@ -159,7 +107,7 @@ async def test_a_database_of_another_installation_is_refused(assistant_api_db: D
     await owner.execute("INSERT INTO installation (installation_id) VALUES (gen_random_uuid())")
     await owner.close()
 
-    process = await _start(_environment(assistant_api_db, sandbox), "run")
+    process = await start(environment_of(assistant_api_db, sandbox), "run")
     output = await _end(process)
 
     assert process.returncode == 3
@@ -170,7 +118,7 @@ async def test_migrating_twice_and_two_databases_at_once_is_safe(postgres: TestD
     databases = [await postgres.create_empty_database("assistant_api") for _ in range(2)]
 
     async def migrate(url: str) -> tuple[int | None, str]:
-        process = await _start({"PATH": os.environ["PATH"], "MIGRATE_DATABASE_URL": url}, "migrate")
+        process = await start({"PATH": os.environ["PATH"], "MIGRATE_DATABASE_URL": url}, "migrate")
         return process.returncode, await _end(process)
 
     results = await asyncio.gather(*(migrate(database.owner) for database in databases * 2))
@@ -185,7 +133,7 @@ async def test_migrating_twice_and_two_databases_at_once_is_safe(postgres: TestD
 
 async def test_a_migration_that_cannot_connect_says_so(assistant_api_db: DatabaseUrls) -> None:
     url = f"postgresql://u:hidden-password@127.0.0.1:{free_port()}/d"
-    process = await _start({"PATH": os.environ["PATH"], "MIGRATE_DATABASE_URL": url}, "migrate")
+    process = await start({"PATH": os.environ["PATH"], "MIGRATE_DATABASE_URL": url}, "migrate")
     output = await _end(process)
 
     assert process.returncode == 1

@@ -30,7 +30,7 @@ async def test_the_services_role_owns_nothing_and_bypasses_nothing(assistant_api
     powers = await connection.fetchrow(
         "SELECT rolsuper, rolbypassrls, rolcreaterole FROM pg_roles WHERE rolname = current_user"
     )
-    for statement in ("DELETE FROM agents", "DROP TABLE agents", "TRUNCATE saves", "ALTER TABLE agents ADD x int"):
+    for statement in ("DELETE FROM outcomes", "DROP TABLE agents", "TRUNCATE saves", "ALTER TABLE agents ADD x int"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute(statement)
     await connection.close()

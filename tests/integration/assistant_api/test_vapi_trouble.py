@@ -52,7 +52,7 @@ async def test_a_refused_row_is_left_alone_until_it_is_saved_again(hasty: Harnes
 
 async def test_a_save_while_vapi_is_down_is_accepted_and_provisioned_later(hasty: Harness) -> None:
     org_id = await hasty.organization()
-    await hasty.vapi.break_route("POST /assistant", {"kind": "status", "status": 429})
+    await hasty.vapi.break_route("POST /assistant", {"kind": "status", "status": 429, "retry_after": 1})
 
     answer = await hasty.post("/api/agents", {"id": "a", "name": "A"}, org_id)
 

@@ -1,28 +1,15 @@
 """``tool-sync history`` and ``tool-sync tools`` against a real database."""
 
-import asyncio
 import json
-import os
-import sys
 from uuid import UUID, uuid4
 
 from tool_sync.domain import events
 from tool_sync.event_log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
 from tool_sync.settings import Settings
 
+from .command import command
+
 TRACE = "0af7651916cd43dd8448eb211c80319c"
-
-
-async def command(*arguments: str, database_url: str) -> tuple[int | None, str, str]:
-    """Exit status, stdout and stderr of ``python -m tool_sync …``."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tool_sync", *arguments,
-        env={"PATH": os.environ["PATH"], "DATABASE_URL": database_url},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    async with asyncio.timeout(30):
-        stdout, stderr = await process.communicate()
-    return process.returncode, stdout.decode(), stderr.decode()
 
 
 async def make_org(log: EventLog) -> UUID:
@@ -80,3 +67,25 @@ async def test_what_is_no_org_id_is_refused(settings: Settings) -> None:
     status, stdout, stderr = await command("tools", "not-a-uuid", database_url=settings.database_url)
     assert (status, stdout) == (2, "")
     assert "valid UUID" in stderr
+
+
+async def test_a_tool_is_switched_off_and_on_for_one_organization(settings: Settings, event_log: EventLog) -> None:
+    org = await make_org(event_log)
+    published = events.BlueprintPublished("bookClinicAppointment", 1, "basic", True, "a" * 64)
+    meta = Meta("cause", "correlation", None, "test", "1")
+    stream = "blueprint-bookClinicAppointment"
+    await event_log.append(AppendRequest(stream, None, None, (NewEvent(uuid4(), published),), meta))
+    url = settings.database_url
+
+    for word, switched in (("disable", "off"), ("enable", "on")):
+        status, stdout, stderr = await command("tool", word, str(org), published.name, database_url=url)
+        assert (status, stderr) == (0, "")
+        assert f"switched {switched} for {org}" in stdout
+    _, stdout, _ = await command("history", str(org), "--json", database_url=url)
+    changed = [e["data"] for e in json.loads(stdout)["events"] if e["type"] == "ToolSettingChanged"]
+    assert changed == [{"name": published.name, "enabled": enabled} for enabled in (False, True)]
+
+    for arguments, problem in (((str(uuid4()), published.name), "no organization"), ((str(org), "other"), "no tool")):
+        status, _, stderr = await command("tool", "disable", *arguments, database_url=url)
+        assert status == 1
+        assert problem in stderr

@@ -10,6 +10,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from opentelemetry.trace import use_span
 
 from devstack.tokens import AUDIENCE, ISSUER, Signer
 from tool_sync import db, telemetry
@@ -21,6 +22,7 @@ from tool_sync.http.app import build
 from tool_sync.http.state import HttpState
 from tool_sync.liveness import Health
 from tool_sync.settings import Settings
+from zerotouch_contracts import traces
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 HASH = "a" * 64
@@ -194,6 +196,16 @@ async def test_other_errors_are_problems_too(client: httpx.AsyncClient, org: UUI
     problem(await client.post(f"/v1/orgs/{org}/tools"), 405, "TS-901")
 
 
+async def test_a_problem_links_to_its_trace_where_the_address_of_its_pages_is_known(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traces, "_jaeger_ui_url", "http://jaeger.example.test")
+    with use_span(telemetry.off().start("x", traceparent=f"00-{TRACE}-b7ad6b7169203331-01")):
+        answer = (await client.get("/nothing/here")).json()
+    assert answer["trace_id"] == TRACE
+    assert answer["trace_url"] == f"http://jaeger.example.test/trace/{TRACE}"
+
+
 async def test_without_a_database_reads_say_so(client: httpx.AsyncClient, settings: Settings, signer: Signer) -> None:
     app = build(HttpState(TokenVerifier(settings), Health(check_seconds_max=0.2)), telemetry.off())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as starting:
@@ -223,6 +235,9 @@ async def test_health_names_what_is_wrong(client: httpx.AsyncClient, health: Hea
 
 async def test_openapi_says_which_routes_need_a_token(client: httpx.AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
-    assert set(document["paths"]) == {"/livez", "/readyz", "/v1/orgs/{org_id}/tools", "/v1/orgs/{org_id}/history"}
+    assert set(document["paths"]) == {
+        "/livez", "/readyz", "/v1/orgs/{org_id}/tools", "/v1/orgs/{org_id}/history", "/v1/events", "/v1/events/stream",
+        "/v1/assistants", "/v1/assistants/{assistant}/explain", "/v1/orgs/{org_id}/tools/{tool}/why",
+    }  # fmt: skip
     for path, item in document["paths"].items():
         assert ("security" in item["get"]) == path.startswith("/v1/")

@@ -1,7 +1,8 @@
 """How answers of Vapi's are read, and what a failed request says about itself."""
 
+import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,18 +14,33 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from assistant_api import telemetry
+from assistant_api.db import Database
 from assistant_api.document import Mark
+from assistant_api.health import Health
 from assistant_api.provisioner.lost import find_lost
 from assistant_api.settings import Settings
 from assistant_api.vapi import client
 from assistant_api.vapi.answers import Found, Gone, Later, Refused, Unknown
 from assistant_api.vapi.client import VapiClient, was_not_sent
+from assistant_api.vapi.key import Ticket, VapiKey
 from zerotouch_contracts.errors import ErrorCode
 
 PUBLIC_KEY = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _client(answer: Callable[[httpx.Request], httpx.Response]) -> VapiClient:
+class _CountedKey(VapiKey):
+    """A key that allows everything and counts what is asked of it."""
+
+    asked = 0
+
+    async def admit(self, *, save: bool) -> Ticket | Later:
+        self.asked += 1
+        return await super().admit(save=save)
+
+
+def _client(
+    answer: Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]], **changes: Any
+) -> VapiClient:
     settings = Settings(
         database_url="postgresql://u:p@h/d",
         kafka_bootstrap_servers="h:1",
@@ -34,8 +50,11 @@ def _client(answer: Callable[[httpx.Request], httpx.Response]) -> VapiClient:
         jwt_public_key=PUBLIC_KEY.decode(),
         jwt_issuer="i",
         jwt_audience="a",
+        read_retry_seconds=0.001,
+        **changes,
     )
-    return VapiClient(settings, telemetry.build(None), transport=httpx.MockTransport(answer))
+    key = _CountedKey(settings, Database(settings, Health()))  # no database: what is said of the key stays in memory
+    return VapiClient(settings, telemetry.build(None), key, transport=httpx.MockTransport(answer))  # type: ignore[arg-type]
 
 
 def _always(status: int, **content: Any) -> VapiClient:
@@ -56,23 +75,91 @@ def _always(status: int, **content: Any) -> VapiClient:
         (400, {"json": {"message": ["a", "b"]}}, Refused(400, ("a", "b"))),
         (400, {"json": {"message": "a\x00b"}}, Refused(400, ("a b",))),
         (422, {"text": "<html>"}, Refused(422, ("Vapi answered with status 422 and no reason",))),
-        (401, {}, Later(ErrorCode.VAPI_KEY_REFUSED)),
-        (402, {}, Later(ErrorCode.VAPI_PAYMENT_REQUIRED)),
-        (403, {}, Later(ErrorCode.VAPI_KEY_REFUSED)),
+        (401, {}, Later(ErrorCode.VAPI_KEY_REFUSED, nobodys=True)),
+        (402, {}, Later(ErrorCode.VAPI_PAYMENT_REQUIRED, nobodys=True)),
+        (403, {}, Later(ErrorCode.VAPI_KEY_REFUSED, nobodys=True)),
         (409, {}, Later(ErrorCode.VAPI_CONFLICT)),
-        (429, {"headers": {"Retry-After": "7"}}, Later(ErrorCode.VAPI_RATE_LIMITED, 7)),
-        (429, {"headers": {"Retry-After": "soon"}}, Later(ErrorCode.VAPI_RATE_LIMITED)),
+        (429, {"headers": {"Retry-After": "7"}}, Later(ErrorCode.VAPI_RATE_LIMITED, 7, nobodys=True)),
+        (429, {"headers": {"Retry-After": "soon"}}, Later(ErrorCode.VAPI_RATE_LIMITED, nobodys=True)),
         (500, {"text": "<html>"}, Unknown()),
         (503, {"json": {"id": "abc"}}, Unknown()),
     ],
 )
 async def test_every_answer_to_a_write_has_a_meaning(status: int, content: dict[str, Any], expected: object) -> None:
-    assert await _always(status, **content).create({}) == expected
+    assert await _always(status, **content).create({}, Ticket()) == expected
 
 
 async def test_an_unclear_answer_to_a_read_is_only_a_reason_to_read_again() -> None:
     assert await _always(500).get("x") == Later(ErrorCode.VAPI_SERVER_ERROR)
     assert await _always(200, text="{").get("x") == Later(ErrorCode.VAPI_ANSWER_INVALID)
+
+
+def _tries(client: VapiClient) -> int:
+    assert isinstance(client.key, _CountedKey)
+    return client.key.asked
+
+
+@pytest.mark.parametrize("failure", [httpx.Response(500), httpx.Response(200, text="{"), httpx.ConnectError("no")])
+async def test_a_read_is_tried_three_times_and_each_try_takes_a_request_of_the_keys(
+    failure: httpx.Response | Exception,
+) -> None:
+    def answer(_: httpx.Request) -> httpx.Response:
+        if isinstance(failure, Exception):
+            raise failure
+        return failure
+
+    client = _client(answer)
+
+    assert isinstance(await client.get("x"), Later)
+
+    assert _tries(client) == 3
+
+
+async def test_a_read_that_fails_twice_still_finds_what_it_looks_for() -> None:
+    answers = [httpx.Response(503), httpx.Response(503), httpx.Response(200, json={"id": "x"})]
+    assert await _client(lambda _: answers.pop(0)).get("x") == Found({"id": "x"})
+
+
+async def test_a_list_is_read_with_as_many_tries() -> None:
+    answers = [httpx.Response(503), httpx.Response(503), httpx.Response(200, json=[{"id": "x"}])]
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    found = await _client(lambda _: answers.pop(0)).created_between(start, start + timedelta(seconds=1))
+    assert found == [{"id": "x"}]
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"), [(404, {}), (400, {}), (401, {}), (402, {}), (429, {}), (408, {"Retry-After": "7"})]
+)
+async def test_what_waiting_a_moment_does_not_mend_is_asked_once(status: int, headers: dict[str, str]) -> None:
+    client = _always(status, headers=headers)
+    await client.get("x")
+    assert _tries(client) == 1
+
+
+async def test_the_tries_of_a_read_share_one_deadline() -> None:
+    asked: list[object] = []
+
+    async def never(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
+
+    client = _client(never, vapi_deadline_seconds=0.05)
+    assert isinstance(await client.get("x"), Later)
+    assert len(asked) == 1
+
+
+async def test_a_write_is_sent_once_whatever_comes_of_it() -> None:
+    sent: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request.method)
+        return httpx.Response(503)
+
+    client = _client(answer)
+    assert await client.create({}, Ticket()) == Unknown()
+    assert await client.update("x", {}, Ticket()) == Unknown()
+    assert sent == ["POST", "PATCH"]
 
 
 async def test_a_lone_surrogate_in_a_document_survives_the_way_back() -> None:
@@ -82,7 +169,7 @@ async def test_a_lone_surrogate_in_a_document_survives_the_way_back() -> None:
         seen.append(request.content)
         return httpx.Response(200, json={"id": "x"})
 
-    await _client(answer).update("x", {"firstMessage": "\ud800"})
+    await _client(answer).update("x", {"firstMessage": "\ud800"}, Ticket())
 
     assert json.loads(seen[0]) == {"firstMessage": "\ud800"}
 

@@ -10,8 +10,10 @@ import logging, sys
 from pathlib import Path
 import structlog
 from tool_sync import logs, telemetry
+from zerotouch_contracts.traces import show_traces_at
 from opentelemetry.trace import use_span
 
+show_traces_at("http://jaeger.example.test/")
 logs.set_up(level="INFO", log_file=Path(sys.argv[1]))
 log = structlog.get_logger("test")
 log.info("Tools synced successfully", org_id="org-1", trace_id="given")
@@ -47,7 +49,9 @@ def test_each_line_is_a_json_object_on_stdout_and_in_the_file(tmp_path: Path) ->
         ("failed", "error", "tool-sync"),
     ]
     assert (lines[0]["org_id"], lines[0]["trace_id"]) == ("org-1", "given")
+    assert lines[0]["trace_url"] == "http://jaeger.example.test/trace/given"
     assert lines[1]["trace_id"] == "0af7651916cd43dd8448eb211c80319c"
+    assert "trace_url" not in lines[2], "it belongs to no trace"
     assert "ValueError: broken" in lines[3]["exception"]
 
 

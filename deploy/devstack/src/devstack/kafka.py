@@ -58,28 +58,36 @@ async def start(
     port: int | None = None,
     log: Path | None = None,
     detached: bool = False,
+    proxied: tuple[int, int] | None = None,
     say: Callable[[str], None] = _to_nobody,
 ) -> Broker:
     """Starts a broker, formatting its data directory first where there is none; `port` None takes a free one.
 
+    `proxied` adds a listener for clients that come through a proxy: its port, and the port of the proxy, which is the
+    one that the broker names to them.
     Returns once a record went through it, producer to consumer group. Raises `jars.JarsMissing`, or
     `process.StartFailed` with the end of the broker's log.
     """
     port = free_port() if port is None else port
     log = log or data_dir.with_name(f"{data_dir.name}.log")
-    command = await asyncio.to_thread(_prepare, data_dir, port, log, say)
+    command = await asyncio.to_thread(_prepare, data_dir, port, proxied, log, say)
     child = process.start("Kafka", command, log=log, detached=detached)
     broker = Broker(port, data_dir, child)
     await child.ready(lambda: topics.not_answering(broker.bootstrap_servers), START_SECONDS)
     return broker
 
 
-def _prepare(data_dir: Path, port: int, log: Path, say: Callable[[str], None]) -> list[str]:
+def _prepare(
+    data_dir: Path, port: int, proxied: tuple[int, int] | None, log: Path, say: Callable[[str], None]
+) -> list[str]:
     for folder in (data_dir, log.parent):
         folder.mkdir(parents=True, exist_ok=True)
     java = _java(say)
     properties = data_dir / "server.properties"
-    properties.write_text("".join(f"{k}={v}\n" for k, v in _properties(data_dir, port, free_port()).items()))
+    settings = _properties(data_dir, port, free_port())
+    if proxied is not None:
+        settings |= _second_listener(settings, *proxied)
+    properties.write_text("".join(f"{k}={v}\n" for k, v in settings.items()))
     if not (data_dir / "data" / "meta.properties").exists():
         _format(java, properties, log)
     return [*java, "kafka.Kafka", str(properties)]
@@ -104,6 +112,14 @@ def _format(java: list[str], properties: Path, log: Path) -> None:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False)
     if done.returncode != 0:
         raise process.StartFailed("Kafka", f"formatting its storage ended with status {done.returncode}", log)
+
+
+def _second_listener(settings: dict[str, str], port: int, named_port: int) -> dict[str, str]:
+    return {
+        "listeners": f"{settings['listeners']},PROXIED://{HOST}:{port}",
+        "advertised.listeners": f"{settings['advertised.listeners']},PROXIED://{HOST}:{named_port}",
+        "listener.security.protocol.map": f"{settings['listener.security.protocol.map']},PROXIED:PLAINTEXT",
+    }
 
 
 def _properties(data_dir: Path, port: int, controller_port: int) -> dict[str, str]:

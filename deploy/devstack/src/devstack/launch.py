@@ -60,6 +60,7 @@ class _Launch:
             installation_id=self._kept("installation-id", lambda: str(uuid.uuid4())),
             log_file=self.options.log_file.resolve(),
             otlp_endpoint=otlp_endpoint,
+            jaeger_ui_url=jaeger_url,
         )
         surroundings.log_file.parent.mkdir(parents=True, exist_ok=True)
         stack = Stack(self.options, self.ports, database_url, surroundings, signer, jaeger_url, self.children)

@@ -16,7 +16,10 @@ TITLES: dict[Service, str] = {"assistant_api": "assistant-api", "tool_sync": "to
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What both services are told about the world. `otlp_endpoint` None switches the export of spans off."""
+    """What both services are told about the world. `otlp_endpoint` None switches the export of spans off.
+
+    `jaeger_ui_url`: where the pages of traces are, if anywhere.
+    """
 
     bootstrap_servers: str
     vapi_base_url: str
@@ -27,6 +30,7 @@ class Surroundings:
     installation_id: str
     log_file: Path
     otlp_endpoint: str | None
+    jaeger_ui_url: str | None = None
 
     def env(self, database: DatabaseUrls, port: int) -> dict[str, str]:
         """Returns the settings of one service as environment variables."""
@@ -45,7 +49,8 @@ class Surroundings:
             "INSTALLATION_ID": self.installation_id,
             "LOG_FILE": str(self.log_file),
         }
-        return settings | ({"OTEL_EXPORTER_OTLP_ENDPOINT": self.otlp_endpoint} if self.otlp_endpoint else {})
+        tracing = {"OTEL_EXPORTER_OTLP_ENDPOINT": self.otlp_endpoint, "JAEGER_UI_URL": self.jaeger_ui_url}
+        return settings | {name: value for name, value in tracing.items() if value}
 
 
 def base_url(port: int) -> str:

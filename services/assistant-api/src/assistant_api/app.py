@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant_api import problems
 from assistant_api.context import Parts
-from assistant_api.routes import agents, appointments, assistants, health, organizations, tool_calls
+from assistant_api.routes import agents, appointments, assistants, health, organizations, saves, tool_calls
 from assistant_api.telemetry import Telemetry, parent_from_headers, trace_id_of
 
 TITLE: Final = "Zerotouch assistant-api"
@@ -30,7 +30,7 @@ def create_app(parts: Parts, *, lifespan: Lifespan | None = None) -> FastAPI:
     )
     app.state.parts = parts
     problems.install(app)
-    for module in (health, organizations, agents, assistants, appointments, tool_calls):
+    for module in (health, organizations, agents, assistants, saves, appointments, tool_calls):
         app.include_router(module.router)
     app.add_middleware(Traced, telemetry=parts.telemetry)
     return app

@@ -10,6 +10,7 @@ from assistant_api.auth import Caller, Verifier
 from assistant_api.db import Database
 from assistant_api.health import Health
 from assistant_api.provisioner.loop import Provisioner
+from assistant_api.removals.loop import Remover
 from assistant_api.settings import Settings
 from assistant_api.telemetry import Telemetry
 from assistant_api.tool_calls.credentials import WebhookCredentials
@@ -29,6 +30,7 @@ class Parts:
     webhook_credentials: WebhookCredentials
     vapi: VapiClient
     provisioner: Provisioner
+    remover: Remover
     wake_relay: Wake
 
     @property

@@ -14,7 +14,7 @@ import uuid_utils.compat as uuids
 from starlette.responses import Response
 
 from assistant_api.auth import Caller, Tenant
-from assistant_api.db import Database
+from assistant_api.db import Connection, Database
 from assistant_api.problems import Problem, invalid, to_response
 from assistant_api.settings import Settings
 from zerotouch_contracts.errors import ErrorCode
@@ -93,6 +93,15 @@ async def answer_once(
             text = bytes(response.body).decode()
             await connection.execute(_KEEP, scope, key, response.status_code, text, response.media_type)
     return response
+
+
+async def keep_within(connection: Connection, caller: Caller, key: str | None, status: int) -> None:
+    """Keep an answer without a body in the transaction that makes it true.
+
+    For what leaves no row behind that a second try could find: a process that dies after the commit has answered.
+    """
+    if key is not None:
+        await connection.execute(_KEEP, scope_of(caller), key, status, "", None)
 
 
 async def _answer_or_problem(answer: Callable[[Ids], Awaitable[Response]], ids: Ids) -> Response:

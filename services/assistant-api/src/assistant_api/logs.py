@@ -8,6 +8,8 @@ from typing import Any, Final
 import structlog
 from opentelemetry.trace import format_span_id, format_trace_id, get_current_span
 
+from zerotouch_contracts.traces import trace_url
+
 VALUE_CHARACTERS_MAX: Final = 2000
 
 
@@ -53,6 +55,8 @@ def _add_trace(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.
     if context.is_valid:
         event.setdefault("trace_id", format_trace_id(context.trace_id))
         event.setdefault("span_id", format_span_id(context.span_id))
+    if url := trace_url(event.get("trace_id")):
+        event["trace_url"] = url
     return event
 
 

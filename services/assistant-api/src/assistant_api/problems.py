@@ -14,6 +14,7 @@ from starlette.responses import Response
 from assistant_api.db import UNAVAILABLE, DatabaseUnavailable
 from assistant_api.telemetry import trace_id_of
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
+from zerotouch_contracts.traces import trace_url
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -46,7 +47,8 @@ def to_response(problem: Problem) -> Response:
         "status": problem.status,
         "detail": problem.detail,
         "code": problem.code.value,
-        "traceId": trace_id_of(get_current_span()),
+        "traceId": (trace_id := trace_id_of(get_current_span())),
+        **({"traceUrl": url} if (url := trace_url(trace_id)) else {}),
         **problem.extra,
     }
     headers = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else None

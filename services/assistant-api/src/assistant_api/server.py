@@ -1,6 +1,7 @@
 """The process: uvicorn and the loops on one uvloop, until SIGTERM or SIGINT."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,21 +18,33 @@ from assistant_api.db import describe
 from assistant_api.installation import ForeignDatabase
 from assistant_api.service import Service
 from assistant_api.settings import Settings
+from zerotouch_contracts.traces import show_traces_at
 
 EXIT_LOOPS_FAILED: Final = 1
 EXIT_FOREIGN_DATABASE: Final = 3
 GRACEFUL_SECONDS: Final = 2
+GARBAGE_ALLOCATIONS: Final = 10_000
+"""More at a time took 100 ms and longer after failures, whose tracebacks are cycles."""
 
 _log: Final = structlog.get_logger()
 
 
 def serve(settings: Settings) -> int:
     """Run until a signal; the exit status. A loop that dies takes the process with it, so that it is restarted."""
+    show_traces_at(str(settings.jaeger_ui_url) if settings.jaeger_ui_url else None)
     logs.configure(settings.log_level, settings.log_file)
     # uvicorn handles signals itself, and when it is done raises them again for whoever was there before: for nobody.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _already_handled)
+    _tune_garbage_collection()
     return uvloop.run(_serve(settings))
+
+
+def _tune_garbage_collection() -> None:
+    """Look for cycles among the newest objects only: while a whole search lasts nobody is answered."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_ALLOCATIONS, 20, 100)
 
 
 async def _serve(settings: Settings) -> int:

@@ -21,9 +21,12 @@ from assistant_api.outcomes.consumer import OutcomesConsumer
 from assistant_api.provisioner.loop import Provisioner
 from assistant_api.provisioner.step import Steps
 from assistant_api.relay.loop import Relay
+from assistant_api.removals.loop import Remover
+from assistant_api.removals.step import RemovalSteps
 from assistant_api.settings import Settings
 from assistant_api.tool_calls.credentials import WebhookCredentials
 from assistant_api.vapi.client import VapiClient
+from assistant_api.vapi.key import VapiKey
 from assistant_api.wake import Wake
 
 _log: Final = structlog.get_logger()
@@ -45,10 +48,12 @@ class Service:
             settings.otel_exporter_otlp_endpoint, exporter=exporter, instance=socket.gethostname()
         )
         self.database = Database(settings, self.health)
-        self.vapi = VapiClient(settings, self.telemetry, transport=vapi_transport)
+        self.vapi = VapiClient(settings, self.telemetry, VapiKey(settings, self.database), transport=vapi_transport)
         self.wake_relay = Wake()
         steps = Steps(self.database, self.vapi, settings, self.telemetry, settings.installation_id)
         self.provisioner = Provisioner(steps, self.database, settings, on_stored=self.wake_relay)
+        removals = RemovalSteps(self.database, self.vapi, settings, self.telemetry, settings.installation_id)
+        self.remover = Remover(removals, self.database, settings)
         self.outcomes = OutcomesConsumer(settings, self.database, self.telemetry, self.health, self.provisioner.wake)
         self.housekeeping = Housekeeping(settings, self.database)
         self.relay: Relay | None = None
@@ -61,6 +66,7 @@ class Service:
             webhook_credentials=WebhookCredentials(settings),
             vapi=self.vapi,
             provisioner=self.provisioner,
+            remover=self.remover,
             wake_relay=self.wake_relay,
         )
 
@@ -74,13 +80,14 @@ class Service:
             self.settings, self.database, self.telemetry, self.health, installation.log_id, wake=self.wake_relay
         )
         async with asyncio.TaskGroup() as group:
-            for loop in (self.provisioner, self.relay, self.outcomes, self.housekeeping):
+            for loop in (self.provisioner, self.remover, self.relay, self.outcomes, self.housekeeping):
                 group.create_task(loop.run_forever(), name=type(loop).__name__)
 
     async def stop(self) -> None:
         """Stop the loops: nothing new is begun, what runs gets `stop_seconds`."""
         loops: list[Coroutine[Any, Any, None]] = [
             self.provisioner.stop(self.settings.stop_seconds / 2),
+            self.remover.stop(self.settings.stop_seconds / 2),
             self.outcomes.stop(),
             self.housekeeping.stop(),
         ]

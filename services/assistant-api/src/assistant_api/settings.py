@@ -86,6 +86,7 @@ class Settings(BaseSettings):
     log_file: Path | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     otel_exporter_otlp_endpoint: HttpUrl | None = None
+    jaeger_ui_url: HttpUrl | None = None
 
     database_connections_max: Count = 10
     database_command_timeout_seconds: Seconds = 10
@@ -115,8 +116,29 @@ class Settings(BaseSettings):
     lease_seconds: Seconds = 30
     send_window_seconds: Seconds = 1
     vapi_deadline_seconds: Seconds = 10
+    """From asking to the last byte of the answer; the tries of a read share one."""
+    read_tries_max: Count = 3
+    read_retry_seconds: Seconds = 0.2
     settle_seconds: Seconds = 20
     lost_create_window_minutes: Count = 10
+    vapi_requests_per_minute: Count | None = None
+    """What Vapi allows the whole credential; without it Vapi's own 429 is the limit."""
+    vapi_rate_share: Annotated[float, Field(gt=0, le=1)] = 0.4
+    """This service's part of it; tool-sync has the rest."""
+    vapi_rate_saves_share: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """What bulk work leaves of it to saves."""
+    vapi_rate_batch: Count = 20
+    vapi_rate_guard_seconds: Annotated[float, Field(gt=0, lt=10)] = 0.5
+    """How far Vapi's clock may be from the database's."""
+    key_refused_seconds: Seconds = 60
+    """A refused key needs a person; once a minute is soon enough to notice that somebody came."""
+    breaker_failures: Count = 20
+    """So many calls in a row without an answer: then Vapi is away, and not one assistant at fault."""
+    breaker_seconds_base: Seconds = 1
+    breaker_seconds_max: Seconds = 60
+    removal_concurrency_max: Count = 10
+    removal_poll_seconds: Seconds = 1
+    removal_lease_seconds: Seconds = 60
     retry_seconds_min: Seconds = 1
     retry_seconds_max: Seconds = 300
     heals_per_hour_max: Count = 3

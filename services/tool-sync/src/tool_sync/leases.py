@@ -2,8 +2,11 @@
 
 An org may be claimed when its lease is free or expired and something is open that its last holder had not yet seen, or
 its next due time has come. So an org has one worker, orgs run side by side over any number of replicas, and a worker
-that died is replaced when its lease runs out. A lease decides who works; it is no fence: that is the expected version
-of the toolset stream, and the token that a worker checks before each write.
+that died is replaced when its lease runs out: a claimed org is due until it is given back. A lease decides who works;
+it is no fence: that is the expected version of the toolset stream, and the token that a worker checks before it writes.
+
+Whoever writes to the log without the lease (it slept, and woke up) makes the org due by the append itself: ``stirred``
+is the position, and a holder that has not read so far leaves the org due at once.
 """
 
 from collections.abc import Sequence
@@ -35,9 +38,9 @@ WITH due AS (
      ORDER BY bool_or(is_save) DESC, min(first)
      LIMIT $1
 )
-INSERT INTO leases AS l (org_id, token, until)
-SELECT org_id, gen_random_uuid(), clock_timestamp() + $2 FROM picked ORDER BY org_id
-ON CONFLICT (org_id) DO UPDATE SET token = excluded.token, until = excluded.until
+INSERT INTO leases AS l (org_id, token, until, next_due)
+SELECT org_id, gen_random_uuid(), clock_timestamp() + $2, clock_timestamp() FROM picked ORDER BY org_id
+ON CONFLICT (org_id) DO UPDATE SET token = excluded.token, until = excluded.until, next_due = excluded.next_due
  WHERE l.until IS NULL OR l.until <= clock_timestamp()
 RETURNING l.org_id, l.token, clock_timestamp() AS now
 """
@@ -52,11 +55,14 @@ RETURNING l.org_id
 
 RELEASE: Final = """
 UPDATE leases l
-   SET token = NULL, until = NULL,
+   SET token = NULL,
+       until = CASE WHEN done.aside > interval '0' THEN clock_timestamp() + done.aside END,
        looked_through = greatest(l.looked_through, done.looked_through),
-       next_due = done.next_due
-  FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[])
-       AS done (org_id, token, looked_through, next_due)
+       next_due = CASE WHEN l.stirred > done.looked_through THEN least(done.next_due, clock_timestamp())
+                       ELSE done.next_due END,
+       waits_for_key = done.waits_for_key
+  FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[], $5::interval[], $6::text[])
+       AS done (org_id, token, looked_through, next_due, aside, waits_for_key)
  WHERE l.org_id = done.org_id AND l.token = done.token
 """
 
@@ -71,11 +77,17 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What a run leaves behind: the position it had loaded, and when the org is due again (None: when work arrives)."""
+    """What a run leaves behind: the position it had loaded, and when the org is due again (None: when work arrives).
+
+    For ``aside`` nobody may claim it, whatever arrives: whoever could not even look must not come back at once.
+    ``waits_for_key``: the key of Vapi whose return makes it due at once.
+    """
 
     claim: Claim
     looked_through: int
     next_due: datetime | None
+    aside: timedelta = timedelta()
+    waits_for_key: str | None = None
 
 
 async def claim(pool: Pool, orgs_max: int, lease_seconds: float) -> tuple[list[Claim], datetime | None]:
@@ -96,11 +108,13 @@ async def renew(pool: Pool, claims: Sequence[Claim], lease_seconds: float) -> fr
 
 
 async def release(pool: Pool, releases: Sequence[Release]) -> None:
-    """Give orgs back. A lease that is not ours any more stays as it is."""
+    """Give orgs back. One that is not ours any more stays as its holder left it."""
     await pool.execute(
         RELEASE,
         [r.claim.org_id for r in releases],
         [r.claim.token for r in releases],
         [r.looked_through for r in releases],
         [r.next_due for r in releases],
+        [r.aside for r in releases],
+        [r.waits_for_key for r in releases],
     )

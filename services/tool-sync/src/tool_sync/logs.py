@@ -4,7 +4,8 @@
     log.info("Tools synced successfully", org_id=…, trace_id=…)
 
 An event has a name and fields, is logged once and where it is handled. ``trace_id`` is added from the current span
-where the caller does not give it. Libraries that use ``logging`` end in the same lines.
+where the caller does not give it, and its page in Jaeger where that is known. Libraries that use ``logging`` end in the
+same lines.
 """
 
 import json
@@ -20,6 +21,7 @@ from opentelemetry.trace import format_trace_id, get_current_span
 from structlog.typing import EventDict, WrappedLogger
 
 from tool_sync.telemetry import SERVICE_NAME
+from zerotouch_contracts.traces import trace_url
 
 _QUIET_LIBRARIES: Final = ("aiokafka", "faststream", "httpx", "httpcore", "uvicorn", "asyncio")
 """They log each connection or message at INFO; only their warnings are of interest."""
@@ -57,6 +59,8 @@ def _add_service_and_trace(logger: WrappedLogger, method: str, event: EventDict)
     event["service"] = SERVICE_NAME
     if "trace_id" not in event and (context := get_current_span().get_span_context()).is_valid:
         event["trace_id"] = format_trace_id(context.trace_id)
+    if url := trace_url(event.get("trace_id")):
+        event["trace_url"] = url
     return event
 
 

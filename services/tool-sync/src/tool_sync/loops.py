@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Coroutine
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 
 from tool_sync.telemetry import start_loop
+
+CANCEL_SECONDS_MAX: Final = 0.5
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +65,7 @@ class Loops:
             log.warning("stop: a loop did not end in time", loop=task.get_name(), seconds=seconds_max)
             task.cancel()
         if late:
-            await asyncio.wait(late, timeout=seconds_max)
+            await asyncio.wait(late, timeout=CANCEL_SECONDS_MAX)
         for task in ended:
             if not task.cancelled() and (error := task.exception()) is not None:
                 log.error("stop: a loop ended with an error", loop=task.get_name(), exc_info=error)

@@ -4,20 +4,12 @@ The sequence and the requests were decided with the event; a publication only co
 replay say the same.
 """
 
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from tool_sync.domain import events
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
-from zerotouch_contracts.events import (
-    AssistantDiverged,
-    FailedTool,
-    OutcomeMessage,
-    SettledRequest,
-    SyncedTool,
-    ToolsSynced,
-    ToolSyncFailed,
-)
+from zerotouch_contracts.events import AssistantDiverged, OutcomeMessage, ToolsSynced, ToolSyncFailed
 
 PUBLISHABLE: Final[tuple[type[events.Event], ...]] = (
     events.AssistantSynced,
@@ -33,32 +25,12 @@ def publication_of(org_id: UUID, event: events.Event) -> OutcomeMessage | None:
     Raises ``ValidationError`` where the event does not fit the contract, which is a bug of ours.
     """
     match event:
-        case events.AssistantSynced(sequence=int(sequence)):
-            return ToolsSynced(
-                org_id=org_id,
-                sequence=sequence,
-                agent_id=event.agent_id,
-                assistant_id=event.assistant_id,
-                revision=event.revision,
-                vapi_account=event.account,
-                tools=_tools(event.tools),
-                requests=_requests(event.requests),
-                cause=event.cause,
-            )
+        case events.AssistantSynced(sequence=int()):
+            return ToolsSynced.model_validate(_common(org_id, event) | {"cause": event.cause})
         case events.AssistantSyncFailed():
-            return ToolSyncFailed(
-                org_id=org_id,
-                sequence=event.sequence,
-                agent_id=event.agent_id,
-                assistant_id=event.assistant_id,
-                revision=event.revision,
-                vapi_account=event.account,
-                tools=_tools(event.tools),
-                failed_tools=tuple(FailedTool(name=tool.name, code=tool.code) for tool in event.failed_tools),
-                requests=_requests(event.requests),
-                code=event.code,
-                message=_message_of(event.code),
-            )
+            failed_tools = tuple([{"name": tool.name, "code": tool.code} for tool in event.failed_tools])
+            more = {"failed_tools": failed_tools, "code": event.code, "message": _message_of(event.code)}
+            return ToolSyncFailed.model_validate(_common(org_id, event) | more)
         case events.AssistantDiverged():
             return AssistantDiverged(
                 org_id=org_id,
@@ -71,15 +43,23 @@ def publication_of(org_id: UUID, event: events.Event) -> OutcomeMessage | None:
             return None
 
 
-def _tools(tools: tuple[events.ToolRef, ...]) -> tuple[SyncedTool, ...]:
-    return tuple(
-        SyncedTool(name=tool.name, vapi_tool_id=tool.vapi_tool_id, definition_version=tool.definition_version)
-        for tool in tools
-    )
-
-
-def _requests(requests: tuple[events.Settled, ...]) -> tuple[SettledRequest, ...]:
-    return tuple(SettledRequest(request_id=request.request_id, trace_id=request.trace_id) for request in requests)
+def _common(org_id: UUID, event: events.AssistantSynced | events.AssistantSyncFailed) -> dict[str, Any]:
+    """The fields of both outcomes. Documents, not models: made in one pass, a page of 1,000 costs half."""
+    return {
+        "org_id": org_id,
+        "sequence": event.sequence,
+        "agent_id": event.agent_id,
+        "assistant_id": event.assistant_id,
+        "revision": event.revision,
+        "vapi_account": event.account,
+        "tools": tuple(
+            [
+                {"name": tool.name, "vapi_tool_id": tool.vapi_tool_id, "definition_version": tool.definition_version}
+                for tool in event.tools
+            ]
+        ),
+        "requests": tuple([{"request_id": one.request_id, "trace_id": one.trace_id} for one in event.requests]),
+    }
 
 
 def _message_of(code: str) -> str:

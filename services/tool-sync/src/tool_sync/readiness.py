@@ -5,6 +5,7 @@ from typing import Final
 
 import asyncpg
 
+from tool_sync import db
 from tool_sync.db import ACQUIRE_SECONDS, Pool
 
 _APPLIED: Final = "SELECT version FROM schema_migrations"
@@ -16,7 +17,7 @@ async def database_problem(pool: Pool) -> str | None:
         rows = await pool.fetch(_APPLIED, timeout=ACQUIRE_SECONDS)
     except asyncpg.UndefinedTableError:
         rows = []
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except db.WEATHER as error:
         return f"PostgreSQL does not answer: {type(error).__name__}: {error}"
     missing = sorted(_of_this_release() - {row["version"] for row in rows})
     return f"migrations are missing: {', '.join(missing)}; run `tool-sync migrate`" if missing else None

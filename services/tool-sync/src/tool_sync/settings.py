@@ -91,6 +91,7 @@ class Settings(BaseSettings):
     log_file: Path | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     otel_exporter_otlp_endpoint: HttpUrl | None = None
+    jaeger_ui_url: HttpUrl | None = None
 
     # Intake.
     intake_records_max: PositiveInt = 500
@@ -122,8 +123,15 @@ class Settings(BaseSettings):
     look_again_seconds: PositiveFloat = 900
     diverged_look_seconds: PositiveFloat = 5
     diverged_give_up_seconds: PositiveFloat = 600
-    lease_seconds: PositiveFloat = 5
-    lease_renew_seconds: PositiveFloat = 1.5
+    # Deleting tools: a tier that was lowered by mistake is raised again within a day, and then the tool keeps its id.
+    tool_grace_seconds: PositiveFloat = 86400
+    # A write that was given up may still land while its sender's machine sleeps; and the lists at Vapi lag.
+    surplus_age_seconds: PositiveFloat = 3600
+    # A sweep lists every assistant of the account.
+    sweep_every_seconds: PositiveFloat = 3600
+    # With the poll before a claim, 5 s at most until the work of a dead process goes on.
+    lease_seconds: PositiveFloat = 4
+    lease_renew_seconds: PositiveFloat = 1.2
     # A ceiling: how many it is follows from what the process can serve in time (reconciler/pace.py).
     orgs_in_flight_max: PositiveInt = 1000
     claim_batch_max: PositiveInt = 200
@@ -131,6 +139,27 @@ class Settings(BaseSettings):
     poll_seconds_max: PositiveFloat = 0.5
     snapshot_after_events: PositiveInt = 20
     vapi_connections_max: PositiveInt = 1000
+
+    # What Vapi allows its key. The rate is that of the whole credential, divided between the two services by shares;
+    # without it Vapi's own 429 is the limit.
+    vapi_requests_per_minute: PositiveInt | None = None
+    vapi_rate_share: float = Field(default=0.6, gt=0, le=1)
+    # What bulk work leaves of it to saves.
+    vapi_rate_saves_share: float = Field(default=0.2, ge=0, lt=1)
+    # Requests drawn at once by a replica: fewer statements, and fewer for the others.
+    vapi_rate_batch: PositiveInt = 20
+    # How far Vapi's clock may be from the database's.
+    vapi_rate_guard_seconds: PositiveFloat = 0.5
+    # A refused key needs a person; once a minute is soon enough to notice that somebody came.
+    key_refused_seconds: PositiveFloat = 60
+    # So many calls in a row, of all orgs, without an answer: then Vapi is away, and not one org's tool at fault.
+    breaker_failures: PositiveInt = 20
+    breaker_seconds_base: PositiveFloat = 1
+    breaker_seconds_max: PositiveFloat = 60
+    # How old this process's knowledge of a pause may be; a statement each while it works.
+    key_read_seconds: PositiveFloat = 1
+    read_tries_max: PositiveInt = 3
+    read_retry_seconds: PositiveFloat = 0.2
 
     # PostgreSQL, starting, and readiness.
     database_pool_max: PositiveInt = 10

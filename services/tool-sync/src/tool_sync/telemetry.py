@@ -61,9 +61,12 @@ ERROR_CODE: Final = "error.code"
 ORG_ID: Final = "org_id"
 AGENT_ID: Final = "agent_id"
 AGENT_IDS: Final = "agent_ids"
+ASSISTANT_ID: Final = "assistant_id"
 
 SYNC_SPAN: Final = "sync org"
 """One run of one org: what the reconciler does for the saves that it settles."""
+SETTLED_SPAN: Final = "settled"
+"""The end of a save's trace where the run that settled it belongs to another save's; it links to that run."""
 
 _NO_CONTEXT: Final = Context()
 _HEX: Final = frozenset("0123456789abcdef")

@@ -10,6 +10,7 @@ from tool_sync.domain import events as e
 from tool_sync.event_log import StoredEvent
 
 Row = dict[str, Any]
+TOOL_IS_THERE = e.ToolRegistered | e.ToolUpdated | e.ToolReinstated
 
 
 class Tables:
@@ -48,14 +49,14 @@ class Tables:
 
     def _tool(self, stored: StoredEvent, org_id: UUID) -> None:
         event = stored.event
-        if isinstance(event, e.ToolRegistered | e.ToolUpdated | e.ToolVanished):
+        if isinstance(event, TOOL_IS_THERE | e.ToolVanished | e.ToolRetired | e.ToolDeleted):
             first = self.org_tools.get((org_id, event.name), {"id": stored.position, "created_at": stored.recorded_at})
             self.org_tools[org_id, event.name] = {
                 "id": first["id"],
                 "org_id": org_id,
                 "tool_name": event.name,
                 "vapi_tool_id": event.vapi_tool_id,
-                "enabled": not isinstance(event, e.ToolVanished),
+                "enabled": isinstance(event, TOOL_IS_THERE),
                 "account": event.account,
                 "definition_version": event.definition_version,
                 "definition_hash": event.definition_hash,
@@ -67,7 +68,7 @@ class Tables:
     def _assistant(self, stored: StoredEvent, org_id: UUID) -> None:
         event = stored.event
         agent_id = getattr(event, "agent_id", None)
-        if agent_id is None or isinstance(event, e.AssistantLinkStarted):
+        if agent_id is None or isinstance(event, e.AssistantLinkStarted | e.RetryRequested):
             return
         row = self.assistants.setdefault((org_id, agent_id), new_assistant(org_id, agent_id))
         row["position"] = stored.position
@@ -113,7 +114,11 @@ class Tables:
                 merge(agent_id, requested=position, save_requested=position)
             case e.RequestUnreadable():
                 merge("?", requested=position, save_requested=position)
-            case e.OrgTierChanged() | e.AssistantRemoved() | e.OrgClosed() | e.ToolVanished():
+            case (
+                e.OrgTierChanged() | e.ToolSettingChanged() | e.RetryRequested() | e.AssistantRemoved() | e.OrgClosed()
+            ):
+                merge("", requested=position)
+            case e.ToolVanished() | e.SurplusFound():
                 merge("", requested=position)
             case e.AssistantSynced() | e.AssistantSyncFailed():
                 merge(stored.event.agent_id or "?", settled=stored.event.settled_through)

@@ -17,9 +17,10 @@ SERVICE = {
     "events": READ, "organizations": READ, "org_tools": READ, "assistants": READ, "pending_syncs": READ,
     "system_tools": READ, "projections": READ, "log": READ, "schema_migrations": READ,
     "installation": {"SELECT", "INSERT"},
-    "snapshots": WRITE, "leases": WRITE, "dead_letters": WRITE, "cursors": WRITE, "vapi_keys": WRITE,
+    "snapshots": WRITE, "leases": WRITE, "dead_letters": WRITE, "cursors": WRITE,
+    "vapi_keys": WRITE, "key_minutes": WRITE, "key_pauses": WRITE,
 }  # fmt: skip
-OF_A_TENANT = ("events", "organizations", "org_tools", "assistants", "pending_syncs")
+OF_A_TENANT = ("events", "organizations", "org_tools", "assistants", "pending_syncs", "leases", "snapshots")
 TENANT = dict.fromkeys((*OF_A_TENANT, "system_tools"), READ)
 NOT_OF_A_TENANT = sorted(SERVICE.keys() - TENANT.keys())
 

@@ -29,12 +29,15 @@ NAMES = st.sampled_from(["book", "cancel"])
 NUMBERS = st.integers(1, 12)
 TOOLS = st.lists(st.builds(e.ToolRef, NAMES, st.just("tool-1"), NUMBERS, HASHES), max_size=2).map(tuple)
 IDS, ACCOUNT, TIERS = st.uuids(), st.just("platform"), st.sampled_from(["basic", "premium"])
-AT = st.none() | st.just(datetime(2026, 1, 31, 12, 30, 0, 250_000, tzinfo=UTC))
+SOMETIME = st.just(datetime(2026, 1, 31, 12, 30, 0, 250_000, tzinfo=UTC))
+AT = st.none() | SOMETIME
 NONE = st.none()
 
 ARRIVES = st.one_of(
     st.builds(e.OrgRegistered, TIERS),
     st.builds(e.OrgTierChanged, TIERS),
+    st.builds(e.ToolSettingChanged, NAMES, st.booleans()),
+    st.builds(e.RetryRequested, st.none() | AGENTS),
     st.builds(e.SyncRequested, IDS, AGENTS, ASSISTANTS, NUMBERS, HASHES, st.sampled_from(["save", "auto_sync"]), NONE),
     st.builds(e.SyncRequested, IDS, AGENTS, ASSISTANTS, NUMBERS, HASHES, st.just("repair"), NONE),
     st.builds(e.RequestUnreadable, IDS, NONE),
@@ -45,6 +48,14 @@ IS_DONE = st.one_of(
     st.builds(e.ToolRegistered, IDS, ACCOUNT, NAMES, st.just("tool-1"), NUMBERS, HASHES, HASHES, st.booleans()),
     st.builds(e.ToolUpdated, IDS, ACCOUNT, NAMES, st.just("tool-2"), NUMBERS, HASHES, HASHES),
     st.builds(e.ToolVanished, ACCOUNT, NAMES, st.just("tool-1"), NUMBERS, HASHES),
+    st.builds(e.ToolRetired, ACCOUNT, NAMES, st.just("tool-1"), NUMBERS, HASHES, st.just("tier"), SOMETIME),
+    st.builds(e.ToolReinstated, ACCOUNT, NAMES, st.just("tool-1"), NUMBERS, HASHES),
+    st.builds(e.ToolDeleteStarted, IDS, ACCOUNT, NAMES, st.just("tool-1"), SOMETIME),
+    st.builds(e.ToolDeleted, IDS, ACCOUNT, NAMES, st.just("tool-1"), NUMBERS, HASHES),
+    st.builds(e.SurplusFound, ACCOUNT, NAMES, st.just("tool-3"), AT),
+    st.builds(e.SurplusDeleteStarted, IDS, ACCOUNT, NAMES, st.just("tool-3")),
+    st.builds(e.SurplusDeleted, IDS, ACCOUNT, NAMES, st.just("tool-3")),
+    st.builds(e.SweepStarted, st.just(("tool-1",))),
     st.builds(e.AssistantLinkStarted, IDS, ACCOUNT, AGENTS, ASSISTANTS, NUMBERS, HASHES, TOOLS),
     st.builds(e.AssistantLinked, IDS, ACCOUNT, AGENTS, ASSISTANTS, NUMBERS, HASHES, HASHES, HASHES, TOOLS),
     st.builds(e.AssistantSynced, AGENTS, ASSISTANTS, NUMBERS, ACCOUNT, TOOLS, st.just(()), NUMBERS, NONE, NONE),

@@ -14,6 +14,7 @@ import pytest
 
 from devstack.databases import DatabaseUrls
 from tool_sync import db, telemetry
+from tool_sync.allowance import OpenKey
 from tool_sync.blueprint import Blueprint
 from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, Event, SyncRequested
 from tool_sync.domain.steps import Policy
@@ -21,6 +22,7 @@ from tool_sync.event_log import AppendRequest, EventLog, Meta, NewEvent, StoredE
 from tool_sync.reconciler.context import Clock, Context, Limits
 from tool_sync.reconciler.loop import Reconciler
 from tool_sync.reconciler.pace import Pace
+from tool_sync.reconciler.store import PostgresStore
 from tool_sync.vapi.client import VapiClient
 from vapi_sandbox import DEFAULT_KEY, SandboxSettings, create_app
 from zerotouch_contracts.canonical import model_hash
@@ -234,7 +236,7 @@ async def world_over(urls: DatabaseUrls, transport: httpx.AsyncBaseTransport) ->
     )
     context = Context(
         log=log,
-        pool=pool,
+        store=PostgresStore(pool),
         vapi=vapi,
         blueprint=Blueprint.of(
             DEFINITIONS, server_url="https://hooks.example.test", installation_id=INSTALLATION, credential_id=None
@@ -260,6 +262,7 @@ async def world_over(urls: DatabaseUrls, transport: httpx.AsyncBaseTransport) ->
         telemetry=off,
         service_version="test",
         pace=Pace(1000, slow_seconds=0.4, monotonic=time.monotonic),
+        key=OpenKey(refused_seconds=0.2),
     )
     http = httpx.AsyncClient(
         transport=transport, base_url="http://sandbox", headers={"authorization": f"Bearer {DEFAULT_KEY}"}

@@ -1,13 +1,18 @@
 """A state that was read anew in the middle of a run leaves nobody behind."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from tool_sync.domain.events import AssistantSynced
+from tool_sync.domain.decider import NoteDrift, RetireTool, SettleOrg, SettleSynced
+from tool_sync.domain.events import AssistantSynced, DriftDetected
 from tool_sync.event_log import Appended, AppendRequest, AppendResult, Duplicate, EventLog
+from tool_sync.leases import Claim
+from tool_sync.reconciler.load import load_one
 from tool_sync.reconciler.loop import Reconciler
 from tool_sync.reconciler.run import PAGE_AGENTS
+from tool_sync.reconciler.writer import Writer
 
 from .conftest import World
 
@@ -41,7 +46,7 @@ async def test_a_save_that_a_reload_brings_in_is_settled_though_its_page_was_tur
     for n, assistant in enumerate(assistants):
         await world.save(org, assistant, f"agent-{n:02}")
     log = LostCommit(world.log, world, org, PAGE_AGENTS + 1, (assistants[0], "agent-00"))
-    world.reconciler = Reconciler(replace(world.context, log=log))  # type: ignore[arg-type]  # all of the log's methods
+    world.reconciler = Reconciler(replace(world.context, log=log))
 
     await world.sync()
 
@@ -49,3 +54,34 @@ async def test_a_save_that_a_reload_brings_in_is_settled_though_its_page_was_tur
     settled = [r.request_id for o in await world.events(org, AssistantSynced) for r in o.requests]
     assert settled.count(log.request) == 1
     assert len(settled) == len(assistants) + 1
+
+
+async def test_after_a_conflict_what_was_seen_is_told_and_what_was_concluded_is_not(world: World) -> None:
+    """A worker that slept before it wrote that a tool is unwanted: meanwhile somebody may want it again."""
+    org, assistant = uuid4(), await world.assistant()
+    await world.save(org, assistant)
+    await world.sync()
+    loaded = await load_one(world.context, org)
+    (tool,) = loaded.state.tools.values()
+    reloads: list[None] = []
+    sleeper = Writer(
+        world.context, Claim(org, uuid4()), loaded, follow_up=lambda _state, _events: (),
+        on_written=lambda _events: None, on_reloaded=lambda: reloads.append(None), traceparent=None,
+    )  # fmt: skip
+    await world.save(org, assistant)
+    await world.sync()  # another worker writes its outcome
+    before = len(await world.events(org))
+    retired = RetireTool("platform", tool, "setting", datetime.now(UTC))
+    settled = SettleSynced("agent-1", assistant["id"], 1, "platform", (), loaded.state.position, True, "setting")
+
+    assert await sleeper.write((retired, settled, SettleOrg(loaded.state.position))) == ()
+    assert len(reloads) == 1
+    assert len(await world.events(org)) == before
+    loaded_again = sleeper.state
+    await world.save(org, assistant)
+    await world.sync()
+    before = len(await world.events(org))
+    (drift,) = await sleeper.write((NoteDrift("agent-1", assistant["id"], "f" * 64), retired))
+    assert isinstance(drift, DriftDetected)
+    assert (await world.events(org))[before:] == [drift]
+    assert sleeper.state.version > loaded_again.version

@@ -239,8 +239,8 @@ async def test_a_process_that_slept_between_the_announcement_and_the_call_sends_
     await drain_once(world.another(send_window_seconds=0))
 
     assert await world.requests("POST", "/tool") == []
-    (failed,) = await world.events(org, SyncAttemptFailed)
-    assert (failed.end, failed.code) == ("not_sent", "TS-107")
+    failures = await world.events(org, SyncAttemptFailed)  # more than one where the machine is slower than the back-off
+    assert {(failed.end, failed.code) for failed in failures} == {("not_sent", "TS-107")}
     async with running(world.another()):
         await finished(world, [org], {request})
     assert len(await world.tools()) == 1

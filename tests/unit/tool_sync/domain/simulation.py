@@ -10,24 +10,32 @@ from uuid import UUID
 
 from tool_sync.domain.assistants import evolve_assistant
 from tool_sync.domain.decider import (
+    BeginSweep,
     Command,
+    ConfirmDeleted,
     ConfirmLinked,
     ConfirmTool,
+    EndSearch,
     FailStep,
     ForgetTool,
     NoteDiverged,
     NoteDrift,
+    NoteSurplus,
     Start,
     decide,
 )
 from tool_sync.domain.events import (
     AssistantDiverged,
+    AssistantLinkStarted,
     AssistantRemoved,
     AssistantSynced,
     AssistantSyncFailed,
     Event,
+    OrgClosed,
     OrgEvent,
+    SurplusDeleteStarted,
     SyncRequested,
+    ToolDeleteStarted,
     ToolRegistrationStarted,
     ToolsetEvent,
     ToolUpdateStarted,
@@ -46,8 +54,9 @@ from tool_sync.domain.steps import (
     retry_time,
     target_of,
 )
+from tool_sync.domain.sweep import Condemned, SearchSurplus, SweepTools
 from tool_sync.domain.toolset import OUTDATED_CODE, Assistant, Recorded, Toolset, evolve
-from tool_sync.domain.wanted import WantedTool, wanted_for
+from tool_sync.domain.wanted import WantedTool, unwanted_for, wanted_for
 
 from .conftest import ACCOUNT, POLICY, T0, linking, registering, uid, updating
 
@@ -59,6 +68,8 @@ ENDS = {
     UpdateTool: ("done", "refused", "limited", "unknown", "not sent", "died", "gone"),
     ResolveAttempt: ("done", "absent", "not read"),
     LinkAssistant: ("done", "was linked", "not read", "gone", "unknown", "outdated", "drifted", "died"),
+    SweepTools: ("done", "not read", "pinned", "unknown", "unknown and done", "not sent", "died", "died and done"),
+    SearchSurplus: ("done", "found", "not read"),
 }
 
 
@@ -74,6 +85,8 @@ class Org:
         self.ids = 1000
         self.progress = Progress()
         self.taken_up: set[str] = set()
+        self.at_vapi: set[str] = set()  # ids of tools
+        self.links: dict[str, set[str]] = {}  # by agent
 
     def arrive(self, event: OrgEvent) -> None:
         """Something arrives from outside; the projection of assistants is folded as its SQL does."""
@@ -84,6 +97,9 @@ class Org:
             self.rows[event.agent_id] = replace(row, revision=event.revision, saved=saved)
         elif isinstance(event, AssistantRemoved) and event.agent_id in self.rows:
             self.rows[event.agent_id] = replace(self.rows[event.agent_id], removed=True)
+            self.links.pop(event.agent_id, None)
+        elif isinstance(event, OrgClosed):
+            self.links.clear()  # assistant-api deletes the assistants
 
     def run(self) -> None:
         """One run: plan, write, perform, until nothing is due or the process dies."""
@@ -126,10 +142,11 @@ class Org:
         return [e.sequence for e in numbered if e.sequence is not None]
 
     def _wanted(self) -> tuple[WantedTool, ...]:
-        return wanted_for(self.state.tier, self.blueprint)
+        return wanted_for(self.state.tier, self.blueprint, self.state.disabled)
 
     def _plan(self) -> Plan:
-        return next_steps(self.state, self.rows, self._wanted(), self.now, POLICY, self.progress, ACCOUNT)
+        unwanted = unwanted_for(self.state.tier, self.blueprint, self.state.disabled)
+        return next_steps(self.state, self.rows, self._wanted(), self.now, POLICY, self.progress, ACCOUNT, unwanted)
 
     def _check(self, plan: Plan) -> None:
         open_subjects = {attempt.subject for attempt in self.state.attempts.values()}
@@ -138,9 +155,12 @@ class Org:
         for step in plan.steps:
             assert isinstance(step, ResolveAttempt) or step.subject not in open_subjects, "an attempt is open"
             assert step.subject not in self.progress.busy
-        if plan.steps or plan.commands or plan.look_org_wide or self.progress.busy or self.state.closed:
+        deletes = [step for step in plan.steps if isinstance(step, SweepTools)]
+        assert not deletes or (len(plan.steps) <= 2 and not self.state.attempts), "a sweep beside other work"
+        if plan.steps or plan.commands or plan.look_org_wide or self.progress.busy:
             return
-        waits = self.state.requests or self.state.attempts or self.state.org_wide_through
+        waits = bool(self.state.requests or self.state.attempts or self.state.org_wide_through)
+        waits = waits or bool(self.state.retired or self.state.suspects)
         waits = waits or any(at > self.now for at in self.state.looks.values())
         assert not waits or plan.next_due is not None, "something waits, and nobody will look"
         assert plan.next_due is None or plan.next_due > self.now
@@ -168,6 +188,11 @@ class Org:
                 return True
             case LinkAssistant():
                 return self._link(step, end)
+            case SweepTools():
+                return self._sweep(step, end)
+            case SearchSurplus():
+                self._search(step, end)
+                return True
         if not self.write((Start(started),)):
             return True
         if end == "died":
@@ -185,20 +210,83 @@ class Org:
         if end == "gone" and isinstance(step, UpdateTool):
             self.write((FailStep(step.subject, attempt, "refused", "TS-301", None, code),))
             self.write((ForgetTool(ACCOUNT, step.current),))
+            self.at_vapi.discard(step.current.vapi_tool_id)
         else:
+            self.at_vapi |= {vapi_id} if end == "done" else set()
             self.write(commands[end])
         return True
 
+    def _sweep(self, step: SweepTools, end: str) -> bool:
+        if not self.write((BeginSweep(tuple(tool.vapi_tool_id for tool in step.tools)),)):
+            return True
+        if end == "not read":
+            self.write((FailStep(step.subject, None, "refused", "TS-102", self._again(step)),))
+            return True
+        for tool in step.tools:
+            if any(tool.vapi_tool_id in linked for linked in self.links.values()):
+                self.write((FailStep(tool.subject, None, "refused", "TS-306", self.now + POLICY.sweep_every),))
+            elif not self._delete(tool, end):
+                return False
+        return True
+
+    def _delete(self, tool: Condemned, end: str) -> bool:
+        attempt = uid(self._id())
+        started: ToolDeleteStarted | SurplusDeleteStarted
+        if tool.delete_at is None:
+            started = SurplusDeleteStarted(attempt, ACCOUNT, tool.name, tool.vapi_tool_id)
+        else:
+            started = ToolDeleteStarted(attempt, ACCOUNT, tool.name, tool.vapi_tool_id, tool.delete_at)
+        if not self.write((Start(started),)):
+            return True
+        assert tool.vapi_tool_id not in {ref.vapi_tool_id for ref in self.state.tools.values()}, "the org's own tool"
+        again = self.now + POLICY.look_again
+        if "done" in end:
+            self.at_vapi.discard(tool.vapi_tool_id)
+        if end.startswith("died"):
+            return False
+        if end == "done":
+            self.write((ConfirmDeleted(attempt),))
+        elif end.startswith("unknown"):
+            self.write((FailStep(tool.subject, attempt, "unknown", "TS-104", self.now + POLICY.settle),))
+        else:
+            self.write(
+                (FailStep(tool.subject, attempt, "refused" if end == "pinned" else "not_sent", "TS-306", again),)
+            )
+        return True
+
+    def _search(self, step: SearchSurplus, end: str) -> None:
+        if end == "not read":
+            self.write((FailStep(step.subject, None, "refused", "TS-102", self._again(step)),))
+            return
+        found: tuple[Command, ...] = ()
+        if end == "found":
+            late = f"t-{self._id()}"
+            self.at_vapi.add(late)
+            found = (NoteSurplus(ACCOUNT, step.names[0], late, self.now),)
+        self.write((*found, EndSearch(step.names, step.through)))
+
     def _resolve(self, step: ResolveAttempt, end: str) -> None:
         started = step.attempt.started
-        if end == "absent":
+        if end == "absent" and not isinstance(started, ToolDeleteStarted | SurplusDeleteStarted):
             self.write((FailStep(step.subject, started.attempt_id, "absent", "TS-104", self.now),))
         elif end == "not read":
             self.write((FailStep(step.subject, None, "refused", "TS-102", self._again(step)),))
-        elif step.subject.startswith("tool:"):
-            self.write((ConfirmTool(started.attempt_id, f"t-{self._id()}", "answer", adopted=True),))
-        else:
+        elif isinstance(started, ToolDeleteStarted | SurplusDeleteStarted):
+            self._look_deleted(step, started)
+        elif isinstance(started, AssistantLinkStarted):
+            if not (self.rows[started.agent_id].removed or self.state.closed):
+                self.links[started.agent_id] = {ref.vapi_tool_id for ref in started.tools}
             self.write((ConfirmLinked(started.attempt_id, "model", "answer"),))
+        else:
+            vapi_id = f"t-{self._id()}"
+            self.at_vapi |= {vapi_id} if isinstance(started, ToolRegistrationStarted) else set()
+            self.write((ConfirmTool(started.attempt_id, vapi_id, "answer", adopted=True),))
+
+    def _look_deleted(self, step: ResolveAttempt, started: ToolDeleteStarted | SurplusDeleteStarted) -> None:
+        if started.vapi_tool_id in self.at_vapi:
+            self.write((FailStep(step.subject, started.attempt_id, "absent", "TS-104", self.now),))
+        else:
+            self.write((ConfirmDeleted(started.attempt_id),))
 
     def _link(self, step: LinkAssistant, end: str) -> bool:
         agent_id, assistant = step.assistant.agent_id, step.assistant
@@ -206,6 +294,7 @@ class Org:
             self.write((FailStep(step.subject, None, "refused", "TS-102", self._again(step)),))
             return True
         if end == "gone":
+            self.links.pop(agent_id, None)
             self.write((FailStep(step.subject, None, "refused", "TS-303", None),))
             return True
         if end == "outdated":
@@ -227,6 +316,7 @@ class Org:
                 self.write((FailStep(step.subject, started.attempt_id, "unknown", "TS-104", settled),))
                 return True
             self.write((ConfirmLinked(started.attempt_id, "model", "answer"),))
+        self.links[agent_id] = {ref.vapi_tool_id for ref in step.target}
         self.progress = replace(self.progress, seen={**self.progress.seen, agent_id: Seen(step.target, step.through)})
         return True
 

@@ -33,6 +33,7 @@ from tool_sync.domain.events import (
     ToolVanished,
 )
 from tool_sync.domain.toolset import Toolset
+from tool_sync.domain.wanted import WantedTool
 
 from .conftest import (
     ACCOUNT,
@@ -72,10 +73,14 @@ def test_a_registration_is_announced_once() -> None:
 
 
 def test_an_update_is_announced_only_for_the_tool_that_the_org_has() -> None:
-    assert decide(given(*HAVE), Start(updating())) == (updating(),)
+    before = WantedTool("book", 0, "hash-book-0")
+    have = (registering(tool=before), registered(tool=before))
+
+    assert decide(given(*have), Start(updating())) == (updating(),)
     assert decide(given(), Start(updating())) == ()
-    assert decide(given(*HAVE), Start(updating(tool_id="another"))) == ()
-    assert decide(given(*HAVE, updating()), Start(updating(attempt=7))) == ()
+    assert decide(given(*have), Start(updating(tool_id="another"))) == ()
+    assert decide(given(*have, updating()), Start(updating(attempt=7))) == ()
+    assert decide(given(*HAVE), Start(updating())) == (), "another worker did it meanwhile"
 
 
 def test_a_link_is_announced_only_with_tools_that_the_org_has_and_once_per_assistant() -> None:

@@ -199,14 +199,14 @@ def test_a_waiting_assistant_lends_its_wait_to_nobody() -> None:
 @pytest.mark.parametrize(
     ("trouble", "code"),
     [
-        pytest.param((*HAVE, failed("agent:a", retry_at=after(3000))), "TS-102", id="assistant"),
-        pytest.param((failed("tool:book", retry_at=after(3000), code="TS-103"),), "TS-103", id="tool"),
+        pytest.param((*HAVE, asked(), failed("agent:a", retry_at=after(3000))), "TS-102", id="assistant"),
+        pytest.param((asked(), failed("tool:book", retry_at=after(3000), code="TS-106")), "TS-106", id="tool"),
     ],
 )
 def test_a_request_that_waited_too_long_fails_and_the_org_is_looked_at_again(
     trouble: tuple[Event, ...], code: str
 ) -> None:
-    state, progress = given(*trouble, asked()), seen(len(trouble) + 1)
+    state, progress = given(*trouble), seen(len(trouble))
     waiting, given_up = plan(state, at=GIVE_UP - 1, progress=progress), plan(state, at=GIVE_UP, progress=progress)
 
     assert (waiting.commands, waiting.next_due) == ((), after(GIVE_UP))
@@ -350,6 +350,6 @@ def test_a_change_that_no_save_asked_for_is_told_with_its_cause() -> None:
 def test_a_retry_is_soon_while_a_save_waits_and_a_look_otherwise() -> None:
     waiting = given(asked(), failed("agent:a", failures=3))
 
-    assert retry_time(waiting, "agent:a", after(0), 0.0, POLICY) == after(4)
-    assert retry_time(waiting, "agent:b", after(0), 0.0, POLICY) == after(0.5)
+    assert retry_time(waiting, "agent:a", after(0), 0.5, POLICY) == after(4)
+    assert retry_time(waiting, "agent:b", after(0), 0.5, POLICY) == after(0.5)
     assert retry_time(given(), "agent:a", after(0), 0.0, POLICY) == after(0) + timedelta(minutes=15)

@@ -7,6 +7,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from tool_sync.domain.events import (
     AssistantRemoved,
@@ -16,6 +17,7 @@ from tool_sync.domain.events import (
     OrgTierChanged,
     RequestUnreadable,
     SyncRequested,
+    ToolSettingChanged,
 )
 from tool_sync.domain.steps import Progress, next_steps
 from tool_sync.domain.toolset import Assistant, Recorded, Toolset, evolve
@@ -25,6 +27,7 @@ from .conftest import ACCOUNT, BOOK, CANCEL, POLICY, T0, uid
 from .simulation import Org, request
 
 AGENTS = ("a", "b")
+SNAPSHOT = TypeAdapter(Toolset)
 TO_THE_END_RUNS_MAX = 300
 
 WORDS = st.sampled_from(["a", "b", "tool:book", "agent:a", "book", "cancel", "basic"])
@@ -49,7 +52,10 @@ def any_of(kind: Any) -> st.SearchStrategy[Any]:
 
 EVENTS = st.one_of(*(any_of(kind) for kind in get_args(Event) if kind is not BlueprintEvent))
 STORY = st.lists(
-    st.sampled_from(["save a", "save b", "unreadable", "remove a", "tier", "run", "run", "wait", "later"]), max_size=25
+    st.sampled_from(
+        ["save a", "save b", "unreadable", "remove a", "tier", "setting", "run", "run", "wait", "wait", "later"]
+    ),
+    max_size=25,
 )
 
 
@@ -61,6 +67,7 @@ def test_any_sequence_of_events_folds(events: list[Event]) -> None:
         state = evolve(state, Recorded(position, T0 + timedelta(seconds=position), event))
 
     assert state.position == len(events)
+    assert SNAPSHOT.validate_json(SNAPSHOT.dump_json(state)) == state, "a snapshot must be the state"
     rows = {
         agent_id: Assistant(agent_id, "vapi", 1)
         for agent_id in ("a", "b", "tool:book", "agent:a", "book", "basic", "cancel")
@@ -84,6 +91,8 @@ def tell(org: Org, story: list[str]) -> list[SyncRequested | RequestUnreadable]:
                 org.arrive(AssistantRemoved(agent_id, None))
             case ["tier"]:
                 org.arrive(OrgTierChanged(org.choose(TIERS)))
+            case ["setting"]:
+                org.arrive(ToolSettingChanged(org.choose(["book", "cancel"]), org.choose(["on", "off"]) == "on"))
             case ["close"]:
                 org.arrive(OrgClosed())
             case ["run"]:
@@ -138,6 +147,7 @@ def test_a_closed_org_settles_everything_and_is_left_alone(story: list[str], dat
     assert sorted(org.settled()) == sorted(r.request_id for r in requests)
     assert org.published() == list(range(1, len(org.published()) + 1))
     assert (org.log, org.due) == (before, None)
+    assert (org.at_vapi, org.state.tools, org.state.retired) == (set(), {}, {})
 
 
 @given(story=STORY, data=st.data())
@@ -150,6 +160,8 @@ def test_in_the_end_every_wanted_tool_is_there_and_every_assistant_was_told_so(
     to_the_end(org)
     for n, agent_id in enumerate(AGENTS, 1000):  # what was refused for good is lifted by a save
         org.arrive(request(n, agent_id))
+    for name in ("book", "cancel"):
+        org.arrive(ToolSettingChanged(name, enabled=True))
     org.arrive(OrgTierChanged("professional"))
     to_the_end(org)
 
@@ -173,3 +185,47 @@ def test_a_tier_change_is_not_forgotten_whatever_vapi_does_meanwhile(data: st.Da
 
     assert set(org.state.tools) == {"book", "cancel"}
     assert {len(row.synced) for row in org.rows.values()} == {2}
+
+
+@given(story=STORY, data=st.data())
+@settings(max_examples=400, deadline=None)
+def test_in_the_end_vapi_has_the_wanted_tools_and_no_other_and_nobody_links_what_is_gone(
+    story: list[str], data: st.DataObject
+) -> None:
+    org = Org((BOOK, CANCEL), lambda ends: data.draw(st.sampled_from(ends)))
+    tell(org, story)
+    to_the_end(org)
+    for n, agent_id in enumerate(AGENTS, 1000):  # a tool that no save asks for again is not made again
+        org.arrive(request(n, agent_id))
+    org.arrive(OrgTierChanged("professional"))
+    to_the_end(org)
+
+    expected = {name for name in ("book", "cancel") if name not in org.state.disabled}
+    if all(row.removed for row in org.rows.values()):
+        expected = set()
+    assert set(org.state.tools) == expected
+    assert org.at_vapi == {ref.vapi_tool_id for ref in org.state.tools.values()}
+    assert (org.state.retired, org.state.surplus, org.state.suspects) == ({}, {}, {})
+    for agent_id, linked in org.links.items():
+        assert linked <= org.at_vapi, agent_id
+
+
+@given(data=st.data())
+@settings(max_examples=200, deadline=None)
+def test_a_tool_that_is_wanted_again_within_the_grace_keeps_its_id(data: st.DataObject) -> None:
+    org = Org((BOOK, CANCEL), lambda ends: ends[0])
+    tell(org, ["save a", "run"])
+    (before,) = org.state.tools.values()
+    for _ in range(data.draw(st.integers(1, 3))):
+        org.arrive(ToolSettingChanged("book", enabled=False))
+        org.run()
+        assert set(org.state.retired) == {"book"}
+        assert org.links == {"a": set()}
+        org.now += timedelta(hours=data.draw(st.integers(0, 23)))
+        org.arrive(ToolSettingChanged("book", enabled=True))
+        org.run()
+    to_the_end(org)
+
+    assert org.state.tools == {"book": before}
+    assert org.links == {"a": {before.vapi_tool_id}}
+    assert org.at_vapi == {before.vapi_tool_id}

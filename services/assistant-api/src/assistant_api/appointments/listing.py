@@ -1,8 +1,5 @@
 """The clinic's view of its appointments: pages in order of their start."""
 
-import base64
-import binascii
-import json
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -11,7 +8,8 @@ import asyncpg
 
 from assistant_api.appointments.access import calendar_of
 from assistant_api.db import Database
-from assistant_api.problems import invalid, not_found
+from assistant_api.paging import cursor_of, cursor_text
+from assistant_api.problems import not_found
 
 PAGE_MAX: Final = 200
 
@@ -29,13 +27,14 @@ async def page(
     database: Database, org_id: UUID, *, earliest: datetime | None, limit: int, after: str | None
 ) -> dict[str, Any]:
     """A page of an organization's appointments; ``next`` is the cursor of the following one, None at the end."""
-    after_start, after_id = _cursor(after)
+    after_start, after_id = cursor_of(after)
     async with calendar_of(database, org_id, readonly=True) as connection:
         if not await connection.fetchval(_ORGANIZATION, org_id):
             raise not_found()
         rows = await connection.fetch(_PAGE, org_id, earliest, after_start, after_id, limit + 1)
-    more = len(rows) > limit
-    return {"items": [_shown(row) for row in rows[:limit]], "next": _cursor_text(rows[limit - 1]) if more else None}
+    last = rows[limit - 1] if len(rows) > limit else None
+    following = None if last is None else cursor_text(last["starts_at"], last["id"])
+    return {"items": [_shown(row) for row in rows[:limit]], "next": following}
 
 
 def _shown(row: asyncpg.Record) -> dict[str, Any]:
@@ -58,20 +57,3 @@ def _shown(row: asyncpg.Record) -> dict[str, Any]:
 
 def _time(time: datetime) -> str:
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _cursor_text(row: asyncpg.Record) -> str:
-    return base64.urlsafe_b64encode(json.dumps([row["starts_at"].isoformat(), str(row["id"])]).encode()).decode()
-
-
-def _cursor(text: str | None) -> tuple[datetime | None, UUID | None]:
-    if text is None:
-        return None, None
-    try:
-        start, appointment_id = json.loads(base64.urlsafe_b64decode(text.encode()))
-        moment = datetime.fromisoformat(start)
-        if moment.tzinfo is None:
-            raise ValueError
-        return moment, UUID(appointment_id)
-    except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error):
-        raise invalid("after is not a cursor of this list") from None

@@ -8,14 +8,16 @@ from assistant_api.assistants.agents import reading, resolve, state_of
 from assistant_api.auth import Caller
 from assistant_api.db import Database
 from assistant_api.problems import not_found
-from assistant_api.routes.schemas import Status
+from assistant_api.routes.schemas import AtVapi, Status
 from assistant_api.telemetry import trace_id_in
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
+from zerotouch_contracts.traces import trace_url
 
 State = Literal["provisioning", "refused", "syncing", "synced", "failed"]
 
 _READ: Final = """
 SELECT a.saved_revision, a.provisioned_revision, a.refused_revision, a.refusal, a.failure_code, a.vapi_assistant_id,
+       a.attempt_at, extract(epoch FROM now() - a.attempt_at)::float8 AS attempt_age_seconds,
        o.synced, o.revision AS outcome_revision, o.tools, o.failed_tools, o.code, o.message, o.trace_id,
        (SELECT s.traceparent FROM saves s WHERE s.org_id = a.org_id AND s.agent_id = a.id
         ORDER BY s.revision DESC, s.created_at DESC LIMIT 1) AS traceparent
@@ -25,7 +27,7 @@ WHERE a.org_id = $1 AND a.id = $2
 
 
 async def read_status(database: Database, caller: Caller, agent_id: str, named_org: UUID | None) -> Status:
-    """The status of one agent; 404 and 409 as for reading it. ``trace_id`` is of the newest save or its outcome."""
+    """The status of one agent; 404 and 409 as for reading it. The trace is that of the newest save or its outcome."""
     org_id, _ = await resolve(database, caller, agent_id, named_org)
     async with reading(database, caller) as connection:
         found = await connection.fetchrow(_READ, org_id, agent_id)
@@ -34,6 +36,7 @@ async def read_status(database: Database, caller: Caller, agent_id: str, named_o
     row = dict(found)
     state = _state(row)
     settled = state in {"synced", "failed"}
+    trace_id = (row["trace_id"] if settled else None) or trace_id_in(row["traceparent"])
     return Status(
         success=state == "synced",
         agent_id=agent_id,
@@ -45,8 +48,17 @@ async def read_status(database: Database, caller: Caller, agent_id: str, named_o
         message=_message(state, row),
         code=_code(state, row),
         revision=row["saved_revision"],
-        trace_id=(row["trace_id"] if settled else None) or trace_id_in(row["traceparent"]),
+        vapi=_at_vapi(row),
+        trace_id=trace_id,
+        trace_url=trace_url(trace_id),
     )
+
+
+def _at_vapi(row: Mapping[str, Any]) -> AtVapi:
+    if row["attempt_at"] is not None:
+        age_seconds = max(0.0, round(row["attempt_age_seconds"], 3))
+        return AtVapi(state="unknown", since=row["attempt_at"], age_seconds=age_seconds)
+    return AtVapi(state="absent" if row["vapi_assistant_id"] is None else "present")
 
 
 def _state(row: Mapping[str, Any]) -> State:

@@ -36,7 +36,12 @@ class Provisioning:
     """It is not known yet."""
 
 
-Progress = Provisioned | NotTaken | Provisioning
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """The agent was deleted before its revision got to Vapi."""
+
+
+Progress = Provisioned | NotTaken | Provisioning | Deleted
 
 
 async def wait_for_vapi(
@@ -66,7 +71,7 @@ async def wait_for_vapi(
 
 def _progress(row: Any, revision: int) -> Progress:
     if row is None:
-        return Provisioning()
+        return Deleted()
     if row["provisioned_revision"] >= revision and row["vapi_assistant_id"] is not None:
         return Provisioned(row["vapi_assistant_id"])
     if row["refused_revision"] >= revision:

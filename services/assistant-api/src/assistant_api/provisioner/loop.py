@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from assistant_api.wake import Wake
 Key = tuple[UUID, str]
 
 REFILL_STEPS: Final = 25
+START_STEPS: Final = 25
 
 _log: Final = structlog.get_logger()
 
@@ -43,13 +44,15 @@ class Provisioner:
             return 0
         reserved = self._settings.provision_reserved_for_saves
         async with self._database.connection() as connection:
-            agents = await claim(
-                connection,
-                limit=free if free <= reserved else free - reserved,
-                lease_seconds=self._settings.lease_seconds,
-                with_bulk=free > reserved,
-            )
-        for agent in agents:
+
+            async def take(limit: int) -> Sequence[Claimed]:
+                lease_seconds = self._settings.lease_seconds
+                return await claim(connection, limit=limit, lease_seconds=lease_seconds, with_bulk=free > reserved)
+
+            agents = await self._steps.vapi.key.claim(connection, free if free <= reserved else free - reserved, take)
+        for place, agent in enumerate(agents):
+            if place and place % START_STEPS == 0:
+                await asyncio.sleep(0)  # so many first turns at once would hold up the loop for 0.1 s
             task = asyncio.create_task(self._step(agent), name=f"provision {agent.agent_id}")
             self._running[task] = agent
             task.add_done_callback(self._ended)

@@ -1,6 +1,6 @@
 """An assistant whose creation was never answered, found again by its `metadata`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -19,10 +19,29 @@ async def find_lost(
 
     ``age_seconds`` is how long ago the attempt was.
     """
+    found = await made_about(vapi, mark, age_seconds=age_seconds, before_minutes=window_minutes, now=now)
+    return found if isinstance(found, Later) else oldest(found)
+
+
+async def made_about(
+    vapi: VapiClient,
+    mark: Mark,
+    *,
+    age_seconds: float,
+    before_minutes: int,
+    after_seconds: float | None = None,
+    save: bool = True,
+    now: datetime | None = None,
+) -> Sequence[Mapping[str, Any]] | Later:
+    """All assistants with this mark that were made around an attempt, ``age_seconds`` ago.
+
+    From ``before_minutes`` before it to ``after_seconds`` after it (until now, where that is not given).
+    """
     now = now or datetime.now(UTC)
-    start = now - timedelta(seconds=age_seconds, minutes=window_minutes)
-    found = await vapi.created_between(start, now + CLOCK_SKEW)
-    return found if isinstance(found, Later) else oldest(item for item in found if mark.fits(item))
+    attempt_at = now - timedelta(seconds=age_seconds)
+    end = now if after_seconds is None else min(now, attempt_at + timedelta(seconds=after_seconds))
+    found = await vapi.created_between(attempt_at - timedelta(minutes=before_minutes), end + CLOCK_SKEW, save=save)
+    return found if isinstance(found, Later) else [item for item in found if mark.fits(item)]
 
 
 def oldest(assistants: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:

@@ -27,6 +27,7 @@ from assistant_api.provisioner.announce import announce
 from assistant_api.provisioner.claim import Claimed
 from assistant_api.provisioner.lost import find_lost
 from assistant_api.provisioner.store import Row
+from assistant_api.removals.store import remove_made
 from assistant_api.settings import Settings
 from assistant_api.telemetry import Telemetry, links_to, parent_of, traceparent_of
 from assistant_api.vapi.answers import Document, Found, Gone, Later, Refused, Unknown, Write
@@ -113,7 +114,7 @@ class _Step:
 
     async def _update(self, assistant_id: str) -> None:
         agent = self._agent
-        match await self._steps.vapi.get(assistant_id):
+        match await self._steps.vapi.get(assistant_id, save=not agent.bulk):
             case Found(assistant):
                 if not agent.was_provisioned and self._mark.contradicts(assistant):
                     await self._refuse((UNUSABLE,))
@@ -135,6 +136,11 @@ class _Step:
     async def _write(self, assistant_id: str | None, body: dict[str, Any]) -> None:
         attempt_id = uuids.uuid4()
         asked_at = self._steps.monotonic()
+        vapi = self._steps.vapi
+        ticket = await vapi.key.admit(save=not self._agent.bulk)
+        if isinstance(ticket, Later):
+            await self._postpone(ticket)
+            return
         begun = await self._store(
             lambda row: row.begin_attempt(attempt_id, creates=assistant_id is None, assistant_id=assistant_id)
         )
@@ -143,8 +149,7 @@ class _Step:
         if self._steps.monotonic() - asked_at >= self._settings.send_window_seconds:
             await self._postpone(Later(ErrorCode.SEND_WINDOW_MISSED))
             return
-        vapi = self._steps.vapi
-        answer = await (vapi.create(body) if assistant_id is None else vapi.update(assistant_id, body))
+        answer = await (vapi.create(body, ticket) if assistant_id is None else vapi.update(assistant_id, body, ticket))
         await self._record(attempt_id, assistant_id, answer)
 
     async def _record(self, attempt_id: UUID, assistant_id: str | None, answer: Write) -> None:
@@ -158,7 +163,7 @@ class _Step:
                 if stored:
                     _log.info("assistant_provisioned", revision=agent.revision, **self._ids(made))
                 else:
-                    _log.error("assistant_answer_without_row", attempt_id=str(attempt_id), **self._ids(made))
+                    await self._nobody_waits(attempt_id, assistant_id, made)
             case Gone() if assistant_id is not None:
                 await self._begin_anew(assistant_id)
             case Gone():
@@ -170,6 +175,14 @@ class _Step:
             case Unknown(code):
                 _log.warning("vapi_answer_unknown", code=code.value, **self._ids(assistant_id))
                 await self._store(lambda row: row.unknown(self._settings.settle_seconds, code))
+
+    async def _nobody_waits(self, attempt_id: UUID, assistant_id: str | None, made: str) -> None:
+        """The agent was deleted meanwhile, or another worker took over: no assistant is left behind."""
+        _log.warning("assistant_answer_without_row", attempt_id=str(attempt_id), **self._ids(made))
+        if assistant_id is None:
+            agent = self._agent
+            async with self._steps.database.transaction() as connection:
+                await remove_made(connection, agent.org_id, agent.agent_id, agent.vapi_account, made, attempt_id)
 
     async def _provisioned_unchanged(self, assistant_id: str, assistant: Document) -> None:
         agent = self._agent
@@ -188,14 +201,16 @@ class _Step:
     async def _postpone(self, later: Later) -> None:
         delay = self._delay_seconds(later)
         _log.warning("assistant_postponed", code=later.code.value, delay_seconds=round(delay, 3), **self._ids(None))
-        await self._store(lambda row: row.later(delay, later.code))
+        await self._store(lambda row: row.later(delay, later.code, nobodys=later.nobodys))
 
     async def _look_again(self, age_seconds: float, later: Later) -> None:
         delay = age_seconds + self._delay_seconds(later)
-        await self._store(lambda row: row.unknown(delay, later.code))
+        await self._store(lambda row: row.unknown(delay, later.code, counts=not later.nobodys))
 
     def _delay_seconds(self, later: Later) -> float:
         """Full jitter below a bound that doubles; never less than Vapi asked for."""
+        if later.nobodys:  # while the key is paused nothing is claimed
+            return later.wait_seconds
         settings = self._settings
         bound = min(settings.retry_seconds_max, settings.retry_seconds_min * 2 ** min(self._agent.failures, 16))
         return max(self._steps.uniform(0, bound), later.wait_seconds)

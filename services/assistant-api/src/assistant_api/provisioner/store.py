@@ -44,11 +44,15 @@ UPDATE agents SET next_due = now() + make_interval(secs => $4), failures = failu
        {_NO_ATTEMPT}, {_RELEASE}
 {_KEY} AND lease_token = $3
 """
+_NOBODYS: Final = f"""
+UPDATE agents SET next_due = now() + make_interval(secs => $4), failure_code = $5, {_NO_ATTEMPT}, {_RELEASE}
+{_KEY} AND lease_token = $3
+"""
 _WAIT: Final = f"""
 UPDATE agents SET next_due = attempt_at + make_interval(secs => $4), {_RELEASE} {_KEY} AND lease_token = $3
 """
 _UNKNOWN: Final = f"""
-UPDATE agents SET next_due = attempt_at + make_interval(secs => $4), failures = failures + 1, failure_code = $5,
+UPDATE agents SET next_due = attempt_at + make_interval(secs => $4), failures = failures + $6, failure_code = $5,
        {_RELEASE}
 {_KEY} AND lease_token = $3
 """
@@ -92,17 +96,17 @@ class Row:
         """Our assistant is gone at Vapi: the next step makes a new one."""
         return await self._one(_FORGOTTEN, self._token)
 
-    async def later(self, delay_seconds: float, code: ErrorCode) -> bool:
-        """Nothing was done at Vapi; due again after the delay."""
-        return await self._one(_LATER, self._token, delay_seconds, code.value)
+    async def later(self, delay_seconds: float, code: ErrorCode, *, nobodys: bool = False) -> bool:
+        """Nothing was done at Vapi; due again after the delay. ``nobodys``: no attempt of this agent's failed."""
+        return await self._one(_NOBODYS if nobodys else _LATER, self._token, delay_seconds, code.value)
 
     async def wait(self, settle_seconds: float) -> bool:
         """An attempt is open and young; due when it can no longer land."""
         return await self._one(_WAIT, self._token, settle_seconds)
 
-    async def unknown(self, settle_seconds: float, code: ErrorCode) -> bool:
+    async def unknown(self, settle_seconds: float, code: ErrorCode, *, counts: bool = True) -> bool:
         """The attempt stays open; due again when it can no longer land."""
-        return await self._one(_UNKNOWN, self._token, settle_seconds, code.value)
+        return await self._one(_UNKNOWN, self._token, settle_seconds, code.value, int(counts))
 
     async def _one(self, statement: str, *arguments: object) -> bool:
         return str(await self._connection.execute(statement, *self._key, *arguments)) == "UPDATE 1"

@@ -1,7 +1,7 @@
 """Who relays: the holder of a session advisory lock, on a connection that does nothing else.
 
 The connection is touched every second, so a leader learns within that time that it is none any more; and the server
-ends a session that is silent for five seconds, so that a frozen leader does not hold up the others.
+ends a session that is silent for four seconds, so that a frozen leader does not hold up the others.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import asyncpg
 
 ADVISORY_LOCK: Final = 0x7A74_0002
 TOUCH_SECONDS: Final = 1.0
-SILENCE_MILLISECONDS_MAX: Final = 5000
+SILENCE_MILLISECONDS_MAX: Final = 4000
 
 
 class LeadershipLost(Exception):

@@ -4,16 +4,18 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request
+from opentelemetry.trace import get_current_span
 from starlette.responses import Response
 
-from assistant_api.assistants import agents, save
+from assistant_api.assistants import agents, remove, save
 from assistant_api.assistants.adopt import require_adoptable
 from assistant_api.body import documented, parse, read_bytes
 from assistant_api.context import CallerOf, PartsOf
-from assistant_api.idempotency import Ids, answer_once
+from assistant_api.idempotency import Ids, answer_once, keep_within
 from assistant_api.problems import invalid
 from assistant_api.routes.answers import answer_save, log_arrival, new_request
 from assistant_api.routes.schemas import AgentChange, NewAgent, Saved
+from assistant_api.telemetry import traceparent_of
 
 router = APIRouter(prefix="/api/agents", tags=["agents"])
 
@@ -61,6 +63,32 @@ async def change(request: Request, parts: PartsOf, caller: CallerOf, agent_id: s
         revision = await save.change(connection, *key, values, made)
     log_arrival(*key, made, cause="save")
     return await answer_save(parts, *key, revision, made)
+
+
+@router.delete("/{agent_id}", status_code=204, summary="Delete an agent and its assistant")
+async def delete(
+    parts: PartsOf,
+    caller: CallerOf,
+    agent_id: str,
+    org_id: OrgId = None,
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Forget the agent at once; its assistant is deleted at Vapi in the background, for as long as that takes.
+
+    `AssistantDeleted` follows by itself where the agent was announced. Saves that are not at Vapi end as `deleted`.
+    """
+
+    async def answer(_: Ids) -> Response:
+        key = await agents.resolve(parts.database, caller, agent_id, org_id)
+        async with parts.database.transaction() as connection:
+            await remove.delete_agent(connection, *key, traceparent_of(get_current_span()))
+            await keep_within(connection, caller, idempotency_key, 204)
+        parts.remover.wake()
+        parts.wake_relay()
+        return Response(status_code=204)
+
+    route = f"DELETE /api/agents/{agent_id}?orgId={org_id or ''}"
+    return await answer_once(parts.database, parts.settings, caller, idempotency_key, route, b"", answer)
 
 
 @router.get("", summary="A page of agents, in order of organization and id")

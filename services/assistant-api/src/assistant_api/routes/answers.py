@@ -7,10 +7,10 @@ from opentelemetry.trace import get_current_span
 from starlette.responses import JSONResponse, Response
 
 from assistant_api.assistants.save import Request
-from assistant_api.assistants.wait import NotTaken, Provisioned, Provisioning, wait_for_vapi
+from assistant_api.assistants.wait import Deleted, NotTaken, Provisioned, Provisioning, wait_for_vapi
 from assistant_api.context import Parts
 from assistant_api.idempotency import Ids
-from assistant_api.problems import Problem
+from assistant_api.problems import Problem, not_found
 from assistant_api.routes.schemas import Saved
 from assistant_api.telemetry import trace_id_of, traceparent_of
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
@@ -36,7 +36,10 @@ def log_arrival(org_id: UUID, agent_id: str | None, request: Request | None, **f
 
 
 async def answer_save(parts: Parts, org_id: UUID, agent_id: str, revision: int, request: Request) -> Response:
-    """200 when ``revision`` is at Vapi, 202 when that is not known in time, a 422 problem when Vapi refuses it."""
+    """200 when ``revision`` is at Vapi, 202 when that is not known in time, a 422 problem when Vapi refuses it.
+
+    404 when the agent was deleted meanwhile: its save is closed as `deleted`.
+    """
     progress = await wait_for_vapi(
         parts.database,
         parts.provisioner,
@@ -50,6 +53,8 @@ async def answer_save(parts: Parts, org_id: UUID, agent_id: str, revision: int, 
             return _saved(200, org_id, agent_id, assistant_id, request)
         case Provisioning():
             return _saved(202, org_id, agent_id, None, request)
+        case Deleted():
+            raise not_found()
         case NotTaken(reasons):
             extra = {
                 "success": False,

@@ -1,6 +1,5 @@
 """`/api/appointments`, and the calendar settings of an organization."""
 
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from assistant_api.appointments.schemas import Calendar
 from assistant_api.assistants.agents import org_of, reading
 from assistant_api.body import documented, parse, read_bytes
 from assistant_api.context import CallerOf, PartsOf
+from assistant_api.paging import within_range
 from assistant_api.problems import invalid, not_found
 
 router = APIRouter(prefix="/api", tags=["appointments"])
@@ -32,7 +32,7 @@ async def page(
     wanted = org_of(caller, org_id)
     if wanted is None:
         raise invalid("orgId is needed with a token of the platform", [{"field": "orgId", "problem": "is missing"}])
-    return await listing.page(parts.database, wanted, earliest=_within_range(earliest), limit=limit, after=after)
+    return await listing.page(parts.database, wanted, earliest=within_range(earliest, "from"), limit=limit, after=after)
 
 
 @router.get("/organizations/{org_id}/calendar", response_model=Calendar, summary="A clinic's calendar settings")
@@ -60,10 +60,3 @@ async def replace(request: Request, parts: PartsOf, caller: CallerOf, org_id: UU
         if not await write_calendar(connection, wanted, calendar):
             raise not_found()
     return JSONResponse(calendar.model_dump(mode="json", by_alias=True))
-
-
-def _within_range(time: datetime | None) -> datetime | None:
-    """PostgreSQL's driver turns times into UTC, which the first and last days of the Python calendar do not survive."""
-    if time is not None and not 1970 <= time.year <= 2500:
-        raise invalid("from must be between 1970 and 2500", [{"field": "from", "problem": "is out of range"}])
-    return time

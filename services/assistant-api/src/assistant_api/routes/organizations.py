@@ -1,6 +1,7 @@
 """`/api/organizations`."""
 
 from typing import Annotated
+from uuid import UUID
 
 import asyncpg
 from fastapi import APIRouter, Header, Request
@@ -9,10 +10,11 @@ from starlette.responses import JSONResponse, Response
 
 from assistant_api.appointments.hours import write_calendar
 from assistant_api.appointments.schemas import Calendar
+from assistant_api.assistants import remove
 from assistant_api.auth import require_platform
 from assistant_api.body import documented, parse, read_bytes
 from assistant_api.context import CallerOf, PartsOf
-from assistant_api.idempotency import Ids, answer_once
+from assistant_api.idempotency import Ids, answer_once, keep_within
 from assistant_api.problems import Problem
 from assistant_api.routes.schemas import NewOrganization, Organization
 from assistant_api.telemetry import trace_id_of, traceparent_of
@@ -54,3 +56,26 @@ async def create(
     return await answer_once(
         parts.database, parts.settings, caller, idempotency_key, "POST /api/organizations", raw, answer
     )
+
+
+@router.delete("/{org_id}", status_code=204, summary="Delete a clinic and all that is its")
+async def delete(
+    parts: PartsOf, caller: CallerOf, org_id: UUID, idempotency_key: Annotated[str | None, Header()] = None
+) -> Response:
+    """Forget an organization, its agents, appointments and tool calls; only the platform may.
+
+    `AssistantDeleted` follows for each agent that was announced, `OrganizationDeleted` last. The assistants are deleted
+    at Vapi in the background.
+    """
+    require_platform(caller)
+
+    async def answer(_: Ids) -> Response:
+        async with parts.database.transaction() as connection:
+            await remove.delete_organization(connection, org_id, traceparent_of(get_current_span()))
+            await keep_within(connection, caller, idempotency_key, 204)
+        parts.remover.wake()
+        parts.wake_relay()
+        return Response(status_code=204)
+
+    route = f"DELETE /api/organizations/{org_id}"
+    return await answer_once(parts.database, parts.settings, caller, idempotency_key, route, b"", answer)

@@ -1,5 +1,6 @@
 """The bodies of requests and answers. camelCase on the wire, nothing unknown."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -120,6 +121,18 @@ class AllRequested(Answer):
     state: Literal["provisioning"] = "provisioning"
 
 
+class AtVapi(Answer):
+    """What is known of an assistant at Vapi.
+
+    `unknown`: a write was sent, or was about to be, `ageSeconds` ago (`since`), and has no answer. It is looked up as
+    soon as it can no longer land, and never repeated before that.
+    """
+
+    state: Literal["absent", "present", "unknown"]
+    since: datetime | None = None
+    age_seconds: float | None = None
+
+
 class Status(Answer):
     """How far an assistant's tools are."""
 
@@ -133,4 +146,6 @@ class Status(Answer):
     message: str
     code: str | None
     revision: int
+    vapi: AtVapi
     trace_id: str | None
+    trace_url: str | None

@@ -32,10 +32,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Nothing was done; it may be tried again. ``wait_seconds`` is what Vapi asked for, or 0."""
+    """Nothing was done; it may be tried again. ``wait_seconds`` is what Vapi asked for, or 0.
+
+    ``nobodys``: it is the key's trouble (paused, no requests left in this minute), and no attempt of the asker's.
+    """
 
     code: ErrorCode
     wait_seconds: float = 0
+    nobodys: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,15 @@
 
 import asyncio
 import sys
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 import typer
+
+from tool_sync.cli import log, operations, projection, relay, replay, tool
+from tool_sync.cli.options import utc
+from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES
 
 app = typer.Typer(
     name="tool-sync",
@@ -18,6 +23,24 @@ app = typer.Typer(
 OrgArgument = Annotated[UUID, typer.Argument(metavar="ORG", help="The organization's id.")]
 DatabaseOption = Annotated[str, typer.Option(envvar="DATABASE_URL", help="postgresql:// URL.", show_default=False)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+AtOption = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=["%Y-%m-%dT%H:%M:%S.%fZ", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"],
+        help="As of then (UTC).",
+    ),
+]
+JaegerOption = Annotated[
+    str | None, typer.Option(envvar="JAEGER_UI_URL", help="Print traces as links to there.", show_default=False)
+]
+
+app.add_typer(projection.app, name="projection")
+app.add_typer(log.app, name="log")
+app.add_typer(relay.app, name="relay")
+app.command()(replay.replay)
+app.add_typer(operations.failures, name="failures")
+app.add_typer(operations.dead_letters, name="dead-letters")
+app.add_typer(tool.app, name="tool")
 
 
 @app.command()
@@ -56,8 +79,95 @@ def history(
 
 
 @app.command()
-def tools(org_id: OrgArgument, database_url: DatabaseOption, as_json: JsonOption = False) -> None:
-    """Show the tools that an organization has in Vapi."""
+def tools(org_id: OrgArgument, database_url: DatabaseOption, at: AtOption = None, as_json: JsonOption = False) -> None:
+    """Show the tools that an organization has in Vapi, or had."""
     from tool_sync.cli.show import show_tools
 
-    raise typer.Exit(asyncio.run(show_tools(database_url, org_id, as_json=as_json)))
+    raise typer.Exit(asyncio.run(show_tools(database_url, org_id, at=utc(at), as_json=as_json)))
+
+
+@app.command()
+def why(
+    org_id: OrgArgument,
+    tool: Annotated[str, typer.Argument(metavar="TOOL", help="The tool's name.")],
+    database_url: DatabaseOption,
+    at: AtOption = None,
+    jaeger_url: JaegerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say why an organization has a tool or lacks it, what led there, and what happens next."""
+    from tool_sync.cli.explain import show_why
+
+    answer = show_why(database_url, org_id, tool, at=utc(at), as_json=as_json, jaeger_url=jaeger_url)
+    raise typer.Exit(asyncio.run(answer))
+
+
+@app.command()
+def explain(
+    assistant: Annotated[str, typer.Argument(metavar="ASSISTANT", help="Its id at Vapi, or the agent's own.")],
+    database_url: DatabaseOption,
+    at: AtOption = None,
+    jaeger_url: JaegerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what happened to an assistant, what it has and lacks, and what happens next."""
+    from tool_sync.cli.explain import show_explanation
+
+    answer = show_explanation(database_url, assistant, at=utc(at), as_json=as_json, jaeger_url=jaeger_url)
+    raise typer.Exit(asyncio.run(answer))
+
+
+audit_app = typer.Typer(help="Whether every save got its outcome, exactly one, and in time.")
+app.add_typer(audit_app, name="audit")
+
+
+@audit_app.callback(invoke_without_command=True)
+def audit(
+    context: typer.Context,
+    database_url: DatabaseOption,
+    kafka: Annotated[str, typer.Option(envvar="KAFKA_BOOTSTRAP_SERVERS", show_default=False)] = "localhost:9092",
+    assistants_topic: Annotated[str, typer.Option(envvar="ASSISTANTS_TOPIC")] = ASSISTANTS.name,
+    outcomes_topic: Annotated[str, typer.Option(envvar="OUTCOMES_TOPIC")] = OUTCOMES.name,
+    group: Annotated[str, typer.Option(envvar="CONSUMER_GROUP", help="tool-sync's consumer group.")] = "tool-sync",
+    assistant_api_url: Annotated[
+        str | None, typer.Option(envvar="ASSISTANT_API_URL", help="Also compare with what it accepted.")
+    ] = None,
+    token: Annotated[str | None, typer.Option(envvar="PLATFORM_TOKEN", help="A platform token for it.")] = None,
+    since: AtOption = None,
+    until: AtOption = None,
+    patience_seconds: Annotated[
+        float, typer.Option(envvar="GIVE_UP_SECONDS", help="How long a save may go without an outcome.", min=0)
+    ] = 3600,
+    jaeger_url: JaegerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare every save with its outcome; exit status 1 on any gap, 3 where it could not be audited."""
+    if context.invoked_subcommand is not None:
+        return
+    from tool_sync.cli.audit import Sources, run_audit
+
+    sources = Sources(database_url, kafka, assistants_topic, outcomes_topic, group, assistant_api_url, token)
+    answer = run_audit(
+        sources,
+        since=utc(since),
+        until=utc(until),
+        patience_seconds=patience_seconds,
+        as_json=as_json,
+        jaeger_url=jaeger_url,
+    )
+    raise typer.Exit(asyncio.run(answer))
+
+
+@audit_app.command("acknowledge")
+def acknowledge(
+    topic: Annotated[str, typer.Argument()],
+    partition: Annotated[int, typer.Argument(min=0)],
+    offset: Annotated[int, typer.Argument(min=0)],
+    database_url: DatabaseOption,
+    reason: Annotated[str, typer.Option(help="Why it needs nothing more.")],
+) -> None:
+    """Close a parked record that needs nothing more."""
+    from tool_sync.audit import Place
+    from tool_sync.cli.audit import run_acknowledge
+
+    raise typer.Exit(asyncio.run(run_acknowledge(database_url, Place(topic, partition, offset), reason)))

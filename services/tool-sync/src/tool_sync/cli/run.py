@@ -2,8 +2,10 @@
 
 import asyncio
 import gc
+import os
 import signal
 import sys
+import threading
 
 import structlog
 import uvloop
@@ -13,10 +15,12 @@ from tool_sync.composition import serve
 from tool_sync.db import ForeignInstallation
 from tool_sync.loops import LoopEnded
 from tool_sync.settings import Settings, SettingsInvalid, load
+from zerotouch_contracts.traces import show_traces_at
 
 EXIT_SETTINGS = 2
 GARBAGE_ALLOCATIONS = 50_000
 EXIT_FAILED = 1
+STOP_SECONDS_MAX = 4.5
 
 
 def run_service() -> int:
@@ -27,6 +31,7 @@ def run_service() -> int:
         print(f"tool-sync: {error}", file=sys.stderr)
         return EXIT_SETTINGS
     _tune_garbage_collection()
+    show_traces_at(str(settings.jaeger_ui_url) if settings.jaeger_ui_url else None)
     logs.set_up(level=settings.log_level, log_file=settings.log_file)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_until_signalled(settings))
@@ -43,7 +48,7 @@ async def _until_signalled(settings: Settings) -> int:
     log = structlog.get_logger(__name__)
     stopping, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, stop, stopping)
     try:
         await serve(settings, stopping)
     except (ForeignInstallation, OSError) as error:
@@ -53,3 +58,17 @@ async def _until_signalled(settings: Settings) -> int:
         log.error("tool-sync ends", reason=str(error), exc_info=error)
         return EXIT_FAILED
     return 0
+
+
+def stop(stopping: asyncio.Event, *, seconds_max: float = STOP_SECONDS_MAX) -> None:
+    """Ask the service to stop. Whatever does not end by itself is cut off: nothing is lost by a kill -9 either."""
+    stopping.set()
+    cut_off = threading.Timer(seconds_max, _exit)
+    cut_off.daemon = True
+    cut_off.start()
+
+
+def _exit() -> None:
+    structlog.get_logger(__name__).error("tool-sync did not stop in time and is cut off")
+    sys.stderr.flush()
+    os._exit(EXIT_FAILED)

@@ -3,21 +3,22 @@
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-import asyncpg
 from pydantic_core import to_json
 from rich.console import Console
 from rich.table import Table
 
 from tool_sync import db
+from tool_sync.cli.options import COLUMNS_IN_FILES
+from tool_sync.explain import BeforeFirstEvent
 from tool_sync.http import reads
 
 EXIT_UNKNOWN_ORG = 1
 EXIT_DATABASE = 3
 DATA_CHARACTERS_SHOWN = 200
-COLUMNS_IN_FILES = 200
 
 T = TypeVar("T", reads.History, reads.OrgTools)
 
@@ -32,12 +33,18 @@ async def show_history(database_url: str, org_id: UUID, *, after: int, limit: in
     )
 
 
-async def show_tools(database_url: str, org_id: UUID, *, as_json: bool) -> int:
-    """Print an org's tools by name; returns the exit status."""
+async def show_tools(database_url: str, org_id: UUID, *, at: datetime | None, as_json: bool) -> int:
+    """Print an org's tools by name, as they are or were; returns the exit status."""
+
+    async def read(connection: db.Connection) -> reads.OrgTools | None:
+        if at is None:
+            return await reads.tools_of(connection, org_id)
+        return await reads.tools_at(connection, org_id, at)
+
     return await _show(
         database_url,
         org_id,
-        lambda connection: reads.tools_of(connection, org_id),
+        read,
         None if as_json else _tools_table,
     )
 
@@ -54,7 +61,10 @@ async def _show(
             answer = await read(connection)
         finally:
             await connection.close()
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except BeforeFirstEvent as error:
+        print(f"tool-sync: {error}", file=sys.stderr)
+        return EXIT_UNKNOWN_ORG
+    except db.WEATHER as error:
         print(f"tool-sync: the database does not answer: {type(error).__name__}: {error}", file=sys.stderr)
         return EXIT_DATABASE
     if answer is None:
@@ -63,7 +73,6 @@ async def _show(
     if to_table is None:
         print(to_json(asdict(answer), indent=2).decode())
     else:
-        # Not on a terminal, rich would take 80 columns and cut ids.
         Console(width=None if sys.stdout.isatty() else COLUMNS_IN_FILES).print(to_table(answer))
     return 0
 

@@ -6,6 +6,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from tool_sync import broker
+from tool_sync.allowance import KeyLimits, KeyTable, SharedKey, fingerprint_of
+from tool_sync.allowance.tokens import Rate
 from tool_sync.blueprint import Blueprint
 from tool_sync.db import Pool
 from tool_sync.domain.steps import Policy
@@ -15,6 +17,7 @@ from tool_sync.readiness import database_problem
 from tool_sync.reconciler.context import Context, Limits
 from tool_sync.reconciler.loop import Reconciler
 from tool_sync.reconciler.pace import Pace
+from tool_sync.reconciler.store import PostgresStore
 from tool_sync.relay import Relay
 from tool_sync.settings import Settings
 from tool_sync.subscriber import Subscriber
@@ -60,7 +63,7 @@ def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> P
     )
     context = Context(
         log=event_log,
-        pool=pool,
+        store=PostgresStore(pool),
         vapi=vapi,
         blueprint=tools,
         policy=_policy(settings),
@@ -71,6 +74,11 @@ def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> P
             settings.orgs_in_flight_max,
             # Well within the window: by then the loop is behind.
             slow_seconds=settings.send_window_seconds * 0.4,
+            monotonic=time.monotonic,
+        ),
+        key=SharedKey(
+            KeyTable(pool, fingerprint_of(settings.vapi_api_key.get_secret_value())),
+            _key_limits(settings),
             monotonic=time.monotonic,
         ),
     )
@@ -116,6 +124,9 @@ def _policy(settings: Settings) -> Policy:
         diverged_give_up=timedelta(seconds=settings.diverged_give_up_seconds),
         retry_seconds_base=settings.retry_seconds_base,
         retry_seconds_max=settings.retry_seconds_max,
+        tool_grace=timedelta(seconds=settings.tool_grace_seconds),
+        surplus_age=timedelta(seconds=settings.surplus_age_seconds),
+        sweep_every=timedelta(seconds=settings.sweep_every_seconds),
     )
 
 
@@ -128,4 +139,32 @@ def _limits(settings: Settings) -> Limits:
         steps_per_org_max=settings.steps_per_org_max,
         poll_seconds_max=settings.poll_seconds_max,
         snapshot_after_events=settings.snapshot_after_events,
+        read_tries_max=settings.read_tries_max,
+        read_retry_seconds=settings.read_retry_seconds,
+    )
+
+
+def _key_limits(settings: Settings) -> KeyLimits:
+    # A call may be sent until the window closes after its admission, and ends by its deadline.
+    sent_seconds = settings.send_window_seconds
+    return KeyLimits(
+        rate=_rate(settings, sent_seconds),
+        probe_seconds=sent_seconds + settings.call_deadline_seconds + 1,
+        refused_seconds=settings.key_refused_seconds,
+        breaker_failures=settings.breaker_failures,
+        breaker_seconds_base=settings.breaker_seconds_base,
+        breaker_seconds_max=settings.breaker_seconds_max,
+        read_seconds=settings.key_read_seconds,
+    )
+
+
+def _rate(settings: Settings, sent_seconds: float) -> Rate | None:
+    if settings.vapi_requests_per_minute is None:
+        return None
+    return Rate(
+        per_minute=max(1, int(settings.vapi_requests_per_minute * settings.vapi_rate_share)),
+        batch=settings.vapi_rate_batch,
+        saves_share=settings.vapi_rate_saves_share,
+        late_seconds=sent_seconds + settings.vapi_rate_guard_seconds,
+        early_seconds=settings.vapi_rate_guard_seconds,
     )

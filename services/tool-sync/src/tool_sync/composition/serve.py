@@ -11,15 +11,16 @@ from typing import Final, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
-import asyncpg
 import structlog
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from tool_sync import blueprint, db, telemetry
 from tool_sync.auth import TokenVerifier
+from tool_sync.composition.metrics import Metrics, otlp_reader
 from tool_sync.composition.parts import build, watch
 from tool_sync.db import Pool
 from tool_sync.event_log import AppendRejected, LogUnavailable
+from tool_sync.feed import Tail
 from tool_sync.http import app as http_app
 from tool_sync.http.server import HttpServer, bind
 from tool_sync.http.state import HttpState
@@ -33,9 +34,7 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-_AWAY: Final = (
-    OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, LogUnavailable, AppendRejected
-)  # fmt: skip
+_AWAY: Final = (*db.WEATHER, LogUnavailable, AppendRejected)
 # Together below 5 s, of which tracing may take what the others leave.
 _STOP_WORK_SECONDS: Final = 2.5
 _STOP_LOG_SECONDS: Final = 0.7
@@ -90,19 +89,24 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
     pool = await until_there(lambda: _open_database(settings))
     try:
         state.pool = pool
-        parts = build(settings, pool, await until_there(lambda: _read_log_id(settings, pool)), tracing)
+        state.log_id = await until_there(lambda: _read_log_id(settings, pool))
+        state.tail = Tail(settings.database_url)
+        parts = build(settings, pool, state.log_id, tracing)
         try:
             loops.start("event log", parts.event_log)
+            loops.start("feed", state.tail)
             await until_there(lambda: blueprint.publish(parts.event_log, parts.blueprint, SERVICE_VERSION))
             loops.start("relay", parts.relay)
             loops.start("reconciler", parts.reconciler)
             loops.start("intake", parts.subscriber)
+            if settings.otel_exporter_otlp_endpoint is not None:
+                loops.start("metrics", Metrics(pool, otlp_reader(settings.otel_exporter_otlp_endpoint)))
             watch(settings, state.health, pool, parts)
             log.info("tool-sync works")
             await loops.until_ended(stopping)
             log.info("tool-sync stops")
         finally:
-            await loops.stop("intake", "reconciler", seconds_max=_STOP_WORK_SECONDS)
+            await loops.stop("metrics", "feed", "intake", "reconciler", seconds_max=_STOP_WORK_SECONDS)
             await loops.stop("event log", seconds_max=_STOP_LOG_SECONDS)
             await loops.stop("relay", seconds_max=_STOP_RELAY_SECONDS)
             await parts.vapi.close()
@@ -113,7 +117,7 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
 async def _open_database(settings: Settings) -> Pool:
     try:
         pool = await db.create_pool(settings.database_url, size_max=settings.database_pool_max)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except db.WEATHER as error:
         at = urlsplit(settings.database_url)
         raise NotThere(
             f"PostgreSQL at {at.hostname}:{at.port or 5432} does not answer: {type(error).__name__}: {error}"

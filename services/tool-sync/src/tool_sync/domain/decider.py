@@ -2,7 +2,7 @@
 
 Commands come from the one worker that holds the org's lease. After a conflict it reloads and decides again with the
 answer in hand: an attempt that is still open is recorded; one that was closed meanwhile is not, and a tool that is
-surplus by then is found by the sweep.
+surplus by then is noted for the sweep.
 """
 
 from collections.abc import Sequence
@@ -20,18 +20,28 @@ from tool_sync.domain.events import (
     AttemptEnd,
     DriftDetected,
     OrgSettled,
+    RetireReason,
     Settled,
+    SurplusDeleted,
+    SurplusDeleteStarted,
+    SurplusFound,
+    SurplusSearched,
+    SweepStarted,
     SyncAttemptFailed,
+    ToolDeleted,
+    ToolDeleteStarted,
     ToolFailure,
     ToolRef,
     ToolRegistered,
     ToolRegistrationStarted,
+    ToolReinstated,
+    ToolRetired,
     ToolsetEvent,
     ToolUpdated,
     ToolUpdateStarted,
     ToolVanished,
 )
-from tool_sync.domain.toolset import Request, Toolset, tool_subject
+from tool_sync.domain.toolset import UNREADABLE, Request, Started, Toolset, agent_subject, tool_subject
 
 REQUESTS_PER_EVENT_MAX = 100
 
@@ -40,17 +50,21 @@ REQUESTS_PER_EVENT_MAX = 100
 class Start:
     """Announce a write to Vapi."""
 
-    event: ToolRegistrationStarted | ToolUpdateStarted | AssistantLinkStarted
+    event: Started
 
 
 @dataclass(frozen=True, slots=True)
 class ConfirmTool:
-    """Vapi answered, or shows after the settle time, that the tool has the attempt's definition."""
+    """Vapi answered, or shows after the settle time, that the tool has the attempt's definition.
+
+    ``made``: this answer made the tool; if its attempt was closed meanwhile, the tool is surplus.
+    """
 
     attempt_id: UUID
     vapi_tool_id: str
     answer_hash: str
     adopted: bool
+    made: "NoteSurplus | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +86,7 @@ class FailStep:
     code: str
     retry_at: datetime | None
     definition_hash: str | None = None
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +95,56 @@ class ForgetTool:
 
     account: str
     ref: ToolRef
+
+
+@dataclass(frozen=True, slots=True)
+class RetireTool:
+    """The org does not want this tool any more, and nobody of it links it."""
+
+    account: str
+    ref: ToolRef
+    reason: RetireReason
+    delete_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReinstateTool:
+    """A retired tool is wanted again."""
+
+    account: str
+    ref: ToolRef
+
+
+@dataclass(frozen=True, slots=True)
+class BeginSweep:
+    """The assistants are about to be listed, for these tools' sake."""
+
+    vapi_tool_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmDeleted:
+    """Vapi answered, or shows after the settle time, that the tool is not there any more."""
+
+    attempt_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSurplus:
+    """A tool with our marker was seen at Vapi that may not be the org's. ``created_at`` is Vapi's."""
+
+    account: str
+    name: str
+    vapi_tool_id: str
+    created_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class EndSearch:
+    """Vapi was asked for surplus tools of these names."""
+
+    names: tuple[str, ...]
+    through: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,17 +202,22 @@ class SettleOrg:
     through: int
 
 
+Conclusion = RetireTool | ReinstateTool | BeginSweep | SettleSynced | SettleFailed | SettleOrg
+"""What follows from a state, where everything else tells what happened. On another state it has to be drawn anew: a
+tool that was not wanted may be wanted again, a save may have an outcome already."""
+
 Command = (
     Start
     | ConfirmTool
     | ConfirmLinked
     | FailStep
     | ForgetTool
+    | ConfirmDeleted
+    | NoteSurplus
+    | EndSearch
     | NoteDrift
     | NoteDiverged
-    | SettleSynced
-    | SettleFailed
-    | SettleOrg
+    | Conclusion
 )
 
 
@@ -182,6 +252,33 @@ def decide(state: Toolset, command: Command) -> tuple[ToolsetEvent, ...]:
             if state.tools.get(ref.name) != ref:
                 return ()
             return (ToolVanished(account, ref.name, ref.vapi_tool_id, ref.definition_version, ref.definition_hash),)
+        case RetireTool(ref=ref):
+            if state.tools.get(ref.name) != ref or _is_open(state, tool_subject(ref.name)):
+                return ()
+            return (
+                ToolRetired(
+                    account=command.account,
+                    name=ref.name,
+                    vapi_tool_id=ref.vapi_tool_id,
+                    definition_version=ref.definition_version,
+                    definition_hash=ref.definition_hash,
+                    reason=command.reason,
+                    delete_at=command.delete_at,
+                ),
+            )
+        case ReinstateTool(account=account, ref=ref):
+            retired = state.retired.get(ref.name)
+            if retired is None or retired.ref != ref or retired.doomed or _is_open(state, tool_subject(ref.name)):
+                return ()
+            return (ToolReinstated(account, ref.name, ref.vapi_tool_id, ref.definition_version, ref.definition_hash),)
+        case BeginSweep(vapi_tool_ids=ids):
+            return () if state.attempts else (SweepStarted(ids),)
+        case ConfirmDeleted(attempt_id=attempt_id):
+            return _confirm_deleted(state, attempt_id)
+        case NoteSurplus():
+            return _note_surplus(state, command)
+        case EndSearch(names=names, through=through):
+            return (SurplusSearched(names, through),)
         case NoteDrift(agent_id=agent_id, assistant_id=assistant_id, model_hash=model_hash):
             return (DriftDetected(agent_id, assistant_id, model_hash),)
         case NoteDiverged():
@@ -201,31 +298,60 @@ def decide(state: Toolset, command: Command) -> tuple[ToolsetEvent, ...]:
             assert_never(command)
 
 
-def _start(
-    state: Toolset, event: ToolRegistrationStarted | ToolUpdateStarted | AssistantLinkStarted
-) -> tuple[ToolsetEvent, ...]:
+def _start(state: Toolset, event: Started) -> tuple[ToolsetEvent, ...]:
     """Announce a write, unless the log shows that it is not wanted any more or that another one is open."""
     match event:
         case ToolRegistrationStarted(name=name):
-            blocked = name in state.tools or _is_open(state, tool_subject(name))
-        case ToolUpdateStarted(name=name, vapi_tool_id=vapi_tool_id):
+            kept = name in state.retired and not state.retired[name].doomed
+            blocked = state.closed or kept or name in state.tools or _is_open(state, tool_subject(name))
+        case ToolUpdateStarted(name=name, vapi_tool_id=tool_id):
             current = state.tools.get(name)
-            blocked = current is None or current.vapi_tool_id != vapi_tool_id or _is_open(state, tool_subject(name))
+            other = current is None or current.vapi_tool_id != tool_id
+            done = current is not None and current.definition_hash == event.definition_hash
+            blocked = state.closed or other or done or _is_open(state, tool_subject(name))
         case AssistantLinkStarted(agent_id=agent_id, tools=tools):
-            blocked = _is_open(state, f"agent:{agent_id}") or any(state.tools.get(t.name) != t for t in tools)
+            gone = any(state.tools.get(t.name) != t for t in tools)
+            blocked = state.closed or gone or _is_open(state, agent_subject(agent_id))
+        # A deletion is the only write that can break a call: never beside another write of this org.
+        case ToolDeleteStarted(name=name, vapi_tool_id=tool_id):
+            retired = state.retired.get(name)
+            blocked = bool(state.attempts) or retired is None or retired.ref.vapi_tool_id != tool_id
+        case SurplusDeleteStarted(vapi_tool_id=tool_id):
+            blocked = bool(state.attempts) or tool_id not in state.surplus
         case _:
             assert_never(event)
-    return () if blocked or state.closed else (event,)
+    return () if blocked else (event,)
 
 
 def _is_open(state: Toolset, subject: str) -> bool:
     return any(attempt.subject == subject for attempt in state.attempts.values())
 
 
+def _confirm_deleted(state: Toolset, attempt_id: UUID) -> tuple[ToolsetEvent, ...]:
+    attempt = state.attempts.get(attempt_id)
+    match attempt.started if attempt is not None else None:
+        case ToolDeleteStarted(account=account, name=name, vapi_tool_id=tool_id):
+            ref = state.retired[name].ref  # nothing can replace it while this attempt is open
+            return (ToolDeleted(attempt_id, account, name, tool_id, ref.definition_version, ref.definition_hash),)
+        case SurplusDeleteStarted(account=account, name=name, vapi_tool_id=tool_id):
+            return (SurplusDeleted(attempt_id, account, name, tool_id),)
+        case _:
+            return ()
+
+
+def _note_surplus(state: Toolset, command: NoteSurplus) -> tuple[ToolsetEvent, ...]:
+    """The loser of a race never deletes: what is surplus is written down, and the sweep looks at it later."""
+    retired = state.retired.get(command.name)
+    known = {ref.vapi_tool_id for ref in (state.tools.get(command.name), retired.ref if retired else None) if ref}
+    if command.vapi_tool_id in known or command.vapi_tool_id in state.surplus:
+        return ()
+    return (SurplusFound(command.account, command.name, command.vapi_tool_id, command.created_at),)
+
+
 def _confirm_tool(state: Toolset, command: ConfirmTool) -> tuple[ToolsetEvent, ...]:
     attempt = state.attempts.get(command.attempt_id)
     if attempt is None:
-        return ()
+        return _note_surplus(state, command.made) if command.made is not None else ()
     match attempt.started:
         case ToolRegistrationStarted() as started:
             return (
@@ -252,32 +378,38 @@ def _confirm_tool(state: Toolset, command: ConfirmTool) -> tuple[ToolsetEvent, .
                     answer_hash=command.answer_hash,
                 ),
             )
-        case AssistantLinkStarted():
+        case AssistantLinkStarted() | ToolDeleteStarted() | SurplusDeleteStarted():
             return ()
         case _:
             assert_never(attempt.started)
 
 
 def _fail(state: Toolset, command: FailStep) -> tuple[ToolsetEvent, ...]:
-    if command.attempt_id is not None and command.attempt_id not in state.attempts:
-        return ()
+    attempt_id = command.attempt_id
+    if attempt_id is not None and attempt_id not in state.attempts:
+        if command.end != "unknown" or not command.subject.startswith("agent:"):
+            return ()
+        # A link that was sent after it had been looked for, as its sender slept: it may put an older model over a newer
+        # save, or drop a newer link. So the assistant is looked at once more, when this can no longer land.
+        attempt_id = None
     before = state.failures.get(command.subject)
     return (
         SyncAttemptFailed(
             subject=command.subject,
-            attempt_id=command.attempt_id,
+            attempt_id=attempt_id,
             end=command.end,
             code=command.code,
-            failures=(before.count if before else 0) + 1,
+            failures=(before.count if before else 0) + command.counted,
             retry_at=command.retry_at,
             definition_hash=command.definition_hash,
+            counted=command.counted,
         ),
     )
 
 
 def _chunks(state: Toolset, agent_id: str | None, through: int) -> Sequence[Sequence[Request]]:
     """The agent's open requests up to a position, at most 100 a piece, in position order."""
-    requests = [r for r in state.open_requests.get(agent_id, ()) if r.position <= through]
+    requests = [r for r in state.open_requests.get(agent_id or UNREADABLE, ()) if r.position <= through]
     return [requests[i : i + REQUESTS_PER_EVENT_MAX] for i in range(0, len(requests), REQUESTS_PER_EVENT_MAX)]
 
 

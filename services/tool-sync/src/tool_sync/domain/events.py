@@ -31,6 +31,21 @@ class OrgTierChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolSettingChanged:
+    """A clinic's tool was switched off, or on again. Off: no assistant of it gets the tool, whatever its tier."""
+
+    name: str
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRequested:
+    """An operator asks for an assistant that lacks tools, or for all of the org's (null), to be tried again now."""
+
+    agent_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class SyncRequested:
     """Revision ``revision`` of an assistant is in Vapi: its tools must be there too. This request needs an outcome."""
 
@@ -138,11 +153,107 @@ class ToolVanished:
     definition_hash: str
 
 
+RetireReason = Literal["tier", "setting", "unused", "closed"]
+"""Why an org does not want a tool any more. ``unused``: it has no assistant left."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRetired:
+    """The org does not want this tool any more. It is deleted at Vapi after ``delete_at``, unless somebody links it."""
+
+    account: str
+    name: str
+    vapi_tool_id: str
+    definition_version: int
+    definition_hash: str
+    reason: RetireReason
+    delete_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ToolReinstated:
+    """A retired tool is wanted again before it was deleted: it keeps its id."""
+
+    account: str
+    name: str
+    vapi_tool_id: str
+    definition_version: int
+    definition_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolDeleteStarted:
+    """``DELETE /tool`` of a retired tool is about to be sent. Without an answer, the id is never linked again."""
+
+    attempt_id: UUID
+    account: str
+    name: str
+    vapi_tool_id: str
+    delete_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ToolDeleted:
+    """The retired tool does not exist at Vapi any more."""
+
+    attempt_id: UUID
+    account: str
+    name: str
+    vapi_tool_id: str
+    definition_version: int
+    definition_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class SurplusFound:
+    """A tool with our marker that is not the org's tool of this name: two workers raced. ``created_at`` is Vapi's."""
+
+    account: str
+    name: str
+    vapi_tool_id: str
+    created_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SurplusSearched:
+    """Vapi was asked for surplus tools of these names; registrations closed up to ``through`` are accounted for."""
+
+    names: tuple[str, ...]
+    through: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SweepStarted:
+    """The assistants of the account are about to be listed, to see whether anybody links these tools."""
+
+    vapi_tool_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SurplusDeleteStarted:
+    """``DELETE /tool`` of a surplus tool is about to be sent."""
+
+    attempt_id: UUID
+    account: str
+    name: str
+    vapi_tool_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SurplusDeleted:
+    """The surplus tool does not exist at Vapi any more."""
+
+    attempt_id: UUID
+    account: str
+    name: str
+    vapi_tool_id: str
+
+
 @dataclass(frozen=True, slots=True)
 class AssistantLinkStarted:
     """``PATCH /assistant`` is about to be sent. ``base_hash`` is the model hash of what it is built on.
 
-    ``revision`` is the newest save that the worker knew of.
+    ``revision`` is the newest save that the worker knew of, ``taken_out`` the tool ids that the write unlinks.
     """
 
     attempt_id: UUID
@@ -152,6 +263,7 @@ class AssistantLinkStarted:
     revision: int
     base_hash: str
     tools: tuple[ToolRef, ...]
+    taken_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +289,13 @@ time, and it had not happened."""
 
 @dataclass(frozen=True, slots=True)
 class SyncAttemptFailed:
-    """A step failed. ``subject`` is ``tool:<name>`` or ``agent:<id>``; the next try is due at ``retry_at``.
+    """A step failed. ``subject`` is ``tool:<name>``, ``agent:<id>``, ``surplus:<tool id>``, ``sweep`` or ``search``.
+
+    The next try is due at ``retry_at``.
 
     ``failures`` counts in a row; ``retry_at`` is null where only a new save, another definition or an operator helps.
-    ``attempt_id`` is null where a read failed, which needs no attempt.
+    ``attempt_id`` is null where a read failed, which needs no attempt. Not ``counted``: the key was paused by it, or
+    nothing was tried; it only says what became of the attempt, and the subject is as it was before.
     """
 
     subject: str
@@ -190,6 +305,7 @@ class SyncAttemptFailed:
     failures: int
     retry_at: datetime | None
     definition_hash: str | None = None
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,13 +403,31 @@ class BlueprintPublished:
     definition_hash: str
 
 
-OrgEvent = OrgRegistered | OrgTierChanged | SyncRequested | RequestUnreadable | AssistantRemoved | OrgClosed
+OrgEvent = (
+    OrgRegistered
+    | OrgTierChanged
+    | ToolSettingChanged
+    | RetryRequested
+    | SyncRequested
+    | RequestUnreadable
+    | AssistantRemoved
+    | OrgClosed
+)
 ToolsetEvent = (
     ToolRegistrationStarted
     | ToolRegistered
     | ToolUpdateStarted
     | ToolUpdated
     | ToolVanished
+    | ToolRetired
+    | ToolReinstated
+    | ToolDeleteStarted
+    | ToolDeleted
+    | SurplusFound
+    | SurplusSearched
+    | SweepStarted
+    | SurplusDeleteStarted
+    | SurplusDeleted
     | AssistantLinkStarted
     | AssistantLinked
     | SyncAttemptFailed

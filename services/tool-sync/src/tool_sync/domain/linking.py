@@ -1,6 +1,6 @@
 """What linking reads and changes in an assistant's ``model``, and whose version of the assistant it is looking at."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import Enum
 from typing import Any
 
@@ -32,17 +32,23 @@ def whose(assistant: Assistant, model_hash: str) -> Seen:
     return Seen.FOREIGN
 
 
-def relinked(model: dict[str, Any], ours_before: Iterable[ToolRef], target: Sequence[ToolRef]) -> list[object] | None:
+def relinked(
+    model: dict[str, Any],
+    ours_before: Iterable[ToolRef],
+    target: Sequence[ToolRef],
+    unwanted: Collection[str] = (),
+) -> list[object] | None:
     """The ``toolIds`` that make ``target`` linked, or None where they are linked already.
 
     Foreign ids keep their place. An id pinned in ``toolRefs`` counts as linked, as Vapi drops it from ``toolIds``. Ids
-    that we linked before and that are no longer wanted are taken out, since a dangling id makes the live call fail.
+    that we linked before and that are no longer wanted are taken out, since a dangling id makes the live call fail; so
+    are the ids of ours in ``unwanted``, which a save of an older model may have put back.
     """
     tool_ids, tool_refs = model.get("toolIds"), model.get("toolRefs")
     current: list[object] = list(tool_ids) if isinstance(tool_ids, list) else []
     pinned = {ref.get("toolId") for ref in tool_refs if isinstance(ref, dict)} if isinstance(tool_refs, list) else ()
     wanted = [ref.vapi_tool_id for ref in target]
-    stale = {ref.vapi_tool_id for ref in ours_before} - set(wanted)
+    stale = ({ref.vapi_tool_id for ref in ours_before} | set(unwanted)) - set(wanted)
     kept = [tool_id for tool_id in current if tool_id not in stale]
     new = kept + [tool_id for tool_id in wanted if tool_id not in kept and tool_id not in pinned]
     return None if new == current else new

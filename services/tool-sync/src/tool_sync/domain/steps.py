@@ -4,20 +4,34 @@
     every lost answer      looked up once it can no longer land (the settle time)
     every assistant        linked once no tool step is due or under way, then settled by an outcome
                            (with work)
+    every unwanted tool    retired once no assistant is left that should lose it, deleted after the grace
+    every surplus tool     deleted when it is old enough (see sweep)
 
 Nothing here waits: what is not due yet becomes ``Plan.next_due``, and the org is released until then.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
-from tool_sync.domain.decider import Command, SettleFailed, SettleOrg, SettleSynced
-from tool_sync.domain.events import SyncRequested, ToolFailure, ToolRef
+from tool_sync.domain.decider import (
+    Command,
+    FailStep,
+    ReinstateTool,
+    RetireTool,
+    SettleFailed,
+    SettleOrg,
+    SettleSynced,
+)
+from tool_sync.domain.events import RetireReason, SyncRequested, ToolFailure, ToolRef
+from tool_sync.domain.pauses import Pause, patience_ends
 from tool_sync.domain.retry import retry_at
+from tool_sync.domain.sweep import SearchSurplus, SweepTools, sweep_steps
 from tool_sync.domain.toolset import (
     OUTDATED_CODE,
+    UNREADABLE,
     Assistant,
     Attempt,
     Failure,
@@ -35,6 +49,7 @@ NOT_YET_CODE: Final = "TS-104"
 """For a tool whose answer is still unknown when its save is given up."""
 
 CAUSE_RECOVERED: Final = "recovered"
+CAUSE_BULK: Final = "auto_sync"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +63,9 @@ class Policy:
     diverged_give_up: timedelta
     retry_seconds_base: float
     retry_seconds_max: float
+    tool_grace: timedelta = timedelta(hours=24)
+    surplus_age: timedelta = timedelta(hours=1)
+    sweep_every: timedelta = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +109,15 @@ class LinkAssistant:
     assistant: Assistant
     target: tuple[ToolRef, ...]
     through: int
+    unwanted: frozenset[str] = frozenset()
+    """Ids of ours that no assistant may keep, whoever put them there."""
 
     @property
     def subject(self) -> str:
         return agent_subject(self.assistant.agent_id)
 
 
-Step = RegisterTool | UpdateTool | ResolveAttempt | LinkAssistant
+Step = RegisterTool | UpdateTool | ResolveAttempt | LinkAssistant | SweepTools | SearchSurplus
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +164,8 @@ class Plan:
 
 
 def retry_time(state: Toolset, subject: str, now: datetime, jitter: float, policy: Policy) -> datetime:
-    """When a retryable failure of ``subject`` is tried again: back-off while a save waits, then every look."""
-    if not state.open_requests:
+    """When a retryable failure of ``subject`` is tried again: back-off while somebody waits, then every look."""
+    if not state.open_requests and state.org_wide_through is None:
         return now + policy.look_again
     failure = state.failures.get(subject)
     return retry_at(
@@ -165,25 +185,35 @@ def next_steps(
     policy: Policy,
     progress: Progress,
     account: str,
+    unwanted: Mapping[str, RetireReason] = MappingProxyType({}),
+    pauses: Sequence[Pause] = (),
 ) -> Plan:
-    """What to do next for one org. ``assistants`` holds the rows of those with work (see :func:`agents_with_work`)."""
-    if not (state.open_requests or state.attempts or state.looks or state.org_wide_through):
+    """What to do next for one org. ``assistants`` holds the rows of those with work (see :func:`agents_with_work`).
+
+    ``unwanted`` are the tools of this release that the org should not have; one that is neither wanted nor unwanted
+    is left alone, as a newer release made it. ``pauses`` are those of the key, which try nobody's patience.
+    """
+    if not has_work(state):
         return Plan()
+    due = _Due(now)
     commands: list[Command] = list(_unreadable(state, account))
     if state.closed:
-        commands += _all_closed(state, account)
-        if state.org_wide_through is not None:
-            commands.append(SettleOrg(state.org_wide_through))
-        return Plan(commands=tuple(commands))
+        return _closing(state, commands, policy, progress, account, due)
     if state.org_wide_through is not None and progress.org_wide is None:
         return Plan(commands=tuple(commands), look_org_wide=not commands)
-    due = _Due(now)
+    view = _View(state, wanted, now, policy, progress, account, due, pauses, unwanted)
+    # Before any tool step, so that nothing is made at Vapi for who is gone.
+    commands += view.removed(assistants)
+    if commands:
+        return Plan(commands=tuple(commands))
+    wants_tools = _wants_tools(state, progress, due)
+    if wants_tools and (commands := list(_reinstatements(state, wanted, account))):
+        return Plan(commands=tuple(commands))
     steps: list[Step] = list(_lost_answers(state, policy, progress, due))
-    if _wants_tools(state, progress, due):
+    if wants_tools:
         steps += _tool_steps(state, wanted, progress, due)
     in_motion = {step.subject for step in steps} | progress.busy
     if not any(subject.startswith("tool:") for subject in in_motion):
-        view = _View(state, wanted, now, policy, progress, account, due)
         for agent_id in agents_of(state, now, progress):
             assistant = assistants.get(agent_id)
             if assistant is not None and agent_subject(agent_id) not in in_motion:
@@ -191,14 +221,70 @@ def next_steps(
                 steps += [step] if step else []
                 commands += [command] if command else []
     look = False
+    idle = not (steps or commands or progress.busy)
     if state.org_wide_through is not None and progress.org_wide is not None:
-        idle = not (steps or commands or progress.busy)
         complete = _looked_through(state, wanted, progress.org_wide)
         if idle and complete and _nothing_open(state, wanted, progress.org_wide):
+            reasons = unwanted if progress.org_wide.inhabited else _all(state, "unused")
+            commands += _retirements(state, reasons, now + policy.tool_grace, account)
             commands.append(SettleOrg(state.org_wide_through))
         # Else this page is done, or what is left of it waits for a time of its own; or a tool has come meanwhile.
         look = idle and not complete
+    if idle and not look and not commands:
+        steps += sweep_steps(state, policy.sweep_every, policy.surplus_age, due.later)
     return Plan(tuple(steps), tuple(commands), due.earliest, look)
+
+
+def is_save(state: Toolset) -> bool:
+    """Whether somebody waits for this org who pressed save; everything else is bulk work."""
+    requests = (request.asked for mine in state.open_requests.values() for request in mine)
+    return any(not isinstance(asked, SyncRequested) or asked.cause != CAUSE_BULK for asked in requests)
+
+
+def has_work(state: Toolset) -> bool:
+    """Whether anything is open, now or at a later time."""
+    asked = state.open_requests or state.attempts or state.looks or state.org_wide_through
+    return bool(asked or state.retired or state.surplus or state.suspects or (state.closed and state.tools))
+
+
+def _closing(
+    state: Toolset, commands: list[Command], policy: Policy, progress: Progress, account: str, due: "_Due"
+) -> Plan:
+    """An org that is closed: its requests end at once, its tools after the grace. Its assistants are not ours."""
+    commands += _all_closed(state, account)
+    commands += _retirements(state, _all(state, "closed"), due.now + policy.tool_grace, account)
+    if state.org_wide_through is not None:
+        commands.append(SettleOrg(state.org_wide_through))
+    if commands:
+        return Plan(commands=tuple(commands))
+    steps: list[Step] = list(_lost_answers(state, policy, progress, due))
+    if not (steps or progress.busy):
+        steps += sweep_steps(state, policy.sweep_every, policy.surplus_age, due.later)
+    return Plan(tuple(steps), (), due.earliest)
+
+
+def _all(state: Toolset, reason: RetireReason) -> Mapping[str, RetireReason]:
+    return dict.fromkeys(state.tools, reason)
+
+
+def _retirements(
+    state: Toolset, reasons: Mapping[str, RetireReason], delete_at: datetime, account: str
+) -> Iterable[RetireTool]:
+    open_subjects = {attempt.subject for attempt in state.attempts.values()}
+    for name, ref in state.tools.items():
+        if name in reasons and tool_subject(name) not in open_subjects:
+            yield RetireTool(account, ref, reasons[name], delete_at)
+
+
+def _reinstatements(state: Toolset, wanted: Iterable[WantedTool], account: str) -> Iterable[ReinstateTool]:
+    """Retired tools that are wanted again. While a deletion has no answer it is waited for."""
+    if not state.retired:
+        return
+    open_subjects = {attempt.subject for attempt in state.attempts.values()}
+    for tool in wanted:
+        retired = state.retired.get(tool.name)
+        if retired is not None and not retired.doomed and tool_subject(tool.name) not in open_subjects:
+            yield ReinstateTool(account, retired.ref)
 
 
 def _looked_through(state: Toolset, wanted: Iterable[WantedTool], found: OrgWide) -> bool:
@@ -208,7 +294,7 @@ def _looked_through(state: Toolset, wanted: Iterable[WantedTool], found: OrgWide
 
 def _nothing_open(state: Toolset, wanted: Iterable[WantedTool], found: OrgWide) -> bool:
     """Whether nothing is left that only this org-wide change keeps in mind: a tool to come, or a lost answer."""
-    return not found.inhabited or (not state.attempts and all(_is_done(state, tool) for tool in wanted))
+    return not state.attempts and (not found.inhabited or all(_is_done(state, tool) for tool in wanted))
 
 
 def target_of(state: Toolset, wanted: Iterable[WantedTool]) -> tuple[ToolRef, ...]:
@@ -225,7 +311,7 @@ def agents_of(state: Toolset, now: datetime, progress: Progress) -> tuple[str, .
 
 def agents_with_work(state: Toolset, now: datetime) -> tuple[str, ...]:
     """Assistants with an open request, in the order of arrival, then those to look at again."""
-    asked = dict.fromkeys(agent_id for agent_id in state.open_requests if agent_id is not None)
+    asked = dict.fromkeys(agent_id for agent_id in state.open_requests if agent_id != UNREADABLE)
     looks = dict.fromkeys(agent_id for agent_id, at in state.looks.items() if at <= now)
     return tuple({**asked, **looks})
 
@@ -251,11 +337,11 @@ def _wants_tools(state: Toolset, progress: Progress, due: _Due) -> bool:
     """Whether anybody waits for the org's tools: a save, an assistant to look at again, or a change to all of it."""
     looking = [at for at in state.looks.values() if not due.later(at)]
     org_wide = state.org_wide_through is not None and progress.org_wide is not None and progress.org_wide.inhabited
-    return bool(looking) or org_wide or any(agent_id is not None for agent_id in state.open_requests)
+    return bool(looking) or org_wide or any(agent_id != UNREADABLE for agent_id in state.open_requests)
 
 
 def _unreadable(state: Toolset, account: str) -> Iterable[Command]:
-    if unreadable := state.open_requests.get(None):
+    if unreadable := state.open_requests.get(UNREADABLE):
         yield SettleFailed(None, None, None, account, (), (), UNREADABLE_CODE, unreadable[-1].position, None)
 
 
@@ -289,6 +375,8 @@ def _tool_steps(
         current = state.tools.get(tool.name)
         if is_current(current, tool) or subject in progress.busy or subject in open_subjects:
             continue
+        if tool.name in state.retired and not state.retired[tool.name].doomed:
+            continue  # it is reinstated first
         failure = state.failures.get(subject)
         if failure is not None:
             if _is_permanent(failure, tool):
@@ -327,12 +415,33 @@ class _View:
     progress: Progress
     account: str
     due: _Due
+    pauses: Sequence[Pause] = ()
+    unwanted: Collection[str] = ()
+
+    def removed(self, assistants: Mapping[str, Assistant]) -> Iterable[Command]:
+        """What ends the requests of assistants that were deleted, and the looks at them."""
+        for agent_id in agents_of(self.state, self.now, self.progress):
+            assistant = assistants.get(agent_id)
+            if assistant is None or not assistant.removed:
+                continue
+            requests = self.state.open_requests.get(agent_id, ())
+            if failed := self._failed(assistant, requests, (), REMOVED_CODE, look=False):
+                yield failed
+            elif agent_id in self.state.looks:
+                yield FailStep(agent_subject(agent_id), None, "refused", REMOVED_CODE, None)
+
+    def _unwanted(self) -> frozenset[str]:
+        """The ids of ours that no assistant should link, whether this one is known to link them or not."""
+        retired = (retired.ref.vapi_tool_id for retired in self.state.retired.values())
+        # Not retired yet: that is when the last assistant has lost it, and a save may have put it back meanwhile.
+        leaving = (ref.vapi_tool_id for name, ref in self.state.tools.items() if name in self.unwanted)
+        return frozenset((*retired, *leaving, *self.state.surplus))
 
     def assistant(self, assistant: Assistant) -> tuple[Step | None, Command | None]:
         """The next step for one assistant, or the decision that ends its requests, or neither (it waits)."""
         requests = self.state.open_requests.get(assistant.agent_id, ())
         if assistant.removed:
-            return None, self._failed(assistant, requests, (), REMOVED_CODE, look=False)
+            return None, None
         subject = agent_subject(assistant.agent_id)
         if any(attempt.subject == subject for attempt in self.state.attempts.values()):
             return None, self._given_up(assistant, requests, NOT_YET_CODE)
@@ -350,7 +459,7 @@ class _View:
         seen = self.progress.seen.get(assistant.agent_id)
         through = requests[-1].position if requests else 0
         if seen is None or seen.tools != target or seen.through < through:
-            return LinkAssistant(assistant, target, through), None
+            return LinkAssistant(assistant, target, through, self._unwanted()), None
         return None, self._settle(assistant, requests, target, seen)
 
     def _settle(
@@ -385,7 +494,7 @@ class _View:
         if not requests:
             return None
         patience = self.policy.diverged_give_up if code == OUTDATED_CODE else self.policy.give_up
-        if self.due.later(requests[0].recorded_at + patience):
+        if self.due.later(patience_ends(requests[0].recorded_at, patience, self.pauses)):
             return None
         return self._failed(assistant, requests, assistant.linked if target is None else target, code, look=True)
 

@@ -28,12 +28,24 @@ from tool_sync.domain.events import (
     OrgSettled,
     OrgTierChanged,
     RequestUnreadable,
+    RetireReason,
+    RetryRequested,
+    SurplusDeleted,
+    SurplusDeleteStarted,
+    SurplusFound,
+    SurplusSearched,
+    SweepStarted,
     SyncAttemptFailed,
     SyncRequested,
+    ToolDeleted,
+    ToolDeleteStarted,
     ToolRef,
     ToolRegistered,
     ToolRegistrationStarted,
+    ToolReinstated,
+    ToolRetired,
     ToolsetEvent,
+    ToolSettingChanged,
     ToolUpdated,
     ToolUpdateStarted,
     ToolVanished,
@@ -42,12 +54,21 @@ from tool_sync.domain.events import (
 K = TypeVar("K")
 V = TypeVar("V")
 
-FOLD: Final = 1
+FOLD: Final = 4
 """Rises whenever the shape or the meaning of :class:`Toolset` changes: snapshots of another number are not used."""
 
 TIER_DEFAULT: Final = "basic"
+UNREADABLE: Final = "?"
+"""Stands for the agent of requests that could not be read, here and in ``pending_syncs``; no agent's id. Not None: a
+snapshot is JSON, whose keys are text."""
 OUTDATED_CODE: Final = "TS-305"
 """``ErrorCode.ASSISTANT_OUTDATED``; the domain imports the standard library only."""
+
+SWEEP_SUBJECT: Final = "sweep"
+SEARCH_SUBJECT: Final = "search"
+
+Started = ToolRegistrationStarted | ToolUpdateStarted | ToolDeleteStarted | SurplusDeleteStarted | AssistantLinkStarted
+"""The announcements of writes to Vapi. No two have the same fields: a snapshot tells them apart by these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +86,15 @@ class Attempt:
     """A write to Vapi that was announced and has no answer yet."""
 
     started_at: datetime
-    started: ToolRegistrationStarted | ToolUpdateStarted | AssistantLinkStarted
+    started: Started
 
     @property
     def subject(self) -> str:
         match self.started:
-            case ToolRegistrationStarted() | ToolUpdateStarted():
+            case ToolRegistrationStarted() | ToolUpdateStarted() | ToolDeleteStarted():
                 return tool_subject(self.started.name)
+            case SurplusDeleteStarted():
+                return surplus_subject(self.started.vapi_tool_id)
             case AssistantLinkStarted():
                 return agent_subject(self.started.agent_id)
             case _:
@@ -80,12 +103,13 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Failures of one subject in a row. ``retry_at`` is None where waiting does not help."""
+    """Failures of one subject in a row. ``retry_at`` is None where waiting does not help; ``at``: when it was noted."""
 
     count: int
     code: str
     retry_at: datetime | None
     definition_hash: str | None
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +122,40 @@ class Request:
     traceparent: str | None = None
 
     @property
-    def agent_id(self) -> str | None:
-        return self.asked.agent_id if isinstance(self.asked, SyncRequested) else None
+    def agent_id(self) -> str:
+        return self.asked.agent_id if isinstance(self.asked, SyncRequested) else UNREADABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """A tool that is not wanted any more, until it is deleted. ``doomed``: a deletion was sent and not seen to happen.
+
+    A doomed id is never linked again, as the deletion may still land.
+    """
+
+    ref: ToolRef
+    reason: RetireReason
+    delete_at: datetime
+    doomed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Surplus:
+    """A tool of ours at Vapi beside the one that the org has. ``since`` is when it was made, as far as is known."""
+
+    name: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """Registrations of a tool that were not found at Vapi after the settle time, but may have landed even later.
+
+    ``since``: when the first was announced; ``closed_at``: when the newest was given up.
+    """
+
+    since: datetime
+    closed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +169,19 @@ class Toolset:
     closed: bool = False
     tools: Mapping[str, ToolRef] = field(default_factory=dict)
     attempts: Mapping[UUID, Attempt] = field(default_factory=dict)
-    open_requests: Mapping[str | None, tuple[Request, ...]] = field(default_factory=dict)
-    """By agent, in the order in which they arrived; unreadable ones under None."""
+    open_requests: Mapping[str, tuple[Request, ...]] = field(default_factory=dict)
+    """By agent, in the order in which they arrived; unreadable ones under :data:`UNREADABLE`."""
     org_wide_through: int | None = None
     org_wide_cause: str | None = None
     failures: Mapping[str, Failure] = field(default_factory=dict)
     looks: Mapping[str, datetime] = field(default_factory=dict)
+    disabled: frozenset[str] = frozenset()
+    """Tools that a setting switched off, by name."""
+    retired: Mapping[str, Retired] = field(default_factory=dict)
+    surplus: Mapping[str, Surplus] = field(default_factory=dict)
+    """By the tool's id at Vapi. None of them is ever adopted or linked, so the sweep may have it."""
+    suspects: Mapping[str, Suspect] = field(default_factory=dict)
+    swept_at: datetime | None = None
 
     @property
     def requests(self) -> tuple[Request, ...]:
@@ -161,6 +224,11 @@ def agent_subject(agent_id: str) -> str:
     return f"agent:{agent_id}"
 
 
+def surplus_subject(vapi_tool_id: str) -> str:
+    """What failures to delete a surplus tool are counted under."""
+    return f"surplus:{vapi_tool_id}"
+
+
 def evolve(state: Toolset, recorded: Recorded) -> Toolset:
     """The state after an event. Never refuses: what was written has happened."""
     version = state.version + isinstance(recorded.event, _TOOLSET_EVENTS)
@@ -178,17 +246,23 @@ def _changes(state: Toolset, recorded: Recorded) -> dict[str, Any]:
             request = Request(recorded.position, recorded.recorded_at, event, recorded.traceparent)
             return {
                 "open_requests": _with_request(state, request),
-                "failures": _reset_by_save(state.failures, event.agent_id),
+                "failures": _reset_by_save(state, event.agent_id, recorded.recorded_at),
             }
-        case ToolRegistrationStarted() | ToolUpdateStarted() | AssistantLinkStarted():
+        case (
+            ToolRegistrationStarted()
+            | ToolUpdateStarted()
+            | ToolDeleteStarted()
+            | SurplusDeleteStarted()
+            | AssistantLinkStarted()
+        ):
             attempt = Attempt(recorded.recorded_at, event)
             return {"attempts": _with(state.attempts, event.attempt_id, attempt)}
         case ToolRegistered() | ToolUpdated():
-            ref = ToolRef(event.name, event.vapi_tool_id, event.definition_version, event.definition_hash)
             return {
-                "tools": _with(state.tools, event.name, ref),
+                "tools": _with(state.tools, event.name, _ref(event)),
                 "attempts": _without(state.attempts, event.attempt_id),
                 "failures": _without(state.failures, tool_subject(event.name)),
+                **_replaced(state, event.name, event.vapi_tool_id, recorded.recorded_at),
             }
         case AssistantLinked():
             return {
@@ -209,7 +283,7 @@ def _changes(state: Toolset, recorded: Recorded) -> dict[str, Any]:
                 "looks": _looks_after_failure(state, event),
             }
         case SyncAttemptFailed():
-            return _failed(state, event)
+            return _failed(state, event, recorded.recorded_at)
         case ToolVanished(name=name):
             subject = tool_subject(name)
             return {
@@ -224,10 +298,68 @@ def _changes(state: Toolset, recorded: Recorded) -> dict[str, Any]:
             return {"tier": tier}
         case OrgTierChanged(tier=tier):
             return {"tier": tier, "org_wide_through": recorded.position, "org_wide_cause": "tier"}
-        case AssistantRemoved():
-            return {"org_wide_through": recorded.position}
+        case ToolSettingChanged(name=name, enabled=enabled):
+            return {
+                "disabled": state.disabled - {name} if enabled else state.disabled | {name},
+                "org_wide_through": recorded.position,
+                "org_wide_cause": "setting",
+            }
+        case RetryRequested(agent_id=agent_id):
+            return {
+                "failures": _lifted_by_operator(state, agent_id),
+                "org_wide_through": recorded.position,
+                "org_wide_cause": "retry",
+            }
+        case ToolRetired(name=name):
+            return {
+                "tools": _without(state.tools, name),
+                "retired": _with(state.retired, name, Retired(_ref(event), event.reason, event.delete_at)),
+                "failures": _without(state.failures, tool_subject(name)),
+            }
+        case ToolReinstated(name=name):
+            return {
+                "tools": _with(state.tools, name, _ref(event)),
+                "retired": _without(state.retired, name),
+                "failures": _without(state.failures, tool_subject(name)),
+            }
+        case ToolDeleted(name=name):
+            return {
+                "retired": _without(state.retired, name),
+                "attempts": _without(state.attempts, event.attempt_id),
+                "failures": _without(state.failures, tool_subject(name)),
+            }
+        case SurplusFound(name=name, vapi_tool_id=tool_id):
+            since = event.created_at or recorded.recorded_at
+            # Org-wide work, so that whoever has the org by now makes it due.
+            return {
+                "surplus": _with(state.surplus, tool_id, Surplus(name, since)),
+                "org_wide_through": recorded.position,
+            }
+        case SurplusSearched(names=names, through=through):
+            return {
+                "suspects": {
+                    name: suspect
+                    for name, suspect in state.suspects.items()
+                    if name not in names or suspect.closed_at > through
+                },
+                "failures": _without(state.failures, SEARCH_SUBJECT),
+            }
+        case SweepStarted():
+            return {"swept_at": recorded.recorded_at, "failures": _without(state.failures, SWEEP_SUBJECT)}
+        case SurplusDeleted(vapi_tool_id=tool_id):
+            return {
+                "surplus": _without(state.surplus, tool_id),
+                "attempts": _without(state.attempts, event.attempt_id),
+                "failures": _without(state.failures, surplus_subject(tool_id)),
+            }
+        case AssistantRemoved(agent_id=agent_id):
+            return {
+                "org_wide_through": recorded.position,
+                "looks": _without(state.looks, agent_id),
+                "failures": _without(state.failures, agent_subject(agent_id)),
+            }
         case OrgClosed():
-            return {"closed": True, "org_wide_through": recorded.position}
+            return {"closed": True, "org_wide_through": recorded.position, "looks": {}}
         case RequestUnreadable():
             request = Request(recorded.position, recorded.recorded_at, event, recorded.traceparent)
             return {"open_requests": _with_request(state, request)}
@@ -244,6 +376,21 @@ def _changes(state: Toolset, recorded: Recorded) -> dict[str, Any]:
             assert_never(event)
 
 
+def _ref(event: ToolRegistered | ToolUpdated | ToolRetired | ToolReinstated) -> ToolRef:
+    return ToolRef(event.name, event.vapi_tool_id, event.definition_version, event.definition_hash)
+
+
+def _replaced(state: Toolset, name: str, vapi_tool_id: str, at: datetime) -> dict[str, Any]:
+    """A tool that was doomed when another was registered in its place is surplus; one that was adopted is not."""
+    retired, surplus = state.retired, _without(state.surplus, vapi_tool_id)
+    before = retired.get(name)
+    if before is not None:
+        retired = _without(retired, name)
+        if before.ref.vapi_tool_id != vapi_tool_id:
+            surplus = _with(surplus, before.ref.vapi_tool_id, Surplus(name, at))
+    return {"retired": retired, "surplus": surplus}
+
+
 def _looks_after_failure(state: Toolset, event: AssistantSyncFailed) -> Mapping[str, datetime]:
     if event.agent_id is None:
         return state.looks
@@ -252,38 +399,85 @@ def _looks_after_failure(state: Toolset, event: AssistantSyncFailed) -> Mapping[
     return _with(state.looks, event.agent_id, event.look_at)
 
 
-def _failed(state: Toolset, event: SyncAttemptFailed) -> dict[str, Any]:
-    failure = Failure(event.failures, event.code, event.retry_at, event.definition_hash)
+def _failed(state: Toolset, event: SyncAttemptFailed, at: datetime) -> dict[str, Any]:
+    failure = Failure(event.failures, event.code, event.retry_at, event.definition_hash, at)
     attempts, looks = state.attempts, state.looks
+    attempt = attempts.get(event.attempt_id) if event.attempt_id is not None else None
     if event.end != "unknown" and event.attempt_id is not None:
         attempts = _without(attempts, event.attempt_id)
+    if not event.counted:
+        return {"attempts": attempts}
     kind, _, agent_id = event.subject.partition(":")
     if kind == "agent" and event.retry_at is None:
         looks = _without(looks, agent_id)
-    elif kind == "agent" and event.retry_at is not None and agent_id not in state.open_requests:
+    elif kind == "agent" and event.retry_at is not None and agent_id not in state.open_requests and not state.closed:
         looks = _with(looks, agent_id, event.retry_at)  # no request keeps it in mind
-    return {"attempts": attempts, "failures": _with(state.failures, event.subject, failure), "looks": looks}
+    return {
+        "attempts": attempts,
+        "failures": _with(state.failures, event.subject, failure),
+        "looks": looks,
+        **(_not_found(state, attempt, at) if attempt is not None and event.end == "absent" else {}),
+        # A list that could not be read was none.
+        **({"swept_at": None} if event.subject == SWEEP_SUBJECT else {}),
+    }
 
 
-def _reset_by_save(failures: Mapping[str, Failure], agent_id: str) -> Mapping[str, Failure]:
-    """A save lifts what only a save can lift. What merely waits keeps its count and due time, or saves would hammer."""
+def _not_found(state: Toolset, attempt: Attempt, at: datetime) -> dict[str, Any]:
+    """A write that had not happened by the settle time may still happen, if its sender slept and wakes up."""
+    match attempt.started:
+        case ToolRegistrationStarted(name=name):
+            before = state.suspects.get(name)
+            since = before.since if before is not None else attempt.started_at
+            return {"suspects": _with(state.suspects, name, Suspect(since, at))}
+        case ToolDeleteStarted(name=name) if name in state.retired:
+            return {"retired": _with(state.retired, name, replace(state.retired[name], doomed=True))}
+        case _:
+            return {}
 
-    def lifted(subject: str, failure: Failure) -> bool:
-        if subject == agent_subject(agent_id):
-            return failure.retry_at is None or failure.code == OUTDATED_CODE
-        return subject.startswith("tool:") and failure.retry_at is None
 
-    if not any(lifted(subject, failure) for subject, failure in failures.items()):
-        return failures
-    return {subject: failure for subject, failure in failures.items() if not lifted(subject, failure)}
+def _lifted_by_operator(state: Toolset, agent_id: str | None) -> Mapping[str, Failure]:
+    """An operator lifts refusals and back-offs alike; what is still unknown keeps its due time."""
+    unknown = {attempt.subject for attempt in state.attempts.values()}
+
+    def lifted(subject: str) -> bool:
+        mine = subject.startswith("tool:") or agent_id is None or subject == agent_subject(agent_id)
+        return mine and subject not in unknown
+
+    return {subject: failure for subject, failure in state.failures.items() if not lifted(subject)}
 
 
-def _with_request(state: Toolset, request: Request) -> Mapping[str | None, tuple[Request, ...]]:
+def _reset_by_save(state: Toolset, agent_id: str, at: datetime) -> Mapping[str, Failure]:
+    """A save lifts what only a save can lift. What merely waits keeps its count and due time, or saves would hammer.
+
+    Except where nobody waited: then it was put off for long, and the first save that waits makes it due.
+    """
+
+    def idle(subject: str) -> bool:
+        return not state.open_requests if subject.startswith("tool:") else agent_id not in state.open_requests
+
+    def mine(subject: str) -> bool:
+        return subject == agent_subject(agent_id) or subject.startswith("tool:")
+
+    def after(subject: str, failure: Failure) -> Failure | None:
+        if not mine(subject):
+            return failure
+        if failure.retry_at is None or (failure.code == OUTDATED_CODE and subject == agent_subject(agent_id)):
+            return None
+        return replace(failure, retry_at=at) if failure.retry_at > at and idle(subject) else failure
+
+    if not any(mine(subject) for subject in state.failures):
+        return state.failures
+    changed = ((subject, after(subject, failure)) for subject, failure in state.failures.items())
+    return {subject: failure for subject, failure in changed if failure is not None}
+
+
+def _with_request(state: Toolset, request: Request) -> Mapping[str, tuple[Request, ...]]:
     before = state.open_requests.get(request.agent_id, ())
     return {**state.open_requests, request.agent_id: (*before, request)}
 
 
-def _still_open(state: Toolset, agent_id: str | None, through: int) -> Mapping[str | None, tuple[Request, ...]]:
+def _still_open(state: Toolset, agent_id: str | None, through: int) -> Mapping[str, tuple[Request, ...]]:
+    agent_id = agent_id or UNREADABLE
     mine = state.open_requests.get(agent_id, ())
     rest = tuple(request for request in mine if request.position > through)
     if rest:

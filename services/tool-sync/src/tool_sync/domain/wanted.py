@@ -1,8 +1,10 @@
-"""Which tools an org should have: a pure function of the blueprint and the org's tier."""
+"""Which tools an org should have: a pure function of the blueprint, the org's tier and its settings."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
+
+from tool_sync.domain.events import RetireReason
 
 TIERS: Final = ("basic", "professional", "enterprise")
 """Low to high. An org gets what its own tier and every lower one gets."""
@@ -23,6 +25,19 @@ def _rank(tier: str) -> int:
     return TIERS.index(tier) if tier in TIERS else 0
 
 
-def wanted_for(tier: str, blueprint: Iterable[WantedTool]) -> tuple[WantedTool, ...]:
-    """The tools of ``blueprint`` that an org of this tier gets, in the blueprint's order."""
-    return tuple(tool for tool in blueprint if _rank(tool.tier) <= _rank(tier))
+def wanted_for(tier: str, blueprint: Iterable[WantedTool], disabled: Collection[str] = ()) -> tuple[WantedTool, ...]:
+    """The tools of ``blueprint`` that an org of this tier gets, in the blueprint's order; none that is ``disabled``."""
+    return tuple(tool for tool in blueprint if _rank(tool.tier) <= _rank(tier) and tool.name not in disabled)
+
+
+def unwanted_for(
+    tier: str, blueprint: Iterable[WantedTool], disabled: Collection[str] = ()
+) -> Mapping[str, RetireReason]:
+    """The tools of ``blueprint`` that such an org does not get, and why. The others may be a newer release's."""
+    reasons: dict[str, RetireReason] = {}
+    for tool in blueprint:
+        if tool.name in disabled:
+            reasons[tool.name] = "setting"
+        elif _rank(tool.tier) > _rank(tier):
+            reasons[tool.name] = "tier"
+    return reasons

@@ -25,8 +25,10 @@ from tool_sync.event_log.records import (
     org_stream,
     toolset_stream,
 )
+from tool_sync.event_log.unreadable import UNREADABLE
 
 __all__ = [
+    "UNREADABLE",
     "AppendRejected",
     "AppendRequest",
     "AppendResult",

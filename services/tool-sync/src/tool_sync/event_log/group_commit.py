@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
+from tool_sync import db
 from tool_sync.db import Pool
 from tool_sync.event_log.errors import AppendRejected, LogUnavailable
 from tool_sync.event_log.records import Appended, AppendResult
@@ -116,7 +117,7 @@ class GroupCommit:
             try:
                 async with self._pool.acquire(timeout=self._append_seconds_max) as connection:
                     results = await execute(connection, [waiting.request for waiting in pending])
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            except db.WEATHER as error:
                 if _is_for_data(error):
                     await self._halve(pending, error)
                     return

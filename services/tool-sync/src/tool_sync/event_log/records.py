@@ -58,6 +58,7 @@ class AppendRequest:
     """Events for one stream, all or none. ``org_id`` is null for ``blueprint-`` and ``rollout-`` streams.
 
     ``expected_version``: the stream's version that the events were decided on (0: a new stream); null: any will do.
+    ``lease_token``: of the lease under which they were decided. Where it is the org's no longer, the org becomes due.
     """
 
     stream: str
@@ -65,6 +66,7 @@ class AppendRequest:
     expected_version: int | None
     events: tuple[NewEvent, ...]
     meta: Meta
+    lease_token: UUID | None = None
 
     def __post_init__(self) -> None:
         assert self.events, f"{self.stream}: an append needs at least one event"

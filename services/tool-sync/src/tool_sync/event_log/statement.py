@@ -15,7 +15,7 @@ from tool_sync.event_log.records import Appended, AppendRequest, AppendResult, C
 
 APPEND = """
 SELECT outcome, first_position, last_version, at
-FROM append($1, $2, $3, $4, $5, $6, $7, $8, $9)
+FROM append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
 
 _META = TypeAdapter(Meta)
@@ -31,6 +31,7 @@ class EncodedRequest:
     meta: str
     ids: tuple[UUID, ...]
     events: tuple[codec.Encoded, ...]
+    lease_token: UUID | None = None
 
 
 def encode(request: AppendRequest) -> EncodedRequest:
@@ -43,6 +44,7 @@ def encode(request: AppendRequest) -> EncodedRequest:
             _META.dump_json(request.meta).decode(),
             tuple(new.event_id for new in request.events),
             tuple(codec.encode(new.event) for new in request.events),
+            request.lease_token,
         )
     except PydanticSerializationError as error:
         raise AppendRejected(request.stream, None, str(error)) from error
@@ -65,6 +67,7 @@ async def execute(connection: Connection, requests: Sequence[EncodedRequest]) ->
         [event.type_name for event in events],
         [event.schema for event in events],
         [event.data for event in events],
+        [request.lease_token for request in requests],
     )
     return [_result(row) for row in rows]
 

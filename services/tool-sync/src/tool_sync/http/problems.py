@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from tool_sync.auth import TokenRefused
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
+from zerotouch_contracts.traces import trace_url
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +49,8 @@ def _document(
     body["detail"] = detail or f"{entry.meaning} {entry.what_to_do}"
     if (context := get_current_span().get_span_context()).is_valid:
         body["trace_id"] = format_trace_id(context.trace_id)
+        if url := trace_url(body["trace_id"]):
+            body["trace_url"] = url
     return JSONResponse(body | more, status_code=status, headers=headers, media_type=MEDIA_TYPE)
 
 

@@ -1,16 +1,19 @@
-"""What an org's tools and history are, as read from the database.
+"""What an org's tools and history are, or were, as read from the database.
 
 All functions take a connection whose role and row-level security decide what is seen: ``db.tenant_tx`` for a caller.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
+import asyncpg
 from pydantic_core import from_json
 
 from tool_sync.db import Connection
+from tool_sync.explain import place_of
 from tool_sync.telemetry import trace_id_of
 
 # One statement, so one snapshot: the tools are those as of the position that is named beside them.
@@ -22,6 +25,20 @@ SELECT coalesce((SELECT max(e.position) FROM events e WHERE e.org_id = o.id), o.
   LEFT JOIN org_tools t ON t.org_id = o.id
  WHERE o.id = $1
  ORDER BY t.tool_name
+"""
+
+# What `fold_org_tools` would have made of the org's events up to a position; a test holds the two together.
+_TOOLS_AT: Final = """
+SELECT DISTINCT ON (data ->> 'name')
+       min(position) OVER tool AS id, data ->> 'name' AS tool_name, data ->> 'vapi_tool_id' AS vapi_tool_id,
+       type IN ('ToolRegistered', 'ToolUpdated', 'ToolReinstated') AS enabled, data ->> 'account' AS account,
+       (data ->> 'definition_version')::int AS definition_version,
+       min(recorded_at) OVER tool AS created_at, recorded_at AS updated_at, position
+  FROM events
+ WHERE org_id = $1 AND position <= $2
+   AND type IN ('ToolRegistered', 'ToolUpdated', 'ToolVanished', 'ToolRetired', 'ToolReinstated', 'ToolDeleted')
+WINDOW tool AS (PARTITION BY data ->> 'name')
+ ORDER BY data ->> 'name', position DESC
 """
 
 _HISTORY: Final = """
@@ -52,7 +69,7 @@ class OrgTool:
 
 @dataclass(frozen=True, slots=True)
 class OrgTools:
-    """An org's tools, by name, as of its newest event at ``as_of_position``."""
+    """An org's tools, by name, as of its newest event then, at ``as_of_position``."""
 
     as_of_position: int
     tools: tuple[OrgTool, ...]
@@ -85,7 +102,17 @@ async def tools_of(connection: Connection, org_id: UUID) -> OrgTools | None:
     rows = await connection.fetch(_TOOLS, org_id)
     if not rows:
         return None
-    tools = tuple(
+    return OrgTools(rows[0]["as_of_position"], _tools(row for row in rows if row["id"] is not None))
+
+
+async def tools_at(connection: Connection, org_id: UUID, at: datetime) -> OrgTools:
+    """The org's tools as they were. Raises `tool_sync.explain.BeforeFirstEvent`, also for an org that is not known."""
+    place = await place_of(connection, org_id, at)
+    return OrgTools(place.position, _tools(await connection.fetch(_TOOLS_AT, org_id, place.position)))
+
+
+def _tools(rows: Iterable[asyncpg.Record]) -> tuple[OrgTool, ...]:
+    return tuple(
         OrgTool(
             id=row["id"],
             tool_name=row["tool_name"],
@@ -98,9 +125,7 @@ async def tools_of(connection: Connection, org_id: UUID) -> OrgTools | None:
             position=row["position"],
         )
         for row in rows
-        if row["id"] is not None
     )
-    return OrgTools(rows[0]["as_of_position"], tools)
 
 
 async def history_of(connection: Connection, org_id: UUID, *, after: int, limit: int) -> History | None:

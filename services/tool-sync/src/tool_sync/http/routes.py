@@ -1,19 +1,16 @@
 """What is known of an org: its tools and its history."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-import asyncpg
-from fastapi import APIRouter, Depends, Query, Request, Security
-from fastapi.security import HTTPBearer
+from fastapi import APIRouter, Depends, Query, Request
 
-from tool_sync.auth import Caller, OrgMember
-from tool_sync.db import Connection, Pool, tenant_tx
+from tool_sync.explain import BeforeFirstEvent
 from tool_sync.http import reads
+from tool_sync.http.access import AnyCaller, reading, require_readable
 from tool_sync.http.problems import MEDIA_TYPE, Problem
 from tool_sync.http.state import state_of
+from tool_sync.http.times import At
 from zerotouch_contracts.errors import ErrorCode
 
 HISTORY_LIMIT_DEFAULT: Final = 100
@@ -28,17 +25,10 @@ _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     503: {"description": "The database does not answer.", **_PROBLEM},
 }
 
-_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="Role `platform`, or `org` with `org_id`.")
 
-
-def _caller(request: Request, _documented: Annotated[object, Security(_bearer)]) -> Caller:
-    return state_of(request).verifier.caller_of(request.headers.get("authorization"))
-
-
-def _readable_org(org_id: UUID, caller: Annotated[Caller, Depends(_caller)]) -> UUID:
+def _readable_org(org_id: UUID, caller: AnyCaller) -> UUID:
     """The org of the path, where the caller may read it: another one's existence is not told."""
-    if isinstance(caller, OrgMember) and caller.org_id != org_id:
-        raise Problem(404, ErrorCode.NOT_FOUND)
+    require_readable(caller, org_id)
     return org_id
 
 
@@ -48,10 +38,15 @@ router = APIRouter(prefix="/v1/orgs/{org_id}", tags=["organizations"], responses
 
 
 @router.get("/tools", summary="The tools that an organization has in Vapi")
-async def get_tools(request: Request, org_id: ReadableOrg) -> reads.OrgTools:
-    """All of them, by name; a disabled one was deleted at Vapi by somebody else and is being made anew."""
-    async with _reading(state_of(request).pool, org_id) as connection:
-        return _found(await reads.tools_of(connection, org_id))
+async def get_tools(request: Request, org_id: ReadableOrg, at: At = None) -> reads.OrgTools:
+    """All of them, by name, now or at a time. A disabled one is not wanted any more, or somebody deleted it."""
+    async with reading(state_of(request).pool, org_id) as connection:
+        if at is None:
+            return _found(await reads.tools_of(connection, org_id))
+        try:
+            return await reads.tools_at(connection, org_id, at)
+        except BeforeFirstEvent as error:
+            raise Problem(404, ErrorCode.NOT_FOUND, None if error.first is None else str(error)) from None
 
 
 @router.get("/history", summary="What happened to an organization")
@@ -62,7 +57,7 @@ async def get_history(
     limit: Annotated[int, Query(ge=1, le=HISTORY_LIMIT_MAX)] = HISTORY_LIMIT_DEFAULT,
 ) -> reads.History:
     """Its events, oldest first, a page at a time: pass `next_after` as `after` for the next one."""
-    async with _reading(state_of(request).pool, org_id) as connection:
+    async with reading(state_of(request).pool, org_id) as connection:
         return _found(await reads.history_of(connection, org_id, after=after, limit=limit))
 
 
@@ -70,15 +65,3 @@ def _found(answer: reads.T | None) -> reads.T:
     if answer is None:
         raise Problem(404, ErrorCode.NOT_FOUND)
     return answer
-
-
-@asynccontextmanager
-async def _reading(pool: "Pool | None", org_id: UUID) -> AsyncIterator[Connection]:
-    """A read as this one tenant, whoever asks: row-level security stands behind the check of the path."""
-    if pool is None:
-        raise Problem(503, ErrorCode.NOT_READY)
-    try:
-        async with tenant_tx(pool, org_id) as connection:
-            yield connection
-    except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
-        raise Problem(503, ErrorCode.NOT_READY) from error

@@ -1,21 +1,25 @@
 """What the routes work with; filled by the composition root, the pool only once the database answers."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from fastapi import Request
 
 from tool_sync.auth import TokenVerifier
 from tool_sync.db import Pool
+from tool_sync.feed import Tail
 from tool_sync.liveness import Health
 
 
 @dataclass(slots=True)
 class HttpState:
-    """Held by the app for its routes. ``pool`` is None until the database has answered once."""
+    """Held by the app for its routes. ``pool``, ``tail`` and ``log_id`` are None until the database has answered."""
 
     verifier: TokenVerifier
     health: Health
     pool: "Pool | None" = None
+    tail: Tail | None = None
+    log_id: UUID | None = None
 
 
 def state_of(request: Request) -> HttpState:

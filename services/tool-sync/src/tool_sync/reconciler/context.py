@@ -9,11 +9,11 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid4
 
+from tool_sync.allowance import Key, OpenKey
 from tool_sync.blueprint import Blueprint
-from tool_sync.db import Pool
 from tool_sync.domain.steps import Policy
-from tool_sync.event_log import EventLog
 from tool_sync.reconciler.pace import Pace
+from tool_sync.reconciler.store import Log, Store
 from tool_sync.telemetry import Telemetry
 from tool_sync.vapi.client import VapiClient
 
@@ -49,14 +49,16 @@ class Limits:
     snapshot_after_events: int
     adoption_margin_seconds: float = 600.0
     """How long before an attempt the search for its tool begins: Vapi's clock is not ours."""
+    read_tries_max: int = 3
+    read_retry_seconds: float = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """Built once by the composition root, passed down."""
 
-    log: EventLog
-    pool: Pool
+    log: Log
+    store: Store
     vapi: VapiClient
     blueprint: Blueprint
     policy: Policy
@@ -64,6 +66,7 @@ class Context:
     telemetry: Telemetry
     service_version: str
     pace: Pace
+    key: Key = field(default_factory=OpenKey)
     clock: Clock = field(default_factory=Clock)
     new_id: Callable[[], UUID] = uuid4
     jitter: Callable[[], float] = random.random

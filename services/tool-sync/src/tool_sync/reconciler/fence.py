@@ -1,24 +1,28 @@
 """The fence around every write to Vapi: announce, send only at once, and know what the answer means.
 
+0. the key allows it: a request is taken before anything is announced, for a read as well
 1. the announcement (``…Started``) is in the log before anything is sent
 2. it is sent only if less than the send window has passed, on the monotonic clock, since before the append was
    queued, and only while the lease is ours: a process that slept in between sends nothing
 3. the answer is clean, or the attempt stays open until the settle time
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import count
 from typing import TypeVar
 from uuid import UUID
 
 import structlog
 
+from tool_sync.allowance import Answer
 from tool_sync.domain.decider import FailStep, Start
-from tool_sync.domain.steps import retry_time
+from tool_sync.domain.steps import is_save, retry_time
 from tool_sync.reconciler.context import Context
 from tool_sync.reconciler.writer import Writer
-from tool_sync.vapi.failures import VapiFailure
+from tool_sync.vapi.failures import Kind, VapiFailure
 from zerotouch_contracts.errors import ErrorCode
 
 T = TypeVar("T")
@@ -26,9 +30,18 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
+class KeyHeld(Exception):
+    """Vapi's key allows nothing before ``until``. The step is as it was: not tried, not failed."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(f"nothing may be sent before {until.isoformat()}")
+        self.until = until
+
+
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """What one run needs to write to Vapi and to read from it."""
+    """What one run needs to write to Vapi and to read from it. Whatever is sent raises :class:`KeyHeld` where it may
+    not be."""
 
     context: Context
     writer: Writer
@@ -41,49 +54,98 @@ class Fence:
 
         A 404 is the caller's to judge and is raised as :class:`VapiFailure`; the attempt is closed by then.
         """
-        queued_at = self.context.clock.monotonic()
-        if not await self.writer.write((start,)):
+        if not self.holds_lease():
             return None
+        await self._admit()
+        queued_at = self.context.clock.monotonic()
+        try:
+            announced = await self.writer.write((start,))
+        except BaseException:
+            await self.context.key.unused()
+            raise
         attempt_id = start.event.attempt_id
         waited = self.context.clock.monotonic() - queued_at
+        if not announced:
+            await self.context.key.unused()
+            return None
         self.context.pace.note(waited)
         if waited >= self.context.limits.send_window_seconds or not self.holds_lease():
-            await self.writer.write(
-                (
-                    FailStep(
-                        subject, attempt_id, "not_sent", ErrorCode.SEND_WINDOW_MISSED, self.retry_at(subject),
-                        definition_hash,
-                    ),
-                )
+            await self.context.key.unused()
+            # Soon: nothing is wrong at Vapi. At once where somebody else has the org by now, who knows nothing of it.
+            soon = min(self.retry_at(subject), self.context.clock.now() + self.context.policy.settle)
+            missed = FailStep(
+                subject, attempt_id, "not_sent", ErrorCode.SEND_WINDOW_MISSED, soon, definition_hash,
+                counted=self.holds_lease(),
             )  # fmt: skip
+            await self.writer.write((missed,))
             return None
         try:
-            return await call()
+            answer = await call()
         except VapiFailure as failure:
-            await self.writer.write((self.failed(subject, failure, attempt_id, definition_hash),))
+            held = await self._note(failure)
+            failed = self.failed(subject, failure, attempt_id, definition_hash)
+            await self.writer.write((replace(failed, counted=held is None),))
+            if held is not None:
+                raise KeyHeld(held) from failure
             if failure.status == 404:
                 raise
             return None
+        await self._note(None)
+        return answer
 
     async def read(self, subject: str, call: Callable[[], Awaitable[T]]) -> T | None:
-        """Read from Vapi; None where that failed and the failure is in the log."""
+        """One read from Vapi; None where it failed and the failure is in the log."""
+        return await self.recorded(subject, lambda: self.look(call))
+
+    async def recorded(self, subject: str, work: Callable[[], Awaitable[T]]) -> T | None:
+        """What ``work`` returns, made of :meth:`look`; None where one failed and the failure is in the log."""
         try:
-            return await call()
+            return await work()
         except VapiFailure as failure:
             await self.writer.write((self.failed(subject, failure, None, None),))
             return None
+
+    async def look(self, call: Callable[[], Awaitable[T]]) -> T:
+        """One read from Vapi, tried a few times where that may help. Raises :class:`VapiFailure`."""
+        limits = self.context.limits
+        for tried in count(1):
+            await self._admit()
+            try:
+                answer = await call()
+            except VapiFailure as failure:
+                if (held := await self._note(failure)) is not None:
+                    raise KeyHeld(held) from failure
+                if failure.kind is not Kind.RETRYABLE or tried >= limits.read_tries_max:
+                    raise
+                await asyncio.sleep(limits.read_retry_seconds * 2 ** (tried - 1) * self.context.jitter())
+            else:
+                await self._note(None)
+                return answer
+        raise AssertionError("the last try returns or raises")
+
+    async def _admit(self) -> None:
+        held = await self.context.key.admit(self.context.clock.now(), save=is_save(self.writer.state))
+        if held is not None:
+            raise KeyHeld(held)
+
+    async def _note(self, failure: VapiFailure | None) -> datetime | None:
+        """Tell the key what a call ended in (None: well); until when it is paused now, if by that."""
+        now, jitter = self.context.clock.now(), self.context.jitter()
+        wait = failure.retry_after_seconds if failure is not None else None
+        return await self.context.key.note(_said(failure), now, jitter, wait)
 
     def failed(
         self, subject: str, failure: VapiFailure, attempt_id: UUID | None, definition_hash: str | None
     ) -> FailStep:
         """The command that records a failure and its due time."""
+        now = self.context.clock.now()
         retry_at: datetime | None = None
         if failure.end == "unknown":
-            retry_at = self.context.clock.now() + self.context.policy.settle
+            retry_at = now + self.context.policy.settle
         elif failure.retryable:
             retry_at = self.retry_at(subject)
-            if failure.code is ErrorCode.VAPI_RATE_LIMITED:
-                retry_at = max(retry_at, self._after_rate_limit(failure))
+        if retry_at is not None and failure.retry_after_seconds is not None:
+            retry_at = max(retry_at, now + timedelta(seconds=failure.retry_after_seconds))
         log.warning(
             "Vapi call failed", subject=subject, code=failure.code.value, end=failure.end, status=failure.status,
             detail=failure.detail, retry_at=retry_at.isoformat() if retry_at else None,
@@ -95,10 +157,15 @@ class Fence:
         context = self.context
         return retry_time(self.writer.state, subject, context.clock.now(), context.jitter(), context.policy)
 
-    def _after_rate_limit(self, failure: VapiFailure) -> datetime:
-        now = self.context.clock.now()
-        if failure.retry_after_seconds is not None:
-            return now + timedelta(seconds=failure.retry_after_seconds)
-        # Vapi counts in UTC minutes and resets at the top of each (its SDK 3.0.0, read 2026-11); spread by the jitter.
-        next_minute = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
-        return next_minute + timedelta(seconds=5 * self.context.jitter())
+
+def _said(failure: VapiFailure | None) -> Answer:
+    """What the end of a call says of the key. A refusal of one tool or assistant says that the key works."""
+    if failure is None:
+        return "answered"
+    match failure.kind:
+        case Kind.RATE_LIMITED:
+            return "rate_limited"
+        case Kind.AUTHENTICATION:
+            return "refused"
+        case _:
+            return "broken" if failure.breaking else "answered"

@@ -12,11 +12,10 @@ from uuid import UUID
 
 import structlog
 
-from tool_sync import leases, telemetry
+from tool_sync import db, telemetry
 from tool_sync.domain.steps import agents_with_work
 from tool_sync.event_log import LogUnavailable, UnknownEvent
 from tool_sync.leases import Claim, Release
-from tool_sync.reconciler import rows
 from tool_sync.reconciler.context import Context
 from tool_sync.reconciler.load import Loaded, load_many
 from tool_sync.reconciler.run import PAGE_AGENTS, Run
@@ -36,9 +35,11 @@ class Reconciler:
         self._context = context
         self._stopping = asyncio.Event()
         self._woken = asyncio.Event()
+        self._holding = asyncio.Event()
         self._runs: dict[UUID, asyncio.Task[None]] = {}
         self._held: dict[UUID, tuple[Claim, float]] = {}
         self._finished: list[Release] = []
+        self._opened = False
 
     def wake(self) -> None:
         """Something was appended: look for work now instead of at the next poll."""
@@ -75,18 +76,22 @@ class Reconciler:
 
         Tests call this and then :meth:`drain`.
         """
+        if not self._opened:
+            await self._context.key.open()
+            self._opened = True
         await self._release()
         limits = self._context.limits
         room = min(self._context.pace.orgs - len(self._runs), limits.claim_batch_max)
         if room <= 0:
             return False
         claimed_at = self._context.clock.monotonic()
-        claims, now = await leases.claim(self._context.pool, room, limits.lease_seconds)
+        claims, now = await self._context.store.claim(room, limits.lease_seconds)
         if now is None:
             return False
         self._context.clock.sync(now)
         for claim in claims:
             self._held[claim.org_id] = (claim, claimed_at + limits.lease_seconds)
+        self._holding.set()
         await self._start(claims)
         return True
 
@@ -105,8 +110,7 @@ class Reconciler:
         try:
             loaded = await load_many(self._context, [claim.org_id for claim in claims])
             now = self._context.clock.now()
-            assistants = await rows.by_agent(
-                self._context.pool,
+            assistants = await self._context.store.assistants(
                 [
                     (org_id, agent_id)
                     for org_id, item in loaded.items()
@@ -135,7 +139,7 @@ class Reconciler:
         except asyncio.CancelledError:
             self._give_back(claim, 0.0)
             raise
-        except LogUnavailable as error:
+        except (LogUnavailable, *db.WEATHER) as error:
             log.warning("Sync interrupted", org_id=str(claim.org_id), reason=str(error))
             self._give_back(claim, self._context.limits.poll_seconds_max)
         except Exception:
@@ -148,9 +152,10 @@ class Reconciler:
             self._woken.set()
 
     def _give_back(self, claim: Claim, seconds: float) -> None:
-        """Release without having looked at anything; due again after ``seconds``."""
-        due = self._context.clock.now() + timedelta(seconds=seconds)
-        self._finished.append(Release(claim, looked_through=0, next_due=due))
+        """Release without having looked at anything; nobody takes it before ``seconds`` are over."""
+        aside = timedelta(seconds=seconds)
+        due = self._context.clock.now() + aside
+        self._finished.append(Release(claim, looked_through=0, next_due=due, aside=aside))
 
     def _holds(self, claim: Claim) -> Callable[[], bool]:
         def holds() -> bool:
@@ -164,7 +169,7 @@ class Reconciler:
         if not finished:
             return
         try:
-            await leases.release(self._context.pool, finished)
+            await self._context.store.release(finished)
         except BaseException:
             self._finished = finished + self._finished
             raise
@@ -176,13 +181,15 @@ class Reconciler:
     async def _renew_forever(self) -> None:
         limits = self._context.limits
         while True:
+            await self._holding.wait()
             await asyncio.sleep(limits.lease_renew_seconds)
             claims = [claim for claim, _ in self._held.values()]
             if not claims:
+                self._holding.clear()
                 continue
             renewed_at = self._context.clock.monotonic()
             try:
-                ours = await leases.renew(self._context.pool, claims, limits.lease_seconds)
+                ours = await self._context.store.renew(claims, limits.lease_seconds)
             except Exception as error:
                 log.warning("Leases not renewed", reason=type(error).__name__, count=len(claims))
                 continue  # they run out by themselves, and nothing is sent after that

@@ -20,6 +20,7 @@ from tool_sync import telemetry
 from tool_sync.domain.assistants import evolve_assistant
 from tool_sync.domain.decider import Command
 from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, ToolsetEvent
+from tool_sync.domain.pauses import brought_forward
 from tool_sync.domain.steps import (
     OrgWide,
     Plan,
@@ -31,13 +32,12 @@ from tool_sync.domain.steps import (
     next_steps,
     target_of,
 )
-from tool_sync.domain.toolset import Assistant, Toolset
-from tool_sync.domain.wanted import WantedTool, wanted_for
+from tool_sync.domain.toolset import UNREADABLE, Assistant, Toolset
+from tool_sync.domain.wanted import WantedTool, unwanted_for, wanted_for
 from tool_sync.leases import Claim, Release
-from tool_sync.reconciler import rows
 from tool_sync.reconciler.context import Context
 from tool_sync.reconciler.effects import perform
-from tool_sync.reconciler.fence import Fence
+from tool_sync.reconciler.fence import Fence, KeyHeld
 from tool_sync.reconciler.load import Loaded
 from tool_sync.reconciler.writer import Writer
 
@@ -68,10 +68,12 @@ class Run:
         self._taken_up: set[str] = set()
         self._looked_at: set[str] = set()
         self._next_due: datetime | None = None
+        self._held_until: datetime | None = None
         self._span = _start_span(context, claim.org_id, loaded.state)
+        self._traces = _other_traces(loaded.state, self._span) if context.telemetry.enabled else {}
         self._writer = Writer(
             context,
-            claim.org_id,
+            claim,
             loaded,
             follow_up=self._follow_up,
             on_written=self._learn,
@@ -94,19 +96,22 @@ class Run:
                 plan = await self._plan()
                 steps = self._startable(plan, len(tasks))
                 if len(steps) == 1 and not tasks:  # mostly; then a task of its own would only cost
-                    await self._finish([(steps[0], await perform(self._fence, self._claim.org_id, steps[0]))])
+                    await self._finish([(steps[0], await self._perform(steps[0]))])
                     continue
                 busy = frozenset(step.subject for step in (*tasks.values(), *steps))
                 if busy != self._progress.busy:
                     self._progress = replace(self._progress, busy=busy)
-                tasks |= {asyncio.create_task(perform(self._fence, self._claim.org_id, step)): step for step in steps}
+                tasks |= {asyncio.create_task(self._perform(step)): step for step in steps}
                 if tasks:
                     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                     await self._finish([(tasks.pop(task), task.result()) for task in done])
                     continue
                 self._next_due = _earlier(self._next_due, plan.next_due)
-                if not (self._holds_lease() and self._turn_page()):
-                    return Release(self._claim, self._writer.loaded_through, self._next_due)
+                if not self._holds_lease():
+                    # Nothing was started any more, so what was loaded has not been looked at: others must.
+                    return Release(self._claim, 0, self._context.clock.now())
+                if not self._turn_page():
+                    return self._left_behind()
         except BaseException as error:
             self._span.set_status(StatusCode.ERROR, type(error).__name__)
             for task in tasks:
@@ -114,6 +119,30 @@ class Run:
             raise
         finally:
             self._span.end()
+
+    async def _perform(self, step: Step) -> StepResult:
+        """A step, unless the key allows nothing: then it stays due, and this run starts no other before that time."""
+        try:
+            return await perform(self._fence, self._claim.org_id, step)
+        except KeyHeld as held:
+            if self._held_until is None or held.until > self._held_until:
+                self._held_until = held.until
+            return None, ()
+
+    def _left_behind(self) -> Release:
+        """An org that the key holds up has no other due time: until then there is nothing that it could do."""
+        state = self._writer.state
+        put_off = bool(state.looks) or any(failure.retry_at is not None for failure in state.failures.values())
+        key = self._context.key.fingerprint if self._is_held() or put_off else None
+        # Also where that time has come meanwhile: what was not started for it is still to be done.
+        next_due = self._next_due if self._held_until is None else self._held_until
+        return Release(self._claim, self._writer.loaded_through, next_due, waits_for_key=key)
+
+    def _is_held(self) -> bool:
+        return self._held_until is not None and self._held_until > self._context.clock.now()
+
+    def _forward(self, state: Toolset) -> Toolset:
+        return brought_forward(state, self._context.key.known.lifted_at, self._context.policy.look_again)
 
     async def _plan(self) -> Plan:
         """What to do next. Decisions that follow from the state alone are written first."""
@@ -124,7 +153,7 @@ class Run:
             elif plan.look_org_wide:
                 await self._look_org_wide()
             elif missing := self._unknown_agents():
-                found = await rows.by_agent(self._context.pool, [(self._claim.org_id, agent) for agent in missing])
+                found = await self._context.store.assistants([(self._claim.org_id, agent) for agent in missing])
                 self._assistants.update(found.get(self._claim.org_id, {}))
                 assert not self._unknown_agents(), "every request has a row in assistants: one append writes both"
             else:
@@ -132,34 +161,40 @@ class Run:
 
     def _next(self, state: Toolset, assistants: Mapping[str, Assistant]) -> Plan:
         return next_steps(
-            state,
+            self._forward(state),
             assistants,
             self._wanted(state),
             self._context.clock.now(),
             self._context.policy,
             self._progress,
             self._context.vapi.account,
+            unwanted_for(state.tier, self._context.blueprint.tools, state.disabled),
+            self._context.key.known.pauses,
         )
 
     def _wanted(self, state: Toolset) -> tuple[WantedTool, ...]:
-        return wanted_for(state.tier, self._context.blueprint.tools)
+        return wanted_for(state.tier, self._context.blueprint.tools, state.disabled)
 
     def _follow_up(self, state: Toolset, events: Sequence[ToolsetEvent]) -> Sequence[Command]:
         """The decisions that follow at once from a state: they go into the same append as what led there."""
         return self._next(state, ChainMap(_evolved(self._assistants, events), self._assistants)).commands
 
     def _unknown_agents(self) -> list[str]:
-        due = agents_of(self._writer.state, self._context.clock.now(), self._progress)
+        due = agents_of(self._forward(self._writer.state), self._context.clock.now(), self._progress)
         return [agent_id for agent_id in due if agent_id not in self._assistants]
 
     def _look_anew(self) -> None:
-        """The state was read again: rows are newer now, too, and who was looked at may have a new save."""
+        """The state was read again, as somebody else has written: what this run has seen may be otherwise by now."""
         self._assistants.clear()
         self._looked_at.clear()
+        self._taken_up.clear()
+        self._progress = Progress(busy=self._progress.busy, page=self._progress.page)
+        if self._context.telemetry.enabled:
+            self._traces = _other_traces(self._writer.state, self._span)
 
     def _turn_page(self) -> bool:
         """Go on to the next assistants with work; False where this run has looked at all of them."""
-        due = agents_with_work(self._writer.state, self._context.clock.now())
+        due = agents_with_work(self._forward(self._writer.state), self._context.clock.now())
         page = tuple(islice((agent_id for agent_id in due if agent_id not in self._looked_at), PAGE_AGENTS))
         self._looked_at.update(page)
         self._progress = replace(self._progress, page=page, seen={})
@@ -170,7 +205,7 @@ class Run:
     def _startable(self, plan: Plan, at_work: int) -> Sequence[Step]:
         """The steps that there is room for; none where somebody else may have the org by now."""
         room = self._context.limits.steps_per_org_max - at_work
-        return plan.steps[: max(room, 0)] if self._holds_lease() else ()
+        return plan.steps[: max(room, 0)] if self._holds_lease() and not self._is_held() else ()
 
     async def _finish(self, done: Sequence[tuple[Step, StepResult]]) -> None:
         """Write down everything that has arrived, together with what follows from it."""
@@ -187,6 +222,22 @@ class Run:
         for event in events:
             if isinstance(event, AssistantSynced | AssistantSyncFailed):
                 _note_outcome(self._span, event)
+                self._end_traces(event)
+
+    def _end_traces(self, event: AssistantSynced | AssistantSyncFailed) -> None:
+        """Each settled save whose trace is another than the run's ends there, in a span that links to the run."""
+        if not self._traces:
+            return
+        for request in event.requests:
+            if traceparent := self._traces.pop(request.request_id, None):
+                span = self._context.telemetry.start(
+                    telemetry.SETTLED_SPAN,
+                    traceparent=traceparent,
+                    linked=[telemetry.traceparent_of(self._span)],
+                    attributes={telemetry.ORG_ID: str(self._claim.org_id)},
+                )
+                _note_outcome(span, event)
+                span.end()
 
     async def _look_org_wide(self) -> None:
         """Find the next page of assistants that are not as wanted, other than those that this run took up already."""
@@ -196,8 +247,8 @@ class Run:
             self._taken_up.clear()
         elif before is not None:
             self._taken_up |= before.agents
-        found, inhabited = await rows.not_as_wanted(
-            self._context.pool, self._claim.org_id, target, self._taken_up, ORG_WIDE_PAGE
+        found, inhabited = await self._context.store.not_as_wanted(
+            self._claim.org_id, target, self._taken_up, ORG_WIDE_PAGE
         )
         self._assistants.update({agent_id: row for agent_id, row in found.items() if agent_id not in self._assistants})
         self._progress = replace(self._progress, org_wide=OrgWide(target, frozenset(found), inhabited))
@@ -221,7 +272,7 @@ def _start_span(context: Context, org_id: UUID, state: Toolset) -> Span:
     """The span of a run: in the trace of the first save that it settles, linked to the others."""
     requests = (request for mine in state.open_requests.values() for request in mine)
     traces = list(dict.fromkeys(r.traceparent for r in islice(requests, telemetry.LINKS_MAX) if r.traceparent))
-    agents = [agent_id for agent_id in islice(state.open_requests, 16) if agent_id is not None]
+    agents = [agent_id for agent_id in islice(state.open_requests, 16) if agent_id != UNREADABLE]
     return context.telemetry.start(
         telemetry.SYNC_SPAN,
         traceparent=traces[0] if traces else None,
@@ -230,7 +281,21 @@ def _start_span(context: Context, org_id: UUID, state: Toolset) -> Span:
     )
 
 
+def _other_traces(state: Toolset, run: Span) -> dict[UUID, str]:
+    """The traces of open saves that the run does not belong to, by request id."""
+    own = telemetry.trace_id_of(telemetry.traceparent_of(run))
+    requests = (request for mine in state.open_requests.values() for request in mine)
+    return {
+        r.asked.request_id: r.traceparent
+        for r in requests
+        if r.traceparent and own != telemetry.trace_id_of(r.traceparent)
+    }
+
+
 def _note_outcome(span: Span, event: AssistantSynced | AssistantSyncFailed) -> None:
+    """Enough to find a failed sync by its tags."""
     if isinstance(event, AssistantSyncFailed):
+        if event.assistant_id is not None:
+            span.set_attribute(telemetry.ASSISTANT_ID, event.assistant_id)
         span.set_attribute(telemetry.ERROR_CODE, event.code)
         span.set_status(StatusCode.ERROR, event.code)

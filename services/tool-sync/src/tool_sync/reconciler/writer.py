@@ -1,20 +1,29 @@
 """The only writer of one org's toolset stream, for the time of a run.
 
 Steps run side by side, but what they learn is written by one: all commands that have arrived are decided together and
-appended in one request at the expected version. After a conflict the org is loaded again and the same commands are
-decided on what the log says now.
+appended in one request at the expected version. After a conflict the org is loaded again, and what the commands tell is
+decided on what the log says now; their conclusions are dropped, as they were drawn from another state.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
-from uuid import UUID
 
-from tool_sync.domain.decider import Command, decide
+from tool_sync.domain.decider import Command, Conclusion, decide
 from tool_sync.domain.events import ToolsetEvent
 from tool_sync.domain.toolset import Recorded, Toolset, evolve
-from tool_sync.event_log import Appended, AppendRequest, Conflict, Duplicate, Meta, NewEvent, event_id
+from tool_sync.event_log import (
+    Appended,
+    AppendRequest,
+    Conflict,
+    Duplicate,
+    Meta,
+    NewEvent,
+    event_id,
+    toolset_stream,
+)
+from tool_sync.leases import Claim
 from tool_sync.reconciler.context import Context
 from tool_sync.reconciler.load import Loaded, load_one
 from tool_sync.telemetry import trace_id_of
@@ -41,7 +50,7 @@ class Writer:
     def __init__(
         self,
         context: Context,
-        org_id: UUID,
+        claim: Claim,
         loaded: Loaded,
         *,
         follow_up: Callable[[Toolset, Sequence[ToolsetEvent]], Sequence[Command]],
@@ -52,8 +61,8 @@ class Writer:
         self.state = loaded.state
         self.loaded_through = loaded.state.position
         self._context = context
-        self._org_id = org_id
-        self._stream = f"toolset-{org_id}"
+        self._claim = claim
+        self._stream = toolset_stream(claim.org_id)
         self._follow_up = follow_up
         self._on_written = on_written
         self._on_reloaded = on_reloaded
@@ -112,6 +121,7 @@ class Writer:
                     return [() for _ in batch]
                 case Conflict():
                     await self._reload()
+                    batch = [replace(waiting, commands=_told(waiting.commands)) for waiting in batch]
                 case _:
                     assert_never(result)
         raise AssertionError(f"{self._stream}: {CONFLICTS_MAX} conflicts in a row; expected versions do not work")
@@ -122,7 +132,7 @@ class Writer:
         self._on_written(events)
 
     async def _reload(self) -> None:
-        loaded = await load_one(self._context, self._org_id)
+        loaded = await load_one(self._context, self._claim.org_id)
         self.state, self.loaded_through = loaded.state, loaded.state.position
         self._on_reloaded()
 
@@ -154,7 +164,7 @@ class Writer:
         cause = str(self._context.new_id())
         return AppendRequest(
             stream=self._stream,
-            org_id=self._org_id,
+            org_id=self._claim.org_id,
             expected_version=self.state.version,
             events=tuple(
                 NewEvent(event_id(self._stream, SOURCE, cause, type(event).__name__, n), event)
@@ -167,4 +177,9 @@ class Writer:
                 actor="tool-sync",
                 service_version=self._context.service_version,
             ),
+            lease_token=self._claim.token,
         )
+
+
+def _told(commands: Sequence[Command]) -> Sequence[Command]:
+    return [command for command in commands if not isinstance(command, Conclusion)]

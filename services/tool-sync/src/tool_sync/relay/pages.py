@@ -3,29 +3,31 @@
 Positions have no holes and become visible in their order, so everything up to the head that was read is there to see.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from tool_sync.codec import SCHEMAS, UnknownEvent, decode
+import asyncpg
+
+from tool_sync.codec import UnknownEvent, decode
 from tool_sync.db import Pool
+from tool_sync.event_log import UNREADABLE
 from tool_sync.publications import PUBLISHABLE, publication_of
 from zerotouch_contracts.events import OutcomeMessage
 
-_PASSED_OVER: Final[Sequence[str]] = sorted(set(SCHEMAS) - {cls.__name__ for cls in PUBLISHABLE})
-"""Types that are never published, named one by one: a type that this release does not know is read, and stops us."""
+_PUBLISHABLE: Final = sorted(cls.__name__ for cls in PUBLISHABLE)
 
 _HEAD: Final = "SELECT coalesce(max(position), 0) FROM events"
 
-_PAGE: Final = """
+# What this release cannot read is read too, and stops us: a newer one may publish it.
+_PAGE: Final = f"""
 SELECT position, org_id, event_id, type, schema, data::text AS data, meta ->> 'traceparent' AS traceparent, recorded_at
   FROM events
- WHERE position > $1 AND position <= $2 AND type <> ALL ($3::text[])
+ WHERE position > $1 AND position <= $2 AND (type = ANY ($3::text[]) OR {UNREADABLE})
  ORDER BY position
  LIMIT $4
-"""
+"""  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +52,32 @@ class Page:
 async def read_page(pool: Pool, *, after: int, publications_max: int, scan_max: int) -> Page:
     """The next page above position ``after``; ``scanned_through == after`` where the log has nothing more.
 
-    Raises :class:`tool_sync.codec.UnknownEvent` at the first event that this release cannot read.
+    The page ends before an event that this release cannot read; raises :class:`tool_sync.codec.UnknownEvent` where that
+    is the next one.
     """
     head = await pool.fetchval(_HEAD)
     through = min(head, after + scan_max)
     if through <= after:
         return Page((), after)
-    rows = await pool.fetch(_PAGE, after, through, _PASSED_OVER, publications_max)
-    publications = []
+    rows = await pool.fetch(_PAGE, after, through, _PUBLISHABLE, publications_max)
+    publications: list[Publication] = []
     for row in rows:
-        if row["org_id"] is None:
-            raise UnknownEvent(row["position"], row["type"], row["schema"], "an outcome must belong to an org")
-        event = decode(row["position"], row["type"], row["schema"], row["data"])
-        message = publication_of(row["org_id"], event)
-        if message is not None:
-            publications.append(
-                Publication(row["position"], row["event_id"], row["recorded_at"], row["traceparent"], message)
-            )
+        try:
+            publication = _publication(row)
+        except UnknownEvent as error:
+            if error.position == after + 1:
+                raise
+            return Page(tuple(publications), error.position - 1)
+        if publication is not None:
+            publications.append(publication)
     return Page(tuple(publications), rows[-1]["position"] if len(rows) == publications_max else through)
+
+
+def _publication(row: asyncpg.Record) -> Publication | None:
+    event = decode(row["position"], row["type"], row["schema"], row["data"])
+    if row["org_id"] is None:
+        raise UnknownEvent(row["position"], row["type"], row["schema"], "an outcome must belong to an org")
+    message = publication_of(row["org_id"], event)
+    if message is None:
+        return None
+    return Publication(row["position"], row["event_id"], row["recorded_at"], row["traceparent"], message)

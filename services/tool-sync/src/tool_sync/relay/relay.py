@@ -9,12 +9,11 @@ import asyncio
 from typing import Final
 from uuid import UUID
 
-import asyncpg
 import structlog
 from opentelemetry.trace import Span, SpanKind
 from pydantic import ValidationError
 
-from tool_sync import broker, telemetry
+from tool_sync import broker, db, telemetry
 from tool_sync.codec import UnknownEvent
 from tool_sync.db import Pool
 from tool_sync.relay.leadership import Leadership, LeadershipLost, candidate
@@ -34,11 +33,7 @@ class TopicUnusable(Exception):
     """The outcomes topic cannot be published to; the message says why."""
 
 
-_WEATHER: Final = (
-    OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, PublishFailed, LeadershipLost, TopicUnusable,
-    # asyncpg's own, where the session ends while a statement on it is being cancelled; the connection is thrown away.
-    asyncpg.InternalClientError,
-)  # fmt: skip
+_WEATHER: Final = (*db.WEATHER, PublishFailed, LeadershipLost, TopicUnusable)
 
 
 class Relay:

@@ -26,6 +26,8 @@ REBALANCE_SECONDS: Final = 30.0
 POLL_SLACK_SECONDS: Final = 180.0
 """Above the longest wait inside the handler: a member that is evicted for not polling never rejoins (aiokafka 1187)."""
 GRACEFUL_SECONDS: Final = 3.0
+FETCH_BYTES: Final = 4 * 1024 * 1024
+"""Of one partition: about 6,000 records. With Kafka's 1 MB one full partition waits for the network every 1,700."""
 
 _log: Final = logging.getLogger("tool_sync.faststream")
 _log.setLevel(logging.ERROR)  # its warnings say that topics are not made on the way, which is on purpose
@@ -58,6 +60,7 @@ def build(settings: Settings, handle: Handler) -> tuple[KafkaBroker, BatchSubscr
         rebalance_timeout_ms=int(REBALANCE_SECONDS * 1000),
         max_poll_interval_ms=int((settings.intake_database_wait_seconds_max + POLL_SLACK_SECONDS) * 1000),
         isolation_level="read_uncommitted",
+        max_partition_fetch_bytes=FETCH_BYTES,
         no_reply=True,
         parser=_parse,
         decoder=_raw_records,

@@ -11,11 +11,10 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
-import asyncpg
 import structlog
 from opentelemetry.trace import Span, SpanKind
 
-from tool_sync import telemetry
+from tool_sync import db, telemetry
 from tool_sync.db import Pool
 from tool_sync.event_log import AppendRejected, AppendRequest, AppendResult, EventLog, LogUnavailable
 from tool_sync.settings import Settings
@@ -31,7 +30,7 @@ T = TypeVar("T")
 _SCHEMA_CLASS: Final = "42"
 """SQLSTATE class of missing tables, functions and rights: the deployment is not finished. No record is to blame."""
 
-_DATABASE_AWAY: Final = (LogUnavailable, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_DATABASE_AWAY: Final = (LogUnavailable, *db.WEATHER)
 
 
 class DatabaseAway(Exception):

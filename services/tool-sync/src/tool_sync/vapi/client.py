@@ -5,8 +5,9 @@ again. The whole exchange has one deadline, since a timeout per read never ends 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import aiohttp
@@ -20,9 +21,13 @@ from tool_sync.vapi import failures
 from tool_sync.vapi.failures import DETAIL_CHARS_MAX, Subject, VapiFailure
 
 Json = dict[str, Any]
+Through = Callable[[Callable[[], Awaitable[object]]], Awaitable[object]]
+"""Makes one call of several: asks first whether it may be made, and repeats a read."""
 
 PAGE_LIMIT: Final = 1000
 """Vapi's largest page; its default is 100 (OpenAPI, 2026-08-20)."""
+ASSISTANTS_PAGE_LIMIT: Final = 250
+"""An assistant holds whole prompts: more of them in one page would keep the event loop busy while it is read."""
 BODY_BYTES_MAX: Final = 1024 * 1024
 LIST_BYTES_MAX: Final = 32 * 1024 * 1024
 KEEPALIVE_SECONDS: Final = 3.0
@@ -78,31 +83,45 @@ class VapiClient:
         """``GET /tool/{id}``. Raises :class:`VapiFailure`, status 404 where it is gone."""
         return _resource(await self._exchange("GET", f"/tool/{tool_id}", "tool"), write=False)
 
-    async def tools_created_since(self, since: datetime) -> AsyncIterator[Json]:
-        """Every tool of the account created at or after ``since``, newest first.
+    def tools_created_since(self, since: datetime, through: Through | None = None) -> AsyncIterator[Json]:
+        """Every tool of the account created at or after ``since``, newest first. Raises :class:`VapiFailure`.
 
-        Pages of 1,000 by ``createdAt``, the only cursor there is; the boundary is asked for again, because several
-        tools can share a millisecond, and what was seen is left out. Raises :class:`VapiFailure`.
+        Each page is a call of its own, made by ``through`` where that is given.
         """
-        until: str | None = None
+        return self._pages("tool", PAGE_LIMIT, {"createdAtGe": _vapi_time(since)}, through)
+
+    async def delete_tool(self, tool_id: str) -> None:
+        """``DELETE /tool/{id}``. Raises :class:`VapiFailure`, status 404 where it is gone, 409 where it is pinned."""
+        _resource(await self._exchange("DELETE", f"/tool/{tool_id}", "tool"), write=True)
+
+    def assistants(self, through: Through | None = None) -> AsyncIterator[Json]:
+        """Every assistant of the account, newest first. Raises :class:`VapiFailure`. ``through`` as above."""
+        return self._pages("assistant", ASSISTANTS_PAGE_LIMIT, {}, through)
+
+    async def _pages(
+        self, subject: Subject, limit: int, query: Mapping[str, str], through: Through | None
+    ) -> AsyncIterator[Json]:
+        """Pages by ``createdAt``, the only cursor there is.
+
+        The boundary is asked for again, because several items can share a millisecond, and what was seen is left out.
+        """
+        until: dict[str, str] = {}
         seen: set[str] = set()
         while True:
-            query = {"limit": str(PAGE_LIMIT), "createdAtGe": _vapi_time(since)}
-            if until is not None:
-                query["createdAtLe"] = until
-            page = await self._exchange("GET", "/tool", "tool", query=query)
+            ask = partial(self._exchange, "GET", f"/{subject}", subject, query={"limit": str(limit), **query, **until})
+            page = await (through(ask) if through is not None else ask())
             if not isinstance(page, list):
-                raise failures.invalid_answer("the list of tools is not an array", write=False)
-            tools = [_resource(item, write=False) for item in page]
-            fresh = [tool for tool in tools if tool["id"] not in seen]
-            for tool in fresh:
-                seen.add(tool["id"])
-                yield tool
-            if len(page) < PAGE_LIMIT:
+                raise failures.invalid_answer(f"the list of {subject}s is not an array", write=False)
+            items = [_resource(item, write=False) for item in page]
+            fresh = [item for item in items if item["id"] not in seen]
+            for item in fresh:
+                seen.add(item["id"])
+                yield item
+            if len(page) < limit:
                 return
             if not fresh:
-                raise failures.invalid_answer("more tools in one millisecond than a page holds", write=False)
-            until = min(str(tool.get("createdAt", "")) for tool in tools)
+                raise failures.invalid_answer(f"more {subject}s in one millisecond than a page holds", write=False)
+            until = {"createdAtLe": min(str(item.get("createdAt", "")) for item in items)}
 
     async def get_assistant(self, assistant_id: str) -> Json:
         """``GET /assistant/{id}``. Raises :class:`VapiFailure`, code ``ASSISTANT_MISSING`` where it is gone."""

@@ -1,0 +1,71 @@
+"""The outcomes for a FastStream application: the same rules, FastStream's life cycle.
+
+    broker = KafkaBroker(...)
+    follow_outcomes(broker, "billing", state=state, feed=feed)
+    app = FastStream(broker)
+
+Needs the extra ``[faststream]``. Every option that matters is given here, because FastStream's defaults lose messages:
+they commit before the work is done, begin a new group at the end of the topic, and drop a whole batch for one header
+that is no text.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from aiokafka import ConsumerRecord
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaMessage
+from faststream.kafka.subscriber.usecase import BatchSubscriber
+
+from zerotouch_contracts.subscriber.feed import OutcomePages
+from zerotouch_contracts.subscriber.reader import BATCH_RECORDS, decoded
+from zerotouch_contracts.subscriber.sequencer import Sequencer
+from zerotouch_contracts.subscriber.state import State
+from zerotouch_contracts.topics import OUTCOMES
+
+Batch = tuple[ConsumerRecord[Any, Any], ...]
+
+BATCH_MILLISECONDS: Final = 100
+
+
+def follow_outcomes(
+    broker: KafkaBroker, group_id: str, *, state: State, feed: OutcomePages, topic: str = OUTCOMES.name
+) -> BatchSubscriber:
+    """Subscribe ``state`` to the outcomes. A batch that fails is handed out again, from the stored marks on."""
+    sequencer: Sequencer | None = None
+
+    async def take_in(records: Batch) -> None:
+        nonlocal sequencer
+        current, sequencer = sequencer or Sequencer(await state.load(), feed), None
+        deliveries = [delivered for record in records if (delivered := decoded(record)) is not None]
+        admitted = await current.admit(deliveries)
+        if admitted:
+            await state.apply(admitted, current.marks_of(admitted))
+        sequencer = current  # only now: after an exception the next batch begins at what is stored
+
+    subscriber = broker.subscriber(
+        topic,
+        batch=True,
+        max_records=BATCH_RECORDS,
+        batch_timeout_ms=BATCH_MILLISECONDS,
+        group_id=group_id,
+        ack_policy=AckPolicy.NACK_ON_ERROR,
+        auto_offset_reset="earliest",
+        no_reply=True,
+        parser=_parse,
+        decoder=_raw_records,
+    )
+    subscriber(take_in)
+    return subscriber
+
+
+async def _parse(records: Batch, original: Callable[[Batch], Awaitable[KafkaMessage]]) -> KafkaMessage:
+    message = await original(tuple(replace(record, headers=()) for record in records))
+    message.raw_message = records
+    return message
+
+
+async def _raw_records(message: KafkaMessage) -> Any:
+    return message.raw_message

@@ -1,0 +1,253 @@
+"""Follows the outcomes topic into a state, and rebuilds that state: from the topic, from the feed, from a snapshot.
+
+The hand-over from a rebuild to the topic is exact: the topic's ends are read before the feed is, so everything below
+them is in the feed already, everything above is read from the topic, and what is in both is left out by its sequence.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import CommitFailedError, IllegalGenerationError, UnknownMemberIdError
+
+from zerotouch_contracts.envelope import UndecodableRecord
+from zerotouch_contracts.subscriber.delivery import Delivered, decode
+from zerotouch_contracts.subscriber.errors import GroupInUse, LogChanged, TopicMissing
+from zerotouch_contracts.subscriber.feed import OutcomePages
+from zerotouch_contracts.subscriber.sequencer import Sequencer
+from zerotouch_contracts.subscriber.state import Marks, State
+from zerotouch_contracts.topics import OUTCOMES
+
+log = logging.getLogger(__name__)
+
+POLL_MILLISECONDS: Final = 500
+BATCH_RECORDS: Final = 500
+STOP_SECONDS_MAX: Final = 4.0
+
+Records = Mapping[TopicPartition, Sequence[ConsumerRecord[Any, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilding:
+    """How far a rebuild is: ``done`` of ``total``, offsets on the topic, positions on the feed."""
+
+    done: int
+    total: int
+
+
+OnProgress = Callable[[Rebuilding], None]
+
+
+def _say_nothing(_: Rebuilding) -> None:
+    return
+
+
+class OutcomeReader:
+    """One subscriber, a member of consumer group ``group_id``; ``run_forever`` until :meth:`stop`.
+
+    Any number of instances of a group may follow, each with its own state or all with one; a rebuild needs the group
+    for itself. ``on_log_changed``: what to do when the log is another one (after a restore); ``rebuild`` does so from
+    the feed, since the topic holds records of both.
+    """
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        group_id: str,
+        *,
+        state: State,
+        feed: OutcomePages,
+        topic: str = OUTCOMES.name,
+        on_log_changed: Literal["stop", "rebuild"] = "stop",
+    ) -> None:
+        self._bootstrap_servers = bootstrap_servers
+        self._group_id = group_id
+        self._state = state
+        self._feed = feed
+        self._topic = topic
+        self._on_log_changed = on_log_changed
+        self._stopping = asyncio.Event()
+        self._consumer: AIOKafkaConsumer | None = None
+        self._sequencer = Sequencer(Marks(), feed)
+
+    async def start(self) -> None:
+        """Load the marks and join the group."""
+        self._sequencer = Sequencer(await self._state.load(), self._feed)
+        consumer = self._make_consumer()
+        await consumer.start()
+        consumer.subscribe([self._topic])
+        self._consumer = consumer
+
+    async def run_forever(self) -> None:
+        """Follow until :meth:`stop`. What is raised has changed nothing: mend its reason and start again.
+
+        Raises what :mod:`.errors` lists, aiokafka's ``KafkaError`` and whatever the state raises.
+        """
+        while not self._stopping.is_set():
+            await self.start()
+            try:
+                while not self._stopping.is_set():
+                    await self.run_once()
+            except LogChanged as changed:
+                if self._on_log_changed == "stop":
+                    raise
+                log.warning("Rebuilding from the feed: %s", changed)
+                await self.close()
+                await self.rebuild_from_feed()
+            finally:
+                await self.close()
+
+    async def run_once(self) -> int:
+        """Take in one batch and commit its offsets; how many records it had."""
+        assert self._consumer is not None, "start first"
+        batches = await self._consumer.getmany(timeout_ms=POLL_MILLISECONDS, max_records=BATCH_RECORDS)
+        if batches:
+            await self._take_in(batches)
+            await self._consumer.commit({p: records[-1].offset + 1 for p, records in batches.items()})
+        return sum(len(records) for records in batches.values())
+
+    async def stop(self) -> None:
+        """End :meth:`run_forever` after the batch at hand."""
+        self._stopping.set()
+
+    async def close(self) -> None:
+        """Leave the group."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await _stop(consumer)
+
+    async def rebuild_from_topic(self, on_progress: OnProgress = _say_nothing) -> None:
+        """Wipe the state and read the topic from its beginning to its present end; the group goes on from there."""
+        async with self._rebuild() as rebuild:
+            await self._begin()
+            begins, ends = rebuild.begins, rebuild.ends
+            total, at = sum(ends.values()) - sum(begins.values()), dict(begins)
+            await rebuild.consumer.seek_to_beginning(*ends)
+            on_progress(Rebuilding(0, total))
+            while any(at[p] < end for p, end in ends.items()):
+                batches = await rebuild.consumer.getmany(timeout_ms=POLL_MILLISECONDS, max_records=BATCH_RECORDS)
+                if batches:
+                    await self._take_in(batches)
+                    at |= {p: records[-1].offset + 1 for p, records in batches.items()}
+                    on_progress(Rebuilding(min(total, sum(at.values()) - sum(begins.values())), total))
+            await rebuild.commit(at)
+
+    async def rebuild_from_feed(self, on_progress: OnProgress = _say_nothing) -> None:
+        """Wipe the state and read the feed from its beginning to its present head, then go on with the topic."""
+        async with self._rebuild() as rebuild:
+            await self._begin()
+            await self._read_feed(0, on_progress)
+            await rebuild.commit(rebuild.ends)
+
+    async def rebuild_from_snapshot(
+        self, load: Callable[[], Awaitable[int]], on_progress: OnProgress = _say_nothing
+    ) -> None:
+        """Wipe the state, have ``load`` fill it from a snapshot, read the feed from there, then go on with the topic.
+
+        ``load`` stores what the snapshot says and returns the position that it names (``as_of_position``).
+        """
+        async with self._rebuild() as rebuild:
+            await self._begin()
+            position = await load()
+            await self._read_feed(position, on_progress)
+            await rebuild.commit(rebuild.ends)
+
+    def _rebuild(self) -> "_Rebuild":
+        assert self._consumer is None, "rebuild before start, or after close"
+        return _Rebuild(self._bootstrap_servers, self._topic, self._group_id, self._make_consumer())
+
+    async def _begin(self) -> None:
+        await self._state.wipe()
+        self._sequencer = Sequencer(Marks(), self._feed)
+
+    async def _read_feed(self, after: int, on_progress: OnProgress) -> None:
+        self._sequencer = Sequencer(Marks(position=after), self._feed)
+        async for page in self._feed.pages(after):
+            admitted = await self._sequencer.admit(page.events)
+            await self._state.apply(admitted, self._sequencer.marks_of(admitted, position=page.scanned_through))
+            on_progress(Rebuilding(page.scanned_through - after, page.head - after))
+
+    async def _take_in(self, batches: Records) -> None:
+        deliveries = [d for records in batches.values() for record in records if (d := decoded(record)) is not None]
+        admitted = await self._sequencer.admit(deliveries)
+        if admitted:
+            await self._state.apply(admitted, self._sequencer.marks_of(admitted))
+
+    def _make_consumer(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap_servers,
+            group_id=self._group_id,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=2_000,
+            max_poll_interval_ms=300_000,
+            isolation_level="read_uncommitted",
+        )
+
+
+class _Rebuild:
+    """A consumer of all partitions, not a member of the group, with the topic's ends as they were at the start."""
+
+    def __init__(self, bootstrap_servers: str, topic: str, group_id: str, consumer: AIOKafkaConsumer) -> None:
+        self.consumer = consumer
+        self.begins: dict[TopicPartition, int] = {}
+        self.ends: dict[TopicPartition, int] = {}
+        self._bootstrap_servers, self._topic, self._group_id = bootstrap_servers, topic, group_id
+
+    async def __aenter__(self) -> "_Rebuild":
+        partitions = await _partitions_of(self._bootstrap_servers, self._topic)
+        await self.consumer.start()
+        try:
+            self.consumer.assign(partitions)
+            self.begins = await self.consumer.beginning_offsets(partitions)
+            self.ends = await self.consumer.end_offsets(partitions)
+            # Refused while the group has members, before anything is wiped; and whoever dies in the middle goes on
+            # from the topic's beginning, which the sequences make harmless.
+            await self.commit(self.begins)
+        except BaseException:
+            await _stop(self.consumer)
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await _stop(self.consumer)
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Let the group go on at ``offsets``. Raises :class:`GroupInUse`."""
+        try:
+            await self.consumer.commit(dict(offsets))
+        except (CommitFailedError, UnknownMemberIdError, IllegalGenerationError) as error:
+            raise GroupInUse(self._group_id) from error
+
+
+async def _partitions_of(bootstrap_servers: str, topic: str) -> list[TopicPartition]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await admin.start()
+    try:
+        (described,) = await admin.describe_topics([topic])
+    finally:
+        await admin.close()
+    numbers = sorted(partition["partition"] for partition in described["partitions"])
+    if not numbers:
+        raise TopicMissing(topic)
+    return [TopicPartition(topic, number) for number in numbers]
+
+
+def decoded(record: ConsumerRecord[Any, Any]) -> Delivered | None:
+    """The outcome in a record, or None, logged, where it is no message of ours. Raises :class:`UnknownMessage`."""
+    place = f"{record.topic} {record.partition} {record.offset}"
+    try:
+        return decode(record.key, record.value, record.headers, place=place)
+    except UndecodableRecord as error:
+        log.warning("%s passed over: %s", place, error.reason)
+        return None
+
+
+async def _stop(consumer: AIOKafkaConsumer) -> None:
+    async with asyncio.timeout(STOP_SECONDS_MAX):
+        await consumer.stop()

@@ -1,0 +1,42 @@
+"""What a subscriber keeps: its own rows, and beside them how far they go."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID
+
+from zerotouch_contracts.subscriber.delivery import Delivered
+from zerotouch_contracts.subscriber.order import Last
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """How far a state goes. ``log_id`` is None for an empty one.
+
+    ``last`` is the newest applied message of each org, and ``position`` a place in the log up to which everything is
+    applied (0: unknown; it moves with the feed only, as records of the topic name no position).
+    """
+
+    log_id: UUID | None = None
+    last: Mapping[UUID, Last] = field(default_factory=dict)
+    position: int = 0
+
+
+class State(Protocol):
+    """Implemented by the subscriber; three methods, each one transaction.
+
+    ``apply`` is at-least-once in front of a crash, so it must store the marks together with what follows from the
+    batch: then each outcome has its effect exactly once.
+    """
+
+    async def load(self) -> Marks:
+        """The marks as stored."""
+        ...
+
+    async def apply(self, batch: Sequence[Delivered], marks: Marks) -> None:
+        """Take in the outcomes, in this order, and merge the marks: ``marks.last`` holds only the orgs of the batch."""
+        ...
+
+    async def wipe(self) -> None:
+        """Forget everything, the marks included: a rebuild begins."""
+        ...

@@ -1,0 +1,18 @@
+"""The fixtures; see :mod:`zerotouch_contracts.testing`."""
+
+import pytest
+
+from zerotouch_contracts.testing.feed import MemoryFeed
+from zerotouch_contracts.testing.samples import OutcomeSamples
+
+
+@pytest.fixture
+def outcome_samples() -> OutcomeSamples:
+    """An empty log to make outcomes in."""
+    return OutcomeSamples()
+
+
+@pytest.fixture
+def memory_feed(outcome_samples: OutcomeSamples) -> MemoryFeed:
+    """A feed of everything that ``outcome_samples`` has made by the time it is asked."""
+    return MemoryFeed(outcome_samples.log_id, outcome_samples.made)

@@ -1,0 +1,206 @@
+"""What Vapi allows our key: nothing while it is paused, so many requests a UTC minute otherwise; for all replicas.
+
+    works ──429──────────────► paused until Retry-After, or the next UTC minute ──► works
+          ──401, 402, 403────► paused for a minute ─────────┐
+          ──calls keep ──────► paused, 1 s doubling to 60 s ┴► on trial: one step over all replicas ──answer──► works
+            breaking
+
+A pause is nobody's attempt: while it lasts nothing is claimed. Vapi counts requests by the UTC minute and says nothing
+about when it starts anew (`OrgApiLimits` of its SDK 3.0.0, read 2026-11). Without a rate in the settings no call costs
+a statement.
+"""
+
+import hashlib
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeVar
+
+import structlog
+
+from assistant_api.db import UNAVAILABLE, Connection, Database, DatabaseUnavailable, describe
+from assistant_api.settings import Settings
+from assistant_api.vapi.answers import Later
+from assistant_api.vapi.minutes import Minutes
+from zerotouch_contracts.errors import ErrorCode
+
+Item = TypeVar("Item")
+Trouble = Literal["rate_limited", "refused", "broken"]
+
+SPREAD_SECONDS: Final = 2.0
+
+_READ: Final = """
+SELECT extract(epoch FROM paused_until - now())::float8 AS left_seconds, on_trial FROM vapi_keys WHERE key = $1
+"""
+_LOCK: Final = """
+SELECT true FROM vapi_keys WHERE key = $1 AND on_trial AND paused_until <= now() FOR UPDATE SKIP LOCKED
+"""
+_PROBE: Final = "UPDATE vapi_keys SET paused_until = now() + make_interval(secs => $2) WHERE key = $1"
+_PAUSE: Final = """
+INSERT INTO vapi_keys AS k (key, paused_until, reason, on_trial, openings)
+VALUES ($1, CASE WHEN $2::float8 IS NULL
+                 THEN date_trunc('minute', now()) + interval '1 minute' + make_interval(secs => $3)
+                 ELSE now() + make_interval(secs => $2) END, $4, $4 <> 'rate_limited', ($4 = 'broken')::integer)
+ON CONFLICT (key) DO UPDATE
+SET paused_until = CASE WHEN k.on_trial THEN excluded.paused_until
+                        ELSE greatest(k.paused_until, excluded.paused_until) END,
+    reason = excluded.reason, on_trial = k.on_trial OR excluded.on_trial, openings = k.openings + excluded.openings
+RETURNING extract(epoch FROM paused_until - now())::float8
+"""
+_OPENINGS: Final = "SELECT openings FROM vapi_keys WHERE key = $1"
+_LIFT: Final = "DELETE FROM vapi_keys WHERE key = $1"
+_REFUSED: Final = """
+UPDATE key_minutes SET refused = true WHERE key = $1 AND minute = floor(extract(epoch FROM now()) / 60)
+"""
+
+_log: Final = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Leave to make one request, until ``valid_until`` by the monotonic clock: its last minute ends then."""
+
+    valid_until: float = float("inf")
+
+
+class VapiKey:
+    """Asked before each call and told after it. ``monotonic`` and ``uniform`` are arguments for tests."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._settings, self._database = settings, database
+        self._monotonic, self._uniform = monotonic, uniform
+        self.fingerprint: Final = fingerprint_of(settings.vapi_base_url, settings.vapi_api_key.get_secret_value())
+        rate = settings.vapi_requests_per_minute
+        share = None if rate is None else max(1, int(rate * settings.vapi_rate_share))
+        self._minutes = None if share is None else Minutes(settings, database, self.fingerprint, share, monotonic)
+        self._closed_until = float("-inf")
+        self._closed_for: Trouble = "broken"
+        self._told = True
+        self._on_trial = False
+        self._broken = 0
+
+    async def claim(
+        self, connection: Connection, limit: int, claim: Callable[[int], Awaitable[Sequence[Item]]]
+    ) -> Sequence[Item]:
+        """``claim(limit)`` while the key works, one item where it is on trial, none while it is paused."""
+        if not self._told and self._closed():
+            return ()
+        row = await connection.fetchrow(_READ, self.fingerprint)
+        if row is None or (row["left_seconds"] <= 0 and not row["on_trial"]):
+            self._open(on_trial=False)
+            return await claim(limit)
+        if row["left_seconds"] > 0:
+            if not self._on_trial:  # else it is our own step that the others wait for
+                self._close(row["left_seconds"], self._closed_for)
+            return ()
+        async with connection.transaction():
+            if not await connection.fetchval(_LOCK, self.fingerprint):  # another replica tries it
+                return ()
+            items = await claim(1)
+            if items:
+                await connection.execute(_PROBE, self.fingerprint, self._settings.lease_seconds)
+                self._open(on_trial=True)
+        return items
+
+    async def admit(self, *, save: bool) -> Ticket | Later:
+        """Leave for one request, or for how long there is none; that is nobody's attempt."""
+        if self._closed():
+            return self._paused()
+        if self._minutes is None:
+            return Ticket()
+        taken, at = await self._minutes.take(save=save)
+        if taken:
+            return Ticket(at)
+        wait_seconds = max(0.0, at - self._monotonic()) + self._uniform(0, SPREAD_SECONDS / 4)
+        return Later(ErrorCode.VAPI_RATE_LIMITED, wait_seconds, nobodys=True)
+
+    def stale(self, ticket: Ticket) -> Later | None:
+        """Looked at right before the call: why ``ticket`` does not allow it any more, None where it does."""
+        if self._closed():
+            return self._paused()
+        if self._monotonic() >= ticket.valid_until:
+            return Later(ErrorCode.VAPI_RATE_LIMITED, nobodys=True)
+        return None
+
+    async def answered(self) -> None:
+        """Vapi answered, and not against the key: it works."""
+        self._broken = 0
+        if self._on_trial:
+            self._open(on_trial=False)
+            _log.info("vapi_key_works_again", key=self.fingerprint)
+            try:
+                async with self._database.connection() as connection:
+                    await connection.execute(_LIFT, self.fingerprint)
+            except (DatabaseUnavailable, *UNAVAILABLE) as error:  # the answer itself must not be lost with it
+                _log.warning("vapi_key_pause_untold", reason=describe(error))
+
+    async def troubled(self, trouble: Trouble, retry_after_seconds: float | None = None) -> None:
+        """Vapi spoke against the key, or did not speak: pause where that says something of the key."""
+        if trouble == "broken":
+            self._broken += 1
+            if self._broken < self._settings.breaker_failures and not self._on_trial:
+                return
+        if self._closed():  # calls that were out together say the same thing
+            return
+        self._broken = 0
+        self._close(self._settings.breaker_seconds_base, trouble)  # at once, before the statement
+        try:
+            async with self._database.connection() as connection:
+                seconds = await self._seconds(connection, trouble, retry_after_seconds)
+                spread = self._uniform(0.25, SPREAD_SECONDS)
+                left = await connection.fetchval(_PAUSE, self.fingerprint, seconds, spread, trouble)
+                if trouble == "rate_limited" and self._minutes is not None:
+                    await connection.execute(_REFUSED, self.fingerprint)
+            self._told, self._on_trial = True, False
+            self._close(left, trouble)
+        except (DatabaseUnavailable, *UNAVAILABLE) as error:
+            self._told = False  # only this process knows
+            left = self._settings.key_refused_seconds if trouble == "refused" else self._settings.breaker_seconds_base
+            self._close(left, trouble)
+            _log.warning("vapi_key_pause_untold", reason=describe(error))
+        _log.warning("vapi_key_paused", reason=trouble, seconds=round(left, 1), alarm=trouble != "rate_limited")
+
+    async def _seconds(
+        self, connection: Connection, trouble: Trouble, retry_after_seconds: float | None
+    ) -> float | None:
+        match trouble:
+            case "rate_limited":  # None: until the next UTC minute
+                return None if retry_after_seconds is None else max(0.1, retry_after_seconds) + self._uniform(0, 0.2)
+            case "refused":
+                return self._settings.key_refused_seconds * self._uniform(1, 1.05)
+            case "broken":
+                openings = await connection.fetchval(_OPENINGS, self.fingerprint) or 0
+                base, most = self._settings.breaker_seconds_base, self._settings.breaker_seconds_max
+                return float(min(most, base * 2 ** min(openings, 30)))
+
+    def _closed(self) -> bool:
+        return self._monotonic() < self._closed_until
+
+    def _close(self, seconds: float, trouble: Trouble) -> None:
+        self._closed_until, self._closed_for = self._monotonic() + seconds, trouble
+
+    def _open(self, *, on_trial: bool) -> None:
+        self._closed_until, self._on_trial = float("-inf"), on_trial
+
+    def _paused(self) -> Later:
+        match self._closed_for:
+            case "rate_limited":
+                code = ErrorCode.VAPI_RATE_LIMITED
+            case "refused":
+                code = ErrorCode.VAPI_KEY_REFUSED
+            case "broken":
+                code = ErrorCode.VAPI_UNREACHABLE
+        return Later(code, nobodys=True)
+
+
+def fingerprint_of(base_url: str, api_key: str) -> str:
+    """Names a key in rows and logs; nobody learns the key from it."""
+    return hashlib.sha256(f"zerotouch vapi key {base_url} {api_key}".encode()).hexdigest()[:32]

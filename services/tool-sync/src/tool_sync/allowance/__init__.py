@@ -1,0 +1,14 @@
+"""What Vapi allows its key: nothing while it is paused, so many requests a UTC minute otherwise.
+
+port       what the reconciler asks, and the key that always allows
+durations  how long an answer pauses a key
+shared     one key of any number of replicas
+tokens     requests of a minute, drawn in batches
+table      its rows in PostgreSQL
+"""
+
+from tool_sync.allowance.port import Answer, Key, Known, OpenKey
+from tool_sync.allowance.shared import KeyLimits, SharedKey
+from tool_sync.allowance.table import KeyTable, fingerprint_of
+
+__all__ = ["Answer", "Key", "KeyLimits", "KeyTable", "Known", "OpenKey", "SharedKey", "fingerprint_of"]

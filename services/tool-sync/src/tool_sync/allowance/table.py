@@ -1,0 +1,170 @@
+"""The rows of one key: ``vapi_keys`` (is it paused), ``key_pauses`` (when it was) and ``key_minutes`` (its requests).
+
+Leases that wait for the key are moved with it, past any that somebody holds at the moment: whoever holds one reads the
+key by himself, and so nothing here waits for a lock of a lease.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from tool_sync.db import Pool
+from tool_sync.domain.pauses import Pause
+
+PAUSES_KEPT: Final = timedelta(hours=24)
+GAP: Final = timedelta(seconds=5)
+"""A pause that begins so soon after another is the same one: in between a probe failed."""
+MINUTES_KEPT: Final = 24 * 60
+
+OPEN: Final = """
+WITH woken AS (
+    UPDATE leases SET next_due = clock_timestamp(), waits_for_key = NULL
+     WHERE org_id IN (SELECT org_id FROM leases WHERE waits_for_key <> $1 ORDER BY org_id FOR UPDATE SKIP LOCKED)
+    RETURNING org_id
+)
+INSERT INTO vapi_keys AS k (key, lifted_at)
+SELECT $1, CASE WHEN EXISTS (SELECT FROM woken) THEN clock_timestamp() END
+ON CONFLICT (key) DO UPDATE SET lifted_at = coalesce(excluded.lifted_at, k.lifted_at)
+"""
+
+READ: Final = """
+SELECT paused_until, on_trial, probe_until, openings, lifted_at,
+       ARRAY(SELECT since FROM key_pauses WHERE until > $2 ORDER BY since, until) AS since,
+       ARRAY(SELECT until FROM key_pauses WHERE until > $2 ORDER BY since, until) AS until
+  FROM vapi_keys
+ WHERE key = $1
+"""
+
+PAUSE: Final = """
+WITH extended AS (
+    UPDATE key_pauses SET until = greatest(until, $2)
+     WHERE key = $1 AND until > clock_timestamp() - $5::interval
+    RETURNING key
+), noted AS (
+    INSERT INTO key_pauses (key, since, until, reason)
+    SELECT $1, clock_timestamp(), $2, $3 WHERE NOT EXISTS (SELECT FROM extended)
+), forgotten AS (
+    DELETE FROM key_pauses WHERE until < clock_timestamp() - $6::interval
+), moved AS (
+    UPDATE leases SET next_due = $2
+     WHERE org_id IN (SELECT org_id FROM leases
+                       WHERE waits_for_key = $1 AND next_due < $2 AND token IS NULL
+                       ORDER BY org_id FOR UPDATE SKIP LOCKED)
+)
+INSERT INTO vapi_keys AS k (key, paused_until, on_trial, openings)
+VALUES ($1, $2, $4, CASE WHEN $3 = 'broken' THEN 1 ELSE 0 END)
+ON CONFLICT (key) DO UPDATE
+   SET paused_until = greatest(k.paused_until, excluded.paused_until), on_trial = k.on_trial OR excluded.on_trial,
+       openings = k.openings + excluded.openings, probe_until = NULL
+"""
+
+PROBE: Final = """
+UPDATE vapi_keys SET probe_until = clock_timestamp() + $2
+ WHERE key = $1 AND on_trial
+   AND (paused_until IS NULL OR paused_until <= clock_timestamp())
+   AND (probe_until IS NULL OR probe_until <= clock_timestamp())
+RETURNING probe_until
+"""
+
+_WOKEN: Final = """
+UPDATE leases SET next_due = clock_timestamp()
+ WHERE EXISTS (SELECT FROM changed)
+   AND org_id IN (SELECT org_id FROM leases
+                   WHERE waits_for_key IS NOT NULL AND next_due > clock_timestamp() AND token IS NULL
+                   ORDER BY org_id FOR UPDATE SKIP LOCKED)
+"""
+
+LIFT: Final = f"""
+WITH changed AS (
+    UPDATE vapi_keys
+       SET paused_until = NULL, on_trial = false, probe_until = NULL, openings = 0, lifted_at = clock_timestamp()
+     WHERE key = $1 AND on_trial
+    RETURNING key
+)
+{_WOKEN}"""  # noqa: S608
+
+ABANDON: Final = f"""
+WITH changed AS (
+    UPDATE vapi_keys SET probe_until = NULL WHERE key = $1 AND probe_until = $2 RETURNING key
+)
+{_WOKEN}"""  # noqa: S608
+
+DRAW: Final = """
+WITH forgotten AS (DELETE FROM key_minutes WHERE key = $1 AND minute < $2::bigint - $5::int)
+INSERT INTO key_minutes AS k (key, minute, used, granted)
+VALUES ($1, $2::bigint, least($3::int, $4::int), least($3::int, $4::int))
+ON CONFLICT (key, minute) DO UPDATE
+   SET used = k.used + greatest(0, least($3, least($4, k.allowed) - k.used)),
+       granted = greatest(0, least($3, least($4, k.allowed) - k.used))
+RETURNING granted
+"""
+
+LOWER: Final = """
+UPDATE key_minutes SET allowed = used + greatest(0, least($3::int, allowed) - used) / 2 WHERE key = $1 AND minute = $2
+"""
+
+
+def fingerprint_of(api_key: str) -> str:
+    """Names an API key in rows: nobody learns the key from it."""
+    return hashlib.sha256(f"zerotouch vapi key {api_key}".encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """What the database says of a key. ``openings``: breaker openings since the last answer."""
+
+    paused_until: datetime | None = None
+    on_trial: bool = False
+    probe_until: datetime | None = None
+    openings: int = 0
+    lifted_at: datetime | None = None
+    pauses: tuple[Pause, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTable:
+    """One statement each, on a connection of the pool."""
+
+    pool: Pool
+    key: str
+
+    async def open(self) -> None:
+        """Make the key's row, and orgs due that wait for another key."""
+        await self.pool.execute(OPEN, self.key)
+
+    async def read(self, now: datetime) -> KeyRow:
+        """The row, with the pauses of every key in the last day."""
+        row = await self.pool.fetchrow(READ, self.key, now - PAUSES_KEPT)
+        if row is None:
+            return KeyRow()
+        pauses = tuple(map(Pause, row["since"], row["until"]))
+        return KeyRow(
+            row["paused_until"], row["on_trial"], row["probe_until"], row["openings"], row["lifted_at"], pauses
+        )
+
+    async def pause(self, until: datetime, reason: str, *, trial: bool) -> None:
+        """Nothing is sent before ``until``; with ``trial`` one call alone after it."""
+        await self.pool.execute(PAUSE, self.key, until, reason, trial, GAP, PAUSES_KEPT)
+
+    async def probe(self, seconds: float) -> datetime | None:
+        """Take the one call of a key on trial; until when it is ours, None where it is not."""
+        until: datetime | None = await self.pool.fetchval(PROBE, self.key, timedelta(seconds=seconds))
+        return until
+
+    async def abandon(self, probe_until: datetime) -> None:
+        """Give the one call back, unmade."""
+        await self.pool.execute(ABANDON, self.key, probe_until)
+
+    async def lift(self) -> None:
+        """The key works: everything that waits for it is due."""
+        await self.pool.execute(LIFT, self.key)
+
+    async def draw(self, minute: int, wanted: int, ceiling: int) -> int:
+        """Take at most ``wanted`` requests of a minute of which ``ceiling`` may be taken; how many it were."""
+        granted: int = await self.pool.fetchval(DRAW, self.key, minute, wanted, ceiling, MINUTES_KEPT)
+        return granted
+
+    async def lower(self, minute: int, ceiling: int) -> None:
+        """Vapi had enough before we did: half of what is left of this minute is void."""
+        await self.pool.execute(LOWER, self.key, minute, ceiling)

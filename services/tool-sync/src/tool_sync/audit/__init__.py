@@ -1,0 +1,37 @@
+"""The completeness audit: did every save get its outcome, exactly one, and in time?
+
+::
+
+    history    what lies on both topics: saves with their place, outcomes with the requests they answer
+    accepted   what assistant-api accepted, over its HTTP API
+    parked     dead letters, and those that somebody has looked at and closed
+    judge      PURE: each save into its class, and the report
+
+It trusts neither the log nor the projections: it compares what went in with what came out.
+"""
+
+from tool_sync.audit.accepted import Accepted, AcceptedUnavailable, accepted_saves
+from tool_sync.audit.history import Answer, History, Place, Save, Unreadable, read_history
+from tool_sync.audit.judge import Finding, Report, Verdict, judge
+from tool_sync.audit.parked import Coverage, Parked, acknowledge, coverage_of, parked_records
+
+__all__ = [
+    "Accepted",
+    "AcceptedUnavailable",
+    "Answer",
+    "Coverage",
+    "Finding",
+    "History",
+    "Parked",
+    "Place",
+    "Report",
+    "Save",
+    "Unreadable",
+    "Verdict",
+    "accepted_saves",
+    "acknowledge",
+    "coverage_of",
+    "judge",
+    "parked_records",
+    "read_history",
+]

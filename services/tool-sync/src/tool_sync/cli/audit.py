@@ -1,0 +1,161 @@
+"""``tool-sync audit``: the report as text or JSON; exit status 1 on any gap."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from aiokafka.errors import KafkaError
+from pydantic_core import to_json
+from rich.console import Console
+from rich.table import Table
+
+from tool_sync import db
+from tool_sync.audit import (
+    AcceptedUnavailable,
+    Place,
+    Report,
+    accepted_saves,
+    acknowledge,
+    coverage_of,
+    judge,
+    parked_records,
+    read_history,
+)
+from tool_sync.audit.history import TopicUnreadable
+from tool_sync.cli.explain import trace_link
+from tool_sync.cli.options import COLUMNS_IN_FILES
+from tool_sync.cli.show import EXIT_DATABASE
+
+EXIT_GAP: Final = 1
+EXIT_NOT_AUDITED: Final = 3
+FINDINGS_SHOWN_MAX: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where everything is. Without ``assistant_api_url`` what was accepted is not compared, and the report says so."""
+
+    database_url: str
+    bootstrap_servers: str
+    assistants_topic: str
+    outcomes_topic: str
+    group_id: str
+    assistant_api_url: str | None
+    token: str | None
+
+
+async def run_audit(
+    sources: Sources,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    patience_seconds: float,
+    as_json: bool,
+    jaeger_url: str | None,
+) -> int:
+    """Print the report; returns the exit status."""
+    console = Console(stderr=True)
+    try:
+        accepted = None
+        if sources.assistant_api_url and sources.token:
+            # Before the topics: what is accepted after that is not looked for on them.
+            accepted = await accepted_saves(sources.assistant_api_url, sources.token, since=since)
+        with console.status("reading the topics") as status:
+
+            def show(count: int) -> None:
+                if count % 1000 == 0:
+                    status.update(f"reading the topics: {count:,} records")
+
+            history = await read_history(
+                sources.bootstrap_servers,
+                assistants_topic=sources.assistants_topic,
+                outcomes_topic=sources.outcomes_topic,
+                group_id=sources.group_id,
+                since=since,
+                on_record=show,
+            )
+        connection = await db.connect(sources.database_url, application_name="tool-sync cli")
+        try:
+            parked, coverage = await parked_records(connection), await coverage_of(connection)
+        finally:
+            await connection.close()
+    except (TopicUnreadable, AcceptedUnavailable, KafkaError) as error:
+        print(f"tool-sync: not audited: {error}", file=sys.stderr)
+        return EXIT_NOT_AUDITED
+    except db.WEATHER as error:
+        print(f"tool-sync: not audited: {type(error).__name__}: {error}", file=sys.stderr)
+        return EXIT_NOT_AUDITED
+    report = judge(
+        history,
+        accepted,
+        parked,
+        coverage,
+        now=datetime.now(UTC),
+        until=until,
+        patience=timedelta(seconds=patience_seconds),
+    )
+    if as_json:
+        print(to_json(asdict(report) | {"complete": report.is_complete}, indent=2).decode())
+    else:
+        out = Console(width=None if sys.stdout.isatty() else COLUMNS_IN_FILES, highlight=False)
+        for line in _text(report, jaeger_url, compared=accepted is not None):
+            out.print(line)
+    return 0 if report.is_complete else EXIT_GAP
+
+
+async def run_acknowledge(database_url: str, place: Place, reason: str) -> int:
+    """Close a parked record; returns the exit status."""
+    try:
+        connection = await db.connect(database_url, application_name="tool-sync cli")
+        try:
+            done = await acknowledge(connection, place, reason)
+        finally:
+            await connection.close()
+    except db.WEATHER as error:
+        print(f"tool-sync: the database does not answer: {type(error).__name__}: {error}", file=sys.stderr)
+        return EXIT_DATABASE
+    if not done:
+        print(f"tool-sync: there is no open dead letter at {place}", file=sys.stderr)
+        return EXIT_GAP
+    print(f"tool-sync: {place} is closed: {reason}", file=sys.stderr)
+    return 0
+
+
+def _text(report: Report, jaeger_url: str | None, *, compared: bool) -> Iterator[str | Table]:
+    covered = report.coverage
+    yield f"{covered.percent:.2f} % of assistants have their tools ({covered.equipped:,} of {covered.assistants:,})"
+    counts = Table("saves", "what became of them", box=None)
+    for verdict, count in sorted(report.counts.items(), key=lambda item: -item[1]):
+        counts.add_row(f"{count:,}", verdict.value)
+    yield counts
+    if report.seconds:
+        yield "save to outcome: " + ", ".join(
+            f"{'max' if p == 100 else f'p{p}'} {seconds:.2f} s" for p, seconds in report.seconds.items()
+        )
+    if report.repeats:
+        yield f"{report.repeats:,} records are repeats of a save, which is harmless"
+    if not compared:
+        yield "not compared with what assistant-api accepted: no --assistant-api-url and token"
+    if report.findings:
+        yield _findings(report, jaeger_url)
+    yield "complete: no gap" if report.is_complete else "GAPS: see above"
+
+
+def _findings(report: Report, jaeger_url: str | None) -> Table:
+    table = Table("what", "record", "request")
+    for heading in ("saved at (UTC)", "detail", "trace"):
+        table.add_column(heading, overflow="fold")
+    for finding in report.findings[:FINDINGS_SHOWN_MAX]:
+        table.add_row(
+            finding.verdict.value,
+            str(finding.place or ""),
+            str(finding.request_id or ""),
+            f"{finding.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+            finding.detail,
+            trace_link(finding.trace_id, jaeger_url),
+        )
+    if len(report.findings) > FINDINGS_SHOWN_MAX:
+        table.caption = f"{len(report.findings) - FINDINGS_SHOWN_MAX:,} more: --json shows all"
+    return table

@@ -1,0 +1,41 @@
+"""``tool-sync log verify | fork``: does the log hold together, and a new id for it after a restore."""
+
+import asyncio
+import sys
+from typing import Annotated
+
+import typer
+
+from tool_sync.cli.options import EXIT_FOUND, DatabaseUrl, OwnerUrl
+
+app = typer.Typer(help="Prove the event log, or give it a new id after a restore.", no_args_is_help=True)
+
+
+@app.command()
+def verify(
+    database_url: DatabaseUrl,
+    kafka: Annotated[
+        str | None, typer.Option("--kafka", envvar="KAFKA_BOOTSTRAP_SERVERS", help="host:port; also look at the topic.")
+    ] = None,
+    topic: Annotated[
+        str | None, typer.Option(envvar="OUTCOMES_TOPIC", help="Where outcomes go; by default the contract's.")
+    ] = None,
+) -> None:
+    """Check positions, versions, the streams' hash chains, and that the topic is not ahead. Exit status 1 if not so."""
+    from tool_sync.cli.log_verify import verify_log
+
+    raise typer.Exit(asyncio.run(verify_log(database_url, kafka, topic)))
+
+
+@app.command()
+def fork(
+    database_url: OwnerUrl,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; subscribers will have to rebuild.")] = False,
+) -> None:
+    """Give the log a new id after a restore from a backup, so that subscribers notice. Stop tool-sync first."""
+    from tool_sync.cli.log_fork import fork_log
+
+    if not yes and not typer.confirm("Every subscriber will stop until it is rebuilt. Give the log a new id?"):
+        print("tool-sync: nothing was changed", file=sys.stderr)
+        raise typer.Exit(EXIT_FOUND)
+    raise typer.Exit(asyncio.run(fork_log(database_url)))

@@ -1,0 +1,121 @@
+"""What is measured all the time: read from the database every few seconds, exported over OTLP beside the traces.
+
+Gauges, the same from every replica: take the newest, not the sum.
+
+    zerotouch.coverage             1      assistants that have all their tools, of all (the promise is 1.0)
+    zerotouch.assistants           {assistant}
+    zerotouch.syncs.pending        {org}  organizations with open work
+    zerotouch.syncs.oldest         s      age of the oldest save without an outcome
+    zerotouch.dead_letters.open    {record}
+    zerotouch.log.head             {event}
+    zerotouch.relay.lag            {event}  positions between the log's head and what is published
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import structlog
+from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
+
+from tool_sync import db
+from tool_sync.db import ACQUIRE_SECONDS, Pool
+from tool_sync.telemetry import SERVICE_NAME, SERVICE_VERSION
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS: Final = 15.0
+EXPORT_SECONDS: Final = 15.0
+
+_LOOK: Final = """
+SELECT (SELECT count(*) FROM assistants WHERE NOT removed) AS assistants,
+       (SELECT count(*) FROM assistants WHERE NOT removed AND outcome = 'synced') AS equipped,
+       (SELECT count(DISTINCT org_id) FROM pending_syncs WHERE requested > settled) AS pending,
+       (SELECT coalesce(extract(epoch FROM clock_timestamp() - min(e.recorded_at)), 0)::float8
+          FROM pending_syncs p JOIN events e ON e.position = p.save_requested
+         WHERE p.save_requested > p.settled) AS oldest,
+       (SELECT count(*) FROM dead_letters WHERE acknowledged_at IS NULL AND replayed_at IS NULL) AS dead_letters,
+       (SELECT coalesce(max(position), 0) FROM events) AS head,
+       (SELECT coalesce(max(position), 0) FROM cursors WHERE name = 'outcomes-relay') AS published
+"""
+_UNITS: Final = {
+    "zerotouch.coverage": "1",
+    "zerotouch.assistants": "{assistant}",
+    "zerotouch.syncs.pending": "{org}",
+    "zerotouch.syncs.oldest": "s",
+    "zerotouch.dead_letters.open": "{record}",
+    "zerotouch.log.head": "{event}",
+    "zerotouch.relay.lag": "{event}",
+}
+
+
+class Metrics:
+    """A loop. ``reader`` exports what was looked up last; ``values`` is that."""
+
+    def __init__(self, pool: Pool, reader: MetricReader) -> None:
+        self.values: Mapping[str, float] = {}
+        self._pool = pool
+        self._stopping = asyncio.Event()
+        resource = Resource.create({"service.name": SERVICE_NAME, "service.version": SERVICE_VERSION})
+        self._provider = MeterProvider([reader], resource=resource, shutdown_on_exit=False)
+        meter = self._provider.get_meter("tool_sync", SERVICE_VERSION)
+        for name, unit in _UNITS.items():
+            meter.create_observable_gauge(name, [self._observe(name)], unit=unit)
+
+    def _observe(self, name: str) -> Callable[[CallbackOptions], list[Observation]]:
+        def observe(_: CallbackOptions) -> list[Observation]:
+            return [Observation(self.values[name])] if name in self.values else []
+
+        return observe
+
+    async def run_once(self) -> None:
+        """Look once. Raises what the database raises."""
+        async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            row = await connection.fetchrow(_LOOK)
+        assert row is not None
+        self.values = {
+            "zerotouch.coverage": row["equipped"] / row["assistants"] if row["assistants"] else 1.0,
+            "zerotouch.assistants": row["assistants"],
+            "zerotouch.syncs.pending": row["pending"],
+            "zerotouch.syncs.oldest": row["oldest"],
+            "zerotouch.dead_letters.open": row["dead_letters"],
+            "zerotouch.log.head": row["head"],
+            "zerotouch.relay.lag": row["head"] - row["published"],
+        }
+
+    async def run_forever(self) -> None:
+        """Look until :meth:`stop`. While the database is away nothing is observed: better a gap than an old value."""
+        try:
+            while not self._stopping.is_set():
+                try:
+                    await self.run_once()
+                except db.WEATHER as error:
+                    self.values = {}
+                    log.debug("metrics: not looked", reason=type(error).__name__)
+                await self._pause(LOOK_SECONDS)
+        finally:
+            # The exporter blocks, and the end of a process waits for an executor's threads, not for a daemon's.
+            threading.Thread(target=self._provider.shutdown, name="metrics shutdown", daemon=True).start()
+
+    def stop(self) -> None:
+        """End :meth:`run_forever`."""
+        self._stopping.set()
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+
+
+def otlp_reader(endpoint: str) -> MetricReader:
+    """Exports to an OTLP endpoint (http/protobuf; ``/v1/metrics`` is appended)."""
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+
+    exporter = OTLPMetricExporter(endpoint=f"{endpoint.rstrip('/')}/v1/metrics", timeout=3)
+    return PeriodicExportingMetricReader(exporter, export_interval_millis=EXPORT_SECONDS * 1000)

@@ -1,0 +1,85 @@
+"""Does the log hold together? Positions and versions without holes, and the hash chain of every stream, recomputed.
+
+Each event is looked at beside the one before it in its stream, so nothing is remembered from page to page, and a
+changed event is named by its own position: its hash no longer follows from what is written beside it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from tool_sync.db import Connection
+
+PAGE_POSITIONS: Final = 20_000
+FINDINGS_MAX: Final = 100
+"""Then it stops looking: a log that broken is restored, not repaired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong at a position."""
+
+    position: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogVerified:
+    """``head`` is the newest position, up to which everything was looked at unless there are too many findings."""
+
+    head: int
+    findings: tuple[Finding, ...]
+
+
+_HEAD: Final = "SELECT coalesce(max(position), 0) FROM events"
+
+_PAGE: Final = """
+SELECT count(*) AS found,
+       array_agg(position ORDER BY position) FILTER (WHERE version > 1 AND (before IS NULL OR before >= position))
+         AS alone,
+       array_agg(position ORDER BY position) FILTER (WHERE (version = 1 OR before IS NOT NULL) AND hash <> expected)
+         AS changed
+FROM (SELECT e.position, e.version, p.position AS before, e.hash,
+             event_hash(coalesce(p.hash, ''), e.stream, e.version, e.event_id, e.type, e.schema, e.recorded_at, e.data,
+                        e.meta) AS expected
+        FROM events e LEFT JOIN events p ON p.stream = e.stream AND p.version = e.version - 1
+       WHERE e.position > $1 AND e.position <= $2) AS page
+"""
+
+_MISSING: Final = """
+SELECT g AS position FROM generate_series($1::bigint + 1, $2::bigint) g
+WHERE NOT EXISTS (SELECT FROM events e WHERE e.position = g) ORDER BY g LIMIT $3
+"""
+
+_CURSORS: Final = "SELECT name, position FROM cursors WHERE position > $1 ORDER BY name"
+
+
+async def verify(connection: Connection, on_progress: Callable[[int, int], None]) -> LogVerified:
+    """Look at every event up to the present head; ``on_progress`` is told how many of how many. Writes nothing."""
+    head: int = await connection.fetchval(_HEAD)
+    findings = [
+        Finding(row["position"], f"the cursor {row['name']} is ahead of the log, which ends at {head}")
+        for row in await connection.fetch(_CURSORS, head)
+    ]
+    for start in range(0, head, PAGE_POSITIONS):
+        through = min(head, start + PAGE_POSITIONS)
+        findings += await _page(connection, start, through)
+        on_progress(through, head)
+        if len(findings) >= FINDINGS_MAX:
+            break
+    return LogVerified(head, tuple(findings[:FINDINGS_MAX]))
+
+
+async def _page(connection: Connection, start: int, through: int) -> list[Finding]:
+    row = await connection.fetchrow(_PAGE, start, through)
+    assert row is not None
+    findings = []
+    if row["found"] < through - start:
+        missing = await connection.fetch(_MISSING, start, through, FINDINGS_MAX)
+        findings += [Finding(gap["position"], "there is no event at this position") for gap in missing]
+    findings += [Finding(at, "the version before it in its stream is missing or later") for at in row["alone"] or ()]
+    findings += [
+        Finding(at, "its hash does not follow from it and the event before it: one of them was changed")
+        for at in row["changed"] or ()
+    ]
+    return sorted(findings, key=lambda finding: finding.position)

@@ -1,0 +1,129 @@
+"""What happened to an assistant, what it has, and what happens next."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from tool_sync.db import Connection
+from tool_sync.domain.events import SyncRequested, ToolRef
+from tool_sync.domain.steps import target_of
+from tool_sync.domain.toolset import agent_subject, tool_subject
+from tool_sync.domain.wanted import wanted_for
+from tool_sync.explain.moment import Moment, age_seconds, unknown_since
+from tool_sync.explain.outlook import Outlook, outlook_of, work_of
+from tool_sync.explain.story import Told, story_of_agent
+
+MATCHES_MAX: Final = 20
+
+_FIND: Final = """
+SELECT org_id, agent_id FROM assistants WHERE assistant_id = $1 OR agent_id = $1 ORDER BY org_id, agent_id LIMIT $2
+"""
+_ROW: Final = """
+SELECT assistant_id, revision, outcome, code, synced_tools, look_at, removed
+  FROM assistants WHERE org_id = $1 AND agent_id = $2
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRequest:
+    """A save that has no outcome yet."""
+
+    request_id: UUID
+    revision: int
+    cause: str
+    since: datetime
+    trace_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MissingTool:
+    """A wanted tool that the org does not have yet, and why, where that is known."""
+
+    name: str
+    code: str | None
+    retry_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantExplained:
+    """What the newest outcome said (``outcome``, ``code``, ``tools``), what is open, and what happens next.
+
+    ``unknown_since``: a write to Vapi that has no answer yet, ``unknown_seconds`` old. Where a time in the past was
+    asked for, what the newest outcome said and ``outlook`` are null: the events say what had been said by then.
+    """
+
+    org_id: UUID
+    agent_id: str
+    assistant_id: str | None
+    as_of_position: int
+    as_of: datetime
+    removed: bool
+    outcome: str | None
+    code: str | None
+    tools: tuple[str, ...]
+    wanted: tuple[str, ...]
+    missing: tuple[MissingTool, ...]
+    open_requests: tuple[OpenRequest, ...]
+    unknown_since: datetime | None
+    unknown_seconds: float | None
+    failure_code: str | None
+    failures: int
+    retry_at: datetime | None
+    outlook: Outlook | None
+    events: tuple[Told, ...]
+
+
+async def find_assistants(connection: Connection, name: str) -> list[tuple[UUID, str]]:
+    """(org, agent) of the assistants with this Vapi id or agent id; agents of several orgs may share theirs."""
+    return [(row["org_id"], row["agent_id"]) for row in await connection.fetch(_FIND, name, MATCHES_MAX)]
+
+
+async def explain_assistant(connection: Connection, moment: Moment, agent_id: str) -> AssistantExplained:
+    """The assistant at that moment, which must be one of the org's."""
+    state = moment.state
+    row = await connection.fetchrow(_ROW, moment.org_id, agent_id)
+    assert row is not None, "found by find_assistants"
+    subject = agent_subject(agent_id)
+    failure = state.failures.get(subject)
+    unknown = unknown_since(state, subject)
+    requests = state.open_requests.get(agent_id, ())
+    wanted = () if state.closed else wanted_for(state.tier, moment.blueprint, state.disabled)
+    there: tuple[ToolRef, ...] = target_of(state, wanted)
+    lacking = {tool.name for tool in wanted} - {ref.name for ref in there}
+    reasons = {name: state.failures.get(tool_subject(name)) for name in sorted(lacking)}
+    look_at = state.looks.get(agent_id)
+    outlook = None
+    if moment.is_now:
+        outlook = outlook_of(
+            await work_of(connection, moment.org_id),
+            retry_at=(failure.retry_at if failure else None) or look_at,
+            is_open=bool(requests),
+            is_unknown=unknown is not None,
+            is_final=failure is not None and failure.retry_at is None,
+        )
+    return AssistantExplained(
+        org_id=moment.org_id,
+        agent_id=agent_id,
+        assistant_id=row["assistant_id"],
+        as_of_position=moment.position,
+        as_of=moment.at,
+        removed=row["removed"],
+        outcome=row["outcome"] if moment.is_now else None,
+        code=row["code"] if moment.is_now else None,
+        tools=tuple(tool["name"] for tool in row["synced_tools"] or ()) if moment.is_now else (),
+        wanted=tuple(tool.name for tool in wanted),
+        missing=tuple(MissingTool(n, f.code if f else None, f.retry_at if f else None) for n, f in reasons.items()),
+        open_requests=tuple(
+            OpenRequest(r.asked.request_id, r.asked.revision, r.asked.cause, r.recorded_at, r.asked.trace_id)
+            for r in requests
+            if isinstance(r.asked, SyncRequested)
+        ),
+        unknown_since=unknown,
+        unknown_seconds=age_seconds(moment, unknown),
+        failure_code=failure.code if failure else None,
+        failures=failure.count if failure else 0,
+        retry_at=failure.retry_at if failure else None,
+        outlook=outlook,
+        events=await story_of_agent(connection, moment.org_id, agent_id, moment.position),
+    )

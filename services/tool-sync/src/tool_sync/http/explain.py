@@ -1,0 +1,94 @@
+"""``…/why`` and ``…/explain``: reasons, for people."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Request
+
+from tool_sync.auth import Caller, OrgMember
+from tool_sync.codec import UnknownEvent
+from tool_sync.db import Connection
+from tool_sync.explain import (
+    AssistantExplained,
+    BeforeFirstEvent,
+    Moment,
+    ToolExplained,
+    blueprint_of,
+    explain_assistant,
+    explain_tool,
+    find_assistants,
+    moment_of,
+)
+from tool_sync.http.access import AnyCaller, reading, require_readable
+from tool_sync.http.feed import PROBLEMS, FeedRoute
+from tool_sync.http.problems import Problem
+from tool_sync.http.state import state_of
+from tool_sync.http.times import At
+from zerotouch_contracts.errors import ErrorCode
+
+router = APIRouter(prefix="/v1", tags=["reasons"], route_class=FeedRoute, responses=PROBLEMS)
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """The assistants of this id: one, unless clinics share an agent id."""
+
+    assistants: tuple[AssistantExplained, ...]
+
+
+@router.get("/orgs/{org_id}/tools/{tool}/why", summary="Why an organization has a tool, or lacks it")
+async def get_why(
+    request: Request,
+    org_id: UUID,
+    tool: Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")],
+    caller: AnyCaller,
+    at: At = None,
+) -> ToolExplained:
+    """Wanted or not and by which rule, what is at Vapi, every event that led there, and what happens next."""
+    require_readable(caller, org_id)
+    async with _moment(request, org_id, at) as (connection, moment):
+        return await explain_tool(connection, moment, tool)
+
+
+@router.get("/assistants/{assistant}/explain", summary="What happened to an assistant, and what happens next")
+async def get_explanation(
+    request: Request,
+    assistant: Annotated[str, Path(max_length=64, description="Vapi's id, or the agent's own.")],
+    caller: AnyCaller,
+    at: At = None,
+) -> Explained:
+    """What it has, what it lacks and why, what is open, every event, and what happens next."""
+    found = [place async for place in _places(request, caller, assistant)]
+    if not found:
+        raise Problem(404, ErrorCode.NOT_FOUND)
+    explained = []
+    for org_id, agent_id in found:
+        async with _moment(request, org_id, at) as (connection, moment):
+            explained.append(await explain_assistant(connection, moment, agent_id))
+    return Explained(tuple(explained))
+
+
+async def _places(request: Request, caller: Caller, assistant: str) -> AsyncIterator[tuple[UUID, str]]:
+    org_id = caller.org_id if isinstance(caller, OrgMember) else None
+    async with reading(state_of(request).pool, org_id) as connection:
+        for place in await find_assistants(connection, assistant):
+            yield place
+
+
+@asynccontextmanager
+async def _moment(request: Request, org_id: UUID, at: datetime | None) -> AsyncIterator[tuple[Connection, Moment]]:
+    """The org at that time, read as that tenant; the blueprint belongs to nobody."""
+    pool = state_of(request).pool
+    try:
+        async with reading(pool, None) as connection:
+            blueprint = await blueprint_of(connection, at)
+        async with reading(pool, org_id) as connection:
+            yield connection, await moment_of(connection, org_id, blueprint, at)
+    except BeforeFirstEvent as error:
+        raise Problem(404, ErrorCode.NOT_FOUND, None if error.first is None else str(error)) from None
+    except UnknownEvent as error:
+        raise Problem(503, ErrorCode.NOT_READY, f"{error}; a newer release reads on") from None

@@ -1,0 +1,17 @@
+"""``?at=``: a moment in the past."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import Query
+from pydantic import AfterValidator
+
+
+def _with_zone(at: datetime) -> datetime:
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
+
+
+At = Annotated[
+    Annotated[datetime, AfterValidator(_with_zone)] | None,
+    Query(description="As of then (RFC 3339); left out: now. Without a zone it is UTC."),
+]

@@ -1,0 +1,48 @@
+"""Questions to the broker about one topic, without making it: a topic is made by deploy only."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from tool_sync import broker
+from tool_sync.replay.errors import CannotReplay
+
+ANSWER_SECONDS_MAX: Final = 30.0
+
+
+async def require_topic(bootstrap_servers: str, topic: str) -> None:
+    """Raises `CannotReplay` where Kafka is away or has no such topic."""
+    if reason := await broker.problem_of(bootstrap_servers, [topic]):
+        raise CannotReplay(reason)
+
+
+@asynccontextmanager
+async def partitions_of(bootstrap_servers: str, topic: str) -> AsyncIterator[tuple[Any, Sequence[TopicPartition]]]:
+    """Lends a consumer that is assigned all partitions of an existing topic, and these. Raises `CannotReplay`."""
+    await require_topic(bootstrap_servers, topic)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap_servers, group_id=None, enable_auto_commit=False, client_id="tool-sync-replay"
+    )
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS_MAX):
+            await consumer.start()
+            # Known to exist: asking for it by name makes nothing.
+            await consumer._client._wait_on_metadata(topic)
+            partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
+            consumer.assign(partitions)
+            yield consumer, partitions
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise CannotReplay(f"{topic}: Kafka does not answer: {type(error).__name__}: {error}") from error
+    finally:
+        await consumer.stop()
+
+
+async def is_empty(bootstrap_servers: str, topic: str) -> bool:
+    """True where no partition holds a record."""
+    async with partitions_of(bootstrap_servers, topic) as (consumer, partitions):
+        first, end = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+        return all(first[partition] == end[partition] for partition in partitions)

@@ -1,0 +1,29 @@
+"""What is read from Vapi's documents beyond their id. Nothing in them is trusted to have the documented shape."""
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+
+
+def created_at(document: Mapping[str, object]) -> datetime | None:
+    """``createdAt`` in UTC, or None where it is missing or no time."""
+    raw = document.get("createdAt")
+    try:
+        time = datetime.fromisoformat(raw) if isinstance(raw, str) else None
+    except ValueError:
+        return None
+    return None if time is None or time.tzinfo is None else time.astimezone(UTC)
+
+
+def mentioned(document: object, ids: Collection[str]) -> set[str]:
+    """Those of ``ids`` that a document holds as a value anywhere: in ``toolIds``, ``toolRefs``, or a place to come."""
+    found: set[str] = set()
+    rest = [document]
+    while rest:
+        match rest.pop():
+            case str() as text if text in ids:
+                found.add(text)
+            case dict() as fields:
+                rest.extend(fields.values())
+            case list() as items:
+                rest.extend(items)
+    return found

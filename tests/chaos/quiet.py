@@ -1,0 +1,72 @@
+"""The quiet period after healing: nothing is under way any more, or the run has failed."""
+
+from typing import Final
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from tests.chaos.polling import until
+from tests.chaos.world import World
+
+GROUPS: Final = (("tool-sync", "assistants.v1"), ("assistant-api", "tool-sync.outcomes.v1"))
+PARTITIONS: Final = 12
+ASSISTANT_API: Final = """
+SELECT (SELECT count(*) FROM outbox) AS outbox,
+       (SELECT count(*) FROM saves WHERE state = 'open') AS open_saves,
+       (SELECT count(*) FROM agents WHERE saved_revision > greatest(provisioned_revision, refused_revision)
+                                       OR attempt_id IS NOT NULL) AS agents_not_in_vapi
+"""
+REMOVALS: Final = "SELECT to_regclass('removals') IS NOT NULL"
+TOOL_SYNC: Final = """
+SELECT (SELECT count(*) FROM pending_syncs WHERE requested > settled) AS pending_syncs,
+       (SELECT max(position) FROM events) - (SELECT position FROM cursors WHERE name = 'outcomes-relay')
+         AS events_unpublished,
+       (SELECT count(*) FROM leases WHERE token IS NOT NULL) AS orgs_at_work,
+       (SELECT count(*) FROM leases WHERE next_due < now() + interval '30 s') AS orgs_due_soon
+"""
+
+
+async def come_to_rest(world: World, within_seconds: float) -> dict[str, int]:
+    """Wait until nothing is open; returns what still was when the time was up, empty where all is done."""
+    api = await asyncpg.connect(world.database("assistant_api").admin)
+    log = await asyncpg.connect(world.database("tool_sync").admin)
+    admin = AIOKafkaAdminClient(bootstrap_servers=world.broker.bootstrap_servers)
+    consumer = AIOKafkaConsumer(bootstrap_servers=world.broker.bootstrap_servers, group_id=None)
+    left: dict[str, int] = {}
+
+    async def nothing_left() -> bool:
+        left.clear()
+        left.update(await _open(api, log, admin, consumer))
+        return not left
+
+    try:
+        await admin.start()
+        await consumer.start()
+        await until(nothing_left, within_seconds, every_seconds=0.3)
+    finally:
+        await consumer.stop()
+        await admin.close()
+        await api.close()
+        await log.close()
+    return left
+
+
+async def _open(
+    api: "asyncpg.Connection[asyncpg.Record]",
+    log: "asyncpg.Connection[asyncpg.Record]",
+    admin: AIOKafkaAdminClient,
+    consumer: AIOKafkaConsumer,
+) -> dict[str, int]:
+    found = dict(await api.fetchrow(ASSISTANT_API) or {}) | dict(await log.fetchrow(TOOL_SYNC) or {})
+    if await api.fetchval(REMOVALS):
+        found["removals"] = await api.fetchval("SELECT count(*) FROM removals")
+    for group, topic in GROUPS:
+        found[f"lag of {group}"] = await _lag(admin, consumer, group, topic)
+    return {name: count for name, count in found.items() if count}
+
+
+async def _lag(admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, group: str, topic: str) -> int:
+    partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+    ends = await consumer.end_offsets(partitions)
+    committed = await admin.list_consumer_group_offsets(group)
+    return sum(end - max(committed[p].offset if p in committed else 0, 0) for p, end in ends.items())

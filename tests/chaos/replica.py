@@ -1,0 +1,144 @@
+"""A replica of a service and what keeps it running: started anew when it ends, and when its liveness probe fails.
+
+As a container runtime does it: a probe every 5 s, 2 s for its answer, killed after four failures in a row.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from tests.faults.proxy import Proxy
+
+from devstack import guard, process, services
+from devstack.databases import Service
+
+PROBE_SECONDS: Final = 5.0
+PROBE_ANSWER_SECONDS: Final = 2.0
+PROBE_FAILURES_MAX: Final = 4
+RESTART_SECONDS: Final = 0.3
+WATCH_SECONDS: Final = 0.1
+STOP_SECONDS: Final = 5.0
+READY_SECONDS: Final = 60.0
+
+
+@dataclass(slots=True)
+class Replica:
+    """One process of a service, in its many lives. `held` keeps it from being started; `stopped` are its pauses."""
+
+    name: str
+    service: Service
+    port: int
+    env: Mapping[str, str]
+    folder: Path
+    database: Proxy
+    vapi: Proxy
+    child: process.Child | None = None
+    held: bool = False
+    restarts: int = 0
+    killed_by_probe: int = 0
+    slow_stops: int = 0
+    stopped: list[tuple[float, float]] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return services.base_url(self.port)
+
+    @property
+    def log(self) -> Path:
+        """What it prints."""
+        return self.folder / f"{self.name}.log"
+
+    @property
+    def blocks_file(self) -> Path:
+        """Where its event loop's blocks are written."""
+        return self.folder / f"{self.name}.blocks.jsonl"
+
+    @property
+    def running(self) -> bool:
+        """Says whether there is a process, working or not."""
+        return self.child is not None and self.child.returncode is None
+
+    def start(self) -> None:
+        """Start the process; does not wait for it."""
+        self.child = process.start(
+            self.name,
+            [sys.executable, "-m", "tests.chaos.watch", self.service, str(self.blocks_file), "run"],
+            log=self.log,
+            env={**os.environ, **self.env},
+        )
+
+    async def supervise(self) -> None:
+        """Keep it running until cancelled."""
+        failures, probe_at = 0, time.monotonic() + PROBE_SECONDS
+        async with httpx.AsyncClient(base_url=self.url, timeout=PROBE_ANSWER_SECONDS) as http:
+            while True:
+                await asyncio.sleep(WATCH_SECONDS)
+                if self.held:
+                    continue
+                if not self.running:
+                    await asyncio.sleep(RESTART_SECONDS)
+                    self.restarts += 1
+                    self.start()
+                    failures, probe_at = 0, time.monotonic() + PROBE_SECONDS
+                elif time.monotonic() >= probe_at:
+                    probe_at = time.monotonic() + PROBE_SECONDS
+                    failures = 0 if await _live(http) else failures + 1
+                    if failures >= PROBE_FAILURES_MAX and self.child is not None:
+                        self.killed_by_probe += 1
+                        await self.child.kill()
+
+    def signal(self, number: int) -> None:
+        """Signal the process, where there is one."""
+        if self.child is not None and self.running:
+            guard.signal_group(self.child.pid, number)
+
+    async def pause(self, seconds: float) -> None:
+        """Stop the process and let it go on; if the probe kills it meanwhile, that is as it should be."""
+        child, began = self.child, time.time()
+        self.signal(signal.SIGSTOP)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            if child is self.child:
+                self.signal(signal.SIGCONT)
+            self.stopped.append((began, time.time()))
+
+    async def terminate(self) -> float:
+        """Ask it to stop; returns how long that took, counting and killing one that takes too long."""
+        child, began = self.child, time.monotonic()
+        self.signal(signal.SIGTERM)
+        while child is not None and child.returncode is None:
+            if time.monotonic() - began > STOP_SECONDS:
+                self.slow_stops += 1
+                await child.kill()
+            await asyncio.sleep(0.02)
+        return time.monotonic() - began
+
+    async def ready(self) -> None:
+        """Wait until `/readyz` answers 200."""
+        reason = await process.wait_until(lambda: services.not_ready(self.url), READY_SECONDS)
+        if reason is not None:
+            raise process.StartFailed(self.name, reason, self.log)
+
+    def blocks(self) -> list[dict[str, Any]]:
+        """The blocks of its event loop that no pause of ours explains."""
+        if not self.blocks_file.exists():
+            return []
+        lines = [json.loads(line) for line in self.blocks_file.read_text().splitlines() if line.endswith("}")]
+        return [line for line in lines if not any(a - 0.1 <= line["at"] <= b + 1 for a, b in self.stopped)]
+
+
+async def _live(http: httpx.AsyncClient) -> bool:
+    try:
+        return (await http.get("/livez")).status_code == 200
+    except httpx.HTTPError:
+        return False

@@ -1,0 +1,191 @@
+"""One chaos run: phases, nemesis over load, healing, quiet, and everything collected for the checker."""
+
+import asyncio
+import time
+from collections import Counter
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+import httpx
+from tests.chaos.client import ANSWER_SECONDS_MAX, Client
+from tests.chaos.clinics import Clinics
+from tests.chaos.desk import Desk
+from tests.chaos.field import Field, Recovery
+from tests.chaos.load import Load
+from tests.chaos.nemesis import CLASSES, schedule, torment
+from tests.chaos.operations import Operations
+from tests.chaos.outcomes import Outcomes
+from tests.chaos.outsider import Outsider
+from tests.chaos.phases import Phase, Phases
+from tests.chaos.poison import Poison
+from tests.chaos.quiet import come_to_rest
+from tests.chaos.times import REQUESTS_PER_MINUTE, Times
+from tests.chaos.world import OUTSIDER_KEY, SERVICE_KEY, World, running
+from tests.checker.collect import Sources, collect
+from tests.checker.ledger import Ledger
+from tests.faults.proxy import Pass
+
+from devstack.options import say
+
+SAVES_PER_SECOND: Final = 12.0
+SHORTEST_PLAN_SECONDS: Final = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked for."""
+
+    seconds: float
+    seed: int
+    times: Times
+    folder: Path
+    phases: bool = True
+    per_second: float = SAVES_PER_SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a run left besides the dump in `dump`. `left` is what was still open when the quiet period was over."""
+
+    dump: Path
+    phases: list[Phase]
+    fired: dict[str, int]
+    recoveries: list[Recovery]
+    left: dict[str, int]
+    quiet_seconds: float
+    done: Counter[str]
+    left_out: int
+    poison: int
+    edits: int
+    statuses: Counter[str]
+    blocks: list[dict[str, Any]]
+    restarts: int
+    killed_by_probe: int
+    slow_stops: int
+    unfired: tuple[str, ...]
+
+
+async def run(plan: Plan) -> Findings:
+    """Do it. The harness' own failures are raised; everything else is for the checker."""
+    async with AsyncExitStack() as stack:
+        say(f"  starting two replicas of each service in {plan.folder}")
+        world = await stack.enter_async_context(running(plan.folder, plan.times))
+        return await _Run(plan, world, stack).all()
+
+
+class _Run:
+    def __init__(self, plan: Plan, world: World, stack: AsyncExitStack) -> None:
+        self.plan, self.world, self.stack = plan, world, stack
+        self.dump = plan.folder / "dump"
+        self.ledger = Ledger(self.dump)
+        self.sources = Sources.of(
+            {
+                "assistant_api": world.database("assistant_api").admin,
+                "tool_sync": world.database("tool_sync").admin,
+                "kafka": world.broker.bootstrap_servers,
+                "sandbox": world.sandbox_url,
+                "requests_per_minute": REQUESTS_PER_MINUTE,
+                "service_keys": [SERVICE_KEY],
+                "log_files": [str(world.folder / f"{replica.name}.jsonl") for replica in world.replicas],
+            }
+        )
+
+    async def all(self) -> Findings:
+        plan, world = self.plan, self.world
+        load, desk = await self._crowd()
+        outcomes = Outcomes(world.broker.bootstrap_servers)
+        following = asyncio.create_task(outcomes.follow())
+        try:
+            await load.open()
+            phases = Phases(world, load, desk, self.sources, plan.folder, load.operations.client.answers)
+            measured = await phases.all() if plan.phases else []
+            field = Field(world, Random(plan.seed + 1), self.ledger, desk, outcomes)
+            due = schedule(Random(plan.seed), plan.seconds)
+            planned = sorted({item.fault.name for item in due} | set(CLASSES if self._complete else ()))
+            self.ledger.plan(planned)
+            say(f"  {len(due)} faults of {len(planned)} classes in {plan.seconds / 60:g} minutes")
+            async with load.coming():
+                await torment(field, due)
+            await self._heal(desk)
+            await self._sync_edited(load)
+            say("  healed; waiting until nothing is open")
+            began = time.monotonic()
+            left = await come_to_rest(world, plan.times.quiet_seconds_max)
+            quiet = time.monotonic() - began
+            if field.measuring:
+                await asyncio.wait(set(field.measuring))
+        finally:
+            following.cancel()
+            await asyncio.wait([following])
+        poison = await load.poison.write_down()
+        self.ledger.close()
+        say("  collecting")
+        await collect(self.dump, self.sources)
+        client, replicas = load.operations.client, world.replicas
+        return Findings(
+            dump=self.dump,
+            phases=measured,
+            fired=dict(field.fired),
+            recoveries=field.recoveries,
+            left=left,
+            quiet_seconds=quiet,
+            done=load.done,
+            left_out=load.left_out,
+            poison=poison,
+            edits=load.outsider.edits,
+            statuses=Counter(str(answer.status or "no answer") for answer in client.answers),
+            blocks=[{"replica": it.name, **block} for it in replicas for block in it.blocks()],
+            restarts=sum(it.restarts for it in replicas),
+            killed_by_probe=sum(it.killed_by_probe for it in replicas),
+            slow_stops=sum(it.slow_stops for it in replicas),
+            unfired=tuple(name for name in planned if not field.fired.get(name)),
+        )
+
+    @property
+    def _complete(self) -> bool:
+        return self.plan.seconds >= SHORTEST_PLAN_SECONDS
+
+    async def _crowd(self) -> tuple[Load, Desk]:
+        world, seed = self.world, self.plan.seed
+        enter = self.stack.enter_async_context
+        limits = httpx.Limits(max_connections=600, max_keepalive_connections=100)
+        bearer = {"Authorization": f"Bearer {world.signer.platform_token(lifetime_seconds=48 * 3600)}"}
+        http = await enter(httpx.AsyncClient(timeout=ANSWER_SECONDS_MAX, limits=limits, headers=bearer))
+        sandbox = await enter(httpx.AsyncClient(base_url=world.sandbox_url, timeout=30))
+        key = {"Authorization": f"Bearer {OUTSIDER_KEY}"}
+        dashboard = await enter(httpx.AsyncClient(base_url=world.sandbox_url, timeout=30, headers=key))
+        client = Client(http, world.of("assistant_api"), Random(seed + 2))
+        clinics = Clinics(Random(seed + 3))
+        operations = Operations(client, clinics, self.ledger, run=f"{seed}-{int(time.time())}")
+        operations.can_delete = await _can_delete(http, world)
+        say(f"  agents {'are' if operations.can_delete else 'cannot be'} deleted in this run")
+        load = Load(
+            operations=operations,
+            clinics=clinics,
+            outsider=Outsider(dashboard, self.ledger, Random(seed + 4)),
+            poison=Poison(world.broker.bootstrap_servers, self.ledger, Random(seed + 5)),
+            dice=Random(seed + 6),
+            per_second=self.plan.per_second,
+        )
+        return load, Desk(sandbox)
+
+    async def _heal(self, desk: Desk) -> None:
+        await desk.heal()
+        for proxy in (self.world.broker_proxy, *(p for it in self.world.replicas for p in (it.database, it.vapi))):
+            proxy.mode = Pass()
+        await asyncio.gather(*(replica.ready() for replica in self.world.replicas))
+
+    async def _sync_edited(self, load: Load) -> None:
+        for agents in load.clinics.agents.values():
+            for agent in agents:
+                if agent.edited:
+                    await load.operations.sync(agent)
+
+
+async def _can_delete(http: httpx.AsyncClient, world: World) -> bool:
+    answer = await http.get(f"{world.of('assistant_api')[0].url}/api/openapi.json")
+    paths = answer.raise_for_status().json()["paths"]
+    return any(path.startswith("/api/agents/") and "delete" in methods for path, methods in paths.items())

@@ -1,0 +1,172 @@
+"""A dump, made ready for the rules: events in order, messages read, requests and outcomes by id, Vapi replayed."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from tests.checker import vapi
+from tests.checker.dump import Dump, Row
+from tests.checker.wire import Message, message_of
+
+OUTCOME_EVENTS = ("AssistantSynced", "AssistantSyncFailed")
+PUBLISHED_EVENTS = (*OUTCOME_EVENTS, "AssistantDiverged")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A row of the log; `data` and `meta` are read from the text that the hash covers."""
+
+    row: Row
+    data: Row
+    meta: Row
+
+    @property
+    def position(self) -> int:
+        """Its place in the log."""
+        return int(self.row["position"])
+
+    @property
+    def org(self) -> str | None:
+        """The organization."""
+        return self.row["org_id"]  # type: ignore[no-any-return]
+
+    @property
+    def type(self) -> str:
+        """The type's name."""
+        return str(self.row["type"])
+
+    @property
+    def id(self) -> str:
+        """The event's id."""
+        return str(self.row["event_id"])
+
+    def brief(self) -> Row:
+        """What a counter-example shows."""
+        return {name: self.row[name] for name in ("position", "stream", "version", "type", "event_id", "data_text")}
+
+
+class History:
+    """Everything that several rules ask for, computed once."""
+
+    def __init__(self, dump: Dump) -> None:
+        self.dump = dump
+        self.settings = dump.settings
+        self.installation: str = next(iter(dump.table("tool_sync.installation")))["installation_id"]
+
+    def ledger(self, kind: str) -> list[Row]:
+        """The ledger's lines of one kind."""
+        return [line for line in self.dump.ledger if line["kind"] == kind]
+
+    @cached_property
+    def told(self) -> dict[tuple[str, str], list[Row]]:
+        """What each (org, agent) was told by operations that were not refused."""
+        found: dict[tuple[str, str], list[Row]] = defaultdict(list)
+        for op in self.ledger("op"):
+            if op.get("prompt") and op["state"] != "fail":
+                found[op["org"], op["agent"]].append(op)
+        return found
+
+    @cached_property
+    def events(self) -> list[Event]:
+        """The log in the order of positions."""
+        rows = sorted(self.dump.table("tool_sync.events"), key=lambda row: row["position"])
+        return [Event(row, _json(row["data_text"]), _json(row["meta_text"])) for row in rows]
+
+    def events_of(self, *types: str) -> list[Event]:
+        """The events of these types, in order."""
+        return [event for event in self.events if event.type in types]
+
+    @cached_property
+    def messages(self) -> list[Message]:
+        """All records, each topic partition by partition in order."""
+        return sorted((message_of(record) for record in self.dump.records), key=lambda message: message.place)
+
+    @cached_property
+    def input(self) -> list[Message]:
+        """What is on the input topic."""
+        return [message for message in self.messages if message.topic == self.settings["input_topic"]]
+
+    @cached_property
+    def output(self) -> list[Message]:
+        """What is on the outcomes topic."""
+        return [message for message in self.messages if message.topic == self.settings["output_topic"]]
+
+    @cached_property
+    def outcomes_by_request(self) -> dict[str, list[Event]]:
+        """The outcome events that name a request."""
+        found: dict[str, list[Event]] = defaultdict(list)
+        for event in self.events_of(*OUTCOME_EVENTS):
+            for request in event.data.get("requests") or []:
+                found[str(request["request_id"])].append(event)
+        return found
+
+    @cached_property
+    def newest_outcome(self) -> dict[tuple[str, str], Event]:
+        """The newest outcome event of each (org, agent)."""
+        return {
+            (event.org or "", event.data["agent_id"]): event
+            for event in self.events_of(*OUTCOME_EVENTS)
+            if event.data.get("agent_id") is not None
+        }
+
+    @cached_property
+    def removed(self) -> dict[tuple[str, str], int]:
+        """(org, agent) -> position of its newest removal."""
+        return {(e.org or "", e.data["agent_id"]): e.position for e in self.events_of("AssistantRemoved")}
+
+    @cached_property
+    def closed_orgs(self) -> frozenset[str]:
+        """Organizations that were deleted."""
+        return frozenset(event.org or "" for event in self.events_of("OrgClosed"))
+
+    @cached_property
+    def agents(self) -> dict[tuple[str, str], Row]:
+        """The agents' rows, by (org, id)."""
+        return {(row["org_id"], row["id"]): row for row in self.dump.table("assistant_api.agents")}
+
+    @cached_property
+    def ours(self) -> dict[int, bool]:
+        """By sequence of the journal: whether one of the services sent the request."""
+        keys = self.settings["service_keys"]
+        edits = {(line["assistant"], line["sha256"]) for line in self.ledger("edit")}
+        return {
+            entry["sequence"]: entry["origin"] == "client"
+            and (keys is None or entry["key"] in keys)
+            and (entry["path"].rpartition("/")[2], entry["body_sha256"]) not in edits
+            for entry in self.dump.journal
+        }
+
+    @cached_property
+    def vapi(self) -> vapi.Vapi:
+        """The journal, replayed."""
+        return vapi.replay(self.dump.journal, self.installation, self.ours)
+
+    @cached_property
+    def live_tools(self) -> dict[str, Row]:
+        """Every tool in the sandbox, by id."""
+        return self._live("tool")
+
+    @cached_property
+    def live_assistants(self) -> dict[str, Row]:
+        """Every assistant in the sandbox, by id."""
+        return self._live("assistant")
+
+    def _live(self, kind: str) -> dict[str, Row]:
+        return {item["id"]: item for found, item in vapi.live(self.dump.state) if found == kind}
+
+
+def percentile(values: Iterable[float], share: float) -> float | None:
+    """The value below which this share of the values lies; None without any."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
+
+
+def _json(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,78 @@
+"""Histories of a good run, spoilt in one place each. Every one must be caught by the promise that it breaks."""
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from tests.checker.dump import Dump
+from tests.checker.judge import judge
+from tests.checker.selftest import spoilt
+from tests.checker.selftest.group import Shared, group
+from tests.checker.selftest.quiet import becomes_quiet
+from tests.checker.selftest.scenarios import foreign_edits, plain, poisoned
+
+
+@dataclass(frozen=True, slots=True)
+class Corruption:
+    """``spoil`` changes a copy of the good dump; ``caught_by`` is the rule that must name it."""
+
+    caught_by: str
+    spoil: Callable[[Dump], None]
+
+
+async def good_dump(shared: Shared) -> Dump:
+    """Record a short run of right services: saves, a second organization, and somebody else's edits."""
+    async with group(shared, "good") as made:
+        await made.start("assistant_api", "assistant-api")
+        await made.start("tool_sync", "tool-sync-1")
+        await foreign_edits(made, await made.organization())
+        await plain(made, await made.organization())
+        await poisoned(made, await made.organization())
+        assert await becomes_quiet(made, 30), "the good run did not come to rest"
+        dump = await made.collect()
+    verdict = judge(dump)
+    assert not verdict.violations, verdict.table()
+    return dump
+
+
+def not_caught(good: Dump, corruption: Corruption) -> str | None:
+    """Spoil a copy and judge it; says what is wrong with the judge, or None."""
+    spoilt = copy.deepcopy(good)
+    corruption.spoil(spoilt)
+    verdict = judge(spoilt)
+    if corruption.caught_by in verdict.rules_broken:
+        return None
+    return f"{corruption.caught_by} did not notice; broken: {', '.join(sorted(verdict.rules_broken)) or 'nothing'}"
+
+
+CORRUPTIONS: Final[Mapping[str, Corruption]] = {
+    spoil.__name__: Corruption(rule, spoil)
+    for rule, spoil in (
+        ("I7", spoilt.drop_outcome_record),
+        ("I1", spoilt.drop_saved_record),
+        ("I1", spoilt.drop_outcome_event),
+        ("I8", spoilt.second_outcome),
+        ("I7", spoilt.sequence_hole),
+        ("I7", spoilt.content_of_id_changes),
+        ("I5", spoilt.swap_versions),
+        ("I5", spoilt.flip_byte),
+        ("I5", spoilt.drop_position),
+        ("I2", spoilt.other_row),
+        ("I2", spoilt.second_tool),
+        ("I2a", spoilt.second_assistant),
+        ("I4", spoilt.unlinked),
+        ("I4", spoilt.foreign_tool_removed),
+        ("I4", spoilt.foreign_field_changed),
+        ("I4", spoilt.older_prompt),
+        ("I11", spoilt.call_above_rate),
+        ("I9", spoilt.cross_tenant_link),
+        ("I3", spoilt.made_twice),
+        ("I12", spoilt.prompt_on_topic),
+        ("I14", spoilt.parked_good_record),
+        ("I14", spoilt.poison_dropped),
+        ("I14", spoilt.parked_twice),
+        ("I1", spoilt.unreadable_without_outcome),
+        ("I13", spoilt.work_left),
+    )
+}

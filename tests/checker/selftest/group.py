@@ -1,0 +1,260 @@
+"""One small system of its own: two databases, two topics, a sandbox, and both services as processes.
+
+Many groups share one PostgreSQL server and one broker. Times are a fifth or a tenth of the delivered ones.
+"""
+
+import asyncio
+import json
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+import httpx
+from aiokafka.admin import AIOKafkaAdminClient
+from tests.checker.collect import Sources, collect
+from tests.checker.dump import Dump
+from tests.checker.ledger import Ledger, State
+
+from devstack import process, sandbox, services, tokens
+from devstack.databases import SERVICES, DatabaseUrls, Service, TestDatabases
+from devstack.ports import HOST, free_port
+from devstack.topics import TopicSpec, create
+
+SERVICE_KEY: Final = "key-of-the-services"
+OUTSIDER_KEY: Final = "key-of-somebody-else"
+VAPI_ORG: Final = "5a4db0c5-0000-4000-8000-000000000001"
+START_SECONDS: Final = 30.0
+POLL_SECONDS: Final = 0.05
+SCALED: Final[Mapping[Service, Mapping[str, str]]] = {
+    "tool_sync": {
+        "SEND_WINDOW_SECONDS": "0.2",
+        "CALL_DEADLINE_SECONDS": "1",
+        "SETTLE_SECONDS": "2",
+        "RETRY_SECONDS_BASE": "0.2",
+        "DIVERGED_LOOK_SECONDS": "0.5",
+        "LEASE_SECONDS": "2",
+        "LEASE_RENEW_SECONDS": "0.5",
+        "INTAKE_SESSION_SECONDS": "6",
+        "INTAKE_HEARTBEAT_SECONDS": "1",
+        "KEY_REFUSED_SECONDS": "2",
+        "BREAKER_SECONDS_MAX": "2",
+    },
+    "assistant_api": {
+        "SEND_WINDOW_SECONDS": "0.2",
+        "VAPI_DEADLINE_SECONDS": "1",
+        "SETTLE_SECONDS": "2",
+        "RETRY_SECONDS_MIN": "0.2",
+        "LEASE_SECONDS": "3",
+        "ANSWER_WAIT_SECONDS": "1",
+        "KEY_REFUSED_SECONDS": "2",
+        "BREAKER_SECONDS_MAX": "2",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all groups stand on."""
+
+    databases: TestDatabases
+    bootstrap_servers: str
+    folder: Path
+
+
+@dataclass(slots=True)
+class Group:
+    """A running system. Mutable: processes come and go. `more_env` is what every start of tool-sync gets besides."""
+
+    name: str
+    folder: Path
+    urls: Mapping[Service, DatabaseUrls]
+    topics: tuple[str, str, str]
+    around: services.Surroundings
+    http: httpx.AsyncClient
+    control: httpx.AsyncClient
+    outsider: httpx.AsyncClient
+    kafka: AIOKafkaAdminClient
+    database: Mapping[Service, "asyncpg.Connection[asyncpg.Record]"]
+    ledger: Ledger
+    port: int
+    mutant: str = ""
+    children: dict[str, process.Child] = field(default_factory=dict)
+
+    @property
+    def dump(self) -> Path:
+        """Where the ledger is and the dump will be."""
+        return self.folder / "dump"
+
+    async def start(self, service: Service, name: str, trap: str = "", **env: str) -> process.Child:
+        """Start a replica under a name; returns once it is ready."""
+        port = self.port if service == "assistant_api" else free_port()
+        settings = {
+            **self.around.env(self.urls[service], port),
+            **SCALED[service],
+            "ASSISTANTS_TOPIC": self.topics[0],
+            "OUTCOMES_TOPIC": self.topics[1],
+            "TOOL_CALLS_TOPIC": self.topics[2],
+            "CONSUMER_GROUP": f"{self.name}-{service}",
+            "CHECKER_MUTANT": self.mutant,
+            "CHECKER_TRAP": trap,
+            "CHECKER_TRAP_FILE": str(self.trap_file),
+            **env,
+        }
+        command = [sys.executable, "-m", "tests.checker.selftest.entry", service, "run"]
+        child = process.start(name, command, log=self.folder / f"{name}.log", env=settings)
+        self.children[name] = child
+        await child.ready(lambda: services.not_ready(services.base_url(port)), START_SECONDS)
+        return child
+
+    @property
+    def trap_file(self) -> Path:
+        """Exists once the trap has sprung."""
+        return self.folder / "trap"
+
+    async def organization(self, org_id: str | None = None) -> str:
+        """Make an organization by plain SQL, so that its id may be known beforehand."""
+        org_id = org_id or str(uuid.uuid4())
+        await self.database["assistant_api"].execute(
+            "INSERT INTO organizations (id, name) VALUES ($1, 'Clinic')", uuid.UUID(org_id)
+        )
+        return org_id
+
+    async def save(self, org_id: str, agent_id: str, prompt: str, *, change: bool = False) -> dict[str, Any]:
+        """Save a new agent or change one, written down in the ledger; {} where there was no answer."""
+        path = f"/api/agents/{agent_id}?orgId={org_id}" if change else "/api/agents"
+        new = {} if change else {"id": agent_id, "orgId": org_id, "name": "Front desk"}
+        started = time.time()
+        state: State = "info"
+        answer: dict[str, Any] = {}
+        try:
+            method = "PATCH" if change else "POST"
+            response = await self.http.request(method, path, json={**new, "systemPrompt": prompt})
+            state = "ok" if response.is_success else "fail" if response.is_client_error else "info"
+            answer = response.json() if response.is_success else {}
+        except httpx.HTTPError:
+            state = "info"
+        self.ledger.op(
+            "save", started=started, state=state, org=org_id, agent=agent_id, prompt=prompt,
+            request_id=answer.get("requestId"),
+        )  # fmt: skip
+        return answer
+
+    async def dial(self, *rules: Mapping[str, Any], **dials: Any) -> None:
+        """Put these sandbox rules and dials in force, and no others."""
+        (await self.control.put("/__sandbox/dials", json={"rules": list(rules), **dials})).raise_for_status()
+
+    async def edit(self, assistant_id: str, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
+        """Change an assistant as somebody else: ``change`` is given it and returns the fields to send."""
+        current = (await self.outsider.get(f"/assistant/{assistant_id}")).raise_for_status().json()
+        body = json.dumps(change(current)).encode()
+        headers = {"content-type": "application/json"}
+        (await self.outsider.patch(f"/assistant/{assistant_id}", content=body, headers=headers)).raise_for_status()
+
+    async def until(self, check: Callable[[], Awaitable[Any]], within_seconds: float) -> Any:
+        """Poll until the answer is true; the last answer when the time is up."""
+        until = time.monotonic() + within_seconds
+        while True:
+            if (answer := await check()) or time.monotonic() > until:
+                return answer
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def sprung(self, within_seconds: float = 15.0) -> bool:
+        """Wait for the trap."""
+
+        async def there() -> bool:
+            return self.trap_file.exists()
+
+        return bool(await self.until(there, within_seconds))
+
+    async def collect(self, **settings: Any) -> Dump:
+        """Copy everything and read it."""
+        sources = Sources.of(
+            {
+                "assistant_api": self.urls["assistant_api"].admin,
+                "tool_sync": self.urls["tool_sync"].admin,
+                "kafka": self.around.bootstrap_servers,
+                "sandbox": self.around.vapi_base_url,
+                "input_topic": self.topics[0],
+                "output_topic": self.topics[1],
+                "service_keys": [SERVICE_KEY],
+                **settings,
+            }
+        )
+        await collect(self.dump, sources)
+        return Dump.read(self.dump)
+
+
+@asynccontextmanager
+async def group(shared: Shared, name: str, mutant: str = "") -> AsyncIterator[Group]:
+    """Lends a group without services; stops everything of it at the end."""
+    folder = shared.folder / name
+    folder.mkdir(parents=True)
+    async with AsyncExitStack() as exits:
+        children: dict[str, process.Child] = {}
+
+        async def stop_all() -> None:
+            await asyncio.gather(*(child.kill() for child in children.values()))
+
+        exits.push_async_callback(stop_all)
+        urls = {service: await shared.databases.create_database(service) for service in SERVICES}
+        topics = (f"{name}.in", f"{name}.out", f"{name}.calls")
+        await create(shared.bootstrap_servers, [TopicSpec(topic, 2) for topic in topics])
+        vapi_url = await _sandbox(folder, children)
+        signer, port = tokens.new_signer(), free_port()
+        around = services.Surroundings(
+            bootstrap_servers=shared.bootstrap_servers,
+            vapi_base_url=vapi_url,
+            vapi_api_key=SERVICE_KEY,
+            jwt_public_key=signer.public_key,
+            tool_server_url=f"{services.base_url(port)}/api/vapi/tool-calls",
+            webhook_token=uuid.uuid4().hex,
+            installation_id=str(uuid.uuid4()),
+            log_file=folder / "app.log",
+            otlp_endpoint=None,
+        )
+
+        async def client(url: str, token: str | None = None) -> httpx.AsyncClient:
+            headers = {} if token is None else {"authorization": f"Bearer {token}"}
+            return await exits.enter_async_context(httpx.AsyncClient(base_url=url, headers=headers, timeout=20))
+
+        kafka = AIOKafkaAdminClient(bootstrap_servers=shared.bootstrap_servers)
+        await kafka.start()
+        exits.push_async_callback(kafka.close)
+        database: dict[Service, asyncpg.Connection[asyncpg.Record]] = {}
+        for service, of in urls.items():
+            database[service] = await asyncpg.connect(of.owner if service == "assistant_api" else of.admin)
+            exits.push_async_callback(database[service].close)
+        ledger = Ledger(folder / "dump")
+        exits.callback(ledger.close)
+        yield Group(
+            name=name,
+            folder=folder,
+            urls=urls,
+            topics=topics,
+            around=around,
+            http=await client(services.base_url(port), signer.platform_token()),
+            control=await client(vapi_url),
+            outsider=await client(vapi_url, OUTSIDER_KEY),
+            kafka=kafka,
+            database=database,
+            ledger=ledger,
+            port=port,
+            mutant=mutant,
+            children=children,
+        )
+
+
+async def _sandbox(folder: Path, children: dict[str, process.Child]) -> str:
+    port = free_port()
+    url = services.base_url(port)
+    keys = [f"--key={key}={VAPI_ORG}" for key in (SERVICE_KEY, OUTSIDER_KEY)]
+    command = [sys.executable, "-m", "vapi_sandbox", "--host", HOST, "--port", str(port), *keys]
+    child = children["sandbox"] = process.start("sandbox", command, log=folder / "sandbox.log")
+    await child.ready(lambda: sandbox.not_answering(url, OUTSIDER_KEY), START_SECONDS)
+    return url

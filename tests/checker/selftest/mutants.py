@@ -1,0 +1,64 @@
+"""Services that are wrong in one way each. Every one must be caught, by one of the promises named here.
+
+Patches take hold of few, narrow places of the services, and fail with an error where such a place is gone: a mutant
+that no longer changes anything would be one that nobody catches.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from tests.checker.selftest import wrong_assistants, wrong_messages, wrong_writes
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """``caught_by``: any of these rules. ``patch`` runs in the process of ``service``; ``sql`` on its database."""
+
+    name: str
+    scenario: str
+    caught_by: frozenset[str]
+    patch: Callable[[], None] | None = None
+    sql: str | None = None
+    service: str = "tool_sync"
+
+
+PROJECTION_DRIFT: Final = """
+CREATE OR REPLACE FUNCTION fold_org_tools(from_position bigint, to_position bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO org_tools (id, org_id, tool_name, vapi_tool_id, account, definition_version, definition_hash,
+                         created_at, updated_at, position)
+  SELECT position, org_id, data->>'name', data->>'vapi_tool_id', data->>'account',
+         (data->>'definition_version')::int + 1, data->>'definition_hash', recorded_at, recorded_at, position
+  FROM events WHERE position > from_position AND position <= to_position AND type = 'ToolRegistered'
+  ON CONFLICT (org_id, tool_name) DO NOTHING;
+END $$
+"""
+
+
+def _mutant(patch: Callable[[], None], scenario: str, *rules: str, service: str = "tool_sync") -> Mutant:
+    return Mutant(patch.__name__, scenario, frozenset(rules), patch, service=service)
+
+
+_ALL: Final = (
+    _mutant(wrong_writes.no_fence, "killed_after_call", "I3"),
+    _mutant(wrong_writes.no_settle_time, "late_tool", "I3"),
+    _mutant(wrong_writes.no_adoption, "lost_answer", "I3"),
+    _mutant(wrong_writes.no_send_window, "paused_before_sending", "I3"),
+    _mutant(wrong_messages.ack_before_commit, "killed_before_append", "I1", "I14"),
+    _mutant(wrong_messages.cursor_before_publish, "killed_before_publish", "I7"),
+    _mutant(wrong_writes.no_lease, "two_replicas", "I11"),
+    _mutant(wrong_writes.blind_retry, "lost_answer", "I3"),
+    _mutant(wrong_writes.list_limit_100, "many_tools", "I3"),
+    _mutant(wrong_writes.patch_known_fields_only, "foreign_edits", "I4"),
+    _mutant(wrong_writes.replace_tool_ids, "foreign_edits", "I4"),
+    _mutant(wrong_messages.outcome_twice, "plain", "I8"),
+    _mutant(wrong_messages.sequence_repeated, "plain", "I7"),
+    _mutant(wrong_writes.cross_tenant_marker, "plain", "I9"),
+    _mutant(wrong_assistants.assistants_blind_retry, "lost_assistant", "I3", service="assistant_api"),
+    _mutant(wrong_assistants.assistants_without_links, "foreign_edits", "I4", service="assistant_api"),
+    _mutant(wrong_messages.poison_dropped, "poisoned", "I14"),
+    _mutant(wrong_messages.unreadable_saves_forgotten, "poisoned", "I1"),
+    Mutant("projection_drift", "plain", frozenset({"I2"}), sql=PROJECTION_DRIFT),
+)
+MUTANTS: Final[Mapping[str, Mutant]] = {mutant.name: mutant for mutant in _ALL}

@@ -1,0 +1,162 @@
+"""The smallest stories in which a wrong service shows. A right one survives them all, in one group."""
+
+import asyncio
+import os
+import signal
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tests.checker.selftest.group import Group
+from tests.checker.selftest.poison import poison
+
+from devstack.databases import Service
+
+Rule = dict[str, Any]
+FOREIGN_TOOLS: Final = 110
+"""More than a page of Vapi's lists."""
+LOST: Final = {"kind": "hang", "commit": True, "hold_ms": 60_000}
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """``rules`` of the sandbox for the organization, ``act`` once the services run. ``trap`` of the first tool-sync."""
+
+    act: Callable[[Group, str], Awaitable[None]]
+    rules: Callable[[str], list[Rule]] = field(default=lambda org: [])
+    trap: str = ""
+    replicas: int = 1
+    dials: Mapping[str, Any] = field(default_factory=dict)
+    amplification_max: float | None = None
+
+
+async def plain(group: Group, org: str) -> None:
+    """Two organizations with two agents each, saved twice."""
+    for each in (org, await group.organization()):
+        for agent in ("a", "b"):
+            for turn in ("first", "second"):
+                await group.save(
+                    each, f"{agent}-{each[:8]}", f"{turn} words of {agent} {uuid.uuid4()}", change=turn == "second"
+                )
+
+
+async def saved(group: Group, org: str) -> None:
+    """One agent, one save; the rules do the rest."""
+    await group.save(org, f"agent-{org[:8]}", f"words of {org} {uuid.uuid4()}")
+
+
+async def many_tools(group: Group, org: str) -> None:
+    """Somebody makes a page full of tools after the one whose answer was lost."""
+    await saved(group, org)
+
+    async def made() -> bool:
+        entries = (await group.control.get("/__sandbox/journal", params={"method": "POST"})).json()["entries"]
+        return any(entry["route"] == "POST /tool" and org in str(entry["body"]) for entry in entries)
+
+    assert await group.until(made, 10), "no tool was asked for"
+    body = {"type": "function", "function": {"name": "somebodyElses"}}
+    answers = await asyncio.gather(*(group.outsider.post("/tool", json=body) for _ in range(FOREIGN_TOOLS)))
+    assert all(answer.is_success for answer in answers), answers[0].text
+
+
+async def foreign_edits(group: Group, org: str) -> None:
+    """Somebody else adds what we do not know and takes our link away; then comes the next save."""
+    agent = f"agent-{org[:8]}"
+    answer = await group.save(org, agent, f"words before {uuid.uuid4()}")
+
+    async def linked() -> Any:
+        current = (await group.outsider.get(f"/assistant/{answer['assistantId']}")).json()
+        return current["model"].get("toolIds")
+
+    assert await group.until(linked, 10), "no tool was linked"
+
+    def change(current: dict[str, Any]) -> dict[str, Any]:
+        model = {
+            **current["model"],
+            "toolIds": ["tool-of-somebody-else"],
+            "tools": [{"type": "endCall", "note": {"of": "somebody else"}}],
+            "aFieldOfTomorrow": {"deep": [1, 2.5, None, True]},
+        }
+        return {"model": model}
+
+    await group.edit(answer["assistantId"], change)
+    await group.save(org, agent, f"words after {uuid.uuid4()}", change=True)
+
+
+async def poisoned(group: Group, org: str) -> None:
+    """A save between records that are no messages."""
+    await poison(group, org)
+    await saved(group, org)
+
+
+async def killed(group: Group, org: str) -> None:
+    """The process falls into its trap and is started again."""
+    await saved(group, org)
+    assert await group.sprung(), "the trap did not spring"
+    group.ledger.fault("kill-tool-sync", "tool-sync-1")
+    child = group.children["tool-sync-1"]
+
+    async def ended() -> bool:
+        return child.returncode is not None
+
+    assert await group.until(ended, 10), "it did not die"
+    await group.start("tool_sync", "tool-sync-1")
+
+
+async def paused_before_sending(group: Group, org: str) -> None:
+    """The process stops between announcing and sending, while another one does the work, and wakes up."""
+    orgs = [org, await group.organization(), await group.organization()]
+    await asyncio.gather(*(saved(group, each) for each in orgs))
+    assert await group.sprung(), "the trap did not spring"
+    group.ledger.fault("stop-tool-sync", "tool-sync-1", pause=True)
+    await group.start("tool_sync", "tool-sync-2")
+
+    async def taken_over() -> bool:
+        done = await group.database["tool_sync"].fetchval("SELECT count(*) FROM org_tools WHERE org_id = ANY($1)", ids)
+        return bool(done == len(orgs))
+
+    ids = [uuid.UUID(each) for each in orgs]
+    try:
+        assert await group.until(taken_over, 30), "nobody took over"
+    finally:
+        os.kill(group.children["tool-sync-1"].pid, signal.SIGCONT)
+
+
+def on_tool(action: Mapping[str, Any]) -> Callable[[str], list[Rule]]:
+    """The first ``POST /tool`` of the organization goes this way."""
+    return lambda org: [{"route": "POST /tool", "match": {"organization_id": org}, "times": 1, "action": dict(action)}]
+
+
+def on_assistant(action: Mapping[str, Any]) -> Callable[[str], list[Rule]]:
+    """The first ``POST /assistant`` that names the organization goes this way."""
+    return lambda org: [
+        {"route": "POST /assistant", "match": {"body_contains": org}, "times": 1, "action": dict(action)}
+    ]
+
+
+SCENARIOS: Final[Mapping[str, Scenario]] = {
+    "plain": Scenario(plain),
+    "lost_answer": Scenario(saved, on_tool(LOST)),
+    "late_tool": Scenario(saved, on_tool({"kind": "late", "delay_ms": 1700})),
+    "lost_assistant": Scenario(saved, on_assistant(LOST)),
+    "many_tools": Scenario(many_tools, on_tool(LOST)),
+    "foreign_edits": Scenario(foreign_edits),
+    "poisoned": Scenario(poisoned),
+    "killed_before_append": Scenario(killed, trap="kill_before_append"),
+    "killed_before_publish": Scenario(killed, trap="kill_before_publish"),
+    "killed_after_call": Scenario(killed, trap="kill_after_call"),
+    "paused_before_sending": Scenario(paused_before_sending, trap="stop_before_sending"),
+    "two_replicas": Scenario(plain, replicas=2, dials={"latency_ms": 700}, amplification_max=1.2),
+}
+
+
+async def play(group: Group, scenario: Scenario) -> None:
+    """Start the services and let it happen."""
+    org = str(uuid.uuid4())
+    await group.dial(*scenario.rules(org), **scenario.dials)
+    starts: list[tuple[Service, str, str]] = [("assistant_api", "assistant-api", "")]
+    starts += [("tool_sync", f"tool-sync-{n}", scenario.trap) for n in range(1, scenario.replicas + 1)]
+    await asyncio.gather(*(group.start(service, name, trap) for service, name, trap in starts))
+    await group.organization(org)
+    await scenario.act(group, org)

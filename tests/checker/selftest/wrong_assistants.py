@@ -1,0 +1,32 @@
+"""assistant-api, wrong in how it writes to Vapi. Each function breaks the process that it runs in, in one way."""
+
+from typing import Any
+
+from tests.checker.selftest.ports import port, put
+
+
+def assistants_blind_retry() -> None:
+    """assistant-api sends a POST again whose answer it did not hear."""
+    from assistant_api.vapi.answers import Unknown
+    from assistant_api.vapi.client import VapiClient
+
+    original = port(VapiClient, "create")
+
+    async def create(self: Any, *arguments: Any) -> Any:
+        answer = await original(self, *arguments)
+        return await original(self, *arguments) if isinstance(answer, Unknown) else answer
+
+    put(VapiClient, "create", create)
+
+
+def assistants_without_links() -> None:
+    """assistant-api saves a model without the tool ids that it found in it."""
+    from assistant_api.vapi.client import VapiClient
+
+    original = port(VapiClient, "update")
+
+    async def update(self: Any, assistant_id: str, body: Any, *ticket: Any) -> Any:
+        model = {name: value for name, value in (body.get("model") or {}).items() if name != "toolIds"}
+        return await original(self, assistant_id, {**body, "model": model} if model else body, *ticket)
+
+    put(VapiClient, "update", update)

@@ -1,0 +1,86 @@
+"""tool-sync, wrong in what it takes in, decides or publishes. Each function breaks the process that it runs in."""
+
+import dataclasses
+from typing import Any
+
+from tests.checker.selftest.ports import port, put
+
+
+def ack_before_commit() -> None:
+    """Offsets are committed before the records are stored."""
+    from tool_sync.subscriber import subscriber
+
+    original = port(subscriber, "build")
+
+    def build(settings: Any, handle: Any) -> Any:
+        async def acknowledge_first(batch: Any) -> None:
+            await made[1].consumer.commit()
+            await handle(batch)
+
+        made = original(settings, acknowledge_first)
+        return made
+
+    put(subscriber, "build", build)
+
+
+def cursor_before_publish() -> None:
+    """The relay moves its cursor before it sends."""
+    from tool_sync.relay.relay import Relay
+
+    async def run_once(self: Any, leadership: Any, producer: Any) -> bool:
+        cursor = await leadership.cursor()
+        page = await self._read(cursor)
+        if page.scanned_through == cursor:
+            return False
+        await leadership.advance(old=cursor, new=page.scanned_through)
+        await self._publish(page, producer)
+        return True
+
+    put(Relay, "run_once", run_once)
+
+
+def outcome_twice() -> None:
+    """A save is settled by two outcomes."""
+    from tool_sync.domain import decider
+
+    original = port(decider, "_settle_synced")
+
+    def settle(state: Any, command: Any) -> Any:
+        events = original(state, command)
+        last = events[-1].sequence
+        again = (dataclasses.replace(e, sequence=last + n) for n, e in enumerate(events, 1) if e.requests)
+        return (*events, *again) if last is not None else events
+
+    put(decider, "_settle_synced", settle)
+
+
+def sequence_repeated() -> None:
+    """An outcome takes the sequence of the one before it."""
+    from tool_sync.domain import decider
+
+    original = port(decider, "_settle_synced")
+
+    def settle(state: Any, command: Any) -> Any:
+        return tuple(
+            dataclasses.replace(event, sequence=max(1, event.sequence - 1)) if event.sequence else event
+            for event in original(state, command)
+        )
+
+    put(decider, "_settle_synced", settle)
+
+
+def poison_dropped() -> None:
+    """A record that cannot be read is passed over."""
+    from tool_sync.subscriber import intake
+
+    async def dropped(*_: Any) -> None:
+        """Nothing is kept."""
+
+    put(intake, "set_aside", dropped)
+
+
+def unreadable_saves_forgotten() -> None:
+    """A save whose message cannot be read is a dead letter and nothing else."""
+    from tool_sync.subscriber import mapping
+
+    put(mapping, "_unreadable_save", lambda *_: None)

@@ -1,0 +1,63 @@
+"""The judge calls a good history good, a spoilt one by the promise that it breaks, and an empty campaign void."""
+
+import copy
+
+import pytest
+from tests.checker.dump import Dump
+from tests.checker.judge import judge
+from tests.checker.selftest.corruptions import CORRUPTIONS, not_caught
+
+
+def test_a_good_history_is_good(good: Dump) -> None:
+    verdict = judge(good)
+
+    assert (verdict.violations, verdict.void) == ((), ()), verdict.table()
+    assert all(result.judged for result in verdict.results if result.rule != "I15"), "a rule looked at nothing"
+    assert verdict.figures["surplus creations"] == 0
+    assert verdict.figures["amplification"] >= 1
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_a_spoilt_history_is_caught(good: Dump, name: str) -> None:
+    assert not_caught(good, CORRUPTIONS[name]) is None
+
+
+def test_judging_changes_nothing(good: Dump) -> None:
+    before = copy.deepcopy(good)
+
+    assert judge(good).document() == judge(good).document()
+    assert good == before
+
+
+def test_one_pause_excuses_one_surplus_creation_and_no_second(good: Dump) -> None:
+    dump = copy.deepcopy(good)
+    CORRUPTIONS["made_twice"].spoil(dump)
+    dump.ledger.append({"kind": "fault", "at": 1.0, "class": "stop", "target": "tool-sync", "pause": True})
+
+    assert "I3" not in judge(dump).rules_broken
+    CORRUPTIONS["made_twice"].spoil(dump)
+    assert "I3" in judge(dump).rules_broken
+
+
+def test_a_planned_class_that_never_fired_makes_the_run_void(good: Dump) -> None:
+    dump = copy.deepcopy(good)
+    dump.ledger.append({"kind": "plan", "classes": ["kill-broker", "stop"]})
+    dump.ledger.append({"kind": "fault", "at": 1.0, "class": "stop", "target": "tool-sync"})
+
+    assert judge(dump).void == ("fault class kill-broker was planned and never fired",)
+
+
+def test_a_rule_of_the_sandbox_that_met_no_request_makes_the_run_void(good: Dump) -> None:
+    dump = copy.deepcopy(good)
+    dump.ledger.append({"kind": "fault", "at": 1.0, "class": "http-500", "target": "vapi", "rule": "five hundred"})
+
+    [reason] = judge(dump).void
+    assert "'five hundred' met no request" in reason
+
+
+def test_what_is_open_is_no_violation_while_the_run_goes_on(good: Dump) -> None:
+    dump = copy.deepcopy(good)
+    CORRUPTIONS["work_left"].spoil(dump)
+    dump.settings["at_rest"] = False
+
+    assert judge(dump).violations == ()

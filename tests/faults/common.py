@@ -1,0 +1,86 @@
+"""What both services' ports have in common: Kafka's clients, calls over HTTP, and a lost database connection."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
+
+import asyncpg
+import httpx
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
+from tests.faults.gate import Gate
+from tests.faults.replace import replace
+
+Call = Callable[..., Coroutine[Any, Any, Any]]
+
+KEPT: Final[set["asyncio.Future[Any]"]] = set()
+"""Tasks of ours that nobody else holds."""
+
+_ID: Final = re.compile(r"^(/(?:tool|assistant))/[^/]+$")
+
+
+def database_lost(connection: Any) -> Callable[[object], Awaitable[BaseException]]:
+    """Closes the connection's socket, and is what asyncpg says of a connection that was lost."""
+
+    async def lost(_: object) -> BaseException:
+        connection.terminate()
+        return asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+
+    return lost
+
+
+def wrap_kafka(gate: Gate) -> None:
+    """`getmany`, `commit` and `send` of every client of the process."""
+    replace(AIOKafkaConsumer, "getmany", lambda call: _through(gate, "getmany", call, counts=bool))
+    replace(AIOKafkaConsumer, "commit", lambda call: _through(gate, "commit", call))
+    replace(AIOKafkaProducer, "send", lambda call: _sent(gate, call))
+
+
+def _through(gate: Gate, port: str, call: Call, **options: Any) -> Call:
+    async def gated(*args: Any, **kwargs: Any) -> Any:
+        return await gate.around((port,), lambda: call(*args, **kwargs), lost=_kafka_lost, **options)
+
+    return gated
+
+
+def _sent(gate: Gate, send: Call) -> Call:
+    """After: the broker has the record and nobody heard it."""
+
+    async def gated(*args: Any, **kwargs: Any) -> Any:
+        async def lost(delivery: Any) -> BaseException:
+            if delivery is not None:
+                await delivery
+            return await _kafka_lost(None)
+
+        return await gate.around(("send",), lambda: send(*args, **kwargs), lost=lost)
+
+    return gated
+
+
+async def _kafka_lost(_: object) -> BaseException:
+    error: BaseException = KafkaConnectionError("the connection was closed")
+    return error
+
+
+def wrapped_transport(gate: Gate, inner: httpx.AsyncBaseTransport) -> httpx.AsyncBaseTransport:
+    """An httpx transport whose calls pass the gate; `after` is when the head of the answer is there."""
+    return _Transport(gate, inner)
+
+
+class _Transport(httpx.AsyncBaseTransport):
+    def __init__(self, gate: Gate, inner: httpx.AsyncBaseTransport) -> None:
+        self._gate, self._inner = gate, inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        async def lost(response: httpx.Response | None) -> BaseException:
+            if response is None:
+                return httpx.ConnectError("the connection was refused", request=request)
+            await response.aclose()
+            return httpx.ReadError("the connection was closed", request=request)
+
+        port = request.method + " " + _ID.sub(r"\1/{id}", request.url.path)
+        return await self._gate.around((port,), lambda: self._inner.handle_async_request(request), lost=lost)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()

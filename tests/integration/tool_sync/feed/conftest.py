@@ -1,0 +1,43 @@
+"""The app over a real database, with its tail running, and a client."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from devstack.tokens import Signer
+from tool_sync import db, telemetry
+from tool_sync.auth import TokenVerifier
+from tool_sync.feed import Tail
+from tool_sync.http.app import build
+from tool_sync.http.state import HttpState
+from tool_sync.liveness import Health
+from tool_sync.settings import Settings
+
+
+@pytest.fixture
+async def tail(settings: Settings) -> AsyncIterator[Tail]:
+    """A running tail."""
+    tail = Tail(settings.database_url)
+    running = asyncio.create_task(tail.run_forever())
+    yield tail
+    tail.stop()
+    await running
+
+
+@pytest.fixture
+async def state(settings: Settings, pool: db.Pool, tail: Tail) -> HttpState:
+    """What the routes work with."""
+    async with pool.acquire() as connection:
+        log_id = await db.read_log_id(connection)
+    return HttpState(TokenVerifier(settings), Health(check_seconds_max=0.2, starting=None), pool, tail, log_id)
+
+
+@pytest.fixture
+async def client(state: HttpState, signer: Signer) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with the platform's token."""
+    transport = httpx.ASGITransport(build(state, telemetry.off()), raise_app_exceptions=False)
+    headers = {"Authorization": f"Bearer {signer.platform_token()}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://tool-sync", headers=headers) as client:
+        yield client

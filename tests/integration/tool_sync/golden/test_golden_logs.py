@@ -1,0 +1,127 @@
+"""Logs as they were stored: what is loaded, folded and published from them today is as pinned."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args
+from uuid import UUID, uuid5
+
+import pytest
+from pydantic import TypeAdapter
+from pydantic_core import to_jsonable_python
+
+from devstack.databases import DatabaseUrls
+from tool_sync import db
+from tool_sync.domain.events import OrgEvent
+from tool_sync.domain.toolset import FOLD, Toolset
+from tool_sync.event_log import EventLog, Loaded
+from tool_sync.event_log.verify import verify as verify_log
+from tool_sync.projections import verify
+from tool_sync.reconciler.load import fold
+from tool_sync.relay.pages import read_page
+from zerotouch_contracts.envelope import to_record
+
+from ....golden.reading import Row, assert_result, goldens, log_of
+from .conftest import PROJECTIONS, restore
+
+LOG_ID = UUID("5b3c2f0e-77a5-4a3f-9f0e-1f1c54d5b1aa")
+ORG = UUID("c0ffee00-1111-4111-8111-111111111111")
+START = datetime(2026, 11, 24, 12, tzinfo=UTC)
+ARRIVES = {cls.__name__ for cls in get_args(OrgEvent)}
+TOOLSET = TypeAdapter(Toolset)
+
+
+def every_event() -> list[Row]:
+    """A log of one clinic that holds every golden event once, in the order in which the files were added."""
+    versions: dict[str, int] = {}
+    rows = []
+    for position, golden in enumerate(goldens(), start=1):
+        org_id: UUID | None = ORG
+        if golden.type_name == "BlueprintPublished":
+            stream, org_id = f"blueprint-{golden.data['name']}", None
+        else:
+            stream = f"org-{ORG}" if golden.type_name in ARRIVES else f"toolset-{ORG}"
+        versions[stream] = versions.get(stream, 0) + 1
+        meta = {"causation_id": golden.name, "correlation_id": golden.name, "actor": "golden", "service_version": "1",
+                "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}  # fmt: skip
+        rows.append({
+            "position": position, "stream": stream, "version": versions[stream],
+            "event_id": str(uuid5(ORG, golden.name)), "org_id": str(org_id) if org_id else None,
+            "type": golden.type_name, "schema": golden.schema, "data": golden.data, "meta": meta, "hash": "00" * 32,
+            "recorded_at": (START + timedelta(seconds=position)).isoformat(),
+        })  # fmt: skip
+    return rows
+
+
+def clinic() -> list[Row]:
+    """The log of a whole life."""
+    return log_of("clinic")
+
+
+LOGS: dict[str, Callable[[], list[Row]]] = {"every_event": every_event, "clinic": clinic}
+STATE_EVERY_EVENTS = 10
+
+
+@pytest.mark.parametrize("page", [1, 7, 100_000])
+@pytest.mark.parametrize("name", LOGS)
+async def test_a_golden_log_is_loaded_folded_and_published_as_pinned(
+    tool_sync_db: DatabaseUrls, pool: db.Pool, name: str, page: int
+) -> None:
+    rows = LOGS[name]()
+    await restore(tool_sync_db.admin, rows, page=page)
+    (org_id,) = {UUID(row["org_id"]) for row in rows if row["org_id"]}
+    made = {
+        "states": await _states(pool, org_id),
+        "tables": {table: await _table(pool, table) for table in PROJECTIONS},
+        "published": await _published(pool),
+    }
+    assert_result(name, made)
+
+
+@pytest.mark.parametrize("table", PROJECTIONS)
+async def test_a_projection_that_is_folded_anew_finds_the_same_rows(tool_sync_db: DatabaseUrls, table: str) -> None:
+    await restore(tool_sync_db.admin, log_of("clinic"), page=1)
+    found = await verify(tool_sync_db.owner, table)
+    assert (found.holds, found.position) == (True, len(log_of("clinic")))
+
+
+async def test_the_hashes_that_were_stored_still_hold(tool_sync_db: DatabaseUrls, pool: db.Pool) -> None:
+    await restore(tool_sync_db.admin, log_of("clinic"), page=100_000)
+    async with pool.acquire() as connection:
+        verified = await verify_log(connection, lambda done, of: None)
+    assert (verified.head, verified.findings) == (len(log_of("clinic")), ())
+
+
+async def _states(pool: db.Pool, org_id: UUID) -> Any:
+    """By position, on the way and at the end; each is read back the same from a snapshot."""
+    loaded = (await EventLog(pool).load([org_id], fold=FOLD))[org_id]
+    assert isinstance(loaded, Loaded), loaded
+    ends = [*range(STATE_EVERY_EVENTS, len(loaded.events), STATE_EVERY_EVENTS), len(loaded.events)]
+    states = {}
+    for end in ends:
+        part = replace(loaded, events=loaded.events[:end])
+        state = fold(part, org_id=org_id, snapshot_after_events=1).state
+        assert TOOLSET.validate_json(TOOLSET.dump_json(state)) == state
+        document = TOOLSET.dump_python(state, mode="json", exclude_defaults=True)
+        states[str(state.position)] = {
+            key: sorted(value) if key == "disabled" else value for key, value in document.items()
+        }
+    return states
+
+
+async def _table(pool: db.Pool, table: str) -> Any:
+    rows = await pool.fetch(f"SELECT * FROM {table} ORDER BY 1, 2")  # noqa: S608
+    return [to_jsonable_python(dict(row)) for row in rows]
+
+
+async def _published(pool: db.Pool) -> Any:
+    page = await read_page(pool, after=0, publications_max=10_000, scan_max=10_000)
+    made = []
+    for one in page.publications:
+        record = to_record(
+            one.message, id=one.event_id, time=one.recorded_at, log_id=LOG_ID, traceparent=one.traceparent
+        )
+        headers = {name: value.decode() for name, value in record.headers}
+        made.append({"position": one.position, "key": record.key.decode(), "headers": headers,
+                     "value": record.value.decode()})  # fmt: skip
+    return made

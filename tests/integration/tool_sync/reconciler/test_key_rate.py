@@ -1,0 +1,99 @@
+"""The allowed rate: replicas draw from one row per UTC minute, and never more than it has."""
+
+import asyncio
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tool_sync.allowance import KeyTable
+from tool_sync.allowance.tokens import Tokens
+from tool_sync.db import Pool
+
+from .conftest import World
+from .keys import at, calls, rate, replica, saved_orgs, shared_key
+
+NOON = datetime(2026, 11, 24, 12, 0, 10, tzinfo=UTC)
+
+
+async def taken(tokens: Tokens, now: datetime, lane: Any, tries: int) -> int:
+    return [await tokens.take(now, lane) for _ in range(tries)].count(None)
+
+
+async def test_two_replicas_together_take_what_the_minute_has_and_the_next_minute_has_it_again(world: World) -> None:
+    one, other = (Tokens(KeyTable(world.pool, "k"), rate(100)) for _ in range(2))
+
+    both = await asyncio.gather(*(taken(tokens, NOON, "save", 30) for tokens in (one, other) * 3))
+
+    assert sum(both) == 100
+    assert await one.take(NOON, "save") == NOON.replace(minute=1, second=0)
+    later = NOON + timedelta(minutes=1)
+    assert sum(await asyncio.gather(taken(one, later, "save", 80), taken(other, later, "save", 80))) <= 100
+    assert await world.pool.fetchval("SELECT max(used) FROM key_minutes") <= 100
+
+
+async def test_bulk_work_leaves_a_share_to_saves(world: World) -> None:
+    tokens = Tokens(KeyTable(world.pool, "k"), rate(50))
+
+    assert await taken(tokens, NOON, "bulk", 100) == 40
+    assert await taken(tokens, NOON, "save", 100) == 10
+
+
+async def test_near_the_turn_of_a_minute_a_request_is_taken_from_both_and_what_is_left_is_void(world: World) -> None:
+    tokens = Tokens(KeyTable(world.pool, "k"), rate(10, late_seconds=1.5, early_seconds=0.5))
+    end = NOON.replace(second=59)
+
+    assert await taken(tokens, NOON, "save", 4) == 4
+    assert await taken(tokens, end, "save", 3) == 3
+    assert await taken(tokens, end + timedelta(seconds=1.4), "save", 2) == 2
+    assert await taken(tokens, NOON + timedelta(minutes=1), "save", 100) == 5
+    assert await taken(tokens, NOON + timedelta(minutes=2), "save", 100) == 10
+
+
+async def test_a_429_halves_what_is_left_of_the_minute(world: World) -> None:
+    tokens = Tokens(KeyTable(world.pool, "k"), rate(100, batch=10))
+    assert await taken(tokens, NOON, "save", 20) == 20
+
+    await tokens.lower(NOON)
+
+    assert await taken(tokens, NOON, "save", 100) == 40
+    assert await taken(tokens, NOON + timedelta(minutes=1), "save", 200) == 100
+
+
+async def test_two_processes_never_send_more_than_the_rate_and_go_on_in_the_next_minute(world: World) -> None:
+    await saved_orgs(world, 30)  # three calls each
+    one, other = (replica(world, rate=rate(40, late_seconds=0.3, early_seconds=0.1)) for _ in range(2))
+
+    async def work() -> None:
+        for reconciler in (one, other):
+            await reconciler.run_once()
+        await asyncio.gather(one.drain(), other.drain())
+
+    for _ in range(8):
+        await work()
+
+    by_minute = Counter(at(call).replace(second=0, microsecond=0) for call in await calls(world))
+    assert max(by_minute.values()) <= 40
+    assert by_minute.total() >= 40
+    held = await world.pool.fetch("SELECT next_due FROM leases WHERE next_due IS NOT NULL")
+    assert held, "what is left waits"
+    assert {row["next_due"].replace(microsecond=0).second for row in held} == {0}
+
+
+async def test_without_a_rate_and_a_pause_a_call_costs_no_statement(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = shared_key(world, read_seconds=60.0)
+    now = await world.now()
+    assert await key.admit(now, save=True) is None
+    await key.note("answered", now, 0.5)
+
+    def refuse(*_: Any) -> Any:
+        raise AssertionError("a statement")
+
+    for name in ("execute", "fetchrow", "fetchval", "fetch"):
+        monkeypatch.setattr(Pool.__origin__ if hasattr(Pool, "__origin__") else type(world.pool), name, refuse)
+    for _ in range(1000):
+        assert await key.admit(now, save=True) is None
+        assert await key.note("answered", now, 0.5) is None

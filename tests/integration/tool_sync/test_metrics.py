@@ -1,0 +1,52 @@
+"""What is measured all the time, as an exporter sees it."""
+
+from typing import Any
+from uuid import uuid4
+
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+from tool_sync import db
+from tool_sync.composition.metrics import Metrics
+from tool_sync.domain import events
+from tool_sync.event_log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
+
+META = Meta("cause", "correlation", None, "test", "1")
+
+
+def seen_by(reader: InMemoryMetricReader) -> dict[str, float]:
+    data: Any = reader.get_metrics_data()
+    if data is None:
+        return {}
+    metrics = data.resource_metrics[0].scope_metrics[0].metrics
+    return {metric.name: metric.data.data_points[0].value for metric in metrics if metric.data.data_points}
+
+
+async def append(log: EventLog, stream: str, org_id: Any, *what: events.Event) -> None:
+    await log.append(AppendRequest(stream, org_id, None, tuple(NewEvent(uuid4(), event) for event in what), META))
+
+
+async def test_coverage_and_open_work_are_gauges(pool: db.Pool, event_log: EventLog) -> None:
+    reader = InMemoryMetricReader()
+    metrics = Metrics(pool, reader)
+    assert seen_by(reader) == {}, "nothing is claimed before the first look"
+    await metrics.run_once()
+    assert seen_by(reader)["zerotouch.coverage"] == 1.0
+
+    org_id, request_id = uuid4(), uuid4()
+    save = events.SyncRequested(request_id, "a", "vapi-a", 1, "a" * 64, "save", None)
+    await append(event_log, org_stream(org_id), org_id, events.OrgRegistered("basic"), save)
+    await metrics.run_once()
+    waiting = seen_by(reader)
+    assert (waiting["zerotouch.coverage"], waiting["zerotouch.assistants"]) == (0.0, 1)
+    assert waiting["zerotouch.syncs.pending"] == 1
+    assert waiting["zerotouch.syncs.oldest"] > 0
+    assert waiting["zerotouch.relay.lag"] == waiting["zerotouch.log.head"] >= 2
+
+    through = int(waiting["zerotouch.log.head"])
+    synced = events.AssistantSynced(
+        "a", "vapi-a", 1, "platform", (), (events.Settled(request_id, None),), through, None, 1
+    )
+    await append(event_log, toolset_stream(org_id), org_id, synced)
+    await metrics.run_once()
+    done = seen_by(reader)
+    assert (done["zerotouch.coverage"], done["zerotouch.syncs.pending"], done["zerotouch.syncs.oldest"]) == (1.0, 0, 0)

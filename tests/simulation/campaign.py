@@ -1,0 +1,191 @@
+"""The campaign: every kill and pause point, all pairs, then seeds; and the broken protocols that must be caught."""
+
+import os
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from itertools import chain, count, islice
+from multiprocessing import get_context
+
+from .faults import CLASSES, Plan, Point, Script
+from .mutants import MUTANTS
+from .world import Result, run
+
+PAUSES_SECONDS = (3.0, 15.0, 60.0)
+PAIR_PAUSE_SECONDS = 15.0
+RUNS_WANTED = 100_000
+BATCH = 40
+BATCHES_WAITING_MAX = 8
+FAILURES_KEPT_MAX = 50
+MUTANT_PLANS_MAX = 3000
+
+FOUND_SOMETHING = (
+    Plan(3867), Plan(10084), Plan(37738),
+    Plan(None, "a day", (Point(101), Point(125, 15.0))), Plan(None, "a day", (Point(28, 15.0), Point(93, 15.0))),
+)  # fmt: skip
+"""Plans that broke the protocol once. They come first, and are among those that must catch the broken ones."""
+
+MUST_BE_REACHED = (
+    "adopted", "attempt unknown TS-104", "attempt absent TS-104", "attempt not_sent TS-107", "attempt not_sent TS-101",
+    "attempt refused TS-103", "conflict", "duplicate", "lease lost", "diverged", "DriftDetected", "SurplusSearched",
+    "ToolRetired", "ToolReinstated", "sent late", "surplus", "SurplusFound", "SurplusDeleted", "AssistantLinked",
+    "failed TS-401", "failed TS-402", "failed TS-403", "cause tier", "cause setting",
+)  # fmt: skip
+"""Branches of the protocol. A campaign that never took one of them has proved nothing about it, and is void."""
+
+
+class WorkerDied(Exception):
+    """A process of the campaign was killed, by the machine for instance: what it ran has no result."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a campaign has seen so far."""
+
+    runs: int = 0
+    exhaustive: int = 0
+    saves: int = 0
+    virtual_hours: float = 0.0
+    fired: Counter[str] = field(default_factory=Counter)
+    reached: Counter[str] = field(default_factory=Counter)
+    violations: int = 0
+    failures: list[Result] = field(default_factory=list)
+
+    def add(self, result: Result) -> None:
+        """Count one run."""
+        self.runs += 1
+        self.exhaustive += result.plan.seed is None
+        self.saves += result.saves
+        self.virtual_hours += result.virtual_seconds / 3600
+        self.fired += result.fired
+        self.reached += result.reached
+        self.violations += len(result.violations)
+        if result.violations and len(self.failures) < FAILURES_KEPT_MAX:
+            self.failures.append(result)
+
+    @property
+    def void(self) -> list[str]:
+        """Fault classes that never fired and branches that were never taken."""
+        return [name for name in CLASSES if not self.fired[name]] + [
+            name for name in MUST_BE_REACHED if not self.reached[name]
+        ]
+
+
+def singles(script: Script) -> Iterator[Plan]:
+    """A kill and each pause at every await, and every lost answer."""
+    bare = run(Plan(None, script))
+    yield Plan(None, script)
+    for step in range(1, bare.steps + 1):
+        for seconds in (0.0, *PAUSES_SECONDS):
+            yield Plan(None, script, (Point(step, seconds),))
+    for call in range(1, bare.vapi_calls + 1):
+        yield Plan(None, script, lost_answer=call)
+
+
+def pairs(script: Script) -> Iterator[Plan]:
+    """All pairs of a kill or a pause, and a later kill or pause; the second counts in the run that the first made."""
+    bare = run(Plan(None, script))
+    for first in range(1, bare.steps + 1):
+        for seconds in (0.0, PAIR_PAUSE_SECONDS):
+            so_far = Point(first, seconds)
+            steps = run(Plan(None, script, (so_far,))).steps
+            for second in range(first + 1, steps + 1):
+                yield Plan(None, script, (so_far, Point(second)))
+                yield Plan(None, script, (so_far, Point(second, PAIR_PAUSE_SECONDS)))
+
+
+def plans(seed: int) -> Iterator[Plan]:
+    """What a campaign runs, in order: every single point, then pairs and seeds in turns, as pairs take hours."""
+    yield from FOUND_SOMETHING
+    yield from singles("first save")
+    yield from singles("a day")
+    both = chain(pairs("first save"), pairs("a day"))
+    seeds = (Plan(number) for number in count(seed))
+    while turn := list(islice(both, BATCH)):
+        yield from turn
+        yield from islice(seeds, BATCH)
+    yield from seeds
+
+
+def campaign(seed: int, *, runs: int | None, minutes: float | None, show: Callable[[Tally], None]) -> Tally:
+    """Run until ``runs`` are done, or the time is up. Every await of the scripts is killed and paused in any case."""
+    until = None if minutes is None else time.monotonic() + minutes * 60
+    tally = Tally()
+    everything = plans(seed)
+    wanted = RUNS_WANTED if runs is None and minutes is None else runs
+    batches = _batches(everything, wanted, until)
+    waiting: dict[Future[list[Result]], list[Plan]] = {}
+    with ProcessPoolExecutor(os.cpu_count() or 1, get_context("fork")) as pool:
+        while True:
+            for batch in islice(batches, BATCHES_WAITING_MAX - len(waiting)):
+                waiting[pool.submit(_run_batch, batch)] = batch
+            if not waiting:
+                return tally
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                for result in _results(future, waiting.pop(future)):
+                    tally.add(result)
+                show(tally)
+
+
+def _results(future: Future[list[Result]], batch: list[Plan]) -> list[Result]:
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        raise WorkerDied(f"a worker of the campaign died; it may have run one of {batch[0]} … {batch[-1]}") from error
+
+
+def _batches(everything: Iterator[Plan], wanted: int | None, until: float | None) -> Iterator[list[Plan]]:
+    """Batches, made only as fast as they are run."""
+    made = 0
+    while batch := list(islice(everything, BATCH)):
+        needed = batch[0].seed is None and len(batch[0].points) < 2  # every single point, whatever the time
+        late = until is not None and time.monotonic() > until
+        enough = wanted is not None and made >= wanted and batch[0].seed is not None
+        if not needed and (late or enough):
+            return
+        made += len(batch)
+        yield batch
+
+
+def _run_batch(batch: list[Plan]) -> list[Result]:
+    return [_run(plan) for plan in batch]
+
+
+def _run(plan: Plan) -> Result:
+    """A run that cannot even be judged is a violation like any other, and ends no campaign."""
+    try:
+        return run(plan)
+    except Exception as error:
+        return Result.of_broken(plan, traceback.format_exception(error))
+
+
+def catch_mutants(show: Callable[[str, str], None]) -> list[str]:
+    """Run every broken protocol until it is caught; the names of those that were not."""
+    survivors = []
+    with get_context("fork").Pool(os.cpu_count() or 1) as pool:
+        for name, caught in pool.imap_unordered(_catch, MUTANTS):
+            show(name, caught or "NOT CAUGHT")
+            if not caught:
+                survivors.append(name)
+    return survivors
+
+
+def _catch(name: str) -> tuple[str, str | None]:
+    with MUTANTS[name]():
+        for n, plan in enumerate(islice(_mutant_plans(), MUTANT_PLANS_MAX), 1):
+            result = run(plan)
+            if result.violations:
+                return name, f"run {n}, {plan}: {result.violations[0].strip()[:110]}"
+    return name, None
+
+
+def _mutant_plans() -> Iterable[Plan]:
+    yield from FOUND_SOMETHING
+    yield from singles("first save")
+    for number, plan in enumerate(singles("a day")):
+        yield from (plan, Plan(number))
+    yield from (Plan(number) for number in count(number + 1))

@@ -1,0 +1,38 @@
+"""What must hold. Violations are collected with their time, so that a run tells its whole story."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from uuid import UUID
+
+
+@dataclass(slots=True)
+class Checks:
+    """``violations``: one sentence each. ``reached``: the branches that were taken, for the campaign."""
+
+    violations: list[str] = field(default_factory=list)
+    reached: Counter[str] = field(default_factory=Counter)
+    surplus: int = 0
+    asked: dict[UUID, str] = field(default_factory=dict)
+    settled: dict[UUID, int] = field(default_factory=dict)
+    sequences: dict[UUID, int] = field(default_factory=dict)
+
+    def violated(self, at: float, what: str) -> None:
+        """Note a violation."""
+        self.violations.append(f"{at:9.3f} s: {what}")
+
+    def settles(self, at: float, request_id: UUID) -> None:
+        """A request gets its outcome."""
+        self.settled[request_id] = self.settled.get(request_id, 0) + 1
+        if request_id not in self.asked:
+            self.violated(at, f"request {request_id} got an outcome and was never asked")
+        elif self.settled[request_id] > 1:
+            self.violated(
+                at, f"request {request_id} of {self.asked[request_id]} got outcome {self.settled[request_id]}"
+            )
+
+    def numbers(self, at: float, org_id: UUID, sequence: int) -> None:
+        """An org's published event has this number."""
+        before = self.sequences.get(org_id, 0)
+        if sequence != before + 1:
+            self.violated(at, f"org {org_id}: published {sequence} after {before}")
+        self.sequences[org_id] = sequence

@@ -1,0 +1,175 @@
+"""The database's promises in memory: `append` with its ids, versions and positions, the projections, and the leases.
+
+What the SQL does is proved elsewhere, against an oracle (`tests/integration/tool_sync/event_log`). Here it is assumed,
+as one step that nothing can interrupt.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from tool_sync.domain import events as e
+from tool_sync.domain.assistants import evolve_assistant
+from tool_sync.domain.toolset import Assistant
+from tool_sync.event_log import Appended, AppendRequest, AppendResult, Conflict, Duplicate, Snapshot, StoredEvent
+
+BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+SAVED_MAX = 8
+
+ORG_WIDE = (
+    e.OrgTierChanged | e.ToolSettingChanged | e.RetryRequested | e.AssistantRemoved | e.OrgClosed | e.ToolVanished
+    | e.SurplusFound
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Pending:
+    """A row of ``pending_syncs``."""
+
+    requested: int = 0
+    settled: int = 0
+    save_requested: int = 0
+
+
+@dataclass(slots=True)
+class Lease:
+    """A row of ``leases``; times are virtual seconds. ``holder`` is the process that claimed it."""
+
+    token: UUID | None = None
+    until: float | None = None
+    holder: object = None
+    looked_through: int = 0
+    next_due: float | None = None
+    stirred: int = 0
+
+
+@dataclass(slots=True)
+class Database:
+    """One log and everything folded from it."""
+
+    events: list[StoredEvent] = field(default_factory=list)
+    by_org: dict[UUID, list[StoredEvent]] = field(default_factory=dict)
+    ids: dict[UUID, StoredEvent] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+    snapshots: dict[UUID, Snapshot] = field(default_factory=dict)
+    assistants: dict[UUID, dict[str, Assistant]] = field(default_factory=dict)
+    pending: dict[UUID, dict[str, Pending]] = field(default_factory=dict)
+    leases: dict[UUID, Lease] = field(default_factory=dict)
+
+    def append(self, request: AppendRequest, now: float) -> AppendResult:
+        """One request, as the SQL function treats it."""
+        present = [self.ids[new.event_id] for new in request.events if new.event_id in self.ids]
+        if present:
+            assert len(present) == len(request.events), "stored in part"
+            return Duplicate(present[0].position, present[-1].version, present[0].recorded_at)
+        version = self.versions.get(request.stream, 0)
+        if request.expected_version is not None and request.expected_version != version:
+            return Conflict(version)
+        first, at = len(self.events) + 1, time_of(now)
+        assert request.org_id is not None
+        for new in request.events:
+            version += 1
+            stored = StoredEvent(
+                len(self.events) + 1, request.stream, version, new.event_id, request.org_id, new.event, request.meta, at
+            )
+            self.events.append(stored)
+            self.by_org.setdefault(request.org_id, []).append(stored)
+            self.ids[new.event_id] = stored
+            self._fold(stored, request.org_id)
+        self.versions[request.stream] = version
+        if request.lease_token is not None:
+            self._stir(request.org_id, request.lease_token, now)
+        return Appended(first, version, at)
+
+    def _stir(self, org_id: UUID, token: UUID, now: float) -> None:
+        """Written without the lease: the org is due, also where its holder gives it back without having read this."""
+        lease = self.leases[org_id]
+        if lease.token != token or lease.until is None or lease.until <= now:
+            lease.stirred = len(self.events)
+            lease.next_due = now if lease.next_due is None else min(lease.next_due, now)
+
+    def _fold(self, stored: StoredEvent, org_id: UUID) -> None:
+        self._fold_assistant(stored.event, org_id)
+        position, event = stored.position, stored.event
+        rows = self.pending.setdefault(org_id, {})
+        match event:
+            case e.SyncRequested(agent_id=agent_id, cause=cause):
+                row = rows.setdefault(agent_id, Pending())
+                row.requested = position
+                row.save_requested = position if cause != "auto_sync" else row.save_requested
+            case e.RequestUnreadable():
+                row = rows.setdefault("?", Pending())
+                row.requested = row.save_requested = position
+            case e.AssistantSynced() | e.AssistantSyncFailed():
+                row = rows.setdefault(event.agent_id or "?", Pending())
+                row.settled = max(row.settled, event.settled_through)
+            case e.OrgSettled(settled_through=through):
+                row = rows.setdefault("", Pending())
+                row.settled = max(row.settled, through)
+            case _ if isinstance(event, ORG_WIDE):
+                rows.setdefault("", Pending()).requested = position
+            case _:
+                pass
+
+    def _fold_assistant(self, event: Any, org_id: UUID) -> None:
+        agent_id = getattr(event, "agent_id", None)
+        if agent_id is None or isinstance(event, e.AssistantLinkStarted | e.RetryRequested):
+            return
+        rows = self.assistants.setdefault(org_id, {})
+        row = rows.get(agent_id)
+        match event:
+            case e.SyncRequested(assistant_id=assistant_id, revision=revision, model_hash=model_hash):
+                row = row or Assistant(agent_id, assistant_id, revision)
+                saved = (*(pair for pair in row.saved if pair != (revision, model_hash)), (revision, model_hash))
+                removed = row.removed and row.assistant_id == assistant_id
+                row = replace(
+                    row, assistant_id=assistant_id, revision=revision, saved=saved[-SAVED_MAX:], removed=removed
+                )
+            case e.AssistantRemoved(assistant_id=assistant_id):
+                row = row or Assistant(agent_id, assistant_id or "", 0)
+                row = replace(row, removed=row.removed or assistant_id in (None, row.assistant_id))
+            case _:
+                if row is None:
+                    return
+                row = evolve_assistant(row, event)
+        rows[agent_id] = row
+
+    def due(self, now: float) -> list[UUID]:
+        """The orgs that may be claimed, saves first, then by age."""
+        found: dict[UUID, tuple[bool, int]] = {}
+        for org_id, rows in self.pending.items():
+            lease = self.leases.get(org_id)
+            if lease is not None and lease.until is not None and lease.until > now:
+                continue
+            looked = lease.looked_through if lease is not None else 0
+            mine = [row for row in rows.values() if row.requested > row.settled and row.requested > looked]
+            if mine:
+                found[org_id] = (
+                    not any(row.save_requested > row.settled for row in mine),
+                    min(row.requested for row in mine),
+                )
+        for org_id, lease in self.leases.items():
+            if lease.next_due is not None and lease.next_due <= now and (lease.until is None or lease.until <= now):
+                found.setdefault(org_id, (True, lease.looked_through))
+        return sorted(found, key=lambda org_id: found[org_id])
+
+    def is_quiet(self) -> bool:
+        """No request is open."""
+        return all(row.requested <= row.settled for rows in self.pending.values() for row in rows.values())
+
+
+def time_of(now: float) -> datetime:
+    """The database's time at a virtual second."""
+    return BEGINNING + timedelta(seconds=now)
+
+
+def seconds_of(at: datetime) -> float:
+    """The virtual second of a database time."""
+    return (at - BEGINNING).total_seconds()
+
+
+def events_of(database: Database, org_id: UUID, *types: Any) -> Sequence[Any]:
+    """An org's events of these types, in order."""
+    return [stored.event for stored in database.by_org.get(org_id, ()) if isinstance(stored.event, types)]

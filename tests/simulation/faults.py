@@ -1,0 +1,129 @@
+"""What happens to a run: a plan (die at this await, pause at that one, lose this answer), or what a seed draws."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from random import Random
+from typing import Literal
+
+KILL_RESTART_SECONDS = 3.0
+
+Script = Literal["first save", "a day"]
+"""What happens where nothing is left to chance: one save of a first assistant, or several of two, and a tier."""
+
+VapiFault = Literal[
+    "refuse_connection", "500_before", "500_after", "lose_request", "lose_answer", "late", "429", "mangle"
+]
+LogFault = Literal["unavailable", "lost_commit", "sent_again"]
+
+VAPI_FAULTS: tuple[VapiFault, ...] = (
+    "refuse_connection", "500_before", "500_after", "lose_request", "lose_answer", "late", "429", "mangle",
+)  # fmt: skip
+LOG_FAULTS: tuple[LogFault, ...] = ("unavailable", "lost_commit", "sent_again")
+CLINIC_FAULTS = (
+    "duplicate_delivery", "outsider_edits", "tier", "remove_assistant", "close_org", "setting", "poison",
+)  # fmt: skip
+OTHER_FAULTS = ("kill", "pause", "list_lag", "store_away")
+CLASSES = (*VAPI_FAULTS, *LOG_FAULTS, *CLINIC_FAULTS, *OTHER_FAULTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """At the ``step``-th await of the workers (all of them counted together): die, or stand still for ``seconds``."""
+
+    step: int
+    seconds: float = 0.0
+
+    @property
+    def kills(self) -> bool:
+        """Die."""
+        return self.seconds == 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run. ``seed`` None: nothing is left to chance. ``lost_answer``: that of the nth call to Vapi."""
+
+    seed: int | None
+    script: Script = "first save"
+    points: tuple[Point, ...] = ()
+    lost_answer: int | None = None
+
+    def __str__(self) -> str:
+        points = ", ".join(f"{'kill' if p.kills else f'pause {p.seconds:g} s'} at {p.step}" for p in self.points)
+        lost = "" if self.lost_answer is None else f", answer {self.lost_answer} lost"
+        told = self.script if self.seed is None else f"seed {self.seed}"
+        return f"{told}: {points or 'no point'}{lost}"
+
+
+@dataclass(slots=True)
+class Faults:
+    """Decides, and counts what really happened in ``fired``."""
+
+    plan: Plan
+    fired: Counter[str] = field(default_factory=Counter)
+    healed: bool = False
+    steps: int = 0
+    vapi_calls: int = 0
+    _random: Random = field(init=False)
+    _on: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._random = Random(f"faults {self.plan.seed}")
+        if self.plan.seed is not None and not self.plan.points and self.plan.lost_answer is None:
+            # Swarm: each seed has some classes only, and each of those its own rate.
+            share = self._random.choice((0.15, 0.3, 0.6))
+            self._on = {
+                name: self._random.choice((0.02, 0.1, 0.3)) for name in CLASSES if self._random.random() < share
+            }
+
+    @property
+    def random(self) -> Random:
+        """Chance for whoever needs it; a plan without a seed has none."""
+        return self._random
+
+    @property
+    def chance(self) -> bool:
+        """Whether anything is left to chance."""
+        return self.plan.seed is not None
+
+    def hits(self, name: str) -> bool:
+        """Whether a fault of this class happens now."""
+        rate = self._on.get(name)
+        if rate is None or self.healed or self._random.random() >= rate:
+            return False
+        self.fired[name] += 1
+        return True
+
+    def rate(self, name: str) -> float:
+        """The rate of a class in this run, 0 where it is off."""
+        return 0.0 if self.healed else self._on.get(name, 0.0)
+
+    def vapi(self) -> VapiFault | None:
+        """What happens to the next call to Vapi."""
+        self.vapi_calls += 1
+        if self.plan.lost_answer == self.vapi_calls:
+            self.fired["lose_answer"] += 1
+            return "lose_answer"
+        return next((name for name in VAPI_FAULTS if self.hits(name)), None)
+
+    def log(self) -> LogFault | None:
+        """What happens to the next append."""
+        return next((name for name in LOG_FAULTS if self.hits(name)), None)
+
+    def at_step(self) -> Point | None:
+        """What happens at this await of a worker."""
+        self.steps += 1
+        for point in self.plan.points:
+            if point.step == self.steps:
+                self.fired["kill" if point.kills else "pause"] += 1
+                return point
+        if not self._on or self.healed:
+            return None
+        # Rates are per call elsewhere; awaits are many, so these are rarer.
+        if self._random.random() < self._on.get("kill", 0.0) / 40:
+            self.fired["kill"] += 1
+            return Point(self.steps)
+        if self._random.random() < self._on.get("pause", 0.0) / 40:
+            self.fired["pause"] += 1
+            return Point(self.steps, self._random.choice((0.5, 3.0, 15.0, 60.0)))
+        return None

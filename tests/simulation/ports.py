@@ -1,0 +1,212 @@
+"""The reconciler's ports to the database: a log and a store, with time before and after each effect.
+
+Before the effect a process may die (nothing happened), after it too (it happened, and nobody knows).
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from tool_sync.domain import events as e
+from tool_sync.domain.events import ToolRef
+from tool_sync.domain.toolset import Assistant
+from tool_sync.event_log import Appended, AppendRequest, AppendResult, Duplicate, Loaded, LogUnavailable, Snapshot
+from tool_sync.leases import Claim, Release
+
+from .checks import Checks
+from .database import Database, Lease, seconds_of, time_of
+from .faults import Faults
+from .process import process_of_current_task
+
+FAST_SECONDS = 0.002
+
+
+class Ports:
+    """What both ports share: the database, time, faults, and whoever watches."""
+
+    def __init__(self, database: Database, faults: Faults, checks: Checks) -> None:
+        self.database, self.faults, self.checks = database, faults, checks
+        self.ids = Random(f"ids {faults.plan.seed}")
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds."""
+        return asyncio.get_running_loop().time()
+
+    def new_id(self) -> UUID:
+        """A random id, the same in a replay."""
+        return UUID(int=self.ids.getrandbits(128), version=4)
+
+    async def on_the_way(self) -> None:
+        """The time of half a round trip."""
+        await asyncio.sleep(FAST_SECONDS * (0.5 + self.faults.random.random() if self.faults.chance else 1.0))
+
+
+class SimLog(Ports):
+    """The event log. ``stored_before``: attempts whose announcement was answered with `Duplicate`."""
+
+    def __init__(self, database: Database, faults: Faults, checks: Checks) -> None:
+        super().__init__(database, faults, checks)
+        self.stored_before: set[UUID] = set()
+
+    async def append(self, request: AppendRequest) -> AppendResult:
+        """Store, or not, and answer, or not."""
+        fault = self.faults.log()
+        await self.on_the_way()
+        if fault == "unavailable":
+            await asyncio.sleep(15.0)
+            raise LogUnavailable(request.stream, 15.0, "simulated: nothing was stored")
+        result = self.database.append(request, self.now)
+        if isinstance(result, Appended):
+            self._watch(request)
+        await self.on_the_way()
+        if fault == "lost_commit":
+            await asyncio.sleep(15.0)
+            raise LogUnavailable(request.stream, 15.0, "simulated: it was stored")
+        if fault == "sent_again" and isinstance(result, Appended):
+            await self.on_the_way()
+            again = self.database.append(request, self.now)
+            assert isinstance(again, Duplicate)
+            self.stored_before |= {
+                attempt_id
+                for new in request.events
+                if type(new.event).__name__.endswith("Started")
+                and (attempt_id := getattr(new.event, "attempt_id", None)) is not None
+            }
+            self.checks.reached["duplicate"] += 1
+            return again
+        if not isinstance(result, Appended):
+            self.checks.reached[type(result).__name__.lower()] += 1
+        return result
+
+    def _watch(self, request: AppendRequest) -> None:
+        org_id = request.org_id
+        assert org_id is not None
+        for new in request.events:
+            event = new.event
+            match event:
+                case e.AssistantSynced() | e.AssistantSyncFailed():
+                    for settled in event.requests:
+                        self.checks.settles(self.now, settled.request_id)
+                    if event.sequence is not None:
+                        self.checks.numbers(self.now, org_id, event.sequence)
+                    if isinstance(event, e.AssistantSynced) and event.cause is not None:
+                        self.checks.reached[f"cause {event.cause}"] += 1
+                    if isinstance(event, e.AssistantSyncFailed):
+                        self.checks.reached[f"failed {event.code}"] += 1
+                case e.AssistantDiverged(sequence=sequence):
+                    self.checks.numbers(self.now, org_id, sequence)
+                    self.checks.reached["diverged"] += 1
+                case e.ToolRegistered(adopted=True):
+                    self.checks.reached["adopted"] += 1
+                case e.SyncAttemptFailed(end=end, code=code):
+                    self.checks.reached[f"attempt {end} {code}"] += 1
+                case _:
+                    self.checks.reached[type(event).__name__] += 1
+
+    async def load(self, org_ids: Sequence[UUID], *, fold: int) -> Mapping[UUID, Any]:
+        """Snapshot and tail of each org, as of one moment."""
+        await self._read()
+        found: dict[UUID, Any] = {}
+        for org_id in org_ids:
+            kept = self.database.snapshots.get(org_id)
+            snapshot = kept if kept is not None and kept.fold == fold else None
+            after = snapshot.position if snapshot is not None else 0
+            found[org_id] = Loaded(
+                snapshot, tuple(s for s in self.database.by_org.get(org_id, ()) if s.position > after)
+            )
+        await self.on_the_way()
+        return found
+
+    async def _read(self) -> None:
+        await self.on_the_way()
+        if self.faults.hits("store_away"):
+            raise ConnectionResetError("simulated: the database is away")
+
+    async def save_snapshots(self, snapshots: Sequence[Snapshot]) -> None:
+        """Keep the newest of each org."""
+        await self._read()
+        for snapshot in snapshots:
+            kept = self.database.snapshots.get(snapshot.org_id)
+            if kept is None or kept.fold != snapshot.fold or kept.position < snapshot.position:
+                self.database.snapshots[snapshot.org_id] = snapshot
+
+
+class SimStore(Ports):
+    """Leases and rows of assistants."""
+
+    async def claim(self, orgs_max: int, lease_seconds: float) -> tuple[list[Claim], datetime | None]:
+        """See `tool_sync.leases.claim`."""
+        await self._away()
+        now, claims = self.now, []
+        for org_id in self.database.due(now)[:orgs_max]:
+            lease = self.database.leases.setdefault(org_id, Lease())
+            lease.token, lease.until = self.new_id(), now + lease_seconds
+            lease.next_due, lease.holder = now, process_of_current_task()
+            claims.append(Claim(org_id, lease.token))
+        await self.on_the_way()
+        return claims, time_of(now) if claims else None
+
+    async def renew(self, claims: Sequence[Claim], lease_seconds: float) -> frozenset[UUID]:
+        """See `tool_sync.leases.renew`."""
+        await self._away()
+        now, ours = self.now, set()
+        for claim in claims:
+            lease = self.database.leases[claim.org_id]
+            if lease.token == claim.token and lease.until is not None and lease.until > now:
+                lease.until = now + lease_seconds
+                ours.add(claim.org_id)
+        await self.on_the_way()
+        if len(ours) < len(claims):
+            self.checks.reached["lease lost"] += 1
+        return frozenset(ours)
+
+    async def release(self, releases: Sequence[Release]) -> None:
+        """See `tool_sync.leases.release`."""
+        await self._away()
+        for release in releases:
+            lease = self.database.leases[release.claim.org_id]
+            if lease.token == release.claim.token:
+                aside = release.aside > timedelta()
+                lease.token = None
+                lease.until = self.now + release.aside.total_seconds() if aside else None
+                lease.looked_through = max(lease.looked_through, release.looked_through)
+                lease.next_due = None if release.next_due is None else seconds_of(release.next_due)
+                if lease.stirred > release.looked_through:
+                    lease.next_due = self.now if lease.next_due is None else min(self.now, lease.next_due)
+        await self.on_the_way()
+
+    async def assistants(self, agents: Sequence[tuple[UUID, str]]) -> dict[UUID, dict[str, Assistant]]:
+        """See `tool_sync.reconciler.rows.by_agent`."""
+        await self._away()
+        found: dict[UUID, dict[str, Assistant]] = {}
+        for org_id, agent_id in agents:
+            if (row := self.database.assistants.get(org_id, {}).get(agent_id)) is not None:
+                found.setdefault(org_id, {})[agent_id] = row
+        await self.on_the_way()
+        return found
+
+    async def not_as_wanted(
+        self, org_id: UUID, wanted: Sequence[ToolRef], without: Iterable[str], limit: int
+    ) -> tuple[dict[str, Assistant], bool]:
+        """See `tool_sync.reconciler.rows.not_as_wanted`."""
+        await self._away()
+        rows, left_out, target = self.database.assistants.get(org_id, {}), set(without), tuple(wanted)
+        there = {agent_id: row for agent_id, row in sorted(rows.items()) if not row.removed}
+        found = (
+            (agent_id, row)
+            for agent_id, row in there.items()
+            if agent_id not in left_out and (row.synced != target or row.failed)
+        )
+        answer = dict(islice(found, limit))
+        await self.on_the_way()
+        return answer, bool(there)
+
+    async def _away(self) -> None:
+        await self.on_the_way()
+        if self.faults.hits("store_away"):
+            raise ConnectionResetError("simulated: the database is away")

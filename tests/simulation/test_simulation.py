@@ -1,0 +1,104 @@
+"""The simulation itself, in little: it replays, it holds, and it catches. The campaign is `make sim`."""
+
+import os
+import subprocess
+import sys
+from itertools import islice
+
+import pytest
+
+from . import campaign
+from .campaign import pairs, singles
+from .faults import Plan, Point
+from .loop import Deadlock, VirtualLoop
+from .mutants import MUTANTS
+from .world import Result, run
+
+
+@pytest.fixture(autouse=True)
+def quiet_logs() -> object:
+    """A run configures the logs of its process; the next test wants its own."""
+    import structlog
+
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+
+
+def test_a_seed_replays_exactly() -> None:
+    first, second = run(Plan(7)), run(Plan(7))
+    assert first.trace == second.trace
+    assert first.fired == second.fired
+    assert run(Plan(8)).trace != first.trace
+
+
+@pytest.mark.parametrize("plan", [Plan(7), Plan(None, "a day", (Point(22),)), Plan(None, "a day", (Point(40, 15.0),))])
+def test_a_replay_is_the_same_in_another_process_and_after_other_runs(plan: Plan) -> None:
+    traces = {run(plan).trace for _ in range(3)}
+    code = (
+        f"from tests.simulation.world import *; from tests.simulation.faults import Point; print(run({plan!r}).trace)"
+    )
+    for hash_seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        other = subprocess.run(
+            [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
+        )
+        traces.add(other.stdout.strip())
+    assert len(traces) == 1
+
+
+def test_a_run_that_raises_is_named_and_ends_no_campaign(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(plan: Plan) -> Result:
+        if plan.seed == 2:
+            raise RuntimeError("broken")
+        return run(plan)
+
+    monkeypatch.setattr(campaign, "run", broken)
+    tally = campaign.Tally()
+    for result in campaign._run_batch([Plan(1), Plan(2), Plan(3)]):
+        tally.add(result)
+    assert (tally.runs, tally.violations, [str(failure.plan) for failure in tally.failures]) == (3, 1, [str(Plan(2))])
+
+
+def test_time_is_virtual_and_a_deadlock_is_an_error() -> None:
+    loop = VirtualLoop(None)
+    try:
+        with pytest.raises(Deadlock):
+            loop.run_until_complete(loop.create_future())
+    finally:
+        loop.close()
+
+
+@pytest.mark.parametrize("script", ["first save", "a day"])
+def test_every_await_can_be_the_last_or_a_long_pause_and_every_answer_can_be_lost(script: str) -> None:
+    plans = list(singles(script))  # type: ignore[arg-type]  # the two literals
+    assert len(plans) > 150
+    failed = [(str(result.plan), result.violations) for plan in plans if (result := run(plan)).violations]
+    assert failed == []
+
+
+def test_pairs_of_kills_and_pauses() -> None:
+    failed = [
+        (str(r.plan), r.violations) for plan in islice(pairs("first save"), 0, 4000, 20) if (r := run(plan)).violations
+    ]
+    assert failed == []
+
+
+def test_seeds() -> None:
+    failed = [(str(r.plan), r.violations) for seed in range(150) if (r := run(Plan(seed))).violations]
+    assert failed == []
+
+
+@pytest.mark.parametrize(
+    ("name", "plans"),
+    [
+        ("announces afterwards", [Plan(None)]),
+        ("writes a bare model", [Plan(None)]),
+        ("forgets lost answers", [Plan(None, lost_answer=1)]),
+        ("repeats blindly", [Plan(None, lost_answer=1)]),
+        ("tells outcomes twice", [Plan(None)]),
+    ],
+)
+def test_broken_protocols_are_caught(name: str, plans: list[Plan]) -> None:
+    with MUTANTS[name]():
+        assert any(run(plan).violations for plan in plans)

@@ -1,0 +1,216 @@
+"""A Vapi that keeps what it was told, slowly and not always with an answer; and the way there, as httpx's transport.
+
+What was sent is executed by the server whatever becomes of the sender. Lists may lag. Every creation is counted.
+"""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+import httpx
+
+from zerotouch_contracts.tools import Marker
+
+from .checks import Checks
+from .database import time_of
+from .faults import Faults
+from .process import outside, process_of_current_task
+
+Json = dict[str, Any]
+
+CALL_SECONDS = 0.2
+LATE_SECONDS_MAX = 12.0
+"""How late a request may still be executed: the settle time must cover it, and the lag of lists."""
+LAG_SECONDS_MAX = 4.0
+SEND_SLACK_SECONDS = 0.05
+CONNECT_SECONDS = 0.001
+"""Between the last look at the clock and the bytes on the wire: where a pause can still make a write late."""
+
+
+class Server:
+    """Tools and assistants of one account."""
+
+    def __init__(self, faults: Faults, checks: Checks) -> None:
+        self.tools: dict[str, Json] = {}
+        self.assistants: dict[str, Json] = {}
+        self.creations: Counter[tuple[UUID, str]] = Counter()
+        self._deleted: Counter[tuple[UUID, str]] = Counter()
+        self.lags = faults.rate("list_lag") > 0
+        self._faults, self._checks, self._made = faults, checks, 0
+
+    def add_assistant(self, body: Json) -> Json:
+        """An assistant made by somebody else than tool-sync."""
+        self._made += 1
+        made = {"id": f"assistant-{self._made:04}", "createdAt": self._stamp(), **body}
+        self.assistants[made["id"]] = made
+        return made
+
+    def live_tools(self, org_id: UUID, name: str) -> list[Json]:
+        """The org's tools of this name that exist."""
+        return [
+            tool
+            for tool in self.tools.values()
+            if (marker := Marker.of(tool)) is not None and (marker.org_id, marker.name) == (org_id, name)
+        ]
+
+    def execute(self, method: str, path: str, query: Mapping[str, str], body: Json | None) -> tuple[int, Any]:
+        """Do what was asked for; status and answer."""
+        kind, _, item_id = path.strip("/").partition("/")
+        items = self.tools if kind == "tool" else self.assistants
+        match method, item_id:
+            case "POST", "" if kind == "tool":
+                assert body is not None
+                return 201, self._create_tool(body)
+            case "GET", "":
+                return 200, self._page(items, query, lags=kind == "tool")
+            case _, _ if item_id not in items:
+                return 404, {"message": "Not found", "statusCode": 404}
+            case "GET", _:
+                return 200, items[item_id]
+            case "PATCH", _:
+                assert body is not None
+                items[item_id] = {**items[item_id], **body, "updatedAt": self._stamp()}
+                return 200, items[item_id]
+            case "DELETE", _:
+                gone = items.pop(item_id)
+                if (marker := Marker.of(gone)) is not None:
+                    self._deleted[marker.org_id, marker.name] += 1
+                    self._no_dangling_link(item_id)
+                return 200, gone
+            case _:
+                raise AssertionError((method, path))
+
+    def _no_dangling_link(self, tool_id: str) -> None:
+        for assistant in self.assistants.values():
+            if tool_id in (assistant.get("model") or {}).get("toolIds", ()):
+                self._checks.violated(self._now, f"tool {tool_id} was deleted while {assistant['id']} links it")
+
+    def _create_tool(self, body: Json) -> Json:
+        self._made += 1
+        tool = {"id": f"tool-{self._made:04}", "createdAt": self._stamp(), **body}
+        marker = Marker.of(tool)
+        assert marker is not None, "a tool without our marker"
+        if self.live_tools(marker.org_id, marker.name):
+            self._checks.surplus += 1
+            self._checks.reached["surplus"] += 1
+            allowed = self._faults.fired["pause"]
+            if self._checks.surplus > allowed:
+                self._checks.violated(
+                    self._now,
+                    f"surplus creation {self._checks.surplus} of {marker.name} for {marker.org_id}, {allowed} pauses",
+                )
+        self.tools[tool["id"]] = tool
+        self.creations[marker.org_id, marker.name] += 1
+        return tool
+
+    def _page(self, items: dict[str, Json], query: Mapping[str, str], *, lags: bool) -> list[Json]:
+        now = self._now
+        lag = self._faults.random.random() * LAG_SECONDS_MAX if lags and self.lags and not self._faults.healed else 0.0
+        if lag:
+            self._faults.fired["list_lag"] += 1
+        since, until = query.get("createdAtGe", ""), query.get("createdAtLe", "~")
+        visible = _stamp(now - lag)
+        found = [item for item in items.values() if since <= item["createdAt"] <= min(until, visible)]
+        found.sort(key=lambda item: (item["createdAt"], item["id"]), reverse=True)
+        return found[: int(query.get("limit", "100"))]
+
+    @property
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _stamp(self) -> str:
+        return _stamp(self._now)
+
+
+def _stamp(now: float) -> str:
+    return time_of(now).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._content
+
+
+class Transport(httpx.AsyncBaseTransport):
+    """The way to Vapi. ``on_send`` is told what a process is about to send, at the moment of sending.
+
+    ``read`` is what each process was last shown of an assistant, by its name and the path.
+    """
+
+    def __init__(self, server: Server, faults: Faults, checks: Checks, on_send: Any) -> None:
+        self.read: dict[tuple[str, str], Json] = {}
+        self._server, self._faults, self._on_send = server, faults, on_send
+        self._reached = checks.reached
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """One exchange, or what is left of it."""
+        fault = self._faults.vapi()
+        body = json.loads(request.content) if request.content else None
+        if fault == "refuse_connection":
+            await asyncio.sleep(0.01)
+            key: Any = None
+            raise httpx.ConnectError("simulated") from aiohttp.ClientConnectorError(key, OSError(111, "refused"))
+        sender = process_of_current_task()
+        self._on_send(sender, request.method, request.url.path, body)
+        await self._connect(request.method)
+        query = dict(request.url.params)
+        answered: asyncio.Future[tuple[int, Any]] = asyncio.get_running_loop().create_future()
+        outside(self._serve(fault, request.method, request.url.path, query, body, answered))
+        status, answer = await asyncio.shield(answered)
+        if status == 0:
+            raise httpx.ReadError("simulated: the connection was cut")
+        if request.method == "GET" and sender is not None and isinstance(answer, dict):
+            self.read[sender.name, request.url.path] = answer
+        content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        return httpx.Response(status, stream=_Body(content))
+
+    async def _connect(self, method: str) -> None:
+        """Who is stopped in here sends late, whatever was right before. At rest nothing of it may be left."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await asyncio.sleep(CONNECT_SECONDS)
+        if method != "GET" and loop.time() - began > SEND_SLACK_SECONDS:
+            self._reached["sent late"] += 1
+
+    async def _serve(
+        self,
+        fault: str | None,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Json | None,
+        answered: "asyncio.Future[tuple[int, Any]]",
+    ) -> None:
+        half = CALL_SECONDS / 2 * (0.5 + self._faults.random.random() if self._faults.chance else 1.0)
+        await asyncio.sleep(half)
+        status, answer = self._refusal(fault)
+        if status is None:
+            if fault == "late":
+                await asyncio.sleep(self._faults.random.random() * LATE_SECONDS_MAX)
+            if fault == "lose_request":
+                status, answer = 0, None
+            else:
+                status, answer = self._server.execute(method, path, query, body)
+                if fault == "500_after":
+                    status, answer = 500, {"message": "Internal server error"}
+                elif fault == "lose_answer":
+                    status, answer = 0, None
+                elif fault == "mangle":
+                    answer = b"<html>Bad gateway</html>"
+        await asyncio.sleep(half)
+        if not answered.done():
+            answered.set_result((status or 0, answer))
+
+    def _refusal(self, fault: str | None) -> tuple[int | None, Any]:
+        if fault == "500_before":
+            return 502, {"message": "Bad gateway"}
+        if fault == "429":
+            return 429, {"message": "Rate limit exceeded", "statusCode": 429}
+        return None, None

@@ -1,0 +1,129 @@
+"""The subscriber kit's rule: each outcome once, in order, and nothing missed."""
+
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zerotouch_contracts.envelope import UndecodableRecord
+from zerotouch_contracts.subscriber import (
+    Delivered,
+    HistoryRewritten,
+    HoleUnfilled,
+    LogChanged,
+    Marks,
+    Sequencer,
+    UnknownMessage,
+    decode,
+)
+from zerotouch_contracts.testing import MemoryFeed, OutcomeSamples, record_of
+from zerotouch_contracts.testing.samples import from_topic
+
+
+def kit(samples: OutcomeSamples, marks: Marks | None = None) -> tuple[Sequencer, MemoryFeed]:
+    feed = MemoryFeed(samples.log_id, samples.made)
+    return Sequencer(marks or Marks(), feed), feed
+
+
+async def test_repeats_are_left_out() -> None:
+    samples = OutcomeSamples()
+    made = [samples.synced(), samples.synced(), samples.failed()]
+    sequencer, feed = kit(samples)
+    assert await sequencer.admit([*made, made[0], made[2], made[1]]) == made
+    assert feed.asked == 0
+
+
+async def test_a_hole_is_filled_from_the_feed_in_order() -> None:
+    samples = OutcomeSamples()
+    made = [samples.synced(agent=f"a{n}") for n in range(5)]
+    samples.synced(org="another clinic")
+    sequencer, _ = kit(samples)
+    assert await sequencer.admit([made[0], from_topic(made[4])]) == made
+    assert sequencer.holes == 1
+
+
+async def test_a_hole_that_nobody_can_fill_stops() -> None:
+    samples, empty = OutcomeSamples(), OutcomeSamples()
+    samples.synced()
+    second = samples.synced()
+    sequencer, _ = kit(empty)
+    with pytest.raises(HoleUnfilled, match="messages 1 to 2 are neither on the topic nor in the feed"):
+        await sequencer.admit([second])
+
+
+async def test_the_same_number_with_another_id_means_that_history_was_rewritten() -> None:
+    samples = OutcomeSamples()
+    first = samples.synced()
+    sequencer, _ = kit(samples)
+    await sequencer.admit([first])
+    with pytest.raises(HistoryRewritten, match="history was rewritten"):
+        await sequencer.admit([replace(first, id=str(uuid4()))])
+
+
+async def test_another_log_stops() -> None:
+    first, other = OutcomeSamples().synced(), OutcomeSamples("restored").synced()
+    sequencer, _ = kit(OutcomeSamples())
+    await sequencer.admit([first])
+    with pytest.raises(LogChanged, match="rebuild from the feed"):
+        await sequencer.admit([other])
+
+
+async def test_after_a_snapshot_the_first_message_is_found_in_the_feed() -> None:
+    samples = OutcomeSamples()
+    for _ in range(3):
+        samples.synced()
+    fourth, fifth = samples.synced(), samples.synced()
+    sequencer, _ = kit(samples, Marks(samples.log_id, position=3))
+    assert await sequencer.admit([from_topic(fifth)]) == [fourth, fifth]
+
+
+async def test_after_a_snapshot_an_older_record_of_the_topic_is_a_repeat() -> None:
+    samples = OutcomeSamples()
+    made = [samples.synced() for _ in range(4)]
+    sequencer, _ = kit(samples, Marks(samples.log_id, position=3))
+    assert await sequencer.admit([from_topic(made[1]), from_topic(made[3])]) == [from_topic(made[3])]
+
+
+async def test_after_a_snapshot_a_record_that_it_holds_already_is_a_repeat() -> None:
+    samples = OutcomeSamples()
+    made = [samples.synced() for _ in range(3)]
+    sequencer, _ = kit(samples, Marks(samples.log_id, position=3))
+    assert await sequencer.admit([from_topic(made[1])]) == []
+    fourth = samples.synced()
+    assert await sequencer.admit([from_topic(made[2]), from_topic(fourth)]) == [from_topic(fourth)]
+
+
+@given(st.lists(st.integers(0, 11), max_size=40), st.lists(st.booleans(), min_size=12, max_size=12))
+async def test_whatever_the_topic_repeats_drops_and_swaps_all_is_applied_once_and_in_order(
+    order: list[int], of_first: list[bool]
+) -> None:
+    samples = OutcomeSamples()
+    made = [samples.synced(org="a" if first else "b") for first in of_first]
+    sequencer, _ = kit(samples)
+    admitted: list[Delivered] = []
+    for index in [*order, *range(12)]:
+        admitted += await sequencer.admit([from_topic(made[index])])
+    for org in ("a", "b"):
+        sequences = [d.sequence for d in admitted if d.org_id == samples.org(org)]
+        assert sequences == list(range(1, len(sequences) + 1))
+    assert {d.id for d in admitted} == {d.id for d in made}
+
+
+def test_a_record_of_ours_is_decoded() -> None:
+    delivered = OutcomeSamples().failed()
+    record = record_of(delivered)
+    assert decode(record.key, record.value, record.headers, place="here") == from_topic(delivered)
+
+
+def test_a_newer_type_of_ours_stops_and_is_never_skipped() -> None:
+    record = record_of(OutcomeSamples().synced())
+    headers = [(name, b"zerotouch.ToolsRenamed.v1" if name == "ce_type" else raw) for name, raw in record.headers]
+    with pytest.raises(UnknownMessage, match=r"topic 3 17: unknown message zerotouch.ToolsRenamed.v1"):
+        decode(record.key, record.value, headers, place="topic 3 17")
+
+
+def test_what_is_no_message_of_ours_may_be_passed_over() -> None:
+    with pytest.raises(UndecodableRecord):
+        decode(b"\xff", b"{", [("x", None)], place="here")
