@@ -14,20 +14,25 @@ ASSISTANT_API: Final = """
 SELECT (SELECT count(*) FROM outbox) AS outbox,
        (SELECT count(*) FROM saves WHERE state = 'open') AS open_saves,
        (SELECT count(*) FROM agents WHERE saved_revision > greatest(provisioned_revision, refused_revision)
-                                       OR attempt_id IS NOT NULL) AS agents_not_in_vapi
+                                       OR attempt_id IS NOT NULL) AS agents_not_in_vapi,
+       (SELECT count(*) FROM removals) AS removals
 """
-REMOVALS: Final = "SELECT to_regclass('removals') IS NOT NULL"
+TO_LOOK_FOR: Final = "SELECT count(*) FROM unanswered_creations"
+SOON_SECONDS: Final = 30
 TOOL_SYNC: Final = """
 SELECT (SELECT count(*) FROM pending_syncs WHERE requested > settled) AS pending_syncs,
        (SELECT max(position) FROM events) - (SELECT position FROM cursors WHERE name = 'outcomes-relay')
          AS events_unpublished,
        (SELECT count(*) FROM leases WHERE token IS NOT NULL) AS orgs_at_work,
-       (SELECT count(*) FROM leases WHERE next_due < now() + interval '30 s') AS orgs_due_soon
+       (SELECT count(*) FROM leases WHERE next_due < now() + make_interval(secs => $1)) AS orgs_due_soon
 """
 
 
-async def come_to_rest(world: World, within_seconds: float) -> dict[str, int]:
-    """Wait until nothing is open; returns what still was when the time was up, empty where all is done."""
+async def come_to_rest(world: World, within_seconds: float, *, swept: bool = False) -> dict[str, int]:
+    """Wait until nothing is open; returns what still was when the time was up, empty where all is done.
+
+    ``swept``: also until what may have been made beyond the needed was looked for, which waits for the surplus age.
+    """
     api = await asyncpg.connect(world.database("assistant_api").admin)
     log = await asyncpg.connect(world.database("tool_sync").admin)
     admin = AIOKafkaAdminClient(bootstrap_servers=world.broker.bootstrap_servers)
@@ -36,7 +41,9 @@ async def come_to_rest(world: World, within_seconds: float) -> dict[str, int]:
 
     async def nothing_left() -> bool:
         left.clear()
-        left.update(await _open(api, log, admin, consumer))
+        left.update(await _open(api, log, admin, consumer, world.times.surplus_age if swept else 0))
+        if swept and (looking := await api.fetchval(TO_LOOK_FOR)):
+            left["assistants to look for"] = looking
         return not left
 
     try:
@@ -56,10 +63,10 @@ async def _open(
     log: "asyncpg.Connection[asyncpg.Record]",
     admin: AIOKafkaAdminClient,
     consumer: AIOKafkaConsumer,
+    ahead_seconds: float,
 ) -> dict[str, int]:
-    found = dict(await api.fetchrow(ASSISTANT_API) or {}) | dict(await log.fetchrow(TOOL_SYNC) or {})
-    if await api.fetchval(REMOVALS):
-        found["removals"] = await api.fetchval("SELECT count(*) FROM removals")
+    due = await log.fetchrow(TOOL_SYNC, max(SOON_SECONDS, ahead_seconds))
+    found = dict(await api.fetchrow(ASSISTANT_API) or {}) | dict(due or {})
     for group, topic in GROUPS:
         found[f"lag of {group}"] = await _lag(admin, consumer, group, topic)
     return {name: count for name, count in found.items() if count}

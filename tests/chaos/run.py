@@ -115,6 +115,9 @@ class _Run:
             began = time.monotonic()
             left = await come_to_rest(world, plan.times.quiet_seconds_max)
             quiet = time.monotonic() - began
+            if not left:
+                say("  at rest; waiting for the sweeps")
+                left = await come_to_rest(world, plan.times.quiet_seconds_max, swept=True)
             if field.measuring:
                 await asyncio.wait(set(field.measuring))
         finally:

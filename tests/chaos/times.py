@@ -13,13 +13,17 @@ REQUESTS_PER_MINUTE: Final = 9000
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """`late_ms` lies below the settle time less window, and `list_lag_ms` in what is left of it."""
+    """`late_ms` lies below the settle time less window, and `list_lag_ms` in what is left of it.
+
+    What lands later still is swept when it is `surplus_age` old; the quiet period waits for that.
+    """
 
     window: float
     deadline: float
     settle: float
     late_ms: int
     list_lag_ms: int
+    surplus_age: float
     quiet_seconds_max: float
     assistant_api: Mapping[str, str]
     tool_sync: Mapping[str, str]
@@ -33,12 +37,14 @@ SCALED: Final = Times(
     settle=2,
     late_ms=1400,
     list_lag_ms=500,
+    surplus_age=8,
     quiet_seconds_max=150,
     assistant_api=_COMMON
     | {
         "SEND_WINDOW_SECONDS": "0.2",
         "VAPI_DEADLINE_SECONDS": "1",
         "SETTLE_SECONDS": "2",
+        "SURPLUS_AGE_SECONDS": "8",
         "LEASE_SECONDS": "4",
         "RETRY_SECONDS_MAX": "10",
         "HEALS_PER_HOUR_MAX": "100",
@@ -67,7 +73,9 @@ UNSCALED: Final = Times(
     settle=20,
     late_ms=14_000,
     list_lag_ms=5_000,
+    surplus_age=300,
     quiet_seconds_max=900,
-    assistant_api=_COMMON | {"HEALS_PER_HOUR_MAX": "100"},
-    tool_sync=_COMMON,
+    assistant_api=_COMMON | {"HEALS_PER_HOUR_MAX": "100", "SURPLUS_AGE_SECONDS": "300"},
+    tool_sync=_COMMON | {"SURPLUS_AGE_SECONDS": "300", "SWEEP_EVERY_SECONDS": "60"},
 )
+"""As the services are delivered, but for the sweep of what was made in vain: the quiet period waits for it."""

@@ -15,6 +15,7 @@ _API: Final = """
 SELECT (SELECT count(*) FROM outbox) AS unsent, (SELECT count(*) FROM saves WHERE state = 'open') AS open,
        array(SELECT request_id::text FROM saves WHERE state = 'saved' AND org_id = ANY($1::uuid[])) AS saved
 """
+_SURPLUS: Final = "SELECT (SELECT count(*) FROM unanswered_creations) + (SELECT count(*) FROM removals)"
 _LOG: Final = """
 SELECT (SELECT coalesce(max(position), 0) FROM events) AS head,
        (SELECT coalesce(min(position), 0) FROM cursors) AS published,
@@ -74,7 +75,7 @@ async def at_rest(cell: Cell, orgs: Collection[str], within_seconds: float) -> t
 async def all_heard(cell: Cell, within_seconds: float) -> dict[str, Any]:
     """Wait until nothing is under way and assistant-api has heard every newest outcome; what is not so in time.
 
-    A surplus tool, which a pause may have made, is swept by then, too.
+    A surplus tool or assistant, which a pause may have made, is swept by then, too.
     """
     began = time.monotonic()
     while True:
@@ -85,6 +86,8 @@ async def all_heard(cell: Cell, within_seconds: float) -> dict[str, Any]:
             under_way["outcomes not heard of"] = unheard
         if surplus := sum(len(live["ids"]) - 1 for live in await _live_tools(cell)):
             under_way["surplus tools not swept"] = surplus
+        if unswept := await cell.api_db.fetchval(_SURPLUS):
+            under_way["assistants to look for or to remove"] = unswept
         if not under_way or time.monotonic() - began > within_seconds:
             return under_way
         await asyncio.sleep(EVERY_SECONDS)

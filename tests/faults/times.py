@@ -41,6 +41,7 @@ class Times:
             "VAPI_DEADLINE_SECONDS": f"{self.call_deadline:g}",
             "SETTLE_SECONDS": f"{self.settle:g}",
             "LEASE_SECONDS": f"{self.api_lease:g}",
+            "SURPLUS_AGE_SECONDS": f"{self.surplus_age:g}",
             "RETRY_SECONDS_MIN": f"{self.retry:g}",
             "KEY_REFUSED_SECONDS": f"{self.settle:g}",
             "BREAKER_SECONDS_MAX": f"{self.settle:g}",

@@ -41,6 +41,7 @@ async def hasty(assistant_api_db: DatabaseUrls, sandbox: Sandbox, vapi: Vapi) ->
         vapi_deadline_seconds=0.6,
         send_window_seconds=0.3,
         settle_seconds=1.0,
+        surplus_age_seconds=2.0,
         lease_seconds=3,
         removal_poll_seconds=0.1,
         removal_lease_seconds=3,

@@ -202,7 +202,7 @@ async def running(settings: Settings, urls: DatabaseUrls, vapi: Vapi) -> AsyncIt
     await service.database.connect()
     async with service.database.connection() as connection:
         await claim_installation(connection, settings.installation_id)
-    loops = [asyncio.create_task(loop.run_forever()) for loop in (service.provisioner, service.remover)]
+    loops = [asyncio.create_task(loop.run_forever()) for loop in (service.provisioner, service.remover, service.sweep)]
     owner = await asyncpg.connect(urls.owner)
     await prepare_connection(owner)
     transport = httpx.ASGITransport(create_app(service.parts), raise_app_exceptions=False)

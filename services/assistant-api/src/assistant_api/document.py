@@ -44,6 +44,17 @@ class Mark:
             "agent_id": self.agent_id,
         }
 
+    @classmethod
+    def of(cls, assistant: Mapping[str, Any]) -> "Mark | None":
+        """The mark that an assistant at Vapi carries; None where it carries none."""
+        metadata = metadata_of(assistant)
+        try:
+            installation_id, org_id = (UUID(metadata[key]) for key in ("zerotouch_installation", "organization_id"))
+            mark = cls(installation_id, org_id, str(metadata["agent_id"]))
+        except (KeyError, ValueError):
+            return None
+        return mark if mark.fits(assistant) else None
+
     def fits(self, assistant: Mapping[str, Any]) -> bool:
         """Whether an assistant at Vapi carries exactly this mark."""
         return all(metadata_of(assistant).get(key) == value for key, value in self.metadata().items())
@@ -54,7 +65,7 @@ class Mark:
         return any(metadata.get(key) not in {None, value} for key, value in self.metadata().items())
 
 
-def metadata_of(assistant: Mapping[str, Any]) -> dict[str, str | None]:
+def metadata_of(assistant: Mapping[str, Any]) -> dict[str, str]:
     """The text values of an assistant's `metadata`."""
     metadata = assistant.get("metadata")
     if not isinstance(metadata, Mapping):

@@ -5,6 +5,7 @@ import gc
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import FrameType
 from typing import Final
 
 import structlog
@@ -18,6 +19,7 @@ from assistant_api.db import describe
 from assistant_api.installation import ForeignDatabase
 from assistant_api.service import Service
 from assistant_api.settings import Settings
+from assistant_api.stopping import cut_off_later
 from zerotouch_contracts.traces import show_traces_at
 
 EXIT_LOOPS_FAILED: Final = 1
@@ -36,7 +38,6 @@ def serve(settings: Settings) -> int:
     # uvicorn handles signals itself, and when it is done raises them again for whoever was there before: for nobody.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _already_handled)
-    _tune_garbage_collection()
     return uvloop.run(_serve(settings))
 
 
@@ -45,6 +46,12 @@ def _tune_garbage_collection() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_ALLOCATIONS, 20, 100)
+
+
+class _Server(uvicorn.Server):
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        cut_off_later()
+        super().handle_exit(sig, frame)
 
 
 async def _serve(settings: Settings) -> int:
@@ -58,7 +65,7 @@ async def _serve(settings: Settings) -> int:
             yield
             loops.remove_done_callback(_loops_ended)
 
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
             create_app(service.parts, lifespan=lifespan),
             host=settings.host,
@@ -83,6 +90,7 @@ async def _serve(settings: Settings) -> int:
             status = EXIT_LOOPS_FAILED
         server.should_exit = True
 
+    _tune_garbage_collection()
     _log.info("starting", host=settings.host, port=settings.port)
     await server.serve()
     _log.info("stopped")

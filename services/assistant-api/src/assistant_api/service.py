@@ -23,6 +23,7 @@ from assistant_api.provisioner.step import Steps
 from assistant_api.relay.loop import Relay
 from assistant_api.removals.loop import Remover
 from assistant_api.removals.step import RemovalSteps
+from assistant_api.removals.sweep import Sweep
 from assistant_api.settings import Settings
 from assistant_api.tool_calls.credentials import WebhookCredentials
 from assistant_api.vapi.client import VapiClient
@@ -54,6 +55,7 @@ class Service:
         self.provisioner = Provisioner(steps, self.database, settings, on_stored=self.wake_relay)
         removals = RemovalSteps(self.database, self.vapi, settings, self.telemetry, settings.installation_id)
         self.remover = Remover(removals, self.database, settings)
+        self.sweep = Sweep(self.vapi, self.database, settings, settings.installation_id, self.remover.wake)
         self.outcomes = OutcomesConsumer(settings, self.database, self.telemetry, self.health, self.provisioner.wake)
         self.housekeeping = Housekeeping(settings, self.database)
         self.relay: Relay | None = None
@@ -80,7 +82,14 @@ class Service:
             self.settings, self.database, self.telemetry, self.health, installation.log_id, wake=self.wake_relay
         )
         async with asyncio.TaskGroup() as group:
-            for loop in (self.provisioner, self.remover, self.relay, self.outcomes, self.housekeeping):
+            for loop in (
+                self.provisioner,
+                self.remover,
+                self.sweep,
+                self.relay,
+                self.outcomes,
+                self.housekeeping,
+            ):
                 group.create_task(loop.run_forever(), name=type(loop).__name__)
 
     async def stop(self) -> None:
@@ -88,6 +97,7 @@ class Service:
         loops: list[Coroutine[Any, Any, None]] = [
             self.provisioner.stop(self.settings.stop_seconds / 2),
             self.remover.stop(self.settings.stop_seconds / 2),
+            self.sweep.stop(),
             self.outcomes.stop(),
             self.housekeeping.stop(),
         ]

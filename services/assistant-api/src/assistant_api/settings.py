@@ -121,6 +121,8 @@ class Settings(BaseSettings):
     read_retry_seconds: Seconds = 0.2
     settle_seconds: Seconds = 20
     lost_create_window_minutes: Count = 10
+    surplus_age_seconds: Seconds = 3600
+    """When what a creation without an answer made after all is looked for, and deleted where it is not the agent's."""
     vapi_requests_per_minute: Count | None = None
     """What Vapi allows the whole credential; without it Vapi's own 429 is the limit."""
     vapi_rate_share: Annotated[float, Field(gt=0, le=1)] = 0.4
@@ -159,6 +161,8 @@ class Settings(BaseSettings):
     def _timings_fit(self) -> "Settings":
         if self.settle_seconds <= self.vapi_deadline_seconds + self.send_window_seconds:
             raise ValueError("SETTLE_SECONDS must be above VAPI_DEADLINE_SECONDS + SEND_WINDOW_SECONDS")
+        if self.surplus_age_seconds <= self.settle_seconds:
+            raise ValueError("SURPLUS_AGE_SECONDS must be above SETTLE_SECONDS")
         if self.lease_seconds <= 2 * self.vapi_deadline_seconds + self.send_window_seconds:
             raise ValueError("LEASE_SECONDS must be above 2 * VAPI_DEADLINE_SECONDS + SEND_WINDOW_SECONDS")
         if self.provision_reserved_for_saves >= self.provision_concurrency_max:

@@ -20,6 +20,7 @@ from assistant_api.kafka import TROUBLE, TopicsMissing, require_topics
 from assistant_api.outcomes.apply import Heard, apply_outcomes, repair
 from assistant_api.settings import Settings
 from assistant_api.telemetry import Telemetry, parent_of, trace_id_of
+from assistant_api.turns import in_turns
 from assistant_api.wake import Wake
 from zerotouch_contracts.envelope import UndecodableRecord, from_record
 from zerotouch_contracts.events import AssistantDiverged, ToolsSynced, ToolSyncFailed
@@ -83,12 +84,12 @@ class OutcomesConsumer:
 
     async def handle(self, records: Sequence[ConsumerRecord]) -> None:
         """Store what the records say. One that cannot be read is logged with its place and passed over."""
-        heard = [item for record in records if (item := _heard(record)) is not None]
+        heard = [item async for record in in_turns(records) if (item := _heard(record)) is not None]
         try:
             newest = await self._store(heard)
         except UNSTORABLE:
             newest = await self._store_one_by_one(heard)
-        for item in heard:
+        async for item in in_turns(heard):
             match item.message:
                 case ToolsSynced() | ToolSyncFailed() as outcome:
                     if (outcome.org_id, outcome.agent_id, outcome.sequence) in newest:

@@ -12,12 +12,12 @@ from assistant_api.db import UNAVAILABLE, Database, DatabaseUnavailable, describ
 from assistant_api.provisioner.claim import Claimed, claim
 from assistant_api.provisioner.step import Steps
 from assistant_api.settings import Settings
+from assistant_api.turns import in_turns
 from assistant_api.wake import Wake
 
 Key = tuple[UUID, str]
 
 REFILL_STEPS: Final = 25
-START_STEPS: Final = 25
 
 _log: Final = structlog.get_logger()
 
@@ -50,9 +50,7 @@ class Provisioner:
                 return await claim(connection, limit=limit, lease_seconds=lease_seconds, with_bulk=free > reserved)
 
             agents = await self._steps.vapi.key.claim(connection, free if free <= reserved else free - reserved, take)
-        for place, agent in enumerate(agents):
-            if place and place % START_STEPS == 0:
-                await asyncio.sleep(0)  # so many first turns at once would hold up the loop for 0.1 s
+        async for agent in in_turns(agents):
             task = asyncio.create_task(self._step(agent), name=f"provision {agent.agent_id}")
             self._running[task] = agent
             task.add_done_callback(self._ended)

@@ -101,6 +101,8 @@ class _Step:
                     _log.info("lost_assistant_adopted", **self._ids(assistant_id))
                     if not await self._store(lambda row: row.adopted(str(found["id"]))):
                         return
+                elif not await self._store(lambda row: row.settled()):
+                    return
             elif not await self._store(lambda row: row.settled()):
                 return
         if assistant_id is None:

@@ -36,8 +36,19 @@ _REFUSED: Final = f"""
 UPDATE agents SET refused_revision = greatest(refused_revision, $4), refusal = $5, {_WELL}, {_NO_ATTEMPT}, {_RELEASE}
 {_KEY} AND lease_token = $3
 """
-_ADOPTED: Final = f"UPDATE agents SET vapi_assistant_id = $4, {_NO_ATTEMPT} {_KEY} AND lease_token = $3"
-_SETTLED: Final = f"UPDATE agents SET {_NO_ATTEMPT} {_KEY} AND lease_token = $3"
+# A creation that is closed without its answer is noted for the sweep: it may still land.
+_NOTED: Final = f"""
+WITH noted AS (
+    INSERT INTO unanswered_creations (attempt_id, org_id, agent_id, vapi_account, attempt_at)
+    SELECT attempt_id, org_id, id, vapi_account, attempt_at FROM agents
+    {_KEY} AND lease_token = $3 AND attempt_creates
+    ON CONFLICT DO NOTHING
+)
+"""
+_ADOPTED: Final = f"""
+{_NOTED} UPDATE agents SET vapi_assistant_id = $4, {_NO_ATTEMPT} {_KEY} AND lease_token = $3
+"""
+_SETTLED: Final = f"{_NOTED} UPDATE agents SET {_NO_ATTEMPT} {_KEY} AND lease_token = $3"
 _FORGOTTEN: Final = f"UPDATE agents SET vapi_assistant_id = NULL, {_NO_ATTEMPT} {_KEY} AND lease_token = $3"
 _LATER: Final = f"""
 UPDATE agents SET next_due = now() + make_interval(secs => $4), failures = failures + 1, failure_code = $5,

@@ -20,6 +20,7 @@ from assistant_api.relay.leader import LeadershipLost, leadership
 from assistant_api.relay.page import Row, delete_page, read_page
 from assistant_api.settings import Settings
 from assistant_api.telemetry import Telemetry, parent_of, traceparent_of
+from assistant_api.turns import in_turns
 from assistant_api.wake import Wake
 
 _log: Final = structlog.get_logger()
@@ -104,7 +105,7 @@ class Relay:
         spans = []
         try:
             confirmations: list[asyncio.Future[Any]] = []
-            for row in rows:
+            async for row in in_turns(rows):
                 topic = self._settings.tool_calls_topic if row.says_tool_call else self._settings.assistants_topic
                 span = self._telemetry.tracer.start_span(
                     f"send {topic}",

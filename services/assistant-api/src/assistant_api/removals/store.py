@@ -1,7 +1,7 @@
 """Rows of `removals`: claimed under a lease, postponed, and deleted when Vapi has the assistant no longer.
 
-They are written by a trigger when an agent is deleted, and by :func:`remove_made` where an answer to a creation finds
-nobody who waits for it.
+They are written by a trigger when an agent is deleted, by the sweep, and by :func:`remove_made` where an answer to a
+creation finds nobody who waits for it.
 """
 
 from collections.abc import Sequence
@@ -35,9 +35,9 @@ UPDATE removals SET next_due = now() + make_interval(secs => $3), failures = fai
        lease_token = NULL, lease_until = NULL
 WHERE id = $1 AND lease_token = $2
 """
-# The answer to a creation whose agent is gone, or has another assistant by now. An agent that has this one, because
+# What a creation made whose agent is gone, or has another assistant by now. An agent that has this one, because
 # somebody found it by its metadata, keeps it.
-_MADE: Final = """
+MADE: Final = """
 INSERT INTO removals (org_id, agent_id, vapi_account, vapi_assistant_id, only_if_marked)
 SELECT $1, $2, $3, $4, true
 WHERE NOT EXISTS (SELECT FROM agents WHERE vapi_account = $3 AND vapi_assistant_id = $4)
@@ -105,7 +105,7 @@ async def remove_made(
     The wish to look for what that attempt made, where there is one, ends: this is it.
     """
     await connection.execute(_ANSWERED, attempt_id)
-    await connection.execute(_MADE, org_id, agent_id, vapi_account, assistant_id)
+    await connection.execute(MADE, org_id, agent_id, vapi_account, assistant_id)
 
 
 def _removal(row: Any, token: UUID) -> Removal:

@@ -1,0 +1,95 @@
+"""Looks once more for assistants that creations without an answer made after all, long after anybody waited for them.
+
+An attempt is closed after the settle time, adopted or not found. A sender that slept, or a Vapi that took a minute, can
+still land it: then the agent has two, of which nobody calls the second. When the attempt is `surplus_age_seconds` old,
+what carries its agent's mark and is not the agent's becomes a row of `removals`. One list serves all that are due.
+
+Nothing here is fenced: repeated, or done by two replicas at once, it writes the same rows, and a removal looks again
+at who has its assistant before it deletes it.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+
+from assistant_api.db import UNAVAILABLE, Connection, Database, DatabaseUnavailable, describe
+from assistant_api.document import Mark
+from assistant_api.provisioner.lost import CLOCK_SKEW
+from assistant_api.removals.store import MADE
+from assistant_api.settings import Settings
+from assistant_api.vapi.answers import Later
+from assistant_api.vapi.client import VapiClient
+from assistant_api.wake import Wake
+
+ROWS_MAX: Final = 10_000
+LOOKS_PER_AGE: Final = 4
+"""So many looks in the time after which an attempt is due: each finds several, and none waits much longer."""
+
+_DUE: Final = """
+SELECT attempt_id, org_id, agent_id, vapi_account, extract(epoch FROM now() - attempt_at)::float8 AS age_seconds
+FROM unanswered_creations WHERE attempt_at <= now() - make_interval(secs => $1) ORDER BY attempt_at LIMIT $2
+"""
+_DONE: Final = "DELETE FROM unanswered_creations WHERE attempt_id = ANY($1::uuid[])"
+
+_log: Final = structlog.get_logger()
+
+
+class Sweep:
+    """The loop. ``removals`` is woken when it has something to do."""
+
+    def __init__(
+        self, vapi: VapiClient, database: Database, settings: Settings, installation_id: UUID, removals: Wake
+    ) -> None:
+        self._vapi, self._database, self._settings = vapi, database, settings
+        self._installation_id, self._removals = installation_id, removals
+        self._stopping = False
+        self._wake: Final = Wake()
+
+    async def run_once(self) -> int:
+        """Look for what the attempts that are due made after all; how many assistants have to go."""
+        async with self._database.connection() as connection:
+            due = await connection.fetch(_DUE, self._settings.surplus_age_seconds, ROWS_MAX)
+        if not due:
+            return 0
+        now = datetime.now(UTC)
+        oldest = now - timedelta(seconds=due[0]["age_seconds"])
+        start = oldest - timedelta(minutes=self._settings.lost_create_window_minutes)
+        found = await self._vapi.created_between(start, now + CLOCK_SKEW, save=False)
+        if isinstance(found, Later):
+            _log.warning("sweep_postponed", code=found.code.value)
+            return 0
+        async with self._database.transaction() as connection:
+            gone = await self._remove(connection, due, found)
+            await connection.execute(_DONE, [row["attempt_id"] for row in due])
+        if gone:
+            _log.warning("surplus_assistants_found", count=gone)
+            self._removals()
+        return gone
+
+    async def run_forever(self) -> None:
+        """Run until :meth:`stop`. What cannot be looked at now is looked at the next time."""
+        while not self._stopping:
+            try:
+                await self.run_once()
+            except (DatabaseUnavailable, *UNAVAILABLE) as error:
+                _log.warning("sweep_postponed", reason=describe(error))
+            await self._wake.wait(self._settings.surplus_age_seconds / LOOKS_PER_AGE)
+
+    async def stop(self) -> None:
+        """End the loop."""
+        self._stopping = True
+        self._wake()
+
+    async def _remove(self, connection: Connection, due: Sequence[Any], found: Sequence[Mapping[str, Any]]) -> int:
+        marks = {Mark(self._installation_id, row["org_id"], row["agent_id"]): row for row in due}
+        gone = 0
+        for assistant in found:
+            mark = Mark.of(assistant)
+            if mark in marks:
+                row = marks[mark]
+                key = (row["org_id"], row["agent_id"], row["vapi_account"], str(assistant["id"]))
+                gone += await connection.execute(MADE, *key) == "INSERT 0 1"
+        return gone
