@@ -104,11 +104,21 @@ async def _arm(run: CrashRun, processes: Collection[Process]) -> None:
             await process.arm(run.point)
     if run.point.port in POLLED:
         return  # they may come to the point before they say that it is armed
-    said = [asyncio.create_task(process.armed.wait()) for process in processes]
+    said = [asyncio.create_task(_heard(process)) for process in processes]
     _, silent = await asyncio.wait(said, timeout=ARM_SECONDS)
     for task in silent:
         task.cancel()
     assert not silent, f"a process passed no port for {ARM_SECONDS:g} s: {[p.name for p in processes]}"
+
+
+async def _heard(process: Process) -> None:
+    """Return when a process knows what it was armed with, or is no more."""
+    heard = [asyncio.create_task(event.wait()) for event in (process.armed, process.ended)]
+    try:
+        await asyncio.wait(heard, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in heard:
+            task.cancel()
 
 
 async def _any_fired(processes: Collection[Process], flow: "asyncio.Task[None]") -> bool:

@@ -39,13 +39,21 @@ class Process:
         self.passed: set[str] = set()
         self.blocked_seconds = self.late_seconds = 0.0
         self.writer: asyncio.StreamWriter | None = None
+        self._kills_itself = False
 
     async def arm(self, point: Point | None) -> None:
-        """Arm a point, or disarm; it is known to the process when it passes its next port."""
+        """Arm a point, or disarm; it is known to the process when it passes its next port.
+
+        One that kills itself at this very moment may not be heard any more: its end says that it fired.
+        """
         assert self.writer is not None, f"{self.name} has not connected"
         self.armed.clear()
-        self.writer.write(json.dumps({"arm": None if point is None else point.document()}).encode() + b"\n")
-        await self.writer.drain()
+        self._kills_itself = self._kills_itself or (point is not None and point.action == "KILL")
+        try:
+            self.writer.write(json.dumps({"arm": None if point is None else point.document()}).encode() + b"\n")
+            await self.writer.drain()
+        except ConnectionError:
+            await self.ended.wait()
 
     def signal(self, number: int) -> None:
         """Send a signal, unless it has ended."""
@@ -54,8 +62,17 @@ class Process:
 
     async def kill(self) -> None:
         """SIGKILL, and wait for the end."""
+        self._kills_itself = False
         self.signal(signal.SIGKILL)
         await self.ended.wait()
+
+    def has_ended(self, status: int) -> None:
+        """Take note of the end: of a process that was to kill itself and was killed by nobody else, it did."""
+        self.status = status
+        if self._kills_itself and status == -signal.SIGKILL and not self.fired.is_set():
+            self.fired_at = time.monotonic()
+            self.fired.set()
+        self.ended.set()
 
     def heard(self, report: dict[str, Any]) -> None:
         """Take note of what the process reports."""
@@ -64,6 +81,7 @@ class Process:
                 self.passed.add(report["name"])
             case "armed":
                 self.armed.set()
+                self._kills_itself = self._kills_itself and report["point"] is not None
             case "fired":
                 self.fired_at = time.monotonic()
                 self.fired.set()
@@ -131,8 +149,7 @@ class Hub:
                     found.started.set()
                 case "ended":
                     found = self._pids.pop(report["pid"])
-                    found.status = report["status"]
-                    found.ended.set()
+                    found.has_ended(report["status"])
 
 
 @asynccontextmanager
