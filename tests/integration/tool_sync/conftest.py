@@ -76,17 +76,29 @@ async def settings(tool_sync_db: DatabaseUrls, kafka: TestKafka, signer: Signer)
 
 
 @pytest.fixture
-async def pool(settings: Settings) -> AsyncIterator[db.Pool]:
-    """The service's pool."""
-    pool = await db.create_pool(settings.database_url)
+async def pool(tool_sync_db: DatabaseUrls) -> AsyncIterator[db.Pool]:
+    """A pool of the service's role; no Kafka is needed."""
+    pool = await db.create_pool(tool_sync_db.service, size_max=8)
     yield pool
     await pool.close()
 
 
 @pytest.fixture
+async def log(pool: db.Pool) -> AsyncIterator[EventLog]:
+    """A running event log with patience."""
+    async for log in _running(pool, append_seconds_max=10.0):
+        yield log
+
+
+@pytest.fixture
 async def event_log(pool: db.Pool) -> AsyncIterator[EventLog]:
-    """A running event log."""
-    log = EventLog(pool, LogSettings(append_seconds_max=1.0, retry_seconds=0.05))
+    """A running event log that gives up soon."""
+    async for log in _running(pool, append_seconds_max=1.0):
+        yield log
+
+
+async def _running(pool: db.Pool, *, append_seconds_max: float) -> AsyncIterator[EventLog]:
+    log = EventLog(pool, LogSettings(append_seconds_max=append_seconds_max, retry_seconds=0.05))
     running = asyncio.create_task(log.run_forever())
     yield log
     log.stop()

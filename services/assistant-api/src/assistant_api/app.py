@@ -50,12 +50,11 @@ class Traced:
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         method = scope["method"]
         started = False
-        with self._telemetry.tracer.start_as_current_span(
+        with self._telemetry.span(
             method,
-            context=parent_from_headers(headers),
+            parent=parent_from_headers(headers),
             kind=SpanKind.SERVER,
             attributes={"http.request.method": method, "url.path": scope["path"]},
-            record_exception=False,
         ) as span:
 
             async def traced_send(message: Message) -> None:

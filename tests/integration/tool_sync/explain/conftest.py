@@ -1,12 +1,10 @@
 """A running log, the HTTP API over it, and histories of one clinic."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -17,7 +15,7 @@ from devstack.tokens import AUDIENCE, ISSUER, Signer
 from tool_sync import db, telemetry
 from tool_sync.auth import TokenVerifier
 from tool_sync.domain import events as e
-from tool_sync.event_log import AppendRequest, EventLog, LogSettings, Meta, NewEvent, org_stream, toolset_stream
+from tool_sync.event_log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
 from tool_sync.http.app import build
 from tool_sync.http.state import HttpState
 from tool_sync.liveness import Health
@@ -62,32 +60,6 @@ class Clinic:
         assert answer.status_code == 200, answer.text
         body: dict[str, Any] = answer.json()
         return body
-
-
-@pytest.fixture
-async def pool(tool_sync_db: DatabaseUrls) -> AsyncIterator[db.Pool]:
-    """The pool of the service's role."""
-    pool = await db.create_pool(tool_sync_db.service, size_max=8)
-    yield pool
-    await pool.close()
-
-
-@pytest.fixture
-async def log(pool: db.Pool) -> AsyncIterator[EventLog]:
-    """A running log."""
-    log = EventLog(pool, LogSettings(append_seconds_max=10.0, retry_seconds=0.05))
-    running = asyncio.create_task(log.run_forever())
-    yield log
-    log.stop()
-    await running
-
-
-@pytest.fixture
-async def admin(tool_sync_db: DatabaseUrls) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    """A superuser's connection."""
-    connection = await asyncpg.connect(tool_sync_db.admin)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

@@ -1,15 +1,11 @@
 """A database that holds a golden log, row by row as it was stored."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 import asyncpg
-import pytest
-
-from devstack.databases import DatabaseUrls
-from tool_sync import db
 
 from ....golden.reading import Row
 
@@ -40,11 +36,3 @@ def _values(row: Row) -> tuple[object, ...]:
         UUID(row["org_id"]) if row["org_id"] else None, row["type"], row["schema"], json.dumps(row["data"]),
         json.dumps(row["meta"]), bytes.fromhex(row["hash"]), datetime.fromisoformat(row["recorded_at"]),
     )  # fmt: skip
-
-
-@pytest.fixture
-async def pool(tool_sync_db: DatabaseUrls) -> AsyncIterator[db.Pool]:
-    """The pool of the service's role."""
-    pool = await db.create_pool(tool_sync_db.service, size_max=4)
-    yield pool
-    await pool.close()

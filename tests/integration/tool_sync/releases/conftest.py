@@ -1,27 +1,22 @@
 """One log and two releases: the one at hand, and a newer one that knows a further type and newer schemas."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID, uuid4
 
-import asyncpg
-import pytest
 from pydantic import TypeAdapter
 
-from devstack.databases import DatabaseUrls
 from tool_sync import codec, db
 from tool_sync.codec import Encoded
 from tool_sync.domain import events as e
-from tool_sync.event_log import AppendRequest, EventLog, LogSettings, Meta, NewEvent, org_stream, toolset_stream
+from tool_sync.event_log import AppendRequest, Meta, NewEvent, org_stream, toolset_stream
 from tool_sync.event_log.statement import EncodedRequest, execute
 
 META = Meta("cause", "correlation", None, "test", "1")
 HASH = "a" * 64
-LIMITS = LogSettings(append_seconds_max=10.0, retry_seconds=0.05)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,29 +79,3 @@ def save(revision: int = 1) -> e.SyncRequested:
 
 def synced(sequence: int) -> e.AssistantSynced:
     return e.AssistantSynced("agent-1", "assistant-1", 1, "platform", (), (), 1, None, sequence)
-
-
-@pytest.fixture
-async def pool(tool_sync_db: DatabaseUrls) -> AsyncIterator[db.Pool]:
-    """The pool of the service's role."""
-    pool = await db.create_pool(tool_sync_db.service, size_max=8)
-    yield pool
-    await pool.close()
-
-
-@pytest.fixture
-async def log(pool: db.Pool) -> AsyncIterator[EventLog]:
-    """A running log of the release at hand."""
-    log = EventLog(pool, LIMITS)
-    running = asyncio.create_task(log.run_forever())
-    yield log
-    log.stop()
-    await running
-
-
-@pytest.fixture
-async def admin(tool_sync_db: DatabaseUrls) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    """A superuser's connection."""
-    connection = await asyncpg.connect(tool_sync_db.admin)
-    yield connection
-    await connection.close()

@@ -115,9 +115,9 @@ class OutcomesConsumer:
         parent = parent_of(heard.traceparent)
         context = get_current_span(parent).get_span_context()
         topic = self._settings.outcomes_topic
-        with self._telemetry.tracer.start_as_current_span(
+        with self._telemetry.span(
             f"process {topic}",
-            context=parent,
+            parent=parent,
             kind=SpanKind.CONSUMER,
             links=[Link(context)] if context.is_valid else None,
             attributes={

@@ -56,9 +56,9 @@ class Steps:
     async def run(self, agent: Claimed) -> None:
         """Do what is due for ``agent`` and leave the row such that somebody will do the rest."""
         first, *others = agent.traceparents or ("",)
-        with self.telemetry.tracer.start_as_current_span(
+        with self.telemetry.span(
             "provision assistant",
-            context=parent_of(first),
+            parent=parent_of(first),
             links=links_to(others),
             attributes={"org_id": str(agent.org_id), "agent_id": agent.agent_id, "revision": agent.revision},
         ) as span:

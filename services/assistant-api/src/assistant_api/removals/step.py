@@ -46,9 +46,9 @@ class RemovalSteps:
 
     async def run(self, removal: Removal) -> None:
         """Delete what ``removal`` means, or leave its row such that somebody will."""
-        with self.telemetry.tracer.start_as_current_span(
+        with self.telemetry.span(
             "remove assistant",
-            context=parent_of(removal.traceparent),
+            parent=parent_of(removal.traceparent),
             attributes={"org_id": str(removal.org_id), "agent_id": removal.agent_id},
         ):
             found = await self._candidates(removal)

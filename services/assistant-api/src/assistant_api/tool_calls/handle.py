@@ -14,7 +14,7 @@ from uuid import UUID
 
 import asyncpg
 import structlog
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace import Span
 
 from assistant_api.appointments.access import calendar_of
 from assistant_api.appointments.book import book
@@ -79,13 +79,8 @@ async def handle(parts: Parts, call_id: str, call: ToolCall) -> Answer:
         _log.info("tool_call_foreign", reason=checked.explanation)
         return Answer("foreign", checked.explanation, failed=True)
     tool = checked.definition.name if isinstance(checked, Fit) else checked.tool
-    with parts.telemetry.tracer.start_as_current_span(
-        f"tool call {tool}",
-        kind=SpanKind.INTERNAL,
-        attributes={"org_id": str(checked.org_id), "tool": tool},
-        record_exception=False,
-        set_status_on_exception=False,
-    ) as span:
+    attributes = {"org_id": str(checked.org_id), "tool": tool}
+    with parts.telemetry.span(f"tool call {tool}", attributes=attributes) as span:
         answer = await _answer(parts, _Delivery(call_id, call, checked, time.monotonic()), tool, span)
         span.set_attribute("zerotouch.code", answer.code)
     _log.info("tool_call_handled", org_id=str(checked.org_id), tool=tool, code=answer.code)

@@ -175,9 +175,7 @@ class VapiClient:
         content = None if body is None else json.dumps(body, separators=(",", ":")).encode("ascii")
         headers = None if body is None else {"Content-Type": "application/json"}
         attributes = {"http.request.method": method, "url.template": route, "peer.service": "vapi"}
-        with self._telemetry.tracer.start_as_current_span(
-            f"{method} {route}", kind=SpanKind.CLIENT, attributes=attributes
-        ) as span:
+        with self._telemetry.span(f"{method} {route}", kind=SpanKind.CLIENT, attributes=attributes) as span:
             if (stale := self.key.stale(ticket)) is not None:
                 return _failed(span, stale)
             try:
