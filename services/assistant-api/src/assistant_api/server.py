@@ -38,6 +38,7 @@ def serve(settings: Settings) -> int:
     # uvicorn handles signals itself, and when it is done raises them again for whoever was there before: for nobody.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _already_handled)
+    _tune_garbage_collection()
     return uvloop.run(_serve(settings))
 
 
@@ -90,7 +91,7 @@ async def _serve(settings: Settings) -> int:
             status = EXIT_LOOPS_FAILED
         server.should_exit = True
 
-    _tune_garbage_collection()
+    gc.freeze()  # the application, too, is here to stay
     _log.info("starting", host=settings.host, port=settings.port)
     await server.serve()
     _log.info("stopped")

@@ -104,7 +104,8 @@ class Run:
                 tasks |= {asyncio.create_task(self._perform(step)): step for step in steps}
                 if tasks:
                     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                    await self._finish([(tasks.pop(task), task.result()) for task in done])
+                    ended = [task for task in tasks if task in done]  # a set has no order that a seed could repeat
+                    await self._finish([(tasks.pop(task), task.result()) for task in ended])
                     continue
                 self._next_due = _earlier(self._next_due, plan.next_due)
                 if not self._holds_lease():
