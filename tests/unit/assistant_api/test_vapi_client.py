@@ -15,9 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from assistant_api import telemetry
 from assistant_api.db import Database
-from assistant_api.document import Mark
 from assistant_api.health import Health
-from assistant_api.provisioner.lost import find_lost
 from assistant_api.settings import Settings
 from assistant_api.vapi import client
 from assistant_api.vapi.answers import Found, Gone, Later, Refused, Unknown
@@ -202,17 +200,3 @@ async def test_a_full_page_of_a_list_is_halved_until_every_part_fits(monkeypatch
 
     assert isinstance(found, list)
     assert sorted(item["id"] for item in found) == sorted(str(item["id"]) for item in there)
-
-
-async def test_of_several_lost_assistants_the_oldest_is_taken() -> None:
-    mark = Mark(UUID(int=1), UUID(int=2), "a")
-    items = [
-        {"id": "young", "createdAt": "2026-01-01T00:00:02.000Z", "metadata": mark.metadata()},
-        {"id": "old", "createdAt": "2026-01-01T00:00:01.000Z", "metadata": mark.metadata()},
-        {"id": "older", "createdAt": "2026-01-01T00:00:00.000Z", "metadata": {**mark.metadata(), "agent_id": "b"}},
-    ]
-    found = await find_lost(_always(200, json=items), mark, age_seconds=30, window_minutes=10)
-    assert isinstance(found, dict)
-    assert found["id"] == "old"
-    assert await find_lost(_always(200, json=[]), mark, age_seconds=30, window_minutes=10) is None
-    assert isinstance(await find_lost(_always(500), mark, age_seconds=30, window_minutes=10), Later)

@@ -17,6 +17,7 @@ from assistant_api.db import UNAVAILABLE, Database, DatabaseUnavailable, describ
 from assistant_api.health import Health
 from assistant_api.housekeeping import Housekeeping
 from assistant_api.installation import Installation, claim_installation
+from assistant_api.lost import LostAssistants
 from assistant_api.outcomes.consumer import OutcomesConsumer
 from assistant_api.provisioner.loop import Provisioner
 from assistant_api.provisioner.step import Steps
@@ -51,11 +52,12 @@ class Service:
         self.database = Database(settings, self.health)
         self.vapi = VapiClient(settings, self.telemetry, VapiKey(settings, self.database), transport=vapi_transport)
         self.wake_relay = Wake()
-        steps = Steps(self.database, self.vapi, settings, self.telemetry, settings.installation_id)
+        lost = LostAssistants(self.vapi, settings)
+        steps = Steps(self.database, self.vapi, lost, settings, self.telemetry, settings.installation_id)
         self.provisioner = Provisioner(steps, self.database, settings, on_stored=self.wake_relay)
-        removals = RemovalSteps(self.database, self.vapi, settings, self.telemetry, settings.installation_id)
+        removals = RemovalSteps(self.database, self.vapi, lost, settings, self.telemetry, settings.installation_id)
         self.remover = Remover(removals, self.database, settings)
-        self.sweep = Sweep(self.vapi, self.database, settings, settings.installation_id, self.remover.wake)
+        self.sweep = Sweep(lost, self.database, settings, settings.installation_id, self.remover.wake)
         self.outcomes = OutcomesConsumer(settings, self.database, self.telemetry, self.health, self.provisioner.wake)
         self.housekeeping = Housekeeping(settings, self.database)
         self.relay: Relay | None = None

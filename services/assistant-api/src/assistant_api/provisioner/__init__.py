@@ -5,5 +5,4 @@ claim     the lease, and what a step has to know
 announce  a trace and a log line for saves by plain SQL
 step      what to do for one agent, and every effect of it
 store     what came of it, into the row
-lost      an assistant whose creation was not answered, found again by its metadata
 """

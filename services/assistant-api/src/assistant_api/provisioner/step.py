@@ -22,10 +22,10 @@ from opentelemetry.trace import Span
 
 from assistant_api.db import Database
 from assistant_api.document import Mark, changes, creation
+from assistant_api.lost import LostAssistants
 from assistant_api.prompt import tools_block
 from assistant_api.provisioner.announce import announce
 from assistant_api.provisioner.claim import Claimed
-from assistant_api.provisioner.lost import find_lost
 from assistant_api.provisioner.store import Row
 from assistant_api.removals.store import remove_made
 from assistant_api.settings import Settings
@@ -47,6 +47,7 @@ class Steps:
 
     database: Database
     vapi: VapiClient
+    lost: LostAssistants
     settings: Settings
     telemetry: Telemetry
     installation_id: UUID
@@ -86,12 +87,7 @@ class _Step:
                 await self._store(lambda row: row.wait(self._settings.settle_seconds))
                 return
             if agent.attempt.creates and assistant_id is None:
-                found = await find_lost(
-                    self._steps.vapi,
-                    self._mark,
-                    age_seconds=agent.attempt.age_seconds,
-                    window_minutes=self._settings.lost_create_window_minutes,
-                )
+                found = await self._steps.lost.find(self._mark, age_seconds=agent.attempt.age_seconds)
                 if isinstance(found, Later):
                     # Not `later`: that ends the attempt, and the assistant that it may have made would be forgotten.
                     await self._look_again(agent.attempt.age_seconds, found)

@@ -18,7 +18,7 @@ import structlog
 
 from assistant_api.db import Database
 from assistant_api.document import Mark
-from assistant_api.provisioner.lost import made_about
+from assistant_api.lost import LostAssistants
 from assistant_api.removals.store import Removal, done, later, owner_of
 from assistant_api.settings import Settings
 from assistant_api.telemetry import Telemetry, parent_of
@@ -38,6 +38,7 @@ class RemovalSteps:
 
     database: Database
     vapi: VapiClient
+    lost: LostAssistants
     settings: Settings
     telemetry: Telemetry
     installation_id: UUID
@@ -65,11 +66,9 @@ class RemovalSteps:
         mark = Mark(self.installation_id, removal.org_id, removal.agent_id)
         if removal.assistant_id is None:
             assert removal.attempt_age_seconds is not None
-            found = await made_about(
-                self.vapi,
+            found = await self.lost.made_about(
                 mark,
                 age_seconds=removal.attempt_age_seconds,
-                before_minutes=self.settings.lost_create_window_minutes,
                 after_seconds=self.settings.settle_seconds,
                 save=False,
             )

@@ -8,8 +8,7 @@ Nothing here is fenced: repeated, or done by two replicas at once, it writes the
 at who has its assistant before it deletes it.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,11 +16,10 @@ import structlog
 
 from assistant_api.db import UNAVAILABLE, Connection, Database, DatabaseUnavailable, describe
 from assistant_api.document import Mark
-from assistant_api.provisioner.lost import CLOCK_SKEW
+from assistant_api.lost import ByMark, LostAssistants
 from assistant_api.removals.store import MADE
 from assistant_api.settings import Settings
 from assistant_api.vapi.answers import Later
-from assistant_api.vapi.client import VapiClient
 from assistant_api.wake import Wake
 
 ROWS_MAX: Final = 10_000
@@ -41,9 +39,9 @@ class Sweep:
     """The loop. ``removals`` is woken when it has something to do."""
 
     def __init__(
-        self, vapi: VapiClient, database: Database, settings: Settings, installation_id: UUID, removals: Wake
+        self, lost: LostAssistants, database: Database, settings: Settings, installation_id: UUID, removals: Wake
     ) -> None:
-        self._vapi, self._database, self._settings = vapi, database, settings
+        self._lost, self._database, self._settings = lost, database, settings
         self._installation_id, self._removals = installation_id, removals
         self._stopping = False
         self._wake: Final = Wake()
@@ -54,10 +52,7 @@ class Sweep:
             due = await connection.fetch(_DUE, self._settings.surplus_age_seconds, ROWS_MAX)
         if not due:
             return 0
-        now = datetime.now(UTC)
-        oldest = now - timedelta(seconds=due[0]["age_seconds"])
-        start = oldest - timedelta(minutes=self._settings.lost_create_window_minutes)
-        found = await self._vapi.created_between(start, now + CLOCK_SKEW, save=False)
+        found = await self._lost.made_since(due[0]["age_seconds"])
         if isinstance(found, Later):
             _log.warning("sweep_postponed", code=found.code.value)
             return 0
@@ -83,13 +78,10 @@ class Sweep:
         self._stopping = True
         self._wake()
 
-    async def _remove(self, connection: Connection, due: Sequence[Any], found: Sequence[Mapping[str, Any]]) -> int:
-        marks = {Mark(self._installation_id, row["org_id"], row["agent_id"]): row for row in due}
+    async def _remove(self, connection: Connection, due: Sequence[Any], found: ByMark) -> int:
+        accounts = {(row["org_id"], row["agent_id"]): row["vapi_account"] for row in due}
         gone = 0
-        for assistant in found:
-            mark = Mark.of(assistant)
-            if mark in marks:
-                row = marks[mark]
-                key = (row["org_id"], row["agent_id"], row["vapi_account"], str(assistant["id"]))
-                gone += await connection.execute(MADE, *key) == "INSERT 0 1"
+        for (org_id, agent_id), account in accounts.items():
+            for assistant in found.get(Mark(self._installation_id, org_id, agent_id), ()):
+                gone += await connection.execute(MADE, org_id, agent_id, account, str(assistant["id"])) == "INSERT 0 1"
         return gone
