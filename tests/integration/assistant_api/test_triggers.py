@@ -23,6 +23,7 @@ async def test_a_new_agent_is_at_vapi_when_the_answer_comes(harness: Harness) ->
     assert (body["agentId"], body["state"]) == ("front-desk", "provisioned")
     assistant = await harness.vapi.assistant(body["assistantId"])
     assert assistant["name"] == "Reception"
+    assert UUID(assistant["metadata"].pop("zerotouch_attempt"))
     assert assistant["metadata"] == {
         "zerotouch_installation": str(harness.service.settings.installation_id),
         "organization_id": str(org_id),

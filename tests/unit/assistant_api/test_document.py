@@ -3,7 +3,9 @@
 from typing import Any
 from uuid import UUID
 
-from assistant_api.document import Mark, Spoken, changes, creation
+import pytest
+
+from assistant_api.document import Mark, Spoken, changes, creation, was_made_by
 from assistant_api.prompt import BEGIN, END
 
 BLOCK = f"{BEGIN}\ntools\n{END}"
@@ -91,10 +93,22 @@ def test_defaults_that_vapi_added_to_a_voice_are_no_difference() -> None:
 
 
 def test_a_new_assistant_carries_its_mark() -> None:
-    body = creation(_spoken(first_message="Hello"), BLOCK, MARK, DEFAULT)
+    body = creation(_spoken(first_message="Hello"), BLOCK, MARK, DEFAULT, UUID(int=7))
     assert body["firstMessage"] == "Hello"
     assert MARK.fits(body)
     assert not MARK.contradicts(body)
+    assert Mark.of(body) == MARK
+    assert was_made_by(body, UUID(int=7))
+    assert not was_made_by(body, UUID(int=8))
+
+
+@pytest.mark.parametrize("key", ["zerotouch_installation", "organization_id", "agent_id"])
+@pytest.mark.parametrize("value", [None, 7, "", "x" * 300, "{00000000-0000-0000-0000-000000000001}"])
+def test_what_carries_no_whole_mark_has_none(key: str, value: object) -> None:
+    metadata = {**MARK.metadata(), key: value}
+    mark = Mark.of({"metadata": metadata})
+    assert mark is None or (key == "agent_id" and mark.agent_id == value)
+    assert Mark.of({"metadata": {name: text for name, text in metadata.items() if name != key}}) is None
 
 
 def test_a_mark_contradicts_only_what_it_names() -> None:

@@ -13,6 +13,9 @@ from uuid import UUID
 from assistant_api.prompt import with_block, without_block
 from zerotouch_contracts.canonical import TOOL_LINK_KEYS
 
+ATTEMPT_KEY: Final = "zerotouch_attempt"
+"""In `metadata`: the attempt that made an assistant. Who copies an assistant by hand copies its mark, too, but every
+attempt makes one at most, and one that was answered has made it."""
 NOT_THE_ROWS: Final = frozenset({"messages", "tools", *TOOL_LINK_KEYS})
 """Keys of `model` that a row cannot set, whatever somebody wrote into its column."""
 
@@ -57,7 +60,8 @@ class Mark:
 
     def fits(self, assistant: Mapping[str, Any]) -> bool:
         """Whether an assistant at Vapi carries exactly this mark."""
-        return all(metadata_of(assistant).get(key) == value for key, value in self.metadata().items())
+        metadata = assistant.get("metadata")
+        return isinstance(metadata, Mapping) and self.metadata().items() <= metadata.items()
 
     def contradicts(self, assistant: Mapping[str, Any]) -> bool:
         """Whether an assistant's `metadata` names another installation, organization or agent."""
@@ -73,9 +77,17 @@ def metadata_of(assistant: Mapping[str, Any]) -> dict[str, str]:
     return {str(key): value if isinstance(value, str) else repr(value) for key, value in metadata.items()}
 
 
-def creation(spoken: Spoken, block: str, mark: Mark, default_model: Mapping[str, str]) -> dict[str, Any]:
+def creation(
+    spoken: Spoken, block: str, mark: Mark, default_model: Mapping[str, str], attempt_id: UUID
+) -> dict[str, Any]:
     """The body of `POST /assistant`."""
-    return {**changes({}, spoken, block, default_model), "metadata": mark.metadata()}
+    metadata = {**mark.metadata(), ATTEMPT_KEY: str(attempt_id)}
+    return {**changes({}, spoken, block, default_model), "metadata": metadata}
+
+
+def was_made_by(assistant: Mapping[str, Any], attempt_id: UUID) -> bool:
+    """Whether this very attempt made an assistant at Vapi."""
+    return metadata_of(assistant).get(ATTEMPT_KEY) == str(attempt_id)
 
 
 def changes(current: Mapping[str, Any], spoken: Spoken, block: str, default_model: Mapping[str, str]) -> dict[str, Any]:

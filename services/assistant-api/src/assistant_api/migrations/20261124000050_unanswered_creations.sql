@@ -1,6 +1,6 @@
 -- migrate:up
 
--- Creations that were closed without an answer of their own: adopted, not found, or forgotten with their agent. Vapi may
+-- Creations that were closed while nobody knows what became of them: not found, or forgotten with their agent. Vapi may
 -- still execute one, so it is looked for once more when it is old. No foreign key: the agent may be gone.
 CREATE TABLE unanswered_creations (
     attempt_id   uuid PRIMARY KEY,

@@ -21,7 +21,7 @@ import uuid_utils.compat as uuids
 from opentelemetry.trace import Span
 
 from assistant_api.db import Database
-from assistant_api.document import Mark, changes, creation
+from assistant_api.document import Mark, changes, creation, was_made_by
 from assistant_api.lost import LostAssistants
 from assistant_api.prompt import tools_block
 from assistant_api.provisioner.announce import announce
@@ -95,7 +95,8 @@ class _Step:
                 if found is not None:
                     assistant_id = str(found["id"])
                     _log.info("lost_assistant_adopted", **self._ids(assistant_id))
-                    if not await self._store(lambda row: row.adopted(str(found["id"]))):
+                    landed = was_made_by(found, agent.attempt.attempt_id)
+                    if not await self._store(lambda row: row.adopted(str(found["id"]), landed=landed)):
                         return
                 elif not await self._store(lambda row: row.settled()):
                     return
@@ -107,8 +108,9 @@ class _Step:
             await self._update(assistant_id)
 
     async def _create(self) -> None:
-        body = creation(self._agent.spoken, self._block, self._mark, self._default_model)
-        await self._write(None, body)
+        attempt_id = uuids.uuid4()
+        body = creation(self._agent.spoken, self._block, self._mark, self._default_model, attempt_id)
+        await self._write(None, body, attempt_id)
 
     async def _update(self, assistant_id: str) -> None:
         agent = self._agent
@@ -119,7 +121,7 @@ class _Step:
                     return
                 difference = changes(assistant, agent.spoken, self._block, self._default_model)
                 if difference:
-                    await self._write(assistant_id, difference)
+                    await self._write(assistant_id, difference, uuids.uuid4())
                 else:
                     await self._provisioned_unchanged(assistant_id, assistant)
             case Gone() if agent.was_provisioned or agent.attempt is not None:
@@ -131,8 +133,7 @@ class _Step:
             case Later() as later:
                 await self._postpone(later)
 
-    async def _write(self, assistant_id: str | None, body: dict[str, Any]) -> None:
-        attempt_id = uuids.uuid4()
+    async def _write(self, assistant_id: str | None, body: dict[str, Any], attempt_id: UUID) -> None:
         asked_at = self._steps.monotonic()
         vapi = self._steps.vapi
         ticket = await vapi.key.admit(save=not self._agent.bulk)

@@ -36,7 +36,7 @@ _REFUSED: Final = f"""
 UPDATE agents SET refused_revision = greatest(refused_revision, $4), refusal = $5, {_WELL}, {_NO_ATTEMPT}, {_RELEASE}
 {_KEY} AND lease_token = $3
 """
-# A creation that is closed without its answer is noted for the sweep: it may still land.
+# A creation that is closed while nobody knows what became of it is noted for the sweep: it may still land.
 _NOTED: Final = f"""
 WITH noted AS (
     INSERT INTO unanswered_creations (attempt_id, org_id, agent_id, vapi_account, attempt_at)
@@ -45,9 +45,8 @@ WITH noted AS (
     ON CONFLICT DO NOTHING
 )
 """
-_ADOPTED: Final = f"""
-{_NOTED} UPDATE agents SET vapi_assistant_id = $4, {_NO_ATTEMPT} {_KEY} AND lease_token = $3
-"""
+_LANDED: Final = f"UPDATE agents SET vapi_assistant_id = $4, {_NO_ATTEMPT} {_KEY} AND lease_token = $3"
+_ADOPTED: Final = f"{_NOTED} {_LANDED}"
 _SETTLED: Final = f"{_NOTED} UPDATE agents SET {_NO_ATTEMPT} {_KEY} AND lease_token = $3"
 _FORGOTTEN: Final = f"UPDATE agents SET vapi_assistant_id = NULL, {_NO_ATTEMPT} {_KEY} AND lease_token = $3"
 _LATER: Final = f"""
@@ -95,9 +94,9 @@ class Row:
         """Vapi does not take ``revision``; only another save can help."""
         return await self._one(_REFUSED, self._token, revision, list(reasons))
 
-    async def adopted(self, assistant_id: str) -> bool:
-        """An earlier attempt did make an assistant: it is ours."""
-        return await self._one(_ADOPTED, self._token, assistant_id)
+    async def adopted(self, assistant_id: str, *, landed: bool) -> bool:
+        """An earlier attempt made an assistant: it is ours. ``landed``: it was the open one, so no more will come."""
+        return await self._one(_LANDED if landed else _ADOPTED, self._token, assistant_id)
 
     async def settled(self) -> bool:
         """An attempt can no longer land; what Vapi has now is what counts."""

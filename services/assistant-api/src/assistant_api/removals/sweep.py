@@ -2,7 +2,7 @@
 
 An attempt is closed after the settle time, adopted or not found. A sender that slept, or a Vapi that took a minute, can
 still land it: then the agent has two, of which nobody calls the second. When the attempt is `surplus_age_seconds` old,
-what carries its agent's mark and is not the agent's becomes a row of `removals`. One list serves all that are due.
+what this very attempt made and is not the agent's becomes a row of `removals`. One list serves all that are due.
 
 Nothing here is fenced: repeated, or done by two replicas at once, it writes the same rows, and a removal looks again
 at who has its assistant before it deletes it.
@@ -15,7 +15,7 @@ from uuid import UUID
 import structlog
 
 from assistant_api.db import UNAVAILABLE, Connection, Database, DatabaseUnavailable, describe
-from assistant_api.document import Mark
+from assistant_api.document import Mark, was_made_by
 from assistant_api.lost import ByMark, LostAssistants
 from assistant_api.removals.store import MADE
 from assistant_api.settings import Settings
@@ -79,9 +79,11 @@ class Sweep:
         self._wake()
 
     async def _remove(self, connection: Connection, due: Sequence[Any], found: ByMark) -> int:
-        accounts = {(row["org_id"], row["agent_id"]): row["vapi_account"] for row in due}
         gone = 0
-        for (org_id, agent_id), account in accounts.items():
-            for assistant in found.get(Mark(self._installation_id, org_id, agent_id), ()):
-                gone += await connection.execute(MADE, org_id, agent_id, account, str(assistant["id"])) == "INSERT 0 1"
+        for attempt in due:
+            key = (attempt["org_id"], attempt["agent_id"])
+            for assistant in found.get(Mark(self._installation_id, *key), ()):
+                if was_made_by(assistant, attempt["attempt_id"]):
+                    stored = await connection.execute(MADE, *key, attempt["vapi_account"], str(assistant["id"]))
+                    gone += stored == "INSERT 0 1"
         return gone
