@@ -3,8 +3,8 @@
     python -m tests.chaos.watch tool_sync FILE run
 
 Each line of FILE is one block: when it ended, how long it took by the clock, how much of that the loop's own thread was
-computing, and how much of this went into looking for garbage. The rest is waiting: for a core, for a lock, or because
-the process was stopped.
+computing, and how much of this went into looking for garbage (and in which generations, with what found). The rest is
+waiting: for a core, for a lock, or because the process was stopped.
 """
 
 import asyncio
@@ -32,6 +32,7 @@ class Watch:
         self._loop, self._file = loop, file
         self._began = self._clock = time.monotonic()
         self._computed = self._collected = self._collecting_since = 0.0
+        self._searches: list[tuple[int, int]] = []
 
     def start(self) -> None:
         """Begin as soon as the loop runs."""
@@ -53,16 +54,18 @@ class Watch:
                 "seconds": round(blocked, 4),
                 "computing": round(computed - self._computed, 4),
                 "collecting": round(self._collected, 4),
+                "searches": self._searches,
             }
             print(json.dumps(line), file=self._file, flush=True)
-        self._clock, self._computed, self._collected = clock, computed, 0.0
+        self._clock, self._computed, self._collected, self._searches = clock, computed, 0.0, []
         self._loop.call_later(TICK_SECONDS, self._tick)
 
-    def _garbage(self, phase: str, _: dict[str, int]) -> None:
+    def _garbage(self, phase: str, search: dict[str, int]) -> None:
         if phase == "start":
             self._collecting_since = time.perf_counter()
         else:
             self._collected += time.perf_counter() - self._collecting_since
+            self._searches.append((search["generation"], search["collected"]))
 
 
 def main() -> None:
