@@ -19,6 +19,7 @@ from tests.faults.proxy import Proxy
 
 from devstack import guard, process, services
 from devstack.databases import Service
+from devstack.options import say
 
 PROBE_SECONDS: Final = 5.0
 PROBE_ANSWER_SECONDS: Final = 2.0
@@ -46,6 +47,8 @@ class Replica:
     killed_by_probe: int = 0
     slow_stops: int = 0
     stopped: list[tuple[float, float]] = field(default_factory=list)
+    _failures: int = 0
+    _probe_at: float = 0.0
 
     @property
     def url(self) -> str:
@@ -69,6 +72,7 @@ class Replica:
 
     def start(self) -> None:
         """Start the process; does not wait for it."""
+        self._failures, self._probe_at = 0, time.monotonic() + PROBE_SECONDS
         self.child = process.start(
             self.name,
             [sys.executable, "-m", "tests.chaos.watch", self.service, str(self.blocks_file), "run"],
@@ -77,24 +81,28 @@ class Replica:
         )
 
     async def supervise(self) -> None:
-        """Keep it running until cancelled."""
-        failures, probe_at = 0, time.monotonic() + PROBE_SECONDS
+        """Keep it running until cancelled. Whatever goes wrong with that is said, and tried again at the next look."""
         async with httpx.AsyncClient(base_url=self.url, timeout=PROBE_ANSWER_SECONDS) as http:
             while True:
                 await asyncio.sleep(WATCH_SECONDS)
                 if self.held:
                     continue
-                if not self.running:
-                    await asyncio.sleep(RESTART_SECONDS)
-                    self.restarts += 1
-                    self.start()
-                    failures, probe_at = 0, time.monotonic() + PROBE_SECONDS
-                elif time.monotonic() >= probe_at:
-                    probe_at = time.monotonic() + PROBE_SECONDS
-                    failures = 0 if await _live(http) else failures + 1
-                    if failures >= PROBE_FAILURES_MAX and self.child is not None:
-                        self.killed_by_probe += 1
-                        await self.child.kill()
+                try:
+                    await self._keep(http)
+                except Exception as error:
+                    say(f"  {self.name} is not looked after: {error!r}")
+
+    async def _keep(self, http: httpx.AsyncClient) -> None:
+        if not self.running:
+            await asyncio.sleep(RESTART_SECONDS)
+            self.restarts += 1
+            self.start()
+        elif time.monotonic() >= self._probe_at:
+            self._probe_at = time.monotonic() + PROBE_SECONDS
+            self._failures = 0 if await _live(http) else self._failures + 1
+            if self._failures >= PROBE_FAILURES_MAX and self.child is not None:
+                self.killed_by_probe += 1
+                await self.child.kill()
 
     def signal(self, number: int) -> None:
         """Signal the process, where there is one."""
