@@ -6,12 +6,14 @@ The acknowledgement is ``commit()`` of all positions, which is right because bat
 a failed batch is rewound to its first records.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from itertools import chain
 from typing import Any, Final
 
-from aiokafka import ConsumerRecord
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
@@ -66,7 +68,31 @@ def build(settings: Settings, handle: Handler) -> tuple[KafkaBroker, BatchSubscr
         decoder=_raw_records,
     )
     subscriber(handle)
+    subscriber.__class__ = FairSubscriber  # FastStream has no place to say which class it makes
     return broker, subscriber
+
+
+class FairSubscriber(BatchSubscriber):
+    """Takes turns between partitions. aiokafka hands out all that it has fetched of one before it looks at the next, so
+    a partition with thousands of waiting records would hold up the others of this process for seconds.
+    """
+
+    _served: frozenset[TopicPartition] = frozenset()
+    """The partitions that the last batches were of, as long as these were full."""
+
+    async def get_msg(self, consumer: AIOKafkaConsumer) -> Batch:
+        """The next batch: of partitions that have not been served, where they have anything; else of any."""
+        others = consumer.assignment() - self._served if self._served else ()
+        found = await consumer.getmany(*others, timeout_ms=0, max_records=self.max_records) if others else {}
+        if not found:
+            self._served = frozenset()
+            found = await consumer.getmany(timeout_ms=self.batch_timeout_ms, max_records=self.max_records)
+        records = tuple(chain.from_iterable(found.values()))
+        if not records:
+            await asyncio.sleep(self.batch_timeout_ms / 1000)
+        is_full = len(records) == self.max_records
+        self._served = self._served | found.keys() if is_full else frozenset()
+        return records
 
 
 async def _parse(records: Batch, original: Callable[[Batch], Awaitable[KafkaMessage]]) -> KafkaMessage:
