@@ -104,20 +104,20 @@ async def _arm(run: CrashRun, processes: Collection[Process]) -> None:
             await process.arm(run.point)
     if run.point.port in POLLED:
         return  # they may come to the point before they say that it is armed
-    said = [asyncio.create_task(_heard(process)) for process in processes]
+    said = [asyncio.create_task(_first_of(process.armed, process.ended)) for process in processes]
     _, silent = await asyncio.wait(said, timeout=ARM_SECONDS)
     for task in silent:
         task.cancel()
     assert not silent, f"a process passed no port for {ARM_SECONDS:g} s: {[p.name for p in processes]}"
 
 
-async def _heard(process: Process) -> None:
-    """Return when a process knows what it was armed with, or is no more."""
-    heard = [asyncio.create_task(event.wait()) for event in (process.armed, process.ended)]
+async def _first_of(*events: asyncio.Event, timeout_seconds: float | None = None) -> None:
+    """Return when one of the events has happened, or the time is up."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
     try:
-        await asyncio.wait(heard, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waiting, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in heard:
+        for task in waiting:
             task.cancel()
 
 
@@ -140,10 +140,7 @@ async def _disarm(processes: Collection[Process]) -> None:
     for process in waiting:
         await process.arm(None)
     for process in waiting:
-        said = [asyncio.create_task(event.wait()) for event in (process.armed, process.fired, process.ended)]
-        await asyncio.wait(said, timeout=REACH_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        for task in said:
-            task.cancel()
+        await _first_of(process.armed, process.fired, process.ended, timeout_seconds=REACH_SECONDS)
 
 
 async def _when_fired(cell: Cell, name: str, run: CrashRun) -> None:

@@ -21,34 +21,33 @@ CREATE TABLE key_minutes (
     PRIMARY KEY (key, minute)
 );
 
--- Draws at most p_wanted requests of the current minute and leaves p_kept_share of it to others. `second` is how far into
--- the minute this is.
-CREATE FUNCTION draw_requests(
-    p_key text, p_limit integer, p_kept_share float8, p_wanted integer, OUT granted integer, OUT second float8
+-- Draws at most p_wanted requests of a minute and leaves p_kept_share of it to others. `epoch` is the time here: near the
+-- turn of a minute a request is drawn from both, as nobody knows in which of them Vapi counts it.
+CREATE FUNCTION draw_requests_of(
+    p_key text, p_minute bigint, p_limit integer, p_kept_share float8, p_wanted integer,
+    OUT granted integer, OUT epoch float8
 ) LANGUAGE plpgsql AS $$
 DECLARE
-    epoch float8 := extract(epoch FROM clock_timestamp());
-    this_minute bigint := floor(epoch / 60);
     row_of_minute key_minutes;
 BEGIN
-    second := epoch - this_minute * 60;
     INSERT INTO key_minutes (key, minute, allowed)
-    SELECT p_key, this_minute, coalesce(
+    SELECT p_key, p_minute, coalesce(
         (SELECT CASE WHEN refused THEN greatest(1, least(used, allowed) * 3 / 4)
                      ELSE least(p_limit, allowed + greatest(1, p_limit / 10)) END
-         FROM key_minutes WHERE key = p_key AND minute < this_minute ORDER BY minute DESC LIMIT 1), p_limit)
+         FROM key_minutes WHERE key = p_key AND minute < p_minute ORDER BY minute DESC LIMIT 1), p_limit)
     ON CONFLICT DO NOTHING;
-    SELECT * INTO row_of_minute FROM key_minutes WHERE key = p_key AND minute = this_minute FOR UPDATE;
+    SELECT * INTO row_of_minute FROM key_minutes WHERE key = p_key AND minute = p_minute FOR UPDATE;
     granted := greatest(0, least(p_wanted,
         floor(least(row_of_minute.allowed, p_limit) * (1 - p_kept_share))::integer - row_of_minute.used));
     IF granted > 0 THEN
-        UPDATE key_minutes SET used = used + granted WHERE key = p_key AND minute = this_minute;
+        UPDATE key_minutes SET used = used + granted WHERE key = p_key AND minute = p_minute;
     END IF;
+    epoch := extract(epoch FROM clock_timestamp());
 END $$;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON vapi_keys, key_minutes TO assistant_api_service;
 
 -- migrate:down
 
-DROP FUNCTION draw_requests;
+DROP FUNCTION draw_requests_of;
 DROP TABLE key_minutes, vapi_keys;

@@ -86,19 +86,19 @@ class _Step:
             if agent.attempt.age_seconds < self._settings.settle_seconds:
                 await self._store(lambda row: row.wait(self._settings.settle_seconds))
                 return
+            lost: Document | None = None
             if agent.attempt.creates and assistant_id is None:
                 found = await self._steps.lost.find(self._mark, age_seconds=agent.attempt.age_seconds)
                 if isinstance(found, Later):
                     # Not `later`: that ends the attempt, and the assistant that it may have made would be forgotten.
                     await self._look_again(agent.attempt.age_seconds, found)
                     return
-                if found is not None:
-                    assistant_id = str(found["id"])
-                    _log.info("lost_assistant_adopted", **self._ids(assistant_id))
-                    landed = was_made_by(found, agent.attempt.attempt_id)
-                    if not await self._store(lambda row: row.adopted(str(found["id"]), landed=landed)):
-                        return
-                elif not await self._store(lambda row: row.settled()):
+                lost = found
+            if lost is not None:
+                assistant_id = adopted_id = str(lost["id"])
+                _log.info("lost_assistant_adopted", **self._ids(assistant_id))
+                landed = was_made_by(lost, agent.attempt.attempt_id)
+                if not await self._store(lambda row: row.adopted(adopted_id, landed=landed)):
                     return
             elif not await self._store(lambda row: row.settled()):
                 return
