@@ -56,6 +56,8 @@ def report(plan: Plan, command: str, found: Findings, verdict: Verdict) -> Repor
 def _unsafe(found: Findings) -> Iterator[str]:
     if found.left:
         yield f"not at rest {found.quiet_seconds:.0f} s after healing: {found.left}"
+    if faults := found.statuses["500"]:
+        yield f"{faults} answers of status 500: whatever is away, that is a fault of ours"
     for phase in found.phases:
         if phase.left:
             yield f"{phase.name}: not at rest {REST_SECONDS_MAX:g} s later: {phase.left}"

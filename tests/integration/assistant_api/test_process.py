@@ -14,7 +14,7 @@ from devstack.databases import DatabaseUrls, TestDatabases
 from devstack.ports import free_port
 from devstack.sandbox import Sandbox
 
-from .harness import NOBODY_LISTENS, eventually, token
+from .harness import NOBODY_LISTENS, Vapi, eventually, token
 from .processes import environment_of, running_process, start
 
 
@@ -83,6 +83,33 @@ async def test_sigterm_ends_the_process_within_five_seconds_and_its_log_is_json(
     assert (arrival["agent_id"], arrival["org_id"], arrival["trace_id"]) == ("a", org_id, saved.json()["traceId"])
     assert arrival["request_id"] == saved.json()["requestId"]
     assert sandbox.api_key not in log_file.read_text()
+
+
+async def test_a_save_that_waits_for_vapi_is_answered_at_sigterm(
+    assistant_api_db: DatabaseUrls, sandbox: Sandbox, vapi: Vapi
+) -> None:
+    await vapi.break_route("POST /assistant", {"kind": "hang", "hold_ms": 30_000})
+    environment = environment_of(assistant_api_db, sandbox, ANSWER_WAIT_SECONDS="20")
+    async with running_process(environment) as (process, http):
+        headers = {"Authorization": f"Bearer {token()}"}
+
+        async def made() -> httpx.Response | None:
+            answer = await http.post("/api/organizations", content=b'{"name": "Clinic"}', headers=headers)
+            return answer if answer.status_code == 201 else None
+
+        async def asked() -> bool:
+            return bool(await vapi.requests("POST"))
+
+        org_id = (await eventually(made)).json()["id"]
+        body = {"name": "A", "id": "a", "orgId": org_id}
+        saving = asyncio.create_task(http.post("/api/agents", json=body, headers=headers, timeout=30))
+        await eventually(asked)
+        process.send_signal(signal.SIGTERM)
+
+        saved = await saving
+        assert (saved.status_code, saved.json()["state"]) == (202, "provisioning")
+        assert "Traceback" not in await _end(process, within_seconds=8)
+        assert process.returncode == 0
 
 
 async def test_it_waits_for_a_database_and_says_so(assistant_api_db: DatabaseUrls, sandbox: Sandbox) -> None:

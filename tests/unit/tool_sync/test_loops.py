@@ -50,6 +50,14 @@ async def test_a_loop_that_ends_by_itself_is_named() -> None:
     assert good.ended
 
 
+async def test_so_is_one_that_a_library_cancelled() -> None:
+    loops, part = Loops(), Part()
+    loops.start("part", part)
+    next(task for task in asyncio.all_tasks() if task.get_name() == "part").cancel()
+    with pytest.raises(LoopEnded, match="'part'"):
+        await loops.until_ended(asyncio.Event())
+
+
 async def test_a_loop_that_does_not_listen_is_cancelled() -> None:
     loops = Loops()
     loops.start("deaf", deaf := Part(deaf=True))

@@ -15,6 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import CommitFailedError, IllegalGenerationError, UnknownMemberIdError
 
 from zerotouch_contracts.envelope import UndecodableRecord
+from zerotouch_contracts.kafka import drop_consumer, new_consumer
 from zerotouch_contracts.subscriber.delivery import Delivered, decode
 from zerotouch_contracts.subscriber.errors import GroupInUse, LogChanged, TopicMissing
 from zerotouch_contracts.subscriber.feed import OutcomePages
@@ -78,7 +79,11 @@ class OutcomeReader:
         """Load the marks and join the group."""
         self._sequencer = Sequencer(await self._state.load(), self._feed)
         consumer = self._make_consumer()
-        await consumer.start()
+        try:
+            await consumer.start()
+        except BaseException:
+            await _stop(consumer)
+            raise
         consumer.subscribe([self._topic])
         self._consumer = consumer
 
@@ -178,7 +183,7 @@ class OutcomeReader:
             await self._state.apply(admitted, self._sequencer.marks_of(admitted))
 
     def _make_consumer(self) -> AIOKafkaConsumer:
-        return AIOKafkaConsumer(
+        return new_consumer(
             bootstrap_servers=self._bootstrap_servers,
             group_id=self._group_id,
             enable_auto_commit=False,
@@ -249,5 +254,5 @@ def decoded(record: ConsumerRecord[Any, Any]) -> Delivered | None:
 
 
 async def _stop(consumer: AIOKafkaConsumer) -> None:
-    async with asyncio.timeout(STOP_SECONDS_MAX):
-        await consumer.stop()
+    if reason := await drop_consumer(consumer, STOP_SECONDS_MAX):
+        log.warning("the consumer did not close cleanly: %s", reason)

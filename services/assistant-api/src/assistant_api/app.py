@@ -1,11 +1,13 @@
 """The ASGI application: routes, problems, and one server span around each request."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 from fastapi import FastAPI
 from opentelemetry.trace import SpanKind, Status, StatusCode
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant_api import problems
@@ -67,10 +69,15 @@ class Traced:
 
             try:
                 await self._app(scope, receive, traced_send)
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
                 if started:  # half an answer is out; cutting the connection is all that is left to say
                     raise
-                await problems.internal(error)(scope, receive, traced_send)
+                await _answer_to(error)(scope, receive, traced_send)
+
+
+def _answer_to(error: BaseException) -> Response:
+    # uvicorn cancels what has not been answered when it has to stop, and would say 500 itself.
+    return problems.stopping() if isinstance(error, asyncio.CancelledError) else problems.internal(error)
 
 
 def _name(span: Any, scope: Scope, status: int) -> None:

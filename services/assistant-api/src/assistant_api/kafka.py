@@ -8,15 +8,12 @@ import asyncio
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 
 from assistant_api.health import Health
 from assistant_api.settings import Settings
+from zerotouch_contracts.kafka import TROUBLE
 
 LOOK_TIMEOUT_SECONDS: Final = 10
-
-TROUBLE: Final = (KafkaError, OSError, TimeoutError)
-"""What Kafka's absence looks like."""
 
 
 class TopicsMissing(Exception):

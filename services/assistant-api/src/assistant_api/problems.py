@@ -80,6 +80,14 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(kind, _database)
 
 
+def stopping() -> Response:
+    """The answer to a request that is cut off: what it changed may be stored, or may not."""
+    _log.warning("request_cut_off")
+    return to_response(
+        Problem(503, ErrorCode.NOT_READY, "this process is stopping; try again with the same Idempotency-Key")
+    )
+
+
 def internal(error: BaseException) -> Response:
     """The answer to a fault of ours: logged with its stack here, and told to nobody else."""
     _log.error("request_failed", exc_info=error)

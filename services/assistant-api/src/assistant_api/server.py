@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import FrameType
 from typing import Final
@@ -50,8 +50,13 @@ def _tune_garbage_collection() -> None:
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], object]) -> None:
+        super().__init__(config)
+        self._on_exit = on_exit
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         cut_off_later()
+        self._on_exit()
         super().handle_exit(sig, frame)
 
 
@@ -66,6 +71,7 @@ async def _serve(settings: Settings) -> int:
             yield
             loops.remove_done_callback(_loops_ended)
 
+    loop = asyncio.get_running_loop()
     server = _Server(
         uvicorn.Config(
             create_app(service.parts, lifespan=lifespan),
@@ -77,7 +83,10 @@ async def _serve(settings: Settings) -> int:
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
             timeout_keep_alive=75,
             server_header=False,
-        )
+        ),
+        # At the signal, not when uvicorn has waited for requests: it cuts them off, and a save that is stored would
+        # be answered with an error.
+        on_exit=lambda: loop.call_soon_threadsafe(service.provisioner.end_waits),
     )
 
     def _loops_ended(loops: "asyncio.Task[None]") -> None:

@@ -10,6 +10,7 @@ import httpx
 import structlog
 from opentelemetry.sdk.trace.export import SpanExporter
 
+from assistant_api import loops
 from assistant_api import telemetry as traces
 from assistant_api.auth import Verifier
 from assistant_api.context import Parts
@@ -61,6 +62,7 @@ class Service:
         self.outcomes = OutcomesConsumer(settings, self.database, self.telemetry, self.health, self.provisioner.wake)
         self.housekeeping = Housekeeping(settings, self.database)
         self.relay: Relay | None = None
+        self._stopping = False
         self.parts = Parts(
             settings=settings,
             telemetry=self.telemetry,
@@ -92,11 +94,12 @@ class Service:
                 self.outcomes,
                 self.housekeeping,
             ):
-                group.create_task(loop.run_forever(), name=type(loop).__name__)
+                group.create_task(loops.run(loop, lambda: self._stopping), name=type(loop).__name__)
 
     async def stop(self) -> None:
         """Stop the loops: nothing new is begun, what runs gets `stop_seconds`."""
-        loops: list[Coroutine[Any, Any, None]] = [
+        self._stopping = True
+        stops: list[Coroutine[Any, Any, None]] = [
             self.provisioner.stop(self.settings.stop_seconds / 2),
             self.remover.stop(self.settings.stop_seconds / 2),
             self.sweep.stop(),
@@ -104,8 +107,8 @@ class Service:
             self.housekeeping.stop(),
         ]
         if self.relay is not None:
-            loops.append(self.relay.stop())
-        for result in await asyncio.gather(*loops, return_exceptions=True):
+            stops.append(self.relay.stop())
+        for result in await asyncio.gather(*stops, return_exceptions=True):
             if isinstance(result, BaseException):
                 _log.warning("stop_incomplete", reason=describe(result))
 
@@ -118,14 +121,14 @@ class Service:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["asyncio.Task[None]"]:
         """The loops, as one task, while the block runs."""
-        loops = traces.start_loop(self.run_loops(), "loops")
+        running = traces.start_loop(self.run_loops(), "loops")
         try:
-            yield loops
+            yield running
         finally:
             await self.stop()
-            await asyncio.wait([loops], timeout=self.settings.stop_seconds / 2)
-            loops.cancel()
-            await asyncio.wait([loops])
+            await asyncio.wait([running], timeout=self.settings.stop_seconds / 2)
+            running.cancel()
+            await asyncio.wait([running])
             await self.close()
 
     async def _installation(self) -> Installation:

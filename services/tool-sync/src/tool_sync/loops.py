@@ -50,7 +50,7 @@ class Loops:
             asked.cancel()
         if not stopping.is_set():
             name, task = next((name, task) for name, task in self._tasks.items() if task.done())
-            raise LoopEnded(name) from task.exception()
+            raise LoopEnded(name) from None if task.cancelled() else task.exception()
 
     async def stop(self, *names: str, seconds_max: float) -> None:
         """Ask loops to end, side by side; cancel those that have not ended in time. Unknown names are passed over."""

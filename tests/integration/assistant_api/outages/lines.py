@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from tests.faults.proxy import Proxy
 
+from devstack.fixtures import TestKafka
 from devstack.ports import HOST, free_port
 
 END_SECONDS_MAX = 10
@@ -32,6 +34,14 @@ class Line:
     async def close(self) -> None:
         """Cut all connections and refuse new ones; nothing happens where it is closed."""
         await self._stack.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """A broker of these tests' own, which sends its clients through a line, and its direct address."""
+
+    kafka: TestKafka
+    line: Line
 
 
 async def read_all(bootstrap_servers: str, topic: str) -> Sequence[ConsumerRecord]:

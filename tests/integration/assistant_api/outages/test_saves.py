@@ -6,7 +6,6 @@ tool-sync runs in none of these tests: no save needs it.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -14,10 +13,8 @@ from uuid import uuid4
 
 import httpx
 import pytest
-import pytest_asyncio
 from tests.faults.proxy import BlackHole, Mode
 
-from devstack import kafka as devstack_kafka
 from devstack.databases import DatabaseUrls
 from devstack.fixtures import TestKafka
 from devstack.ports import HOST, free_port
@@ -26,7 +23,7 @@ from zerotouch_contracts.envelope import from_record
 from zerotouch_contracts.events import AssistantSaved
 
 from ..harness import Harness, Vapi, eventually, make_settings, whole_service
-from .lines import Line, read_all
+from .lines import Line, Ways, read_all
 
 NEW: Final = 15
 CHANGED: Final = 15
@@ -65,25 +62,6 @@ OUTAGES: Final = {
     "Vapi works and never answers": Outage("vapi", BlackHole(answers=True)),
     "the collector refuses": Outage("collector"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Ways:
-    """A broker of these tests' own, which sends its clients through a line, and its direct address."""
-
-    kafka: TestKafka
-    line: Line
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def ways(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ways]:
-    listener = free_port()
-    line = Line("kafka", listener)
-    folder = tmp_path_factory.mktemp("outages") / "kafka"
-    broker = await devstack_kafka.start(folder, proxied=(listener, line.port))
-    yield Ways(TestKafka(broker.bootstrap_servers), line)
-    await line.close()
-    await broker.stop()
 
 
 @pytest.mark.parametrize("outage", [pytest.param(outage, id=name) for name, outage in OUTAGES.items()])

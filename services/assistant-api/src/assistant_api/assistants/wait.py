@@ -54,12 +54,12 @@ async def wait_for_vapi(
     timeout_seconds: float,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Progress:
-    """Where ``revision`` is, as soon as that is decided, at the latest after ``timeout_seconds``."""
+    """Where ``revision`` is, as soon as that is decided; at the latest after ``timeout_seconds`` or when we stop."""
     deadline = monotonic() + timeout_seconds
     provisioner.wake()
     while True:
         left_seconds = deadline - monotonic()
-        if left_seconds <= 0 or provisioner.stopping:
+        if left_seconds <= 0 or provisioner.waits_ended:
             return Provisioning()
         await provisioner.something_happened((org_id, agent_id), min(left_seconds, LOOK_SECONDS))
         async with database.connection() as connection:

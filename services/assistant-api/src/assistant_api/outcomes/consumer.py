@@ -16,7 +16,7 @@ from opentelemetry.trace import Link, SpanKind, get_current_span
 
 from assistant_api.db import UNAVAILABLE, Database, DatabaseUnavailable, describe
 from assistant_api.health import Health
-from assistant_api.kafka import TROUBLE, TopicsMissing, require_topics
+from assistant_api.kafka import TopicsMissing, require_topics
 from assistant_api.outcomes.apply import Heard, apply_outcomes, repair
 from assistant_api.settings import Settings
 from assistant_api.telemetry import Telemetry, parent_of, trace_id_of
@@ -24,10 +24,12 @@ from assistant_api.turns import in_turns
 from assistant_api.wake import Wake
 from zerotouch_contracts.envelope import UndecodableRecord, from_record
 from zerotouch_contracts.events import AssistantDiverged, ToolsSynced, ToolSyncFailed
+from zerotouch_contracts.kafka import TROUBLE, drop_consumer, new_consumer
 
 _log: Final = structlog.get_logger()
 
 POLL_MILLISECONDS: Final = 500
+LEAVE_SECONDS_MAX: Final = 2.0
 UNSTORABLE: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
 
@@ -69,7 +71,8 @@ class OutcomesConsumer:
             while not self._stopping:
                 await self.run_once(consumer)
         finally:
-            await _drop(consumer)
+            if reason := await drop_consumer(consumer, LEAVE_SECONDS_MAX):
+                _log.warning("consumer_cut_off", reason=reason)
 
     async def run_once(self, consumer: AIOKafkaConsumer) -> int:
         """Handle one batch and commit it; how many records."""
@@ -180,7 +183,7 @@ def _heard(record: ConsumerRecord) -> Heard | None:
 
 
 def _consumer(settings: Settings) -> AIOKafkaConsumer:
-    return AIOKafkaConsumer(
+    return new_consumer(
         settings.outcomes_topic,
         bootstrap_servers=settings.kafka_bootstrap_servers,
         client_id="assistant-api",
@@ -193,11 +196,3 @@ def _consumer(settings: Settings) -> AIOKafkaConsumer:
         max_poll_interval_ms=300_000,
         isolation_level="read_uncommitted",
     )
-
-
-async def _drop(consumer: AIOKafkaConsumer) -> None:
-    try:
-        async with asyncio.timeout(2):
-            await consumer.stop()
-    except TROUBLE as error:
-        _log.warning("consumer_cut_off", reason=describe(error))

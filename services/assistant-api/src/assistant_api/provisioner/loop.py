@@ -35,6 +35,7 @@ class Provisioner:
         self._running: dict[asyncio.Task[None], Claimed] = {}
         self._waiting: defaultdict[Key, set[asyncio.Event]] = defaultdict(set)
         self._stopping = False
+        self.waits_ended = False
         self.wake: Final = Wake()
 
     async def run_once(self) -> int:
@@ -79,8 +80,7 @@ class Provisioner:
         """
         self._stopping = True
         self.wake()
-        for key in list(self._waiting):
-            self._tell(key)
+        self.end_waits()
         if self._running:
             await asyncio.wait(list(self._running), timeout=timeout_seconds)
         cut_off = dict(self._running)
@@ -108,10 +108,11 @@ class Provisioner:
             if not self._waiting[key]:
                 del self._waiting[key]
 
-    @property
-    def stopping(self) -> bool:
-        """Whether :meth:`stop` was called: nobody should wait any more."""
-        return self._stopping
+    def end_waits(self) -> None:
+        """Let whoever waits answer with what is known: the process is about to stop."""
+        self.waits_ended = True
+        for key in list(self._waiting):
+            self._tell(key)
 
     async def _step(self, agent: Claimed) -> None:
         try:

@@ -199,7 +199,8 @@ class _Step:
 
     async def _postpone(self, later: Later) -> None:
         delay = self._delay_seconds(later)
-        _log.warning("assistant_postponed", code=later.code.value, delay_seconds=round(delay, 3), **self._ids(None))
+        log = _log.debug if later.nobodys else _log.warning  # a paused key has been told of once, for all who wait
+        log("assistant_postponed", code=later.code.value, delay_seconds=round(delay, 3), **self._ids(None))
         await self._store(lambda row: row.later(delay, later.code, nobodys=later.nobodys))
 
     async def _look_again(self, age_seconds: float, later: Later) -> None:

@@ -1,7 +1,7 @@
 """The loop: become the leader, send page after page, resign at the first doubt.
 
-An idempotent producer never gives up by itself, so a page has one total deadline. After it, and after any error, the
-producer is dropped and the lock with it: whoever leads next sends the page again.
+A page has one total deadline. After it, and after any error, the producer is dropped and the lock with it: whoever
+leads next sends the page again.
 """
 
 import asyncio
@@ -15,17 +15,19 @@ from opentelemetry.trace import SpanKind
 
 from assistant_api.db import UNAVAILABLE, Database, DatabaseUnavailable, describe
 from assistant_api.health import Health
-from assistant_api.kafka import TROUBLE, TopicsMissing, require_topics
+from assistant_api.kafka import TopicsMissing, require_topics
 from assistant_api.relay.leader import LeadershipLost, leadership
 from assistant_api.relay.page import Row, delete_page, read_page
 from assistant_api.settings import Settings
 from assistant_api.telemetry import Telemetry, parent_of, traceparent_of
 from assistant_api.turns import in_turns
 from assistant_api.wake import Wake
+from zerotouch_contracts.kafka import TROUBLE, drop_producer, new_producer
 
 _log: Final = structlog.get_logger()
 
 BATCH_BYTES_MAX: Final = 256 * 1024
+LINGER_MS: Final = 5
 
 
 class Relay:
@@ -74,13 +76,20 @@ class Relay:
             if keeper is None:
                 self._health.works("relay")  # somebody relays
                 return
-            producer = _producer(self._settings)
+            producer = new_producer(
+                self._settings.kafka_bootstrap_servers,
+                "assistant-api",
+                batch_bytes=BATCH_BYTES_MAX,
+                linger_ms=LINGER_MS,
+                request_seconds_max=self._settings.relay_send_timeout_seconds,
+            )
             try:
                 await asyncio.wait_for(producer.start(), self._settings.relay_send_timeout_seconds)
                 _log.info("relay_leads")
                 await self._send_pages(producer, keeper)
             finally:
-                await _drop(producer)
+                if reason := await drop_producer(producer):
+                    _log.warning("producer_cut_off", reason=reason)
 
     async def _send_pages(self, producer: AIOKafkaProducer, keeper: "asyncio.Task[None]") -> None:
         while not self._stopping:
@@ -128,24 +137,3 @@ class Relay:
         finally:
             for span in spans:
                 span.end()
-
-
-def _producer(settings: Settings) -> AIOKafkaProducer:
-    return AIOKafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        client_id="assistant-api",
-        acks="all",
-        enable_idempotence=True,
-        linger_ms=5,
-        max_batch_size=BATCH_BYTES_MAX,
-        request_timeout_ms=int(settings.relay_send_timeout_seconds * 1000),
-    )
-
-
-async def _drop(producer: AIOKafkaProducer) -> None:
-    """Stop a producer. Stopping flushes what is unsent, for ever where the broker is away: it gets one second."""
-    try:
-        async with asyncio.timeout(1):
-            await producer.stop()
-    except TROUBLE as error:
-        _log.warning("producer_cut_off", reason=describe(error))

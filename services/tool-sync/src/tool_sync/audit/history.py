@@ -13,9 +13,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 from tool_sync.telemetry import trace_id_of
 from zerotouch_contracts.envelope import UndecodableRecord, from_record
 from zerotouch_contracts.events import AssistantSaved, ToolsSynced, ToolSyncFailed
+from zerotouch_contracts.kafka import drop_consumer
 
 POLL_MILLISECONDS: Final = 500
 STALLED_SECONDS_MAX: Final = 30.0
+STOP_SECONDS_MAX: Final = 2.0
 
 
 class TopicUnreadable(Exception):
@@ -95,9 +97,9 @@ async def read_history(
         auto_offset_reset="earliest",
         isolation_level="read_uncommitted",
     )
-    await consumer.start()
     count = 0
     try:
+        await consumer.start()
         async for record in _records(consumer, bootstrap_servers, assistants_topic, since):
             _take_save(history, record)
             on_record(count := count + 1)
@@ -106,7 +108,7 @@ async def read_history(
             _take_outcome(history, record)
             on_record(count := count + 1)
     finally:
-        await consumer.stop()
+        await drop_consumer(consumer, STOP_SECONDS_MAX)
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()
     try:

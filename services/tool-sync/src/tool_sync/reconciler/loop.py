@@ -62,7 +62,7 @@ class Reconciler:
                     unavailable = False
                 except Exception as error:
                     if not unavailable:
-                        log.exception("Reconciler waits", reason=type(error).__name__)
+                        _tell(error)
                     unavailable = True
                     worked = False
                 if not worked or len(self._runs) >= self._context.pace.orgs:
@@ -221,3 +221,10 @@ class Reconciler:
             await self._release()
         except Exception as error:
             log.warning("Leases not given back", reason=type(error).__name__)
+
+
+def _tell(error: Exception) -> None:
+    if isinstance(error, (LogUnavailable, *db.WEATHER)):
+        log.warning("Reconciler waits", reason=f"{type(error).__name__}: {error}")
+    else:
+        log.exception("Reconciler waits for a fault of ours", reason=type(error).__name__, alarm=True)

@@ -1,25 +1,23 @@
 """Sends a page of records: all of them, or an exception and no more use of this producer.
 
-The producer is idempotent, so its records are neither repeated nor reordered while it lives; but its batches never
-expire, and after an out-of-order error every send fails until a new one is made (aiokafka issue 1017). Hence one total
-timeout for a page, and after any trouble the producer is dropped, not reused.
+One total timeout for a page; after it, and after any trouble, the producer is dropped, and whoever leads next sends the
+page again.
 """
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
 from zerotouch_contracts.envelope import Record
+from zerotouch_contracts.kafka import TROUBLE, described, drop_producer, new_producer
 
 log = structlog.get_logger(__name__)
 
 BATCH_BYTES_MAX: Final = 256 * 1024
 LINGER_MS: Final = 5
-STOP_SECONDS_MAX: Final = 1.0
 
 
 class PublishFailed(Exception):
@@ -33,7 +31,7 @@ class PublishFailed(Exception):
 class OutcomeProducer:
     """A started producer for one topic."""
 
-    def __init__(self, producer: Any, topic: str, send_seconds_max: float) -> None:
+    def __init__(self, producer: AIOKafkaProducer, topic: str, send_seconds_max: float) -> None:
         self._producer = producer
         self._topic = topic
         self._send_seconds_max = send_seconds_max
@@ -41,22 +39,20 @@ class OutcomeProducer:
     @classmethod
     async def start(cls, bootstrap_servers: str, topic: str, *, send_seconds_max: float) -> Self:
         """Connect; raises :class:`PublishFailed` where Kafka does not answer in time."""
-        producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap_servers,
-            client_id="tool-sync-relay",
-            acks="all",
-            enable_idempotence=True,
+        producer = new_producer(
+            bootstrap_servers,
+            "tool-sync-relay",
+            batch_bytes=BATCH_BYTES_MAX,
             linger_ms=LINGER_MS,
-            max_batch_size=BATCH_BYTES_MAX,
-            request_timeout_ms=int(send_seconds_max * 1000),
+            request_seconds_max=send_seconds_max,
         )
         started = cls(producer, topic, send_seconds_max)
         try:
             async with asyncio.timeout(send_seconds_max):
                 await producer.start()
-        except (KafkaError, OSError, TimeoutError) as error:
+        except TROUBLE as error:
             await started.drop()
-            raise PublishFailed(topic, 0, _reason(error)) from error
+            raise PublishFailed(topic, 0, described(error)) from error
         return started
 
     async def send_all(self, records: Sequence[Record]) -> None:
@@ -68,22 +64,10 @@ class OutcomeProducer:
                     for r in records
                 ]
                 await asyncio.gather(*acknowledged)
-        except (KafkaError, OSError, TimeoutError) as error:
-            raise PublishFailed(self._topic, len(records), _reason(error)) from error
+        except TROUBLE as error:
+            raise PublishFailed(self._topic, len(records), described(error)) from error
 
     async def drop(self) -> None:
         """Close without flushing: what is not acknowledged is sent again by whoever leads next."""
-        # stop() waits for batches that never expire; so its two parts without the flush. Private: aiokafka offers no
-        # other way to end a producer whose broker is away.
-        self._producer._closed = True
-        try:
-            async with asyncio.timeout(STOP_SECONDS_MAX):
-                if self._producer._sender is not None:
-                    await self._producer._sender.close()
-                await self._producer.client.close()
-        except (KafkaError, OSError, TimeoutError) as error:
-            log.warning("relay: a producer did not close cleanly", reason=_reason(error))
-
-
-def _reason(error: BaseException) -> str:
-    return "no answer in time" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
+        if reason := await drop_producer(self._producer):
+            log.warning("relay: a producer did not close cleanly", reason=reason)

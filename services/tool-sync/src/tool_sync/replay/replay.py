@@ -71,7 +71,7 @@ async def replay(
     try:
         return Replayed(await _walk(connection, range_.wanted, after, through, sender, on_progress), after, through)
     finally:
-        await sender.stop()
+        await sender.drop()
 
 
 async def _walk(

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
 from tool_sync.replay.errors import CannotReplay
+from zerotouch_contracts.kafka import TROUBLE, described, drop_producer, new_producer
 
 BATCH_BYTES: Final = 512 * 1024
 SEND_SECONDS_MAX: Final = 30.0
@@ -35,25 +34,29 @@ class Sender:
 
     def __init__(self, bootstrap_servers: str, topic: str) -> None:
         self._topic = topic
-        self._producer: Any = AIOKafkaProducer(
-            bootstrap_servers=bootstrap_servers,
-            client_id="tool-sync-replay",
-            acks="all",
-            enable_idempotence=True,
-            max_batch_size=BATCH_BYTES,
+        self._producer = new_producer(
+            bootstrap_servers,
+            "tool-sync-replay",
+            batch_bytes=BATCH_BYTES,
             linger_ms=0,
+            request_seconds_max=SEND_SECONDS_MAX,
         )
         self._partition = lru_cache(maxsize=100_000)(self._partition_of)
         self._partitions: list[int] = []
 
     async def start(self) -> None:
-        """Connect; the topic must exist."""
-        await self._producer.start()
-        self._partitions = sorted(await self._producer.partitions_for(self._topic))
+        """Connect; the topic must exist. Raises `CannotReplay`."""
+        try:
+            async with asyncio.timeout(SEND_SECONDS_MAX):
+                await self._producer.start()
+                self._partitions = sorted(await self._producer.partitions_for(self._topic))
+        except TROUBLE as error:
+            await self.drop()
+            raise CannotReplay(f"{self._topic}: Kafka does not answer: {described(error)}") from error
 
-    async def stop(self) -> None:
-        """Disconnect, after what is under way."""
-        await self._producer.stop()
+    async def drop(self) -> None:
+        """Disconnect; what is not acknowledged is not sent any more."""
+        await drop_producer(self._producer)
 
     async def send_all(self, records: Sequence[Outgoing]) -> None:
         """Send records in their order, and wait until Kafka has them. Raises `CannotReplay`."""
@@ -63,10 +66,8 @@ class Sender:
         try:
             async with asyncio.timeout(SEND_SECONDS_MAX):
                 await asyncio.gather(*(self._send(number, own) for number, own in by_partition.items()))
-        except (KafkaError, OSError, TimeoutError) as error:
-            raise CannotReplay(
-                f"{self._topic}: Kafka did not take the records: {type(error).__name__}: {error}"
-            ) from error
+        except TROUBLE as error:
+            raise CannotReplay(f"{self._topic}: Kafka did not take the records: {described(error)}") from error
 
     async def _send(self, partition: int, records: list[Outgoing]) -> None:
         sent = []

@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from tool_sync import broker
 from tool_sync.replay.errors import CannotReplay
+from zerotouch_contracts.kafka import TROUBLE, described, drop_consumer
 
 ANSWER_SECONDS_MAX: Final = 30.0
+STOP_SECONDS_MAX: Final = 2.0
 
 
 async def require_topic(bootstrap_servers: str, topic: str) -> None:
@@ -35,10 +36,10 @@ async def partitions_of(bootstrap_servers: str, topic: str) -> AsyncIterator[tup
             partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
             consumer.assign(partitions)
             yield consumer, partitions
-    except (KafkaError, OSError, TimeoutError) as error:
-        raise CannotReplay(f"{topic}: Kafka does not answer: {type(error).__name__}: {error}") from error
+    except TROUBLE as error:
+        raise CannotReplay(f"{topic}: Kafka does not answer: {described(error)}") from error
     finally:
-        await consumer.stop()
+        await drop_consumer(consumer, STOP_SECONDS_MAX)
 
 
 async def is_empty(bootstrap_servers: str, topic: str) -> bool:

@@ -20,6 +20,7 @@ from faststream.kafka.message import KafkaMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
 from tool_sync.settings import Settings
+from zerotouch_contracts.kafka import new_consumer
 
 Batch = tuple[ConsumerRecord[Any, Any], ...]
 Handler = Callable[[Batch], Awaitable[None]]
@@ -76,6 +77,11 @@ class FairSubscriber(BatchSubscriber):
     """Takes turns between partitions. aiokafka hands out all that it has fetched of one before it looks at the next, so
     a partition with thousands of waiting records would hold up the others of this process for seconds.
     """
+
+    @property
+    def builder(self) -> Callable[..., AIOKafkaConsumer]:
+        """What makes its consumer."""
+        return new_consumer
 
     _served: frozenset[TopicPartition] = frozenset()
     """The partitions that the last batches were of, as long as these were full."""

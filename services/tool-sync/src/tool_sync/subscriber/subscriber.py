@@ -8,13 +8,13 @@ import asyncio
 from typing import Any, Final
 
 import structlog
-from aiokafka.errors import KafkaError
 
 from tool_sync import broker
 from tool_sync.settings import Settings
 from tool_sync.subscriber.consumer import build
 from tool_sync.subscriber.intake import Intake
 from tool_sync.subscriber.progress import Progress
+from zerotouch_contracts.kafka import TROUBLE, described, drop_owner
 
 log = structlog.get_logger(__name__)
 
@@ -80,10 +80,10 @@ class Subscriber:
             return await self._watch(subscriber.consumer)
         except TimeoutError:
             return f"no partitions were assigned within {START_SECONDS_MAX:g} s"
-        except (KafkaError, OSError) as error:
-            return f"{type(error).__name__}: {error}"
+        except TROUBLE as error:
+            return described(error)
         finally:
-            await _close(client)
+            await _close(client, subscriber)
 
     async def _watch(self, consumer: Any) -> str:
         while not self._stopping.is_set():
@@ -112,9 +112,6 @@ def _ended_task(consumer: Any) -> str | None:
     return None
 
 
-async def _close(client: Any) -> None:
-    try:
-        async with asyncio.timeout(STOP_SECONDS_MAX):
-            await client.stop()
-    except (TimeoutError, KafkaError, OSError) as error:
-        log.warning("intake: Kafka's client did not close cleanly", reason=f"{type(error).__name__}: {error}")
+async def _close(client: Any, subscriber: Any) -> None:
+    if reason := await drop_owner(client.stop, subscriber.consumer, STOP_SECONDS_MAX):
+        log.warning("intake: Kafka's client did not close cleanly", reason=reason)
