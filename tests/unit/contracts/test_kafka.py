@@ -10,14 +10,8 @@ from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.metadata import MetadataRequest, MetadataResponse_v0
 
-from zerotouch_contracts.kafka import (
-    SteadyConnection,
-    drop_consumer,
-    drop_owner,
-    drop_producer,
-    new_consumer,
-    new_producer,
-)
+from zerotouch_contracts.kafka import drop_consumer, drop_owner, drop_producer, new_consumer, new_producer
+from zerotouch_contracts.kafka.clients import SteadyConnection
 
 PARTITION = TopicPartition("topic", 0)
 BROKER, NOBODY = 1, -1

@@ -15,7 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import CommitFailedError, IllegalGenerationError, UnknownMemberIdError
 
 from zerotouch_contracts.envelope import UndecodableRecord
-from zerotouch_contracts.kafka import drop_consumer, new_consumer
+from zerotouch_contracts.kafka import Watch, drop_consumer, new_consumer
 from zerotouch_contracts.subscriber.delivery import Delivered, decode
 from zerotouch_contracts.subscriber.errors import GroupInUse, LogChanged, TopicMissing
 from zerotouch_contracts.subscriber.feed import OutcomePages
@@ -90,13 +90,16 @@ class OutcomeReader:
     async def run_forever(self) -> None:
         """Follow until :meth:`stop`. What is raised has changed nothing: mend its reason and start again.
 
-        Raises what :mod:`.errors` lists, aiokafka's ``KafkaError`` and whatever the state raises.
+        Raises what :mod:`.errors` lists, aiokafka's ``KafkaError``, also where its consumer stands still for a minute
+        with records waiting, and whatever the state raises.
         """
         while not self._stopping.is_set():
             await self.start()
+            watch = Watch()
             try:
                 while not self._stopping.is_set():
                     await self.run_once()
+                    await watch.look(self._consumer)
             except LogChanged as changed:
                 if self._on_log_changed == "stop":
                     raise

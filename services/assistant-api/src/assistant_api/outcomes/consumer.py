@@ -24,7 +24,7 @@ from assistant_api.turns import in_turns
 from assistant_api.wake import Wake
 from zerotouch_contracts.envelope import UndecodableRecord, from_record
 from zerotouch_contracts.events import AssistantDiverged, ToolsSynced, ToolSyncFailed
-from zerotouch_contracts.kafka import TROUBLE, drop_consumer, new_consumer
+from zerotouch_contracts.kafka import TROUBLE, Watch, drop_consumer, new_consumer
 
 _log: Final = structlog.get_logger()
 
@@ -68,8 +68,10 @@ class OutcomesConsumer:
         try:
             await asyncio.wait_for(consumer.start(), self._settings.relay_send_timeout_seconds)
             self._health.works("outcomes")
+            watch = Watch()
             while not self._stopping:
                 await self.run_once(consumer)
+                await watch.look(consumer)
         finally:
             if reason := await drop_consumer(consumer, LEAVE_SECONDS_MAX):
                 _log.warning("consumer_cut_off", reason=reason)

@@ -1,7 +1,6 @@
 """The subscriber's life: wait until Kafka and the topic are there, consume, watch, and connect anew when it is wedged.
 
-aiokafka's consumer can stop for good without an exception (issues 1154, 847, 1187): the only sign is that its position
-stands still below the end of a partition while nobody is handling a batch.
+aiokafka's consumer can stop for good without an exception; what it shows of that is looked at (`Progress`).
 """
 
 import asyncio
@@ -13,8 +12,7 @@ from tool_sync import broker
 from tool_sync.settings import Settings
 from tool_sync.subscriber.consumer import build
 from tool_sync.subscriber.intake import Intake
-from tool_sync.subscriber.progress import Progress
-from zerotouch_contracts.kafka import TROUBLE, described, drop_owner
+from zerotouch_contracts.kafka import TROUBLE, Progress, described, drop_owner, ended_task
 
 log = structlog.get_logger(__name__)
 
@@ -88,7 +86,7 @@ class Subscriber:
     async def _watch(self, consumer: Any) -> str:
         while not self._stopping.is_set():
             await self._pause(self._settings.intake_watch_seconds)
-            if task := _ended_task(consumer):
+            if task := ended_task(consumer):
                 return f"Kafka's client has lost its {task}"
             await self._progress.look(consumer, busy=self._intake.busy)
             if self._progress.still_seconds() > self._settings.intake_stuck_seconds_max:
@@ -101,15 +99,6 @@ class Subscriber:
                 await self._stopping.wait()
         except TimeoutError:
             return
-
-
-def _ended_task(consumer: Any) -> str | None:
-    # Private, as aiokafka has no public sign of either.
-    if consumer._coordinator is not None and consumer._coordinator._coordination_task.done():
-        return "group coordination"
-    if consumer._fetcher is not None and consumer._fetcher._fetch_task.done():
-        return "fetching"
-    return None
 
 
 async def _close(client: Any, subscriber: Any) -> None:

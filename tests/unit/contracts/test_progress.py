@@ -1,8 +1,10 @@
 """When a consumer counts as standing still."""
 
+import asyncio
+
 import pytest
 
-from tool_sync.subscriber.progress import Progress
+from zerotouch_contracts.kafka import ConsumerStuck, Progress, Watch
 
 
 class Consumer:
@@ -59,3 +61,57 @@ async def test_a_batch_in_hand_is_not_standing_still() -> None:
 
 async def test_it_ends_when_the_end_is_reached() -> None:
     assert await looks(Consumer(a=(5, 9)), Consumer(a=(5, 9)), Consumer(a=(9, 9))) == 0
+
+
+class Owner:
+    """Has tasks by name."""
+
+    def __init__(self, **tasks: "asyncio.Future[None] | None") -> None:
+        self.__dict__.update(tasks)
+
+
+def watched(consumer: Consumer, **ended: bool) -> Consumer:
+    """The consumer with its three tasks, those that are named ``ended`` done."""
+
+    def task(name: str) -> "asyncio.Future[None]":
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if ended.get(name):
+            future.set_result(None)
+        return future
+
+    consumer.__dict__.update(
+        _coordinator=Owner(_coordination_task=task("coordination")),
+        _fetcher=Owner(_fetch_task=task("fetching")),
+        _client=Owner(_sync_task=task("metadata")),
+    )
+    return consumer
+
+
+@pytest.mark.parametrize("name", ["coordination", "fetching", "metadata"])
+async def test_a_consumer_without_one_of_its_tasks_is_stuck(name: str) -> None:
+    clock = Clock()
+    watch = Watch(10, 60, clock)
+    consumer = watched(Consumer(a=(5, 5)), **{name: True})
+    await watch.look(consumer)  # it is not time to look
+    clock.now += 10
+    with pytest.raises(ConsumerStuck, match=name):
+        await watch.look(consumer)
+
+
+async def test_a_consumer_that_stands_still_is_stuck_after_a_while() -> None:
+    clock = Clock()
+    watch = Watch(10, 60, clock)
+    for _ in range(7):
+        clock.now += 10
+        await watch.look(watched(Consumer(a=(5, 9))))
+    clock.now += 10
+    with pytest.raises(ConsumerStuck, match="70 s"):
+        await watch.look(watched(Consumer(a=(5, 9))))
+
+
+async def test_one_with_nothing_to_read_is_not() -> None:
+    clock = Clock()
+    watch = Watch(10, 60, clock)
+    for _ in range(20):
+        clock.now += 10
+        await watch.look(watched(Consumer(a=(9, 9))))
