@@ -14,6 +14,7 @@ from itertools import chain
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import CommitFailedError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
@@ -25,6 +26,7 @@ from zerotouch_contracts.kafka import new_consumer
 Batch = tuple[ConsumerRecord[Any, Any], ...]
 Handler = Callable[[Batch], Awaitable[None]]
 
+LOGGER: Final = "tool_sync.faststream"
 REBALANCE_SECONDS: Final = 30.0
 POLL_SLACK_SECONDS: Final = 180.0
 """Above the longest wait inside the handler: a member that is evicted for not polling never rejoins (aiokafka 1187)."""
@@ -32,8 +34,23 @@ GRACEFUL_SECONDS: Final = 3.0
 FETCH_BYTES: Final = 4 * 1024 * 1024
 """Of one partition: about 6,000 records. With Kafka's 1 MB one full partition waits for the network every 1,700."""
 
-_log: Final = logging.getLogger("tool_sync.faststream")
+
+class MovedPartitions(logging.Filter):
+    """A commit that comes too late is no failure: the partitions have moved, and who has them now reads on from the
+    last commit. FastStream calls it critical.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let everything through, that as a warning."""
+        if record.exc_info and isinstance(record.exc_info[1], CommitFailedError):
+            record.levelno, record.levelname, record.exc_info = logging.WARNING, "WARNING", None
+            record.msg, record.args = "intake: partitions have moved; what was not committed is read again", ()
+        return True
+
+
+_log: Final = logging.getLogger(LOGGER)
 _log.setLevel(logging.ERROR)  # its warnings say that topics are not made on the way, which is on purpose
+_log.addFilter(MovedPartitions())
 
 
 def build(settings: Settings, handle: Handler) -> tuple[KafkaBroker, BatchSubscriber]:
