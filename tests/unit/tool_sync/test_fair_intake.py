@@ -7,6 +7,7 @@ from typing import Any, cast
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from tool_sync.subscriber.consumer import Batch, FairSubscriber, build
+from zerotouch_contracts.kafka.clients import SteadyClient
 
 A, B, C, D = (TopicPartition("t", number) for number in range(4))
 MOST = 3
@@ -61,7 +62,7 @@ async def test_what_is_given_away_meanwhile_is_not_asked_for() -> None:
     assert cast(Any, await subscriber.get_msg(cast(AIOKafkaConsumer, fetched))) == ("0.3", "0.4", "0.5")
 
 
-def test_the_subscriber_of_the_process_is_one() -> None:
+async def test_the_subscriber_of_the_process_is_one() -> None:
     settings: Any = SimpleNamespace(
         kafka_bootstrap_servers="h:1", assistants_topic="t", intake_records_max=MOST, intake_poll_seconds=0.02,
         consumer_group="g", intake_session_seconds=10, intake_heartbeat_seconds=2,
@@ -73,3 +74,7 @@ def test_the_subscriber_of_the_process_is_one() -> None:
 
     _, subscriber = build(settings, handle)
     assert isinstance(subscriber, FairSubscriber)
+    consumer = subscriber.builder(group_id="group")
+    assert consumer._client._bootstrap_servers == ["h:1"]
+    assert isinstance(consumer._client, SteadyClient)
+    await consumer.stop()

@@ -8,7 +8,7 @@ and after any trouble drops the producer and makes another.
 Private names of aiokafka are used in here and nowhere else; hence one minor version of it.
 """
 
-from zerotouch_contracts.kafka.clients import new_consumer, new_producer
+from zerotouch_contracts.kafka.clients import new_consumer, new_producer, steadied
 from zerotouch_contracts.kafka.ends import TROUBLE, described, drop_consumer, drop_owner, drop_producer
 from zerotouch_contracts.kafka.progress import ConsumerStuck, Progress, Watch, ended_task
 
@@ -24,4 +24,5 @@ __all__ = [
     "ended_task",
     "new_consumer",
     "new_producer",
+    "steadied",
 ]

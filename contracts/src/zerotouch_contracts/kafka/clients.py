@@ -28,7 +28,11 @@ def new_producer(
 
 def new_consumer(*topics: str, **options: Any) -> AIOKafkaConsumer:
     """A consumer, not started; ``options`` are aiokafka's own."""
-    consumer = AIOKafkaConsumer(*topics, **options)
+    return steadied(AIOKafkaConsumer(*topics, **options))
+
+
+def steadied(consumer: AIOKafkaConsumer) -> AIOKafkaConsumer:
+    """A consumer that somebody else has made, not started yet, with our client in it."""
     consumer._client.__class__ = SteadyClient
     return consumer
 

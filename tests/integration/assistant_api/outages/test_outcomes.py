@@ -7,9 +7,10 @@ from uuid import uuid4
 
 import pytest
 from aiokafka import ConsumerRecord
+from tests.faults.proxy import BlackHole
 
 from assistant_api.db import DatabaseUnavailable
-from assistant_api.outcomes.consumer import OutcomesConsumer
+from assistant_api.outcomes.consumer import LEAVE_SECONDS_MAX, OutcomesConsumer
 from devstack.databases import DatabaseUrls
 from devstack.fixtures import TestKafka
 from devstack.sandbox import Sandbox
@@ -40,14 +41,13 @@ async def test_they_are_heard_after_both_were_away(
 
     async def cut_off_at_first(consumer: OutcomesConsumer, records: Sequence[ConsumerRecord]) -> None:
         if not cut.is_set():
-            await ways.line.close()
-            await asyncio.sleep(0.5)  # the client has noticed, and tries again every tenth of a second
+            proxy.mode = BlackHole()
             cut.set()
             raise DatabaseUnavailable("away, too")
         await handle(consumer, records)
 
     monkeypatch.setattr(OutcomesConsumer, "handle", cut_off_at_first)
-    await ways.line.open()
+    proxy = await ways.line.open()
     try:
         async with whole_service(settings, assistant_api_db, vapi) as harness:
             org_id = await harness.organization()
@@ -63,11 +63,18 @@ async def test_they_are_heard_after_both_were_away(
             )
             await say(ways.kafka, settings.outcomes_topic, outcome)
             await asyncio.wait_for(cut.wait(), BACK_SECONDS_MAX)
+            await asyncio.sleep(LEAVE_SECONDS_MAX + 1)  # it does not get out of the group in that time
+            await ways.line.close()
             await ways.line.open()
 
             await eventually(lambda: is_synced(harness), within_seconds=BACK_SECONDS_MAX)
+            assert clients_that_fetch() == 1, "nothing is left of the one before"
     finally:
         await ways.line.close()
+
+
+def clients_that_fetch() -> int:
+    return sum("coro=<Fetcher._fetch_requests_routine" in repr(task) for task in asyncio.all_tasks())
 
 
 async def say(kafka: TestKafka, topic: str, outcome: ToolsSynced) -> None:

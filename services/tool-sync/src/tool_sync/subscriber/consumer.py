@@ -21,7 +21,7 @@ from faststream.kafka.message import KafkaMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
 from tool_sync.settings import Settings
-from zerotouch_contracts.kafka import new_consumer
+from zerotouch_contracts.kafka import steadied
 
 Batch = tuple[ConsumerRecord[Any, Any], ...]
 Handler = Callable[[Batch], Awaitable[None]]
@@ -97,8 +97,9 @@ class FairSubscriber(BatchSubscriber):
 
     @property
     def builder(self) -> Callable[..., AIOKafkaConsumer]:
-        """What makes its consumer."""
-        return new_consumer
+        """What makes its consumer: FastStream's own, which knows the broker's options."""
+        make = super().builder
+        return lambda *topics, **options: steadied(make(*topics, **options))
 
     _served: frozenset[TopicPartition] = frozenset()
     """The partitions that the last batches were of, as long as these were full."""
