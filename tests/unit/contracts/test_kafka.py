@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection
@@ -12,6 +13,8 @@ from aiokafka.protocol.metadata import MetadataRequest, MetadataResponse_v0
 
 from zerotouch_contracts.kafka import drop_consumer, drop_owner, drop_producer, new_consumer, new_producer
 from zerotouch_contracts.kafka.clients import SteadyConnection
+
+pytestmark = pytest.mark.asyncio(loop_scope="function")  # other tests' clients have tasks in the session's loop
 
 PARTITION = TopicPartition("topic", 0)
 BROKER, NOBODY = 1, -1
@@ -22,6 +25,7 @@ class Refusing:
 
     def __init__(self) -> None:
         self.port, self.connections = 0, 0
+        self.was_asked = asyncio.Event()
 
     @property
     def address(self) -> str:
@@ -29,10 +33,11 @@ class Refusing:
 
     def connected(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.was_asked.set()
         writer.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="function")
 async def gone() -> AsyncIterator[Refusing]:
     refusing = Refusing()
     async with await asyncio.start_server(refusing.connected, "127.0.0.1", 0) as server:
@@ -40,7 +45,7 @@ async def gone() -> AsyncIterator[Refusing]:
         yield refusing
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="function")
 async def tasks() -> set["asyncio.Task[object]"]:
     """Those that run before the test."""
     return asyncio.all_tasks()
@@ -125,12 +130,13 @@ async def test_a_dropped_producer_leaves_nothing(
 
 
 async def test_a_dropped_consumer_leaves_nothing(gone: Refusing, tasks: set["asyncio.Task[object]"]) -> None:
-    consumer = new_consumer(bootstrap_servers=gone.address, group_id=None)
+    consumer = new_consumer(bootstrap_servers=gone.address, group_id=None, retry_backoff_ms=60_000)
     has_known(consumer._client, gone, BROKER)
     await consumer.start()
     consumer.assign([PARTITION])
     consumer.seek(PARTITION, 0)
-    await asyncio.sleep(0.25)  # it is between two requests, where its own stop() would raise CancelledError
+    await gone.was_asked.wait()
+    await asyncio.sleep(0.25)  # it waits before its next request, where its own stop() would raise CancelledError
     assert await drop_consumer(consumer, seconds_max=1) == "it was in the middle of a request"
     assert not await left(tasks)
 
