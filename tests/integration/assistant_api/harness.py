@@ -4,13 +4,15 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
 import jwt
+from aiokafka import AIOKafkaProducer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from opentelemetry.sdk.trace.export import SpanExporter
@@ -22,7 +24,10 @@ from assistant_api.service import Service
 from assistant_api.settings import Settings
 from devstack.databases import DatabaseUrls
 from devstack.sandbox import Sandbox
+from zerotouch_contracts.envelope import to_record
+from zerotouch_contracts.events import OutcomeMessage
 
+LOG_ID: Final = uuid4()
 ISSUER: Final = "https://issuer.test"
 AUDIENCE: Final = "zerotouch"
 NOBODY_LISTENS: Final = "127.0.0.1:1"
@@ -234,3 +239,22 @@ async def whole_service(
         await eventually(ready, within_seconds=20)
         yield harness
     await owner.close()
+
+
+async def status_when(harness: Harness, agent_id: str, state: str) -> dict[str, Any] | None:
+    """The agent's status, once it is ``state``."""
+    status: dict[str, Any] = (await harness.get(f"/api/assistants/{agent_id}/status")).json()
+    return status if status["state"] == state else None
+
+
+async def say(settings: Settings, *messages: OutcomeMessage, traceparent: str | None = None) -> None:
+    """Put outcomes on the topic, as tool-sync does."""
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers)
+    await producer.start()
+    try:
+        for message in messages:
+            record = to_record(message, id=uuid4(), time=datetime.now(UTC), log_id=LOG_ID, traceparent=traceparent)
+            record = replace(record, topic=settings.outcomes_topic)
+            await producer.send_and_wait(record.topic, record.value, record.key, headers=list(record.headers))
+    finally:
+        await producer.stop()

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -18,21 +16,18 @@ from assistant_api.settings import Settings
 from devstack.databases import DatabaseUrls
 from devstack.fixtures import TestKafka
 from devstack.sandbox import Sandbox
-from zerotouch_contracts.envelope import from_record, to_record
+from zerotouch_contracts.envelope import from_record
 from zerotouch_contracts.events import (
     AssistantDiverged,
     AssistantSaved,
     OrganizationSaved,
-    OutcomeMessage,
     SettledRequest,
     SyncedTool,
     ToolsSynced,
     ToolSyncFailed,
 )
 
-from .harness import Harness, Vapi, eventually, make_settings, whole_service
-
-LOG_ID = uuid4()
+from .harness import Vapi, eventually, make_settings, say, status_when, whole_service
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -71,18 +66,6 @@ async def _read(kafka: TestKafka, topic: str, count: int) -> Sequence[ConsumerRe
     finally:
         await consumer.stop()
     return records
-
-
-async def _say(settings: Settings, *messages: OutcomeMessage, traceparent: str | None = None) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers)
-    await producer.start()
-    try:
-        for message in messages:
-            record = to_record(message, id=uuid4(), time=datetime.now(UTC), log_id=LOG_ID, traceparent=traceparent)
-            record = replace(record, topic=settings.outcomes_topic)
-            await producer.send_and_wait(record.topic, record.value, record.key, headers=list(record.headers))
-    finally:
-        await producer.stop()
 
 
 def _outcome(saved: AssistantSaved, sequence: int = 1, **changes: Any) -> dict[str, Any]:
@@ -146,9 +129,9 @@ async def test_an_outcome_becomes_the_status(
         assert (status["state"], status["success"], status["toolsRegistered"]) == ("syncing", False, [])
         saved, traceparent = await _saved(kafka, settings)
 
-        await _say(settings, ToolsSynced(**_outcome(saved)), traceparent=traceparent)
+        await say(settings, ToolsSynced(**_outcome(saved)), traceparent=traceparent)
 
-        status = await eventually(lambda: _status(harness, "a", "synced"))
+        status = await eventually(lambda: status_when(harness, "a", "synced"))
         assert status["success"] is True
         assert status["toolsRegistered"] == ["bookClinicAppointment"]
         assert status["traceId"] == traceparent.split("-")[1]
@@ -157,8 +140,8 @@ async def test_an_outcome_becomes_the_status(
             **_outcome(saved, 2, tools=(), failed_tools=({"name": "bookClinicAppointment", "code": "TS-301"},)),
             code="TS-301",
         )
-        await _say(settings, failed)
-        status = await eventually(lambda: _status(harness, "a", "failed"))
+        await say(settings, failed)
+        status = await eventually(lambda: status_when(harness, "a", "failed"))
         assert (status["code"], status["failedTools"]) == ("TS-301", ["bookClinicAppointment"])
 
 
@@ -172,14 +155,14 @@ async def test_an_older_outcome_that_comes_again_changes_nothing(
         saved, _ = await _saved(kafka, settings, 3)
         other = saved.model_copy(update={"agent_id": "a" if saved.agent_id == "b" else "b"})
 
-        await _say(
+        await say(
             settings,
             ToolSyncFailed(**_outcome(saved, 5, tools=()), code="TS-302"),
             ToolsSynced(**_outcome(saved, 4)),
             ToolsSynced(**_outcome(other, 6)),
         )
 
-        await eventually(lambda: _status(harness, other.agent_id, "synced"))
+        await eventually(lambda: status_when(harness, other.agent_id, "synced"))
         assert (await harness.get(f"/api/assistants/{saved.agent_id}/status", org_id)).json()["state"] == "failed"
 
 
@@ -199,9 +182,9 @@ async def test_records_that_cannot_be_read_are_passed_over(
         await producer.stop()
 
         unknown_org = saved.model_copy(update={"org_id": uuid4()})
-        await _say(settings, ToolsSynced(**_outcome(unknown_org)), ToolsSynced(**_outcome(saved)))
+        await say(settings, ToolsSynced(**_outcome(unknown_org)), ToolsSynced(**_outcome(saved)))
 
-        await eventually(lambda: _status(harness, "a", "synced"))
+        await eventually(lambda: status_when(harness, "a", "synced"))
 
 
 async def test_a_diverged_assistant_is_written_again_three_times_an_hour(
@@ -219,14 +202,14 @@ async def test_a_diverged_assistant_is_written_again_three_times_an_hour(
             diverged = AssistantDiverged(
                 org_id=org_id, sequence=sequence, agent_id="a", assistant_id=assistant_id, revision=revision
             )
-            await _say(settings, diverged, diverged)
+            await say(settings, diverged, diverged)
             if sequence <= 3:
                 await eventually(lambda: _first_message(vapi, assistant_id, "Ours"))
 
         stale = diverged.model_copy(update={"revision": 1, "sequence": 5})
         synced, _ = await _saved(kafka, settings, 5)
-        await _say(settings, stale, ToolsSynced(**_outcome(synced, 6)))
-        await eventually(lambda: _status(harness, "a", "synced"))
+        await say(settings, stale, ToolsSynced(**_outcome(synced, 6)))
+        await eventually(lambda: status_when(harness, "a", "synced"))
         assert await harness.saves("a") == [(1, "save", "saved"), *((n, "repair", "saved") for n in (2, 3, 4))]
         assert (await vapi.assistant(assistant_id))["firstMessage"] == "Older 4"
 
@@ -239,8 +222,8 @@ async def test_one_trace_leads_from_the_post_to_the_outcomes_consumer(
         org_id = await harness.organization()
         answer = await harness.agent(org_id, id="a")
         saved, traceparent = await _saved(kafka, settings)
-        await _say(settings, ToolsSynced(**_outcome(saved)), traceparent=traceparent)
-        await eventually(lambda: _status(harness, "a", "synced"))
+        await say(settings, ToolsSynced(**_outcome(saved)), traceparent=traceparent)
+        await eventually(lambda: status_when(harness, "a", "synced"))
     trace_id = int(answer["traceId"], 16)
     spans = {span.name: span for span in exporter.get_finished_spans() if span.context.trace_id == trace_id}
 
@@ -328,11 +311,6 @@ async def _leaders(urls: DatabaseUrls) -> int:
 async def _when(read: Any, part: str) -> str | None:
     text: str = await read()
     return text if part in text else None
-
-
-async def _status(harness: Harness, agent_id: str, state: str) -> dict[str, Any] | None:
-    status: dict[str, Any] = (await harness.get(f"/api/assistants/{agent_id}/status")).json()
-    return status if status["state"] == state else None
 
 
 async def _first_message(vapi: Vapi, assistant_id: str, text: str) -> bool:

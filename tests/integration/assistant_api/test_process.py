@@ -25,6 +25,17 @@ async def _end(process: asyncio.subprocess.Process, within_seconds: float = 30) 
     return output.decode()
 
 
+async def _organization(http: httpx.AsyncClient, headers: dict[str, str]) -> str:
+    """The id of a new organization, as soon as the process can make one."""
+
+    async def made() -> httpx.Response | None:
+        answer = await http.post("/api/organizations", content=b'{"name": "Clinic"}', headers=headers)
+        return answer if answer.status_code == 201 else None
+
+    org_id: str = (await eventually(made)).json()["id"]
+    return org_id
+
+
 async def test_missing_and_wrong_settings_are_all_listed_and_secrets_are_masked() -> None:
     secret = "postgres-password-4711"
     environment = {
@@ -61,12 +72,7 @@ async def test_sigterm_ends_the_process_within_five_seconds_and_its_log_is_json(
     environment = environment_of(assistant_api_db, sandbox, LOG_FILE=str(log_file))
     async with running_process(environment) as (process, http):
         headers = {"Authorization": f"Bearer {token()}"}
-
-        async def made() -> httpx.Response | None:
-            answer = await http.post("/api/organizations", content=b'{"name": "Clinic"}', headers=headers)
-            return answer if answer.status_code == 201 else None
-
-        org_id = (await eventually(made)).json()["id"]
+        org_id = await _organization(http, headers)
         saved = await http.post("/api/agents", json={"name": "A", "id": "a", "orgId": org_id}, headers=headers)
         assert saved.status_code == 200
         reasons = (await http.get("/readyz")).json()["reasons"]
@@ -93,14 +99,10 @@ async def test_a_save_that_waits_for_vapi_is_answered_at_sigterm(
     async with running_process(environment) as (process, http):
         headers = {"Authorization": f"Bearer {token()}"}
 
-        async def made() -> httpx.Response | None:
-            answer = await http.post("/api/organizations", content=b'{"name": "Clinic"}', headers=headers)
-            return answer if answer.status_code == 201 else None
-
         async def asked() -> bool:
             return bool(await vapi.requests("POST"))
 
-        org_id = (await eventually(made)).json()["id"]
+        org_id = await _organization(http, headers)
         body = {"name": "A", "id": "a", "orgId": org_id}
         saving = asyncio.create_task(http.post("/api/agents", json=body, headers=headers, timeout=30))
         await eventually(asked)

@@ -78,6 +78,11 @@ async def sending(gone: Refusing, leader: int) -> AIOKafkaProducer:
     return producer
 
 
+async def never() -> None:
+    """An end that does not come."""
+    await asyncio.Event().wait()
+
+
 @pytest.mark.parametrize("leader", [BROKER, NOBODY])
 async def test_a_producer_asks_ten_times_a_second_at_most(gone: Refusing, leader: int) -> None:
     producer = await sending(gone, leader)
@@ -149,9 +154,6 @@ async def test_a_consumer_that_does_not_end_in_time_is_cut_off(
     starting = asyncio.create_task(consumer.start())
     await asyncio.sleep(0.25)  # it looks for its group's coordinator
 
-    async def never() -> None:
-        await asyncio.Event().wait()
-
     assert await drop_owner(never, consumer, 0.1) == "no answer in time"
     starting.cancel()
     await asyncio.wait([starting])
@@ -160,9 +162,6 @@ async def test_a_consumer_that_does_not_end_in_time_is_cut_off(
 
 async def test_whoever_drops_a_client_can_be_cancelled(gone: Refusing) -> None:
     consumer = new_consumer(bootstrap_servers=gone.address, group_id=None)
-
-    async def never() -> None:
-        await asyncio.Event().wait()
 
     dropping = asyncio.create_task(drop_owner(never, consumer, 60))
     await asyncio.sleep(0)

@@ -87,6 +87,12 @@ def watched(consumer: Consumer, **ended: bool) -> Consumer:
     return consumer
 
 
+async def look_every_ten_seconds(watch: Watch, clock: Clock, consumer: Consumer, *, times: int) -> None:
+    for _ in range(times):
+        clock.now += 10
+        await watch.look(consumer)
+
+
 @pytest.mark.parametrize("name", ["coordination", "fetching", "metadata"])
 async def test_a_consumer_without_one_of_its_tasks_is_stuck(name: str) -> None:
     clock = Clock()
@@ -101,17 +107,13 @@ async def test_a_consumer_without_one_of_its_tasks_is_stuck(name: str) -> None:
 async def test_a_consumer_that_stands_still_is_stuck_after_a_while() -> None:
     clock = Clock()
     watch = Watch(10, 60, clock)
-    for _ in range(7):
-        clock.now += 10
-        await watch.look(watched(Consumer(a=(5, 9))))
-    clock.now += 10
+    consumer = watched(Consumer(a=(5, 9)))
+    await look_every_ten_seconds(watch, clock, consumer, times=7)
     with pytest.raises(ConsumerStuck, match="70 s"):
-        await watch.look(watched(Consumer(a=(5, 9))))
+        await look_every_ten_seconds(watch, clock, consumer, times=1)
 
 
 async def test_one_with_nothing_to_read_is_not() -> None:
     clock = Clock()
     watch = Watch(10, 60, clock)
-    for _ in range(20):
-        clock.now += 10
-        await watch.look(watched(Consumer(a=(9, 9))))
+    await look_every_ten_seconds(watch, clock, watched(Consumer(a=(9, 9))), times=20)

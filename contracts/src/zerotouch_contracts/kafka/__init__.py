@@ -5,12 +5,12 @@ A producer is idempotent, so what is promised about order holds while it lives; 
 an out-of-order error every send fails until a new one is made (aiokafka issue 1017). So whoever sends sets a deadline,
 and after any trouble drops the producer and makes another.
 
-Private names of aiokafka are used in here and nowhere else; hence one minor version of it.
+Private names of aiokafka are used in here; hence one minor version of it.
 """
 
 from zerotouch_contracts.kafka.clients import new_consumer, new_producer, steadied
 from zerotouch_contracts.kafka.ends import TROUBLE, described, drop_consumer, drop_owner, drop_producer
-from zerotouch_contracts.kafka.progress import ConsumerStuck, Progress, Watch, ended_task
+from zerotouch_contracts.kafka.progress import ConsumerStuck, Progress, Watch
 
 __all__ = [
     "TROUBLE",
@@ -21,7 +21,6 @@ __all__ = [
     "drop_consumer",
     "drop_owner",
     "drop_producer",
-    "ended_task",
     "new_consumer",
     "new_producer",
     "steadied",

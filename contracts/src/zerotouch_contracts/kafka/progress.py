@@ -28,6 +28,15 @@ class Progress:
         """How long records have been waiting without any being taken in; 0 where none are known to wait."""
         return self._monotonic() - self._moved_at if self._positions else 0.0
 
+    async def problem_of(self, consumer: Any, still_seconds_max: float, *, busy: bool) -> str | None:
+        """Look, and say why the consumer does not get on, or None. ``busy``: a batch of its is being handled."""
+        if task := _ended_task(consumer):
+            return f"Kafka's client has lost its {task}"
+        await self.look(consumer, busy=busy)
+        if (still := self.still_seconds()) > still_seconds_max:
+            return f"no progress for {still:.0f} s with records waiting"
+        return None
+
     async def look(self, consumer: Any, *, busy: bool) -> None:
         """Compare with the last look."""
         behind: dict[object, int] = {}
@@ -60,14 +69,11 @@ class Watch:
         if self._monotonic() < self._next:
             return
         self._next = self._monotonic() + self._look_seconds
-        if task := ended_task(consumer):
-            raise ConsumerStuck(f"Kafka's client has lost its {task}")
-        await self._progress.look(consumer, busy=False)
-        if (still := self._progress.still_seconds()) > self._still_seconds_max:
-            raise ConsumerStuck(f"no progress for {still:.0f} s with records waiting")
+        if reason := await self._progress.problem_of(consumer, self._still_seconds_max, busy=False):
+            raise ConsumerStuck(reason)
 
 
-def ended_task(consumer: Any) -> str | None:
+def _ended_task(consumer: Any) -> str | None:
     """What a consumer does no more as its task has ended, or None."""
     tasks = {
         "group coordination": getattr(consumer._coordinator, "_coordination_task", None),

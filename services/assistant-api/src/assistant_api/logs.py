@@ -8,12 +8,10 @@ from typing import Any, Final
 import structlog
 from opentelemetry.trace import format_span_id, format_trace_id, get_current_span
 
+from zerotouch_contracts.logs import OnceAMinute
 from zerotouch_contracts.traces import trace_url
 
 VALUE_CHARACTERS_MAX: Final = 2000
-REPEAT_SECONDS: Final = 60.0
-REMEMBERED_MAX: Final = 1000
-OWN: Final = "assistant_api"
 
 
 def configure(level: str, log_file: Path | None) -> None:
@@ -47,33 +45,10 @@ def configure(level: str, log_file: Path | None) -> None:
         handlers.append(logging.FileHandler(log_file, mode="a", encoding="utf-8"))
     for handler in handlers:
         handler.setFormatter(formatter)
-        handler.addFilter(OnceAMinute())
+        handler.addFilter(OnceAMinute(own="assistant_api"))
     logging.basicConfig(level=level, handlers=handlers, force=True)
     for noisy in ("uvicorn.access", "aiokafka", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-
-
-class OnceAMinute(logging.Filter):
-    """Of what libraries say, the same words once a minute: Kafka's clients repeat them, 20 times a second each, for as
-    long as the broker is away.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._said: dict[tuple[str, str], float] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is to be written."""
-        if record.name.partition(".")[0] == OWN:
-            return True
-        key = (record.name, record.getMessage())
-        said_at = self._said.get(key)
-        if said_at is not None and record.created - said_at < REPEAT_SECONDS:
-            return False
-        if len(self._said) >= REMEMBERED_MAX:
-            self._said.clear()
-        self._said[key] = record.created
-        return True
 
 
 def _add_trace(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -21,13 +21,11 @@ from opentelemetry.trace import format_trace_id, get_current_span
 from structlog.typing import EventDict, WrappedLogger
 
 from tool_sync.telemetry import SERVICE_NAME
+from zerotouch_contracts.logs import OnceAMinute
 from zerotouch_contracts.traces import trace_url
 
 _QUIET_LIBRARIES: Final = ("aiokafka", "faststream", "httpx", "httpcore", "uvicorn", "asyncio")
 """They log each connection or message at INFO; only their warnings are of interest."""
-
-REPEAT_SECONDS: Final = 60.0
-REMEMBERED_MAX: Final = 1000
 
 _Sink = Callable[[EventDict], None]
 
@@ -102,23 +100,11 @@ class _FromLogging(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._said: dict[tuple[str, str], float] = {}
+        self.addFilter(OnceAMinute())
 
     def emit(self, record: logging.LogRecord) -> None:
-        message = record.getMessage()
-        if self._is_repeat(record.name, message, record.created):
-            return
         fields: dict[str, Any] = {"logger": record.name}
         if record.exc_info and record.exc_info[0] is not None:
             fields["exc_info"] = record.exc_info
         level = record.levelno if record.levelno in logging.getLevelNamesMapping().values() else logging.INFO
-        structlog.get_logger().log(level, message, **fields)
-
-    def _is_repeat(self, name: str, message: str, at: float) -> bool:
-        said_at = self._said.get((name, message))
-        if said_at is not None and at - said_at < REPEAT_SECONDS:
-            return True
-        if len(self._said) >= REMEMBERED_MAX:
-            self._said.clear()
-        self._said[name, message] = at
-        return False
+        structlog.get_logger().log(level, record.getMessage(), **fields)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
@@ -12,13 +11,10 @@ from tests.faults.proxy import BlackHole
 from assistant_api.db import DatabaseUnavailable
 from assistant_api.outcomes.consumer import LEAVE_SECONDS_MAX, OutcomesConsumer
 from devstack.databases import DatabaseUrls
-from devstack.fixtures import TestKafka
 from devstack.sandbox import Sandbox
-from zerotouch_contracts.envelope import to_record
 from zerotouch_contracts.events import SettledRequest, SyncedTool, ToolsSynced
-from zerotouch_contracts.kafka import drop_producer, new_producer
 
-from ..harness import Harness, Vapi, eventually, make_settings, whole_service
+from ..harness import Vapi, eventually, make_settings, say, status_when, whole_service
 from .lines import Ways
 
 BACK_SECONDS_MAX = 40
@@ -62,13 +58,13 @@ async def test_they_are_heard_after_both_were_away(
                 tools=(SyncedTool(name="bookClinicAppointment", vapi_tool_id="t1", definition_version=1),),
                 requests=(SettledRequest(request_id=saved["requestId"]),),
             )
-            await say(ways.kafka, settings.outcomes_topic, outcome)
+            await say(settings, outcome)
             await asyncio.wait_for(cut.wait(), BACK_SECONDS_MAX)
             await asyncio.sleep(LEAVE_SECONDS_MAX + 1)  # it does not get out of the group in that time
             await ways.line.close()
             await ways.line.open()
 
-            await eventually(lambda: is_synced(harness), within_seconds=BACK_SECONDS_MAX)
+            await eventually(lambda: status_when(harness, "a", "synced"), within_seconds=BACK_SECONDS_MAX)
             assert clients_that_fetch() == others + 1, "nothing is left of the one before"
     finally:
         await ways.line.close()
@@ -76,16 +72,3 @@ async def test_they_are_heard_after_both_were_away(
 
 def clients_that_fetch() -> int:
     return sum("coro=<Fetcher._fetch_requests_routine" in repr(task) for task in asyncio.all_tasks())
-
-
-async def say(kafka: TestKafka, topic: str, outcome: ToolsSynced) -> None:
-    producer = new_producer(kafka.bootstrap_servers, "test", batch_bytes=16384, linger_ms=0, request_seconds_max=10)
-    await producer.start()
-    record = to_record(outcome, id=uuid4(), time=datetime.now(UTC), log_id=uuid4())
-    await producer.send_and_wait(topic, record.value, record.key, headers=list(record.headers))
-    await drop_producer(producer)
-
-
-async def is_synced(harness: Harness) -> bool:
-    answer = await harness.get("/api/assistants/a/status")
-    return bool(answer.json()["state"] == "synced")

@@ -12,7 +12,7 @@ from tool_sync import broker
 from tool_sync.settings import Settings
 from tool_sync.subscriber.consumer import build
 from tool_sync.subscriber.intake import Intake
-from zerotouch_contracts.kafka import TROUBLE, Progress, described, drop_owner, ended_task
+from zerotouch_contracts.kafka import TROUBLE, Progress, described, drop_owner
 
 log = structlog.get_logger(__name__)
 
@@ -86,11 +86,9 @@ class Subscriber:
     async def _watch(self, consumer: Any) -> str:
         while not self._stopping.is_set():
             await self._pause(self._settings.intake_watch_seconds)
-            if task := ended_task(consumer):
-                return f"Kafka's client has lost its {task}"
-            await self._progress.look(consumer, busy=self._intake.busy)
-            if self._progress.still_seconds() > self._settings.intake_stuck_seconds_max:
-                return f"no progress for {self._progress.still_seconds():.0f} s with records waiting"
+            stuck = self._settings.intake_stuck_seconds_max
+            if reason := await self._progress.problem_of(consumer, stuck, busy=self._intake.busy):
+                return reason
         return "stopped"
 
     async def _pause(self, seconds: float) -> None:
