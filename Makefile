@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 READY := .venv/.ready
-SOURCES := contracts/src services/assistant-api/src services/tool-sync/src services/vapi-sandbox/src deploy/devstack/src
+SOURCES := contracts/src services/assistant-api/src services/tool-sync/src services/vapi-sandbox/src services/platform/src deploy/devstack/src
 TYPED := $(SOURCES) contracts/asyncapi tests benchmarks examples deploy/images deploy/compose
 STYLED := contracts services deploy tests benchmarks examples
 

@@ -9,7 +9,7 @@ options="--quiet --generate-hashes --no-emit-index-url --no-annotate --universal
 export UV_CUSTOM_COMPILE_COMMAND="make lock"
 
 ours=""
-for name in contracts assistant-api tool-sync vapi-sandbox devstack; do
+for name in contracts platform assistant-api tool-sync vapi-sandbox devstack; do
     ours="$ours --no-emit-package zerotouch-$name"
 done
 

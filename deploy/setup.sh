@@ -17,7 +17,7 @@ find_python() {
     exit 1
 }
 
-members="contracts services/assistant-api services/tool-sync services/vapi-sandbox deploy/devstack"
+members="contracts services/platform services/assistant-api services/tool-sync services/vapi-sandbox deploy/devstack"
 ready=.venv/.ready
 started=$(date +%s)
 

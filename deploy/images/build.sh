@@ -51,7 +51,7 @@ fi
 say "building our own wheels"
 rm -f $wheels/zerotouch_*.whl
 $python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-index --no-build-isolation \
-    --wheel-dir $wheels ./contracts ./services/assistant-api ./services/tool-sync ./services/vapi-sandbox >&2
+    --wheel-dir $wheels ./contracts ./services/platform ./services/assistant-api ./services/tool-sync ./services/vapi-sandbox >&2
 [ -z "${ONLY_WHEELS:-}" ] || exit 0
 
 for service in tool-sync assistant-api vapi-sandbox; do

@@ -16,6 +16,7 @@ class ErrorCode(StrEnum):
     VAPI_ANSWER_INVALID = "TS-105"
     VAPI_CONFLICT = "TS-106"
     SEND_WINDOW_MISSED = "TS-107"
+    ASSISTANT_BEING_RELEASED = "TS-108"
     VAPI_KEY_REFUSED = "TS-201"
     VAPI_PAYMENT_REQUIRED = "TS-202"
     TOOL_REFUSED = "TS-301"
@@ -24,9 +25,20 @@ class ErrorCode(StrEnum):
     ASSISTANT_WITHOUT_MODEL = "TS-304"
     ASSISTANT_OUTDATED = "TS-305"
     TOOL_IN_USE = "TS-306"
+    TOOL_SHADOWED = "TS-307"
+    TOOL_ID_DANGLING = "TS-308"
+    TOOL_CALLS_NOT_SENT = "TS-309"
+    TOOL_PIN_NOT_ANSWERED = "TS-310"
+    TRAFFIC_WITHOUT_TOOL = "TS-311"
+    ASSISTANT_OF_ANOTHER = "TS-312"
+    TOOL_OF_ANOTHER_CLINIC = "TS-313"
+    ASSISTANT_TOO_LARGE = "TS-314"
     REQUEST_UNREADABLE = "TS-401"
     ASSISTANT_REMOVED = "TS-402"
     ORGANIZATION_CLOSED = "TS-403"
+    TOOLS_SWITCHED_OFF = "TS-501"
+    TIER_WITHOUT_TOOLS = "TS-502"
+    NO_TOOL_PUBLISHED = "TS-503"
     INVALID_REQUEST = "TS-901"
     UNAUTHENTICATED = "TS-902"
     FORBIDDEN = "TS-903"
@@ -93,6 +105,11 @@ _ENTRIES: Final = (
         True, "nobody", "It is retried. If it is common, the process lacks CPU or the database is slow.",
     ),
     _entry(
+        ErrorCode.ASSISTANT_BEING_RELEASED, "assistant being released",
+        "The Vapi assistant belonged to another agent a moment ago; what that one left on it is being taken out.",
+        True, "nobody", "It is retried until that is done, mostly within a minute.",
+    ),
+    _entry(
         ErrorCode.VAPI_KEY_REFUSED, "Vapi key refused",
         "Vapi answered 401 or 403: the API key is wrong, revoked or not allowed to do this.",
         True, "platform operator", "Set a working key; open work goes on by itself.",
@@ -133,6 +150,46 @@ _ENTRIES: Final = (
         True, "platform operator", "Nothing: it is looked at every hour. Unlink it there to be rid of it.",
     ),
     _entry(
+        ErrorCode.TOOL_SHADOWED, "linked, not usable: another tool of the same name",
+        "The assistant has another tool with the same function name, and which of the two Vapi takes is not known.",
+        False, "clinic", "Remove the other tool from the assistant at Vapi; it is looked at again by itself.",
+    ),
+    _entry(
+        ErrorCode.TOOL_ID_DANGLING, "linked, not usable: a tool that does not exist",
+        "The assistant names a tool that Vapi does not have any more, which makes its calls fail.",
+        False, "clinic", "Remove the tool's id from the assistant at Vapi; it is looked at again by itself.",
+    ),
+    _entry(
+        ErrorCode.TOOL_CALLS_NOT_SENT, "linked, not usable: tool calls are not sent",
+        "The assistant's serverMessages leave out tool-calls, so no call of a tool reaches its server.",
+        False, "clinic", "Add tool-calls to serverMessages at Vapi; it is looked at again by itself.",
+    ),
+    _entry(
+        ErrorCode.TOOL_PIN_NOT_ANSWERED, "linked, not usable: pinned to an old version",
+        "The assistant pins a version of the tool whose calls are not answered any more.",
+        False, "clinic", "Remove the pin from toolRefs at Vapi; it is looked at again by itself.",
+    ),
+    _entry(
+        ErrorCode.TRAFFIC_WITHOUT_TOOL, "linked, not live: a traffic split without the tool",
+        "A traffic split sends callers to versions of the assistant that do not have the tool.",
+        False, "clinic", "Publish a split at Vapi whose versions have the tool; it is looked at again by itself.",
+    ),
+    _entry(
+        ErrorCode.ASSISTANT_OF_ANOTHER, "assistant of another clinic",
+        "The assistant's metadata says that it belongs to another organization or installation; nothing was linked.",
+        False, "platform operator", "Find out whose it is; correct the agent that names it. It is looked at again.",
+    ),
+    _entry(
+        ErrorCode.TOOL_OF_ANOTHER_CLINIC, "tool of another clinic",
+        "The assistant links a tool of another clinic, or one of its own that the log does not know, and kept it.",
+        False, "platform operator", "Remove the tool's id from the assistant at Vapi; it is looked at again by itself.",
+    ),
+    _entry(
+        ErrorCode.ASSISTANT_TOO_LARGE, "assistant too large",
+        "The assistant at Vapi is larger than what the services read.",
+        False, "clinic", "Shorten its prompts or its inline tools and save it again.",
+    ),
+    _entry(
         ErrorCode.REQUEST_UNREADABLE, "request unreadable",
         "The message of this save could not be read; its bytes are kept as a dead letter.",
         False, "developers", "Look at the dead letter, correct the producer, then sync the assistant.",
@@ -146,6 +203,21 @@ _ENTRIES: Final = (
         ErrorCode.ORGANIZATION_CLOSED, "organization closed",
         "The organization was deleted before the tools were synced.",
         False, "nobody", "Nothing: the organization is gone.",
+    ),
+    _entry(
+        ErrorCode.TOOLS_SWITCHED_OFF, "no tools: switched off",
+        "A setting switched the clinic's tools off, so the assistant has none and takes no bookings.",
+        False, "platform operator", "Switch them on again with `tool-sync tool enable`, if the clinic wants them.",
+    ),
+    _entry(
+        ErrorCode.TIER_WITHOUT_TOOLS, "no tools: not in this tier",
+        "No tool belongs to the clinic's tier, so the assistant has none and takes no bookings.",
+        False, "platform operator", "Give the clinic a tier with tools, if it is to have them.",
+    ),
+    _entry(
+        ErrorCode.NO_TOOL_PUBLISHED, "no tools: none is published",
+        "No tool definition is published, so no assistant gets one.",
+        False, "developers", "Release a blueprint with tools.",
     ),
     _entry(
         ErrorCode.INVALID_REQUEST, "invalid request", "The request does not have the documented form.",

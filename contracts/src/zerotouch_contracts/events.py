@@ -35,6 +35,11 @@ Code = Annotated[str, StringConstraints(pattern=r"^TS-[0-9]{3}$")]
 """A code of the error catalogue. Open: a reader may meet a newer code than it knows."""
 
 
+def _is_absent(value: object) -> bool:
+    """Fields that came later are left out where they say nothing: what was sent before stays the same to the byte."""
+    return value is None
+
+
 class Message(BaseModel):
     """What all messages share: immutable, and unknown fields of a newer schema are ignored."""
 
@@ -80,6 +85,8 @@ class AssistantDeleted(Message):
     TYPE: ClassVar[str] = "zerotouch.AssistantDeleted.v1"
     agent_id: Identifier
     assistant_id: Identifier | None = None
+    revision: Revision | None = Field(default=None, exclude_if=_is_absent)
+    """The newest revision when it was deleted; a save above it belongs to an agent made anew under the same id."""
 
 
 class SyncedTool(BaseModel):
@@ -126,13 +133,20 @@ class Outcome(Message):
 
 
 class ToolsSynced(Outcome):
-    """All wanted tools are registered in Vapi and linked to the assistant."""
+    """The next caller of the assistant reaches every wanted tool, as far as the assistant and its tools can tell.
+
+    ``reason``: where no tool is wanted and ``tools`` is empty, the code that says why; null otherwise.
+    """
 
     TYPE: ClassVar[str] = "zerotouch.ToolsSynced.v1"
+    reason: Code | None = Field(default=None, exclude_if=_is_absent)
 
 
 class ToolSyncFailed(Outcome):
-    """The assistant works, but lacks at least one tool; ``code`` says why. The org is looked at again by itself."""
+    """The assistant lacks a tool, or has one that no caller reaches; ``code`` says why. The org is looked at again.
+
+    ``tools`` is what is linked, ``failed_tools`` what no caller reaches; a tool may be in both.
+    """
 
     TYPE: ClassVar[str] = "zerotouch.ToolSyncFailed.v1"
     code: Code

@@ -30,8 +30,9 @@ class Golden:
 
 
 def golden(name: str) -> Golden:
-    """An example by its message's name."""
-    document = json.loads((CONTRACTS / "examples" / f"{name}.v1.json").read_text(encoding="utf-8"))
+    """An example by its message's name, or by ``<name>.v1.<variant>`` where fields that came later are in it."""
+    file = f"{name}.json" if ".v1." in name else f"{name}.v1.json"
+    document = json.loads((CONTRACTS / "examples" / file).read_text(encoding="utf-8"))
     return Golden(
         topic=document["topic"],
         key=document["key"].encode(),

@@ -68,10 +68,11 @@ class RequestUnreadable:
 
 @dataclass(frozen=True, slots=True)
 class AssistantRemoved:
-    """An assistant was deleted."""
+    """An assistant was deleted. ``revision``: its newest then, where that is known; a save above it is a new life."""
 
     agent_id: str
     assistant_id: str | None
+    revision: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ def _event_of(message: AnyMessage, traceparent: str | None) -> events.OrgEvent |
                 trace_id=trace_id_of(traceparent),
             )
         case AssistantDeleted():
-            return events.AssistantRemoved(agent_id=message.agent_id, assistant_id=message.assistant_id)
+            return events.AssistantRemoved(message.agent_id, message.assistant_id, message.revision)
         case _:
             return None
 
