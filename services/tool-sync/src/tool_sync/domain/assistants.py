@@ -25,9 +25,9 @@ def evolve_assistant(assistant: Assistant, event: Event) -> Assistant:
                 linked=event.tools,
             )
         case AssistantSynced():
-            return replace(assistant, synced=event.tools, failed=False)
+            return replace(assistant, synced=event.tools, failed=False, code=event.reason)
         case AssistantSyncFailed():
-            return replace(assistant, synced=event.tools, failed=True)
+            return replace(assistant, synced=event.tools, failed=True, code=event.code)
         case AssistantDiverged():
             return replace(assistant, diverged_revision=event.revision)
         case DriftDetected():
