@@ -89,7 +89,7 @@ class Tables:
                     row |= {"removed": True, "removed_revision": event.revision}
             case e.AssistantLinked():
                 row |= {"base_hash": event.base_hash, "model_hash": event.model_hash, "linked": plain(event.tools)}
-                row["linked_revision"] = event.revision
+                row |= {"linked_revision": event.revision, "linked_version": event.vapi_version}
             case e.AssistantSynced():
                 row |= {"outcome": "synced", "code": event.reason, "look_at": None, "settled_revision": event.revision}
                 row["synced_tools"] = plain(event.tools)
@@ -138,7 +138,7 @@ def new_assistant(org_id: UUID, agent_id: str) -> Row:
     """The row before its first event."""
     empty = ("assistant_id", "revision", "base_hash", "model_hash", "linked_revision", "linked", "synced_tools",
              "outcome", "code", "look_at", "settled_revision", "diverged_revision", "drift_hash",
-             "removed_revision", "split")  # fmt: skip
+             "removed_revision", "split", "linked_version")  # fmt: skip
     return {"org_id": org_id, "agent_id": agent_id, "saved": [], "removed": False} | dict.fromkeys(empty)
 
 

@@ -23,6 +23,7 @@ def evolve_assistant(assistant: Assistant, event: Event) -> Assistant:
                 written_hash=event.model_hash,
                 linked_revision=event.revision,
                 linked=event.tools,
+                linked_version=event.vapi_version,
             )
         case AssistantSynced():
             return replace(assistant, synced=event.tools, failed=False, code=event.reason)

@@ -75,6 +75,7 @@ class ConfirmLinked:
     attempt_id: UUID
     model_hash: str
     answer_hash: str
+    vapi_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +251,7 @@ def decide(state: Toolset, command: Command) -> tuple[ToolsetEvent, ...]:
                     model_hash=command.model_hash,
                     answer_hash=command.answer_hash,
                     tools=started.tools,
+                    vapi_version=command.vapi_version,
                 ),
             )
         case FailStep():

@@ -70,12 +70,12 @@ class RequestUnreadable:
 class TrafficSplitSeen:
     """An explicit traffic split of an assistant was read at Vapi, and it is another one than was known.
 
-    ``linked`` are those of the clinic's tool ids that every version in the split has; null: there is no split any more.
+    ``versions`` are Vapi's labels of the versions that get calls; null: every call goes to the newest one again.
     """
 
     agent_id: str
     assistant_id: str
-    linked: tuple[str, ...] | None
+    versions: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +305,8 @@ class AssistantLinked:
     model_hash: str
     answer_hash: str
     tools: tuple[ToolRef, ...]
+    vapi_version: str | None = None
+    """Vapi's label of the assistant's version that this write made."""
 
 
 AttemptEnd = Literal["not_sent", "refused", "unknown", "absent"]

@@ -116,11 +116,13 @@ def obstacles_of(
     named: Mapping[str, NamedTool],
     known: Known,
     split: Collection[str] | None = None,
+    linked_version: str | None = None,
 ) -> tuple[Obstacle, ...]:
     """What stands in the way of ``target`` on this document, the gravest first; () where a caller reaches all of it.
 
-    ``named`` is what is known of the ids that the log does not know, by id. ``split``: the ids that every version in an
-    explicit traffic split has; None where there is no split, or none is known.
+    ``named`` is what is known of the ids that the log does not know, by id. ``split``: the labels of the versions that
+    an explicit traffic split sends calls to; None where there is no split, or none is known. ``linked_version``: the
+    label of the version that our newest link made.
     """
     if not target:
         return ()
@@ -135,7 +137,7 @@ def obstacles_of(
         *([Obstacle(NOT_SENT_CODE, names)] if not _sends_tool_calls(document) else ()),
         *_shadows(document, names, there, known),
         *_of(PIN_CODE, (pin.name for pin in pins_of(document, target, known) if not _is_answered(pin, known))),
-        *_of(TRAFFIC_CODE, (ref.name for ref in target if split is not None and ref.vapi_tool_id not in split)),
+        *([Obstacle(TRAFFIC_CODE, names)] if not _all_have_it(split, document, linked_version) else ()),
     )
 
 
@@ -163,6 +165,25 @@ def _is_misplaced(tool: NamedTool, known: Known) -> bool:
 def _sends_tool_calls(document: Document) -> bool:
     kinds = document.get("serverMessages")
     return not isinstance(kinds, list) or "tool-calls" in kinds
+
+
+def _all_have_it(split: Collection[str] | None, document: Document, linked_version: str | None) -> bool:
+    """Whether every version that gets calls has the links of this document.
+
+    Vapi publishes no way to read a version, so it is told by its label: it is the document's own, or not older than the
+    one that our newest link made. A later edit that took the link out made us link anew.
+    """
+    latest, linked = document.get("latestVersion"), _number(linked_version)
+    return all(
+        label == latest or (linked is not None and (number := _number(label)) is not None and number >= linked)
+        for label in split or ()
+    )
+
+
+def _number(label: str | None) -> int | None:
+    """The number in a label like "v7"; they only rise."""
+    digits = (label or "").removeprefix("v")
+    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) <= 9 else None
 
 
 def _shadows(

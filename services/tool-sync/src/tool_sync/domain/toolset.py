@@ -211,7 +211,8 @@ class Assistant:
     ``saved`` holds its last saved (revision, model hash), newest last; ``base_hash`` and ``written_hash`` are the model
     hashes before and after our own newest write, ``linked_revision`` the newest save that it knew of, ``linked`` what
     it linked, ``synced`` what the newest outcome named, ``code`` its code or the reason why it names none. ``split``
-    are the ids that every version in a traffic split has; None where no split is known.
+    are Vapi's labels of the versions that a traffic split sends calls to, None where no split is known;
+    ``linked_version`` is the label of the version that our newest write made.
     """
 
     agent_id: str
@@ -229,6 +230,7 @@ class Assistant:
     removed: bool = False
     code: str | None = None
     split: tuple[str, ...] | None = None
+    linked_version: str | None = None
 
 
 def tool_subject(name: str) -> str:

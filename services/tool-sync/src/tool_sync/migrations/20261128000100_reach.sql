@@ -3,7 +3,8 @@
 
 ALTER TABLE assistants
   ADD COLUMN removed_revision bigint,  -- the newest revision when it was removed; null where that is not known
-  ADD COLUMN split            jsonb;   -- the newest TrafficSplitSeen: its assistant, and what every version in it links
+  ADD COLUMN split            jsonb,   -- the newest TrafficSplitSeen: its assistant, and the versions that get calls
+  ADD COLUMN linked_version   text;    -- Vapi's label of the version that our last write made
 
 -- A row is fed by eight types of event: found are the newest event of each kind, then the row is written once.
 -- `removed` depends on the order of saves and removals: a removal counts if it names the assistant of its time (or
@@ -32,7 +33,7 @@ BEGIN
   )
   INSERT INTO assistants AS a (org_id, agent_id, assistant_id, revision, saved, base_hash, model_hash,
       linked_revision, linked, synced_tools, outcome, code, look_at, settled_revision, diverged_revision, drift_hash,
-      removed, removed_revision, split, position)
+      removed, removed_revision, split, linked_version, position)
   SELECT n.org_id, n.agent_id, coalesce(save.data->>'assistant_id', first.assistant_id),
          coalesce((save.data->>'revision')::bigint, old.revision),
          CASE WHEN n.saved IS NULL THEN coalesce(old.saved, '[]')
@@ -51,7 +52,8 @@ BEGIN
          coalesce(drift.data->>'model_hash', old.drift_hash),
          removal.removed AND NOT anew.anew,
          CASE WHEN last.position IS NULL THEN old.removed_revision ELSE last.revision END,
-         coalesce(split.data, old.split), n.position
+         coalesce(split.data, old.split),
+         CASE WHEN link.position IS NULL THEN old.linked_version ELSE link.data->>'vapi_version' END, n.position
   FROM newest n
   LEFT JOIN assistants old ON old.org_id = n.org_id AND old.agent_id = n.agent_id
   LEFT JOIN events save ON save.position = n.save_at
@@ -99,7 +101,7 @@ BEGIN
         look_at = excluded.look_at, settled_revision = excluded.settled_revision,
         diverged_revision = excluded.diverged_revision, drift_hash = excluded.drift_hash,
         removed = excluded.removed, removed_revision = excluded.removed_revision, split = excluded.split,
-        position = excluded.position
+        linked_version = excluded.linked_version, position = excluded.position
     WHERE a.position < excluded.position;
 END $$;
 

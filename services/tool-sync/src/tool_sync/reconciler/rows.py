@@ -10,7 +10,7 @@ from tool_sync.domain.toolset import Assistant
 
 _COLUMNS: Final = """a.org_id, a.agent_id, a.assistant_id, a.revision, a.saved, a.base_hash, a.model_hash,
        a.linked_revision, a.linked, a.synced_tools, a.outcome, a.diverged_revision, a.drift_hash, a.removed, a.code,
-       a.split"""
+       a.split, a.linked_version"""
 
 BY_AGENT: Final = f"""
 SELECT {_COLUMNS}
@@ -72,15 +72,16 @@ def _assistant(row: Any) -> Assistant:
         drift_hash=row["drift_hash"],
         removed=row["removed"],
         code=row["code"],
-        split=_split(row["split"], row["assistant_id"]),
+        split=split_of(row["split"], row["assistant_id"]),
+        linked_version=row["linked_version"],
     )
 
 
-def _split(seen: dict[str, Any] | None, assistant_id: str | None) -> tuple[str, ...] | None:
-    """What every version in the split links; a split of the assistant that the agent had before counts no more."""
-    if seen is None or seen["assistant_id"] != assistant_id or seen["linked"] is None:
+def split_of(seen: dict[str, Any] | None, assistant_id: str | None) -> tuple[str, ...] | None:
+    """The versions that get calls; a split of the assistant that the agent had before counts no more."""
+    if seen is None or seen["assistant_id"] != assistant_id or seen["versions"] is None:
         return None
-    return tuple(seen["linked"])
+    return tuple(seen["versions"])
 
 
 def _refs(items: Iterable[dict[str, Any]] | None) -> tuple[ToolRef, ...]:

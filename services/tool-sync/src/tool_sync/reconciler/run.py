@@ -228,6 +228,8 @@ class Run:
             if isinstance(event, AssistantSynced | AssistantSyncFailed):
                 _note_outcome(self._span, event)
                 self._end_traces(event)
+            if isinstance(event, AssistantSynced) and event.requests:
+                self._context.on_settled(self._claim.org_id)
 
     def _end_traces(self, event: AssistantSynced | AssistantSyncFailed) -> None:
         """Each settled save whose trace is another than the run's ends there, in a span that links to the run."""

@@ -34,3 +34,16 @@ def mentioned(document: object, ids: Collection[str]) -> set[str]:
             case list() as items:
                 rest.extend(items)
     return found
+
+
+def holds(stored: object, sent: object) -> bool:
+    """Whether what Vapi stored contains what was sent; it may add defaults."""
+    if isinstance(sent, dict):
+        return isinstance(stored, dict) and all(holds(stored.get(key), value) for key, value in sent.items())
+    if isinstance(sent, list):
+        return (
+            isinstance(stored, list)
+            and len(stored) == len(sent)
+            and all(holds(s, w) for s, w in zip(stored, sent, strict=True))
+        )
+    return stored == sent

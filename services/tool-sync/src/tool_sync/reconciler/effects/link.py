@@ -32,6 +32,7 @@ from tool_sync.domain.steps import LinkAssistant, Seen
 from tool_sync.domain.toolset import OUTDATED_CODE, Assistant
 from tool_sync.reconciler.effects.named import look_up
 from tool_sync.reconciler.fence import Fence
+from tool_sync.vapi.documents import latest_version
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.canonical import canonical_hash, model_hash
 from zerotouch_contracts.errors import ErrorCode
@@ -173,8 +174,9 @@ def _check_link(found: _Link, started: AssistantLinkStarted, answer: Mapping[str
         retry_at = fence.retry_at(step.subject)
         lost = FailStep(step.subject, started.attempt_id, "refused", ErrorCode.VAPI_CONFLICT, retry_at)
         return None, (*found.noted, lost)
-    confirmed = ConfirmLinked(started.attempt_id, model_hash(model), canonical_hash(answer))
-    return _seen(found, answer), (*found.noted, confirmed)
+    version = latest_version(answer)
+    confirmed = ConfirmLinked(started.attempt_id, model_hash(model), canonical_hash(answer), version)
+    return _seen(found, answer, version), (*found.noted, confirmed)
 
 
 def is_linked(model: dict[str, Any], started: AssistantLinkStarted) -> bool:
@@ -182,10 +184,17 @@ def is_linked(model: dict[str, Any], started: AssistantLinkStarted) -> bool:
     return relinked(model, (), started.tools, started.taken_out) is None and unpinned(model, started.taken_out) is None
 
 
-def _seen(found: _Link, document: Mapping[str, Any]) -> Seen:
+def _seen(found: _Link, document: Mapping[str, Any], linked_version: str | None = None) -> Seen:
     """What stands in the way on the newest document that was read, beside what is known from elsewhere."""
     step, assistant = found.step, found.step.assistant
-    obstacles = obstacles_of(document, step.target, named=found.named, known=found.known, split=assistant.split)
+    obstacles = obstacles_of(
+        document,
+        step.target,
+        named=found.named,
+        known=found.known,
+        split=assistant.split,
+        linked_version=linked_version or assistant.linked_version,
+    )
     for obstacle in obstacles:
         log.warning(
             "Assistant is linked and not usable", org_id=str(found.known.org_id), agent_id=assistant.agent_id,

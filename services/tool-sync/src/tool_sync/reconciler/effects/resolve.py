@@ -27,7 +27,7 @@ from tool_sync.domain.steps import ResolveAttempt
 from tool_sync.domain.toolset import Toolset
 from tool_sync.reconciler.effects.link import is_linked
 from tool_sync.reconciler.fence import Fence
-from tool_sync.vapi.documents import created_at, latest_version
+from tool_sync.vapi.documents import created_at, holds, latest_version
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.canonical import canonical_hash, model_hash
 from zerotouch_contracts.errors import ErrorCode
@@ -100,7 +100,7 @@ async def _read_tool(
         return (_look_later(fence, step, failure),)
     # Judged by the definition that was sent, whichever release sent it: not by what this one would send.
     payload = await _sent(fence, org_id, started)
-    if payload is not None and all(_holds(tool.get(key), value) for key, value in payload.items()):
+    if payload is not None and all(holds(tool.get(key), value) for key, value in payload.items()):
         confirmed = ConfirmTool(
             started.attempt_id, tool["id"], canonical_hash(tool), adopted=True, vapi_version=latest_version(tool)
         )
@@ -140,7 +140,8 @@ async def _read_links(fence: Fence, step: ResolveAttempt, started: AssistantLink
         return (fence.failed(step.subject, failure, started.attempt_id, None),)
     model = answer.get("model")
     if isinstance(model, dict) and is_linked(model, started):
-        return (ConfirmLinked(started.attempt_id, model_hash(model), canonical_hash(answer)),)
+        version = latest_version(answer)
+        return (ConfirmLinked(started.attempt_id, model_hash(model), canonical_hash(answer), version),)
     return (_absent(fence, step, started.attempt_id),)
 
 
@@ -153,16 +154,3 @@ def _look_later(fence: Fence, step: ResolveAttempt, failure: VapiFailure) -> Fai
 def _absent(fence: Fence, step: ResolveAttempt, attempt_id: UUID) -> FailStep:
     """It did not happen: the attempt is closed, and the step is due again at once."""
     return FailStep(step.subject, attempt_id, "absent", ErrorCode.VAPI_ANSWER_UNKNOWN, fence.context.clock.now(), None)
-
-
-def _holds(stored: object, sent: object) -> bool:
-    """Whether what Vapi stored contains what was sent; it may add defaults."""
-    if isinstance(sent, dict):
-        return isinstance(stored, dict) and all(_holds(stored.get(key), value) for key, value in sent.items())
-    if isinstance(sent, list):
-        return (
-            isinstance(stored, list)
-            and len(stored) == len(sent)
-            and all(_holds(s, w) for s, w in zip(stored, sent, strict=True))
-        )
-    return stored == sent
