@@ -107,6 +107,8 @@ async def test_a_creation_that_never_happened_is_made_again_after_the_settle_tim
     "action",
     [
         {"kind": "status", "status": 502, "body": "html", "commit": True},
+        {"kind": "status", "status": 408, "commit": True},
+        {"kind": "status", "status": 307, "commit": True},
         {"kind": "reset", "commit": True, "close": "fin"},
         {"kind": "hang", "commit": True, "hold_ms": 5000},
         {"kind": "mangle", "form": "truncated"},

@@ -1,6 +1,7 @@
 """One table of statuses, one reading of Retry-After, one rule of what was sent, for both services."""
 
 import json
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import aiohttp
@@ -147,7 +148,7 @@ def test_an_id_can_stand_in_a_path() -> None:
 async def test_a_body_is_read_up_to_its_limit_and_no_further() -> None:
     read = 0
 
-    async def chunks():  # type: ignore[no-untyped-def]
+    async def chunks() -> AsyncIterator[bytes]:
         nonlocal read
         while True:
             read += 1

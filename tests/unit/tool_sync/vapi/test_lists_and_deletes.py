@@ -37,9 +37,11 @@ def made_at(n: int) -> str:
     return (T0 + timedelta(milliseconds=n // 3)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def account_of(count: int, requests: list[httpx.Request]) -> Callable[[httpx.Request], httpx.Response]:
-    """An account with so many assistants, newest first."""
-    items = [{"id": f"a-{n}", "createdAt": made_at(n)} for n in reversed(range(count))]
+def account_of(
+    count: int, requests: list[httpx.Request], *, oldest_first: bool = False
+) -> Callable[[httpx.Request], httpx.Response]:
+    """An account with so many assistants."""
+    items = [{"id": f"a-{n}", "createdAt": made_at(n)} for n in range(count)][:: 1 if oldest_first else -1]
 
     def answer(request: httpx.Request) -> httpx.Response:
         requests.append(request)
@@ -58,6 +60,15 @@ async def test_every_assistant_is_listed_once(count: int) -> None:
 
     assert found == [f"a-{n}" for n in reversed(range(count))]
     assert {request.url.path for request in requests} == {"/assistant"}
+    assert len(requests) <= 2 * (count // (ASSISTANTS_PAGE_LIMIT - 3)) + 1
+
+
+@pytest.mark.parametrize("count", [251, 600, 2500])
+async def test_every_assistant_is_listed_once_also_where_the_oldest_come_first(count: int) -> None:
+    requests: list[httpx.Request] = []
+    pages = client(account_of(count, requests, oldest_first=True)).assistant_pages()
+
+    assert len([item async for page in pages for item in page.items]) == count
     assert len(requests) <= 2 * (count // (ASSISTANTS_PAGE_LIMIT - 3)) + 1
 
 
