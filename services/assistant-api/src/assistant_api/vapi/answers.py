@@ -3,7 +3,7 @@
 What a status means is decided by ``zerotouch_platform``, for both services.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -91,8 +91,17 @@ def too_large(status: int, *, write: bool) -> Write:
     """A success that is too long to be read. A write did happen: it is looked up, and that read says what is wrong."""
     if write:
         return Unknown(ErrorCode.VAPI_ANSWER_INVALID)
-    entry = CATALOGUE[ErrorCode.ASSISTANT_TOO_LARGE]
-    return Refused(status, (f"{entry.code.value}: {entry.meaning} {entry.what_to_do}",), entry.code)
+    return Refused(status, (_TOO_LARGE,), ErrorCode.ASSISTANT_TOO_LARGE)
+
+
+_TOO_LARGE: Final = " ".join(
+    (CATALOGUE[ErrorCode.ASSISTANT_TOO_LARGE].meaning, CATALOGUE[ErrorCode.ASSISTANT_TOO_LARGE].what_to_do)
+)
+
+
+def code_of(reasons: Sequence[str]) -> ErrorCode:
+    """The code of a refusal whose reasons are all that a row keeps of it."""
+    return ErrorCode.ASSISTANT_TOO_LARGE if tuple(reasons) == (_TOO_LARGE,) else ErrorCode.ASSISTANT_REFUSED
 
 
 def _reasons(status: int, raw: bytes) -> tuple[str, ...]:
