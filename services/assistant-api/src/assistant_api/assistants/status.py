@@ -10,6 +10,7 @@ from assistant_api.db import Database
 from assistant_api.problems import not_found
 from assistant_api.routes.schemas import AtVapi, Status
 from assistant_api.telemetry import trace_id_in
+from assistant_api.vapi.answers import code_of
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_contracts.traces import trace_url
 
@@ -75,7 +76,7 @@ def _state(row: Mapping[str, Any]) -> State:
 def _code(state: State, row: Mapping[str, Any]) -> str | None:
     match state:
         case "refused":
-            return ErrorCode.ASSISTANT_REFUSED.value
+            return code_of(row["refusal"]).value
         case "provisioning":
             return row["failure_code"] and str(row["failure_code"])
         case "failed":

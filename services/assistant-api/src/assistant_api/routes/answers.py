@@ -13,6 +13,7 @@ from assistant_api.idempotency import Ids
 from assistant_api.problems import Problem, not_found
 from assistant_api.routes.schemas import Saved
 from assistant_api.telemetry import trace_id_of, traceparent_of
+from assistant_api.vapi.answers import code_of
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 
 _log = structlog.get_logger()
@@ -65,8 +66,9 @@ async def answer_save(parts: Parts, org_id: UUID, agent_id: str, revision: int, 
                 "state": "refused",
                 "reasons": list(reasons),
             }
-            meaning = CATALOGUE[ErrorCode.ASSISTANT_REFUSED].meaning
-            raise Problem(422, ErrorCode.ASSISTANT_REFUSED, f"{meaning} {'; '.join(reasons)}"[:2000], extra=extra)
+            code = code_of(reasons)
+            meaning = CATALOGUE[code].meaning if code is ErrorCode.ASSISTANT_REFUSED else ""
+            raise Problem(422, code, f"{meaning} {'; '.join(reasons)}".strip()[:2000], extra=extra)
 
 
 def _saved(status: int, org_id: UUID, agent_id: str, assistant_id: str | None, request: Request) -> Response:
