@@ -94,8 +94,11 @@ class Readiness:
 
 def _rows(delivered: Delivered) -> list[tuple[UUID, str, bool]]:
     match delivered.message:
-        case ToolsSynced(agent_id=str(agent_id), tools=tools) | ToolSyncFailed(agent_id=str(agent_id), tools=tools):
+        case ToolsSynced(agent_id=str(agent_id), tools=tools):  # none where the clinic wants none
             return [(delivered.org_id, agent_id, BOOKING in {tool.name for tool in tools})]
+        case ToolSyncFailed(agent_id=str(agent_id), tools=tools, failed_tools=failed):  # linked is not yet usable
+            usable = {tool.name for tool in tools} - {tool.name for tool in failed}
+            return [(delivered.org_id, agent_id, BOOKING in usable)]
         case _:  # an unreadable save names no assistant, a divergence changes no tools
             return []
 

@@ -63,7 +63,7 @@ async def status(
     parts: PartsOf, caller: CallerOf, agent_id: str, org_id: Annotated[UUID | None, Query(alias="orgId")] = None
 ) -> Response:
     """From the row and the newest outcome that tool-sync published."""
-    found = await read_status(parts.database, caller, agent_id, org_id)
+    found = await read_status(parts.database, parts.vapi.key.fingerprint, caller, agent_id, org_id)
     return JSONResponse(found.model_dump(mode="json", by_alias=True))
 
 

@@ -193,8 +193,10 @@ class VapiClient:
         match response.status_code:
             case 429:
                 await self.key.troubled("rate_limited", _retry_after_seconds(response))
-            case 401 | 402 | 403:
+            case 401 | 403:
                 await self.key.troubled("refused")
+            case 402:
+                await self.key.troubled("unpaid")
             case status if status >= 500:
                 await self.key.troubled("broken")
             case _:
