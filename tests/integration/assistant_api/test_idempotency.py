@@ -215,10 +215,7 @@ async def test_a_key_may_be_any_text(harness: Harness, key: str) -> None:
     org_id = await harness.organization()
     headers = [(b"idempotency-key", key.encode()), (b"authorization", f"Bearer {token(org_id)}".encode())]
 
-    answers = [
-        await harness.http.post("/api/agents", json={"name": "A"}, headers=headers)  # type: ignore[arg-type]
-        for _ in range(2)
-    ]
+    answers = [await harness.http.post("/api/agents", json={"name": "A"}, headers=headers) for _ in range(2)]
 
     if len(key.encode()) > 255:
         assert [answer.status_code for answer in answers] == [422, 422]

@@ -3,11 +3,10 @@
 -- Why an assistant has no tools and is to have none: a code of the catalogue, as tool-sync says it.
 ALTER TABLE outcomes ADD COLUMN reason text;
 
--- An agent that is made anew under an old id has no outcome yet.
-GRANT DELETE ON outcomes TO assistant_api_service;
+-- An agent that is made anew under an old id has no outcome yet. The row stays: its sequence keeps off older repeats.
 CREATE FUNCTION agents_forget_outcome() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    DELETE FROM outcomes WHERE org_id = OLD.org_id AND agent_id = OLD.id;
+    UPDATE outcomes SET assistant_id = NULL, revision = NULL WHERE org_id = OLD.org_id AND agent_id = OLD.id;
     RETURN NULL;
 END $$;
 CREATE TRIGGER agents_forget_outcome AFTER DELETE ON agents
@@ -31,5 +30,4 @@ DROP FUNCTION vapi_keys_since;
 ALTER TABLE vapi_keys DROP COLUMN since;
 DROP TRIGGER agents_forget_outcome ON agents;
 DROP FUNCTION agents_forget_outcome;
-REVOKE DELETE ON outcomes FROM assistant_api_service;
 ALTER TABLE outcomes DROP COLUMN reason;
