@@ -1,7 +1,7 @@
 -- migrate:up
 
 -- What was asked for belongs to what makes two tool calls the same (ADR 23): a hash of the tool and of the validated
--- arguments. '' in the rows that were there, and in those of a process of the release before.
+-- arguments, with a key that is not in the database. '' in the rows that were there, and in those of a process of the release before.
 ALTER TABLE tool_calls ADD COLUMN request text NOT NULL DEFAULT '' CHECK (request ~ '^([0-9a-f]{64})?$');
 ALTER TABLE tool_calls DROP CONSTRAINT tool_calls_pkey;
 ALTER TABLE tool_calls ADD PRIMARY KEY (org_id, call_id, tool_call_id, request);

@@ -13,7 +13,6 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from assistant_api.appointments.text import fault_in
-from assistant_api.tool_calls.identity import request_hash
 from assistant_api.tool_calls.payload import ToolCall
 from zerotouch_contracts.tools import (
     ANSWERED,
@@ -44,8 +43,8 @@ class Unfit:
     version: int | None
     code: str
     explanation: str
-    request: str = ""
-    """What was asked for, as :func:`request_hash`."""
+    asked: Any
+    """The arguments as they came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +56,9 @@ class Fit:
     arguments: ToolArguments
 
     @property
-    def request(self) -> str:
-        """What was asked for, as :func:`request_hash` of the validated values."""
-        return request_hash(self.definition.name, "fit", self.arguments.model_dump(mode="json"))
+    def asked(self) -> Any:
+        """The validated values, as JSON."""
+        return self.arguments.model_dump(mode="json")
 
 
 Checked = Foreign | Unfit | Fit
@@ -78,8 +77,7 @@ def check(call: ToolCall) -> Checked:
     definition = None if version is None else _BY_VERSION.get((call.name, version))
     if definition is None:
         explanation = "This tool is out of date, so nothing was done. Say that the clinic will call back."
-        request = request_hash(call.name, "unknown_version", call.arguments)
-        return Unfit(org_id, call.name, None, "unknown_version", explanation, request)
+        return Unfit(org_id, call.name, None, "unknown_version", explanation, call.arguments)
     filled_in = {
         key: value for key, value in call.arguments.items() if key not in {ORGANIZATION_PARAMETER, VERSION_PARAMETER}
     }
@@ -102,8 +100,7 @@ def _validated(org_id: UUID, definition: ToolDefinition, filled_in: Mapping[str,
     explanation = (
         f"Nothing was done, as some values do not fit: {'; '.join(faults)}. Ask for them and call the tool again."
     )
-    request = request_hash(definition.name, "unfit", filled_in)
-    return Unfit(org_id, definition.name, definition.version, "invalid_arguments", explanation, request)
+    return Unfit(org_id, definition.name, definition.version, "invalid_arguments", explanation, filled_in)
 
 
 def _faults(arguments: ToolArguments) -> list[str]:

@@ -29,7 +29,7 @@ from assistant_api.telemetry import traceparent_of
 from assistant_api.tool_calls import answers
 from assistant_api.tool_calls.answers import Answer, answer_of
 from assistant_api.tool_calls.arguments import Fit, Foreign, Unfit, check
-from assistant_api.tool_calls.identity import REPEAT_SECONDS, stored_id
+from assistant_api.tool_calls.identity import REPEAT_SECONDS, request_hash, request_secret, stored_id
 from assistant_api.tool_calls.payload import ToolCall
 from assistant_api.tool_calls.record import record
 from zerotouch_contracts.tools import BookClinicAppointment, CancelAppointment, RescheduleAppointment
@@ -73,6 +73,7 @@ class _Delivery:
 
     conversation: str
     tool_call_id: str
+    request: str
     checked: Fit | Unfit
     tool: str
     started: float
@@ -90,7 +91,10 @@ async def handle(parts: Parts, conversation: str, call: ToolCall) -> Answer:
     if isinstance(checked, Foreign):
         return _foreign(checked.explanation)
     tool = checked.definition.name if isinstance(checked, Fit) else checked.tool
-    delivery = _Delivery(conversation, stored_id(call.id), checked, tool, time.monotonic())
+    secret = request_secret(parts.settings.vapi_api_key.get_secret_value())
+    kind = "fit" if isinstance(checked, Fit) else checked.code
+    request = request_hash(secret, tool, kind, checked.asked)
+    delivery = _Delivery(conversation, stored_id(call.id), request, checked, tool, time.monotonic())
     attributes = {"org_id": str(checked.org_id), "tool": tool}
     with parts.telemetry.span(f"tool call {tool}", attributes=attributes) as span:
         answer = await _answer(parts, delivery, span)
@@ -128,7 +132,7 @@ async def _once(parts: Parts, delivery: _Delivery, span: Span) -> Answer:
             org_id,
             delivery.conversation,
             delivery.tool_call_id,
-            delivery.checked.request,
+            delivery.request,
             delivery.tool,
             REPEAT_SECONDS,
         )
@@ -142,7 +146,7 @@ async def _once(parts: Parts, delivery: _Delivery, span: Span) -> Answer:
             org_id=org_id,
             conversation=delivery.conversation,
             tool_call_id=delivery.tool_call_id,
-            request=delivery.checked.request,
+            request=delivery.request,
             tool=delivery.tool,
             version=version,
             answer=answer,

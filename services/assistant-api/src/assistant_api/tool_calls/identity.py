@@ -6,6 +6,7 @@ they are, for whoever looks a phone call up; all others as a hash that no plain 
 """
 
 import hashlib
+import hmac
 import json
 import re
 from typing import Any, Final
@@ -35,8 +36,14 @@ def stored_conversation(kind: str, given: Id) -> str:
     return stored_id(given) if kind == "call" else f"#{_hash(kind, stored_id(given))}"
 
 
-def request_hash(tool: str, kind: str, asked: Any) -> str:
-    """The hash of what was asked for: JSON values, compared as values (their order and spelling do not matter).
+def request_secret(vapi_api_key: str) -> bytes:
+    """The key of request hashes. Arguments are patients' data, and few enough to be guessed: without a secret that is
+    not in the database, whoever has its rows could try all phone numbers."""
+    return hashlib.sha256(f"zerotouch tool call requests {vapi_api_key}".encode()).digest()
+
+
+def request_hash(secret: bytes, tool: str, kind: str, asked: Any) -> str:
+    """The keyed hash of what was asked for: JSON values, compared as values (order and spelling do not matter).
 
     ``kind`` keeps apart what was understood and what was not: the same words may be either, in two releases.
     """
@@ -44,7 +51,7 @@ def request_hash(tool: str, kind: str, asked: Any) -> str:
         text = json.dumps(asked, sort_keys=True, separators=(",", ":"))
     except (ValueError, RecursionError):  # nested too deeply: its answer says so, whatever is in it
         text = _UNREADABLE
-    return _hash(tool, kind, text)
+    return hmac.new(secret, json.dumps([tool, kind, text]).encode("ascii"), hashlib.sha256).hexdigest()
 
 
 def _hash(*parts: str) -> str:

@@ -15,7 +15,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, TypeVar, get_args
 
 import structlog
 
@@ -100,7 +100,7 @@ class VapiKey:
             return await claim(limit)
         if row["left_seconds"] > 0:
             if not self._on_trial:  # else it is our own step that the others wait for
-                self._close(row["left_seconds"], row["reason"])
+                self._close(row["left_seconds"], _trouble(row["reason"]))
             return ()
         async with connection.transaction():
             if not await connection.fetchval(_LOCK, self.fingerprint):  # another replica tries it
@@ -203,6 +203,11 @@ class VapiKey:
             case "broken":
                 code = ErrorCode.VAPI_UNREACHABLE
         return Later(code, nobodys=True)
+
+
+def _trouble(reason: str) -> Trouble:
+    """Why another replica paused the key; one of a newer release may have a word that is not known here."""
+    return next((known for known in get_args(Trouble) if known == reason), "broken")
 
 
 def fingerprint_of(base_url: str, api_key: str) -> str:
