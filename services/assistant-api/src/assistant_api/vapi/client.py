@@ -233,8 +233,10 @@ class VapiClient:
         match meaning:
             case Meaning.RATE_LIMITED:
                 await self.key.troubled("rate_limited", wait_seconds)
-            case Meaning.KEY_REFUSED | Meaning.PAYMENT:
+            case Meaning.KEY_REFUSED:
                 await self.key.troubled("refused")
+            case Meaning.PAYMENT:
+                await self.key.troubled("unpaid")
             case _ if status >= 500:
                 await self.key.troubled("broken")
             case _:
