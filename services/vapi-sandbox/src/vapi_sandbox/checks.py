@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from uuid import UUID
 
 Problems = list[str]
 Check = Callable[[Any, str, Problems], None]
@@ -108,3 +109,17 @@ def free_object(value: Any, path: str, problems: Problems) -> None:
 
 def anything(value: Any, path: str, problems: Problems) -> None:
     """Accept any value."""
+
+
+def uuid(value: Any, path: str, problems: Problems) -> None:
+    """Check for a UUID in its usual form."""
+    if not isinstance(value, str) or not is_uuid(value):
+        problems.append(f"{path[:-1]} must be a UUID")
+
+
+def is_uuid(text: str) -> bool:
+    """Say whether a text is a UUID in its usual form, in either case."""
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False
