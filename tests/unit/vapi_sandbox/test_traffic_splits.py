@@ -157,9 +157,8 @@ async def test_an_org_without_access_to_the_beta_gets_403_there_and_nowhere_else
 async def test_a_split_is_in_the_journal_and_open_to_rules(vapi: Caller) -> None:
     one = await assistant(vapi)
     status = {"kind": "status", "status": 503}
-    await vapi.turn(
-        rules=[{"route": "GET /traffic-allocations/latest", "match": {"assistant_id": one}, "action": status}]
-    )
+    match = {"assistant_id": one}
+    await vapi.turn(rules=[{"route": "GET /traffic-allocations/latest", "match": match, "action": status}])
     other = await vapi.http.get(f"{PATH}/latest", params={"assistantId": str(uuid4())})
     hit = await vapi.http.get(f"{PATH}/latest", params={"assistantId": one})
     assert (other.status_code, hit.status_code) == (200, 503)

@@ -49,17 +49,17 @@ def to_json(value: object) -> bytes:
 def _depth(text: str) -> int:
     depth = deepest = 0
     for found in _STRING_OR_BRACKET.finditer(text):
-        token = found.group()
-        depth += (token in "[{") - (token in "]}")
+        bracket = found.group()
+        depth += (bracket in "[{") - (bracket in "]}")
         deepest = max(deepest, depth)
     return deepest
 
 
 def _small(found: re.Match[str]) -> str:
-    token = found.group()
-    if token.startswith('"'):
-        return token
-    mantissa, _, exponent = token.partition("e-0")
+    written = found.group()
+    if written.startswith('"'):
+        return written
+    mantissa, _, exponent = written.partition("e-0")
     if int(exponent) > 6:
         return f"{mantissa}e-{exponent}"
     sign, digits = ("-", mantissa[1:]) if mantissa.startswith("-") else ("", mantissa)
