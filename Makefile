@@ -70,7 +70,7 @@ soak: $(READY) ## the same for hours, with the times of production; HOURS=n (1)
 checker: $(READY) ## proves the checker: broken services and broken histories, each must be caught
 	@$(BIN)/python -m tests.checker selftest
 
-vapi-probe: $(READY) ## needs a key: VAPI_API_KEY=... asks Vapi what is not published (40 calls at most) and names what the sandbox does otherwise
+vapi-probe: $(READY) ## needs a key: VAPI_API_KEY=... asks Vapi what is not published (40 calls) and names what the sandbox does otherwise
 	@$(BIN)/python -m tests.contract.probe
 
 bench: $(READY) ## measure against the plain handler and write benchmarks/out/latest.json

@@ -121,8 +121,9 @@ class Api:
     def _find_lost(self, kind: str) -> httpx.Response:
         since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.began_seconds - 300))
         answer = self.send("GET", f"/{kind}", createdAtGe=since, limit="1000")
-        for found in answer.json() if answer.is_success else ():
-            name = found.get("name") if kind == "assistant" else found.get("function", {}).get("name")
+        listed = answer.json() if answer.is_success else []
+        for found in (item for item in listed if isinstance(item, dict) and isinstance(item.get("id"), str)):
+            name = found.get("name") if kind == "assistant" else (found.get("function") or {}).get("name")
             if isinstance(name, str) and name.startswith(self.name):
                 self._made[found["id"]] = kind
         return answer
@@ -130,9 +131,8 @@ class Api:
     def _once(self, method: str, path: str, body: Any, raw: bytes | None, query: Mapping[str, str]) -> httpx.Response:
         with self._lock:
             # What is made, or may have been made, will be deleted.
-            kept = (
-                0 if self._cleaning else len(self._made) + len(self._unsure) + _LOOK_UP_CALLS * len(set(self._unsure))
-            )
+            looks = _LOOK_UP_CALLS * len(set(self._unsure))
+            kept = 0 if self._cleaning else len(self._made) + len(self._unsure) + looks
             if self.calls + kept >= self.calls_max:
                 raise OutOfCalls(f"{self.calls} of {self.calls_max} calls are made, and {kept} are kept for deleting")
             self.calls += 1
