@@ -83,14 +83,17 @@ def main() -> int:
         return 2
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _sandbox() as sandbox_url, _api(sandbox_url, SANDBOX_KEY, SANDBOX_PACE_SECONDS) as ours:
-        sandbox = probe(ours).answers
+        expected = probe(ours)
+    if expected.cut:
+        return 1
+    sandbox = expected.answers
     try:
         with _api(base_url, key, SANDBOX_PACE_SECONDS if _is_here(base_url) else PACE_SECONDS) as theirs:
             if theirs.send("GET", "/tool", limit="1").status_code == httpx.codes.UNAUTHORIZED:
                 print(f"vapi-probe: {base_url} does not accept the key", file=sys.stderr)
                 return 2
             findings = probe(theirs)
-    except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.ConnectError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:  # of the first call: the others are answers
         print(f"vapi-probe cannot reach {base_url}: {error}", file=sys.stderr)
         return 2
     print("\n".join(report(findings, sandbox)))

@@ -30,6 +30,8 @@ def ask(api: Api) -> Iterator[Answer]:
             break
         except (httpx.HTTPError, _NotMade) as error:
             yield f"[{part.__name__.strip('_')}]", f"no answer: {type(error).__name__} {printable(str(error))}"
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            yield f"[{part.__name__.strip('_')}]", f"an answer of another shape: {type(error).__name__}"
     yield "which headers tell of the rate limit", ", ".join(sorted(api.seen_headers)) or "none"
     if api.refusals_429:
         yield "what 429 looks like", printable(api.refusals_429[0], 300)

@@ -166,3 +166,32 @@ def test_what_cannot_be_deleted_is_named(sandbox: str, control: httpx.Client) ->
     assert all("503" in line for line in findings.left)
     assert left_behind(control) >= 2
     assert differs(findings, findings.answers)
+
+
+@pytest.mark.parametrize("form", ["html", "null", "truncated", "array"])
+def test_an_answer_of_another_shape_is_an_answer(sandbox: str, control: httpx.Client, form: str) -> None:
+    rules = [
+        {"route": route, "skip": skip, "times": 1, "action": {"kind": "mangle", "form": form}}
+        for route, skip in (("GET /tool", 1), ("PATCH /assistant/{id}", 5), ("GET /assistant/{id}", 2))
+    ]
+    control.put("/dials", json={"rules": rules}).raise_for_status()
+    done = run(sandbox, VAPI_API_KEY=SANDBOX_KEY)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "DIFFERENT" in done.stdout
+    assert left_behind(control) == 0
+
+
+def test_a_process_that_is_ended_in_the_middle_deletes_what_it_made(sandbox: str, control: httpx.Client) -> None:
+    control.put("/dials", json={"latency_ms": 50}).raise_for_status()
+    keep = {name: value for name, value in os.environ.items() if not name.startswith("VAPI_")}
+    command = [sys.executable, "-m", "tests.contract.probe"]
+    environment = {**keep, "VAPI_BASE_URL": sandbox, "VAPI_API_KEY": SANDBOX_KEY}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        while left_behind(control) < 3 and process.poll() is None:
+            pass  # each look is a request to the sandbox
+        process.terminate()
+        told, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "calls, cut off" in told
+    assert left_behind(control) == 0
+    assert calls_made(control) <= CALLS_MAX
