@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from tool_sync.db import Connection
+from tool_sync.domain import reach
 from tool_sync.domain.events import ToolRef
 from tool_sync.domain.reach import Obstacle
 from tool_sync.domain.steps import target_of
@@ -19,6 +20,7 @@ ASSISTANTS_MAX: Final = 1000
 NOT_THERE: Final = "it is wanted, and this clinic does not have it at Vapi yet"
 NOT_NAMED: Final = "the assistant does not name it"
 OLDER_ID: Final = "the newest sync named another tool of this name"
+CHANGED: Final = "somebody changed it at Vapi; tool-sync writes it again"
 NEVER_SYNCED: Final = "it was saved, and no sync has ended yet"
 
 _ASSISTANTS: Final = """
@@ -120,6 +122,9 @@ def known_trouble(
         if name not in state.tools:
             failure = state.failures.get(tool_subject(name))
             found.append(Trouble(failure.code if failure else None, (name,), what=None if failure else NOT_THERE))
+        elif (drift := state.drifted.get(name)) is not None:
+            drift_code, what = (reach.DANGLING_CODE, None) if drift.gone else (None, CHANGED)
+            found.append(Trouble(drift_code, (name,), (drift.vapi_tool_id,), what))
         elif outcome == "failed":
             continue  # its outcome says it already
         elif name not in named:
