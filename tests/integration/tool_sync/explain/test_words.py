@@ -20,16 +20,14 @@ TRACE = "ab" * 16
 
 
 def refusal(words: str) -> VapiFailure:
-    return VapiFailure("refused", ErrorCode.ASSISTANT_REFUSED, 400, words=words)
+    return VapiFailure("refused", ErrorCode.ASSISTANT_REFUSED, 400, words=words, route="PATCH /assistant/{id}")
 
 
 async def keep(
     clinic: Clinic, words: str, agent: str | None = "agent-1", trace: str | None = TRACE, org: UUID | None = None
 ) -> None:
     org_id = org or clinic.org_id
-    await keep_words(
-        clinic.pool, refusal(words), route="PATCH /assistant/{id}", org_id=org_id, agent_id=agent, trace_id=trace
-    )
+    await keep_words(clinic.pool, refusal(words), org_id=org_id, agent_id=agent, trace_id=trace)
 
 
 async def test_words_are_found_by_clinic_agent_and_trace(clinic: Clinic, tool_sync_db: DatabaseUrls) -> None:
@@ -119,7 +117,5 @@ async def test_a_database_that_is_away_stops_nothing_and_the_words_are_in_no_log
     pool = await db.create_pool(tool_sync_db.service, size_max=1)
     await pool.close()
     with caplog.at_level(logging.DEBUG):
-        await keep_words(
-            pool, refusal("the patient Smith"), route="POST /tool", org_id=uuid4(), agent_id=None, trace_id=None
-        )
+        await keep_words(pool, refusal("the patient Smith"), org_id=uuid4(), agent_id=None, trace_id=None)
     assert "Smith" not in caplog.text + capsys.readouterr().out

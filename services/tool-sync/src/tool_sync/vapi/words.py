@@ -63,13 +63,13 @@ class Words:
 
 
 async def keep_words(
-    pool: Pool, failure: VapiFailure, *, route: str, org_id: UUID, agent_id: str | None, trace_id: str | None
+    pool: Pool, failure: VapiFailure, *, org_id: UUID, agent_id: str | None, trace_id: str | None
 ) -> None:
     """Keep what Vapi said, if it said anything. Never raises for a database that is away: they are only words."""
     words = storable(failure.words)
     if not words:
         return
-    row = (org_id, agent_id, trace_id, route, failure.status, failure.code.value, words, AGAIN)
+    row = (org_id, agent_id, trace_id, failure.route, failure.status, failure.code.value, words, AGAIN)
     try:
         await pool.execute(_KEEP, *row, timeout=ACQUIRE_SECONDS)
     except db.WEATHER as error:
