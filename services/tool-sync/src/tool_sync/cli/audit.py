@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tool_sync import db
+from tool_sync.allowance import paused_keys, waiting
 from tool_sync.audit import (
     AcceptedUnavailable,
     Place,
@@ -24,6 +25,7 @@ from tool_sync.audit import (
     read_history,
 )
 from tool_sync.audit.history import TopicUnreadable
+from tool_sync.cli.account import account_document, account_lines
 from tool_sync.cli.explain import trace_link
 from tool_sync.cli.options import COLUMNS_IN_FILES
 from tool_sync.cli.show import EXIT_DATABASE
@@ -79,6 +81,7 @@ async def run_audit(
         connection = await db.connect(sources.database_url, application_name="tool-sync cli")
         try:
             parked, coverage = await parked_records(connection), await coverage_of(connection)
+            keys, behind = await paused_keys(connection), await waiting(connection)
         finally:
             await connection.close()
     except (TopicUnreadable, AcceptedUnavailable, KafkaError) as error:
@@ -97,9 +100,12 @@ async def run_audit(
         patience=timedelta(seconds=patience_seconds),
     )
     if as_json:
-        print(to_json(asdict(report) | {"complete": report.is_complete}, indent=2).decode())
+        document = asdict(report) | {"complete": report.is_complete} | account_document(keys, behind)
+        print(to_json(document, indent=2).decode())
     else:
         out = Console(width=None if sys.stdout.isatty() else COLUMNS_IN_FILES, highlight=False)
+        for told in account_lines(keys, behind):
+            out.print(told, markup=False, soft_wrap=True)
         for line in _text(report, jaeger_url, compared=accepted is not None):
             out.print(line)
     return 0 if report.is_complete else EXIT_GAP
