@@ -19,7 +19,6 @@ from tool_sync.audit import (
     Report,
     accepted_saves,
     acknowledge,
-    coverage_of,
     judge,
     parked_records,
     read_history,
@@ -29,6 +28,7 @@ from tool_sync.cli.account import account_document, account_lines
 from tool_sync.cli.explain import trace_link
 from tool_sync.cli.options import COLUMNS_IN_FILES
 from tool_sync.cli.show import EXIT_DATABASE
+from tool_sync.coverage import coverage_of
 
 EXIT_GAP: Final = 1
 EXIT_NOT_AUDITED: Final = 3
@@ -131,7 +131,13 @@ async def run_acknowledge(database_url: str, place: Place, reason: str) -> int:
 
 def _text(report: Report, jaeger_url: str | None, *, compared: bool) -> Iterator[str | Table]:
     covered = report.coverage
-    yield f"{covered.percent:.2f} % of assistants have their tools ({covered.equipped:,} of {covered.assistants:,})"
+    if covered.assistants:
+        yield (
+            f"{covered.percent:.2f} % of the assistants that should book can "
+            f"({covered.equipped:,} of {covered.assistants:,}); `tool-sync coverage` names the others"
+        )
+    else:
+        yield "no assistant should book: there is none whose clinic wants a tool"
     counts = Table("saves", "what became of them", box=None)
     for verdict, count in sorted(report.counts.items(), key=lambda item: -item[1]):
         counts.add_row(f"{count:,}", verdict.value)
