@@ -170,6 +170,19 @@ def check(
     raise typer.Exit(asyncio.run(check(database_url, target, at, as_json=as_json)))
 
 
+@app.command()
+def coverage(
+    database_url: DatabaseOption,
+    org_id: Annotated[UUID | None, typer.Argument(metavar="[ORG]", help="Only this organization.")] = None,
+    limit: Annotated[int, typer.Option(help="Show at most so many that cannot book.", min=1, max=100_000)] = 100,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how many assistants can book, of those that should, and why the others cannot; exit status 1 if any."""
+    from tool_sync.cli.coverage import show_coverage
+
+    raise typer.Exit(asyncio.run(show_coverage(database_url, org_id, limit=limit, as_json=as_json)))
+
+
 audit_app = typer.Typer(help="Whether every save got its outcome, exactly one, and in time.")
 app.add_typer(audit_app, name="audit")
 
