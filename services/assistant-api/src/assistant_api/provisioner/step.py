@@ -35,6 +35,7 @@ from assistant_api.vapi.client import VapiClient
 from zerotouch_contracts.canonical import model_hash
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_contracts.tools import DEFINITIONS
+from zerotouch_platform.vapi.answers import field_paths
 
 UNUSABLE: Final = "the given Vapi assistant does not exist or belongs to another agent"
 
@@ -194,7 +195,7 @@ class _Step:
             await self._create()
 
     async def _refuse(self, reasons: tuple[str, ...]) -> None:
-        _log.warning("assistant_refused", revision=self._agent.revision, reasons=reasons, **self._ids(None))
+        _log.warning("assistant_refused", revision=self._agent.revision, fields=field_paths(reasons), **self._ids(None))
         await self._store(lambda row: row.refused(self._agent.revision, reasons))
 
     async def _postpone(self, later: Later) -> None:
