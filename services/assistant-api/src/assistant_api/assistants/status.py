@@ -107,7 +107,7 @@ async def _pause(database: Database, key_fingerprint: str, state: State) -> KeyP
 def _code(state: State, row: Mapping[str, Any]) -> str | None:
     match state:
         case "refused":
-            return ErrorCode.ASSISTANT_REFUSED.value
+            return str(row["failure_code"] or ErrorCode.ASSISTANT_REFUSED.value)
         case "provisioning":
             return row["failure_code"] and str(row["failure_code"])
         case "failed":
