@@ -99,4 +99,5 @@ async def _hear(harness: Harness, org_id: UUID, assistant_id: str, *, revision: 
         tools=(),
         cause="save",
     )
-    await apply_outcomes(harness.owner, [Heard(message, str(uuid4()), datetime.now(UTC), None)])
+    async with harness.service.database.transaction() as connection:
+        await apply_outcomes(connection, [Heard(message, str(uuid4()), datetime.now(UTC), None)])

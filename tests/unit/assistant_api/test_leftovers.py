@@ -47,6 +47,18 @@ def test_links_block_and_mark_go_and_nothing_else() -> None:
     assert without_leftovers({**before, **change}, MARK, {"ours", "pinned"}) == {}
 
 
+def test_a_copy_of_the_clinics_tool_inside_the_model_goes_and_others_stay() -> None:
+    def copy_of(org: int) -> dict[str, Any]:
+        return DEFINITIONS[0].vapi_payload(UUID(int=org), server_url="https://x.test", installation_id=UUID(int=1))
+
+    foreign = {"type": "function", "function": {"name": "bookClinicAppointment"}}
+    document = {"model": {"tools": [copy_of(2), foreign, copy_of(3), "text", None]}}
+
+    change = without_leftovers(document, MARK, ())
+
+    assert change["model"]["tools"] == [foreign, copy_of(3), "text", None]
+
+
 def test_where_another_clinics_mark_stands_only_the_links_go() -> None:
     theirs = {**MARK.metadata(), "organization_id": str(UUID(int=9))}
 

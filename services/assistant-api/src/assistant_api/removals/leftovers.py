@@ -1,4 +1,4 @@
-"""What an agent leaves behind on an assistant that it had: links to its organization's tools, our block, our mark.
+"""What an agent leaves behind on an assistant that it had: its organization's tools, linked or copied, our block, our mark.
 
 Everything else is somebody's: foreign tools, the clinic's words, other keys of `metadata`. What cannot be shown to be
 ours stays.
@@ -37,7 +37,7 @@ def without_leftovers(assistant: Mapping[str, Any], mark: Mark, tool_ids: Collec
     The block goes with the mark: where somebody else's mark stands, it is theirs by now.
     """
     changes: dict[str, Any] = {}
-    model = _without_links(_model(assistant), tool_ids)
+    model = _without_links(_model(assistant), mark, tool_ids)
     if mark.holder_of(assistant) in {Holder.THIS_AGENT, Holder.NOBODY}:
         model = _without_block(model)
     if model != _model(assistant):
@@ -48,8 +48,10 @@ def without_leftovers(assistant: Mapping[str, Any], mark: Mark, tool_ids: Collec
     return changes
 
 
-def _without_links(model: Mapping[str, Any], tool_ids: Collection[str]) -> dict[str, Any]:
+def _without_links(model: Mapping[str, Any], mark: Mark, tool_ids: Collection[str]) -> dict[str, Any]:
     kept = dict(model)
+    if isinstance(model.get("tools"), list):  # a copy of a tool says by itself whose it is
+        kept["tools"] = [item for item in model["tools"] if not is_tool_of(mark, item)]
     if isinstance(model.get("toolIds"), list):
         kept["toolIds"] = [item for item in model["toolIds"] if not _names(item, tool_ids)]
     if isinstance(model.get("toolRefs"), list):

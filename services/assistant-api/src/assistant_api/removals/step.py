@@ -83,7 +83,7 @@ class RemovalSteps:
             case Later() as later_:
                 await self._postpone(removal, later_)
             case Refused() as refused:
-                await self._refused(removal, removal.assistant_id, refused, "assistant_release_refused")
+                await self._refused(removal, removal.assistant_id, refused)
 
     async def _delete_all(self, removal: Removal) -> None:
         found = await self._candidates(removal)
@@ -150,7 +150,7 @@ class RemovalSteps:
                 _log.info("assistant_removed", **self._ids(removal, assistant_id))
                 return True
             case Refused() as refused:
-                await self._refused(removal, assistant_id, refused, "assistant_removal_refused")
+                await self._refused(removal, assistant_id, refused)
                 return False
             case Later() as later_:
                 await self._postpone(removal, later_)
@@ -159,15 +159,12 @@ class RemovalSteps:
                 await self._postpone(removal, Later(code))
                 return False
 
-    async def _refused(self, removal: Removal, assistant_id: str | None, refused: Refused, event: str) -> None:
-        _log.error(
-            event,
-            status=refused.status,
-            code=refused.code.value,
-            fields=refused.fields,
-            alarm=True,
-            **self._ids(removal, assistant_id),
-        )
+    async def _refused(self, removal: Removal, assistant_id: str | None, refused: Refused) -> None:
+        what = {"status": refused.status, "code": refused.code.value, "fields": refused.fields}
+        if removal.releases:
+            _log.error("assistant_release_refused", alarm=True, **what, **self._ids(removal, assistant_id))
+        else:
+            _log.error("assistant_removal_refused", alarm=True, **what, **self._ids(removal, assistant_id))
         await self._store(removal, REFUSED_AGAIN_SECONDS, refused.code)
 
     async def _done(self, removal: Removal) -> None:
