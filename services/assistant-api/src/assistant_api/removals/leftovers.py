@@ -1,4 +1,4 @@
-"""What an agent leaves behind on an assistant that it had: its organization's tools, linked or copied, our block, our mark.
+"""What an agent leaves on an assistant that it had: its organization's tools, linked or copied, our block, our mark.
 
 Everything else is somebody's: foreign tools, the clinic's words, other keys of `metadata`. What cannot be shown to be
 ours stays.
