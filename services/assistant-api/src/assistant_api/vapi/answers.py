@@ -99,11 +99,6 @@ _TOO_LARGE: Final = " ".join(
 )
 
 
-def code_of(reasons: Sequence[str]) -> ErrorCode:
-    """The code of a refusal whose reasons are all that a row keeps of it."""
-    return ErrorCode.ASSISTANT_TOO_LARGE if tuple(reasons) == (_TOO_LARGE,) else ErrorCode.ASSISTANT_REFUSED
-
-
 def _reasons(status: int, raw: bytes) -> tuple[str, ...]:
     messages = answers.words_of(raw).messages
     shown = tuple(message[:REASON_CHARACTERS_MAX] for message in messages)
