@@ -3,7 +3,7 @@
 What a status means is decided by ``zerotouch_platform``, for both services.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
