@@ -144,9 +144,7 @@ class Clinic:
                 model = {**read["model"], "messages": [{"role": "system", "content": agent.prompt}]}
                 metadata = {**(read.get("metadata") or {}), **self._mark(agent)}
                 written = agent.revision
-                self._server.execute(
-                    "PATCH", f"/assistant/{assistant_id}", {}, {"model": model, "metadata": metadata}
-                )
+                self._server.execute("PATCH", f"/assistant/{assistant_id}", {}, {"model": model, "metadata": metadata})
                 if agent.assistant_id == assistant_id:
                     break  # else the row names another by now: this one is going to be released
             agent.provisioned = written

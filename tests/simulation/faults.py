@@ -27,7 +27,7 @@ OTHER_FAULTS = ("kill", "pause", "list_lag", "store_away")
 OPERATOR_FAULTS = ("retry_one", "retry_all", "audit")
 PLATFORM_FAULTS = ("exchange", "hand_on", "forged_save", "born_again")
 OUTSIDER_FAULTS = (
-    "inline_twin", "saved_twin", "silence", "dangling_id", "edit_tool", "delete_tool", "take_back",
+    "inline_twin", "saved_twin", "silence", "dangling_id", "strange_tool", "edit_tool", "delete_tool", "take_back",
 )  # fmt: skip
 RELEASE_FAULTS = ("other_url", "newer_version", "stay_mixed")
 FIRST_CLASSES = (*VAPI_FAULTS, *LOG_FAULTS, *CLINIC_FAULTS, *OTHER_FAULTS)

@@ -4,7 +4,6 @@ The outsider plants what stands between a caller and our tool, and takes it back
 what has become of our tools there, as `check --live` does.
 """
 
-import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
@@ -72,12 +71,16 @@ class People:
                 twin = {"type": "function", "function": {"name": self._name}, "note": self._number}
                 self._plant_in_model(assistant, "tools", twin)
             case "saved_twin":
-                self._plant_in_model(assistant, "toolIds", self._server.add_tool(f"twin-{self._number}", self._name)["id"])
+                self._plant_in_model(
+                    assistant, "toolIds", self._server.add_tool(f"twin-{self._number}", self._name)["id"]
+                )
             case "dangling_id":
                 self._plant_in_model(assistant, "toolIds", f"gone-{self._number}")
             case "silence":
                 self._write(assistant["id"], {"serverMessages": ["end-of-call-report"]})
                 self.planted.append(Planted(assistant["id"], lambda _: {"serverMessages": None}))
+            case "strange_tool":
+                self._link_a_strange_tool(assistant, agent.org_id)
             case "edit_tool" | "delete_tool":
                 self._change_tool(agent, delete=kind == "delete_tool")
             case "take_back" if self.planted:
@@ -97,6 +100,14 @@ class People:
         now = assistant["model"].get(key) or ()
         self._write(assistant["id"], {"model": {**assistant["model"], key: [*now, what]}})
         self.planted.append(Planted(assistant["id"], without))
+
+    def _link_a_strange_tool(self, assistant: Json, org_id: UUID) -> None:
+        """A tool of ours that is another clinic's: nobody takes it back, tool-sync takes it out."""
+        others = [i for i in self._server.tools if self._server.owner_of(i) not in (None, org_id)]
+        if others:
+            model = assistant["model"]
+            ids = [*(model.get("toolIds") or ()), self._dice.choice(others)]
+            self._write(assistant["id"], {"model": {**model, "toolIds": ids}})
 
     def _take_back(self, planted: Planted) -> None:
         read = self._server.assistants.get(planted.assistant_id)
@@ -161,8 +172,3 @@ class People:
             there = self._server.tools.get(ref.vapi_tool_id)
             if there is None or there["server"]["url"] == ELSEWHERE:
                 yield e.ToolDriftSeen(ACCOUNT, name, ref.vapi_tool_id, there is None)
-
-
-def loop_time() -> float:
-    """Virtual seconds."""
-    return asyncio.get_running_loop().time()

@@ -11,9 +11,10 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+from tool_sync.domain.reach import NamedTool
+
 from tool_sync.domain import events as e
 from tool_sync.domain.events import ToolRef
-from tool_sync.domain.reach import NamedTool
 from tool_sync.domain.toolset import Assistant
 from tool_sync.event_log import Appended, AppendRequest, AppendResult, Duplicate, Loaded, LogUnavailable, Snapshot
 from tool_sync.leases import Claim, Release
@@ -228,7 +229,9 @@ class SimStore(Ports):
         await self._away()
         fresh = self.now - NAMED_SECONDS
         found = {
-            one: self.named[one][1] for one in ids if one in self.named and (self.named[one][0] >= fresh or one == FOREIGN_TOOL)
+            one: self.named[one][1]
+            for one in ids
+            if one in self.named and (self.named[one][0] >= fresh or one == FOREIGN_TOOL)
         }
         await self.on_the_way()
         return found

@@ -1,7 +1,7 @@
 """What must hold at rest, when nothing is under way any more."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from uuid import UUID
 
 from tool_sync.blueprint import Blueprint
@@ -16,7 +16,7 @@ from .database import Database
 from .people import ELSEWHERE
 from .reach import hindrance, marked_for, named
 from .releases import PUBLISHED
-from .vapi import Json, Server
+from .vapi import Server
 
 Say = Callable[[str], None]
 
@@ -28,9 +28,7 @@ release's; more than this is no rollout but a quarrel."""
 class Rest:
     """``release`` is the one that stays; ``mixed``: an older one is still there. ``late``: writes that were late."""
 
-    def __init__(
-        self, database: Database, server: Server, clinic: Clinic, checks: Checks, late: set[str]
-    ) -> None:
+    def __init__(self, database: Database, server: Server, clinic: Clinic, checks: Checks, late: set[str]) -> None:
         self._database, self._server, self._clinic, self._checks, self._late = database, server, clinic, checks, late
         self._folded: dict[UUID, Toolset] = {}
         self._folded_events: Counter[UUID] = Counter()
@@ -59,11 +57,13 @@ class Rest:
         """
         if self._clinic.leaving:
             return f"{self._clinic.leaving[0]} is still to be released"
+        linked = {tool_id for assistant in self._server.assistants.values() for tool_id in named(assistant["model"])}
         for org_id in self._database.by_org:
             state = self.state_of(org_id)
             looks = [agent_id for agent_id in state.looks if not self._is_kept_from(org_id, agent_id, state, release)]
-            if state.attempts or state.surplus or state.suspects or (looks and not state.closed):
-                return f"org {org_id}: {[a.subject for a in state.attempts.values()]} {list(state.surplus)} {looks}"
+            surplus = state.surplus.keys() - linked  # one that somebody links stays: deletion must not break a call
+            if state.attempts or surplus or state.suspects or (looks and not state.closed):
+                return f"org {org_id}: {[a.subject for a in state.attempts.values()]} {list(surplus)} {looks}"
         return ""
 
     def _is_kept_from(self, org_id: UUID, agent_id: str, state: Toolset, release: Blueprint) -> bool:
@@ -96,19 +96,20 @@ class Rest:
                 self._check_newest_word(agent, wanted, violated)
         self._check_tenants(violated)
 
-    def _check_tool(
-        self, org_id: UUID, known: ToolRef | None, tool: WantedTool, violated: Say, *, mixed: bool
-    ) -> None:
+    def _check_tool(self, org_id: UUID, known: ToolRef | None, tool: WantedTool, violated: Say, *, mixed: bool) -> None:
         """One live tool, which is what the log says; and the definition is that of the release that stays, or newer."""
         live = [t["id"] for t in self._server.live_tools(org_id, tool.name)]
         if known is None or live != [known.vapi_tool_id]:
             violated(f"org {org_id} has {live} of {tool.name} at Vapi, and the log says {known}")
             return
         late = f"/tool/{known.vapi_tool_id}" in self._late
-        if not mixed and known.definition_hash != tool.definition_hash and not late:
-            newer = known.definition_version > tool.definition_version
-            if not newer:
-                violated(f"{known.vapi_tool_id} of {org_id} is as an older release made it")
+        if not mixed and known.definition_version < tool.definition_version and not late:
+            violated(f"{known.vapi_tool_id} of {org_id} is as an older release made it")
+        same_version = known.definition_version == tool.definition_version
+        # Of one version neither release is the newer one, and the last to write wins.
+        self._checks.reached["left as an older release made it"] += (
+            not mixed and same_version and known.definition_hash != tool.definition_hash
+        )
         document = PUBLISHED[tool.name, known.definition_hash]
         there = self._server.tools[known.vapi_tool_id]
         url, description = there["server"]["url"], there["function"]["description"]
@@ -123,7 +124,8 @@ class Rest:
         for tool_id in (*tools, *(() if foreign.raced else foreign.tools)):
             if links.count(tool_id) != 1:
                 violated(f"{agent.agent_id} links {tool_id} {links.count(tool_id)} times")
-        extra = {link for link in links if link.startswith("tool-")} - set(tools)
+        gone = {link for link in links if link not in self._server.tools} - self._had(agent.org_id)
+        extra = {link for link in links if link.startswith("tool-")} - set(tools) - gone
         if extra:
             violated(f"{agent.agent_id} links {sorted(extra)}, which nobody wants")
         if prompt_of(assistant) != agent.prompt:
@@ -133,6 +135,11 @@ class Rest:
         for name, value in foreign.fields.items():
             if assistant["model"].get(name) != value:
                 violated(f"{agent.agent_id} lost the field {name}")
+
+    def _had(self, org_id: UUID) -> set[str]:
+        """Every tool that the clinic ever had. One of another clinic that does not exist any more says no owner."""
+        events = (stored.event for stored in self._database.by_org[org_id])
+        return {event.vapi_tool_id for event in events if isinstance(event, e.ToolRegistered)}
 
     def _check_newest_word(self, agent: Agent, wanted: tuple[WantedTool, ...], violated: Say) -> None:
         """`synced` is the newest word about those assistants whose next caller reaches all tools, and only those."""
@@ -146,18 +153,17 @@ class Rest:
             violated(f"{agent.agent_id} can book, and the newest word is {word.code}")
 
     def _check_tenants(self, violated: Say) -> None:
-        """No tool of ours is on an assistant of another clinic, or on one that nobody has any more."""
+        """No tool of ours is on an assistant of another clinic. One on an assistant that nobody has is counted."""
         owners = {agent.assistant_id: agent for agent in self._clinic.agents if not agent.removed}
         for assistant_id, assistant in self._server.assistants.items():
             owner = owners.get(assistant_id)
-            org_id = owner.org_id if owner is not None else None
-            for what in self._strangers(assistant, org_id):
-                violated(f"{assistant_id} of {org_id} {what}")
-
-    def _strangers(self, assistant: Json, org_id: UUID | None) -> Iterator[str]:
-        for tool_id in named(assistant["model"]):
-            of = self._server.owner_of(tool_id)
-            if of is not None and of != org_id:
-                yield f"links {tool_id} of {of}"
-        if org_id is None and (marked := marked_for(assistant)) is not None:
-            yield f"still carries the mark of {marked}"
+            strange = [
+                f"{tool_id} of {of}"
+                for tool_id in named(assistant["model"])
+                if (of := self._server.owner_of(tool_id)) is not None and (owner is None or of != owner.org_id)
+            ]
+            if owner is not None and strange:
+                violated(f"{assistant_id} of {owner.org_id} links {strange[0]}")
+            self._checks.reached["link left behind"] += owner is None and bool(strange)
+            if owner is None and (marked := marked_for(assistant)) is not None:
+                violated(f"{assistant_id} is nobody's and still carries the mark of {marked}")

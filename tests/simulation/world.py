@@ -7,7 +7,7 @@ import logging
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
@@ -163,9 +163,7 @@ class World:
         self.server = Server(self.faults, self.checks)
         self.clinic = Clinic(self.database, self.server, self.faults, self.checks, INSTALLATION)
         self.random = Random(f"world {plan.seed}")
-        self.people = People(
-            self.clinic, self.server, self.faults, Random(f"people {plan.seed}"), TOOL_NAME
-        )
+        self.people = People(self.clinic, self.server, self.faults, Random(f"people {plan.seed}"), TOOL_NAME)
         self.log = SimLog(self.database, self.faults, self.checks)
         self.store = SimStore(self.database, self.faults, self.checks, PUBLISHED)
         self.transport = Transport(self.server, self.faults, self.checks, self._on_send)
@@ -413,13 +411,20 @@ class World:
         until, since = loop.time() + PEACE_SECONDS_MAX, len(self.database.events)
         while loop.time() < until:
             await asyncio.sleep(30.0)
-            if self.database.is_quiet() and not self.rest.unfinished(self.release):
+            if self.database.is_quiet() and not self.rest.unfinished(self.release) and not self._audited():
                 break
         else:
             left = self.rest.unfinished(self.release)
             self.checks.violated(loop.time(), f"not at rest after {PEACE_SECONDS_MAX / 3600:g} h: {left}")
         self._count_put_back(since)
         self.rest.check(loop.time(), self.release, mixed=self._stays_mixed)
+
+    def _audited(self) -> bool:
+        """Whether an audit, as operators make it every day, finds something that nobody knew: then it goes on."""
+        before = len(self.database.events)
+        for org_id in self.rest.orgs() if self.faults.later else ():
+            self.people.audit(org_id, self.rest.state_of(org_id))
+        return len(self.database.events) > before
 
     def _count_put_back(self, since: int) -> None:
         """How often a tool got a definition that it had before: two releases of one version do not agree."""
@@ -453,4 +458,3 @@ class World:
             trace=trace,
             story=story if tell or self.checks.violations else (),
         )
-
