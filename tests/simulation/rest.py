@@ -72,7 +72,8 @@ class Rest:
         if agent is None or not isinstance(word, e.AssistantSyncFailed):
             return False
         wanted = wanted_for(state.tier, release.tools, state.disabled)
-        return any(self._hindrance(agent, tool.name) for tool in wanted)
+        registered = all(tool.name in state.tools for tool in wanted)  # else the look is for that, too
+        return registered and any(self._hindrance(agent, tool.name) for tool in wanted)
 
     def _hindrance(self, agent: Agent, name: str) -> str | None:
         assistant = self._server.assistants[agent.assistant_id]
