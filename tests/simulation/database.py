@@ -20,7 +20,7 @@ SAVED_MAX = 8
 
 ORG_WIDE = (
     e.OrgTierChanged | e.ToolSettingChanged | e.RetryRequested | e.AssistantRemoved | e.OrgClosed | e.ToolVanished
-    | e.SurplusFound | e.ToolDriftSeen | e.TrafficSplitSeen
+    | e.SurplusFound | e.TrafficSplitSeen | e.ToolDriftSeen
 )  # fmt: skip
 NO_ROW = e.AssistantLinkStarted | e.RetryRequested | e.TrafficSplitSeen
 

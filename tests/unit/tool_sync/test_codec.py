@@ -10,11 +10,16 @@ from pydantic_core import PydanticSerializationError
 
 from tool_sync import codec
 from tool_sync.codec import UnknownEvent, decode, encode
-from tool_sync.domain.events import AssistantSynced, Event, OrgRegistered, OrgTierChanged
+from tool_sync.domain.events import AssistantSynced, BlueprintPublished, Event, OrgRegistered, OrgTierChanged
 
 st.register_type_strategy(datetime, st.datetimes(timezones=st.just(UTC)))
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 st.register_type_strategy(str, TEXT)
+DOCUMENTS = st.dictionaries(TEXT, TEXT | st.integers(-(2**53), 2**53) | st.booleans() | st.none(), max_size=4)
+st.register_type_strategy(
+    BlueprintPublished,
+    st.builds(BlueprintPublished, TEXT, st.integers(), TEXT, st.booleans(), TEXT, st.none() | DOCUMENTS),
+)
 
 
 @pytest.mark.parametrize("cls", get_args(Event), ids=lambda cls: cls.__name__)
@@ -80,5 +85,5 @@ def test_tuples_and_nulls_are_written_as_json() -> None:
     event = AssistantSynced("a", "b", 1, "platform", (), (), 4, None, None)
     assert encode(event).data == (
         '{"agent_id":"a","assistant_id":"b","revision":1,"account":"platform","tools":[],"requests":[],'
-        '"settled_through":4,"cause":null,"sequence":null}'
+        '"settled_through":4,"cause":null,"sequence":null,"reason":null}'
     )

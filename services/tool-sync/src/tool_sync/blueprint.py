@@ -4,18 +4,20 @@ The definition hash covers everything that is sent to Vapi except the org id, wh
 hash serves all orgs, and a changed server URL, description or argument is a new hash that updates every tool.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from tool_sync.domain.events import BlueprintPublished
 from tool_sync.domain.wanted import WantedTool
 from tool_sync.event_log import AppendRequest, EventLog, Meta, NewEvent, event_id
 from zerotouch_contracts.canonical import canonical_hash
-from zerotouch_contracts.tools import ToolDefinition
+from zerotouch_contracts.tools import ANSWERED, ORGANIZATION_PARAMETER, ToolDefinition
 
 _NO_ORG = UUID(int=0)
+ANSWERED_VERSIONS: Final = frozenset((definition.name, definition.version) for definition in ANSWERED)
+"""The (name, version) pairs whose calls assistant-api answers."""
 SOURCE = "/zerotouch/tool-sync/blueprint"
 
 
@@ -28,6 +30,7 @@ class Blueprint:
     installation_id: UUID
     credential_id: str | None
     tools: tuple[WantedTool, ...] = ()
+    answered: frozenset[tuple[str, int]] = ANSWERED_VERSIONS
 
     @classmethod
     def of(
@@ -55,17 +58,28 @@ class Blueprint:
         )
 
 
+def document_for(document: Mapping[str, Any], org_id: UUID) -> dict[str, Any]:
+    """What was registered for an org, from the document of a published definition."""
+    parameters = [
+        {**item, "value": str(org_id)} if item["key"] == ORGANIZATION_PARAMETER else item
+        for item in document["parameters"]
+    ]
+    return {**document, "parameters": parameters}
+
+
 async def publish(log: EventLog, blueprint: Blueprint, service_version: str) -> None:
     """Write every definition that the log does not have yet; safe in any number of replicas and restarts."""
     for definition, tool in zip(blueprint.definitions, blueprint.tools, strict=True):
         stream = f"blueprint-{definition.name}"
-        cause = f"{definition.version}:{tool.definition_hash}"
+        # A release from before documents were in the log has published the same under a shorter cause.
+        cause = f"{definition.version}:{tool.definition_hash}:document"
         event = BlueprintPublished(
             name=definition.name,
             version=definition.version,
             tier=definition.tier,
             asynchronous=definition.asynchronous,
             definition_hash=tool.definition_hash,
+            document=blueprint.payload(definition.name, _NO_ORG),
         )
         await log.append(
             AppendRequest(

@@ -26,10 +26,15 @@ def publication_of(org_id: UUID, event: events.Event) -> OutcomeMessage | None:
     """
     match event:
         case events.AssistantSynced(sequence=int()):
-            return ToolsSynced.model_validate(_common(org_id, event) | {"cause": event.cause})
+            return ToolsSynced.model_validate(_common(org_id, event) | {"cause": event.cause, "reason": event.reason})
         case events.AssistantSyncFailed():
             failed_tools = tuple([{"name": tool.name, "code": tool.code} for tool in event.failed_tools])
-            more = {"failed_tools": failed_tools, "code": event.code, "message": _message_of(event.code)}
+            more = {
+                "failed_tools": failed_tools,
+                "code": event.code,
+                "message": _message_of(event.code),
+                "cause": event.cause,
+            }
             return ToolSyncFailed.model_validate(_common(org_id, event) | more)
         case events.AssistantDiverged():
             return AssistantDiverged(

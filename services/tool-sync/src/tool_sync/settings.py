@@ -161,6 +161,12 @@ class Settings(BaseSettings):
     read_tries_max: PositiveInt = 3
     read_retry_seconds: PositiveFloat = 0.2
 
+    # What is looked at once a day, off the path of saves (reconciler/survey.py). A ceiling that leaves Vapi's key and
+    # the CPU to saves: 5 a second are 400,000 a day.
+    survey_looks_per_second: PositiveFloat = 5
+    survey_poll_seconds: PositiveFloat = 30
+    survey_settled_seconds: PositiveFloat = 10
+
     # PostgreSQL, starting, and readiness.
     database_pool_max: PositiveInt = 10
     start_retry_seconds: PositiveFloat = 1

@@ -31,7 +31,8 @@ class Tables:
             self._assistant(stored, stored.org_id)
             self._pending(stored, stored.org_id)
         if isinstance(event := stored.event, e.BlueprintPublished):
-            self.system_tools[event.name] = asdict(event) | {"position": stored.position}
+            shown = {name: value for name, value in asdict(event).items() if name != "document"}
+            self.system_tools[event.name] = shown | {"position": stored.position}
 
     def _organization(self, stored: StoredEvent, org_id: UUID) -> None:
         known = self.organizations.get(org_id)
@@ -41,7 +42,9 @@ class Tables:
         elif not isinstance(stored.event, e.OrgRegistered | e.OrgTierChanged | e.OrgClosed):
             return
         match stored.event:
-            case e.OrgRegistered(tier) | e.OrgTierChanged(tier):
+            case e.OrgRegistered(tier):
+                known |= {"tier": tier, "closed": False}
+            case e.OrgTierChanged(tier):
                 known["tier"] = tier
             case e.OrgClosed():
                 known["closed"] = True
@@ -74,18 +77,21 @@ class Tables:
         row["position"] = stored.position
         match event:
             case e.SyncRequested():
-                row["removed"] = row["removed"] and row["assistant_id"] == event.assistant_id
+                through = row["removed_revision"]
+                anew = row["assistant_id"] != event.assistant_id or (through is not None and event.revision > through)
+                row["removed"] = row["removed"] and not anew
                 row["assistant_id"], row["revision"] = event.assistant_id, event.revision
                 pair = [event.revision, event.model_hash]
                 row["saved"] = [*(old for old in row["saved"] if old != pair), pair][-8:]
             case e.AssistantRemoved():
                 row["assistant_id"] = row["assistant_id"] or event.assistant_id
-                row["removed"] = row["removed"] or event.assistant_id in (None, row["assistant_id"])
+                if event.assistant_id in (None, row["assistant_id"]):
+                    row |= {"removed": True, "removed_revision": event.revision}
             case e.AssistantLinked():
                 row |= {"base_hash": event.base_hash, "model_hash": event.model_hash, "linked": plain(event.tools)}
-                row["linked_revision"] = event.revision
+                row |= {"linked_revision": event.revision, "linked_version": event.vapi_version}
             case e.AssistantSynced():
-                row |= {"outcome": "synced", "code": None, "look_at": None, "settled_revision": event.revision}
+                row |= {"outcome": "synced", "code": event.reason, "look_at": None, "settled_revision": event.revision}
                 row["synced_tools"] = plain(event.tools)
             case e.AssistantSyncFailed():
                 row |= {"outcome": "failed", "code": event.code, "look_at": event.look_at}
@@ -95,6 +101,8 @@ class Tables:
                 row["diverged_revision"] = event.revision
             case e.DriftDetected():
                 row["drift_hash"] = event.model_hash
+            case e.TrafficSplitSeen():
+                row["split"] = from_json(to_json(event))
             case _:
                 raise AssertionError(event)
 
@@ -118,7 +126,7 @@ class Tables:
                 e.OrgTierChanged() | e.ToolSettingChanged() | e.RetryRequested() | e.AssistantRemoved() | e.OrgClosed()
             ):
                 merge("", requested=position)
-            case e.ToolVanished() | e.SurplusFound():
+            case e.ToolVanished() | e.SurplusFound() | e.TrafficSplitSeen() | e.ToolDriftSeen():
                 merge("", requested=position)
             case e.AssistantSynced() | e.AssistantSyncFailed():
                 merge(stored.event.agent_id or "?", settled=stored.event.settled_through)
@@ -129,7 +137,8 @@ class Tables:
 def new_assistant(org_id: UUID, agent_id: str) -> Row:
     """The row before its first event."""
     empty = ("assistant_id", "revision", "base_hash", "model_hash", "linked_revision", "linked", "synced_tools",
-             "outcome", "code", "look_at", "settled_revision", "diverged_revision", "drift_hash")  # fmt: skip
+             "outcome", "code", "look_at", "settled_revision", "diverged_revision", "drift_hash",
+             "removed_revision", "split", "linked_version")  # fmt: skip
     return {"org_id": org_id, "agent_id": agent_id, "saved": [], "removed": False} | dict.fromkeys(empty)
 
 

@@ -41,7 +41,9 @@ ARRIVES = st.one_of(
     st.builds(e.SyncRequested, IDS, AGENTS, ASSISTANTS, NUMBERS, HASHES, st.sampled_from(["save", "auto_sync"]), NONE),
     st.builds(e.SyncRequested, IDS, AGENTS, ASSISTANTS, NUMBERS, HASHES, st.just("repair"), NONE),
     st.builds(e.RequestUnreadable, IDS, NONE),
-    st.builds(e.AssistantRemoved, AGENTS, NONE | ASSISTANTS),
+    st.builds(e.AssistantRemoved, AGENTS, NONE | ASSISTANTS, NONE | NUMBERS),
+    st.builds(e.TrafficSplitSeen, AGENTS, ASSISTANTS, NONE | st.just(("v1", "v2"))),
+    st.builds(e.ToolDriftSeen, ACCOUNT, NAMES, st.just("tool-1"), st.booleans()),
     st.builds(e.OrgClosed),
 )
 IS_DONE = st.one_of(
@@ -57,8 +59,10 @@ IS_DONE = st.one_of(
     st.builds(e.SurplusDeleted, IDS, ACCOUNT, NAMES, st.just("tool-3")),
     st.builds(e.SweepStarted, st.just(("tool-1",))),
     st.builds(e.AssistantLinkStarted, IDS, ACCOUNT, AGENTS, ASSISTANTS, NUMBERS, HASHES, TOOLS),
-    st.builds(e.AssistantLinked, IDS, ACCOUNT, AGENTS, ASSISTANTS, NUMBERS, HASHES, HASHES, HASHES, TOOLS),
-    st.builds(e.AssistantSynced, AGENTS, ASSISTANTS, NUMBERS, ACCOUNT, TOOLS, st.just(()), NUMBERS, NONE, NONE),
+    st.builds(e.AssistantLinked, IDS, ACCOUNT, AGENTS, ASSISTANTS, NUMBERS, HASHES, HASHES, HASHES, TOOLS,
+              NONE | st.just("v3")),
+    st.builds(e.AssistantSynced, AGENTS, ASSISTANTS, NUMBERS, ACCOUNT, TOOLS, st.just(()), NUMBERS, NONE, NONE,
+              NONE | st.just("TS-501")),
     st.builds(e.AssistantSyncFailed, NONE | AGENTS, NONE, NONE | NUMBERS, ACCOUNT, TOOLS, st.just(()),
               st.just("TS-001"), st.just(()), NUMBERS, AT, NUMBERS),
     st.builds(e.AssistantDiverged, AGENTS, ASSISTANTS, NUMBERS, HASHES, NUMBERS),

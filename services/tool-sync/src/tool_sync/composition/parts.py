@@ -15,9 +15,12 @@ from tool_sync.event_log import EventLog
 from tool_sync.liveness import Health
 from tool_sync.readiness import database_problem
 from tool_sync.reconciler.context import Context, Limits
+from tool_sync.reconciler.looks import Looks
 from tool_sync.reconciler.loop import Reconciler
 from tool_sync.reconciler.pace import Pace
 from tool_sync.reconciler.store import PostgresStore
+from tool_sync.reconciler.survey import Pace as SurveyPace
+from tool_sync.reconciler.survey import Survey
 from tool_sync.relay import Relay
 from tool_sync.settings import Settings
 from tool_sync.subscriber import Subscriber
@@ -35,12 +38,16 @@ class Parts:
     relay: Relay
     reconciler: Reconciler
     subscriber: Subscriber
+    survey: Survey
     vapi: VapiClient
     blueprint: Blueprint
 
 
 def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> Parts:
     """The parts of a process that works on ``pool``, whose log is ``log_id``."""
+
+    def on_settled(org_id: UUID) -> None:
+        parts.survey.settled(org_id)
 
     def on_append(_head: int) -> None:
         parts.relay.wake()
@@ -81,6 +88,7 @@ def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> P
             _key_limits(settings),
             monotonic=time.monotonic,
         ),
+        on_settled=on_settled,
     )
     intake = Intake(settings, event_log, pool, tracing, SERVICE_VERSION)
     parts = Parts(
@@ -88,6 +96,7 @@ def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> P
         relay=Relay(settings, pool, log_id, tracing),
         reconciler=Reconciler(context),
         subscriber=Subscriber(settings, intake),
+        survey=Survey(context, Looks(pool), _survey_pace(settings)),
         vapi=vapi,
         blueprint=tools,
     )
@@ -141,6 +150,14 @@ def _limits(settings: Settings) -> Limits:
         snapshot_after_events=settings.snapshot_after_events,
         read_tries_max=settings.read_tries_max,
         read_retry_seconds=settings.read_retry_seconds,
+    )
+
+
+def _survey_pace(settings: Settings) -> SurveyPace:
+    return SurveyPace(
+        looks_per_second=settings.survey_looks_per_second,
+        poll_seconds=settings.survey_poll_seconds,
+        settled_seconds=settings.survey_settled_seconds,
     )
 
 

@@ -99,6 +99,7 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
             loops.start("relay", parts.relay)
             loops.start("reconciler", parts.reconciler)
             loops.start("intake", parts.subscriber)
+            loops.start("survey", parts.survey)
             if settings.otel_exporter_otlp_endpoint is not None:
                 loops.start("metrics", Metrics(pool, otlp_reader(settings.otel_exporter_otlp_endpoint)))
             watch(settings, state.health, pool, parts)
@@ -106,7 +107,7 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
             await loops.until_ended(stopping)
             log.info("tool-sync stops")
         finally:
-            await loops.stop("metrics", "feed", "intake", "reconciler", seconds_max=_STOP_WORK_SECONDS)
+            await loops.stop("metrics", "feed", "intake", "survey", "reconciler", seconds_max=_STOP_WORK_SECONDS)
             await loops.stop("event log", seconds_max=_STOP_LOG_SECONDS)
             await loops.stop("relay", seconds_max=_STOP_RELAY_SECONDS)
             await parts.vapi.close()

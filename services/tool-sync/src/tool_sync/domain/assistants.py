@@ -23,11 +23,12 @@ def evolve_assistant(assistant: Assistant, event: Event) -> Assistant:
                 written_hash=event.model_hash,
                 linked_revision=event.revision,
                 linked=event.tools,
+                linked_version=event.vapi_version,
             )
         case AssistantSynced():
-            return replace(assistant, synced=event.tools, failed=False)
+            return replace(assistant, synced=event.tools, failed=False, code=event.reason)
         case AssistantSyncFailed():
-            return replace(assistant, synced=event.tools, failed=True)
+            return replace(assistant, synced=event.tools, failed=True, code=event.code)
         case AssistantDiverged():
             return replace(assistant, diverged_revision=event.revision)
         case DriftDetected():

@@ -65,6 +65,7 @@ class ConfirmTool:
     answer_hash: str
     adopted: bool
     made: "NoteSurplus | None" = None
+    vapi_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class ConfirmLinked:
     attempt_id: UUID
     model_hash: str
     answer_hash: str
+    vapi_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +180,15 @@ class SettleSynced:
     through: int
     changed: bool
     cause: str
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SettleFailed:
-    """The open requests of an assistant (None: those that were unreadable) end without all tools."""
+    """The open requests of an assistant (None: those that were unreadable) end without all tools.
+
+    ``cause``: no request asked, and it is told all the same; None: where nothing is open, nothing is told.
+    """
 
     agent_id: str | None
     assistant_id: str | None
@@ -193,6 +199,7 @@ class SettleFailed:
     code: str
     through: int
     look_at: datetime | None
+    cause: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +251,7 @@ def decide(state: Toolset, command: Command) -> tuple[ToolsetEvent, ...]:
                     model_hash=command.model_hash,
                     answer_hash=command.answer_hash,
                     tools=started.tools,
+                    vapi_version=command.vapi_version,
                 ),
             )
         case FailStep():
@@ -307,7 +315,8 @@ def _start(state: Toolset, event: Started) -> tuple[ToolsetEvent, ...]:
         case ToolUpdateStarted(name=name, vapi_tool_id=tool_id):
             current = state.tools.get(name)
             other = current is None or current.vapi_tool_id != tool_id
-            done = current is not None and current.definition_hash == event.definition_hash
+            same = current is not None and current.definition_hash == event.definition_hash
+            done = same and name not in state.drifted
             blocked = state.closed or other or done or _is_open(state, tool_subject(name))
         case AssistantLinkStarted(agent_id=agent_id, tools=tools):
             gone = any(state.tools.get(t.name) != t for t in tools)
@@ -364,6 +373,7 @@ def _confirm_tool(state: Toolset, command: ConfirmTool) -> tuple[ToolsetEvent, .
                     definition_hash=started.definition_hash,
                     answer_hash=command.answer_hash,
                     adopted=command.adopted,
+                    vapi_version=command.vapi_version,
                 ),
             )
         case ToolUpdateStarted() as started:
@@ -376,6 +386,7 @@ def _confirm_tool(state: Toolset, command: ConfirmTool) -> tuple[ToolsetEvent, .
                     definition_version=started.definition_version,
                     definition_hash=started.definition_hash,
                     answer_hash=command.answer_hash,
+                    vapi_version=command.vapi_version,
                 ),
             )
         case AssistantLinkStarted() | ToolDeleteStarted() | SurplusDeleteStarted():
@@ -432,6 +443,7 @@ def _settle_synced(state: Toolset, command: SettleSynced) -> tuple[ToolsetEvent,
             settled_through=through,
             cause=cause,
             sequence=sequence,
+            reason=command.reason,
         )
 
     if unasked:
@@ -443,6 +455,8 @@ def _settle_synced(state: Toolset, command: SettleSynced) -> tuple[ToolsetEvent,
 
 
 def _settle_failed(state: Toolset, command: SettleFailed) -> tuple[ToolsetEvent, ...]:
+    chunks = _chunks(state, command.agent_id, command.through)
+    unasked: Sequence[Sequence[Request]] = ((),) if command.cause is not None and not chunks else ()
     return tuple(
         AssistantSyncFailed(
             agent_id=command.agent_id,
@@ -453,9 +467,10 @@ def _settle_failed(state: Toolset, command: SettleFailed) -> tuple[ToolsetEvent,
             failed_tools=command.failed_tools,
             code=command.code,
             requests=_named(chunk),
-            settled_through=chunk[-1].position,
+            settled_through=chunk[-1].position if chunk else command.through,
             look_at=command.look_at,
             sequence=state.sequence + number,
+            cause=None if chunk else command.cause,
         )
-        for number, chunk in enumerate(_chunks(state, command.agent_id, command.through), 1)
+        for number, chunk in enumerate((*chunks, *unasked), 1)
     )

@@ -10,7 +10,7 @@ codes and tool names only; never a secret, a prompt or anything about a patient.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 # --- org-<id>: what arrived -------------------------------------------------------------------------------------------
@@ -67,6 +67,28 @@ class RequestUnreadable:
 
 
 @dataclass(frozen=True, slots=True)
+class TrafficSplitSeen:
+    """An explicit traffic split of an assistant was read at Vapi, and it is another one than was known.
+
+    ``versions`` are Vapi's labels of the versions that get calls; null: every call goes to the newest one again.
+    """
+
+    agent_id: str
+    assistant_id: str
+    versions: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolDriftSeen:
+    """A tool of the org was read at Vapi, and somebody has changed it, or deleted it (``gone``)."""
+
+    account: str
+    name: str
+    vapi_tool_id: str
+    gone: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AssistantRemoved:
     """An assistant was deleted. ``revision``: its newest then, where that is known; a save above it is a new life."""
 
@@ -116,6 +138,8 @@ class ToolRegistered:
     definition_hash: str
     answer_hash: str
     adopted: bool
+    vapi_version: str | None = None
+    """Vapi's label of the tool's version, which an assistant may pin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +165,7 @@ class ToolUpdated:
     definition_version: int
     definition_hash: str
     answer_hash: str
+    vapi_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +305,8 @@ class AssistantLinked:
     model_hash: str
     answer_hash: str
     tools: tuple[ToolRef, ...]
+    vapi_version: str | None = None
+    """Vapi's label of the assistant's version that this write made."""
 
 
 AttemptEnd = Literal["not_sent", "refused", "unknown", "absent"]
@@ -319,9 +346,10 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class AssistantSynced:
-    """The assistant has all its tools. Settles the requests of its agent up to ``settled_through`` (a position).
+    """The assistant's callers reach all its tools. Settles its agent's requests up to ``settled_through`` (a position).
 
-    ``sequence`` numbers the org's published events; null where the event is not published.
+    ``sequence`` numbers the org's published events; null where the event is not published. ``reason`` is the code that
+    says why no tool is wanted; null where one is.
     """
 
     agent_id: str
@@ -333,11 +361,12 @@ class AssistantSynced:
     settled_through: int
     cause: str | None
     sequence: int | None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ToolFailure:
-    """A wanted tool that the assistant lacks."""
+    """A wanted tool that the assistant lacks, or that no caller reaches."""
 
     name: str
     code: str
@@ -345,9 +374,10 @@ class ToolFailure:
 
 @dataclass(frozen=True, slots=True)
 class AssistantSyncFailed:
-    """The assistant lacks tools. Ends its requests, not the work: where ``look_at`` is set it is looked at again then.
+    """The assistant lacks tools, or has some that no caller reaches. Ends its requests, not the work.
 
-    ``agent_id``, ``assistant_id`` and ``revision`` are null where the request was unreadable.
+    Where ``look_at`` is set it is looked at again then. ``agent_id``, ``assistant_id`` and ``revision`` are null where
+    the request was unreadable; ``cause`` says why it came where no request asked, and is null otherwise.
     """
 
     agent_id: str | None
@@ -361,6 +391,7 @@ class AssistantSyncFailed:
     settled_through: int
     look_at: datetime | None
     sequence: int
+    cause: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,13 +426,17 @@ class OrgSettled:
 
 @dataclass(frozen=True, slots=True)
 class BlueprintPublished:
-    """A version of a tool's definition is what every org of the tier, or a higher one, gets from now on."""
+    """A version of a tool's definition is what every org of the tier, or a higher one, gets from now on.
+
+    ``document`` is what is registered at Vapi, with the nil UUID in the place of the org's; null in old events.
+    """
 
     name: str
     version: int
     tier: str
     asynchronous: bool
     definition_hash: str
+    document: dict[str, Any] | None = None
 
 
 OrgEvent = (
@@ -411,6 +446,8 @@ OrgEvent = (
     | RetryRequested
     | SyncRequested
     | RequestUnreadable
+    | TrafficSplitSeen
+    | ToolDriftSeen
     | AssistantRemoved
     | OrgClosed
 )

@@ -52,3 +52,12 @@ def relinked(
     kept = [tool_id for tool_id in current if tool_id not in stale]
     new = kept + [tool_id for tool_id in wanted if tool_id not in kept and tool_id not in pinned]
     return None if new == current else new
+
+
+def unpinned(model: dict[str, Any], unwanted: Collection[str]) -> list[object] | None:
+    """The ``toolRefs`` without pins of the ids in ``unwanted``, or None where there are none."""
+    tool_refs = model.get("toolRefs")
+    if not isinstance(tool_refs, list):
+        return None
+    kept = [ref for ref in tool_refs if not (isinstance(ref, dict) and ref.get("toolId") in unwanted)]
+    return None if len(kept) == len(tool_refs) else kept

@@ -19,6 +19,7 @@ from typing import Final
 from tool_sync.domain.decider import (
     Command,
     FailStep,
+    ForgetTool,
     ReinstateTool,
     RetireTool,
     SettleFailed,
@@ -27,6 +28,7 @@ from tool_sync.domain.decider import (
 )
 from tool_sync.domain.events import RetireReason, SyncRequested, ToolFailure, ToolRef
 from tool_sync.domain.pauses import Pause, patience_ends
+from tool_sync.domain.reach import OF_ANOTHER_CODE, Obstacle
 from tool_sync.domain.retry import retry_at
 from tool_sync.domain.sweep import SearchSurplus, SweepTools, sweep_steps
 from tool_sync.domain.toolset import (
@@ -49,6 +51,7 @@ NOT_YET_CODE: Final = "TS-104"
 """For a tool whose answer is still unknown when its save is given up."""
 
 CAUSE_RECOVERED: Final = "recovered"
+CAUSE_DRIFT: Final = "drift"
 CAUSE_BULK: Final = "auto_sync"
 
 
@@ -122,10 +125,16 @@ Step = RegisterTool | UpdateTool | ResolveAttempt | LinkAssistant | SweepTools |
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """In this run the assistant was seen with these tools, after everything up to ``through`` had been loaded."""
+    """In this run the assistant was looked at, after everything up to ``through`` had been loaded.
+
+    ``tools`` are those that it was to have. It has them, unless it is ``another`` clinic's and nothing was linked.
+    ``obstacles`` are what stands between its callers and them.
+    """
 
     tools: tuple[ToolRef, ...]
     through: int
+    obstacles: tuple[Obstacle, ...] = ()
+    another: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,11 +196,13 @@ def next_steps(
     account: str,
     unwanted: Mapping[str, RetireReason] = MappingProxyType({}),
     pauses: Sequence[Pause] = (),
+    none_wanted: str | None = None,
 ) -> Plan:
     """What to do next for one org. ``assistants`` holds the rows of those with work (see :func:`agents_with_work`).
 
     ``unwanted`` are the tools of this release that the org should not have; one that is neither wanted nor unwanted
     is left alone, as a newer release made it. ``pauses`` are those of the key, which try nobody's patience.
+    ``none_wanted`` is the code that says why, where ``wanted`` is empty.
     """
     if not has_work(state):
         return Plan()
@@ -201,9 +212,10 @@ def next_steps(
         return _closing(state, commands, policy, progress, account, due)
     if state.org_wide_through is not None and progress.org_wide is None:
         return Plan(commands=tuple(commands), look_org_wide=not commands)
-    view = _View(state, wanted, now, policy, progress, account, due, pauses, unwanted)
+    view = _View(state, wanted, now, policy, progress, account, due, pauses, unwanted, none_wanted)
     # Before any tool step, so that nothing is made at Vapi for who is gone.
     commands += view.removed(assistants)
+    commands += _vanished(state, account)
     if commands:
         return Plan(commands=tuple(commands))
     wants_tools = _wants_tools(state, progress, due)
@@ -285,6 +297,14 @@ def _reinstatements(state: Toolset, wanted: Iterable[WantedTool], account: str) 
         retired = state.retired.get(tool.name)
         if retired is not None and not retired.doomed and tool_subject(tool.name) not in open_subjects:
             yield ReinstateTool(account, retired.ref)
+
+
+def _vanished(state: Toolset, account: str) -> Iterable[ForgetTool]:
+    """Tools that somebody deleted at Vapi: every assistant that names one fails its next call."""
+    for name, seen in state.drifted.items():
+        ref = state.tools.get(name)
+        if seen.gone and ref is not None and ref.vapi_tool_id == seen.vapi_tool_id:
+            yield ForgetTool(account, ref)
 
 
 def _looked_through(state: Toolset, wanted: Iterable[WantedTool], found: OrgWide) -> bool:
@@ -373,7 +393,7 @@ def _tool_steps(
     for tool in wanted:
         subject = tool_subject(tool.name)
         current = state.tools.get(tool.name)
-        if is_current(current, tool) or subject in progress.busy or subject in open_subjects:
+        if _is_as_wanted(state, tool) or subject in progress.busy or subject in open_subjects:
             continue
         if tool.name in state.retired and not state.retired[tool.name].doomed:
             continue  # it is reinstated first
@@ -393,10 +413,17 @@ def is_current(current: ToolRef | None, tool: WantedTool) -> bool:
     return current.definition_hash == tool.definition_hash or current.definition_version > tool.definition_version
 
 
+def _is_as_wanted(state: Toolset, tool: WantedTool) -> bool:
+    """True where the org's tool is current and nobody is known to have changed it at Vapi."""
+    current, seen = state.tools.get(tool.name), state.drifted.get(tool.name)
+    drifted = current is not None and seen is not None and seen.vapi_tool_id == current.vapi_tool_id
+    return is_current(current, tool) and not drifted
+
+
 def _is_done(state: Toolset, tool: WantedTool) -> bool:
     """Registered as wanted, or refused for good: nothing about it will change by waiting."""
     failure = state.failures.get(tool_subject(tool.name))
-    return is_current(state.tools.get(tool.name), tool) or (failure is not None and _is_permanent(failure, tool))
+    return _is_as_wanted(state, tool) or (failure is not None and _is_permanent(failure, tool))
 
 
 def _is_permanent(failure: Failure, tool: WantedTool) -> bool:
@@ -417,6 +444,7 @@ class _View:
     due: _Due
     pauses: Sequence[Pause] = ()
     unwanted: Collection[str] = ()
+    none_wanted: str | None = None
 
     def removed(self, assistants: Mapping[str, Assistant]) -> Iterable[Command]:
         """What ends the requests of assistants that were deleted, and the looks at them."""
@@ -454,8 +482,12 @@ class _View:
                 self.due.later(failure.retry_at)
             return None, given_up
         target = target_of(self.state, self.wanted)
-        if not requests and assistant.agent_id not in self.state.looks and not _differs(assistant, target):
+        look_at = self.state.looks.get(assistant.agent_id)
+        if not requests and look_at is None and not self._differs(assistant, target):
             return None, None  # taken up for an org-wide change, and told about it
+        looked = assistant.agent_id in self.progress.seen
+        if not requests and looked and look_at is not None and self.due.later(look_at):
+            return None, None  # this run has looked, and said when to look again
         seen = self.progress.seen.get(assistant.agent_id)
         through = requests[-1].position if requests else 0
         if seen is None or seen.tools != target or seen.through < through:
@@ -465,7 +497,9 @@ class _View:
     def _settle(
         self, assistant: Assistant, requests: tuple[Request, ...], target: tuple[ToolRef, ...], seen: Seen
     ) -> Command | None:
-        lacking = [t for t in self.wanted if not is_current(self.state.tools.get(t.name), t)]
+        if seen.obstacles or seen.another:
+            return self._obstructed(assistant, requests, target, seen)
+        lacking = [t for t in self.wanted if not _is_as_wanted(self.state, t)]
         if not lacking:
             return SettleSynced(
                 agent_id=assistant.agent_id,
@@ -474,14 +508,50 @@ class _View:
                 account=self.account,
                 tools=target,
                 through=seen.through,
-                changed=_differs(assistant, target),
+                changed=self._differs(assistant, target),
                 cause=CAUSE_RECOVERED if assistant.failed else self.state.org_wide_cause or CAUSE_RECOVERED,
+                reason=self.none_wanted,
             )
         failures = {t.name: self.state.failures.get(tool_subject(t.name)) for t in lacking}
         final = [t for t in lacking if (f := failures[t.name]) is not None and _is_permanent(f, t)]
         if len(final) == len(lacking):
             return self._failed(assistant, requests, target, self._code(lacking), look=False)
         return self._given_up(assistant, requests, self._code(lacking), target)
+
+    def _obstructed(
+        self, assistant: Assistant, requests: tuple[Request, ...], target: tuple[ToolRef, ...], seen: Seen
+    ) -> Command | None:
+        """Linked, and yet no caller reaches it, or nobody's to link: told at once, and looked at again like a failure.
+
+        Where no request asks and all of it has been told, only the next look is written down.
+        """
+        code = OF_ANOTHER_CODE if seen.another else seen.obstacles[0].code
+        linked = () if seen.another else target
+        look_at = self.now + self.policy.look_again
+        if not requests and (assistant.failed, assistant.code, assistant.synced) == (True, code, linked):
+            return FailStep(agent_subject(assistant.agent_id), None, "refused", code, look_at)
+        codes = {name: obstacle.code for obstacle in reversed(seen.obstacles) for name in obstacle.tools}
+        kept = {ref.name for ref in linked}
+        return SettleFailed(
+            agent_id=assistant.agent_id,
+            assistant_id=assistant.assistant_id,
+            revision=_revision(assistant, requests),
+            account=self.account,
+            tools=linked,
+            failed_tools=tuple(
+                ToolFailure(tool.name, codes.get(tool.name) or self._tool_code(tool, code))
+                for tool in self.wanted
+                if tool.name in codes or tool.name not in kept
+            ),
+            code=code,
+            through=seen.through,
+            look_at=look_at,
+            cause=None if requests else self.state.org_wide_cause or CAUSE_DRIFT,
+        )
+
+    def _differs(self, assistant: Assistant, target: tuple[ToolRef, ...]) -> bool:
+        """Whether the newest outcome said something else than that callers reach exactly these tools."""
+        return assistant.failed or assistant.synced != target or (not target and assistant.code != self.none_wanted)
 
     def _code(self, lacking: list[WantedTool]) -> str:
         failure = self.state.failures.get(tool_subject(lacking[0].name))
@@ -521,11 +591,6 @@ class _View:
     def _tool_code(self, tool: WantedTool, default: str) -> str:
         failure = self.state.failures.get(tool_subject(tool.name))
         return failure.code if failure else default
-
-
-def _differs(assistant: Assistant, target: tuple[ToolRef, ...]) -> bool:
-    """Whether the newest outcome said something else than that the assistant has exactly these tools."""
-    return assistant.failed or assistant.synced != target
 
 
 def _revision(assistant: Assistant, requests: tuple[Request, ...]) -> int:

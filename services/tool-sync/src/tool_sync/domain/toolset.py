@@ -39,6 +39,7 @@ from tool_sync.domain.events import (
     SyncRequested,
     ToolDeleted,
     ToolDeleteStarted,
+    ToolDriftSeen,
     ToolRef,
     ToolRegistered,
     ToolRegistrationStarted,
@@ -49,12 +50,13 @@ from tool_sync.domain.events import (
     ToolUpdated,
     ToolUpdateStarted,
     ToolVanished,
+    TrafficSplitSeen,
 )
 
 K = TypeVar("K")
 V = TypeVar("V")
 
-FOLD: Final = 4
+FOLD: Final = 5
 """Rises whenever the shape or the meaning of :class:`Toolset` changes: snapshots of another number are not used."""
 
 TIER_DEFAULT: Final = "basic"
@@ -63,6 +65,9 @@ UNREADABLE: Final = "?"
 snapshot is JSON, whose keys are text."""
 OUTDATED_CODE: Final = "TS-305"
 """``ErrorCode.ASSISTANT_OUTDATED``; the domain imports the standard library only."""
+
+VERSIONS_MAX: Final = 50
+"""Labels that are kept of one tool; a pin to an older one counts as not answered."""
 
 SWEEP_SUBJECT: Final = "sweep"
 SEARCH_SUBJECT: Final = "search"
@@ -182,6 +187,16 @@ class Toolset:
     """By the tool's id at Vapi. None of them is ever adopted or linked, so the sweep may have it."""
     suspects: Mapping[str, Suspect] = field(default_factory=dict)
     swept_at: datetime | None = None
+    versions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By a tool's id at Vapi, and Vapi's label of a version: the definition version that it holds."""
+    drifted: Mapping[str, ToolDriftSeen] = field(default_factory=dict)
+    """By name: tools that somebody changed or deleted at Vapi, until they are as the log says again."""
+
+    @property
+    def tool_ids(self) -> frozenset[str]:
+        """Every id at Vapi that the log knows as this org's, whatever is to become of it."""
+        refs = (*self.tools.values(), *(retired.ref for retired in self.retired.values()))
+        return frozenset((*(ref.vapi_tool_id for ref in refs), *self.surplus))
 
     @property
     def requests(self) -> tuple[Request, ...]:
@@ -195,8 +210,9 @@ class Assistant:
 
     ``saved`` holds its last saved (revision, model hash), newest last; ``base_hash`` and ``written_hash`` are the model
     hashes before and after our own newest write, ``linked_revision`` the newest save that it knew of, ``linked`` what
-    it linked, ``synced`` what the newest
-    outcome named.
+    it linked, ``synced`` what the newest outcome named, ``code`` its code or the reason why it names none. ``split``
+    are Vapi's labels of the versions that a traffic split sends calls to, None where no split is known;
+    ``linked_version`` is the label of the version that our newest write made.
     """
 
     agent_id: str
@@ -212,6 +228,9 @@ class Assistant:
     diverged_revision: int | None = None
     drift_hash: str | None = None
     removed: bool = False
+    code: str | None = None
+    split: tuple[str, ...] | None = None
+    linked_version: str | None = None
 
 
 def tool_subject(name: str) -> str:
@@ -262,6 +281,8 @@ def _changes(state: Toolset, recorded: Recorded) -> dict[str, Any]:
                 "tools": _with(state.tools, event.name, _ref(event)),
                 "attempts": _without(state.attempts, event.attempt_id),
                 "failures": _without(state.failures, tool_subject(event.name)),
+                "versions": _with_version(state, event),
+                "drifted": _without(state.drifted, event.name),
                 **_replaced(state, event.name, event.vapi_tool_id, recorded.recorded_at),
             }
         case AssistantLinked():
@@ -290,10 +311,14 @@ def _changes(state: Toolset, recorded: Recorded) -> dict[str, Any]:
                 "tools": _without(state.tools, name),
                 "attempts": {id_: a for id_, a in state.attempts.items() if a.subject != subject},
                 "failures": _without(state.failures, subject),
+                "drifted": _without(state.drifted, name),
                 # Every assistant that names the dead id fails its next call.
                 "org_wide_through": recorded.position,
                 "org_wide_cause": "drift",
             }
+        case OrgRegistered(tier=tier) if state.closed:
+            # A new life under the same id: what the old one left behind is looked through like any change.
+            return {"tier": tier, "closed": False, "org_wide_through": recorded.position, "org_wide_cause": "tier"}
         case OrgRegistered(tier=tier):
             return {"tier": tier}
         case OrgTierChanged(tier=tier):
@@ -303,6 +328,17 @@ def _changes(state: Toolset, recorded: Recorded) -> dict[str, Any]:
                 "disabled": state.disabled - {name} if enabled else state.disabled | {name},
                 "org_wide_through": recorded.position,
                 "org_wide_cause": "setting",
+            }
+        case TrafficSplitSeen(agent_id=agent_id):
+            return {
+                "looks": _with(state.looks, agent_id, recorded.recorded_at),
+                "org_wide_through": recorded.position,
+            }
+        case ToolDriftSeen(name=name):
+            return {
+                "drifted": _with(state.drifted, name, event),
+                "org_wide_through": recorded.position,
+                "org_wide_cause": "drift",
             }
         case RetryRequested(agent_id=agent_id):
             return {
@@ -389,6 +425,15 @@ def _replaced(state: Toolset, name: str, vapi_tool_id: str, at: datetime) -> dic
         if before.ref.vapi_tool_id != vapi_tool_id:
             surplus = _with(surplus, before.ref.vapi_tool_id, Surplus(name, at))
     return {"retired": retired, "surplus": surplus}
+
+
+def _with_version(state: Toolset, event: ToolRegistered | ToolUpdated) -> Mapping[str, Mapping[str, int]]:
+    """Vapi's label of what the tool holds now. Of a tool that is gone for good nobody asks any more."""
+    kept = {tool_id: labels for tool_id, labels in state.versions.items() if tool_id in state.tool_ids}
+    if event.vapi_version is None:
+        return kept
+    labels = _with(kept.get(event.vapi_tool_id, {}), event.vapi_version, event.definition_version)
+    return {**kept, event.vapi_tool_id: dict(list(labels.items())[-VERSIONS_MAX:])}
 
 
 def _looks_after_failure(state: Toolset, event: AssistantSyncFailed) -> Mapping[str, datetime]:

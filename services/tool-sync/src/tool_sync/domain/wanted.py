@@ -30,6 +30,21 @@ def wanted_for(tier: str, blueprint: Iterable[WantedTool], disabled: Collection[
     return tuple(tool for tool in blueprint if _rank(tool.tier) <= _rank(tier) and tool.name not in disabled)
 
 
+SWITCHED_OFF_CODE: Final = "TS-501"
+TIER_CODE: Final = "TS-502"
+NOTHING_PUBLISHED_CODE: Final = "TS-503"
+
+
+def reason_for_none(tier: str, blueprint: Iterable[WantedTool], disabled: Collection[str] = ()) -> str | None:
+    """The code that says why an org wants no tool at all; None where it wants one."""
+    tools = tuple(blueprint)
+    if wanted_for(tier, tools, disabled):
+        return None
+    if not tools:
+        return NOTHING_PUBLISHED_CODE
+    return SWITCHED_OFF_CODE if wanted_for(tier, tools) else TIER_CODE
+
+
 def unwanted_for(
     tier: str, blueprint: Iterable[WantedTool], disabled: Collection[str] = ()
 ) -> Mapping[str, RetireReason]:

@@ -70,3 +70,5 @@ class Context:
     clock: Clock = field(default_factory=Clock)
     new_id: Callable[[], UUID] = uuid4
     jitter: Callable[[], float] = random.random
+    on_settled: Callable[[UUID], None] = lambda _org_id: None
+    """Told of an org whose save was settled as synced."""

@@ -132,7 +132,7 @@ class Fence:
         """Tell the key what a call ended in (None: well); until when it is paused now, if by that."""
         now, jitter = self.context.clock.now(), self.context.jitter()
         wait = failure.retry_after_seconds if failure is not None else None
-        return await self.context.key.note(_said(failure), now, jitter, wait)
+        return await self.context.key.note(said_of(failure), now, jitter, wait)
 
     def failed(
         self, subject: str, failure: VapiFailure, attempt_id: UUID | None, definition_hash: str | None
@@ -158,7 +158,7 @@ class Fence:
         return retry_time(self.writer.state, subject, context.clock.now(), context.jitter(), context.policy)
 
 
-def _said(failure: VapiFailure | None) -> Answer:
+def said_of(failure: VapiFailure | None) -> Answer:
     """What the end of a call says of the key. A refusal of one tool or assistant says that the key works."""
     if failure is None:
         return "answered"

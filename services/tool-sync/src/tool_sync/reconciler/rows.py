@@ -9,7 +9,8 @@ from tool_sync.domain.events import ToolRef
 from tool_sync.domain.toolset import Assistant
 
 _COLUMNS: Final = """a.org_id, a.agent_id, a.assistant_id, a.revision, a.saved, a.base_hash, a.model_hash,
-       a.linked_revision, a.linked, a.synced_tools, a.outcome, a.diverged_revision, a.drift_hash, a.removed"""
+       a.linked_revision, a.linked, a.synced_tools, a.outcome, a.diverged_revision, a.drift_hash, a.removed, a.code,
+       a.split, a.linked_version"""
 
 BY_AGENT: Final = f"""
 SELECT {_COLUMNS}
@@ -22,7 +23,8 @@ SELECT {_COLUMNS}
   FROM assistants a
  WHERE a.org_id = $1
    AND NOT a.removed
-   AND (a.synced_tools IS DISTINCT FROM $2::jsonb OR a.outcome = 'failed')
+   AND (a.synced_tools IS DISTINCT FROM $2::jsonb OR a.outcome = 'failed'
+        OR ($2::jsonb = '[]' AND a.code IS DISTINCT FROM $5))
    AND a.agent_id <> ALL ($3::text[])
  ORDER BY a.agent_id
  LIMIT $4
@@ -41,14 +43,15 @@ async def by_agent(pool: Pool, agents: Sequence[tuple[UUID, str]]) -> dict[UUID,
 
 
 async def not_as_wanted(
-    pool: Pool, org_id: UUID, wanted: Sequence[ToolRef], without: Iterable[str], limit: int
+    pool: Pool, org_id: UUID, wanted: Sequence[ToolRef], without: Iterable[str], limit: int, none_wanted: str | None
 ) -> tuple[dict[str, Assistant], bool]:
     """At most ``limit`` assistants of an org whose newest outcome did not say that they have exactly these tools.
 
-    Those in ``without`` are left out. Also returns whether the org has any assistant.
+    Those in ``without`` are left out; ``none_wanted`` is the reason that an outcome without tools should give. Also
+    returns whether the org has any assistant.
     """
     document = [_document(ref) for ref in wanted]
-    found = await pool.fetch(NOT_AS_WANTED, org_id, document, list(without), limit)
+    found = await pool.fetch(NOT_AS_WANTED, org_id, document, list(without), limit, none_wanted)
     inhabited = bool(found) or await pool.fetchval(INHABITED, org_id)
     return {row["agent_id"]: _assistant(row) for row in found}, bool(inhabited)
 
@@ -68,7 +71,17 @@ def _assistant(row: Any) -> Assistant:
         diverged_revision=row["diverged_revision"],
         drift_hash=row["drift_hash"],
         removed=row["removed"],
+        code=row["code"],
+        split=split_of(row["split"], row["assistant_id"]),
+        linked_version=row["linked_version"],
     )
+
+
+def split_of(seen: dict[str, Any] | None, assistant_id: str | None) -> tuple[str, ...] | None:
+    """The versions that get calls; a split of the assistant that the agent had before counts no more."""
+    if seen is None or seen["assistant_id"] != assistant_id or seen["versions"] is None:
+        return None
+    return tuple(seen["versions"])
 
 
 def _refs(items: Iterable[dict[str, Any]] | None) -> tuple[ToolRef, ...]:

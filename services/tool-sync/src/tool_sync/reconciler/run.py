@@ -33,7 +33,7 @@ from tool_sync.domain.steps import (
     target_of,
 )
 from tool_sync.domain.toolset import UNREADABLE, Assistant, Toolset
-from tool_sync.domain.wanted import WantedTool, unwanted_for, wanted_for
+from tool_sync.domain.wanted import WantedTool, reason_for_none, unwanted_for, wanted_for
 from tool_sync.leases import Claim, Release
 from tool_sync.reconciler.context import Context
 from tool_sync.reconciler.effects import perform
@@ -171,10 +171,14 @@ class Run:
             self._context.vapi.account,
             unwanted_for(state.tier, self._context.blueprint.tools, state.disabled),
             self._context.key.known.pauses,
+            self._none_wanted(state),
         )
 
     def _wanted(self, state: Toolset) -> tuple[WantedTool, ...]:
         return wanted_for(state.tier, self._context.blueprint.tools, state.disabled)
+
+    def _none_wanted(self, state: Toolset) -> str | None:
+        return reason_for_none(state.tier, self._context.blueprint.tools, state.disabled)
 
     def _follow_up(self, state: Toolset, events: Sequence[ToolsetEvent]) -> Sequence[Command]:
         """The decisions that follow at once from a state: they go into the same append as what led there."""
@@ -224,6 +228,8 @@ class Run:
             if isinstance(event, AssistantSynced | AssistantSyncFailed):
                 _note_outcome(self._span, event)
                 self._end_traces(event)
+            if isinstance(event, AssistantSynced) and event.requests:
+                self._context.on_settled(self._claim.org_id)
 
     def _end_traces(self, event: AssistantSynced | AssistantSyncFailed) -> None:
         """Each settled save whose trace is another than the run's ends there, in a span that links to the run."""
@@ -249,7 +255,7 @@ class Run:
         elif before is not None:
             self._taken_up |= before.agents
         found, inhabited = await self._context.store.not_as_wanted(
-            self._claim.org_id, target, self._taken_up, ORG_WIDE_PAGE
+            self._claim.org_id, target, self._taken_up, ORG_WIDE_PAGE, self._none_wanted(state)
         )
         self._assistants.update({agent_id: row for agent_id, row in found.items() if agent_id not in self._assistants})
         self._progress = replace(self._progress, org_wide=OrgWide(target, frozenset(found), inhabited))

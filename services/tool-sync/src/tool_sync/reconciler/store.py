@@ -7,17 +7,18 @@ on virtual time.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from tool_sync import leases
 from tool_sync.codec import UnknownEvent
 from tool_sync.db import Pool
 from tool_sync.domain.events import ToolRef
+from tool_sync.domain.reach import NamedTool
 from tool_sync.domain.toolset import Assistant
-from tool_sync.event_log import AppendRequest, AppendResult, Loaded, Snapshot
+from tool_sync.event_log import AppendRequest, AppendResult, Loaded, Snapshot, published
 from tool_sync.leases import Claim, Release
-from tool_sync.reconciler import rows
+from tool_sync.reconciler import named_tools, rows
 
 Assistants = dict[UUID, dict[str, Assistant]]
 """By org and agent."""
@@ -59,9 +60,21 @@ class Store(Protocol):
         ...
 
     async def not_as_wanted(
-        self, org_id: UUID, wanted: Sequence[ToolRef], without: Iterable[str], limit: int
+        self, org_id: UUID, wanted: Sequence[ToolRef], without: Iterable[str], limit: int, none_wanted: str | None
     ) -> tuple[dict[str, Assistant], bool]:
         """Assistants whose newest outcome did not name exactly these tools; and whether the org has any assistant."""
+        ...
+
+    async def named_tools(self, account: str, ids: Sequence[str]) -> Mapping[str, NamedTool]:
+        """What was read within the last day of tools that are in no log of ours, by id."""
+        ...
+
+    async def keep_named_tools(self, account: str, tools: Sequence[NamedTool]) -> None:
+        """Remember what was just read."""
+        ...
+
+    async def definition(self, name: str, definition_hash: str) -> Mapping[str, Any] | None:
+        """The document of a definition that any release ever published; None where none with it did."""
         ...
 
 
@@ -88,7 +101,19 @@ class PostgresStore:
         return await rows.by_agent(self.pool, agents)
 
     async def not_as_wanted(
-        self, org_id: UUID, wanted: Sequence[ToolRef], without: Iterable[str], limit: int
+        self, org_id: UUID, wanted: Sequence[ToolRef], without: Iterable[str], limit: int, none_wanted: str | None
     ) -> tuple[dict[str, Assistant], bool]:
         """See `rows.not_as_wanted`."""
-        return await rows.not_as_wanted(self.pool, org_id, wanted, without, limit)
+        return await rows.not_as_wanted(self.pool, org_id, wanted, without, limit, none_wanted)
+
+    async def named_tools(self, account: str, ids: Sequence[str]) -> Mapping[str, NamedTool]:
+        """See `named_tools.read`."""
+        return await named_tools.read(self.pool, account, ids)
+
+    async def keep_named_tools(self, account: str, tools: Sequence[NamedTool]) -> None:
+        """See `named_tools.keep`."""
+        await named_tools.keep(self.pool, account, tools)
+
+    async def definition(self, name: str, definition_hash: str) -> Mapping[str, Any] | None:
+        """See `event_log.published.definition`."""
+        return await published.definition(self.pool, name, definition_hash)

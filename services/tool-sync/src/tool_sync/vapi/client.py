@@ -131,6 +131,16 @@ class VapiClient:
         """``PATCH /assistant/{id}``; the whole assistant afterwards. Each top-level field sent is replaced whole."""
         return _resource(await self._exchange("PATCH", f"/assistant/{assistant_id}", "assistant", changes), write=True)
 
+    async def traffic_allocation(self, assistant_id: str) -> Mapping[str, Any] | None:
+        """``GET /traffic-allocations/latest``: how calls are split between versions; None where that was never set.
+
+        Raises :class:`VapiFailure`, status 403 where the account has no access to the beta (Python SDK 3.0.0).
+        """
+        query = {"assistantId": assistant_id}
+        answer = await self._exchange("GET", "/traffic-allocations/latest", "assistant", query=query)
+        allocation = answer.get("allocation") if isinstance(answer, dict) else None
+        return allocation if isinstance(allocation, dict) else None
+
     async def _exchange(
         self,
         method: str,

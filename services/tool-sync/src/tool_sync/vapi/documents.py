@@ -14,6 +14,13 @@ def created_at(document: Mapping[str, object]) -> datetime | None:
     return None if time is None or time.tzinfo is None else time.astimezone(UTC)
 
 
+def latest_version(document: Mapping[str, object]) -> str | None:
+    """Vapi's label of the newest version ("v3"), which a pin may name; None where it says none."""
+    label = document.get("latestVersion")
+    plain = isinstance(label, str) and 0 < len(label) <= 64 and label.isascii() and label.isprintable()
+    return label if isinstance(label, str) and plain else None
+
+
 def mentioned(document: object, ids: Collection[str]) -> set[str]:
     """Those of ``ids`` that a document holds as a value anywhere: in ``toolIds``, ``toolRefs``, or a place to come."""
     found: set[str] = set()
@@ -27,3 +34,16 @@ def mentioned(document: object, ids: Collection[str]) -> set[str]:
             case list() as items:
                 rest.extend(items)
     return found
+
+
+def holds(stored: object, sent: object) -> bool:
+    """Whether what Vapi stored contains what was sent; it may add defaults."""
+    if isinstance(sent, dict):
+        return isinstance(stored, dict) and all(holds(stored.get(key), value) for key, value in sent.items())
+    if isinstance(sent, list):
+        return (
+            isinstance(stored, list)
+            and len(stored) == len(sent)
+            and all(holds(s, w) for s, w in zip(stored, sent, strict=True))
+        )
+    return stored == sent

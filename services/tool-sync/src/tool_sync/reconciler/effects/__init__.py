@@ -30,7 +30,7 @@ async def perform(fence: Fence, org_id: UUID, step: Step) -> tuple[Seen | None, 
         case ResolveAttempt():
             return None, await resolve(fence, org_id, step)
         case LinkAssistant():
-            return await link(fence, step)
+            return await link(fence, org_id, step)
         case SweepTools():
             return None, await sweep(fence, step)
         case SearchSurplus():

@@ -6,7 +6,7 @@ from tool_sync.domain.decider import Command, ConfirmTool, ForgetTool, NoteSurpl
 from tool_sync.domain.events import ToolRegistrationStarted, ToolUpdateStarted
 from tool_sync.domain.steps import RegisterTool, UpdateTool
 from tool_sync.reconciler.fence import Fence
-from tool_sync.vapi.documents import created_at
+from tool_sync.vapi.documents import created_at, latest_version
 from tool_sync.vapi.failures import VapiFailure, invalid_answer
 from zerotouch_contracts.canonical import canonical_hash
 from zerotouch_contracts.tools import Marker
@@ -32,7 +32,12 @@ async def register(fence: Fence, org_id: UUID, step: RegisterTool) -> tuple[Comm
         failure = invalid_answer("the created tool is another one", write=True)
         return (fence.failed(step.subject, failure, attempt_id, tool.definition_hash),)
     made = NoteSurplus(context.vapi.account, tool.name, answer["id"], created_at(answer))
-    return (ConfirmTool(attempt_id, answer["id"], canonical_hash(answer), adopted=False, made=made),)
+    return (
+        ConfirmTool(
+            attempt_id, answer["id"], canonical_hash(answer), adopted=False, made=made,
+            vapi_version=latest_version(answer),
+        ),
+    )  # fmt: skip
 
 
 async def update(fence: Fence, org_id: UUID, step: UpdateTool) -> tuple[Command, ...]:
@@ -58,4 +63,8 @@ async def update(fence: Fence, org_id: UUID, step: UpdateTool) -> tuple[Command,
         return (ForgetTool(context.vapi.account, current),)
     if answer is None:
         return ()
-    return (ConfirmTool(started.attempt_id, answer["id"], canonical_hash(answer), adopted=False),)
+    return (
+        ConfirmTool(
+            started.attempt_id, answer["id"], canonical_hash(answer), adopted=False, vapi_version=latest_version(answer)
+        ),
+    )

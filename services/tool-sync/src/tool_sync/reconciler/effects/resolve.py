@@ -1,10 +1,12 @@
 """Looking what became of a write whose answer was lost."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, assert_never
 from uuid import UUID
 
+from tool_sync.blueprint import document_for
 from tool_sync.domain.decider import (
     Command,
     ConfirmDeleted,
@@ -21,11 +23,11 @@ from tool_sync.domain.events import (
     ToolRegistrationStarted,
     ToolUpdateStarted,
 )
-from tool_sync.domain.linking import relinked
 from tool_sync.domain.steps import ResolveAttempt
 from tool_sync.domain.toolset import Toolset
+from tool_sync.reconciler.effects.link import is_linked
 from tool_sync.reconciler.fence import Fence
-from tool_sync.vapi.documents import created_at
+from tool_sync.vapi.documents import created_at, holds, latest_version
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.canonical import canonical_hash, model_hash
 from zerotouch_contracts.errors import ErrorCode
@@ -69,7 +71,9 @@ async def _find_tool(
     # Several: two workers raced. Everybody takes the oldest; the surplus is only noted here, as it may be linked.
     oldest = min(found, key=lambda tool: (str(tool.get("createdAt")), tool["id"]))
     return (
-        ConfirmTool(started.attempt_id, oldest["id"], canonical_hash(oldest), adopted=True),
+        ConfirmTool(
+            started.attempt_id, oldest["id"], canonical_hash(oldest), adopted=True, vapi_version=latest_version(oldest)
+        ),
         *(
             NoteSurplus(context.vapi.account, started.name, tool["id"], created_at(tool))
             for tool in found
@@ -94,13 +98,23 @@ async def _read_tool(
             current = fence.writer.state.tools.get(started.name)
             return (ForgetTool(context.vapi.account, current),) if current else ()
         return (_look_later(fence, step, failure),)
-    if not context.blueprint.defines(started.name):
-        # Announced by a release with more tools. Whatever became of it, this release wants nothing of it.
-        return (_absent(fence, step, started.attempt_id),)
-    payload = context.blueprint.payload(started.name, org_id)
-    if all(_holds(tool.get(key), value) for key, value in payload.items()):
-        return (ConfirmTool(started.attempt_id, tool["id"], canonical_hash(tool), adopted=True),)
+    # Judged by the definition that was sent, whichever release sent it: not by what this one would send.
+    payload = await _sent(fence, org_id, started)
+    if payload is not None and all(holds(tool.get(key), value) for key, value in payload.items()):
+        confirmed = ConfirmTool(
+            started.attempt_id, tool["id"], canonical_hash(tool), adopted=True, vapi_version=latest_version(tool)
+        )
+        return (confirmed,)
     return (_absent(fence, step, started.attempt_id),)
+
+
+async def _sent(fence: Fence, org_id: UUID, started: ToolUpdateStarted) -> Mapping[str, Any] | None:
+    """What this attempt sent; None where no release has left its document in the log."""
+    blueprint = fence.context.blueprint
+    if started.definition_hash in {tool.definition_hash for tool in blueprint.tools if tool.name == started.name}:
+        return blueprint.payload(started.name, org_id)
+    document = await fence.context.store.definition(started.name, started.definition_hash)
+    return None if document is None else document_for(document, org_id)
 
 
 async def _look_deleted(
@@ -125,8 +139,9 @@ async def _read_links(fence: Fence, step: ResolveAttempt, started: AssistantLink
         # The assistant is gone: so is what was sent to it.
         return (fence.failed(step.subject, failure, started.attempt_id, None),)
     model = answer.get("model")
-    if isinstance(model, dict) and relinked(model, (), started.tools, started.taken_out) is None:
-        return (ConfirmLinked(started.attempt_id, model_hash(model), canonical_hash(answer)),)
+    if isinstance(model, dict) and is_linked(model, started):
+        version = latest_version(answer)
+        return (ConfirmLinked(started.attempt_id, model_hash(model), canonical_hash(answer), version),)
     return (_absent(fence, step, started.attempt_id),)
 
 
@@ -139,16 +154,3 @@ def _look_later(fence: Fence, step: ResolveAttempt, failure: VapiFailure) -> Fai
 def _absent(fence: Fence, step: ResolveAttempt, attempt_id: UUID) -> FailStep:
     """It did not happen: the attempt is closed, and the step is due again at once."""
     return FailStep(step.subject, attempt_id, "absent", ErrorCode.VAPI_ANSWER_UNKNOWN, fence.context.clock.now(), None)
-
-
-def _holds(stored: object, sent: object) -> bool:
-    """Whether what Vapi stored contains what was sent; it may add defaults."""
-    if isinstance(sent, dict):
-        return isinstance(stored, dict) and all(_holds(stored.get(key), value) for key, value in sent.items())
-    if isinstance(sent, list):
-        return (
-            isinstance(stored, list)
-            and len(stored) == len(sent)
-            and all(_holds(s, w) for s, w in zip(stored, sent, strict=True))
-        )
-    return stored == sent
