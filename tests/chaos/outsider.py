@@ -61,6 +61,6 @@ class Outsider:
                 ids = [*model.get("toolIds", []), self.dice.choice(self._tools)]
                 return {"model": {**model, "toolIds": list(dict.fromkeys(ids))}}
             case 2:
-                return {"model": {**model, "temperature": number / 1_000_000, "aFieldOfTomorrow": {"n": number}}}
+                return {"model": {**model, "temperature": number / 1_000_000, "knowledgeBase": {"n": number}}}
             case _:
                 return {"model": {**model, "tools": [*model.get("tools", [])[-2:], TOOL]}}

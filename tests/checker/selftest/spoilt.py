@@ -106,7 +106,7 @@ def foreign_tool_removed(dump: Dump) -> None:
 
 def foreign_field_changed(dump: Dump) -> None:
     """A write made an integer of somebody else's fraction."""
-    _patch(dump)["body"]["model"]["aFieldOfTomorrow"]["deep"][1] = 2
+    _patch(dump)["body"]["model"]["knowledgeBase"]["deep"][1] = 2
 
 
 def older_prompt(dump: Dump) -> None:
@@ -219,5 +219,5 @@ def _patch(dump: Dump) -> Row:
         for entry in dump.journal
         if entry["route"] == "PATCH /assistant/{id}"
         and entry["key"] in dump.settings["service_keys"]
-        and "aFieldOfTomorrow" in (entry["body"] or {}).get("model", {})
+        and "knowledgeBase" in (entry["body"] or {}).get("model", {})
     )

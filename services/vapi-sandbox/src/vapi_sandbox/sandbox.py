@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from vapi_sandbox.allocations import EVERYBODY
 from vapi_sandbox.answers import Reply
 from vapi_sandbox.calls import Call
 from vapi_sandbox.clock import Clock
 from vapi_sandbox.dials import Dials, ExternalEdit
 from vapi_sandbox.faults import FaultDesk
+from vapi_sandbox.javascript import to_json
 from vapi_sandbox.journal import Entry, Journal
+from vapi_sandbox.lists import Lag, View
 from vapi_sandbox.operations import Conditions, change, execute
 from vapi_sandbox.rate_limit import MinuteWindows
-from vapi_sandbox.records import Document, to_json
+from vapi_sandbox.records import Document
 from vapi_sandbox.settings import SandboxSettings
 from vapi_sandbox.store import Store
 from vapi_sandbox.tally import Tally
@@ -40,8 +43,8 @@ class Sandbox:
 
     def execute(self, call: Call, entry: Entry) -> Reply:
         """Let the operation take place now, and record that it did."""
-        conditions = Conditions(self.dials.strict_tool_ids, self.dials.list_lag_ms)
-        reply = execute(self.store, call, conditions)
+        self.store.skew_ms = self.dials.clock_skew_ms
+        reply = execute(self.store, call, self._conditions(call.vapi_org))
         if reply.executed:
             entry.executed = True
             entry.executed_at = self.clock.monotonic()
@@ -50,8 +53,26 @@ class Sandbox:
             self.tally.executed(call, reply)
         return reply
 
+    def _conditions(self, vapi_org: str) -> Conditions:
+        dials = self.dials
+        each = dials.list_lag_each
+        share, own_ms = (0.0, 0) if each is None else (each.share, each.lag_ms_max)
+        return Conditions(
+            strict_tool_ids=dials.strict_tool_ids,
+            view=View(dials.list_order, Lag(dials.list_lag_ms, share, own_ms, dials.seed), self.faults.shuffle),
+            planted=dials.planted,
+            may_split=not {EVERYBODY, vapi_org}.intersection(dials.without_traffic_splits),
+        )
+
+    def now_seconds(self) -> float:
+        """Return the wall clock as this API shows it."""
+        return self.clock.wall() + self.dials.clock_skew_ms / 1000
+
     def edit(self, call: Call, edit: ExternalEdit) -> None:
         """Change a stored resource as another writer would; nothing happens where it is not there."""
+        if call.route.kind == "traffic-allocation":
+            return
+        self.store.skew_ms = self.dials.clock_skew_ms
         shelf = self.store.shelf(call.vapi_org, call.route.kind)
         stored = shelf.get(call.id)
         if stored is None:
