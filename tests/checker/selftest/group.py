@@ -149,6 +149,23 @@ class Group:
         """Put these sandbox rules and dials in force, and no others."""
         (await self.control.put("/__sandbox/dials", json={"rules": list(rules), **dials})).raise_for_status()
 
+    async def foreign_tool(self, name: str | None = None) -> str:
+        """Make a tool as somebody else, a function where it has a name; its id."""
+        body = {"type": "endCall"} if name is None else {"type": "function", "function": {"name": name}}
+        answer = (await self.outsider.post("/tool", json=body)).raise_for_status()
+        return str(answer.json()["id"])
+
+    async def linked(self, assistant_id: str) -> list[str]:
+        """Wait until an assistant links a tool; the ids that it links."""
+
+        async def found() -> Any:
+            current = (await self.outsider.get(f"/assistant/{assistant_id}")).json()
+            return current["model"].get("toolIds")
+
+        ids = await self.until(found, 10)
+        assert ids, "no tool was linked"
+        return list(ids)
+
     async def edit(self, assistant_id: str, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
         """Change an assistant as somebody else: ``change`` is given it and returns the fields to send."""
         current = (await self.outsider.get(f"/assistant/{assistant_id}")).raise_for_status().json()

@@ -30,3 +30,17 @@ def assistants_without_links() -> None:
         return await original(self, assistant_id, {**body, "model": model} if model else body, *ticket)
 
     put(VapiClient, "update", update)
+
+
+def outbox_deleted_before_confirmed() -> None:
+    """assistant-api forgets a page of its outbox before Kafka has confirmed it."""
+    from assistant_api.relay import loop
+
+    original = port(loop.Relay, "_send")
+
+    async def send(self: Any, producer: Any, rows: Any) -> None:
+        async with self._database.connection() as connection:
+            await loop.delete_page(connection, rows)
+        await original(self, producer, rows)
+
+    put(loop.Relay, "_send", send)
