@@ -115,8 +115,8 @@ class Load:
                 idle = self.clinics.idle_agent(IDLE_SECONDS)
                 return None if idle is None else lambda: self.outsider.edit(idle)
             case "hinder callers":
-                idle = self.clinics.idle_agent(IDLE_SECONDS)
-                return None if idle is None else lambda: self.outsider.hinder(idle)
+                hindered = self.clinics.idle_agent(IDLE_SECONDS)
+                return None if hindered is None else lambda: self.outsider.hinder(hindered)
             case "exchange assistants":
                 pair = self.clinics.two_idle_agents(IDLE_SECONDS)
                 return None if pair is None else lambda: self._exchange(*pair)

@@ -34,13 +34,14 @@ def assistants_without_links() -> None:
 
 def outbox_deleted_before_confirmed() -> None:
     """assistant-api forgets a page of its outbox before Kafka has confirmed it."""
-    from assistant_api.relay import loop
+    from assistant_api.relay.loop import Relay
+    from assistant_api.relay.page import delete_page
 
-    original = port(loop.Relay, "_send")
+    original = port(Relay, "_send")
 
     async def send(self: Any, producer: Any, rows: Any) -> None:
         async with self._database.connection() as connection:
-            await loop.delete_page(connection, rows)
+            await delete_page(connection, rows)
         await original(self, producer, rows)
 
-    put(loop.Relay, "_send", send)
+    put(Relay, "_send", send)
