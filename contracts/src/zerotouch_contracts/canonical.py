@@ -6,6 +6,7 @@ whole floats as integers, because Vapi's own SDKs send ``20.0`` where we send ``
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -14,13 +15,25 @@ TOOL_LINK_KEYS = ("toolIds", "toolRefs")
 """The keys of an assistant's ``model`` that tool-sync, not the save, decides."""
 
 
+_JSON: Final = (str, int, float, bool, dict, list, tuple, type(None))
 _WHOLE_FLOAT: Final = re.compile(r"[0-9]\.0(?![0-9])|[0-9]e\+")
 
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+def _plain(value: object) -> object:
+    """A number that a reader of Vapi's JSON kept in its own spelling; beyond every float it stays text."""
+    number = float(value)  # type: ignore[arg-type]
+    return number if math.isfinite(number) else str(value)
+
+
+_encode = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain
+).encode
 
 
 def _with_integers(value: object) -> object:
     """The value with every whole float as an integer."""
+    if not isinstance(value, _JSON):
+        value = _plain(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, dict):

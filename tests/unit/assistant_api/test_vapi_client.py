@@ -19,9 +19,11 @@ from assistant_api.health import Health
 from assistant_api.settings import Settings
 from assistant_api.vapi import client
 from assistant_api.vapi.answers import Found, Gone, Later, Refused, Unknown
-from assistant_api.vapi.client import VapiClient, was_not_sent
+from assistant_api.vapi.client import VapiClient
 from assistant_api.vapi.key import Ticket, VapiKey
 from zerotouch_contracts.errors import ErrorCode
+from zerotouch_platform.vapi import json as vapi_json
+from zerotouch_platform.vapi.answers import OBJECT_BYTES_MAX, was_not_sent
 
 PUBLIC_KEY = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
@@ -51,8 +53,15 @@ def _client(
         read_retry_seconds=0.001,
         **changes,
     )
+
+    async def unread(request: httpx.Request) -> httpx.Response:
+        """As from the network: the body has not been read yet."""
+        made = answer(request)
+        made = made if isinstance(made, httpx.Response) else await made
+        return httpx.Response(made.status_code, headers=made.headers, stream=httpx.ByteStream(made.content))
+
     key = _CountedKey(settings, Database(settings, Health()))  # no database: what is said of the key stays in memory
-    return VapiClient(settings, telemetry.build(None), key, transport=httpx.MockTransport(answer))  # type: ignore[arg-type]
+    return VapiClient(settings, telemetry.build(None), key, transport=httpx.MockTransport(unread))
 
 
 def _always(status: int, **content: Any) -> VapiClient:
@@ -72,6 +81,11 @@ def _always(status: int, **content: Any) -> VapiClient:
         (404, {}, Gone()),
         (400, {"json": {"message": ["a", "b"]}}, Refused(400, ("a", "b"))),
         (400, {"json": {"message": "a\x00b"}}, Refused(400, ("a b",))),
+        (400, {"json": {"message": "name must be short"}}, Refused(400, ("name must be short",), fields=("name",))),
+        (408, {}, Unknown()),  # a proxy gave up waiting: it may have passed the request on
+        (499, {}, Unknown()),
+        (425, {}, Later(ErrorCode.VAPI_SERVER_ERROR)),
+        (201, {"content": b'{"id": "abc-1", "name": "\\ud83d"}'}, Found({"id": "abc-1", "name": "\ud83d"})),
         (422, {"text": "<html>"}, Refused(422, ("Vapi answered with status 422 and no reason",))),
         (401, {}, Later(ErrorCode.VAPI_KEY_REFUSED, nobodys=True)),
         (402, {}, Later(ErrorCode.VAPI_PAYMENT_REQUIRED, nobodys=True)),
@@ -178,7 +192,7 @@ def _caused(error: Exception, cause: Exception) -> Exception:
 
 
 def test_only_a_connection_that_was_never_made_means_not_sent() -> None:
-    assert was_not_sent(httpx.ConnectError("no route"))
+    assert not was_not_sent(httpx.ConnectError("said by the transport of a lost connection, too"))
     assert was_not_sent(_caused(httpx.ConnectTimeout(""), aiohttp.ConnectionTimeoutError()))
     assert not was_not_sent(_caused(httpx.ConnectTimeout(""), aiohttp.ServerDisconnectedError()))
     assert not was_not_sent(_caused(httpx.ConnectError(""), aiohttp.ClientOSError(104, "reset by peer")))
@@ -200,3 +214,39 @@ async def test_a_full_page_of_a_list_is_halved_until_every_part_fits(monkeypatch
 
     assert isinstance(found, list)
     assert sorted(item["id"] for item in found) == sorted(str(item["id"]) for item in there)
+
+
+async def test_an_assistant_that_is_too_large_is_refused_by_its_code_and_never_sent() -> None:
+    sent: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request.method)
+        return httpx.Response(200, content=b'{"id":"x","name":"' + b"x" * OBJECT_BYTES_MAX + b'"}')
+
+    client = _client(answer)
+    for refused in (await client.get("x"), await client.create({"name": "x" * OBJECT_BYTES_MAX}, Ticket())):
+        assert isinstance(refused, Refused)
+        assert refused.code is ErrorCode.ASSISTANT_TOO_LARGE
+    assert sent == ["GET"]
+    assert await client.update("x", {}, Ticket()) == Unknown()  # it was done; what Vapi has now is looked up
+
+
+async def test_a_number_goes_back_in_the_spelling_that_it_came_in() -> None:
+    seen: list[bytes] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.content)
+        return httpx.Response(200, content=b'{"id":"x","model":{"a":1e21,"b":250.0,"c":9007199254740993}}')
+
+    client = _client(answer)
+    found = await client.get("x")
+    assert isinstance(found, Found)
+    await client.update("x", {"model": found.assistant["model"]}, Ticket())
+    assert seen[1] == b'{"model":{"a":1e21,"b":250.0,"c":9007199254740993}}'
+    assert vapi_json.read(seen[1]) == {"model": found.assistant["model"]}
+
+
+async def test_what_cannot_be_read_in_a_list_is_left_out_and_fails_nothing() -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    client = _always(200, json=[None, 7, {"name": "no id"}, {"id": "x"}, []])
+    assert await client.created_between(start, start + timedelta(seconds=1)) == [{"id": "x"}]

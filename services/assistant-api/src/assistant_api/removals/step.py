@@ -105,11 +105,11 @@ class RemovalSteps:
             case Found() | Gone():
                 _log.info("assistant_removed", **self._ids(removal, assistant_id))
                 return True
-            case Refused(status, reasons):
+            case Refused() as refused:
                 _log.error(
                     "assistant_removal_refused",
-                    status=status,
-                    reasons=reasons,
+                    status=refused.status,
+                    fields=refused.fields,
                     alarm=True,
                     **self._ids(removal, assistant_id),
                 )

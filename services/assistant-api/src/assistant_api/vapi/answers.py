@@ -24,10 +24,16 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A 4xx that repeating does not mend; ``reasons`` are Vapi's messages, at least one."""
+    """A 4xx that repeating does not mend, or an assistant that is too large; ``reasons`` has at least one.
+
+    The reasons may be Vapi's own words: they are for the clinic that asked, and for no log, event or span. ``fields``
+    are the fields that they name.
+    """
 
     status: int
     reasons: tuple[str, ...]
+    code: ErrorCode = ErrorCode.ASSISTANT_REFUSED
+    fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,7 @@ class Unknown:
     """A write whose answer is missing or unreadable: it may or may not have happened, and may still happen."""
 
     code: ErrorCode = ErrorCode.VAPI_ANSWER_UNKNOWN
+    wait_seconds: float = 0
 
 
 Read = Found | Gone | Refused | Later

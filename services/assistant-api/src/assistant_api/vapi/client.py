@@ -5,17 +5,16 @@ lost answer makes a second assistant.
 """
 
 import asyncio
-import json
 import random
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from itertools import count
 from typing import Any, Final
 
 import aiohttp
 import httpx
+import structlog
 from httpx_aiohttp import AiohttpTransport
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
@@ -24,27 +23,37 @@ from assistant_api.telemetry import Telemetry
 from assistant_api.vapi.answers import Found, Gone, Later, Read, Refused, Unknown, Write
 from assistant_api.vapi.key import Ticket, VapiKey
 from zerotouch_contracts.errors import ErrorCode
+from zerotouch_platform.vapi import json
+from zerotouch_platform.vapi.answers import (
+    LIST_BYTES_MAX,
+    OBJECT_BYTES_MAX,
+    OF_THE_KEY,
+    Meaning,
+    TooLarge,
+    fields_of,
+    meaning_of,
+    read_body,
+    retry_after_seconds,
+    was_not_sent,
+    words_of,
+)
+from zerotouch_platform.vapi.paging import NoList, Window, listed
 
 LIST_LIMIT: Final = 250
 """Of the 1,000 that Vapi allows: that many long prompts are 10 MB, and to parse them holds up the event loop."""
 CONNECTIONS_MAX: Final = 300
 KEEPALIVE_SECONDS: Final = 3
 """Shorter than servers keep an idle connection: a write on one that was just closed would be an unknown answer."""
-RETRY_AFTER_SECONDS_MAX: Final = 300.0
-REASONS_MAX: Final = 20
-REASON_CHARACTERS_MAX: Final = 500
 
-_NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
-_NOT_CONNECTED: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 _LATER: Final = {
-    401: ErrorCode.VAPI_KEY_REFUSED,
-    403: ErrorCode.VAPI_KEY_REFUSED,
-    402: ErrorCode.VAPI_PAYMENT_REQUIRED,
-    408: ErrorCode.VAPI_SERVER_ERROR,
-    409: ErrorCode.VAPI_CONFLICT,
-    425: ErrorCode.VAPI_SERVER_ERROR,
-    429: ErrorCode.VAPI_RATE_LIMITED,
+    Meaning.KEY_REFUSED: ErrorCode.VAPI_KEY_REFUSED,
+    Meaning.UNPAID: ErrorCode.VAPI_PAYMENT_REQUIRED,
+    Meaning.NOT_PROCESSED: ErrorCode.VAPI_SERVER_ERROR,
+    Meaning.CONFLICT: ErrorCode.VAPI_CONFLICT,
+    Meaning.RATE_LIMITED: ErrorCode.VAPI_RATE_LIMITED,
 }
+
+_log: Final = structlog.get_logger()
 
 
 class VapiClient:
@@ -102,28 +111,40 @@ class VapiClient:
     async def created_between(
         self, start: datetime, end: datetime, *, save: bool = True
     ) -> list[Mapping[str, Any]] | Later:
-        """All assistants with ``start <= createdAt < end``; both with a time zone.
+        """All assistants with ``start <= createdAt < end``, in no order; both with a time zone.
 
-        The order of Vapi's lists is undocumented, so a full page is not continued but cut: the window is halved until
-        every part fits one page.
+        What is in the list and cannot be read carries no mark of ours, and is left out.
         """
-        params = {"createdAtGe": start.isoformat(), "createdAtLt": end.isoformat(), "limit": str(LIST_LIMIT)}
-        match answer := await self._read("/assistant", "/assistant", save=save, params=params, expect_list=True):
-            case Found({"items": list() as items}) if len(items) < LIST_LIMIT:
-                return items
-            case Found():
-                middle = start + (end - start) / 2
-                if middle <= start:
-                    return Later(ErrorCode.VAPI_ANSWER_INVALID)
-                older = await self.created_between(start, middle, save=save)
-                newer = await self.created_between(middle, end, save=save)
-                if isinstance(older, Later):
-                    return older
-                return newer if isinstance(newer, Later) else [*older, *newer]
-            case Later():
-                return answer
-            case _:
-                return Later(ErrorCode.VAPI_ANSWER_INVALID)
+        skipped = 0
+
+        def unreadable(_item: object) -> None:
+            nonlocal skipped
+            skipped += 1
+
+        async def ask(query: dict[str, str]) -> object:
+            match await self._read("/assistant", "/assistant", save=save, params=query):
+                case Found({"items": items}):
+                    return items
+                case Later() as later:
+                    raise _NotListed(later)
+                case _:
+                    raise _NotListed(Later(ErrorCode.VAPI_ANSWER_INVALID))
+
+        try:
+            window = Window(start, end)
+            found = [item async for item in listed(ask, window, limit=LIST_LIMIT, on_unreadable=unreadable)]
+        except _NotListed as stopped:
+            return stopped.answer
+        except (NoList, TooLarge) as error:
+            _log.warning("vapi_list_unreadable", reason=str(error))
+            return Later(ErrorCode.VAPI_ANSWER_INVALID)
+        if skipped:
+            _log.warning("vapi_objects_unreadable", count=skipped)
+        return list(found)
+
+    async def get_tool(self, tool_id: str, *, save: bool = False) -> Read:
+        """A tool as it is now; bulk unless a save asks."""
+        return await self._read("/tool/{id}", f"/tool/{tool_id}", save=save)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -136,7 +157,6 @@ class VapiClient:
         *,
         save: bool,
         params: Mapping[str, str] | None = None,
-        expect_list: bool = False,
     ) -> Read:
         """One read, tried again where that may help. The tries share one deadline: the lease allows for no more."""
         began_at = self._monotonic()
@@ -146,9 +166,7 @@ class VapiClient:
                 return ticket
             left_seconds = self._deadline_seconds - (self._monotonic() - began_at)
             answer = _for_read(
-                await self._call(
-                    ticket, "GET", route, path, params=params, expect_list=expect_list, deadline_seconds=left_seconds
-                )
+                await self._call(ticket, "GET", route, path, params=params, deadline_seconds=left_seconds)
             )
             if not isinstance(answer, Later) or answer.nobodys or answer.wait_seconds or tried >= self._read_tries_max:
                 return answer
@@ -167,78 +185,100 @@ class VapiClient:
         body: Mapping[str, Any] | None = None,
         *,
         params: Mapping[str, str] | None = None,
-        expect_list: bool = False,
         deadline_seconds: float | None = None,
     ) -> Write:
         deadline_seconds = self._deadline_seconds if deadline_seconds is None else deadline_seconds
-        # Escaped, because a document of Vapi's may hold what UTF-8 cannot (a lone surrogate) and has to survive.
-        content = None if body is None else json.dumps(body, separators=(",", ":")).encode("ascii")
-        headers = None if body is None else {"Content-Type": "application/json"}
+        content = None if body is None else json.write(body)
+        if content is not None and len(content) > OBJECT_BYTES_MAX:
+            return _too_large()  # what is stored could never be read again
+        headers = {"Accept-Encoding": "identity"} | ({} if body is None else {"Content-Type": "application/json"})
+        limit = OBJECT_BYTES_MAX if params is None else LIST_BYTES_MAX
         attributes = {"http.request.method": method, "url.template": route, "peer.service": "vapi"}
         with self._telemetry.span(f"{method} {route}", kind=SpanKind.CLIENT, attributes=attributes) as span:
             if (stale := self.key.stale(ticket)) is not None:
                 return _failed(span, stale)
             try:
                 async with asyncio.timeout(deadline_seconds):  # one deadline for the exchange, not one per read
-                    response = await self._http.request(method, path, content=content, headers=headers, params=params)
-            except (httpx.HTTPError, TimeoutError) as error:
+                    request = self._http.build_request(method, path, content=content, headers=headers, params=params)
+                    response = await self._http.send(request, stream=True)
+                    try:
+                        raw = await read_body(response, limit)
+                    finally:
+                        await response.aclose()
+            except TooLarge:
+                if params is not None:
+                    raise
+                await self.key.answered()
+                return _failed(span, Unknown() if method != "GET" else _too_large())
+            except (httpx.HTTPError, aiohttp.ClientError, OSError, TimeoutError) as error:
                 await self.key.troubled("broken")
                 return _failed(span, Later(ErrorCode.VAPI_UNREACHABLE) if was_not_sent(error) else Unknown())
             span.set_attribute("http.response.status_code", response.status_code)
-            await self._tell_key(response)
-            answer = _answer(response, expect_list)
+            await self._tell_key(response.status_code, path, retry_after_seconds(response.headers))
+            answer = _answer(response, raw, path, is_list=params is not None)
             return answer if isinstance(answer, Found) else _failed(span, answer)
 
-    async def _tell_key(self, response: httpx.Response) -> None:
-        match response.status_code:
-            case 429:
-                await self.key.troubled("rate_limited", _retry_after_seconds(response))
-            case 401 | 402 | 403:
+    async def _tell_key(self, status: int, path: str, wait_seconds: float | None) -> None:
+        match meaning_of(status, path):
+            case Meaning.RATE_LIMITED:
+                await self.key.troubled("rate_limited", wait_seconds)
+            case Meaning.KEY_REFUSED | Meaning.UNPAID:
                 await self.key.troubled("refused")
-            case status if status >= 500:
+            case Meaning.UNKNOWN if status >= 500:
                 await self.key.troubled("broken")
             case _:
                 await self.key.answered()
 
 
-def was_not_sent(error: BaseException) -> bool:
-    """Whether a failed request surely never reached Vapi.
+class _NotListed(Exception):
+    """A page of a list was not to be had."""
 
-    The aiohttp transport (httpx-aiohttp 0.2.0) calls every lost connection a `ConnectError` or `ConnectTimeout`, also
-    one that was cut after the request had been sent; only aiohttp's own error, the cause, tells them apart.
-    """
-    if not isinstance(error, _NOT_SENT):
-        return False
-    return not isinstance(error.__cause__, aiohttp.ClientError) or isinstance(error.__cause__, _NOT_CONNECTED)
+    def __init__(self, answer: Later) -> None:
+        super().__init__(answer.code.value)
+        self.answer = answer
 
 
-def _answer(response: httpx.Response, expect_list: bool) -> Write:
-    status = response.status_code
-    if 200 <= status < 300:
-        try:
-            body = response.json()
-        except ValueError:  # includes bytes that are not UTF-8
-            return Unknown(ErrorCode.VAPI_ANSWER_INVALID)
-        if expect_list and isinstance(body, list):
-            return Found({"items": [item for item in body if isinstance(item, dict)]})
-        if not expect_list and isinstance(body, dict) and _is_id(body.get("id")):
-            return Found(body)
+def _answer(response: httpx.Response, raw: bytes, path: str, *, is_list: bool) -> Write:
+    status, meaning = response.status_code, meaning_of(response.status_code, path)
+    wait_seconds = retry_after_seconds(response.headers) or 0
+    match meaning:
+        case Meaning.ANSWERED:
+            return _found(raw, is_list=is_list)
+        case Meaning.GONE:
+            return Gone()
+        case Meaning.UNKNOWN:
+            return Unknown(wait_seconds=wait_seconds)
+        case Meaning.REFUSED | Meaning.NO_ACCESS:
+            words = words_of(raw)
+            no_reason = (f"Vapi answered with status {status} and no reason",)
+            return Refused(status, words or no_reason, fields=fields_of(words))
+        case _:
+            return Later(_LATER[meaning], wait_seconds, nobodys=meaning in OF_THE_KEY)
+
+
+def _found(raw: bytes, *, is_list: bool) -> Write:
+    try:
+        body = json.read(raw)
+    except ValueError:
         return Unknown(ErrorCode.VAPI_ANSWER_INVALID)
-    if status == 404:
-        return Gone()
-    if status in _LATER:
-        key_is_it = status in {401, 402, 403, 429}
-        return Later(_LATER[status], _retry_after_seconds(response) or 0, nobodys=key_is_it)
-    if 400 <= status < 500:
-        return Refused(status, _reasons(response))
-    return Unknown()
+    if is_list and isinstance(body, list):
+        return Found({"items": body})
+    if not is_list and isinstance(body, dict) and _is_id(body.get("id")):
+        return Found(body)
+    return Unknown(ErrorCode.VAPI_ANSWER_INVALID)
+
+
+def _too_large() -> Refused:
+    size = OBJECT_BYTES_MAX // 1024 // 1024
+    return Refused(413, (f"The assistant is larger than {size} MiB.",), ErrorCode.ASSISTANT_TOO_LARGE)
 
 
 def _for_read(answer: Write) -> Read:
     """A read has no effect, so an unknown answer to it is only a reason to read again."""
     if isinstance(answer, Unknown):
         server = answer.code is ErrorCode.VAPI_ANSWER_UNKNOWN
-        return Later(ErrorCode.VAPI_SERVER_ERROR if server else ErrorCode.VAPI_ANSWER_INVALID)
+        code = ErrorCode.VAPI_SERVER_ERROR if server else ErrorCode.VAPI_ANSWER_INVALID
+        return Later(code, answer.wait_seconds)
     return answer
 
 
@@ -251,34 +291,3 @@ def _failed(span: Span, answer: Write) -> Write:
 
 def _is_id(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= 64 and value.isascii() and value.replace("-", "").isalnum()
-
-
-def _retry_after_seconds(response: httpx.Response) -> float | None:
-    """`Retry-After` in seconds or as a date; None where it is not there or is neither."""
-    text = response.headers.get("retry-after", "")
-    if text.isdecimal():
-        return min(float(text[:9]), RETRY_AFTER_SECONDS_MAX)
-    try:
-        at = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    seconds = (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    return max(0.0, min(seconds, RETRY_AFTER_SECONDS_MAX))
-
-
-def _reasons(response: httpx.Response) -> tuple[str, ...]:
-    """Vapi's `message`, a string or a list of them; an edge's HTML page is not shown."""
-    try:
-        body = json.loads(response.content)
-        message = body["message"]
-    except (ValueError, KeyError, TypeError):
-        message = None
-    messages = message if isinstance(message, list) else [message]
-    texts = tuple(_clean(text) for text in messages if isinstance(text, str) and text)[:REASONS_MAX]
-    return texts or (f"Vapi answered with status {response.status_code} and no reason",)
-
-
-def _clean(text: str) -> str:
-    """What PostgreSQL can store and a log can show."""
-    printable = "".join(char if char.isprintable() else " " for char in text)
-    return printable[:REASON_CHARACTERS_MAX]

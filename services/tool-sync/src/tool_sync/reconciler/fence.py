@@ -148,7 +148,7 @@ class Fence:
             retry_at = max(retry_at, now + timedelta(seconds=failure.retry_after_seconds))
         log.warning(
             "Vapi call failed", subject=subject, code=failure.code.value, end=failure.end, status=failure.status,
-            detail=failure.detail, retry_at=retry_at.isoformat() if retry_at else None,
+            detail=failure.detail, fields=failure.fields, retry_at=retry_at.isoformat() if retry_at else None,
         )  # fmt: skip
         return FailStep(subject, attempt_id, failure.end, failure.code, retry_at, definition_hash)
 

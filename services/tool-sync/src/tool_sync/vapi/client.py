@@ -12,13 +12,16 @@ from typing import Any, Final
 
 import aiohttp
 import httpx
+import structlog
 from httpx_aiohttp import AiohttpTransport
 from opentelemetry.trace import Span, SpanKind, StatusCode
-from pydantic_core import from_json, to_json
 
 from tool_sync.telemetry import ERROR_CODE, HTTP_METHOD, HTTP_ROUTE, HTTP_STATUS, Telemetry
 from tool_sync.vapi import failures
-from tool_sync.vapi.failures import DETAIL_CHARS_MAX, Subject, VapiFailure
+from tool_sync.vapi.failures import Subject, VapiFailure
+from zerotouch_platform.vapi import json
+from zerotouch_platform.vapi.answers import LIST_BYTES_MAX, OBJECT_BYTES_MAX, TooLarge, read_body
+from zerotouch_platform.vapi.paging import NoList, Window, listed
 
 Json = dict[str, Any]
 Through = Callable[[Callable[[], Awaitable[object]]], Awaitable[object]]
@@ -28,10 +31,10 @@ PAGE_LIMIT: Final = 1000
 """Vapi's largest page; its default is 100 (OpenAPI, 2026-08-20)."""
 ASSISTANTS_PAGE_LIMIT: Final = 250
 """An assistant holds whole prompts: more of them in one page would keep the event loop busy while it is read."""
-BODY_BYTES_MAX: Final = 1024 * 1024
-LIST_BYTES_MAX: Final = 32 * 1024 * 1024
 KEEPALIVE_SECONDS: Final = 3.0
 """Shorter than any server's: a write on a connection that the server just closed has an unknown end."""
+
+log = structlog.get_logger(__name__)
 
 
 def make_transport(connections_max: int) -> AiohttpTransport:
@@ -84,44 +87,50 @@ class VapiClient:
         return _resource(await self._exchange("GET", f"/tool/{tool_id}", "tool"), write=False)
 
     def tools_created_since(self, since: datetime, through: Through | None = None) -> AsyncIterator[Json]:
-        """Every tool of the account created at or after ``since``, newest first. Raises :class:`VapiFailure`.
+        """Every tool of the account created at or after ``since``, in no order. Raises :class:`VapiFailure`.
 
-        Each page is a call of its own, made by ``through`` where that is given.
+        Each page is a call of its own, made by ``through`` where that is given. What cannot be read is no tool of ours.
         """
-        return self._pages("tool", PAGE_LIMIT, {"createdAtGe": _vapi_time(since)}, through)
+        return self._listed("tool", Window(since=since), PAGE_LIMIT, through, _count("tool"))
 
     async def delete_tool(self, tool_id: str) -> None:
         """``DELETE /tool/{id}``. Raises :class:`VapiFailure`, status 404 where it is gone, 409 where it is pinned."""
         _resource(await self._exchange("DELETE", f"/tool/{tool_id}", "tool"), write=True)
 
-    def assistants(self, through: Through | None = None) -> AsyncIterator[Json]:
-        """Every assistant of the account, newest first. Raises :class:`VapiFailure`. ``through`` as above."""
-        return self._pages("assistant", ASSISTANTS_PAGE_LIMIT, {}, through)
-
-    async def _pages(
-        self, subject: Subject, limit: int, query: Mapping[str, str], through: Through | None
+    def assistants(
+        self, through: Through | None = None, on_unreadable: Callable[[object], None] = lambda _: None
     ) -> AsyncIterator[Json]:
-        """Pages by ``createdAt``, the only cursor there is.
+        """Every assistant of the account, in no order. Raises :class:`VapiFailure`. ``through`` as above.
 
-        The boundary is asked for again, because several items can share a millisecond, and what was seen is left out.
+        What is in the list and is no assistant that can be read is given to ``on_unreadable``.
         """
-        until: dict[str, str] = {}
-        seen: set[str] = set()
-        while True:
-            ask = partial(self._exchange, "GET", f"/{subject}", subject, query={"limit": str(limit), **query, **until})
-            page = await (through(ask) if through is not None else ask())
-            if not isinstance(page, list):
-                raise failures.invalid_answer(f"the list of {subject}s is not an array", write=False)
-            items = [_resource(item, write=False) for item in page]
-            fresh = [item for item in items if item["id"] not in seen]
-            for item in fresh:
-                seen.add(item["id"])
+        count = _count("assistant")
+
+        def unreadable(item: object) -> None:
+            count(item)
+            on_unreadable(item)
+
+        return self._listed("assistant", Window(), ASSISTANTS_PAGE_LIMIT, through, unreadable)
+
+    async def _listed(
+        self,
+        subject: Subject,
+        window: Window,
+        limit: int,
+        through: Through | None,
+        on_unreadable: Callable[[object], None],
+    ) -> AsyncIterator[Json]:
+        async def ask(query: dict[str, str]) -> object:
+            exchange = partial(self._exchange, "GET", f"/{subject}", subject, query=query)
+            return await (through(exchange) if through is not None else exchange())
+
+        try:
+            async for item in listed(ask, window, limit=limit, on_unreadable=on_unreadable):
                 yield item
-            if len(page) < limit:
-                return
-            if not fresh:
-                raise failures.invalid_answer(f"more {subject}s in one millisecond than a page holds", write=False)
-            until = {"createdAtLe": min(str(item.get("createdAt", "")) for item in items)}
+        except NoList as error:
+            raise failures.invalid_answer(f"{subject}s: {error}", write=False) from error
+        except TooLarge as error:
+            raise failures.too_large(error, subject=subject, write=False) from error
 
     async def get_assistant(self, assistant_id: str) -> Json:
         """``GET /assistant/{id}``. Raises :class:`VapiFailure`, code ``ASSISTANT_MISSING`` where it is gone."""
@@ -177,7 +186,7 @@ class VapiClient:
             method,
             self._base_url + path,
             params=query,
-            content=None if body is None else to_json(body),
+            content=None if body is None else json.write(body),
             headers={
                 "authorization": f"Bearer {self._key()}",
                 "accept": "application/json",
@@ -185,34 +194,28 @@ class VapiClient:
                 **({"content-type": "application/json"} if body is not None else {}),
             },
         )
-        limit = LIST_BYTES_MAX if query is not None else BODY_BYTES_MAX
+        is_list = query is not None and "limit" in query
         try:
             async with asyncio.timeout(self._deadline_seconds):
                 response = await self._transport.handle_async_request(request)
                 try:
-                    raw = await _read(response, limit, write=write)
+                    raw = await read_body(response, LIST_BYTES_MAX if is_list else OBJECT_BYTES_MAX)
                 finally:
                     await response.aclose()
-        except VapiFailure:
-            raise
+        except TooLarge as error:
+            if is_list:
+                raise  # fewer at a time
+            span.set_attribute(HTTP_STATUS, response.status_code)
+            raise failures.too_large(error, subject=subject, write=write) from error
         except (httpx.HTTPError, aiohttp.ClientError, OSError, TimeoutError) as error:
             raise failures.of_exception(error, write=write) from error
         span.set_attribute(HTTP_STATUS, response.status_code)
         if not 200 <= response.status_code < 300:
-            raise failures.of_status(response, _detail(raw), subject=subject, write=write)
+            raise failures.of_status(response, raw, path, subject=subject, write=write)
         try:
-            return from_json(raw)
+            return json.read(raw)
         except ValueError:
             raise failures.invalid_answer("the answer is not JSON", write=write) from None
-
-
-async def _read(response: httpx.Response, limit: int, *, write: bool) -> bytes:
-    parts = bytearray()
-    async for chunk in response.aiter_raw():
-        parts += chunk
-        if len(parts) > limit:
-            raise failures.invalid_answer(f"the answer is longer than {limit} bytes", write=write)
-    return bytes(parts)
 
 
 def _resource(value: object, *, write: bool) -> Json:
@@ -221,16 +224,10 @@ def _resource(value: object, *, write: bool) -> Json:
     return value
 
 
-def _detail(raw: bytes) -> str:
-    """Vapi's own words: validation messages name properties. HTML and the like is left out."""
-    try:
-        body = from_json(raw)
-    except ValueError:
-        return "no JSON body"
-    message = body.get("message") if isinstance(body, dict) else None
-    text = "; ".join(str(item) for item in message) if isinstance(message, list) else str(message or "")
-    return text[:DETAIL_CHARS_MAX]
+def _count(subject: str) -> Callable[[object], None]:
+    """Tells of objects in a list that cannot be read: how many of them there are is all that may be said."""
 
+    def count(_item: object) -> None:
+        log.warning("An object in a list of Vapi's cannot be read", list=subject)
 
-def _vapi_time(time: datetime) -> str:
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return count

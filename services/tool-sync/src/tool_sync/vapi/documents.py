@@ -1,17 +1,10 @@
 """What is read from Vapi's documents beyond their id. Nothing in them is trusted to have the documented shape."""
 
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
 
+from zerotouch_platform.vapi.paging import created_at
 
-def created_at(document: Mapping[str, object]) -> datetime | None:
-    """``createdAt`` in UTC, or None where it is missing or no time."""
-    raw = document.get("createdAt")
-    try:
-        time = datetime.fromisoformat(raw) if isinstance(raw, str) else None
-    except ValueError:
-        return None
-    return None if time is None or time.tzinfo is None else time.astimezone(UTC)
+__all__ = ["created_at", "holds", "latest_version", "mentioned"]
 
 
 def latest_version(document: Mapping[str, object]) -> str | None:

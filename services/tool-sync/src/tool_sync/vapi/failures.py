@@ -1,4 +1,4 @@
-"""What a failed call means. One table decides it, from the status or from how the exchange broke.
+"""What a failed call means to tool-sync. What an answer means at all is one table for both services (platform).
 
 not_sent   nothing left this process: no connection was made
 refused    Vapi answered, and did not do it
@@ -8,16 +8,22 @@ Every code is of exactly one :class:`Kind`, which says what happens next.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import Enum
 from types import MappingProxyType
 from typing import Final, Literal
 
-import aiohttp
 import httpx
 
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
+from zerotouch_platform.vapi.answers import (
+    Meaning,
+    TooLarge,
+    fields_of,
+    meaning_of,
+    retry_after_seconds,
+    was_not_sent,
+    words_of,
+)
 
 
 class Kind(Enum):
@@ -48,6 +54,7 @@ KINDS: Final = MappingProxyType(
         ErrorCode.TOOL_REFUSED: Kind.PERMANENT,
         ErrorCode.ASSISTANT_REFUSED: Kind.PERMANENT,
         ErrorCode.ASSISTANT_MISSING: Kind.PERMANENT,
+        ErrorCode.ASSISTANT_TOO_LARGE: Kind.PERMANENT,
         ErrorCode.VAPI_ANSWER_UNKNOWN: Kind.AMBIGUOUS,
     }
 )
@@ -56,12 +63,15 @@ KINDS: Final = MappingProxyType(
 End = Literal["not_sent", "refused", "unknown"]
 Subject = Literal["tool", "assistant"]
 
-DETAIL_CHARS_MAX: Final = 300
-
 
 @dataclass(eq=False)
 class VapiFailure(Exception):
-    """A call to Vapi that did not end in a clean answer. ``detail`` names fields, never their content."""
+    """A call to Vapi that did not end in a clean answer.
+
+    ``detail`` is ours: how the exchange broke. ``fields`` are those that Vapi's messages name, such as
+    ``model.provider``. ``words`` are Vapi's own, a stranger's: at most 2,000 printable characters, which belong into
+    the clinic's own rows and into no log, event or span.
+    """
 
     end: End
     code: ErrorCode
@@ -70,6 +80,8 @@ class VapiFailure(Exception):
     detail: str = ""
     mangled: bool = False
     """A success status with a body that is not what was asked for: Vapi did answer."""
+    fields: tuple[str, ...] = ()
+    words: str = ""
 
     @property
     def kind(self) -> Kind:
@@ -89,53 +101,53 @@ class VapiFailure(Exception):
         return self.code in (ErrorCode.VAPI_UNREACHABLE, ErrorCode.VAPI_ANSWER_UNKNOWN) and not self.mangled
 
     def __str__(self) -> str:
-        return f"Vapi: {self.code.value} {CATALOGUE[self.code].title}, {self.end}, status {self.status}: {self.detail}"
+        said = self.detail or ", ".join(self.fields)
+        return f"Vapi: {self.code.value} {CATALOGUE[self.code].title}, {self.end}, status {self.status}: {said}"
 
 
-RETRY_AFTER_SECONDS_MAX: Final = 3600.0
-
-_BY_STATUS: Final = {
-    401: ErrorCode.VAPI_KEY_REFUSED,
-    402: ErrorCode.VAPI_PAYMENT_REQUIRED,
-    403: ErrorCode.VAPI_KEY_REFUSED,
-    409: ErrorCode.VAPI_CONFLICT,
-    429: ErrorCode.VAPI_RATE_LIMITED,
+_CODES: Final = {
+    Meaning.CONFLICT: ErrorCode.VAPI_CONFLICT,
+    Meaning.KEY_REFUSED: ErrorCode.VAPI_KEY_REFUSED,
+    Meaning.NOT_PROCESSED: ErrorCode.VAPI_SERVER_ERROR,
+    Meaning.RATE_LIMITED: ErrorCode.VAPI_RATE_LIMITED,
+    Meaning.UNPAID: ErrorCode.VAPI_PAYMENT_REQUIRED,
 }
 
 
-def of_status(response: httpx.Response, detail: str, *, subject: Subject, write: bool) -> VapiFailure:
-    """The meaning of an answer that is not a success."""
+def of_status(response: httpx.Response, raw: bytes, path: str, *, subject: Subject, write: bool) -> VapiFailure:
+    """The meaning of an answer that is not a success; ``raw`` is its body."""
     status, retry_after = response.status_code, retry_after_seconds(response.headers)
-    if status >= 500 or status < 400 or status in _GAVE_UP_WAITING:
-        # A 5xx may come after the write was executed; a redirect is never followed, so nobody knows.
+    meaning, words = meaning_of(status, path), words_of(raw)
+    if meaning is Meaning.UNKNOWN:
         code = ErrorCode.VAPI_ANSWER_UNKNOWN if write else ErrorCode.VAPI_SERVER_ERROR
-        return VapiFailure("unknown" if write else "refused", code, status, retry_after, detail)
-    code = _BY_STATUS.get(status) or _refusal(subject, status)
-    return VapiFailure("refused", code, status, retry_after, detail)
+    else:
+        code = _CODES.get(meaning) or _refusal(subject, meaning)
+    end: End = "unknown" if write and meaning is Meaning.UNKNOWN else "refused"
+    return VapiFailure(end, code, status, retry_after, words="; ".join(words), fields=fields_of(words))
 
 
-_GAVE_UP_WAITING: Final = frozenset({408})
-"""Request timeout: said by a proxy on the way, that may have passed the request on."""
-
-
-def _refusal(subject: Subject, status: int) -> ErrorCode:
+def _refusal(subject: Subject, meaning: Meaning) -> ErrorCode:
     if subject == "tool":
         return ErrorCode.TOOL_REFUSED
-    return ErrorCode.ASSISTANT_MISSING if status == 404 else ErrorCode.ASSISTANT_REFUSED
+    return ErrorCode.ASSISTANT_MISSING if meaning is Meaning.GONE else ErrorCode.ASSISTANT_REFUSED
 
 
 def of_exception(error: BaseException, *, write: bool) -> VapiFailure:
-    """The meaning of an exchange that broke.
-
-    The transport maps aiohttp's ``ServerDisconnectedError`` to httpx's ``ConnectTimeout`` (httpx-aiohttp 0.2.0), though
-    the request had been sent by then. Only aiohttp's own connector errors prove that nothing was.
-    """
-    cause = error.__cause__ if isinstance(error, httpx.TransportError) else error
-    if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+    """The meaning of an exchange that broke."""
+    cause = error.__cause__ if isinstance(error, httpx.TransportError) and error.__cause__ else error
+    if was_not_sent(error):
         return VapiFailure("not_sent", ErrorCode.VAPI_UNREACHABLE, detail=type(cause).__name__)
     if write:
         return VapiFailure("unknown", ErrorCode.VAPI_ANSWER_UNKNOWN, detail=type(error).__name__)
     return VapiFailure("not_sent", ErrorCode.VAPI_UNREACHABLE, detail=type(error).__name__)
+
+
+def too_large(error: TooLarge, *, subject: Subject, write: bool) -> VapiFailure:
+    """An answer of which only the beginning was read. A write did happen, so what came of it is looked up."""
+    if write:
+        return VapiFailure("unknown", ErrorCode.VAPI_ANSWER_UNKNOWN, detail=str(error), mangled=True)
+    code = ErrorCode.ASSISTANT_TOO_LARGE if subject == "assistant" else ErrorCode.VAPI_ANSWER_INVALID
+    return VapiFailure("refused", code, detail=str(error), mangled=True)
 
 
 def invalid_answer(reason: str, *, write: bool) -> VapiFailure:
@@ -143,25 +155,3 @@ def invalid_answer(reason: str, *, write: bool) -> VapiFailure:
     if write:
         return VapiFailure("unknown", ErrorCode.VAPI_ANSWER_UNKNOWN, detail=reason, mangled=True)
     return VapiFailure("refused", ErrorCode.VAPI_ANSWER_INVALID, detail=reason, mangled=True)
-
-
-def retry_after_seconds(headers: httpx.Headers) -> float | None:
-    """``Retry-After``, seconds or an HTTP date, as seconds from 0 to an hour; None where absent or nonsense.
-
-    A date is compared with the answer's own ``Date`` where there is one, as our clock may be another.
-    """
-    raw = headers.get("retry-after", "").strip()
-    if raw.isascii() and raw.isdecimal():
-        return min(float(raw[:9]), RETRY_AFTER_SECONDS_MAX)
-    if (at := _http_date(raw)) is None:
-        return None
-    now = _http_date(headers.get("date", "")) or datetime.now(UTC)
-    return min(max((at - now).total_seconds(), 0.0), RETRY_AFTER_SECONDS_MAX)
-
-
-def _http_date(raw: str) -> datetime | None:
-    try:
-        at = parsedate_to_datetime(raw)
-    except ValueError:
-        return None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
