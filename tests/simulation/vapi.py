@@ -128,9 +128,9 @@ class Server:
         lag = self._faults.random.random() * LAG_SECONDS_MAX if lags and self.lags and not self._faults.healed else 0.0
         if lag:
             self._faults.fired["list_lag"] += 1
-        since, until = query.get("createdAtGe", ""), query.get("createdAtLe", "~")
+        since, until = query.get("createdAtGe", ""), query.get("createdAtLt", "~")
         visible = _stamp(now - lag)
-        found = [item for item in items.values() if since <= item["createdAt"] <= min(until, visible)]
+        found = [item for item in items.values() if since <= item["createdAt"] < until and item["createdAt"] <= visible]
         found.sort(key=lambda item: (item["createdAt"], item["id"]), reverse=True)
         return found[: int(query.get("limit", "100"))]
 

@@ -6,36 +6,26 @@ whole floats as integers, because Vapi's own SDKs send ``20.0`` where we send ``
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping
+from math import isinf
 from typing import Final
 
 TOOL_LINK_KEYS = ("toolIds", "toolRefs")
 """The keys of an assistant's ``model`` that tool-sync, not the save, decides."""
 
 
-_JSON: Final = (str, int, float, bool, dict, list, tuple, type(None))
 _WHOLE_FLOAT: Final = re.compile(r"[0-9]\.0(?![0-9])|[0-9]e\+")
 
-
-def _plain(value: object) -> object:
-    """A number that a reader of Vapi's JSON kept in its own spelling; beyond every float it stays text."""
-    number = float(value)  # type: ignore[arg-type]
-    return number if math.isfinite(number) else str(value)
-
-
-_encode = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain
-).encode
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
 def _with_integers(value: object) -> object:
-    """The value with every whole float as an integer."""
-    if not isinstance(value, _JSON):
-        value = _plain(value)
+    """The value with every whole float as an integer, and a number beyond floats (1E400) as how it was spelled."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
+    if isinstance(value, float) and isinf(value) and (spelling := getattr(value, "spelling", None)) is not None:
+        return f"\x00number {spelling.lower()}"  # whoever reads Vapi's JSON keeps it, and both services do so alike
     if isinstance(value, dict):
         return {key: _with_integers(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -45,7 +35,10 @@ def _with_integers(value: object) -> object:
 
 def canonical_json(value: object) -> bytes:
     """The canonical form of a JSON value, as UTF-8 bytes."""
-    text = _encode(value)
+    try:
+        text = _encode(value)
+    except ValueError:  # an infinity: refused unless it was read as a number
+        text = _encode(_with_integers(value))
     if _WHOLE_FLOAT.search(text):  # or what looks like one inside of a string; most documents have neither
         text = _encode(_with_integers(value))
     return text.encode("utf-8", "surrogatepass")

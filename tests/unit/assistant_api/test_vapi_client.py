@@ -1,6 +1,7 @@
 """How answers of Vapi's are read, and what a failed request says about itself."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from uuid import UUID
 import aiohttp
 import httpx
 import pytest
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -18,12 +20,11 @@ from assistant_api.db import Database
 from assistant_api.health import Health
 from assistant_api.settings import Settings
 from assistant_api.vapi import client
-from assistant_api.vapi.answers import Found, Gone, Later, Refused, Unknown
+from assistant_api.vapi.answers import Found, Gone, Later, Refused, Unknown, code_of
 from assistant_api.vapi.client import VapiClient
 from assistant_api.vapi.key import Ticket, VapiKey
 from zerotouch_contracts.errors import ErrorCode
-from zerotouch_platform.vapi import json as vapi_json
-from zerotouch_platform.vapi.answers import OBJECT_BYTES_MAX, was_not_sent
+from zerotouch_platform.vapi.answers import was_not_sent
 
 PUBLIC_KEY = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
@@ -53,15 +54,8 @@ def _client(
         read_retry_seconds=0.001,
         **changes,
     )
-
-    async def unread(request: httpx.Request) -> httpx.Response:
-        """As from the network: the body has not been read yet."""
-        made = answer(request)
-        made = made if isinstance(made, httpx.Response) else await made
-        return httpx.Response(made.status_code, headers=made.headers, stream=httpx.ByteStream(made.content))
-
     key = _CountedKey(settings, Database(settings, Health()))  # no database: what is said of the key stays in memory
-    return VapiClient(settings, telemetry.build(None), key, transport=httpx.MockTransport(unread))
+    return VapiClient(settings, telemetry.build(None), key, transport=httpx.MockTransport(answer))  # type: ignore[arg-type]
 
 
 def _always(status: int, **content: Any) -> VapiClient:
@@ -81,16 +75,19 @@ def _always(status: int, **content: Any) -> VapiClient:
         (404, {}, Gone()),
         (400, {"json": {"message": ["a", "b"]}}, Refused(400, ("a", "b"))),
         (400, {"json": {"message": "a\x00b"}}, Refused(400, ("a b",))),
-        (400, {"json": {"message": "name must be short"}}, Refused(400, ("name must be short",), fields=("name",))),
-        (408, {}, Unknown()),  # a proxy gave up waiting: it may have passed the request on
-        (499, {}, Unknown()),
-        (425, {}, Later(ErrorCode.VAPI_SERVER_ERROR)),
-        (201, {"content": b'{"id": "abc-1", "name": "\\ud83d"}'}, Found({"id": "abc-1", "name": "\ud83d"})),
         (422, {"text": "<html>"}, Refused(422, ("Vapi answered with status 422 and no reason",))),
         (401, {}, Later(ErrorCode.VAPI_KEY_REFUSED, nobodys=True)),
         (402, {}, Later(ErrorCode.VAPI_PAYMENT_REQUIRED, nobodys=True)),
         (403, {}, Later(ErrorCode.VAPI_KEY_REFUSED, nobodys=True)),
+        (408, {}, Unknown()),
+        (408, {"headers": {"Retry-After": "7"}}, Unknown()),
         (409, {}, Later(ErrorCode.VAPI_CONFLICT)),
+        (425, {"headers": {"Retry-After": "7"}}, Later(ErrorCode.VAPI_SERVER_ERROR, 7)),
+        (204, {}, Unknown(ErrorCode.VAPI_ANSWER_INVALID)),
+        (201, {"json": {"id": "a" * 65}}, Unknown(ErrorCode.VAPI_ANSWER_INVALID)),
+        (201, {"content": b"[" * 5000}, Unknown(ErrorCode.VAPI_ANSWER_INVALID)),
+        (429, {"headers": {"Retry-After": "86400"}}, Later(ErrorCode.VAPI_RATE_LIMITED, 3600, nobodys=True)),
+        (429, {"headers": {"Retry-After": "٣".encode()}}, Later(ErrorCode.VAPI_RATE_LIMITED, nobodys=True)),
         (429, {"headers": {"Retry-After": "7"}}, Later(ErrorCode.VAPI_RATE_LIMITED, 7, nobodys=True)),
         (429, {"headers": {"Retry-After": "soon"}}, Later(ErrorCode.VAPI_RATE_LIMITED, nobodys=True)),
         (500, {"text": "<html>"}, Unknown()),
@@ -99,6 +96,62 @@ def _always(status: int, **content: Any) -> VapiClient:
 )
 async def test_every_answer_to_a_write_has_a_meaning(status: int, content: dict[str, Any], expected: object) -> None:
     assert await _always(status, **content).create({}, Ticket()) == expected
+
+
+async def test_an_assistant_that_is_too_large_to_be_read_is_refused_with_a_code_and_a_write_of_it_is_looked_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client, "BODY_BYTES_MAX", 100)
+    large = _always(200, json={"id": "abc-1", "name": "x" * 200})
+
+    read = await large.get("abc-1")
+
+    assert isinstance(read, Refused)
+    assert read.code is ErrorCode.ASSISTANT_TOO_LARGE
+    assert code_of(list(read.reasons)) is ErrorCode.ASSISTANT_TOO_LARGE
+    assert code_of(["TS-314"]) is ErrorCode.ASSISTANT_REFUSED
+    assert await large.update("abc-1", {}, Ticket()) == Unknown(ErrorCode.VAPI_ANSWER_INVALID)
+    assert _tries(large) == 1
+
+
+@pytest.mark.parametrize("content", [{}, {"json": {}}, {"json": {"id": "abc-1"}}, {"json": []}])
+async def test_a_deletion_is_done_whatever_its_success_says(content: dict[str, Any]) -> None:
+    assert await _always(200, **content).delete("abc-1", Ticket()) == Found({"id": "abc-1"})
+    assert isinstance(await _always(200, text="<html>").delete("abc-1", Ticket()), Unknown)
+
+
+async def test_an_answer_that_is_compressed_unasked_is_read() -> None:
+    packed = {"content-encoding": "gzip"}
+    assert await _always(200, content=gzip.compress(b'{"id":"x"}'), headers=packed).get("x") == Found({"id": "x"})
+
+
+async def test_what_vapi_stores_goes_through_a_read_and_a_write() -> None:
+    sent: list[bytes] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request.content)
+        return httpx.Response(200, content=b'{"id":"x","n":[1e21,250.0,1E400],"s":"\x01\\ud83d"}')
+
+    found = await _client(answer).get("x")
+    assert isinstance(found, Found)
+    await _client(answer).update("x", found.assistant, Ticket())
+
+    assert sent[1] == b'{"id":"x","n":[1e21,250.0,1E400],"s":"\\u0001\\ud83d"}'
+
+
+async def test_an_unreadable_object_in_a_list_is_left_out_and_hides_none() -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    raw = b'[{"id":"a"},null,{"name":"no id"},{"x":' + b"[" * 5000 + b"]" * 5000 + b'},{"id":"b"}]'
+
+    with structlog.testing.capture_logs() as logs:
+        found = await _always(200, content=raw).created_between(start, start + timedelta(seconds=1))
+
+    assert found == [{"id": "a"}, {"id": "b"}]
+    assert [(line["event"], line["count"]) for line in logs] == [("vapi_list_items_unreadable", 3)]
+
+
+def test_a_log_gets_of_a_refusal_the_paths_of_fields_only() -> None:
+    assert Refused(400, ("model.provider must be one of: a", "Erika Muster is wrong")).fields == ("model.provider",)
 
 
 async def test_an_unclear_answer_to_a_read_is_only_a_reason_to_read_again() -> None:
@@ -192,7 +245,7 @@ def _caused(error: Exception, cause: Exception) -> Exception:
 
 
 def test_only_a_connection_that_was_never_made_means_not_sent() -> None:
-    assert not was_not_sent(httpx.ConnectError("said by the transport of a lost connection, too"))
+    assert was_not_sent(httpx.ConnectError("no route"))
     assert was_not_sent(_caused(httpx.ConnectTimeout(""), aiohttp.ConnectionTimeoutError()))
     assert not was_not_sent(_caused(httpx.ConnectTimeout(""), aiohttp.ServerDisconnectedError()))
     assert not was_not_sent(_caused(httpx.ConnectError(""), aiohttp.ClientOSError(104, "reset by peer")))
@@ -214,39 +267,3 @@ async def test_a_full_page_of_a_list_is_halved_until_every_part_fits(monkeypatch
 
     assert isinstance(found, list)
     assert sorted(item["id"] for item in found) == sorted(str(item["id"]) for item in there)
-
-
-async def test_an_assistant_that_is_too_large_is_refused_by_its_code_and_never_sent() -> None:
-    sent: list[str] = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        sent.append(request.method)
-        return httpx.Response(200, content=b'{"id":"x","name":"' + b"x" * OBJECT_BYTES_MAX + b'"}')
-
-    client = _client(answer)
-    for refused in (await client.get("x"), await client.create({"name": "x" * OBJECT_BYTES_MAX}, Ticket())):
-        assert isinstance(refused, Refused)
-        assert refused.code is ErrorCode.ASSISTANT_TOO_LARGE
-    assert sent == ["GET"]
-    assert await client.update("x", {}, Ticket()) == Unknown()  # it was done; what Vapi has now is looked up
-
-
-async def test_a_number_goes_back_in_the_spelling_that_it_came_in() -> None:
-    seen: list[bytes] = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        seen.append(request.content)
-        return httpx.Response(200, content=b'{"id":"x","model":{"a":1e21,"b":250.0,"c":9007199254740993}}')
-
-    client = _client(answer)
-    found = await client.get("x")
-    assert isinstance(found, Found)
-    await client.update("x", {"model": found.assistant["model"]}, Ticket())
-    assert seen[1] == b'{"model":{"a":1e21,"b":250.0,"c":9007199254740993}}'
-    assert vapi_json.read(seen[1]) == {"model": found.assistant["model"]}
-
-
-async def test_what_cannot_be_read_in_a_list_is_left_out_and_fails_nothing() -> None:
-    start = datetime(2026, 1, 1, tzinfo=UTC)
-    client = _always(200, json=[None, 7, {"name": "no id"}, {"id": "x"}, []])
-    assert await client.created_between(start, start + timedelta(seconds=1)) == [{"id": "x"}]

@@ -1,128 +1,195 @@
-"""A list is read whole, whatever its order, and one odd object in it costs nothing but a count."""
+"""A list is read whole whatever the order of its pages, and while it changes."""
 
 import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zerotouch_platform.vapi.answers import TooLarge
-from zerotouch_platform.vapi.paging import NoList, Window, created_at, listed, vapi_time
+from zerotouch_platform.vapi.paging import ListUnreadable, PageTooLarge, Window, pages, vapi_time
 
-T0 = datetime(2026, 11, 24, tzinfo=UTC)
-Order = Literal["newest", "oldest", "random"]
-ORDERS: tuple[Order, ...] = ("newest", "oldest", "random")
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
+Item = dict[str, Any]
+ORDERS = ("newest", "oldest", "by id", "shuffled anew")
 
 
-class Account:
-    """A server with objects at these milliseconds. ``bytes_max`` of a page: more objects than that are too large."""
+def at(milliseconds: int) -> str:
+    return vapi_time(T0 + timedelta(milliseconds=milliseconds))
 
-    def __init__(self, at_ms: list[int], order: Order, *, odd: tuple[object, ...] = (), large: int = 10**9) -> None:
-        self.items: list[Any] = [{"id": f"a-{n}", "createdAt": vapi_time(T0 + timedelta(milliseconds=ms))}
-                                 for n, ms in enumerate(at_ms)]  # fmt: skip
-        self.order, self.odd, self.large = order, odd, large
-        self.requests = 0
-        self.dice = random.Random(7)
 
-    async def ask(self, query: dict[str, str]) -> object:
-        self.requests += 1
+@dataclass
+class Server:
+    """Lists as Vapi has them: filtered by ``createdAt``, cut at ``limit``, in an order of its own."""
+
+    items: list[Any]
+    order: str = "newest"
+    bytes_max: int = 10**9
+    after_call: Callable[[int], None] = lambda _: None
+    calls: list[Mapping[str, str]] = field(default_factory=list)
+
+    async def ask(self, query: Mapping[str, str]) -> list[object]:
+        self.calls.append(query)
         low, high = query.get("createdAtGe", ""), query.get("createdAtLt", "~")
-        found = [item for item in self.items if low <= item["createdAt"] < high]
-        if self.order == "random":
-            self.dice.shuffle(found)
-        else:
-            found.sort(key=lambda item: item["createdAt"], reverse=self.order == "newest")
-        page = [*self.odd, *found][: int(query["limit"])]
-        if len(page) > self.large:
-            raise TooLarge(1)
+        found = [item for item in self.items if not isinstance(item, dict) or low <= item.get("createdAt", low) < high]
+        match self.order:
+            case "newest":
+                found.sort(key=_time, reverse=True)
+            case "oldest":
+                found.sort(key=_time)
+            case "by id":
+                found.sort(key=str)
+            case "shuffled anew":
+                random.Random(len(self.calls)).shuffle(found)
+        page = found[: int(query["limit"])]
+        if len(page) > self.bytes_max:
+            raise PageTooLarge
+        self.after_call(len(self.calls))
         return page
 
 
-async def ids(account: Account, limit: int, window: Window = Window(), **more: Any) -> list[str]:  # noqa: B008
-    return [item["id"] async for item in listed(account.ask, window, limit=limit, **more)]
+def _time(item: Any) -> str:
+    return str(item.get("createdAt", "")) if isinstance(item, dict) else ""
 
 
+async def listed(server: Server, limit: int, window: Window | None = None) -> list[str]:
+    found = [item["id"] async for page in pages(server.ask, window or Window(), limit) for item in page.items]
+    assert len(found) == len(set(found)), "told twice"
+    return found
+
+
+@pytest.mark.parametrize("order", ORDERS)
 @given(
-    st.lists(st.integers(0, 60), max_size=60).filter(lambda ms: max(map(ms.count, ms), default=0) < 5),
-    st.sampled_from(ORDERS),
-    st.integers(5, 12),
+    times=st.lists(st.integers(0, 10**9) | st.integers(0, 40), max_size=120),
+    limit=st.integers(2, 30),
+    window=st.sampled_from([Window(), Window(T0), Window(T0, T0 + timedelta(days=30))]),
 )
-async def test_every_object_is_found_once_in_every_order(at_ms: list[int], order: Order, limit: int) -> None:
-    account = Account(at_ms, order)
-    found = await ids(account, limit)
-    assert sorted(found) == sorted(item["id"] for item in account.items)
+@settings(max_examples=40, deadline=None)
+async def test_everything_is_listed_once_in_every_order(
+    order: str, times: list[int], limit: int, window: Window
+) -> None:
+    kept = [time for time in times if times.count(time) < limit]
+    server = Server([{"id": f"a-{n}", "createdAt": at(time)} for n, time in enumerate(kept)], order)
+
+    assert sorted(await listed(server, limit, window)) == sorted(item["id"] for item in server.items)
+
+
+@pytest.mark.parametrize(
+    ("order", "pages_of_calls"), [("newest", 2), ("oldest", 2), ("by id", 5), ("shuffled anew", 5)]
+)
+async def test_calls_stay_about_two_for_a_page(order: str, pages_of_calls: int) -> None:
+    server = Server([{"id": f"a-{n * 7919 % 2500:04}", "createdAt": at(n // 3)} for n in range(2500)], order)
+
+    assert len(await listed(server, 250)) == 2500
+    assert len(server.calls) <= pages_of_calls * 2500 // 247 + 2
+
+
+async def test_an_account_of_600_whose_list_is_oldest_first_is_seen_whole() -> None:
+    server = Server([{"id": f"a-{n}", "createdAt": at(n * 1000)} for n in range(600)], "oldest")
+
+    assert len(await listed(server, 250)) == 600
 
 
 @pytest.mark.parametrize("order", ORDERS)
-async def test_it_costs_about_two_requests_a_page_and_four_without_any_order(order: Order) -> None:
-    account = Account(list(range(10_000)), order)
-    assert len(await ids(account, 250)) == 10_000
-    assert account.requests <= (4 if order == "random" else 2) * 10_000 / 249 + 2
+@pytest.mark.parametrize("seed", range(20))
+async def test_what_existed_throughout_is_not_missed_while_the_list_changes(order: str, seed: int) -> None:
+    chance = random.Random(seed)
+    items = [{"id": f"a-{n}", "createdAt": at(chance.randrange(5000))} for n in range(100)]
+    passing = [{"id": f"p-{n}", "createdAt": at(chance.randrange(5000))} for n in range(100)]
+    server = Server([*items, *passing[:50]], order)
+
+    def change(_: int) -> None:
+        for each in chance.sample(passing, 10):
+            if each in server.items:
+                server.items.remove(each)
+            else:
+                server.items.append(each)
+
+    server.after_call = change
+
+    assert {item["id"] for item in items} <= set(await listed(server, 20))
 
 
 @pytest.mark.parametrize("order", ORDERS)
-async def test_a_window_is_kept(order: Order) -> None:
-    account = Account(list(range(600)), order)
-    window = Window(T0 + timedelta(milliseconds=100), T0 + timedelta(milliseconds=400))
-    assert sorted(await ids(account, 50, window)) == sorted(f"a-{n}" for n in range(100, 400))
+async def test_more_in_one_millisecond_than_a_page_holds_is_said_and_has_an_end(order: str) -> None:
+    server = Server([{"id": f"a-{n}", "createdAt": at(5)} for n in range(10)], order)
 
-
-async def test_what_cannot_be_read_is_given_away_and_fails_nothing() -> None:
-    odd: list[object] = []
-    account = Account(list(range(30)), "oldest", odd=(None, 7, {"name": "x"}, {"id": 7}, {"id": ""}, []))
-    found = await ids(account, 20, on_unreadable=odd.append)
-    assert sorted(found) == sorted(f"a-{n}" for n in range(30))
-    assert {"name": "x"} in odd
-
-
-async def test_a_page_that_is_too_large_is_asked_for_in_smaller_ones() -> None:
-    account = Account(list(range(100)), "newest", large=10)
-    assert len(await ids(account, 250)) == 100
-    with pytest.raises(TooLarge):
-        await ids(Account([1, 2], "newest", large=0), 250)
+    with pytest.raises(ListUnreadable, match="one millisecond"):
+        await listed(server, 10)
+    assert len(server.calls) < 10
+    assert len(await listed(server, 11)) == 10
 
 
 @pytest.mark.parametrize("order", ORDERS)
-async def test_more_of_one_time_than_a_page_holds_is_an_error_and_no_end(order: Order) -> None:
-    with pytest.raises(NoList):
-        await ids(Account([5] * 10 + [1, 9], order), 10)
+@pytest.mark.parametrize("window", [Window(), Window(T0, T0 + timedelta(days=1))])
+async def test_a_server_that_ignores_the_filter_has_an_end(order: str, window: Window) -> None:
+    class Ignoring(Server):
+        async def ask(self, query: Mapping[str, str]) -> list[object]:
+            return await super().ask({"limit": query["limit"]})
+
+    server = Ignoring([{"id": f"a-{n}", "createdAt": at(n)} for n in range(500)], order)
+
+    with pytest.raises(ListUnreadable):
+        await listed(server, 100, window)
+    assert len(server.calls) <= 200
 
 
-async def test_a_server_that_keeps_to_no_window_is_an_error_and_no_end() -> None:
-    async def ignores(query: dict[str, str]) -> object:
-        return [{"id": f"a-{n}", "createdAt": vapi_time(T0 + timedelta(seconds=n))} for n in range(10)]
+async def test_full_pages_without_any_time_are_cut_in_the_middle_or_said() -> None:
+    class Shy(Server):
+        async def ask(self, query: Mapping[str, str]) -> list[object]:
+            return [{"id": item["id"]} for item in await super().ask(query)]  # type: ignore[index]
 
-    with pytest.raises(NoList):
-        [item async for item in listed(ignores, Window(), limit=10)]
+    items = [{"id": f"a-{n}", "createdAt": at(n * 1000)} for n in range(64)]
 
-
-@pytest.mark.parametrize("body", [{"results": []}, None, "x", 7])
-async def test_what_is_no_array_is_no_empty_list(body: object) -> None:
-    async def ask(query: dict[str, str]) -> object:
-        return body
-
-    with pytest.raises(NoList):
-        [item async for item in listed(ask, Window(), limit=10)]
+    assert len(await listed(Shy(items), 10, Window(T0, T0 + timedelta(seconds=64)))) == 64
+    with pytest.raises(ListUnreadable, match="createdAt"):
+        await listed(Shy(items), 10)
 
 
-async def test_what_is_made_and_deleted_meanwhile_hides_nothing_that_was_there_throughout() -> None:
-    account = Account(list(range(500)), "newest")
-    there = {item["id"] for item in account.items}
-    found = set()
-    gone: set[str] = set()
-    async for item in listed(account.ask, Window(), limit=20):
-        found.add(item["id"])
-        if len(found) % 7 == 0:
-            dropped = account.items.pop(account.dice.randrange(len(account.items)))
-            gone.add(dropped["id"])
-            at = T0 + timedelta(milliseconds=1000 + len(found))
-            account.items.append({"id": f"new-{len(found)}", "createdAt": vapi_time(at)})
-    assert there - gone <= found
+async def test_an_item_without_a_time_and_one_outside_of_the_window_are_told_like_any_other() -> None:
+    stray: list[Any] = [{"id": "none"}, {"id": "bad", "createdAt": "!soon"}, {"id": "late", "createdAt": at(10**9)}]
+    server = Server([{"id": f"a-{n}", "createdAt": at(n)} for n in range(30)])
+    plain = server.ask
+
+    async def ask(query: Mapping[str, str]) -> list[object]:
+        return [*stray, *await plain({**query, "limit": str(int(query["limit"]) - 3)})]
+
+    server.ask = ask  # type: ignore[method-assign]
+
+    assert len(await listed(server, 15, Window(T0, T0 + timedelta(days=1)))) == 33
 
 
-@pytest.mark.parametrize("text", ["", None, 7, "yesterday", "2026-11-24T10:00:00", {}])
-def test_a_time_that_is_none_is_none(text: object) -> None:
-    assert created_at({"createdAt": text}) is None
-    assert created_at(text) is None
+async def test_what_is_unreadable_is_told_apart_once_and_ends_nothing() -> None:
+    strange: list[Any] = [None, 7, [], {"createdAt": at(3)}, {"id": "../x", "createdAt": at(4)}, {"id": 5}]
+    server = Server([*strange, *({"id": f"a-{n}", "createdAt": at(n)} for n in range(40))], "oldest")
+
+    found = [page async for page in pages(server.ask, Window(), 15)]
+
+    assert len({item["id"] for page in found for item in page.items}) == 40
+    assert sorted(map(repr, (item for page in found for item in page.unreadable))) == sorted(map(repr, strange))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+async def test_a_page_that_is_too_large_is_asked_for_in_smaller_ones(order: str) -> None:
+    server = Server([{"id": f"a-{n}", "createdAt": at(n)} for n in range(100)], order, bytes_max=7)
+
+    assert len(await listed(server, 50)) == 100
+
+    server.bytes_max = 1
+    with pytest.raises(ListUnreadable, match="too large"):
+        await listed(server, 50)
+
+
+def test_a_window_is_asked_for_in_whole_milliseconds() -> None:
+    assert Window(T0).query(7) == {"limit": "7", "createdAtGe": "2026-01-01T00:00:00.000Z"}
+
+
+async def test_a_window_between_two_milliseconds_is_widened() -> None:
+    server = Server([{"id": "a", "createdAt": at(5)}])
+    low, high = T0 + timedelta(microseconds=5400), T0 + timedelta(microseconds=5600)
+
+    assert await listed(server, 10, Window(low, high)) == ["a"]
+    assert server.calls == [{"limit": "10", "createdAtGe": at(5), "createdAtLt": at(6)}]

@@ -40,6 +40,9 @@ async def test_a_random_order_shows_any_part_of_the_window_and_repeats_with_its_
     assert len({tuple(page) for page in seen}) == 3
     await vapi.turn(list_order="random", seed=3)
     assert [await vapi.listed(limit=5) for _ in range(3)] == seen
+    await vapi.http.post("/__sandbox/reset", json={"only": ["dials"]})
+    await vapi.http.patch("/__sandbox/dials", json={"list_order": "random", "seed": 3})
+    assert [await vapi.listed(limit=5) for _ in range(3)] == seen
     await vapi.turn(list_order="random", seed=4)
     assert [await vapi.listed(limit=5) for _ in range(3)] != seen
 

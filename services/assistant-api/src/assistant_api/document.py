@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from assistant_api.prompt import with_block, without_block
+from assistant_api.messages import LEGACY_PROMPT, with_tools
 from zerotouch_contracts.canonical import TOOL_LINK_KEYS
 
 ATTEMPT_KEY: Final = "zerotouch_attempt"
 """In `metadata`: the attempt that made an assistant. Who copies an assistant by hand copies its mark, too, but every
 attempt makes one at most, and one that was answered has made it."""
-NOT_THE_ROWS: Final = frozenset({"messages", "tools", *TOOL_LINK_KEYS})
+NOT_THE_ROWS: Final = frozenset({"messages", LEGACY_PROMPT, "tools", *TOOL_LINK_KEYS})
 """Keys of `model` that a row cannot set, whatever somebody wrote into its column."""
 
 
@@ -117,26 +117,21 @@ def _model(current: object, spoken: Spoken, block: str, default_model: Mapping[s
     if spoken.model is not None:
         model |= {key: value for key, value in spoken.model.items() if key not in NOT_THE_ROWS}
     messages = model.get("messages")
-    model["messages"] = _messages(messages if isinstance(messages, list) else [], spoken.system_prompt, block)
+    messages = messages if isinstance(messages, list) else []
+    words = _words(model, messages, spoken.system_prompt)
+    model["messages"] = with_tools(messages, words, block)
     return model
 
 
-def _messages(messages: list[Any], system_prompt: str | None, block: str) -> list[Any]:
-    """``messages`` with our system message: the one with the marked block, else the first, else a new one on top."""
-    systems = [
-        place for place, item in enumerate(messages) if isinstance(item, Mapping) and item.get("role") == "system"
-    ]
-    marked = [place for place in systems if _content(messages[place]) != without_block(_content(messages[place]))]
-    place = next(iter([*marked, *systems]), None)
-    if place is None:
-        return [{"role": "system", "content": with_block(system_prompt or "", block)}, *messages]
-    own_words = _content(messages[place]) if system_prompt is None else system_prompt
-    return [
-        {**item, "content": with_block(own_words, block)} if index == place else item
-        for index, item in enumerate(messages)
-    ]
-
-
-def _content(message: Mapping[str, Any]) -> str:
-    content = message.get("content")
-    return content if isinstance(content, str) else ""
+def _words(model: dict[str, Any], messages: list[Any], system_prompt: str | None) -> str | None:
+    """The clinic's words, where the messages do not have them: the row's, else those under the system message's old
+    name. Where they become a message, they are taken from there: said twice, they would contradict each other one day.
+    """
+    legacy = model.get(LEGACY_PROMPT)
+    if not isinstance(legacy, str):
+        return system_prompt
+    has_message = any(isinstance(item, Mapping) and item.get("role") == "system" for item in messages)
+    if system_prompt is None and has_message:
+        return None
+    del model[LEGACY_PROMPT]
+    return legacy if system_prompt is None else system_prompt

@@ -27,10 +27,13 @@ def obj(fields: Mapping[str, Check], required: Iterable[str] = ()) -> Check:
         for name in value:
             if name not in fields:
                 problems.append(f"{path}property {name} should not exist")
-        for name, field in fields.items():
-            item = value.get(name)
-            if item is not None or name in needed:
-                field(item, f"{path}{name}.", problems)
+        # By what is there, not by all that could be: every write is checked, and most fields are left out.
+        for name, item in value.items():
+            if item is not None and name in fields:
+                fields[name](item, f"{path}{name}.", problems)
+        for name in needed:
+            if value.get(name) is None:
+                fields[name](None, f"{path}{name}.", problems)
 
     return check
 
@@ -84,8 +87,9 @@ def number(least: float | None = None, most: float | None = None) -> Check:
 
 def one_of(values: Iterable[str], *, dotted: bool = False) -> Check:
     """Make a check for one of a set of strings; `dotted` chooses the wording seen for providers."""
-    allowed = tuple(values)
-    listed = ", ".join(allowed)
+    values = tuple(values)
+    allowed = frozenset(values)
+    listed = ", ".join(values)
     sentence = f"must be one of: {listed}" if dotted else f"must be one of the following values: {listed}"
 
     def check(value: Any, path: str, problems: Problems) -> None:

@@ -7,7 +7,8 @@ Nothing that JavaScript accepts is refused, and a document that is read and writ
 - bytes that are no UTF-8 become U+FFFD.
 
 Our choice: a whole number beyond 2^53 stays as it was sent, where JavaScript rounds it. A client that carries it
-through a double would change it, and that must show.
+through a double would change it, and that must show. For the same reason fields stay in the order in which they came,
+where JavaScript moves names that are whole numbers to the front.
 """
 
 from __future__ import annotations

@@ -118,7 +118,8 @@ def change(store: Store, shelf: Shelf, stored: Resource, fields: Document) -> Re
     """Replace top-level fields of a stored resource; a new version only where the content differs afterwards."""
     before = stored.content()
     content = _pins_win({**before, **fields})
-    is_new = config_hash(content) != config_hash(before)
+    # What differs for Python differs in JSON; what is equal may still be true instead of 1.
+    is_new = content != before or config_hash(content) != config_hash(before)
     resource = build(
         stored.kind,
         stored.id,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from vapi_sandbox.clock import iso_ms
-from vapi_sandbox.javascript import from_json, to_json
+from vapi_sandbox.javascript import to_json
 
 Kind = Literal["tool", "assistant"]
 KINDS: tuple[Kind, ...] = ("tool", "assistant")
@@ -55,7 +55,7 @@ class Resource:
 
     def content(self) -> Document:
         """Return the document without the server's own fields, as a fresh object that may be changed."""
-        document: Document = from_json(self.body)
+        document: Document = json.loads(self.body)
         for name in SERVER_FIELDS:
             del document[name]
         return document

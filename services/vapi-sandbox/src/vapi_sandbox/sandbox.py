@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from vapi_sandbox.allocations import EVERYBODY
@@ -33,6 +34,8 @@ class Sandbox:
         self.tally = Tally()
         self.windows = MinuteWindows()
         self.faults = FaultDesk(settings.dials)
+        self._conditions_of: Dials | None = None
+        self._common = Conditions()
         # Holds operations that run late: a task without a reference may be collected before it ran.
         self.late: set[asyncio.Task[Reply]] = set()
 
@@ -55,14 +58,18 @@ class Sandbox:
 
     def _conditions(self, vapi_org: str) -> Conditions:
         dials = self.dials
-        each = dials.list_lag_each
-        share, own_ms = (0.0, 0) if each is None else (each.share, each.lag_ms_max)
-        return Conditions(
-            strict_tool_ids=dials.strict_tool_ids,
-            view=View(dials.list_order, Lag(dials.list_lag_ms, share, own_ms, dials.seed), self.faults.shuffle),
-            planted=dials.planted,
-            may_split=not {EVERYBODY, vapi_org}.intersection(dials.without_traffic_splits),
-        )
+        dice = self.faults.shuffle
+        # Made once for many requests: most of them are measured. Dials that are turned back begin with new dice.
+        if dials is not self._conditions_of or self._common.view.dice is not dice:
+            each = dials.list_lag_each
+            share, own_ms = (0.0, 0) if each is None else (each.share, each.lag_ms_max)
+            lag = Lag(dials.list_lag_ms, share, own_ms, dials.seed)
+            view = View(dials.list_order, lag, dice)
+            self._common = Conditions(strict_tool_ids=dials.strict_tool_ids, view=view, planted=dials.planted)
+            self._conditions_of = dials
+        if {EVERYBODY, vapi_org}.isdisjoint(dials.without_traffic_splits):
+            return self._common
+        return replace(self._common, may_split=False)
 
     def now_seconds(self) -> float:
         """Return the wall clock as this API shows it."""

@@ -8,7 +8,6 @@ from typing import Any
 
 from vapi_sandbox.answers import Reply
 from vapi_sandbox.calls import Call
-from vapi_sandbox.javascript import from_json
 from vapi_sandbox.records import tool_facts
 
 # (Vapi org, static parameter organization_id, function.name)
@@ -33,7 +32,7 @@ class Tally:
     def executed(self, call: Call, reply: Reply) -> None:
         """Count an operation that took place."""
         if reply.created is not None and call.route.kind != "traffic-allocation":
-            document = from_json(reply.body)
+            document = json.loads(reply.body)
             if call.route.kind == "tool":
                 facts = tool_facts(document)
                 self._created[(call.vapi_org, facts.marker, facts.name)].append((reply.created, call.key))

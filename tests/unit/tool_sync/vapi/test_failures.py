@@ -2,6 +2,8 @@
 
 import asyncio
 import ssl
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import aiohttp
@@ -12,14 +14,14 @@ from aiohttp.client_reqrep import ConnectionKey
 from tool_sync.vapi import failures
 from tool_sync.vapi.failures import KINDS, Kind, VapiFailure, of_exception, of_status
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
-from zerotouch_platform.vapi import json
+from zerotouch_platform.vapi.answers import retry_after_seconds
 
 KEY = ConnectionKey("vapi", 443, True, True, None, None, None)
 
 
 def answered(status: int, subject: Any, *, write: bool, **headers: str) -> VapiFailure:
     response = httpx.Response(status, headers={name.replace("_", "-"): value for name, value in headers.items()})
-    return of_status(response, b"", f"/{subject}", subject=subject, write=write)
+    return of_status(response, b"", subject=subject, write=write)
 
 
 def expected(status: int, *, write: bool) -> Kind:
@@ -91,26 +93,48 @@ def test_a_code_is_retryable_in_the_catalogue_exactly_where_its_kind_is_not_perm
     assert set(Kind) == set(KINDS.values())
     assert {code for code in ErrorCode if code.value.startswith(("TS-1", "TS-2"))} - set(KINDS) == {
         ErrorCode.SEND_WINDOW_MISSED,  # no call was made
-        ErrorCode.ASSISTANT_BEING_RELEASED,  # assistant-api's alone
+        ErrorCode.ASSISTANT_BEING_RELEASED,  # said of an answer that was clean
     }
+
+
+DATE = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+WAITS = [
+    ("0", 0.0),
+    ("7", 7.0),
+    (" 7 ", 7.0),
+    ("3600", 3600.0),
+    ("86400", 3600.0),
+    ("9" * 400, 3600.0),
+    ("", None),
+    ("-1", None),
+    ("1.5", None),
+    ("soon", None),
+    ("٣", None),
+    (format_datetime(DATE + timedelta(seconds=90), usegmt=True), 90.0),
+    (format_datetime(DATE - timedelta(seconds=90), usegmt=True), 0.0),
+    (format_datetime(DATE + timedelta(days=2), usegmt=True), 3600.0),
+    ("Tue, 24 Nov 2026 08:00:05", 5.0),
+    ("Tue, 99 Nov 2026 08:00:05 GMT", None),
+]
+
+
+@pytest.mark.parametrize(("raw", "seconds"), WAITS)
+def test_retry_after_is_read_as_seconds_or_as_a_date_beside_the_answers_own(raw: str, seconds: float | None) -> None:
+    headers = httpx.Headers([(b"retry-after", raw.encode()), (b"date", format_datetime(DATE, usegmt=True).encode())])
+
+    assert retry_after_seconds(headers) == seconds
+
+
+def test_without_a_date_of_its_own_an_answer_is_as_old_as_now() -> None:
+    at = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+
+    found = retry_after_seconds(httpx.Headers({"retry-after": at}))
+
+    assert found is not None
+    assert 50 < found <= 60
+    assert retry_after_seconds(httpx.Headers()) is None
 
 
 @pytest.mark.parametrize("status", [429, 503, 409])
 def test_whoever_says_when_to_come_back_is_heard(status: int) -> None:
     assert answered(status, "tool", write=False, retry_after="9").retry_after_seconds == 9
-
-
-def test_a_403_of_a_beta_says_nothing_of_the_key() -> None:
-    response = httpx.Response(403)
-    failure = of_status(response, b"", "/traffic-allocations/latest", subject="assistant", write=False)
-    assert (failure.kind, failure.status) == (Kind.PERMANENT, 403)
-
-
-def test_vapis_words_are_kept_apart_from_what_may_be_logged() -> None:
-    words = ("model.provider must be one of: x", "property jane@example.test should not exist",
-             "voice.property ssml should not exist")  # fmt: skip
-    raw = json.write({"message": words})
-    failure = of_status(httpx.Response(400), raw, "/assistant", subject="assistant", write=True)
-    assert failure.fields == ("model.provider", "voice.ssml")
-    assert "jane" in failure.words
-    assert "jane" not in str(failure)

@@ -35,6 +35,7 @@ from assistant_api.vapi.client import VapiClient
 from zerotouch_contracts.canonical import model_hash
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_contracts.tools import DEFINITIONS
+from zerotouch_platform.vapi.answers import field_paths
 
 UNUSABLE: Final = "the given Vapi assistant does not exist or belongs to another agent"
 
@@ -117,7 +118,7 @@ class _Step:
         match await self._steps.vapi.get(assistant_id, save=not agent.bulk):
             case Found(assistant):
                 if not agent.was_provisioned and self._mark.contradicts(assistant):
-                    await self._refuse(Refused(0, (UNUSABLE,)))
+                    await self._refuse((UNUSABLE,))
                     return
                 difference = changes(assistant, agent.spoken, self._block, self._default_model)
                 if difference:
@@ -127,9 +128,9 @@ class _Step:
             case Gone() if agent.was_provisioned or agent.attempt is not None:
                 await self._begin_anew(assistant_id)
             case Gone():
-                await self._refuse(Refused(404, (UNUSABLE,)))
-            case Refused() as refused:
-                await self._refuse(refused)
+                await self._refuse((UNUSABLE,))
+            case Refused(_, reasons):
+                await self._refuse(reasons)
             case Later() as later:
                 await self._postpone(later)
 
@@ -167,8 +168,8 @@ class _Step:
                 await self._begin_anew(assistant_id)
             case Gone():
                 await self._postpone(Later(ErrorCode.VAPI_ANSWER_INVALID))
-            case Refused() as refused:
-                await self._refuse(refused)
+            case Refused(_, reasons):
+                await self._refuse(reasons)
             case Later() as later:
                 await self._postpone(later)
             case Unknown(code):
@@ -193,13 +194,9 @@ class _Step:
         if await self._store(lambda row: row.forgotten()):
             await self._create()
 
-    async def _refuse(self, refused: Refused) -> None:
-        # The reasons may be Vapi's words: they are for the clinic's own row.
-        _log.warning(
-            "assistant_refused", revision=self._agent.revision, status=refused.status, code=refused.code.value,
-            fields=refused.fields, **self._ids(None),
-        )  # fmt: skip
-        await self._store(lambda row: row.refused(self._agent.revision, refused.reasons, refused.code))
+    async def _refuse(self, reasons: tuple[str, ...]) -> None:
+        _log.warning("assistant_refused", revision=self._agent.revision, fields=field_paths(reasons), **self._ids(None))
+        await self._store(lambda row: row.refused(self._agent.revision, reasons))
 
     async def _postpone(self, later: Later) -> None:
         delay = self._delay_seconds(later)

@@ -33,8 +33,7 @@ UPDATE agents SET provisioned_revision = greatest(provisioned_revision, $5), mod
 {_KEY} AND lease_token = $3 AND vapi_assistant_id = $4
 """
 _REFUSED: Final = f"""
-UPDATE agents SET refused_revision = greatest(refused_revision, $4), refusal = $5,
-       failures = 0, failure_code = $6, {_NO_ATTEMPT}, {_RELEASE}
+UPDATE agents SET refused_revision = greatest(refused_revision, $4), refusal = $5, {_WELL}, {_NO_ATTEMPT}, {_RELEASE}
 {_KEY} AND lease_token = $3
 """
 # A creation that is closed while nobody knows what became of it is noted for the sweep: it may still land.
@@ -91,9 +90,9 @@ class Row:
         """What Vapi has is ``revision`` already."""
         return await self._one(_UNCHANGED, self._token, assistant_id, revision, model_hash, traceparent)
 
-    async def refused(self, revision: int, reasons: Sequence[str], code: ErrorCode) -> bool:
+    async def refused(self, revision: int, reasons: Sequence[str]) -> bool:
         """Vapi does not take ``revision``; only another save can help."""
-        return await self._one(_REFUSED, self._token, revision, list(reasons), code.value)
+        return await self._one(_REFUSED, self._token, revision, list(reasons))
 
     async def adopted(self, assistant_id: str, *, landed: bool) -> bool:
         """An earlier attempt made an assistant: it is ours. ``landed``: it was the open one, so no more will come."""

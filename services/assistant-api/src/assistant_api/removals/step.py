@@ -105,10 +105,10 @@ class RemovalSteps:
             case Found() | Gone():
                 _log.info("assistant_removed", **self._ids(removal, assistant_id))
                 return True
-            case Refused() as refused:
+            case Refused(status) as refused:
                 _log.error(
                     "assistant_removal_refused",
-                    status=refused.status,
+                    status=status,
                     fields=refused.fields,
                     alarm=True,
                     **self._ids(removal, assistant_id),

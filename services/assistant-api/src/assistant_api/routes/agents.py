@@ -50,19 +50,31 @@ async def create(
 @router.patch(
     "/{agent_id}", response_model=Saved, openapi_extra=documented(AgentChange), summary="Change what an agent says"
 )
-async def change(request: Request, parts: PartsOf, caller: CallerOf, agent_id: str, org_id: OrgId = None) -> Response:
+async def change(
+    request: Request,
+    parts: PartsOf,
+    caller: CallerOf,
+    agent_id: str,
+    org_id: OrgId = None,
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> Response:
     """Save a change; an empty one is a save too. Answers as the creation does."""
     raw = await read_bytes(request, parts.settings.body_bytes_max)
-    body = parse(raw, AgentChange)
-    key = await agents.resolve(parts.database, caller, agent_id, org_id)
-    values: dict[str, Any] = body.model_dump(by_alias=True, exclude_unset=True)
-    if "vapiAssistantId" in values:
-        await require_adoptable(parts.vapi, caller, parts.installation_id, *key, values["vapiAssistantId"])
-    made = new_request(Ids())
-    async with parts.database.transaction() as connection:
-        revision = await save.change(connection, *key, values, made)
-    log_arrival(*key, made, cause="save")
-    return await answer_save(parts, *key, revision, made)
+
+    async def answer(ids: Ids) -> Response:
+        body = parse(raw, AgentChange)
+        key = await agents.resolve(parts.database, caller, agent_id, org_id)
+        values: dict[str, Any] = body.model_dump(by_alias=True, exclude_unset=True)
+        if "vapiAssistantId" in values:
+            await require_adoptable(parts.vapi, caller, parts.installation_id, *key, values["vapiAssistantId"])
+        made = new_request(ids)
+        async with parts.database.transaction() as connection:
+            revision = await save.change(connection, *key, values, made)
+        log_arrival(*key, made, cause="save")
+        return await answer_save(parts, *key, revision, made)
+
+    route = f"PATCH /api/agents/{agent_id}?orgId={org_id or ''}"
+    return await answer_once(parts.database, parts.settings, caller, idempotency_key, route, raw, answer)
 
 
 @router.delete("/{agent_id}", status_code=204, summary="Delete an agent and its assistant")
@@ -80,12 +92,13 @@ async def delete(
 
     async def answer(_: Ids) -> Response:
         key = await agents.resolve(parts.database, caller, agent_id, org_id)
+        done = Response(status_code=204)
         async with parts.database.transaction() as connection:
             await remove.delete_agent(connection, *key, traceparent_of(get_current_span()))
-            await keep_within(connection, caller, idempotency_key, 204)
+            await keep_within(connection, caller, idempotency_key, done)
         parts.remover.wake()
         parts.wake_relay()
-        return Response(status_code=204)
+        return done
 
     route = f"DELETE /api/agents/{agent_id}?orgId={org_id or ''}"
     return await answer_once(parts.database, parts.settings, caller, idempotency_key, route, b"", answer)

@@ -47,11 +47,13 @@ async def create(
                 raise Problem(409, ErrorCode.ALREADY_EXISTS, "an organization with this id exists") from None
             calendar = Calendar(**body.model_dump(include=set(Calendar.model_fields)))
             await write_calendar(connection, org_id, calendar)
+            made = Organization(
+                id=org_id, name=body.name, tier=body.tier, revision=1, calendar=calendar, trace_id=trace_id_of(span)
+            )
+            done = JSONResponse(made.model_dump(mode="json", by_alias=True), 201)
+            await keep_within(connection, caller, idempotency_key, done)
         parts.wake_relay()
-        made = Organization(
-            id=org_id, name=body.name, tier=body.tier, revision=1, calendar=calendar, trace_id=trace_id_of(span)
-        )
-        return JSONResponse(made.model_dump(mode="json", by_alias=True), 201)
+        return done
 
     return await answer_once(
         parts.database, parts.settings, caller, idempotency_key, "POST /api/organizations", raw, answer
@@ -70,12 +72,13 @@ async def delete(
     require_platform(caller)
 
     async def answer(_: Ids) -> Response:
+        done = Response(status_code=204)
         async with parts.database.transaction() as connection:
             await remove.delete_organization(connection, org_id, traceparent_of(get_current_span()))
-            await keep_within(connection, caller, idempotency_key, 204)
+            await keep_within(connection, caller, idempotency_key, done)
         parts.remover.wake()
         parts.wake_relay()
-        return Response(status_code=204)
+        return done
 
     route = f"DELETE /api/organizations/{org_id}"
     return await answer_once(parts.database, parts.settings, caller, idempotency_key, route, b"", answer)

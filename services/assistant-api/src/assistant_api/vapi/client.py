@@ -12,7 +12,6 @@ from datetime import datetime
 from itertools import count
 from typing import Any, Final
 
-import aiohttp
 import httpx
 import structlog
 from httpx_aiohttp import AiohttpTransport
@@ -20,24 +19,31 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from assistant_api.settings import Settings
 from assistant_api.telemetry import Telemetry
-from assistant_api.vapi.answers import Found, Gone, Later, Read, Refused, Unknown, Write
+from assistant_api.vapi.answers import (
+    Found,
+    Later,
+    Read,
+    Refused,
+    Unknown,
+    Write,
+    of_assistant,
+    of_status,
+    too_large,
+)
 from assistant_api.vapi.key import Ticket, VapiKey
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_platform.vapi import json
 from zerotouch_platform.vapi.answers import (
+    BODY_BYTES_MAX,
     LIST_BYTES_MAX,
-    OBJECT_BYTES_MAX,
-    OF_THE_KEY,
+    BodyTooLarge,
     Meaning,
-    TooLarge,
-    fields_of,
     meaning_of,
     read_body,
     retry_after_seconds,
     was_not_sent,
-    words_of,
 )
-from zerotouch_platform.vapi.paging import NoList, Window, listed
+from zerotouch_platform.vapi.paging import ListUnreadable, PageTooLarge, Window, pages
 
 LIST_LIMIT: Final = 250
 """Of the 1,000 that Vapi allows: that many long prompts are 10 MB, and to parse them holds up the event loop."""
@@ -45,15 +51,15 @@ CONNECTIONS_MAX: Final = 300
 KEEPALIVE_SECONDS: Final = 3
 """Shorter than servers keep an idle connection: a write on one that was just closed would be an unknown answer."""
 
-_LATER: Final = {
-    Meaning.KEY_REFUSED: ErrorCode.VAPI_KEY_REFUSED,
-    Meaning.UNPAID: ErrorCode.VAPI_PAYMENT_REQUIRED,
-    Meaning.NOT_PROCESSED: ErrorCode.VAPI_SERVER_ERROR,
-    Meaning.CONFLICT: ErrorCode.VAPI_CONFLICT,
-    Meaning.RATE_LIMITED: ErrorCode.VAPI_RATE_LIMITED,
-}
-
 _log: Final = structlog.get_logger()
+
+
+class _Stopped(Exception):
+    """A page was not answered; ``reason`` is what ends the list."""
+
+    def __init__(self, reason: Later) -> None:
+        super().__init__(reason.code.value)
+        self.reason = reason
 
 
 class VapiClient:
@@ -79,7 +85,11 @@ class VapiClient:
         )
         self._http = httpx.AsyncClient(
             base_url=settings.vapi_base_url,
-            headers={"Authorization": f"Bearer {settings.vapi_api_key.get_secret_value()}"},
+            headers={
+                "Authorization": f"Bearer {settings.vapi_api_key.get_secret_value()}",
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",
+            },
             timeout=settings.vapi_deadline_seconds,
             follow_redirects=False,
             trust_env=False,
@@ -111,40 +121,36 @@ class VapiClient:
     async def created_between(
         self, start: datetime, end: datetime, *, save: bool = True
     ) -> list[Mapping[str, Any]] | Later:
-        """All assistants with ``start <= createdAt < end``, in no order; both with a time zone.
+        """All assistants with ``start <= createdAt < end``, both with a time zone; to the millisecond, rather too many.
 
-        What is in the list and cannot be read carries no mark of ours, and is left out.
+        What has no usable id is left out and counted in the log.
         """
-        skipped = 0
 
-        def unreadable(_item: object) -> None:
-            nonlocal skipped
-            skipped += 1
-
-        async def ask(query: dict[str, str]) -> object:
-            match await self._read("/assistant", "/assistant", save=save, params=query):
-                case Found({"items": items}):
+        async def ask(params: Mapping[str, str]) -> list[object]:
+            match await self._read("/assistant", "/assistant", save=save, params=params):
+                case Found({"items": list() as items}):
                     return items
+                case Refused(code=ErrorCode.ASSISTANT_TOO_LARGE):
+                    raise PageTooLarge
                 case Later() as later:
-                    raise _NotListed(later)
+                    raise _Stopped(later)
                 case _:
-                    raise _NotListed(Later(ErrorCode.VAPI_ANSWER_INVALID))
+                    raise _Stopped(Later(ErrorCode.VAPI_ANSWER_INVALID))
 
+        found: list[Mapping[str, Any]] = []
+        unreadable = 0
         try:
-            window = Window(start, end)
-            found = [item async for item in listed(ask, window, limit=LIST_LIMIT, on_unreadable=unreadable)]
-        except _NotListed as stopped:
-            return stopped.answer
-        except (NoList, TooLarge) as error:
+            async for page in pages(ask, Window(start, end), LIST_LIMIT):
+                found += page.items
+                unreadable += len(page.unreadable)
+        except ListUnreadable as error:
             _log.warning("vapi_list_unreadable", reason=str(error))
             return Later(ErrorCode.VAPI_ANSWER_INVALID)
-        if skipped:
-            _log.warning("vapi_objects_unreadable", count=skipped)
-        return list(found)
-
-    async def get_tool(self, tool_id: str, *, save: bool = False) -> Read:
-        """A tool as it is now; bulk unless a save asks."""
-        return await self._read("/tool/{id}", f"/tool/{tool_id}", save=save)
+        except _Stopped as stopped:
+            return stopped.reason
+        if unreadable:
+            _log.warning("vapi_list_items_unreadable", count=unreadable)
+        return found
 
     async def close(self) -> None:
         """Close all connections."""
@@ -189,96 +195,73 @@ class VapiClient:
     ) -> Write:
         deadline_seconds = self._deadline_seconds if deadline_seconds is None else deadline_seconds
         content = None if body is None else json.write(body)
-        if content is not None and len(content) > OBJECT_BYTES_MAX:
-            return _too_large()  # what is stored could never be read again
-        headers = {"Accept-Encoding": "identity"} | ({} if body is None else {"Content-Type": "application/json"})
-        limit = OBJECT_BYTES_MAX if params is None else LIST_BYTES_MAX
+        headers = None if body is None else {"Content-Type": "application/json"}
+        request = self._http.build_request(method, path, content=content, headers=headers, params=params)
+        limit = BODY_BYTES_MAX if params is None else LIST_BYTES_MAX
         attributes = {"http.request.method": method, "url.template": route, "peer.service": "vapi"}
         with self._telemetry.span(f"{method} {route}", kind=SpanKind.CLIENT, attributes=attributes) as span:
             if (stale := self.key.stale(ticket)) is not None:
                 return _failed(span, stale)
             try:
                 async with asyncio.timeout(deadline_seconds):  # one deadline for the exchange, not one per read
-                    request = self._http.build_request(method, path, content=content, headers=headers, params=params)
-                    response = await self._http.send(request, stream=True)
-                    try:
-                        raw = await read_body(response, limit)
-                    finally:
-                        await response.aclose()
-            except TooLarge:
-                if params is not None:
-                    raise
-                await self.key.answered()
-                return _failed(span, Unknown() if method != "GET" else _too_large())
-            except (httpx.HTTPError, aiohttp.ClientError, OSError, TimeoutError) as error:
+                    response, raw = await self._exchange(request, limit)
+            except (httpx.HTTPError, TimeoutError) as error:
                 await self.key.troubled("broken")
                 return _failed(span, Later(ErrorCode.VAPI_UNREACHABLE) if was_not_sent(error) else Unknown())
-            span.set_attribute("http.response.status_code", response.status_code)
-            await self._tell_key(response.status_code, path, retry_after_seconds(response.headers))
-            answer = _answer(response, raw, path, is_list=params is not None)
+            status, write = response.status_code, method != "GET"
+            span.set_attribute("http.response.status_code", status)
+            wait_seconds = retry_after_seconds(response.headers)
+            await self._tell_key(status, meaning_of(status, write=write, route=route), wait_seconds)
+            if not 200 <= status < 300:
+                return _failed(span, of_status(status, raw or b"", wait_seconds or 0, write=write, route=route))
+            answer = too_large(status, write=write) if raw is None else _success(method, path, raw, params is not None)
             return answer if isinstance(answer, Found) else _failed(span, answer)
 
-    async def _tell_key(self, status: int, path: str, wait_seconds: float | None) -> None:
-        match meaning_of(status, path):
+    async def _exchange(self, request: httpx.Request, limit: int) -> tuple[httpx.Response, bytes | None]:
+        """The answer and its body; None for one that is too long, or cannot be unpacked."""
+        response = await self._http.send(request, stream=True)
+        try:
+            return response, await read_body(response.aiter_bytes(), limit)
+        except BodyTooLarge:
+            return response, None
+        except httpx.DecodingError:
+            return response, b""
+        finally:
+            await response.aclose()
+
+    async def _tell_key(self, status: int, meaning: Meaning, wait_seconds: float | None) -> None:
+        match meaning:
             case Meaning.RATE_LIMITED:
                 await self.key.troubled("rate_limited", wait_seconds)
-            case Meaning.KEY_REFUSED | Meaning.UNPAID:
+            case Meaning.KEY_REFUSED:
                 await self.key.troubled("refused")
-            case Meaning.UNKNOWN if status >= 500:
+            case Meaning.PAYMENT:
+                await self.key.troubled("unpaid")
+            case _ if status >= 500:
                 await self.key.troubled("broken")
             case _:
                 await self.key.answered()
 
 
-class _NotListed(Exception):
-    """A page of a list was not to be had."""
-
-    def __init__(self, answer: Later) -> None:
-        super().__init__(answer.code.value)
-        self.answer = answer
-
-
-def _answer(response: httpx.Response, raw: bytes, path: str, *, is_list: bool) -> Write:
-    status, meaning = response.status_code, meaning_of(response.status_code, path)
-    wait_seconds = retry_after_seconds(response.headers) or 0
-    match meaning:
-        case Meaning.ANSWERED:
-            return _found(raw, is_list=is_list)
-        case Meaning.GONE:
-            return Gone()
-        case Meaning.UNKNOWN:
-            return Unknown(wait_seconds=wait_seconds)
-        case Meaning.REFUSED | Meaning.NO_ACCESS:
-            words = words_of(raw)
-            no_reason = (f"Vapi answered with status {status} and no reason",)
-            return Refused(status, words or no_reason, fields=fields_of(words))
-        case _:
-            return Later(_LATER[meaning], wait_seconds, nobodys=meaning in OF_THE_KEY)
-
-
-def _found(raw: bytes, *, is_list: bool) -> Write:
+def _success(method: str, path: str, raw: bytes, is_list: bool) -> Write:
+    if method == "DELETE" and not raw.strip():  # 204: it is not needed any more
+        return Found({"id": path.rpartition("/")[2]})
     try:
+        if is_list:
+            return Found({"items": json.read_list(raw)})
         body = json.read(raw)
-    except ValueError:
+    except json.Unreadable:
         return Unknown(ErrorCode.VAPI_ANSWER_INVALID)
-    if is_list and isinstance(body, list):
-        return Found({"items": body})
-    if not is_list and isinstance(body, dict) and _is_id(body.get("id")):
-        return Found(body)
-    return Unknown(ErrorCode.VAPI_ANSWER_INVALID)
-
-
-def _too_large() -> Refused:
-    size = OBJECT_BYTES_MAX // 1024 // 1024
-    return Refused(413, (f"The assistant is larger than {size} MiB.",), ErrorCode.ASSISTANT_TOO_LARGE)
+    if method == "DELETE":
+        return Found({"id": path.rpartition("/")[2]})
+    return of_assistant(body) or Unknown(ErrorCode.VAPI_ANSWER_INVALID)
 
 
 def _for_read(answer: Write) -> Read:
     """A read has no effect, so an unknown answer to it is only a reason to read again."""
     if isinstance(answer, Unknown):
         server = answer.code is ErrorCode.VAPI_ANSWER_UNKNOWN
-        code = ErrorCode.VAPI_SERVER_ERROR if server else ErrorCode.VAPI_ANSWER_INVALID
-        return Later(code, answer.wait_seconds)
+        return Later(ErrorCode.VAPI_SERVER_ERROR if server else ErrorCode.VAPI_ANSWER_INVALID)
     return answer
 
 
@@ -287,7 +270,3 @@ def _failed(span: Span, answer: Write) -> Write:
     span.set_attribute("error.type", kind)
     span.set_status(Status(StatusCode.ERROR))
     return answer
-
-
-def _is_id(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 64 and value.isascii() and value.replace("-", "").isalnum()

@@ -1,4 +1,4 @@
-"""What a failed call means to tool-sync. What an answer means at all is one table for both services (platform).
+"""What a failed call means for tool-sync; what a status or a break means is decided by ``zerotouch_platform``.
 
 not_sent   nothing left this process: no connection was made
 refused    Vapi answered, and did not do it
@@ -15,15 +15,8 @@ from typing import Final, Literal
 import httpx
 
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
-from zerotouch_platform.vapi.answers import (
-    Meaning,
-    TooLarge,
-    fields_of,
-    meaning_of,
-    retry_after_seconds,
-    was_not_sent,
-    words_of,
-)
+from zerotouch_platform.vapi import answers
+from zerotouch_platform.vapi.answers import BodyTooLarge, Meaning, retry_after_seconds, words_of
 
 
 class Kind(Enum):
@@ -61,16 +54,15 @@ KINDS: Final = MappingProxyType(
 """Every code that a call can end in."""
 
 End = Literal["not_sent", "refused", "unknown"]
-Subject = Literal["tool", "assistant"]
+Subject = Literal["tool", "assistant", "traffic-allocations"]
 
 
 @dataclass(eq=False)
 class VapiFailure(Exception):
     """A call to Vapi that did not end in a clean answer.
 
-    ``detail`` is ours: how the exchange broke. ``fields`` are those that Vapi's messages name, such as
-    ``model.provider``. ``words`` are Vapi's own, a stranger's: at most 2,000 printable characters, which belong into
-    the clinic's own rows and into no log, event or span.
+    ``detail`` and ``fields`` may go into logs, events and spans: ours, and paths of fields. ``words`` are Vapi's own,
+    data of a stranger: at most 2,000 printable characters for the row that only the clinic sees.
     """
 
     end: End
@@ -82,6 +74,13 @@ class VapiFailure(Exception):
     """A success status with a body that is not what was asked for: Vapi did answer."""
     fields: tuple[str, ...] = ()
     words: str = ""
+    meaning: Meaning | None = None
+    """Of the status, where there is one that is no success."""
+
+    @property
+    def no_beta_access(self) -> bool:
+        """Whether the account has no access to a beta; neither the key nor an assistant is at fault."""
+        return self.meaning is Meaning.NO_ACCESS
 
     @property
     def kind(self) -> Kind:
@@ -101,53 +100,45 @@ class VapiFailure(Exception):
         return self.code in (ErrorCode.VAPI_UNREACHABLE, ErrorCode.VAPI_ANSWER_UNKNOWN) and not self.mangled
 
     def __str__(self) -> str:
-        said = self.detail or ", ".join(self.fields)
-        return f"Vapi: {self.code.value} {CATALOGUE[self.code].title}, {self.end}, status {self.status}: {said}"
+        return f"Vapi: {self.code.value} {CATALOGUE[self.code].title}, {self.end}, status {self.status}: {self.detail}"
 
 
-_CODES: Final = {
-    Meaning.CONFLICT: ErrorCode.VAPI_CONFLICT,
-    Meaning.KEY_REFUSED: ErrorCode.VAPI_KEY_REFUSED,
-    Meaning.NOT_PROCESSED: ErrorCode.VAPI_SERVER_ERROR,
-    Meaning.RATE_LIMITED: ErrorCode.VAPI_RATE_LIMITED,
-    Meaning.UNPAID: ErrorCode.VAPI_PAYMENT_REQUIRED,
-}
-
-
-def of_status(response: httpx.Response, raw: bytes, path: str, *, subject: Subject, write: bool) -> VapiFailure:
+def of_status(response: httpx.Response, raw: bytes, *, subject: Subject, write: bool) -> VapiFailure:
     """The meaning of an answer that is not a success; ``raw`` is its body."""
-    status, retry_after = response.status_code, retry_after_seconds(response.headers)
-    meaning, words = meaning_of(status, path), words_of(raw)
-    if meaning is Meaning.UNKNOWN:
-        code = ErrorCode.VAPI_ANSWER_UNKNOWN if write else ErrorCode.VAPI_SERVER_ERROR
-    else:
-        code = _CODES.get(meaning) or _refusal(subject, meaning)
-    end: End = "unknown" if write and meaning is Meaning.UNKNOWN else "refused"
-    return VapiFailure(end, code, status, retry_after, words="; ".join(words), fields=fields_of(words))
+    status, words = response.status_code, words_of(raw)
+    meaning = answers.meaning_of(status, write=write, route=f"/{subject}")
+    return VapiFailure(
+        "unknown" if meaning is Meaning.UNKNOWN else "refused",
+        answers.CODES.get(meaning) or _refusal(subject, meaning),
+        status,
+        retry_after_seconds(response.headers),
+        detail=", ".join(words.fields),
+        fields=words.fields,
+        words=words.text,
+        meaning=meaning,
+    )
 
 
 def _refusal(subject: Subject, meaning: Meaning) -> ErrorCode:
     if subject == "tool":
         return ErrorCode.TOOL_REFUSED
-    return ErrorCode.ASSISTANT_MISSING if meaning is Meaning.GONE else ErrorCode.ASSISTANT_REFUSED
+    missing = subject == "assistant" and meaning is Meaning.GONE
+    return ErrorCode.ASSISTANT_MISSING if missing else ErrorCode.ASSISTANT_REFUSED
 
 
 def of_exception(error: BaseException, *, write: bool) -> VapiFailure:
     """The meaning of an exchange that broke."""
-    cause = error.__cause__ if isinstance(error, httpx.TransportError) and error.__cause__ else error
-    if was_not_sent(error):
-        return VapiFailure("not_sent", ErrorCode.VAPI_UNREACHABLE, detail=type(cause).__name__)
-    if write:
-        return VapiFailure("unknown", ErrorCode.VAPI_ANSWER_UNKNOWN, detail=type(error).__name__)
-    return VapiFailure("not_sent", ErrorCode.VAPI_UNREACHABLE, detail=type(error).__name__)
+    detail = type(error.__cause__ or error).__name__
+    if write and not answers.was_not_sent(error):
+        return VapiFailure("unknown", ErrorCode.VAPI_ANSWER_UNKNOWN, detail=detail)
+    return VapiFailure("not_sent", ErrorCode.VAPI_UNREACHABLE, detail=detail)
 
 
-def too_large(error: TooLarge, *, subject: Subject, write: bool) -> VapiFailure:
-    """An answer of which only the beginning was read. A write did happen, so what came of it is looked up."""
-    if write:
-        return VapiFailure("unknown", ErrorCode.VAPI_ANSWER_UNKNOWN, detail=str(error), mangled=True)
-    code = ErrorCode.ASSISTANT_TOO_LARGE if subject == "assistant" else ErrorCode.VAPI_ANSWER_INVALID
-    return VapiFailure("refused", code, detail=str(error), mangled=True)
+def too_large(error: BodyTooLarge, status: int, *, subject: Subject, write: bool) -> VapiFailure:
+    """A success that is too long to read. A write did happen: it is looked up, and that read says what is wrong."""
+    if subject == "assistant" and not write:
+        return VapiFailure("refused", ErrorCode.ASSISTANT_TOO_LARGE, status, detail=str(error), mangled=True)
+    return invalid_answer(str(error), write=write)
 
 
 def invalid_answer(reason: str, *, write: bool) -> VapiFailure:

@@ -23,13 +23,8 @@ async def sweep(fence: Fence, step: SweepTools) -> tuple[Command, ...]:
 
     async def find() -> frozenset[str]:
         kept: set[str] = set()
-
-        def look_at(assistant: object) -> None:
-            kept.update(mentioned(assistant, ids))
-
-        # What cannot be read may still be an assistant that links a tool: it is searched like the others.
-        async for assistant in fence.context.vapi.assistants(fence.look, look_at):
-            look_at(assistant)
+        async for assistant in fence.context.vapi.assistants(fence.look):
+            kept |= mentioned(assistant, ids)
         return frozenset(kept)
 
     linked = await fence.recorded(step.subject, find)
