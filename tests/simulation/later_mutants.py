@@ -9,8 +9,11 @@ from unittest.mock import patch
 
 from tool_sync.domain import events as e
 from tool_sync.domain import reach, steps, toolset
+from tool_sync.vapi import client
 
 from . import clinic, database
+
+SHORT_PAGE = 2
 
 # The package exports functions of these names; these are the modules that they are in.
 link: Any = import_module("tool_sync.reconciler.effects.link")
@@ -146,6 +149,18 @@ def releases_nothing() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def trusts_one_page() -> Iterator[None]:
+    """Takes the first page of a list for the whole, as if lists began with what matters. Pages are short here."""
+
+    async def mutated(ask: Any, window: Any, *, limit: int, on_unreadable: Any = None) -> Any:
+        for item in await ask(window.query(limit)):
+            yield item
+
+    with patch.object(client, "listed", mutated), patch.object(client, "ASSISTANTS_PAGE_LIMIT", SHORT_PAGE):
+        yield
+
+
 LATER: tuple[Callable[[], AbstractContextManager[object]], ...] = (
     lifts_what_is_unknown,
     relinks_the_first_20_foreign_ids,
@@ -159,4 +174,5 @@ LATER: tuple[Callable[[], AbstractContextManager[object]], ...] = (
     ends_the_new_life_with_the_old_one,
     adopts_without_waiting,
     releases_nothing,
+    trusts_one_page,
 )

@@ -43,6 +43,8 @@ class Server:
         self.late_creations = 0
         """`POST /tool` that were sent late, as their sender slept: each may make a tool beside the one in its place."""
         self.lags = faults.rate("list_lag") > 0
+        self._oldest_first = faults.has("oldest_first")
+        """The order of Vapi's lists is not documented."""
         self._faults, self._checks, self._made = faults, checks, 0
 
     def add_assistant(self, body: Json) -> Json:
@@ -131,7 +133,7 @@ class Server:
         since, until = query.get("createdAtGe", ""), query.get("createdAtLt", "~")
         visible = _stamp(now - lag)
         found = [item for item in items.values() if since <= item["createdAt"] < until and item["createdAt"] <= visible]
-        found.sort(key=lambda item: (item["createdAt"], item["id"]), reverse=True)
+        found.sort(key=lambda item: (item["createdAt"], item["id"]), reverse=not self._oldest_first)
         return found[: int(query.get("limit", "100"))]
 
     @property
