@@ -9,7 +9,8 @@ from unittest.mock import patch
 
 from tool_sync.domain import events as e
 from tool_sync.domain import reach, steps, toolset
-from tool_sync.vapi import client
+from tool_sync.vapi.client import VapiClient
+from zerotouch_platform.vapi.paging import Page
 
 from . import clinic, database
 
@@ -153,11 +154,15 @@ def releases_nothing() -> Iterator[None]:
 def trusts_one_page() -> Iterator[None]:
     """Takes the first page of a list for the whole, as if lists began with what matters. Pages are short here."""
 
-    async def mutated(ask: Any, window: Any, *, limit: int, on_unreadable: Any = None) -> Any:
-        for item in await ask(window.query(limit)):
-            yield item
+    async def mutated(self: Any, subject: Any, limit: int, window: Any, through: Any) -> Any:
+        query = window.query(SHORT_PAGE if subject == "assistant" else limit)
 
-    with patch.object(client, "listed", mutated), patch.object(client, "ASSISTANTS_PAGE_LIMIT", SHORT_PAGE):
+        async def call() -> Any:
+            return await self._list(subject, query)
+
+        yield Page(tuple(await (through(call) if through is not None else call())))
+
+    with patch.object(VapiClient, "_pages", mutated):
         yield
 
 
