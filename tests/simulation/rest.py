@@ -20,6 +20,7 @@ from .vapi import Server
 
 Say = Callable[[str], None]
 
+OF_ANOTHER_CODE = "TS-312"
 PUT_BACK_IN_PEACE_MAX = 200
 """How often a tool may change between two releases' definitions after the trouble. Each look at a clinic may be another
 release's; more than this is no rollout but a quarrel."""
@@ -69,8 +70,12 @@ class Rest:
     def _is_kept_from(self, org_id: UUID, agent_id: str, state: Toolset, release: Blueprint) -> bool:
         word = self._checks.newest_word.get((org_id, agent_id))
         agent = next((a for a in self.agents(org_id) if a.agent_id == agent_id), None)
-        if agent is None or not isinstance(word, e.AssistantSyncFailed):
+        if not isinstance(word, e.AssistantSyncFailed):
             return False
+        if agent is None:
+            # Deleted while it waited for an assistant of which tool-sync has not heard: its removal names that one.
+            self._checks.reached["a deleted agent is looked at for ever"] += 1
+            return word.code == OF_ANOTHER_CODE
         wanted = wanted_for(state.tier, release.tools, state.disabled)
         registered = all(tool.name in state.tools for tool in wanted)  # else the look is for that, too
         return registered and any(self._hindrance(agent, tool.name) for tool in wanted)
