@@ -103,11 +103,11 @@ class People:
 
     def _link_a_strange_tool(self, assistant: Json, org_id: UUID) -> None:
         """A tool of ours that is another clinic's: nobody takes it back, tool-sync takes it out."""
-        others = [i for i in self._server.tools if self._server.owner_of(i) not in (None, org_id)]
+        model = assistant["model"]
+        linked = model.get("toolIds") or []
+        others = [i for i in self._server.tools if i not in linked and self._server.owner_of(i) not in (None, org_id)]
         if others:
-            model = assistant["model"]
-            ids = [*(model.get("toolIds") or ()), self._dice.choice(others)]
-            self._write(assistant["id"], {"model": {**model, "toolIds": ids}})
+            self._write(assistant["id"], {"model": {**model, "toolIds": [*linked, self._dice.choice(others)]}})
 
     def _take_back(self, planted: Planted) -> None:
         read = self._server.assistants.get(planted.assistant_id)
