@@ -34,15 +34,12 @@ async def test_why_names_the_rule_the_tool_at_vapi_and_each_event_with_its_trace
     assert why["outlook"]["next"] in ("nothing: it is as wanted", "a worker is at it")
 
 
-async def test_why_of_a_tool_that_nobody_knows(world: World) -> None:
+async def test_why_of_a_tool_that_nobody_knows_names_those_that_there_are(world: World) -> None:
     org_id = await world.organization()
     await world.synced_agent(org_id)
-    why = (await get(world, f"/v1/orgs/{org_id}/tools/paintTheWall/why")).json()
-    assert (why["wanted"], why["rule"], why["condition"]) == (
-        False,
-        "the blueprint has no tool paintTheWall",
-        "unwanted",
-    )
+    answer = await get(world, f"/v1/orgs/{org_id}/tools/paintTheWall/why")
+    assert (answer.status_code, answer.json()["code"]) == (httpx.codes.NOT_FOUND, "TS-904")
+    assert answer.json()["detail"] == f"there is no tool paintTheWall; the tools are {TOOL}"
 
 
 async def test_an_assistant_is_explained_by_either_id(world: World) -> None:

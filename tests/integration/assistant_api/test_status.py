@@ -118,21 +118,13 @@ async def test_an_outcome_above_the_newest_save_is_of_an_earlier_life(harness: H
 
 
 async def test_an_agent_that_is_made_anew_under_its_id_begins_without_an_outcome(harness: Harness) -> None:
-    """Also where it is given the assistant that it had, and has as many revisions as it had."""
     org_id = await harness.organization()
     await harness.agent(org_id, id="a")
     await _hear(harness, ToolsSynced(**await _fields(harness)))
     assert (await _status(harness, org_id))["state"] == "synced"
-    row = await harness.row("a")
 
     await harness.owner.execute("DELETE FROM agents")
-    await harness.owner.execute(
-        "INSERT INTO agents (org_id, id, name, vapi_assistant_id) VALUES ($1, 'a', 'Reception', 'elsewhere')", org_id
-    )
-    await harness.owner.execute(
-        "UPDATE agents SET vapi_assistant_id = $1, provisioned_revision = saved_revision, model_hash = 'x'",
-        row["vapi_assistant_id"],
-    )
+    await harness.agent(org_id, id="a")
 
     status = await _status(harness, org_id)
     assert (status["state"], status["success"], status["toolsRegistered"]) == ("syncing", False, [])

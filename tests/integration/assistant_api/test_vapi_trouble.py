@@ -258,7 +258,7 @@ async def test_a_given_assistant_must_exist_and_be_nobody_elses(harness: Harness
 
 async def test_a_row_that_names_another_agents_assistant_by_sql_is_refused(harness: Harness) -> None:
     org_id = await harness.organization()
-    marked = {"name": "Theirs", "metadata": {"agent_id": "somebody-else"}}
+    marked = {"name": "Theirs", "metadata": {"zerotouch_installation": str(uuid4()), "agent_id": "somebody-else"}}
     made = (await harness.vapi.api.post("/assistant", json=marked)).json()
 
     await harness.owner.execute(

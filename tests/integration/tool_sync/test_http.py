@@ -1,7 +1,10 @@
 """The HTTP API against a real database: who may see what, and what the answers hold."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,7 +17,9 @@ from opentelemetry.trace import use_span
 
 from devstack.tokens import AUDIENCE, ISSUER, Signer
 from tool_sync import db, telemetry
+from tool_sync.allowance import KeyLimits, KeyTable, SharedKey
 from tool_sync.auth import TokenVerifier
+from tool_sync.composition.parts import paused_key_notes
 from tool_sync.domain import events
 from tool_sync.event_log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
 from tool_sync.http import reads
@@ -231,6 +236,36 @@ async def test_health_names_what_is_wrong(client: httpx.AsyncClient, health: Hea
     assert (await client.get("/livez")).status_code == 200
     health.live["intake"] = ill
     assert (await client.get("/livez")).status_code == 503
+
+
+async def test_a_paused_key_is_a_note_of_a_process_that_stays_ready(
+    client: httpx.AsyncClient, health: Health, pool: db.Pool, settings: Settings
+) -> None:
+    key = SharedKey(KeyTable(pool, "fingerprint"), KeyLimits(None, 1.0), monotonic=time.monotonic)
+
+    async def well() -> str | None:
+        return None
+
+    health.notes["vapi_key"] = partial(paused_key_notes, pool)
+    health.ready["database"] = well
+    assert (await client.get("/readyz")).json() == {"ok": True, "problems": {}}
+    await key.note("refused", datetime.now(UTC), 0.5, None, "TS-202")
+    answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()["ok"]) == (200, True)
+    (note,) = answer.json()["notes"]["vapi_key"]
+    assert (note["fingerprint"], note["code"], note["who_acts"]) == ("fingerprint", "TS-202", "platform operator")
+    assert datetime.fromisoformat(note["since"]) <= datetime.now(UTC)
+    assert note["what_to_do"]
+    assert "notes" not in (await client.get("/livez")).json()
+
+
+async def test_a_note_that_does_not_come_holds_up_no_answer(client: httpx.AsyncClient, health: Health) -> None:
+    async def never() -> list[dict[str, object]]:
+        await asyncio.Event().wait()
+        return []
+
+    health.notes["vapi_key"] = never
+    assert (await client.get("/readyz")).json() == {"ok": True, "problems": {}}
 
 
 async def test_openapi_says_which_routes_need_a_token(client: httpx.AsyncClient) -> None:

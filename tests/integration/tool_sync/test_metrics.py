@@ -34,6 +34,8 @@ async def test_coverage_and_open_work_are_gauges(pool: db.Pool, event_log: Event
 
     org_id, request_id = uuid4(), uuid4()
     save = events.SyncRequested(request_id, "a", "vapi-a", 1, "a" * 64, "save", None)
+    tool = events.BlueprintPublished("book", 1, "basic", True, "a" * 64)
+    await append(event_log, "blueprint-book", None, tool)
     await append(event_log, org_stream(org_id), org_id, events.OrgRegistered("basic"), save)
     await metrics.run_once()
     waiting = seen_by(reader)
@@ -41,12 +43,15 @@ async def test_coverage_and_open_work_are_gauges(pool: db.Pool, event_log: Event
     assert waiting["zerotouch.syncs.pending"] == 1
     assert waiting["zerotouch.syncs.oldest"] > 0
     assert waiting["zerotouch.relay.lag"] == waiting["zerotouch.log.head"] >= 2
+    assert waiting["zerotouch.assistants.without_tools"] == 0
 
     through = int(waiting["zerotouch.log.head"])
+    registered = events.ToolRegistered(uuid4(), "platform", "book", "tool-1", 1, "a" * 64, "a" * 64, adopted=False)
+    ref = events.ToolRef("book", "tool-1", 1, "a" * 64)
     synced = events.AssistantSynced(
-        "a", "vapi-a", 1, "platform", (), (events.Settled(request_id, None),), through, None, 1
+        "a", "vapi-a", 1, "platform", (ref,), (events.Settled(request_id, None),), through, None, 1
     )
-    await append(event_log, toolset_stream(org_id), org_id, synced)
+    await append(event_log, toolset_stream(org_id), org_id, registered, synced)
     await metrics.run_once()
     done = seen_by(reader)
     assert (done["zerotouch.coverage"], done["zerotouch.syncs.pending"], done["zerotouch.syncs.oldest"]) == (1.0, 0, 0)

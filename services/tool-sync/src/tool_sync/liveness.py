@@ -4,11 +4,14 @@ Live: the process can do its work or heals by itself; where not, it must be rest
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 Check = Callable[[], Awaitable[str | None]]
 """Returns the problem in words for an operator, or None."""
+
+Note = Callable[[], Awaitable[Sequence[Mapping[str, object]]]]
+"""Returns what an operator must know although the process is ready; empty where there is nothing."""
 
 
 @dataclass(slots=True)
@@ -22,6 +25,7 @@ class Health:
     starting: str | None = "the process has just started"
     live: dict[str, Check] = field(default_factory=dict)
     ready: dict[str, Check] = field(default_factory=dict)
+    notes: dict[str, Note] = field(default_factory=dict)
 
     async def live_problems(self) -> dict[str, str]:
         """The failing checks of liveness by name; empty where the process is live."""
@@ -31,6 +35,18 @@ class Health:
         """The failing checks of readiness by name, those of liveness included; empty where the process is ready."""
         problems = await self._failing({**self.live, **self.ready})
         return {"start": self.starting, **problems} if self.starting else problems
+
+    async def ready_notes(self) -> dict[str, Sequence[Mapping[str, object]]]:
+        """What holds work up although the process itself is ready, by name. A note that does not come is left out."""
+        answers = await asyncio.gather(*(self._note(note) for note in self.notes.values()))
+        return {name: answer for name, answer in zip(self.notes, answers, strict=True) if answer}
+
+    async def _note(self, note: Note) -> Sequence[Mapping[str, object]]:
+        try:
+            async with asyncio.timeout(self.check_seconds_max):
+                return await note()
+        except TimeoutError:
+            return ()
 
     async def _failing(self, checks: Mapping[str, Check]) -> dict[str, str]:
         answers = await asyncio.gather(*(self._ask(check) for check in checks.values()))

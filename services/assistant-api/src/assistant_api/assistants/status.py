@@ -14,7 +14,6 @@ from assistant_api.db import Database
 from assistant_api.problems import not_found
 from assistant_api.routes.schemas import AtVapi, Status
 from assistant_api.telemetry import trace_id_in
-from assistant_api.vapi.answers import code_of
 from assistant_api.vapi.pause import KeyPause, read_pause
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode, ErrorEntry
 from zerotouch_contracts.traces import trace_url
@@ -108,7 +107,7 @@ async def _pause(database: Database, key_fingerprint: str, state: State) -> KeyP
 def _code(state: State, row: Mapping[str, Any]) -> str | None:
     match state:
         case "refused":
-            return code_of(row["refusal"]).value
+            return str(row["failure_code"] or ErrorCode.ASSISTANT_REFUSED.value)
         case "provisioning":
             return row["failure_code"] and str(row["failure_code"])
         case "failed":

@@ -9,8 +9,10 @@ from starlette.responses import Response
 
 from assistant_api.assistants import agents, remove, save
 from assistant_api.assistants.adopt import require_adoptable
+from assistant_api.auth import Caller
 from assistant_api.body import documented, parse, read_bytes
-from assistant_api.context import CallerOf, PartsOf
+from assistant_api.context import CallerOf, Parts, PartsOf
+from assistant_api.document import Mark
 from assistant_api.idempotency import Ids, answer_once, keep_within
 from assistant_api.problems import invalid
 from assistant_api.routes.answers import answer_save, log_arrival, new_request
@@ -37,7 +39,7 @@ async def create(
         agent_id = body.id or str(ids.make("agent"))
         values = body.model_dump(by_alias=True, exclude={"id", "org_id"})
         if body.vapi_assistant_id is not None:
-            await require_adoptable(parts.vapi, caller, parts.installation_id, org_id, agent_id, body.vapi_assistant_id)
+            await _require_adoptable(parts, caller, org_id, agent_id, body.vapi_assistant_id)
         made = new_request(ids)
         async with parts.database.transaction() as connection:
             revision = await save.create(connection, org_id, agent_id, values, parts.settings.vapi_account, made)
@@ -66,7 +68,7 @@ async def change(
         key = await agents.resolve(parts.database, caller, agent_id, org_id)
         values: dict[str, Any] = body.model_dump(by_alias=True, exclude_unset=True)
         if "vapiAssistantId" in values:
-            await require_adoptable(parts.vapi, caller, parts.installation_id, *key, values["vapiAssistantId"])
+            await _require_adoptable(parts, caller, *key, values["vapiAssistantId"])
         made = new_request(ids)
         async with parts.database.transaction() as connection:
             revision = await save.change(connection, *key, values, made)
@@ -85,7 +87,8 @@ async def delete(
     org_id: OrgId = None,
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Forget the agent at once; its assistant is deleted at Vapi in the background, for as long as that takes.
+    """Forget the agent at once; its assistant is deleted at Vapi in the background, for as long as that takes. One that
+    was adopted stays there, without what is ours.
 
     `AssistantDeleted` follows by itself where the agent was announced. Saves that are not at Vapi end as `deleted`.
     """
@@ -120,3 +123,8 @@ async def page(
 async def read(parts: PartsOf, caller: CallerOf, agent_id: str, org_id: OrgId = None) -> dict[str, Any]:
     """The agent, and where its newest revision is."""
     return await agents.read(parts.database, caller, agent_id, org_id)
+
+
+async def _require_adoptable(parts: Parts, caller: Caller, org_id: UUID, agent_id: str, assistant_id: str) -> None:
+    mark = Mark(parts.installation_id, org_id, agent_id)
+    await require_adoptable(parts.database, parts.vapi, caller, parts.settings.vapi_account, mark, assistant_id)

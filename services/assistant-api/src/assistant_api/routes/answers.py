@@ -13,9 +13,8 @@ from assistant_api.idempotency import Ids
 from assistant_api.problems import Problem, not_found
 from assistant_api.routes.schemas import Saved
 from assistant_api.telemetry import trace_id_of, traceparent_of
-from assistant_api.vapi.answers import code_of
 from assistant_api.vapi.pause import KeyPause, read_pause
-from zerotouch_contracts.errors import CATALOGUE, ErrorCode
+from zerotouch_contracts.errors import CATALOGUE
 
 _log = structlog.get_logger()
 
@@ -59,7 +58,7 @@ async def answer_save(parts: Parts, org_id: UUID, agent_id: str, revision: int, 
             return _saved(202, org_id, agent_id, None, request, pause)
         case Deleted():
             raise not_found()
-        case NotTaken(reasons):
+        case NotTaken(reasons, code):
             extra = {
                 "success": False,
                 "agentId": agent_id,
@@ -69,9 +68,8 @@ async def answer_save(parts: Parts, org_id: UUID, agent_id: str, revision: int, 
                 "state": "refused",
                 "reasons": list(reasons),
             }
-            code = code_of(reasons)
-            meaning = CATALOGUE[code].meaning if code is ErrorCode.ASSISTANT_REFUSED else ""
-            raise Problem(422, code, f"{meaning} {'; '.join(reasons)}".strip()[:2000], extra=extra)
+            texts = dict.fromkeys([CATALOGUE[code].meaning, "; ".join(reasons)])
+            raise Problem(422, code, " ".join(texts)[:2000], extra=extra)
 
 
 def _saved(

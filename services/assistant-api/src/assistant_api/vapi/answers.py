@@ -3,7 +3,7 @@
 What a status means is decided by ``zerotouch_platform``, for both services.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -97,11 +97,6 @@ def too_large(status: int, *, write: bool) -> Write:
 _TOO_LARGE: Final = " ".join(
     (CATALOGUE[ErrorCode.ASSISTANT_TOO_LARGE].meaning, CATALOGUE[ErrorCode.ASSISTANT_TOO_LARGE].what_to_do)
 )
-
-
-def code_of(reasons: Sequence[str]) -> ErrorCode:
-    """The code of a refusal whose reasons are all that a row keeps of it."""
-    return ErrorCode.ASSISTANT_TOO_LARGE if tuple(reasons) == (_TOO_LARGE,) else ErrorCode.ASSISTANT_REFUSED
 
 
 def _reasons(status: int, raw: bytes) -> tuple[str, ...]:

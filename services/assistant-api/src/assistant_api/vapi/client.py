@@ -105,6 +105,10 @@ class VapiClient:
         """The assistant as it is now; ``save``: whether a save asks, for which a part of the rate is kept."""
         return await self._read("/assistant/{id}", f"/assistant/{assistant_id}", save=save)
 
+    async def get_tool(self, tool_id: str, *, save: bool = True) -> Read:
+        """A tool as it is now, in the place of an assistant; ``save`` as for :meth:`get`."""
+        return await self._read("/tool/{id}", f"/tool/{tool_id}", save=save)
+
     async def create(self, body: Mapping[str, Any], ticket: Ticket) -> Write:
         """Make an assistant; sent at most once."""
         return await self._call(ticket, "POST", "/assistant", "/assistant", body)

@@ -5,10 +5,25 @@ durations  how long an answer pauses a key
 shared     one key of any number of replicas
 tokens     requests of a minute, drawn in batches
 table      its rows in PostgreSQL
+paused     which key is paused, why, and what waits for it
 """
 
+from tool_sync.allowance.paused import PausedKey, Waiting, paused_keys, waiting
 from tool_sync.allowance.port import Answer, Key, Known, OpenKey
 from tool_sync.allowance.shared import KeyLimits, SharedKey
 from tool_sync.allowance.table import KeyTable, fingerprint_of
 
-__all__ = ["Answer", "Key", "KeyLimits", "KeyTable", "Known", "OpenKey", "SharedKey", "fingerprint_of"]
+__all__ = [
+    "Answer",
+    "Key",
+    "KeyLimits",
+    "KeyTable",
+    "Known",
+    "OpenKey",
+    "PausedKey",
+    "SharedKey",
+    "Waiting",
+    "fingerprint_of",
+    "paused_keys",
+    "waiting",
+]

@@ -48,9 +48,14 @@ class Key(Protocol):
         ...
 
     async def note(
-        self, answer: Answer, now: datetime, jitter: float, retry_after_seconds: float | None = None
+        self,
+        answer: Answer,
+        now: datetime,
+        jitter: float,
+        retry_after_seconds: float | None = None,
+        code: str | None = None,
     ) -> datetime | None:
-        """Learn from an answer; until when the key is paused now, if it is."""
+        """Learn from an answer; until when the key is paused now, if it is. ``code`` is the catalogue's, if known."""
         ...
 
 
@@ -73,7 +78,12 @@ class OpenKey:
         """Nothing was taken."""
 
     async def note(
-        self, answer: Answer, now: datetime, jitter: float, retry_after_seconds: float | None = None
+        self,
+        answer: Answer,
+        now: datetime,
+        jitter: float,
+        retry_after_seconds: float | None = None,
+        code: str | None = None,
     ) -> datetime | None:
         """When the one who was told so may ask again."""
         match answer:

@@ -95,7 +95,12 @@ class SharedKey:
             await self._told(self._table.abandon(probe))
 
     async def note(
-        self, answer: Answer, now: datetime, jitter: float, retry_after_seconds: float | None = None
+        self,
+        answer: Answer,
+        now: datetime,
+        jitter: float,
+        retry_after_seconds: float | None = None,
+        code: str | None = None,
     ) -> datetime | None:
         """Where the database is away, only this process knows, until it reads the row again."""
         limits = self._limits
@@ -109,9 +114,9 @@ class SharedKey:
                 case "rate_limited":
                     if self._tokens is not None:
                         await self._told(self._tokens.lower(now))
-                    return await self._pause(answer, now, rate_limit_ends(now, jitter, retry_after_seconds))
+                    return await self._pause(answer, now, rate_limit_ends(now, jitter, retry_after_seconds), code)
                 case "refused":
-                    return await self._pause(answer, now, refusal_ends(now, limits.refused_seconds, jitter))
+                    return await self._pause(answer, now, refusal_ends(now, limits.refused_seconds, jitter), code)
                 case "broken":
                     self._broken += 1
                     if not self._row.on_trial and self._broken < limits.breaker_failures:
@@ -119,7 +124,7 @@ class SharedKey:
                     until = opening_ends(
                         now, self._row.openings, limits.breaker_seconds_base, limits.breaker_seconds_max
                     )
-                    return await self._pause(answer, now, until)
+                    return await self._pause(answer, now, until, code)
         finally:
             self._end_first()
 
@@ -177,7 +182,7 @@ class SharedKey:
             return None
         return self._held(now) or now + timedelta(seconds=self._limits.held_seconds)
 
-    async def _pause(self, answer: Answer, now: datetime, until: datetime) -> datetime:
+    async def _pause(self, answer: Answer, now: datetime, until: datetime, code: str | None) -> datetime:
         paused_until = self._held_by_pause(now)
         if paused_until is not None and (answer != "rate_limited" or paused_until >= until - timedelta(seconds=1)):
             return paused_until  # calls that were out together say the same thing
@@ -188,8 +193,10 @@ class SharedKey:
             self._row,
             paused_until=until, on_trial=self._row.on_trial or trial, openings=openings, probe_until=None,
         )  # fmt: skip
-        log.warning("Vapi key paused", reason=answer, until=until.isoformat(), key=self.fingerprint, alarm=trial)
-        await self._told(self._table.pause(until, answer, trial=trial))
+        log.warning(
+            "Vapi key paused", reason=answer, code=code, until=until.isoformat(), key=self.fingerprint, alarm=trial
+        )
+        await self._told(self._table.pause(until, answer, trial=trial, code=code))
         return until
 
     async def _lift(self, now: datetime) -> None:

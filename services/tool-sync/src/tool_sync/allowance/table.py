@@ -23,9 +23,10 @@ WITH woken AS (
      WHERE org_id IN (SELECT org_id FROM leases WHERE waits_for_key <> $1 ORDER BY org_id FOR UPDATE SKIP LOCKED)
     RETURNING org_id
 )
-INSERT INTO vapi_keys AS k (key, lifted_at)
-SELECT $1, CASE WHEN EXISTS (SELECT FROM woken) THEN clock_timestamp() END
-ON CONFLICT (key) DO UPDATE SET lifted_at = coalesce(excluded.lifted_at, k.lifted_at)
+INSERT INTO vapi_keys AS k (key, lifted_at, opened_at)
+SELECT $1, CASE WHEN EXISTS (SELECT FROM woken) THEN clock_timestamp() END, clock_timestamp()
+ON CONFLICT (key) DO UPDATE
+   SET lifted_at = coalesce(excluded.lifted_at, k.lifted_at), opened_at = excluded.opened_at
 """
 
 READ: Final = """
@@ -52,11 +53,16 @@ WITH extended AS (
                        WHERE waits_for_key = $1 AND next_due < $2 AND token IS NULL
                        ORDER BY org_id FOR UPDATE SKIP LOCKED)
 )
-INSERT INTO vapi_keys AS k (key, paused_until, on_trial, openings)
-VALUES ($1, $2, $4, CASE WHEN $3 = 'broken' THEN 1 ELSE 0 END)
+INSERT INTO vapi_keys AS k (key, paused_until, on_trial, openings, paused_since, pause_reason, pause_code)
+VALUES ($1, $2, $4, CASE WHEN $3 = 'broken' THEN 1 ELSE 0 END, clock_timestamp(), $3, $7)
 ON CONFLICT (key) DO UPDATE
    SET paused_until = greatest(k.paused_until, excluded.paused_until), on_trial = k.on_trial OR excluded.on_trial,
-       openings = k.openings + excluded.openings, probe_until = NULL
+       openings = k.openings + excluded.openings, probe_until = NULL,
+       paused_since = CASE WHEN k.on_trial OR k.paused_until > clock_timestamp() - $5::interval
+                           THEN coalesce(k.paused_since, excluded.paused_since) ELSE excluded.paused_since END,
+       pause_reason = CASE WHEN k.on_trial AND NOT excluded.on_trial THEN k.pause_reason
+                           ELSE excluded.pause_reason END,
+       pause_code = CASE WHEN k.on_trial AND NOT excluded.on_trial THEN k.pause_code ELSE excluded.pause_code END
 """
 
 PROBE: Final = """
@@ -78,7 +84,8 @@ UPDATE leases SET next_due = clock_timestamp()
 LIFT: Final = f"""
 WITH changed AS (
     UPDATE vapi_keys
-       SET paused_until = NULL, on_trial = false, probe_until = NULL, openings = 0, lifted_at = clock_timestamp()
+       SET paused_until = NULL, on_trial = false, probe_until = NULL, openings = 0, lifted_at = clock_timestamp(),
+           paused_since = NULL, pause_reason = NULL, pause_code = NULL
      WHERE key = $1 AND on_trial
     RETURNING key
 )
@@ -143,9 +150,9 @@ class KeyTable:
             row["paused_until"], row["on_trial"], row["probe_until"], row["openings"], row["lifted_at"], pauses
         )
 
-    async def pause(self, until: datetime, reason: str, *, trial: bool) -> None:
-        """Nothing is sent before ``until``; with ``trial`` one call alone after it."""
-        await self.pool.execute(PAUSE, self.key, until, reason, trial, GAP, PAUSES_KEPT)
+    async def pause(self, until: datetime, reason: str, *, trial: bool, code: str | None = None) -> None:
+        """Nothing is sent before ``until``; with ``trial`` one call alone after it. ``code``: what operators read."""
+        await self.pool.execute(PAUSE, self.key, until, reason, trial, GAP, PAUSES_KEPT, code)
 
     async def probe(self, seconds: float) -> datetime | None:
         """Take the one call of a key on trial; until when it is ours, None where it is not."""

@@ -13,13 +13,12 @@ It trusts neither the log nor the projections: it compares what went in with wha
 from tool_sync.audit.accepted import Accepted, AcceptedUnavailable, accepted_saves
 from tool_sync.audit.history import Answer, History, Place, Save, Unreadable, read_history
 from tool_sync.audit.judge import Finding, Report, Verdict, judge
-from tool_sync.audit.parked import Coverage, Parked, acknowledge, coverage_of, parked_records
+from tool_sync.audit.parked import Parked, acknowledge, parked_records
 
 __all__ = [
     "Accepted",
     "AcceptedUnavailable",
     "Answer",
-    "Coverage",
     "Finding",
     "History",
     "Parked",
@@ -30,7 +29,6 @@ __all__ = [
     "Verdict",
     "accepted_saves",
     "acknowledge",
-    "coverage_of",
     "judge",
     "parked_records",
     "read_history",

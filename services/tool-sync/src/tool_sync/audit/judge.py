@@ -10,7 +10,8 @@ from uuid import UUID
 
 from tool_sync.audit.accepted import Accepted
 from tool_sync.audit.history import Answer, History, Place, Save, Unreadable
-from tool_sync.audit.parked import Coverage, Parked
+from tool_sync.audit.parked import Parked
+from tool_sync.coverage import Coverage
 
 PROMISE: Final = timedelta(seconds=2)
 """A save's outcome comes within it, where Vapi answers."""

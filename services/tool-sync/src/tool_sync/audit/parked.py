@@ -1,4 +1,4 @@
-"""Dead letters as the audit sees them, and how many assistants have their tools."""
+"""Dead letters as the audit sees them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,9 +14,6 @@ UPDATE dead_letters SET acknowledged_at = clock_timestamp(), acknowledged_reason
  WHERE topic = $1 AND partition = $2 AND "offset" = $3 AND acknowledged_at IS NULL
 RETURNING id
 """
-_COVERAGE = """
-SELECT count(*) AS assistants, count(*) FILTER (WHERE outcome = 'synced') AS equipped FROM assistants WHERE NOT removed
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +24,6 @@ class Parked:
     reason: str
     recorded_at: datetime
     closed_by: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """How many assistants there are, and how many of them have all their tools."""
-
-    assistants: int
-    equipped: int
-
-    @property
-    def percent(self) -> float:
-        """100 where there is none."""
-        return 100.0 * self.equipped / self.assistants if self.assistants else 100.0
 
 
 async def parked_records(connection: Connection) -> dict[Place, Parked]:
@@ -56,10 +40,3 @@ async def acknowledge(connection: Connection, place: Place, reason: str) -> bool
     """Close a dead letter; False where there is none at that place that is still open."""
     found = await connection.fetchval(_ACKNOWLEDGE, place.topic, place.partition, place.offset, reason)
     return found is not None
-
-
-async def coverage_of(connection: Connection) -> Coverage:
-    """Counted now, over all assistants that are not deleted."""
-    row = await connection.fetchrow(_COVERAGE)
-    assert row is not None
-    return Coverage(row["assistants"], row["equipped"])

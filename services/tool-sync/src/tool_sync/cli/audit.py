@@ -12,21 +12,23 @@ from rich.console import Console
 from rich.table import Table
 
 from tool_sync import db
+from tool_sync.allowance import paused_keys, waiting
 from tool_sync.audit import (
     AcceptedUnavailable,
     Place,
     Report,
     accepted_saves,
     acknowledge,
-    coverage_of,
     judge,
     parked_records,
     read_history,
 )
 from tool_sync.audit.history import TopicUnreadable
+from tool_sync.cli.account import account_document, account_lines
 from tool_sync.cli.explain import trace_link
 from tool_sync.cli.options import COLUMNS_IN_FILES
 from tool_sync.cli.show import EXIT_DATABASE
+from tool_sync.coverage import coverage_of
 
 EXIT_GAP: Final = 1
 EXIT_NOT_AUDITED: Final = 3
@@ -79,6 +81,7 @@ async def run_audit(
         connection = await db.connect(sources.database_url, application_name="tool-sync cli")
         try:
             parked, coverage = await parked_records(connection), await coverage_of(connection)
+            keys, behind = await paused_keys(connection), await waiting(connection)
         finally:
             await connection.close()
     except (TopicUnreadable, AcceptedUnavailable, KafkaError) as error:
@@ -97,9 +100,12 @@ async def run_audit(
         patience=timedelta(seconds=patience_seconds),
     )
     if as_json:
-        print(to_json(asdict(report) | {"complete": report.is_complete}, indent=2).decode())
+        document = asdict(report) | {"complete": report.is_complete} | account_document(keys, behind)
+        print(to_json(document, indent=2).decode())
     else:
         out = Console(width=None if sys.stdout.isatty() else COLUMNS_IN_FILES, highlight=False)
+        for told in account_lines(keys, behind):
+            out.print(told, markup=False, soft_wrap=True)
         for line in _text(report, jaeger_url, compared=accepted is not None):
             out.print(line)
     return 0 if report.is_complete else EXIT_GAP
@@ -125,7 +131,13 @@ async def run_acknowledge(database_url: str, place: Place, reason: str) -> int:
 
 def _text(report: Report, jaeger_url: str | None, *, compared: bool) -> Iterator[str | Table]:
     covered = report.coverage
-    yield f"{covered.percent:.2f} % of assistants have their tools ({covered.equipped:,} of {covered.assistants:,})"
+    if covered.assistants:
+        yield (
+            f"{covered.percent:.2f} % of the assistants that should book can "
+            f"({covered.equipped:,} of {covered.assistants:,}); `tool-sync coverage` names the others"
+        )
+    else:
+        yield "no assistant should book: there is none whose clinic wants a tool"
     counts = Table("saves", "what became of them", box=None)
     for verdict, count in sorted(report.counts.items(), key=lambda item: -item[1]):
         counts.add_row(f"{count:,}", verdict.value)

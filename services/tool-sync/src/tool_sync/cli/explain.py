@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tool_sync import db
+from tool_sync.allowance import paused_keys
 from tool_sync.cli.options import COLUMNS_IN_FILES, EXIT_FOUND
 from tool_sync.cli.show import DATA_CHARACTERS_SHOWN, EXIT_DATABASE, EXIT_UNKNOWN_ORG
 from tool_sync.codec import UnknownEvent
@@ -19,6 +20,7 @@ from tool_sync.explain import (
     AssistantExplained,
     BeforeFirstEvent,
     ToolExplained,
+    UnknownTool,
     blueprint_of,
     explain_assistant,
     explain_tool,
@@ -39,7 +41,8 @@ async def show_why(
     """Print why an org has a tool or lacks it; returns the exit status."""
 
     async def read(connection: db.Connection) -> ToolExplained:
-        moment = await moment_of(connection, org_id, await blueprint_of(connection, at), at)
+        blueprint, paused = await blueprint_of(connection, at), await paused_keys(connection)
+        moment = await moment_of(connection, org_id, blueprint, at, paused)
         return await explain_tool(connection, moment, tool)
 
     def text(found: ToolExplained) -> Iterator[str | Table]:
@@ -78,7 +81,8 @@ async def show_explanation(
         for owner, agent_id in await find_assistants(connection, assistant):
             if org_id not in (None, owner):
                 continue
-            moment = await moment_of(connection, owner, await blueprint_of(connection, at), at)
+            blueprint, paused = await blueprint_of(connection, at), await paused_keys(connection)
+            moment = await moment_of(connection, owner, blueprint, at, paused)
             found.append(await explain_assistant(connection, moment, agent_id))
         if not found:
             raise _Unknown(f"there is no assistant {assistant}")
@@ -119,7 +123,7 @@ async def _answer(
                 answer = await read(connection)
         finally:
             await connection.close()
-    except (BeforeFirstEvent, _Unknown) as error:
+    except (BeforeFirstEvent, UnknownTool, _Unknown) as error:
         print(f"tool-sync: {error}", file=sys.stderr)
         return EXIT_UNKNOWN_ORG
     except UnknownEvent as error:
@@ -150,6 +154,10 @@ def _trouble(code: str | None, failures: int, retry_at: datetime | None) -> Iter
 
 def _next(outlook: Outlook | None) -> Iterator[str]:
     if outlook is not None:
+        for reason in outlook.reasons:
+            yield f"not yet     {reason.what}{_code(reason.code)}"
+            if reason.who_acts is not None:
+                yield f"            {reason.who_acts}: {reason.what_to_do}"
         yield f"next        {outlook.next}" + (f", {_time(outlook.at)}" if outlook.at else "")
 
 

@@ -42,24 +42,50 @@ def list_failures(
     limit: Limit = 1000,
     as_json: Json = False,
 ) -> None:
-    """The newest first; what mends itself says when."""
+    """List assistants that lack tools or whose callers reach none, the newest first, and when each is retried.
+
+    A Vapi key that is paused stands on top, as everything waits for it; in JSON it is a row without an organization.
+    """
 
     async def work(connection: Any) -> int:
+        from tool_sync.allowance import paused_keys, waiting
+        from tool_sync.cli.account import account_lines
         from tool_sync.operations import list_failures as find
 
         found = await find(connection, org_id=org, code=code, since=utc(since), limit=limit)
+        keys, behind = await paused_keys(connection), await waiting(connection)
         if as_json:
-            print(to_json([asdict(one) for one in found], indent=2).decode())
+            rows = [_account_row(key, behind) for key in keys] + [asdict(one) for one in found]
+            print(to_json(rows, indent=2).decode())
             return 0
+        for line in account_lines(keys, behind):
+            _console().print(line, markup=False, soft_wrap=True)
         table = Table("organization", "agent", "code", "failed at (UTC)", "next by itself (UTC)", "trace")
         for one in found:
             table.add_row(
                 str(one.org_id), one.agent_id, one.code, _time(one.failed_at), _time(one.look_at), one.trace_id
             )
+        if len(found) == limit:
+            table.caption = f"the newest {limit:,}: there may be more, see --limit"
         _console().print(table)
         return 0
 
     raise typer.Exit(_run(database_url, work))
+
+
+def _account_row(key: Any, behind: Any) -> dict[str, Any]:
+    """The account among the failures: the columns of an assistant that it has, and what only it has."""
+    return {
+        "org_id": None,
+        "agent_id": None,
+        "assistant_id": None,
+        "code": key.code,
+        "revision": None,
+        "failed_at": key.since,
+        "look_at": key.until,
+        "trace_id": None,
+        "account": asdict(key) | {"waiting": asdict(behind)},
+    }
 
 
 @failures.command("show")

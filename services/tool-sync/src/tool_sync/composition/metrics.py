@@ -2,8 +2,9 @@
 
 Gauges, the same from every replica: take the newest, not the sum.
 
-    zerotouch.coverage             1      assistants that have all their tools, of all (the promise is 1.0)
-    zerotouch.assistants           {assistant}
+    zerotouch.coverage             1      assistants that can book, of those that should (the promise is 1.0)
+    zerotouch.assistants           {assistant}  that should book, by what is wanted now
+    zerotouch.assistants.without_tools  {assistant}  whose clinics want none: in neither number of coverage
     zerotouch.syncs.pending        {org}  organizations with open work
     zerotouch.syncs.oldest         s      age of the oldest save without an outcome
     zerotouch.dead_letters.open    {record}
@@ -23,6 +24,7 @@ from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetr
 from opentelemetry.sdk.resources import Resource
 
 from tool_sync import db
+from tool_sync.coverage import coverage_of
 from tool_sync.db import ACQUIRE_SECONDS, Pool
 from tool_sync.telemetry import SERVICE_NAME, SERVICE_VERSION
 
@@ -32,9 +34,7 @@ LOOK_SECONDS: Final = 15.0
 EXPORT_SECONDS: Final = 15.0
 
 _LOOK: Final = """
-SELECT (SELECT count(*) FROM assistants WHERE NOT removed) AS assistants,
-       (SELECT count(*) FROM assistants WHERE NOT removed AND outcome = 'synced') AS equipped,
-       (SELECT count(DISTINCT org_id) FROM pending_syncs WHERE requested > settled) AS pending,
+SELECT (SELECT count(DISTINCT org_id) FROM pending_syncs WHERE requested > settled) AS pending,
        (SELECT coalesce(extract(epoch FROM clock_timestamp() - min(e.recorded_at)), 0)::float8
           FROM pending_syncs p JOIN events e ON e.position = p.save_requested
          WHERE p.save_requested > p.settled) AS oldest,
@@ -45,6 +45,7 @@ SELECT (SELECT count(*) FROM assistants WHERE NOT removed) AS assistants,
 _UNITS: Final = {
     "zerotouch.coverage": "1",
     "zerotouch.assistants": "{assistant}",
+    "zerotouch.assistants.without_tools": "{assistant}",
     "zerotouch.syncs.pending": "{org}",
     "zerotouch.syncs.oldest": "s",
     "zerotouch.dead_letters.open": "{record}",
@@ -76,10 +77,12 @@ class Metrics:
         """Look once. Raises what the database raises."""
         async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
             row = await connection.fetchrow(_LOOK)
+            coverage = await coverage_of(connection)
         assert row is not None
         self.values = {
-            "zerotouch.coverage": row["equipped"] / row["assistants"] if row["assistants"] else 1.0,
-            "zerotouch.assistants": row["assistants"],
+            "zerotouch.coverage": coverage.percent / 100,
+            "zerotouch.assistants": coverage.assistants,
+            "zerotouch.assistants.without_tools": coverage.without_tools,
             "zerotouch.syncs.pending": row["pending"],
             "zerotouch.syncs.oldest": row["oldest"],
             "zerotouch.dead_letters.open": row["dead_letters"],

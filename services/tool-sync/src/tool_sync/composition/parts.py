@@ -1,15 +1,15 @@
 """Builds the parts of the process and passes each what it needs; none of them is started here."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from tool_sync import broker
-from tool_sync.allowance import KeyLimits, KeyTable, SharedKey, fingerprint_of
+from tool_sync import broker, db
+from tool_sync.allowance import KeyLimits, KeyTable, SharedKey, fingerprint_of, paused_keys
 from tool_sync.allowance.tokens import Rate
 from tool_sync.blueprint import Blueprint
-from tool_sync.db import Pool
+from tool_sync.db import ACQUIRE_SECONDS, Pool
 from tool_sync.domain.steps import Policy
 from tool_sync.event_log import EventLog
 from tool_sync.liveness import Health
@@ -117,11 +117,21 @@ def watch(settings: Settings, health: Health, pool: Pool, parts: Parts) -> None:
         return parts.relay.problem
 
     health.live["intake"] = intake_wedged
+    health.notes["vapi_key"] = lambda: paused_key_notes(pool)
     health.ready["database"] = lambda: database_problem(pool)
     health.ready["kafka"] = lambda: broker.problem_of(settings.kafka_bootstrap_servers, topics)
     health.ready["intake"] = intake_problem
     health.ready["relay"] = relay_problem
     health.starting = None
+
+
+async def paused_key_notes(pool: Pool) -> list[dict[str, object]]:
+    """The paused keys, for ``/readyz``; none while the database is away, as its own check says so."""
+    try:
+        async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            return [asdict(key) for key in await paused_keys(connection)]
+    except db.WEATHER:
+        return []
 
 
 def _policy(settings: Settings) -> Policy:

@@ -4,7 +4,7 @@
 
     moment     an org's state now, or as it was at a time: a fold of the log, like the reconciler's own
     story      the events that concern one tool or one assistant, with their traces
-    outlook    what happens next, and when
+    outlook    what happens next, and when; whether anything may be called as wanted
     tool       why(org, tool)
     assistant  explain(assistant)
 
@@ -13,13 +13,17 @@ Everything is read from the log and its projections; nothing here decides or wri
 
 from tool_sync.explain.assistant import AssistantExplained, explain_assistant, find_assistants
 from tool_sync.explain.moment import BeforeFirstEvent, Moment, blueprint_of, moment_of, place_of
-from tool_sync.explain.tool import ToolExplained, explain_tool
+from tool_sync.explain.outlook import Outlook, Reason
+from tool_sync.explain.tool import ToolExplained, UnknownTool, explain_tool
 
 __all__ = [
     "AssistantExplained",
     "BeforeFirstEvent",
     "Moment",
+    "Outlook",
+    "Reason",
     "ToolExplained",
+    "UnknownTool",
     "blueprint_of",
     "explain_assistant",
     "explain_tool",

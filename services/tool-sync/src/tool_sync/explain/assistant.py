@@ -1,18 +1,21 @@
 """What happened to an assistant, what it has, and what happens next."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
+from tool_sync.coverage import cannot_book
 from tool_sync.db import Connection
 from tool_sync.domain.events import SyncRequested, ToolRef
 from tool_sync.domain.steps import target_of
-from tool_sync.domain.toolset import agent_subject, tool_subject
-from tool_sync.domain.wanted import wanted_for
+from tool_sync.domain.toolset import Toolset, agent_subject, tool_subject
+from tool_sync.domain.wanted import WantedTool, reason_for_none, wanted_for
 from tool_sync.explain.moment import Moment, age_seconds, unknown_since
-from tool_sync.explain.outlook import Outlook, outlook_of, work_of
+from tool_sync.explain.outlook import Outlook, Reason, outlook_of, work_of
 from tool_sync.explain.story import Told, story_of_agent
+from tool_sync.explain.tool import tool_reasons
 
 MATCHES_MAX: Final = 20
 
@@ -96,11 +99,14 @@ async def explain_assistant(connection: Connection, moment: Moment, agent_id: st
     outlook = None
     if moment.is_now:
         outlook = outlook_of(
-            await work_of(connection, moment.org_id),
-            retry_at=(failure.retry_at if failure else None) or look_at,
+            await work_of(connection, moment.org_id, moment.paused, agent_id),
+            reasons=() if row["removed"] else await _reasons(connection, moment, agent_id, dict(row), wanted),
+            retry_at=(failure.retry_at if failure else None) or look_at or _tool_retry(state, wanted),
             is_open=bool(requests),
             is_unknown=unknown is not None,
-            is_final=failure is not None and failure.retry_at is None,
+            is_final=_is_final(state, agent_id, wanted, has_failed=row["outcome"] == "failed"),
+            none_wanted=reason_for_none(state.tier, moment.blueprint, state.disabled),
+            gone=_gone(state, is_removed=row["removed"]),
         )
     return AssistantExplained(
         org_id=moment.org_id,
@@ -127,3 +133,57 @@ async def explain_assistant(connection: Connection, moment: Moment, agent_id: st
         outlook=outlook,
         events=await story_of_agent(connection, moment.org_id, agent_id, moment.position),
     )
+
+
+def _tool_retry(state: Toolset, wanted: tuple[WantedTool, ...]) -> datetime | None:
+    """When the first of its tools that failed is tried again."""
+    failures = (state.failures.get(tool_subject(tool.name)) for tool in wanted)
+    return min((f.retry_at for f in failures if f is not None and f.retry_at is not None), default=None)
+
+
+def _is_final(state: Toolset, agent_id: str, wanted: tuple[WantedTool, ...], *, has_failed: bool) -> bool:
+    """Whether waiting does not help: the assistant or one of its tools was refused, and nothing asks again."""
+    if agent_id in state.open_requests and agent_subject(agent_id) not in state.failures:
+        return False
+    if has_failed and agent_id not in state.looks:
+        return True
+    subjects = (agent_subject(agent_id), *(tool_subject(tool.name) for tool in wanted))
+    return any((f := state.failures.get(subject)) is not None and f.retry_at is None for subject in subjects)
+
+
+def _gone(state: Toolset, *, is_removed: bool) -> str | None:
+    if state.closed:
+        return "nothing: the organization was deleted"
+    return "nothing: the assistant was deleted" if is_removed else None
+
+
+async def _reasons(
+    connection: Connection, moment: Moment, agent_id: str, row: Mapping[str, Any], wanted: tuple[WantedTool, ...]
+) -> tuple[Reason, ...]:
+    """Everything that makes "as wanted" false of an assistant: by what is wanted now, and by what is known now."""
+    state = moment.state
+    if state.closed:
+        return ()
+    found = [
+        Reason.of(lack.what, lack.code)
+        for one in await cannot_book(connection, moment.org_id, limit=1, agent_id=agent_id)
+        for lack in one.lacks
+    ]
+    if not wanted and row["outcome"] == "failed":  # who should not book is not covered above
+        found.append(Reason.of("its newest outcome is a failure", row["code"]))
+    if not wanted and row["outcome"] is None:
+        found.append(Reason("it was saved, and no sync of it has ended yet"))
+    if state.open_requests.get(agent_id):
+        found.append(Reason("a save of it has no outcome yet"))
+    if unknown_since(state, agent_subject(agent_id)) is not None:
+        found.append(Reason.of("a write to it has no answer yet", "TS-104"))
+    if (failure := state.failures.get(agent_subject(agent_id))) is not None:
+        found.append(Reason.of("the last try failed", failure.code))
+    found += tool_reasons(state, [tool.name for tool in wanted])
+    names = {tool.name for tool in wanted}
+    found += [
+        Reason(f"it still has {tool['name']}, which is not wanted any more")
+        for tool in row["synced_tools"] or ()
+        if tool["name"] not in names
+    ]
+    return tuple(dict.fromkeys(found))

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
+from tool_sync.allowance import PausedKey
 from tool_sync.codec import decode
 from tool_sync.db import Connection
 from tool_sync.domain.events import BlueprintPublished
@@ -64,6 +65,8 @@ class Moment:
     is_now: bool
     state: Toolset
     blueprint: tuple[WantedTool, ...]
+    paused: tuple[PausedKey, ...] = ()
+    """Keys of Vapi that are paused now; the account's, and so of no org."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,11 @@ def age_seconds(moment: Moment, since: datetime | None) -> float | None:
 
 
 async def moment_of(
-    connection: Connection, org_id: UUID, blueprint: tuple[WantedTool, ...], at: datetime | None = None
+    connection: Connection,
+    org_id: UUID,
+    blueprint: tuple[WantedTool, ...],
+    at: datetime | None = None,
+    paused: tuple[PausedKey, ...] = (),
 ) -> Moment:
     """The org now, or at a time. The connection's role decides what is seen. Raises `BeforeFirstEvent`, `UnknownEvent`.
 
@@ -118,4 +125,4 @@ async def moment_of(
         for row in await connection.fetch(_EVENTS, org_id, state.position, place.position, PAGE_EVENTS):
             event = decode(row["position"], row["type"], row["schema"], row["data"])
             state = evolve(state, Recorded(row["position"], row["recorded_at"], event, row["traceparent"]))
-    return Moment(org_id, place.position, place.recorded_at, place.asked_at, at is None, state, blueprint)
+    return Moment(org_id, place.position, place.recorded_at, place.asked_at, at is None, state, blueprint, paused)

@@ -1,20 +1,42 @@
 """Why an org has a tool, or lacks it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
+from tool_sync.coverage import cannot_book
 from tool_sync.db import Connection
 from tool_sync.domain.events import RetireReason
+from tool_sync.domain.steps import is_current
 from tool_sync.domain.toolset import Retired, Toolset, tool_subject
 from tool_sync.domain.wanted import WantedTool, unwanted_for, wanted_for
 from tool_sync.explain.moment import Moment, age_seconds, unknown_since
-from tool_sync.explain.outlook import Outlook, outlook_of, work_of
+from tool_sync.explain.outlook import Outlook, Reason, outlook_of, work_of
 from tool_sync.explain.story import Told, story_of_tool
 from tool_sync.explain.surplus import SurplusTool, surplus_of
 
 ToolCondition = Literal["registered", "outdated", "retired", "unknown", "failed", "missing", "unwanted"]
+
+
+NOT_WANTED: Final = "nothing: it is not wanted"
+WITHOUT_SHOWN: Final = 5
+WITHOUT_MAX: Final = 1000
+
+_PUBLISHED: Final = "SELECT name FROM system_tools ORDER BY name"
+
+
+@dataclass(eq=False)
+class UnknownTool(Exception):
+    """Nobody has published a tool of this name, and the org never had one. ``known`` are those that there are."""
+
+    name: str
+    known: tuple[str, ...]
+
+    def __str__(self) -> str:
+        there = f"the tools are {', '.join(self.known)}" if self.known else "no tool is published"
+        return f"there is no tool {self.name}; {there}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +80,10 @@ class ToolExplained:
 
 
 async def explain_tool(connection: Connection, moment: Moment, name: str) -> ToolExplained:
-    """The tool at that moment. A name that nobody knows is simply not wanted."""
+    """The tool at that moment. Raises `UnknownTool`."""
     state = moment.state
+    events = await story_of_tool(connection, moment.org_id, name, moment.position)
+    await _require_known(connection, moment, name, events)
     wanted = _wanted(state, name, moment.blueprint)
     retired = state.retired.get(name)
     ref = state.tools.get(name) or (retired.ref if retired else None)
@@ -69,12 +93,14 @@ async def explain_tool(connection: Connection, moment: Moment, name: str) -> Too
     outlook = None
     if moment.is_now:
         outlook = outlook_of(
-            await work_of(connection, moment.org_id),
-            retry_at=failure.retry_at if failure else None,
-            is_open=condition in ("missing", "outdated") or (condition == "retired" and wanted is not None),
+            await work_of(connection, moment.org_id, moment.paused),
+            reasons=await _reasons(connection, moment, name, wanted, condition),
+            retry_at=(failure.retry_at if failure else None) or _next_look(state, wanted, condition),
+            is_open=False,
             is_unknown=unknown is not None,
             is_final=failure is not None and failure.retry_at is None,
             delete_at=retired.delete_at if retired and wanted is None else None,
+            gone=NOT_WANTED if condition == "unwanted" else None,
         )
     return ToolExplained(
         org_id=moment.org_id,
@@ -94,8 +120,66 @@ async def explain_tool(connection: Connection, moment: Moment, name: str) -> Too
         failures=failure.count if failure else 0,
         retry_at=failure.retry_at if failure else None,
         outlook=outlook,
-        events=await story_of_tool(connection, moment.org_id, name, moment.position),
+        events=events,
     )
+
+
+async def _require_known(connection: Connection, moment: Moment, name: str, events: Iterable[Told]) -> None:
+    if any(told.data.get("name") == name or told.data.get("subject") == tool_subject(name) for told in events):
+        return
+    published = {row["name"] for row in await connection.fetch(_PUBLISHED)} | {tool.name for tool in moment.blueprint}
+    if name not in published:
+        raise UnknownTool(name, tuple(sorted(published)))
+
+
+def tool_reasons(state: Toolset, names: Iterable[str]) -> list[Reason]:
+    """What is known to be wrong with these wanted tools of the org, by name."""
+    found = []
+    for name in names:
+        current, seen = state.tools.get(name), state.drifted.get(name)
+        if (failure := state.failures.get(tool_subject(name))) is not None:
+            found.append(Reason.of(f"the last try to bring {name} to Vapi failed", failure.code))
+        if unknown_since(state, tool_subject(name)) is not None:
+            found.append(Reason.of(f"a write of {name} to Vapi has no answer yet", "TS-104"))
+        if current is not None and seen is not None and seen.vapi_tool_id == current.vapi_tool_id:
+            found.append(Reason(f"somebody {'deleted' if seen.gone else 'changed'} {name} at Vapi"))
+    return found
+
+
+async def _reasons(
+    connection: Connection, moment: Moment, name: str, wanted: WantedTool | None, condition: ToolCondition
+) -> tuple[Reason, ...]:
+    """Everything that makes "as wanted" false of a tool."""
+    state = moment.state
+    if wanted is None:
+        still = condition not in ("unwanted", "retired")
+        return (Reason(f"{name} is not wanted, and the clinic still has it"),) if still else ()
+    found = tool_reasons(state, [name])
+    match condition:
+        case "missing":
+            found.append(Reason(f"{name} is wanted, and the clinic does not have it at Vapi yet"))
+        case "retired":
+            found.append(Reason(f"{name} is wanted again, and still retired"))
+        case "outdated":
+            found.append(Reason(f"{name} is wanted from another definition than it was made from"))
+    lacking = [
+        one
+        for one in await cannot_book(connection, moment.org_id, limit=WITHOUT_MAX)
+        if any(lack.tool in (None, name) for lack in one.lacks)
+    ]
+    for code in dict.fromkeys(one.code for one in lacking):
+        agents = [one.agent_id for one in lacking if one.code == code]
+        more = f" and {len(agents) - WITHOUT_SHOWN} more" if len(agents) > WITHOUT_SHOWN else ""
+        shown = ", ".join(agents[:WITHOUT_SHOWN])
+        found.append(Reason.of(f"callers of {len(agents)} assistant(s) do not reach it: {shown}{more}", code))
+    return tuple(found)
+
+
+def _next_look(state: Toolset, wanted: WantedTool | None, condition: ToolCondition) -> datetime | None:
+    """A look at any assistant of the org brings a tool that is wanted and not there."""
+    if wanted is None or condition not in ("missing", "outdated", "retired"):
+        return None
+    return min(state.looks.values(), default=None)
 
 
 def _retired(retired: Retired) -> RetiredTool:
@@ -122,7 +206,7 @@ def _condition(state: Toolset, name: str, wanted: WantedTool | None, *, unknown:
     if name in state.retired:
         return "retired"
     if current is not None:
-        return "registered" if wanted is None or current.definition_hash == wanted.definition_hash else "outdated"
+        return "registered" if wanted is None or is_current(current, wanted) else "outdated"
     return "unwanted" if wanted is None else "missing"
 
 

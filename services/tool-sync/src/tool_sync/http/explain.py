@@ -9,6 +9,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Request
 
+from tool_sync.allowance import paused_keys
 from tool_sync.auth import Caller, OrgMember
 from tool_sync.codec import UnknownEvent
 from tool_sync.db import Connection
@@ -17,6 +18,7 @@ from tool_sync.explain import (
     BeforeFirstEvent,
     Moment,
     ToolExplained,
+    UnknownTool,
     blueprint_of,
     explain_assistant,
     explain_tool,
@@ -85,10 +87,12 @@ async def _moment(request: Request, org_id: UUID, at: datetime | None) -> AsyncI
     pool = state_of(request).pool
     try:
         async with reading(pool, None) as connection:
-            blueprint = await blueprint_of(connection, at)
+            blueprint, paused = await blueprint_of(connection, at), await paused_keys(connection)
         async with reading(pool, org_id) as connection:
-            yield connection, await moment_of(connection, org_id, blueprint, at)
+            yield connection, await moment_of(connection, org_id, blueprint, at, paused)
     except BeforeFirstEvent as error:
         raise Problem(404, ErrorCode.NOT_FOUND, None if error.first is None else str(error)) from None
     except UnknownEvent as error:
         raise Problem(503, ErrorCode.NOT_READY, f"{error}; a newer release reads on") from None
+    except UnknownTool as error:
+        raise Problem(404, ErrorCode.NOT_FOUND, str(error)) from None

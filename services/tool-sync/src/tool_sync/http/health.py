@@ -1,6 +1,10 @@
 """``/livez`` (is the process to be kept?) and ``/readyz`` (does it work right now, and if not, why?); no token."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from fastapi import APIRouter, Request
+from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 
 from tool_sync.http.state import state_of
@@ -16,9 +20,15 @@ async def get_livez(request: Request) -> JSONResponse:
 
 @router.get("/readyz", summary="Does it work right now?", response_model=None)
 async def get_readyz(request: Request) -> JSONResponse:
-    """200, or 503 with what it waits for: database, migrations, Kafka, topics."""
-    return _answer(await state_of(request).health.ready_problems())
+    """200, or 503 with what it waits for: database, migrations, Kafka, topics.
+
+    ``notes``, where there are any, say what holds up work that no restart and no other replica would do either: a Vapi
+    key that is paused, since when, why and who acts.
+    """
+    health = state_of(request).health
+    return _answer(await health.ready_problems(), await health.ready_notes())
 
 
-def _answer(problems: dict[str, str]) -> JSONResponse:
-    return JSONResponse({"ok": not problems, "problems": problems}, status_code=503 if problems else 200)
+def _answer(problems: dict[str, str], notes: Mapping[str, object] = MappingProxyType({})) -> JSONResponse:
+    content = jsonable_encoder({"ok": not problems, "problems": problems, **({"notes": notes} if notes else {})})
+    return JSONResponse(content, status_code=503 if problems else 200)

@@ -208,6 +208,7 @@ class VapiClient:
                 raise
             raise failures.too_large(error, 200, subject=subject, write=method != "GET") from error
         except VapiFailure as failure:
+            failure.route = f"{method} {route}"
             span.set_attribute(ERROR_CODE, failure.code.value)
             span.set_status(StatusCode.ERROR, failure.code.value)
             raise

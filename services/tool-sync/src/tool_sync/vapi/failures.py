@@ -74,6 +74,8 @@ class VapiFailure(Exception):
     """A success status with a body that is not what was asked for: Vapi did answer."""
     fields: tuple[str, ...] = ()
     words: str = ""
+    route: str = ""
+    """Method and route, such as ``PATCH /assistant/{id}``; '' where no call was made."""
     meaning: Meaning | None = None
     """Of the status, where there is one that is no success."""
 

@@ -1,0 +1,94 @@
+"""Which keys are paused, why, and what waits behind them: for people, read from the database alone."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Final
+
+from tool_sync.db import Connection
+from zerotouch_contracts.errors import CATALOGUE, ErrorCode
+
+IN_USE: Final = timedelta(minutes=10)
+"""A key that is not the newest is shown for so long after its last pause: with several processes, two are in use for a
+while. A paused key that is still in use is tried about once a minute."""
+
+_CODE_OF_REASON: Final = MappingProxyType(
+    {
+        "refused": ErrorCode.VAPI_KEY_REFUSED,
+        "rate_limited": ErrorCode.VAPI_RATE_LIMITED,
+        "broken": ErrorCode.VAPI_UNREACHABLE,
+    }
+)
+"""Where the answer's own code was not written down."""
+
+_PAUSED: Final = """
+SELECT k.key, k.paused_until, coalesce(k.paused_since, p.since) AS since, coalesce(k.pause_reason, p.reason) AS reason,
+       k.pause_code AS code
+  FROM vapi_keys k
+  LEFT JOIN LATERAL (SELECT since, reason FROM key_pauses WHERE key = k.key ORDER BY until DESC LIMIT 1) p ON true
+ WHERE (k.on_trial OR k.paused_until > clock_timestamp())
+   AND (k.opened_at IS NOT DISTINCT FROM (SELECT max(opened_at) FROM vapi_keys)
+        OR k.paused_until > clock_timestamp() - $1::interval)
+ ORDER BY k.opened_at DESC NULLS LAST, k.key
+"""
+_WAITING: Final = """
+SELECT count(*) AS requests, count(DISTINCT e.org_id) AS organizations, min(e.recorded_at) AS oldest
+  FROM pending_syncs p
+  JOIN events e ON e.org_id = p.org_id AND e.position > p.settled AND e.position <= p.requested
+       AND e.type = 'SyncRequested' AND e.data ->> 'agent_id' = p.agent_id
+ WHERE p.requested > p.settled AND p.agent_id NOT IN ('', '?')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PausedKey:
+    """A key that nothing is sent with. ``fingerprint`` names it without telling it.
+
+    ``reason``: refused, broken or rate_limited. ``until``: when one call tries whether it works again. ``since`` is
+    null where an older release paused it and has forgotten when.
+    """
+
+    fingerprint: str
+    since: datetime | None
+    until: datetime | None
+    reason: str
+    code: str
+    title: str
+    who_acts: str
+    what_to_do: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Saves and syncs without an outcome, of how many organizations, and when the oldest arrived."""
+
+    requests: int
+    organizations: int
+    oldest: datetime | None
+
+
+async def paused_keys(connection: Connection) -> tuple[PausedKey, ...]:
+    """The keys in use that are paused, the newest first. Belongs to no org: needs the service's role."""
+    return tuple(
+        _paused(row["key"], row["since"], row["paused_until"], row["reason"], row["code"])
+        for row in await connection.fetch(_PAUSED, IN_USE)
+    )
+
+
+async def waiting(connection: Connection) -> Waiting:
+    """What waits for an outcome now; while the key is paused, all of it waits for the key."""
+    row = await connection.fetchrow(_WAITING)
+    assert row is not None
+    return Waiting(row["requests"], row["organizations"], row["oldest"])
+
+
+def _paused(
+    key: str, since: datetime | None, until: datetime | None, reason: str | None, code: str | None
+) -> PausedKey:
+    reason = reason or "refused"
+    known = _CODE_OF_REASON.get(reason, ErrorCode.VAPI_KEY_REFUSED)
+    with suppress(ValueError):  # a newer release's
+        known = ErrorCode(code) if code is not None else known
+    entry = CATALOGUE[known]
+    return PausedKey(key, since, until, reason, code or known.value, entry.title, entry.who_acts, entry.what_to_do)

@@ -1,0 +1,171 @@
+"""Which assistants can book, of those that should: by what is wanted now, not by what was wanted at their last sync.
+
+    should     its clinic is open and wants a tool now: by tier, settings and the newest blueprint in the log
+    can        its newest outcome says `synced` and names every wanted tool by the id that the clinic has, and the
+               clinic has every wanted tool from the wanted definition, or from a newer one
+    neither    deleted assistants, closed clinics, and clinics that want no tool (`no_tools`)
+
+Read from the log and its projections in one snapshot; Vapi is not asked.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from tool_sync.db import Connection
+from tool_sync.domain.wanted import TIERS
+
+Kind = Literal["never synced", "failed", "not there", "older definition", "another id"]
+
+# $1: the tiers, low to high (one that is not known counts as the lowest, as in domain/wanted.py). $2: one org, or null.
+_JUDGED: Final = """
+WITH switched AS (
+    SELECT DISTINCT ON (org_id, data ->> 'name') org_id, data ->> 'name' AS name, (data ->> 'enabled')::bool AS enabled
+      FROM events
+     WHERE type = 'ToolSettingChanged' AND ($2::uuid IS NULL OR org_id = $2)
+     ORDER BY org_id, data ->> 'name', position DESC
+), wanted AS (
+    SELECT o.id AS org_id, bool_and(coalesce(x.current, false)) AS there,
+           jsonb_agg(jsonb_build_object('name', t.name, 'vapi_tool_id', x.vapi_tool_id)) AS refs,
+           jsonb_agg(jsonb_build_object('name', t.name, 'wanted', t.version, 'vapi_tool_id', x.vapi_tool_id,
+                                        'version', x.definition_version, 'current', x.current) ORDER BY t.name) AS tools
+      FROM organizations o
+      JOIN system_tools t
+        ON coalesce(array_position($1::text[], t.tier), 1) <= coalesce(array_position($1::text[], o.tier), 1)
+      LEFT JOIN switched s ON s.org_id = o.id AND s.name = t.name
+      LEFT JOIN LATERAL (
+          SELECT vapi_tool_id, definition_version,
+                 definition_hash = t.definition_hash OR definition_version > t.version AS current
+            FROM org_tools WHERE org_id = o.id AND tool_name = t.name AND enabled) x ON true
+     WHERE NOT o.closed AND coalesce(s.enabled, true) AND ($2::uuid IS NULL OR o.id = $2)
+     GROUP BY o.id
+), judged AS (
+    SELECT a.org_id, a.agent_id, a.assistant_id, a.outcome, a.code, a.look_at, a.synced_tools, w.tools, life.anew,
+           w.org_id IS NOT NULL AS should,
+           coalesce(w.there AND a.outcome = 'synced' AND NOT life.anew AND a.synced_tools @> w.refs, false) AS can
+      FROM assistants a
+      JOIN organizations o ON o.id = a.org_id AND NOT o.closed
+      LEFT JOIN wanted w ON w.org_id = a.org_id
+     CROSS JOIN LATERAL (SELECT coalesce(a.settled_revision <= a.removed_revision, false) AS anew) life
+     WHERE NOT a.removed AND ($2::uuid IS NULL OR a.org_id = $2)
+)
+"""
+_COUNT: Final = f"""{_JUDGED}
+SELECT count(*) FILTER (WHERE should) AS assistants, count(*) FILTER (WHERE can) AS equipped,
+       count(*) FILTER (WHERE NOT should) AS without_tools, count(DISTINCT org_id) AS organizations,
+       (SELECT count(*) FROM system_tools) AS tools, (SELECT coalesce(max(position), 0) FROM events) AS position,
+       clock_timestamp() AS at
+  FROM judged
+"""  # noqa: S608 - made of constants
+_CANNOT: Final = f"""{_JUDGED}
+SELECT * FROM judged WHERE should AND NOT can AND ($4::text IS NULL OR agent_id = $4) ORDER BY org_id, agent_id LIMIT $3
+"""  # noqa: S608
+_KNOWN: Final = "SELECT EXISTS (SELECT FROM organizations WHERE id = $1)"
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """``assistants`` should book and ``equipped`` can; ``without_tools`` are of clinics that want none: in neither.
+
+    ``organizations`` is how many clinics these belong to, ``tools`` how many are published, at ``position`` of the log.
+    """
+
+    assistants: int
+    equipped: int
+    without_tools: int
+    organizations: int
+    tools: int
+    position: int
+    at: datetime
+
+    @property
+    def percent(self) -> float:
+        """100 where none should."""
+        return 100.0 * self.equipped / self.assistants if self.assistants else 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """One reason why an assistant cannot book. ``tool`` and ``code`` are null where it has none."""
+
+    kind: Kind
+    tool: str | None
+    code: str | None
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class CannotBook:
+    """An assistant that should book and cannot, with every reason; ``look_at``: when it is looked at by itself."""
+
+    org_id: UUID
+    agent_id: str
+    assistant_id: str | None
+    code: str | None
+    look_at: datetime | None
+    lacks: tuple[Lack, ...]
+
+
+async def coverage_of(connection: Connection, org_id: UUID | None = None) -> Coverage:
+    """Counted now, over all clinics or one."""
+    row = await connection.fetchrow(_COUNT, list(TIERS), org_id)
+    assert row is not None
+    return Coverage(**dict(row))
+
+
+async def cannot_book(
+    connection: Connection, org_id: UUID | None = None, *, limit: int, agent_id: str | None = None
+) -> tuple[CannotBook, ...]:
+    """At most ``limit`` of the assistants that should book and cannot, by clinic and agent."""
+    return tuple(
+        CannotBook(row["org_id"], row["agent_id"], row["assistant_id"], row["code"], row["look_at"], _lacks(dict(row)))
+        for row in await connection.fetch(_CANNOT, list(TIERS), org_id, limit, agent_id)
+    )
+
+
+async def is_known(connection: Connection, org_id: UUID) -> bool:
+    """Whether there is, or was, such a clinic."""
+    return bool(await connection.fetchval(_KNOWN, org_id))
+
+
+def _lacks(row: Mapping[str, Any]) -> tuple[Lack, ...]:
+    if row["outcome"] is None or row["anew"]:
+        return (Lack("never synced", None, None, "it was saved, and no sync of it has ended yet"),)
+    found: list[Lack] = []
+    if row["outcome"] == "failed":
+        found.append(Lack("failed", None, row["code"], "its newest outcome is a failure"))
+    named = {ref["name"]: ref["vapi_tool_id"] for ref in row["synced_tools"] or ()}
+    found += [lack for tool in row["tools"] if (lack := _lack(tool, named)) is not None]
+    return tuple(found)
+
+
+def _lack(tool: Mapping[str, Any], named: Mapping[str, str]) -> Lack | None:
+    """What is wrong with one wanted tool."""
+    name = tool["name"]
+    if tool["vapi_tool_id"] is None:
+        return Lack("not there", name, None, f"{name} is wanted, and the clinic does not have it at Vapi yet")
+    if not tool["current"]:
+        what = f"{name} is wanted in version {tool['wanted']}; the clinic has another definition, {tool['version']}"
+        return Lack("older definition", name, None, what)
+    if name not in named:
+        return Lack("not there", name, None, f"{name} is wanted, and the newest outcome does not name it")
+    if named[name] != tool["vapi_tool_id"]:
+        return Lack("another id", name, None, f"the newest outcome names an older tool of the name {name}")
+    return None
+
+
+def looked_at(found: Coverage, org_id: UUID | None) -> str:
+    """What the count stands on, as a sentence."""
+    whose = f"organization {org_id}" if org_id is not None else f"{found.organizations:,} open organizations"
+    return (
+        f"the newest outcome of {found.assistants + found.without_tools:,} assistants of {whose}, beside tier, "
+        f"settings and {found.tools:,} published tools, at position {found.position:,}"
+    )
+
+
+NOT_LOOKED_AT: Final[Sequence[str]] = (
+    "Vapi itself: what was changed there since the last look (`tool-sync check ORG --live` reads it now)",
+    "assistants that assistant-api has not announced yet",
+)
