@@ -18,6 +18,7 @@ from tool_sync.domain.events import ToolRef
 from tool_sync.domain.toolset import Assistant
 from tool_sync.event_log import Appended, AppendRequest, AppendResult, Duplicate, Loaded, LogUnavailable, Snapshot
 from tool_sync.leases import Claim, Release
+from tool_sync.vapi.failures import VapiFailure
 
 from .checks import Checks
 from .clinic import FOREIGN_TOOL
@@ -248,6 +249,12 @@ class SimStore(Ports):
         await self._away()
         await self.on_the_way()
         return self._published.get((name, definition_hash))
+
+    async def keep_words(
+        self, failure: VapiFailure, *, org_id: UUID, agent_id: str | None, trace_id: str | None
+    ) -> None:
+        """What Vapi said is for people, and nothing that the loop ever reads."""
+        await self.on_the_way()
 
     async def _away(self) -> None:
         await self.on_the_way()

@@ -82,7 +82,7 @@ async def foreign_edits(group: Group, org: str) -> None:
             **current["model"],
             "toolIds": [theirs],
             "tools": [{"type": "endCall", "note": {"of": "somebody else"}}],
-            "aFieldOfTomorrow": {"deep": [1, 2.5, None, True]},
+            "knowledgeBase": {"deep": [1, 2.5, None, True]},
         }
         return {"model": model, "metadata": {**(current.get("metadata") or {}), "of": "somebody else"}}
 
