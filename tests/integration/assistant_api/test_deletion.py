@@ -196,19 +196,19 @@ async def test_a_refused_deletion_waits_for_a_day(hasty: Harness) -> None:
     assert len(await hasty.vapi.requests("DELETE")) == 1
 
 
-async def test_an_assistant_that_was_only_named_is_left_alone(harness: Harness) -> None:
-    org_id = await harness.organization()
+async def test_an_assistant_that_was_only_named_is_left_alone(hasty: Harness) -> None:
+    org_id = await hasty.organization()
     marked = {"name": "Theirs", "metadata": {"zerotouch_installation": str(uuid4()), "agent_id": "somebody-else"}}
-    made = (await harness.vapi.api.post("/assistant", json=marked)).json()
-    await harness.owner.execute(
+    made = (await hasty.vapi.api.post("/assistant", json=marked)).json()
+    await hasty.owner.execute(
         "INSERT INTO agents (id, org_id, name, vapi_assistant_id) VALUES ('a', $1, 'A', $2)", org_id, made["id"]
     )
-    await eventually(lambda: _refused(harness))
+    await eventually(lambda: _refused(hasty))
 
-    await harness.delete("/api/agents/a", org_id)
+    await hasty.delete("/api/agents/a", org_id)
 
-    await harness.removed()
-    assert (await harness.vapi.assistant(made["id"]))["name"] == "Theirs"
+    await hasty.removed()
+    assert (await hasty.vapi.assistant(made["id"]))["name"] == "Theirs"
 
 
 async def test_another_assistant_given_during_a_lost_creation_leaves_no_second_one(hasty: Harness) -> None:
