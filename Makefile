@@ -12,7 +12,7 @@ SOURCES := contracts/src services/assistant-api/src services/tool-sync/src servi
 TYPED := $(SOURCES) contracts/asyncapi tests benchmarks examples deploy/images deploy/compose
 STYLED := contracts services deploy tests benchmarks examples
 
-.PHONY: help setup demo up down token test test-jaeger check sim crash chaos fairness soak checker bench lock images images-test clean
+.PHONY: help setup demo up down token test test-jaeger check sim crash chaos fairness soak checker vapi-probe bench lock images images-test clean
 
 help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ soak: $(READY) ## the same for hours, with the times of production; HOURS=n (1)
 
 checker: $(READY) ## proves the checker: broken services and broken histories, each must be caught
 	@$(BIN)/python -m tests.checker selftest
+
+vapi-probe: $(READY) ## needs a key: VAPI_API_KEY=... asks Vapi what is not published (40 calls) and names what the sandbox does otherwise
+	@$(BIN)/python -m tests.contract.probe
 
 bench: $(READY) ## measure against the plain handler and write benchmarks/out/latest.json
 	@$(BIN)/python -m benchmarks

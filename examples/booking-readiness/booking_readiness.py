@@ -9,7 +9,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -74,7 +74,9 @@ class Readiness:
 
     async def store_snapshot(self, assistants: Sequence[Mapping[str, Any]]) -> None:
         """A page of ``GET /v1/assistants``."""
-        rows = [(UUID(a["org_id"]), a["agent_id"], BOOKING in {t["name"] for t in a["tools"]}) for a in assistants]
+        rows = [
+            (UUID(a["org_id"]), a["agent_id"], _can_book(a["tools"], a.get("failed_tools", ()))) for a in assistants
+        ]
         async with self._pool.acquire() as connection:
             await self._store(cast("asyncpg.Connection[Any]", connection), rows)
 
@@ -92,10 +94,15 @@ class Readiness:
         await connection.execute(UPSERT, [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows])
 
 
+def _can_book(tools: Iterable[Mapping[str, Any]], failed: Iterable[Mapping[str, Any]]) -> bool:
+    return BOOKING in {tool["name"] for tool in tools} - {tool["name"] for tool in failed}  # linked is not yet usable
+
+
 def _rows(delivered: Delivered) -> list[tuple[UUID, str, bool]]:
     match delivered.message:
-        case ToolsSynced(agent_id=str(agent_id), tools=tools) | ToolSyncFailed(agent_id=str(agent_id), tools=tools):
-            return [(delivered.org_id, agent_id, BOOKING in {tool.name for tool in tools})]
+        case ToolsSynced(agent_id=str(agent_id)) | ToolSyncFailed(agent_id=str(agent_id)) as outcome:
+            tools, failed = ([tool.model_dump() for tool in each] for each in (outcome.tools, outcome.failed_tools))
+            return [(delivered.org_id, agent_id, _can_book(tools, failed))]
         case _:  # an unreadable save names no assistant, a divergence changes no tools
             return []
 

@@ -29,7 +29,7 @@ BY_HAND: dict[str, Any] = {
         "model": "gpt-4o",
         "temperature": 0.25,
         "emotionRecognitionEnabled": True,
-        "aFieldOfNextYear": {"kept": [1, 2.5, None]},
+        "knowledgeBase": {"kept": [1, 2.5, None]},
         "messages": [
             {"role": "system", "content": OWN_WORDS},
             {"role": "assistant", "content": "An example of what to say."},

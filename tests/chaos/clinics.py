@@ -55,6 +55,14 @@ class Clinics:
         idle = [agent for agent in found if agent.assistant_id is not None and agent.touched < before]
         return self.dice.choice(idle) if idle else None
 
+    def two_idle_agents(self, idle_seconds: float) -> tuple[Agent, Agent] | None:
+        """Two such agents of different clinics, which count as touched from now on."""
+        one, other = self.idle_agent(idle_seconds), self.idle_agent(idle_seconds)
+        if one is None or other is None or one.org_id == other.org_id:
+            return None
+        one.touched = other.touched = time.monotonic()
+        return one, other
+
     def new_id(self) -> str:
         """An id that no other run of the same seed has."""
         return str(uuid.uuid4())

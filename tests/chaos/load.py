@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from tests.chaos.clinics import Clinics
+from tests.chaos.clinics import Agent, Clinics
 from tests.chaos.operations import Operations
 from tests.chaos.outsider import Outsider
 from tests.chaos.poison import Poison
@@ -20,13 +20,15 @@ MIX: Final = {
     "found a clinic": 3,
     "new agent": 13,
     "new agent twice": 4,
-    "save": 46,
+    "save": 42,
     "sync": 13,
     "sync twice": 4,
     "auto-sync an agent": 6,
     "auto-sync a clinic": 1,
     "delete an agent": 4,
     "edit by somebody else": 4,
+    "exchange assistants": 2,
+    "hinder callers": 2,
     "poison": 2,
 }
 
@@ -112,6 +114,12 @@ class Load:
             case "edit by somebody else":
                 idle = self.clinics.idle_agent(IDLE_SECONDS)
                 return None if idle is None else lambda: self.outsider.edit(idle)
+            case "hinder callers":
+                hindered = self.clinics.idle_agent(IDLE_SECONDS)
+                return None if hindered is None else lambda: self.outsider.hinder(hindered)
+            case "exchange assistants":
+                pair = self.clinics.two_idle_agents(IDLE_SECONDS)
+                return None if pair is None else lambda: self._exchange(*pair)
             case "delete an agent" if not do.can_delete:
                 return None
         agent = self.clinics.any_agent()
@@ -130,6 +138,9 @@ class Load:
                 return lambda: do.delete(agent)
             case _:
                 raise AssertionError(f"nobody knows how to {kind}")
+
+    async def _exchange(self, one: Agent, other: Agent) -> None:
+        await self.operations.exchange(one, other, await self.outsider.assistant())
 
     async def _found(self) -> None:
         if (org_id := await self.operations.found_clinic()) is not None:

@@ -73,6 +73,31 @@ class Operations:
         answer = await self.client.call("POST", "/api/assistants/auto-sync", json=body)
         self._write("auto_sync", org_id, None if agent is None else agent.id, answer)
 
+    async def exchange(self, one: Agent, other: Agent, spare: str) -> None:
+        """Two clinics give each other their assistants; an assistant has one agent at a time, so ``spare`` helps.
+
+        Each of the three is a save of its own. One that fails leaves the others where they are.
+        """
+        mine, theirs = one.assistant_id, other.assistant_id
+        assert mine is not None
+        assert theirs is not None
+        one.edited = other.edited = True  # synced again before the run ends, whichever each of them has by then
+        for agent, assistant_id in ((one, spare), (other, mine), (one, theirs)):
+            if not await self._move(agent, assistant_id):
+                return
+
+    async def _move(self, agent: Agent, assistant_id: str) -> bool:
+        prompt = self.canary()
+        answer = await self.client.call(
+            "PATCH",
+            f"/api/agents/{agent.id}",
+            params={"orgId": agent.org_id},
+            json={"vapiAssistantId": assistant_id, "systemPrompt": prompt},
+        )
+        self._learn(agent, answer)
+        self._write("save", agent.org_id, agent.id, answer, prompt)
+        return answer.state == "ok"
+
     async def delete(self, agent: Agent) -> None:
         """The end of an agent; nobody asks for it afterwards."""
         self.clinics.forget(agent)

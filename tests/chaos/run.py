@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+import asyncpg
 import httpx
 from tests.chaos.client import ANSWER_SECONDS_MAX, Client
 from tests.chaos.clinics import Clinics
@@ -21,6 +22,7 @@ from tests.chaos.outcomes import Outcomes
 from tests.chaos.outsider import Outsider
 from tests.chaos.phases import Phase, Phases
 from tests.chaos.poison import Poison
+from tests.chaos.polling import until
 from tests.chaos.quiet import come_to_rest
 from tests.chaos.times import REQUESTS_PER_MINUTE, Times
 from tests.chaos.world import OUTSIDER_KEY, SERVICE_KEY, World, running
@@ -32,6 +34,8 @@ from devstack.options import say
 
 SAVES_PER_SECOND: Final = 12.0
 SHORTEST_PLAN_SECONDS: Final = 180.0
+REPAIR_SECONDS_MAX: Final = 75.0
+STILL_NAMED: Final = "SELECT count(*) FROM org_tools WHERE vapi_tool_id = ANY ($1) AND enabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +111,18 @@ class _Run:
             planned = sorted({item.fault.name for item in due} | set(CLASSES if self._complete else ()))
             self.ledger.plan(planned)
             say(f"  {len(due)} faults of {len(planned)} classes in {plan.seconds / 60:g} minutes")
+            asyncio.get_running_loop().call_later(plan.seconds / 2, setattr, load.outsider, "leaves_tools_alone", True)
             async with load.coming():
                 await torment(field, due)
             await self._heal(desk)
+            await load.outsider.take_back()
             await self._sync_edited(load)
             say("  healed; waiting until nothing is open")
             began = time.monotonic()
             left = await come_to_rest(world, plan.times.quiet_seconds_max)
             quiet = time.monotonic() - began
+            if not left and not await self._is_repaired(load):
+                left = {"tools that somebody has changed or deleted": 1}
             if not left:
                 say("  at rest; waiting for the sweeps")
                 left = await come_to_rest(world, plan.times.quiet_seconds_max, swept=True)
@@ -184,8 +192,22 @@ class _Run:
     async def _sync_edited(self, load: Load) -> None:
         for agents in load.clinics.agents.values():
             for agent in agents:
-                if agent.edited:
+                if agent.edited or agent.assistant_id in load.outsider.touched:
                     await load.operations.sync(agent)
+
+    async def _is_repaired(self, load: Load) -> bool:
+        """Wait until tool-sync has found and put right what was done to its tools."""
+        outsider = load.outsider
+        database = await asyncpg.connect(self.world.database("tool_sync").admin)
+
+        async def repaired() -> bool:
+            named = await database.fetchval(STILL_NAMED, list(outsider.deleted_tools))
+            return not named and await outsider.all_called_home()
+
+        try:
+            return await until(repaired, REPAIR_SECONDS_MAX, every_seconds=0.5)
+        finally:
+            await database.close()
 
 
 async def _can_delete(http: httpx.AsyncClient, world: World) -> bool:

@@ -62,6 +62,8 @@ SCALED: Final = Times(
         "TOOL_GRACE_SECONDS": "8",
         "SURPLUS_AGE_SECONDS": "8",
         "SWEEP_EVERY_SECONDS": "4",
+        "SURVEY_POLL_SECONDS": "5",
+        "SURVEY_SETTLED_SECONDS": "2",
         "KEY_REFUSED_SECONDS": "2",
         "BREAKER_SECONDS_MAX": "2",
     },

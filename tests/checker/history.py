@@ -140,6 +140,15 @@ class History:
         }
 
     @cached_property
+    def foreign_writes(self) -> list[Row]:
+        """What somebody else had Vapi do."""
+        return [
+            entry
+            for entry in self.dump.journal
+            if entry["executed"] and entry["method"] != "GET" and not self.ours[entry["sequence"]]
+        ]
+
+    @cached_property
     def vapi(self) -> vapi.Vapi:
         """The journal, replayed."""
         return vapi.replay(self.dump.journal, self.installation, self.ours)

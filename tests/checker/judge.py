@@ -5,7 +5,7 @@ from typing import Final
 
 from tests.checker.dump import Dump
 from tests.checker.history import History
-from tests.checker.rules import assistants, load, log, publishing, records, rest, saves, tenants, tools
+from tests.checker.rules import assistants, load, log, publishing, reach, records, rest, saves, tenants, tools
 from tests.checker.verdict import Result, Verdict
 
 RULES: Final[tuple[Callable[[History], Result], ...]] = (
@@ -22,6 +22,8 @@ RULES: Final[tuple[Callable[[History], Result], ...]] = (
     records.check_clean,
     rest.check_rest,
     records.check_parked,
+    reach.check_synced,
+    reach.check_strangers,
 )
 
 

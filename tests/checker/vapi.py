@@ -44,6 +44,11 @@ class Vapi:
     tool_keys: dict[str, Key] = field(default_factory=dict)
     assistant_keys: dict[str, Key] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
+    deleted_by_us: dict[str, Row] = field(default_factory=dict)
+    """Ids of tools and assistants that a service has deleted, with the entry of the journal."""
+    made_by_us: set[str] = field(default_factory=set)
+    tool_urls: dict[str, str] = field(default_factory=dict)
+    """Where a tool of ours is called by what a service wrote last, by id."""
     writes: list[Write] = field(default_factory=list)
     writes_of: dict[str, list[Write]] = field(default_factory=lambda: defaultdict(list))
     versions: dict[str, list[tuple[float, Row]]] = field(default_factory=lambda: defaultdict(list))
@@ -57,8 +62,14 @@ def replay(journal: list[Row], installation: str, is_ours: dict[int, bool]) -> V
     executed.sort(key=lambda entry: (entry["executed_monotonic_seconds"], entry["sequence"]))
     for entry in executed:
         kind, _, resource = entry["path"].strip("/").partition("/")
+        if is_ours[entry["sequence"]]:
+            vapi.made_by_us.update(entry["created"])
+            if entry["method"] == "DELETE":
+                vapi.deleted_by_us[resource] = entry
         if kind == "tool":
             _tool(vapi, entry, resource, installation)
+            if is_ours[entry["sequence"]]:
+                _tool_url(vapi, entry, resource)
         elif kind == "assistant":
             _assistant(vapi, entry, resource, installation, is_ours[entry["sequence"]])
     return vapi
@@ -93,6 +104,13 @@ def linked(assistant: Row) -> tuple[list[str], list[str]]:
     return list(model.get("toolIds") or []), [str(ref) for ref in refs if ref is not None]
 
 
+def called(tool: Any) -> str | None:
+    """The function name of a tool, inline or saved; None where it has none."""
+    function = tool.get("function") if isinstance(tool, dict) else None
+    name = function.get("name") if isinstance(function, dict) else None
+    return name if isinstance(name, str) else None
+
+
 def live(state: Row) -> Iterator[tuple[str, Row]]:
     """`("tool" or "assistant", resource)` of everything that lives in the sandbox."""
     for vapi_org in state.get("vapi_orgs", {}).values():
@@ -112,6 +130,13 @@ def _tool(vapi: Vapi, entry: Row, resource: str, installation: str) -> None:
             vapi.tool_writes += 1
         case "DELETE":
             vapi.deleted.add(resource)
+
+
+def _tool_url(vapi: Vapi, entry: Row, resource: str) -> None:
+    server = entry["body"].get("server") if isinstance(entry["body"], dict) else None
+    if isinstance(server, dict) and isinstance(server.get("url"), str):
+        for tool_id in entry["created"] or [resource]:
+            vapi.tool_urls[tool_id] = server["url"]
 
 
 def _assistant(vapi: Vapi, entry: Row, resource: str, installation: str, ours: bool) -> None:

@@ -65,6 +65,7 @@ class Cell:
     agents: list[Agent] = field(default_factory=list)
     definitions: int = 1
     pauses: int = 0
+    foreign_tool: str | None = None
     ledger: Ledger = field(init=False)
     http: httpx.AsyncClient = field(init=False)
     vapi: httpx.AsyncClient = field(init=False)

@@ -1,4 +1,4 @@
-"""What clients do in a run: create, update, re-link, a new tool definition, a save by plain SQL.
+"""What clients do in a run: create, update, re-link, a new tool definition, a save by plain SQL, an exchange.
 
 Every request goes into the ledger with what its client knows of it. A client whose request failed asks again.
 """
@@ -9,15 +9,15 @@ import signal
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, Final, Literal
 
 import httpx
 from tests.crash.cell import A, Agent, B, Cell
 
-Flow = Literal["create", "update", "relink", "definition", "sql"]
+Flow = Literal["create", "update", "relink", "definition", "sql", "exchange"]
 
 TRIES_SECONDS: Final = 25.0
-FOREIGN_TOOL: Final = "f0f0f0f0-0000-4000-8000-00000000f0f0"
 
 
 async def create(cell: Cell, agents: Sequence[Agent]) -> None:
@@ -67,12 +67,18 @@ async def sql(cell: Cell, agents: Sequence[Agent]) -> None:
         cell.ledger.op("save", org=agent.org_id, agent=agent.agent_id, started=started, state="ok", prompt=prompt)
 
 
+async def exchange(cell: Cell, agents: Sequence[Agent]) -> None:
+    """Pairs of clinics give each other their assistants."""
+    await asyncio.gather(*(_exchange(cell, *pair) for pair in zip(agents[::2], agents[1::2], strict=False)))
+
+
 FLOWS: Final[dict[Flow, Callable[[Cell, Sequence[Agent]], Coroutine[Any, Any, None]]]] = {
     "create": create,
     "update": update,
     "relink": relink,
     "definition": definition,
     "sql": sql,
+    "exchange": exchange,
 }
 
 
@@ -96,12 +102,36 @@ async def _auto_sync(cell: Cell, agent: Agent) -> None:
     await _until_answered(cell, agent, "auto_sync", lambda: cell.http.post("/api/assistants/auto-sync", json=body))
 
 
-async def _relink(cell: Cell, agent: Agent) -> None:
-    assistant_id = await cell.api_db.fetchval(
+async def _exchange(cell: Cell, one: Agent, other: Agent) -> None:
+    """An assistant has one agent at a time, so a third one, which nobody has, helps."""
+    mine, theirs = [await _assistant_id(cell, agent) for agent in (one, other)]
+    spare = {"name": "Made by hand", "model": {"provider": "openai", "model": "gpt-4o"}}
+    made = (await cell.vapi.post("/assistant", json=spare)).raise_for_status().json()["id"]
+    for agent, assistant_id in ((one, made), (other, mine), (one, theirs)):
+        prompt = _prompt()
+        body = {"systemPrompt": prompt, "vapiAssistantId": assistant_id}
+        path = f"/api/agents/{agent.agent_id}?orgId={agent.org_id}"
+        await _until_answered(cell, agent, "save", partial(cell.http.patch, path, json=body), prompt)
+
+
+async def _assistant_id(cell: Cell, agent: Agent) -> str:
+    found = await cell.api_db.fetchval(
         "SELECT vapi_assistant_id FROM agents WHERE org_id = $1 AND id = $2", uuid.UUID(agent.org_id), agent.agent_id
     )
+    return str(found)
+
+
+async def _foreign_tool(cell: Cell) -> str:
+    if cell.foreign_tool is None:
+        made = (await cell.vapi.post("/tool", json={"type": "endCall"})).raise_for_status()
+        cell.foreign_tool = made.json()["id"]
+    return cell.foreign_tool
+
+
+async def _relink(cell: Cell, agent: Agent) -> None:
+    assistant_id = await _assistant_id(cell, agent)
     assistant = (await cell.vapi.get(f"/assistant/{assistant_id}")).raise_for_status().json()
-    model = {**assistant["model"], "temperature": 0.25, "toolIds": [FOREIGN_TOOL]}
+    model = {**assistant["model"], "temperature": 0.25, "toolIds": [await _foreign_tool(cell)]}
     content = json.dumps({"model": model}).encode()
     cell.ledger.edit(assistant_id, content)
     headers = {"content-type": "application/json"}

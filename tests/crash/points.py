@@ -28,6 +28,10 @@ TOOL_SYNC: Final[dict[Flow, tuple[str, ...]]] = {
         "release", "append SyncAttemptFailed",
     ),
     "sql": ("append AssistantSynced",),
+    "exchange": (
+        "append AssistantLinkStarted", "append AssistantLinked", "append AssistantSynced", "GET /assistant/{id}",
+        "PATCH /assistant/{id}",
+    ),
 }  # fmt: skip
 
 ASSISTANT_API: Final[dict[Flow, tuple[str, ...]]] = {
@@ -42,6 +46,7 @@ ASSISTANT_API: Final[dict[Flow, tuple[str, ...]]] = {
     "relink": ("commit save", "claim", "store unchanged", "GET /assistant/{id}", *_OUTBOX),
     "definition": (),
     "sql": ("announce", "claim", "store answered", "outbox delete"),
+    "exchange": ("commit save", "claim", "store answered", "GET /assistant/{id}", "PATCH /assistant/{id}"),
 }  # fmt: skip
 
 LOST_ANSWER: Final[dict[tuple[str, Flow, str], str]] = {

@@ -15,6 +15,7 @@ from .faults import CLASSES, Plan, Point, Script
 from .mutants import MUTANTS
 from .world import Result, run
 
+SCRIPTS: tuple[Script, ...] = ("first save", "a day", "an exchange", "a rollout")
 PAUSES_SECONDS = (3.0, 15.0, 60.0)
 PAIR_PAUSE_SECONDS = 15.0
 RUNS_WANTED = 100_000
@@ -24,7 +25,7 @@ FAILURES_KEPT_MAX = 50
 MUTANT_PLANS_MAX = 3000
 
 FOUND_SOMETHING = (
-    Plan(3867), Plan(10084), Plan(37738),
+    Plan(3867, small=True), Plan(10084, small=True), Plan(37738, small=True),
     Plan(None, "a day", (Point(101), Point(125, 15.0))), Plan(None, "a day", (Point(28, 15.0), Point(93, 15.0))),
 )  # fmt: skip
 """Plans that broke the protocol once. They come first, and are among those that must catch the broken ones."""
@@ -33,7 +34,8 @@ MUST_BE_REACHED = (
     "adopted", "attempt unknown TS-104", "attempt absent TS-104", "attempt not_sent TS-107", "attempt not_sent TS-101",
     "attempt refused TS-103", "conflict", "duplicate", "lease lost", "diverged", "DriftDetected", "SurplusSearched",
     "ToolRetired", "ToolReinstated", "sent late", "surplus", "SurplusFound", "SurplusDeleted", "AssistantLinked",
-    "failed TS-401", "failed TS-402", "failed TS-403", "cause tier", "cause setting",
+    "failed TS-401", "failed TS-402", "failed TS-403", "cause tier", "cause setting", "cause drift", "cause retry",
+    "failed TS-307", "failed TS-308", "failed TS-309", "failed TS-312", "released", "definition put back",
 )  # fmt: skip
 """Branches of the protocol. A campaign that never took one of them has proved nothing about it, and is void."""
 
@@ -101,8 +103,8 @@ def pairs(script: Script) -> Iterator[Plan]:
 def plans(seed: int) -> Iterator[Plan]:
     """What a campaign runs, in order: every single point, then pairs and seeds in turns, as pairs take hours."""
     yield from FOUND_SOMETHING
-    yield from singles("first save")
-    yield from singles("a day")
+    for script in SCRIPTS:
+        yield from singles(script)
     both = chain(pairs("first save"), pairs("a day"))
     seeds = (Plan(number) for number in count(seed))
     while turn := list(islice(both, BATCH)):
@@ -186,6 +188,6 @@ def _catch(name: str) -> tuple[str, str | None]:
 def _mutant_plans() -> Iterable[Plan]:
     yield from FOUND_SOMETHING
     yield from singles("first save")
-    for number, plan in enumerate(singles("a day")):
+    for number, plan in enumerate(chain(singles("a day"), singles("a rollout"), singles("an exchange"))):
         yield from (plan, Plan(number))
     yield from (Plan(number) for number in count(number + 1))

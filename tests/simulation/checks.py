@@ -4,6 +4,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed
+
+Outcome = AssistantSynced | AssistantSyncFailed
+
 
 @dataclass(slots=True)
 class Checks:
@@ -15,6 +19,8 @@ class Checks:
     asked: dict[UUID, str] = field(default_factory=dict)
     settled: dict[UUID, int] = field(default_factory=dict)
     sequences: dict[UUID, int] = field(default_factory=dict)
+    newest_word: dict[tuple[UUID, str], Outcome] = field(default_factory=dict)
+    """The newest outcome of each agent."""
 
     def violated(self, at: float, what: str) -> None:
         """Note a violation."""

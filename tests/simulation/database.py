@@ -22,6 +22,7 @@ ORG_WIDE = (
     e.OrgTierChanged | e.ToolSettingChanged | e.RetryRequested | e.AssistantRemoved | e.OrgClosed | e.ToolVanished
     | e.SurplusFound | e.TrafficSplitSeen | e.ToolDriftSeen
 )  # fmt: skip
+NO_ROW = e.AssistantLinkStarted | e.RetryRequested | e.TrafficSplitSeen
 
 
 @dataclass(slots=True)
@@ -55,6 +56,8 @@ class Database:
     versions: dict[str, int] = field(default_factory=dict)
     snapshots: dict[UUID, Snapshot] = field(default_factory=dict)
     assistants: dict[UUID, dict[str, Assistant]] = field(default_factory=dict)
+    removed_at: dict[tuple[UUID, str], int | None] = field(default_factory=dict)
+    """The newest revision of an agent when it was removed."""
     pending: dict[UUID, dict[str, Pending]] = field(default_factory=dict)
     leases: dict[UUID, Lease] = field(default_factory=dict)
 
@@ -115,7 +118,7 @@ class Database:
 
     def _fold_assistant(self, event: Any, org_id: UUID) -> None:
         agent_id = getattr(event, "agent_id", None)
-        if agent_id is None or isinstance(event, e.AssistantLinkStarted | e.RetryRequested):
+        if agent_id is None or isinstance(event, NO_ROW):
             return
         rows = self.assistants.setdefault(org_id, {})
         row = rows.get(agent_id)
@@ -124,11 +127,16 @@ class Database:
                 row = row or Assistant(agent_id, assistant_id, revision)
                 saved = (*(pair for pair in row.saved if pair != (revision, model_hash)), (revision, model_hash))
                 removed = row.removed and row.assistant_id == assistant_id
+                ended_at = self.removed_at.get((org_id, agent_id))
+                if ended_at is not None and revision > ended_at:
+                    removed = False  # made anew under its id
                 row = replace(
                     row, assistant_id=assistant_id, revision=revision, saved=saved[-SAVED_MAX:], removed=removed
                 )
             case e.AssistantRemoved(assistant_id=assistant_id):
                 row = row or Assistant(agent_id, assistant_id or "", 0)
+                if assistant_id in (None, row.assistant_id):
+                    self.removed_at[org_id, agent_id] = event.revision
                 row = replace(row, removed=row.removed or assistant_id in (None, row.assistant_id))
             case _:
                 if row is None:

@@ -7,8 +7,9 @@ from typing import Literal
 
 KILL_RESTART_SECONDS = 3.0
 
-Script = Literal["first save", "a day"]
-"""What happens where nothing is left to chance: one save of a first assistant, or several of two, and a tier."""
+Script = Literal["first save", "a day", "an exchange", "a rollout"]
+"""What happens where nothing is left to chance: one save of a first assistant; several of two, and a tier; two clinics
+that give each other their assistants, and take them back; two releases side by side, of which the older one goes."""
 
 VapiFault = Literal[
     "refuse_connection", "500_before", "500_after", "lose_request", "lose_answer", "late", "429", "mangle"
@@ -23,7 +24,17 @@ CLINIC_FAULTS = (
     "duplicate_delivery", "outsider_edits", "tier", "remove_assistant", "close_org", "setting", "poison",
 )  # fmt: skip
 OTHER_FAULTS = ("kill", "pause", "list_lag", "store_away")
-CLASSES = (*VAPI_FAULTS, *LOG_FAULTS, *CLINIC_FAULTS, *OTHER_FAULTS)
+OPERATOR_FAULTS = ("retry_one", "retry_all", "audit")
+PLATFORM_FAULTS = ("exchange", "hand_on", "forged_save", "born_again")
+OUTSIDER_FAULTS = (
+    "inline_twin", "saved_twin", "silence", "dangling_id", "strange_tool", "edit_tool", "delete_tool", "take_back",
+)  # fmt: skip
+RELEASE_FAULTS = ("other_url", "newer_version", "stay_mixed")
+FIRST_CLASSES = (*VAPI_FAULTS, *LOG_FAULTS, *CLINIC_FAULTS, *OTHER_FAULTS)
+LATER_CLASSES = ("oldest_first", *OPERATOR_FAULTS, *PLATFORM_FAULTS, *OUTSIDER_FAULTS, *RELEASE_FAULTS)
+CLASSES = (*FIRST_CLASSES, *LATER_CLASSES)
+CROWDS = (0, 1, 2, 5, 25, 200)
+"""How many tools of somebody else's an assistant names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +52,16 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A run. ``seed`` None: nothing is left to chance. ``lost_answer``: that of the nth call to Vapi."""
+    """A run. ``seed`` None: nothing is left to chance. ``lost_answer``: that of the nth call to Vapi.
+
+    ``small``: only the classes of the first day, one release and one foreign tool, as when the seed was found.
+    """
 
     seed: int | None
     script: Script = "first save"
     points: tuple[Point, ...] = ()
     lost_answer: int | None = None
+    small: bool = False
 
     def __str__(self) -> str:
         points = ", ".join(f"{'kill' if p.kills else f'pause {p.seconds:g} s'} at {p.step}" for p in self.points)
@@ -73,8 +88,10 @@ class Faults:
             # Swarm: each seed has some classes only, and each of those its own rate.
             share = self._random.choice((0.15, 0.3, 0.6))
             self._on = {
-                name: self._random.choice((0.02, 0.1, 0.3)) for name in CLASSES if self._random.random() < share
+                name: self._random.choice((0.02, 0.1, 0.3)) for name in FIRST_CLASSES if self._random.random() < share
             }
+            if not self.plan.small:
+                self._on |= _later(Random(f"later faults {self.plan.seed}"))
 
     @property
     def random(self) -> Random:
@@ -90,6 +107,18 @@ class Faults:
         """Whether a fault of this class happens now."""
         rate = self._on.get(name)
         if rate is None or self.healed or self._random.random() >= rate:
+            return False
+        self.fired[name] += 1
+        return True
+
+    @property
+    def later(self) -> bool:
+        """Whether this run has any of the classes that came later."""
+        return any(name in self._on for name in LATER_CLASSES)
+
+    def has(self, name: str) -> bool:
+        """Whether this run has a class at all, such as a second release; counted where it has."""
+        if name not in self._on:
             return False
         self.fired[name] += 1
         return True
@@ -127,3 +156,11 @@ class Faults:
             self.fired["pause"] += 1
             return Point(self.steps, self._random.choice((0.5, 3.0, 15.0, 60.0)))
         return None
+
+
+def _later(dice: Random) -> dict[str, float]:
+    """What came to the simulation later, drawn by dice of its own: in half of the seeds nothing of it."""
+    if dice.random() < 0.5:
+        return {}
+    share = dice.choice((0.15, 0.3, 0.5))
+    return {name: dice.choice((0.02, 0.1, 0.3)) for name in LATER_CLASSES if dice.random() < share}

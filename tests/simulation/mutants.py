@@ -17,6 +17,7 @@ from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.errors import ErrorCode
 
 from . import database, ports, world
+from .later_mutants import LATER
 
 # The package exports functions of these names; these are the modules that they are in.
 link: Any = import_module("tool_sync.reconciler.effects.link")
@@ -262,5 +263,6 @@ MUTANTS: Mapping[str, Mutant] = {
         stirs_nobody,
         forgets_late_links,
         concludes_from_an_older_state,
+        *LATER,
     )
 }

@@ -11,18 +11,23 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+from tool_sync.domain.reach import NamedTool
+
 from tool_sync.domain import events as e
 from tool_sync.domain.events import ToolRef
 from tool_sync.domain.toolset import Assistant
 from tool_sync.event_log import Appended, AppendRequest, AppendResult, Duplicate, Loaded, LogUnavailable, Snapshot
 from tool_sync.leases import Claim, Release
+from tool_sync.vapi.failures import VapiFailure
 
 from .checks import Checks
+from .clinic import FOREIGN_TOOL
 from .database import Database, Lease, seconds_of, time_of
 from .faults import Faults
 from .process import process_of_current_task
 
 FAST_SECONDS = 0.002
+NAMED_SECONDS = 24 * 3600.0
 
 
 class Ports:
@@ -98,6 +103,7 @@ class SimLog(Ports):
                         self.checks.reached[f"cause {event.cause}"] += 1
                     if isinstance(event, e.AssistantSyncFailed):
                         self.checks.reached[f"failed {event.code}"] += 1
+                    self._tell(org_id, event)
                 case e.AssistantDiverged(sequence=sequence):
                     self.checks.numbers(self.now, org_id, sequence)
                     self.checks.reached["diverged"] += 1
@@ -107,6 +113,10 @@ class SimLog(Ports):
                     self.checks.reached[f"attempt {end} {code}"] += 1
                 case _:
                     self.checks.reached[type(event).__name__] += 1
+
+    def _tell(self, org_id: UUID, event: e.AssistantSynced | e.AssistantSyncFailed) -> None:
+        if event.agent_id is not None:
+            self.checks.newest_word[org_id, event.agent_id] = event
 
     async def load(self, org_ids: Sequence[UUID], *, fold: int) -> Mapping[UUID, Any]:
         """Snapshot and tail of each org, as of one moment."""
@@ -137,7 +147,14 @@ class SimLog(Ports):
 
 
 class SimStore(Ports):
-    """Leases and rows of assistants."""
+    """Leases, rows of assistants, what was read of foreign tools, and every definition that a release published."""
+
+    def __init__(
+        self, database: Database, faults: Faults, checks: Checks, published: Mapping[tuple[str, str], Mapping[str, Any]]
+    ) -> None:
+        super().__init__(database, faults, checks)
+        self.named: dict[str, tuple[float, NamedTool]] = {FOREIGN_TOOL: (0.0, NamedTool(FOREIGN_TOOL, exists=True))}
+        self._published = published
 
     async def claim(self, orgs_max: int, lease_seconds: float) -> tuple[list[Claim], datetime | None]:
         """See `tool_sync.leases.claim`."""
@@ -191,7 +208,7 @@ class SimStore(Ports):
         return found
 
     async def not_as_wanted(
-        self, org_id: UUID, wanted: Sequence[ToolRef], without: Iterable[str], limit: int
+        self, org_id: UUID, wanted: Sequence[ToolRef], without: Iterable[str], limit: int, none_wanted: str | None
     ) -> tuple[dict[str, Assistant], bool]:
         """See `tool_sync.reconciler.rows.not_as_wanted`."""
         await self._away()
@@ -200,11 +217,44 @@ class SimStore(Ports):
         found = (
             (agent_id, row)
             for agent_id, row in there.items()
-            if agent_id not in left_out and (row.synced != target or row.failed)
+            if agent_id not in left_out
+            and (row.synced != target or row.failed or (not target and row.code != none_wanted))
         )
         answer = dict(islice(found, limit))
         await self.on_the_way()
         return answer, bool(there)
+
+    async def named_tools(self, account: str, ids: Sequence[str]) -> Mapping[str, NamedTool]:
+        """See `tool_sync.reconciler.named_tools.read`."""
+        assert account
+        await self._away()
+        fresh = self.now - NAMED_SECONDS
+        found = {
+            one: self.named[one][1]
+            for one in ids
+            if one in self.named and (self.named[one][0] >= fresh or one == FOREIGN_TOOL)
+        }
+        await self.on_the_way()
+        return found
+
+    async def keep_named_tools(self, account: str, tools: Sequence[NamedTool]) -> None:
+        """See `tool_sync.reconciler.named_tools.keep`."""
+        assert account
+        await self._away()
+        self.named |= {tool.vapi_tool_id: (self.now, tool) for tool in tools}
+        await self.on_the_way()
+
+    async def definition(self, name: str, definition_hash: str) -> Mapping[str, Any] | None:
+        """See `tool_sync.event_log.published.definition`."""
+        await self._away()
+        await self.on_the_way()
+        return self._published.get((name, definition_hash))
+
+    async def keep_words(
+        self, failure: VapiFailure, *, org_id: UUID, agent_id: str | None, trace_id: str | None
+    ) -> None:
+        """What Vapi said is for people, and nothing that the loop ever reads."""
+        await self.on_the_way()
 
     async def _away(self) -> None:
         await self.on_the_way()

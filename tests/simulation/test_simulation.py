@@ -9,7 +9,7 @@ import pytest
 
 from . import campaign
 from .campaign import pairs, singles
-from .faults import Plan, Point
+from .faults import Plan, Point, Script
 from .loop import Deadlock, VirtualLoop
 from .mutants import MUTANTS
 from .world import Result, run
@@ -69,9 +69,9 @@ def test_time_is_virtual_and_a_deadlock_is_an_error() -> None:
         loop.close()
 
 
-@pytest.mark.parametrize("script", ["first save", "a day"])
-def test_every_await_can_be_the_last_or_a_long_pause_and_every_answer_can_be_lost(script: str) -> None:
-    plans = list(singles(script))  # type: ignore[arg-type]  # the two literals
+@pytest.mark.parametrize(("script", "every"), [("first save", 1), ("a day", 1), ("an exchange", 3), ("a rollout", 3)])
+def test_every_await_can_be_the_last_or_a_long_pause_and_every_answer_can_be_lost(script: Script, every: int) -> None:
+    plans = list(islice(singles(script), 0, None, every))
     assert len(plans) > 150
     failed = [(str(result.plan), result.violations) for plan in plans if (result := run(plan)).violations]
     assert failed == []

@@ -37,9 +37,14 @@ class Server:
     def __init__(self, faults: Faults, checks: Checks) -> None:
         self.tools: dict[str, Json] = {}
         self.assistants: dict[str, Json] = {}
+        self._ours: dict[tuple[UUID, str], list[str]] = {}
         self.creations: Counter[tuple[UUID, str]] = Counter()
         self._deleted: Counter[tuple[UUID, str]] = Counter()
+        self.late_creations = 0
+        """`POST /tool` that were sent late, as their sender slept: each may make a tool beside the one in its place."""
         self.lags = faults.rate("list_lag") > 0
+        self._oldest_first = faults.has("oldest_first")
+        """The order of Vapi's lists is not documented."""
         self._faults, self._checks, self._made = faults, checks, 0
 
     def add_assistant(self, body: Json) -> Json:
@@ -49,13 +54,25 @@ class Server:
         self.assistants[made["id"]] = made
         return made
 
+    def add_tool(self, tool_id: str, name: str | None = None) -> Json:
+        """A tool made by somebody else, a function where it has a name."""
+        body: Json = {"type": "endCall"} if name is None else {"type": "function", "function": {"name": name}}
+        self.tools[tool_id] = {"id": tool_id, "createdAt": _stamp(0.0), **body}
+        return self.tools[tool_id]
+
+    def lose_tool(self, tool_id: str) -> None:
+        """Somebody deletes a tool of ours, whoever links it."""
+        self.tools.pop(tool_id, None)
+
     def live_tools(self, org_id: UUID, name: str) -> list[Json]:
         """The org's tools of this name that exist."""
-        return [
-            tool
-            for tool in self.tools.values()
-            if (marker := Marker.of(tool)) is not None and (marker.org_id, marker.name) == (org_id, name)
-        ]
+        return [self.tools[i] for i in self._ours.get((org_id, name), ()) if i in self.tools]
+
+    def owner_of(self, tool_id: str) -> UUID | None:
+        """The org of a tool of ours; None for a foreign one, or one that is gone."""
+        tool = self.tools.get(tool_id)
+        marker = Marker.of(tool) if tool is not None else None
+        return None if marker is None else marker.org_id
 
     def execute(self, method: str, path: str, query: Mapping[str, str], body: Json | None) -> tuple[int, Any]:
         """Do what was asked for; status and answer."""
@@ -97,13 +114,14 @@ class Server:
         if self.live_tools(marker.org_id, marker.name):
             self._checks.surplus += 1
             self._checks.reached["surplus"] += 1
-            allowed = self._faults.fired["pause"]
-            if self._checks.surplus > allowed:
+            if self._checks.surplus > self.late_creations:
                 self._checks.violated(
                     self._now,
-                    f"surplus creation {self._checks.surplus} of {marker.name} for {marker.org_id}, {allowed} pauses",
+                    f"surplus creation {self._checks.surplus} of {marker.name} for {marker.org_id}, of which "
+                    f"{self.late_creations} were sent by who had slept",
                 )
         self.tools[tool["id"]] = tool
+        self._ours.setdefault((marker.org_id, marker.name), []).append(tool["id"])
         self.creations[marker.org_id, marker.name] += 1
         return tool
 
@@ -112,10 +130,10 @@ class Server:
         lag = self._faults.random.random() * LAG_SECONDS_MAX if lags and self.lags and not self._faults.healed else 0.0
         if lag:
             self._faults.fired["list_lag"] += 1
-        since, until = query.get("createdAtGe", ""), query.get("createdAtLe", "~")
+        since, until = query.get("createdAtGe", ""), query.get("createdAtLt", "~")
         visible = _stamp(now - lag)
-        found = [item for item in items.values() if since <= item["createdAt"] <= min(until, visible)]
-        found.sort(key=lambda item: (item["createdAt"], item["id"]), reverse=True)
+        found = [item for item in items.values() if since <= item["createdAt"] < until and item["createdAt"] <= visible]
+        found.sort(key=lambda item: (item["createdAt"], item["id"]), reverse=not self._oldest_first)
         return found[: int(query.get("limit", "100"))]
 
     @property
@@ -146,6 +164,8 @@ class Transport(httpx.AsyncBaseTransport):
 
     def __init__(self, server: Server, faults: Faults, checks: Checks, on_send: Any) -> None:
         self.read: dict[tuple[str, str], Json] = {}
+        self.late: set[str] = set()
+        """Paths of writes that were sent late, as their sender slept in the moment before the bytes left."""
         self._server, self._faults, self._on_send = server, faults, on_send
         self._reached = checks.reached
 
@@ -159,7 +179,7 @@ class Transport(httpx.AsyncBaseTransport):
             raise httpx.ConnectError("simulated") from aiohttp.ClientConnectorError(key, OSError(111, "refused"))
         sender = process_of_current_task()
         self._on_send(sender, request.method, request.url.path, body)
-        await self._connect(request.method)
+        await self._connect(request.method, request.url.path)
         query = dict(request.url.params)
         answered: asyncio.Future[tuple[int, Any]] = asyncio.get_running_loop().create_future()
         outside(self._serve(fault, request.method, request.url.path, query, body, answered))
@@ -171,13 +191,15 @@ class Transport(httpx.AsyncBaseTransport):
         content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         return httpx.Response(status, stream=_Body(content))
 
-    async def _connect(self, method: str) -> None:
+    async def _connect(self, method: str, path: str) -> None:
         """Who is stopped in here sends late, whatever was right before. At rest nothing of it may be left."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         await asyncio.sleep(CONNECT_SECONDS)
         if method != "GET" and loop.time() - began > SEND_SLACK_SECONDS:
             self._reached["sent late"] += 1
+            self.late.add(path)
+            self._server.late_creations += method == "POST"
 
     async def _serve(
         self,

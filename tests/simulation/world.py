@@ -7,8 +7,8 @@ import logging
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Callable, MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 from typing import Any, Final
@@ -20,32 +20,29 @@ from tool_sync import telemetry
 from tool_sync.blueprint import Blueprint
 from tool_sync.domain import events as e
 from tool_sync.domain.steps import Policy
-from tool_sync.domain.toolset import Recorded, Toolset, evolve
-from tool_sync.domain.wanted import wanted_for
 from tool_sync.reconciler.context import Clock, Context, Limits
 from tool_sync.reconciler.loop import Reconciler
 from tool_sync.reconciler.pace import Pace
 from tool_sync.vapi.client import VapiClient
 from zerotouch_contracts.events import SaveCause
-from zerotouch_contracts.tools import ANSWERED, DEFINITIONS, Marker
 
 from . import process
 from .checks import Checks
-from .clinic import Agent, Clinic, prompt_of
-from .database import Database, seconds_of
+from .clinic import Agent, Clinic
+from .database import Database
 from .faults import KILL_RESTART_SECONDS, Faults, Plan
 from .loop import VirtualLoop
+from .people import People
 from .ports import SimLog, SimStore
 from .process import Process
-from .vapi import SEND_SLACK_SECONDS, Server, Transport
+from .releases import INSTALLATION, OLD, PUBLISHED, releases_of
+from .rest import PUT_BACK_IN_PEACE_MAX, Rest
+from .sending import Sending
+from .vapi import Server, Transport
 
-INSTALLATION = UUID("0b7e3c1e-3a64-4b3e-9a55-5d4f0a6c9a10")
-BLUEPRINT: Final = Blueprint.of(
-    (DEFINITIONS[0], replace(ANSWERED[1], tier="professional")),
-    server_url="https://hooks.example.test",
-    installation_id=INSTALLATION,
-    credential_id=None,
-)
+TOOL_NAME: Final = OLD.tools[0].name
+EXPECTED_ALARMS: Final = ("Assistant belongs to another clinic or installation",)
+"""What is told to people because people have made a mistake."""
 POLICY: Final = Policy(
     settle=timedelta(seconds=20),
     give_up=timedelta(seconds=3600),
@@ -135,7 +132,7 @@ def _listen(alarms: list[str]) -> None:
     """An alarm means a bug of ours; everything else that is logged is thrown away."""
 
     def keep_alarms(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Any:
-        if event.get("alarm") and len(alarms) < ALARMS_MAX:
+        if event.get("alarm") and event["event"] not in EXPECTED_ALARMS and len(alarms) < ALARMS_MAX:
             error = sys.exc_info()[1]
             trace = traceback.extract_tb(error.__traceback__)[-1] if error is not None else ""
             alarms.append(f"{event['event']}: {error!r} {event.get('reason', '')} {trace}")
@@ -164,16 +161,27 @@ class World:
         self.checks = Checks()
         self.database = Database()
         self.server = Server(self.faults, self.checks)
-        self.clinic = Clinic(self.database, self.server, self.faults, self.checks)
-        self.log = SimLog(self.database, self.faults, self.checks)
-        self.store = SimStore(self.database, self.faults, self.checks)
-        self.transport = Transport(self.server, self.faults, self.checks, self._on_send)
+        self.clinic = Clinic(self.database, self.server, self.faults, self.checks, INSTALLATION)
         self.random = Random(f"world {plan.seed}")
+        self.people = People(self.clinic, self.server, self.faults, Random(f"people {plan.seed}"), TOOL_NAME)
+        self.log = SimLog(self.database, self.faults, self.checks)
+        self.store = SimStore(self.database, self.faults, self.checks, PUBLISHED)
+        self.transport = Transport(self.server, self.faults, self.checks, self._on_send)
+        self.sending = Sending(
+            self.database, self.log, self.server, self.checks, LIMITS.send_window_seconds, self.transport.read
+        )
+        self.rest = Rest(self.database, self.server, self.clinic, self.checks, self.transport.late)
+        self.releases = releases_of(self.faults)
+        self._stays_mixed = len(self.releases) > 1 and self.faults.has("stay_mixed")
+        self._runs: dict[int, Blueprint] = {n: self.releases[n % len(self.releases)] for n in range(WORKERS)}
         self._workers: list[Process] = []
         self._reconcilers: dict[int, Reconciler] = {}
-        self._folded: dict[UUID, Toolset] = {}
-        self._folded_events: Counter[UUID] = Counter()
         self._background: list[asyncio.Task[None]] = []
+
+    @property
+    def release(self) -> Blueprint:
+        """The release that stays."""
+        return self.releases[-1]
 
     def forget(self) -> None:
         """The run is over."""
@@ -197,7 +205,7 @@ class World:
                 "http://vapi", lambda: "key", account="platform", deadline_seconds=DEADLINE_SECONDS,
                 transport=self.transport, telemetry=OFF,
             ),
-            blueprint=BLUEPRINT,
+            blueprint=self._runs[number],
             policy=POLICY,
             limits=self._limits,
             telemetry=OFF,
@@ -242,67 +250,18 @@ class World:
         self._start_worker(number)
 
     def _on_send(self, sender: Process | None, method: str, path: str, body: Any) -> None:
-        """A write is announced, not long ago, and the org is ours as far as we know."""
-        if method == "GET" or sender is None:
-            return
-        now = asyncio.get_running_loop().time()
-        if path.startswith("/assistant/"):
-            self._touches_links_only(now, sender, path, body)
-        announced = self._announcement(method, path, body)
-        if announced is None:
-            self.checks.violated(now, f"{sender.name} sends {method} {path} without an open announcement")
-            return
-        attempt_id, at = announced
-        self._holds_lease(now, sender, method, path, attempt_id)
-        if now - at > LIMITS.send_window_seconds + SEND_SLACK_SECONDS:
-            self.checks.violated(now, f"{sender.name} sends {method} {path} {now - at:.3f} s after announcing")
-        if attempt_id in self.log.stored_before:
-            self.checks.violated(now, f"{sender.name} sends {method} {path}, whose announcement was a duplicate")
+        self.sending.check(sender, method, path, body)
 
-    def _holds_lease(self, now: float, sender: Process, method: str, path: str, attempt_id: UUID) -> None:
-        """What is sent is sent by the holder of the org's lease, as the database knows it."""
-        org_id = next(s.org_id for s in self.database.events if getattr(s.event, "attempt_id", None) == attempt_id)
-        assert org_id is not None
-        lease = self.database.leases[org_id]
-        if lease.token is None or lease.until is None or lease.until <= now or lease.holder is not sender:
-            self.checks.violated(now, f"{sender.name} sends {method} {path} without the lease of {org_id}")
+    def _roll_out(self) -> None:
+        """Every worker of an older release is stopped, and starts with the one that stays."""
+        for number, blueprint in self._runs.items():
+            if blueprint is not self.release:
+                self._runs[number] = self.release
+                self._living(number).kill()
+                asyncio.get_running_loop().call_later(KILL_RESTART_SECONDS, self._restart, number)
 
-    def _touches_links_only(self, now: float, sender: Process, path: str, body: Any) -> None:
-        """Of what it was shown it changes the links alone, and of those its own."""
-        shown = self.transport.read.get((sender.name, path))
-        if shown is None or set(body) != {"model"}:
-            self.checks.violated(now, f"{sender.name} writes {sorted(body)} to {path}, and has read {shown}")
-            return
-        before, after = dict(shown["model"]), dict(body["model"])
-        links_before, links_after = before.pop("toolIds", []), after.pop("toolIds", [])
-        if before != after:
-            self.checks.violated(now, f"{sender.name} changes {before} of {path} to {after}")
-        foreign = [link for link in links_before if not link.startswith("tool-")]
-        if [link for link in links_after if not link.startswith("tool-")] != foreign:
-            self.checks.violated(now, f"{sender.name} changes links {links_before} of {path} to {links_after}")
-
-    def _announcement(self, method: str, path: str, body: Any) -> tuple[UUID, float] | None:
-        """The newest unanswered announcement of such a write: its attempt, and its time in virtual seconds."""
-        kind, _, item_id = path.strip("/").partition("/")
-        newest: tuple[UUID, float] | None = None
-        made = Marker.of(body) if method == "POST" else None
-        for org_id, events in self.database.by_org.items():
-            if made is not None and made.org_id != org_id:
-                continue
-            open_attempts: dict[UUID, tuple[Any, float]] = {}
-            for stored in events:
-                event = stored.event
-                attempt_id = getattr(event, "attempt_id", None)
-                if attempt_id is None:
-                    continue
-                if type(event).__name__.endswith("Started"):
-                    open_attempts[attempt_id] = (event, seconds_of(stored.recorded_at))
-                elif not (isinstance(event, e.SyncAttemptFailed) and event.end == "unknown"):
-                    open_attempts.pop(attempt_id, None)
-            for attempt_id, (event, at) in open_attempts.items():
-                if _fits(event, method, kind, item_id, made) and (newest is None or at > newest[1]):
-                    newest = attempt_id, at
-        return newest
+    def _living(self, number: int) -> Process:
+        return next(worker for worker in reversed(self._workers) if worker.name == f"worker-{number}")
 
     # --- the run ------------------------------------------------------------------------------------------------------
 
@@ -314,20 +273,38 @@ class World:
         script = self._by_chance() if self.faults.chance else self._by_heart()
         await script
         self.faults.healed = True
+        if not self._stays_mixed:
+            self._roll_out()
+        keep = self.people.planted and self.random.random() < 0.5
+        if not keep:
+            self.people.take_all_back()
         if self.faults.chance:  # so that what the trouble left undone is wanted by somebody
-            for org_id in self._orgs():
-                for agent in self._agents(org_id):
+            self.people.clear_up()
+            for org_id in self.rest.orgs():
+                self.people.audit(org_id, self.rest.state_of(org_id))
+                for agent in self.rest.agents(org_id):
                     await self.clinic.save(agent)
+        if keep and self.random.random() < 0.5:  # then it is found by a look, not by a save
+            self.people.take_all_back()
         await self._until_at_rest()
 
     async def _by_heart(self) -> None:
-        """The same for every point: a first save, a second while it runs, another agent, a change for the whole org."""
+        """The same for every point."""
         org_id = self.clinic.organization(1)
         first = self.clinic.agent(org_id, "front-desk")
-        if self.faults.plan.script == "first save":
-            await self.clinic.save(first)
-            return
-        second = self.clinic.agent(org_id, "night-line")
+        match self.faults.plan.script:
+            case "first save":
+                await self.clinic.save(first)
+            case "a day":
+                await self._a_day(first)
+            case "an exchange":
+                await self._an_exchange(first, self.clinic.agent(self.clinic.organization(2), "night-line"))
+            case "a rollout":
+                await self._a_rollout(first)
+
+    async def _a_day(self, first: Agent) -> None:
+        """A first save, a second while it runs, another agent, a change for the whole org."""
+        second = self.clinic.agent(first.org_id, "night-line")
         saves: tuple[tuple[float, Agent, SaveCause], ...] = (
             (0.1, first, "save"),
             (0.1, first, "save"),
@@ -337,8 +314,30 @@ class World:
         for seconds, agent, cause in saves:
             await asyncio.sleep(seconds)
             await self.clinic.save(agent, cause)
-        self.clinic.change_tier(org_id, "professional")
+        self.clinic.change_tier(first.org_id, "professional")
         await asyncio.sleep(TROUBLE_SECONDS)
+
+    async def _an_exchange(self, first: Agent, second: Agent) -> None:
+        """Two clinics give each other their assistants while one of them has work, and take them back."""
+        for agent in (first, second):
+            await self.clinic.save(agent)
+        await asyncio.sleep(3.0)
+        for seconds in (12.0, 21.0):
+            swap = process.outside(self.clinic.exchange(first, second))
+            await asyncio.sleep(seconds)
+            self.clinic.change_tier(first.org_id, "professional")
+            await swap
+            await asyncio.sleep(2.0)
+
+    async def _a_rollout(self, first: Agent) -> None:
+        """Two releases take turns at a clinic; then the older one goes, and somebody saves."""
+        for seconds in (0.1, 5.0, 0.3, 5.0):
+            await asyncio.sleep(seconds)
+            await self.clinic.save(first)
+        await asyncio.sleep(30.0)
+        self._roll_out()
+        await asyncio.sleep(10.0)
+        await self.clinic.save(first)
 
     async def _by_chance(self) -> None:
         until = asyncio.get_running_loop().time() + TROUBLE_SECONDS
@@ -358,18 +357,41 @@ class World:
             return
         agent = self.random.choice(agents)
         chosen = self.random.random
+        if await self._something_later(agent):
+            return
         if self.faults.hits("outsider_edits"):
-            await self.clinic.outsider(agent)
+            await self.people.edit(agent)
         elif self.faults.hits("tier"):
             self.clinic.change_tier(agent.org_id, self.random.choice(("basic", "professional")))
         elif self.faults.hits("setting"):
-            self.clinic.switch(agent.org_id, BLUEPRINT.tools[0].name, on=chosen() < 0.5)
+            self.people.switch(agent.org_id, TOOL_NAME, on=chosen() < 0.5)
         elif self.faults.hits("remove_assistant"):
             self.clinic.remove(agent)
         elif self.faults.hits("close_org"):
             self.clinic.close(agent.org_id)
         else:
             await self.clinic.save(agent, "save" if chosen() < 0.7 else "auto_sync")
+
+    async def _something_later(self, agent: Agent) -> bool:
+        """What came to the simulation later; whether anything of it happened."""
+        faults, others = self.faults, [a for a in self.clinic.agents if not a.removed and a.org_id != agent.org_id]
+        if faults.hits("retry_one"):
+            self.people.retry(agent.org_id, agent.agent_id)
+        elif faults.hits("retry_all"):
+            self.people.retry(agent.org_id, None)
+        elif faults.hits("audit"):
+            self.people.audit(agent.org_id, self.rest.state_of(agent.org_id))
+        elif others and faults.hits("exchange"):
+            await self.clinic.exchange(agent, self.random.choice(others))
+        elif others and faults.hits("hand_on"):
+            await self.clinic.hand_on(agent, self.random.choice(others))
+        elif others and agent.provisioned and faults.hits("forged_save"):
+            self.people.confuse(agent, self.random.choice(others).org_id)
+        elif faults.hits("born_again"):
+            await self.clinic.save(self.clinic.born_again(agent))
+        else:
+            return self.people.plant(agent)
+        return True
 
     async def _heal_forever(self) -> None:
         """assistant-api hears of diverged assistants and writes them again."""
@@ -386,73 +408,38 @@ class World:
 
     async def _until_at_rest(self) -> None:
         loop = asyncio.get_running_loop()
-        until = loop.time() + PEACE_SECONDS_MAX
+        until, since = loop.time() + PEACE_SECONDS_MAX, len(self.database.events)
         while loop.time() < until:
             await asyncio.sleep(30.0)
-            if self.database.is_quiet() and not self._unfinished():
+            if self.database.is_quiet() and not self.rest.unfinished(self.release) and not self._audited():
                 break
         else:
-            self.checks.violated(loop.time(), f"not at rest after {PEACE_SECONDS_MAX / 3600:g} h: {self._unfinished()}")
-        self._check_at_rest(loop.time())
+            left = self.rest.unfinished(self.release)
+            self.checks.violated(loop.time(), f"not at rest after {PEACE_SECONDS_MAX / 3600:g} h: {left}")
+        self._count_put_back(since)
+        self.rest.check(loop.time(), self.release, mixed=self._stays_mixed)
 
-    # --- at rest ------------------------------------------------------------------------------------------------------
+    def _audited(self) -> bool:
+        """Whether an audit, as operators make it every day, finds something that nobody knew: then it goes on."""
+        before = len(self.database.events)
+        for org_id in self.rest.orgs() if self.faults.later else ():
+            self.people.audit(org_id, self.rest.state_of(org_id))
+        return len(self.database.events) > before
 
-    def _orgs(self) -> list[UUID]:
-        return [org_id for org_id in self.database.by_org if org_id not in self.clinic.closed]
-
-    def _agents(self, org_id: UUID) -> list[Agent]:
-        return [agent for agent in self.clinic.agents if agent.org_id == org_id and not agent.removed]
-
-    def state_of(self, org_id: UUID) -> Toolset:
-        """The fold of everything in the org's log; what was folded before is not folded again."""
-        state = self._folded.get(org_id, Toolset())
-        for stored in self.database.by_org.get(org_id, ())[self._folded_events[org_id] :]:
-            state = evolve(state, Recorded(stored.position, stored.recorded_at, stored.event))
-            self._folded_events[org_id] += 1
-        self._folded[org_id] = state
-        return state
-
-    def _unfinished(self) -> str:
-        for org_id in self.database.by_org:
-            state = self.state_of(org_id)
-            if state.attempts or state.surplus or state.suspects or (state.looks and not state.closed):
-                return f"org {org_id}: {[a.subject for a in state.attempts.values()]} {list(state.surplus)}"
-        return ""
-
-    def _check_at_rest(self, now: float) -> None:
-        violated: Callable[[str], None] = lambda what: self.checks.violated(now, f"at rest: {what}")  # noqa: E731
-        for request_id, what in self.checks.asked.items():
-            if request_id not in self.checks.settled:
-                violated(f"the save of {what} has no outcome")
-        for org_id in self._orgs():
-            state = self.state_of(org_id)
-            wanted = wanted_for(state.tier, BLUEPRINT.tools, state.disabled) if self._agents(org_id) else ()
-            for tool in wanted:
-                live = [t["id"] for t in self.server.live_tools(org_id, tool.name)]
-                known = state.tools[tool.name].vapi_tool_id if tool.name in state.tools else None
-                if live != [known]:
-                    violated(f"org {org_id} has {live} of {tool.name} at Vapi, and the log says {known}")
-            for agent in self._agents(org_id):
-                tools = [state.tools[tool.name].vapi_tool_id for tool in wanted if tool.name in state.tools]
-                self._check_assistant(agent, tools, violated)
-
-    def _check_assistant(self, agent: Agent, tools: list[str], violated: Callable[[str], None]) -> None:
-        assistant = self.server.assistants[agent.assistant_id]
-        links = assistant["model"].get("toolIds", [])
-        foreign = [] if self.faults.fired["outsider_edits"] else agent.foreign_tools
-        for tool_id in (*tools, *foreign):
-            if links.count(tool_id) != 1:
-                violated(f"{agent.agent_id} links {tool_id} {links.count(tool_id)} times")
-        extra = set(links) - {*tools, *agent.foreign_tools}
-        if extra:
-            violated(f"{agent.agent_id} links {sorted(extra)}, which nobody wants")
-        if prompt_of(assistant) != agent.prompt:
-            violated(f"{agent.agent_id} says {prompt_of(assistant)!r}, the newest save says {agent.prompt!r}")
-        if self.faults.fired["outsider_edits"]:
-            return  # an edit between the read and the write of another is lost: Vapi knows no versions
-        for name, value in agent.foreign_fields.items():
-            if assistant["model"].get(name) != value:
-                violated(f"{agent.agent_id} lost the field {name}")
+    def _count_put_back(self, since: int) -> None:
+        """How often a tool got a definition that it had before: two releases of one version do not agree."""
+        had: dict[tuple[UUID, str], list[str]] = {}
+        put_back: Counter[tuple[UUID, str]] = Counter()
+        for stored in self.database.events:
+            if isinstance(stored.event, e.ToolRegistered | e.ToolUpdated) and stored.org_id is not None:
+                key, definition = (stored.org_id, stored.event.name), stored.event.definition_hash
+                if definition in had.setdefault(key, [])[:-1] and definition != had[key][-1]:
+                    self.checks.reached["definition put back"] += 1
+                    put_back[key] += stored.position > since
+                had[key].append(definition)
+        for (org_id, name), times in put_back.items():
+            if times > PUT_BACK_IN_PEACE_MAX:
+                self.checks.violated(0.0, f"{name} of {org_id} was put back {times} times after the trouble")
 
     def result(self, now: float, *, tell: bool) -> Result:
         """What became of it."""
@@ -471,17 +458,3 @@ class World:
             trace=trace,
             story=story if tell or self.checks.violations else (),
         )
-
-
-def _fits(event: Any, method: str, kind: str, item_id: str, made: Marker | None) -> bool:
-    match event:
-        case e.ToolRegistrationStarted(name=name):
-            return (method, kind) == ("POST", "tool") and made is not None and made.name == name
-        case e.ToolUpdateStarted(vapi_tool_id=tool_id):
-            return (method, item_id) == ("PATCH", tool_id)
-        case e.AssistantLinkStarted(assistant_id=assistant_id):
-            return (method, item_id) == ("PATCH", assistant_id)
-        case e.ToolDeleteStarted(vapi_tool_id=tool_id) | e.SurplusDeleteStarted(vapi_tool_id=tool_id):
-            return (method, item_id) == ("DELETE", tool_id)
-        case _:
-            return False

@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from math import isinf
 from typing import Final
 
 TOOL_LINK_KEYS = ("toolIds", "toolRefs")
@@ -20,9 +21,11 @@ _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=F
 
 
 def _with_integers(value: object) -> object:
-    """The value with every whole float as an integer."""
+    """The value with every whole float as an integer, and a number beyond floats (1E400) as how it was spelled."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
+    if isinstance(value, float) and isinf(value) and (spelling := getattr(value, "spelling", None)) is not None:
+        return f"\x00number {spelling.lower()}"  # whoever reads Vapi's JSON keeps it, and both services do so alike
     if isinstance(value, dict):
         return {key: _with_integers(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -32,7 +35,10 @@ def _with_integers(value: object) -> object:
 
 def canonical_json(value: object) -> bytes:
     """The canonical form of a JSON value, as UTF-8 bytes."""
-    text = _encode(value)
+    try:
+        text = _encode(value)
+    except ValueError:  # an infinity: refused unless it was read as a number
+        text = _encode(_with_integers(value))
     if _WHOLE_FLOAT.search(text):  # or what looks like one inside of a string; most documents have neither
         text = _encode(_with_integers(value))
     return text.encode("utf-8", "surrogatepass")

@@ -8,7 +8,7 @@ from typing import Any
 from tests.checker.dump import Row
 from tests.checker.history import History
 from tests.checker.rules.tools import fold_tools
-from tests.checker.vapi import Key, Write, linked
+from tests.checker.vapi import Key, Write, assistant_key, linked
 from tests.checker.verdict import Result
 from tests.checker.wire import canonical
 
@@ -16,7 +16,8 @@ READ_TO_WRITE_SECONDS_MAX = 30.0
 """How old what a write is built on may be: longer than any deadline. Vapi has no version check."""
 UNKNOWN_LANDS_SECONDS_MAX = 60.0
 """How long after its client gave up a save of unknown end may still be stored."""
-OUR_FIELDS = frozenset({"name", "model", "firstMessage", "voice"})
+OUR_FIELDS = frozenset({"name", "model", "firstMessage", "voice", "metadata"})
+OUR_METADATA = frozenset({"zerotouch_installation", "organization_id", "agent_id", "zerotouch_attempt"})
 OUR_MODEL_FIELDS = frozenset({"provider", "model", "messages", "toolIds"})
 _BLOCK = re.compile(r"(?:\n\n)?<!-- zerotouch:tools -->.*?<!-- /zerotouch:tools -->", re.DOTALL)
 
@@ -107,9 +108,9 @@ def _write(history: History, write: Write, result: Result) -> bool:
     where: Row = {"journal": write.entry["sequence"], "assistant": write.assistant}
     if surplus := fields - OUR_FIELDS:
         result.broken("a write names fields that are not ours", fields=sorted(surplus), **where)
-    if "model" not in fields:
+    if not fields & {"model", "metadata"}:
         return False
-    key = history.vapi.assistant_keys.get(write.assistant)
+    key = assistant_key(write.after, history.installation) or assistant_key(write.before, history.installation)
     row = history.agents.get((key.org, key.name)) if key else None
     ours = OUR_MODEL_FIELDS | set((row or {}).get("model") or {})
     after = _foreign(history, write.after, ours)
@@ -134,6 +135,7 @@ def _bases(history: History, write: Write) -> Iterator[Row]:
 
 
 def _added(history: History, write: Write, key: Key | None, result: Result) -> None:
+    """What a write links is of the clinic whose mark the assistant carries then."""
     for tool_id in set(linked(write.after)[0]) - set(linked(write.before)[0]):
         owner = history.vapi.tool_keys.get(tool_id)
         if owner is not None and key is not None and owner.org != key.org:
@@ -142,11 +144,20 @@ def _added(history: History, write: Write, key: Key | None, result: Result) -> N
 
 def _foreign(history: History, content: Row, ours: frozenset[str]) -> Row:
     """What of a model is not ours: other fields, other messages, other tool ids in their order."""
+    metadata = content.get("metadata")
+    kept = (
+        {name: value for name, value in metadata.items() if name not in OUR_METADATA}
+        if isinstance(metadata, dict)
+        else {}
+    )
     model = content.get("model")
     if not isinstance(model, dict):
-        return {}
+        return {"(metadata)": kept}
+    refs = model.get("toolRefs") or []
     return {
-        **{name: value for name, value in model.items() if name not in ours},
+        **{name: value for name, value in model.items() if name not in ours and name != "toolRefs"},
+        "(metadata)": kept,
+        "(toolRefs)": [ref for ref in refs if ref.get("toolId") not in history.vapi.tool_keys],
         "(messages)": [message for message in _messages(content) if message.get("role") != "system"],
         "(toolIds)": [tool for tool in linked(content)[0] if tool not in history.vapi.tool_keys],
     }

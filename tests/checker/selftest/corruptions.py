@@ -74,5 +74,12 @@ CORRUPTIONS: Final[Mapping[str, Corruption]] = {
         ("I14", spoilt.parked_twice),
         ("I1", spoilt.unreadable_without_outcome),
         ("I13", spoilt.work_left),
+        ("I4", spoilt.foreign_mark_removed),
+        ("I16", spoilt.inline_twin),
+        ("I16", spoilt.tool_calls_not_sent),
+        ("I16", spoilt.tool_called_elsewhere),
+        ("I16", spoilt.dangling_foreign_id),
+        ("I17", spoilt.marked_for_another),
+        ("I17", spoilt.deleted_what_is_not_ours),
     )
 }

@@ -125,10 +125,17 @@ class Group:
         )
         return org_id
 
-    async def save(self, org_id: str, agent_id: str, prompt: str, *, change: bool = False) -> dict[str, Any]:
-        """Save a new agent or change one, written down in the ledger; {} where there was no answer."""
+    async def save(
+        self, org_id: str, agent_id: str, prompt: str, *, change: bool = False, assistant: str | None = None
+    ) -> dict[str, Any]:
+        """Save a new agent or change one, written down in the ledger; {} where there was no answer.
+
+        ``assistant``: the one at Vapi that it is to have from now on.
+        """
         path = f"/api/agents/{agent_id}?orgId={org_id}" if change else "/api/agents"
         new = {} if change else {"id": agent_id, "orgId": org_id, "name": "Front desk"}
+        if assistant is not None:
+            new["vapiAssistantId"] = assistant
         started = time.time()
         state: State = "info"
         answer: dict[str, Any] = {}
@@ -145,9 +152,38 @@ class Group:
         )  # fmt: skip
         return answer
 
+    async def delete(self, org_id: str, agent_id: str) -> None:
+        """Delete an agent, written down in the ledger."""
+        started = time.time()
+        (await self.http.delete(f"/api/agents/{agent_id}?orgId={org_id}")).raise_for_status()
+        self.ledger.op("delete_agent", started=started, state="ok", org=org_id, agent=agent_id)
+
+    async def foreign_assistant(self) -> str:
+        """Make an assistant as somebody else; its id."""
+        model = {"provider": "openai", "model": "gpt-4o", "toolIds": [await self.foreign_tool()]}
+        body = {"name": "Made by hand", "model": model, "metadata": {"of": "somebody else"}}
+        return str((await self.outsider.post("/assistant", json=body)).raise_for_status().json()["id"])
+
     async def dial(self, *rules: Mapping[str, Any], **dials: Any) -> None:
         """Put these sandbox rules and dials in force, and no others."""
         (await self.control.put("/__sandbox/dials", json={"rules": list(rules), **dials})).raise_for_status()
+
+    async def foreign_tool(self, name: str | None = None) -> str:
+        """Make a tool as somebody else, a function where it has a name; its id."""
+        body = {"type": "endCall"} if name is None else {"type": "function", "function": {"name": name}}
+        answer = (await self.outsider.post("/tool", json=body)).raise_for_status()
+        return str(answer.json()["id"])
+
+    async def linked(self, assistant_id: str) -> list[str]:
+        """Wait until an assistant links a tool; the ids that it links."""
+
+        async def found() -> Any:
+            current = (await self.outsider.get(f"/assistant/{assistant_id}")).json()
+            return current["model"].get("toolIds")
+
+        ids = await self.until(found, 10)
+        assert ids, "no tool was linked"
+        return list(ids)
 
     async def edit(self, assistant_id: str, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
         """Change an assistant as somebody else: ``change`` is given it and returns the fields to send."""

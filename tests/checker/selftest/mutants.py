@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from tests.checker.selftest import wrong_assistants, wrong_messages, wrong_writes
+from tests.checker.selftest import wrong_assistants, wrong_messages, wrong_reach, wrong_writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,12 @@ _ALL: Final = (
     _mutant(wrong_assistants.assistants_without_links, "foreign_edits", "I4", service="assistant_api"),
     _mutant(wrong_messages.poison_dropped, "poisoned", "I14"),
     _mutant(wrong_messages.unreadable_saves_forgotten, "poisoned", "I1"),
+    _mutant(wrong_reach.relinks_first_20, "crowd", "I4"),
+    _mutant(wrong_reach.keeps_strange_tool, "strange_tool", "I17"),
+    _mutant(wrong_reach.links_what_is_another_s, "forged", "I9", "I17"),
+    _mutant(wrong_reach.twins_overlooked, "in_the_way", "I16"),
+    _mutant(wrong_reach.silence_overlooked, "in_the_way", "I16"),
+    _mutant(wrong_assistants.outbox_deleted_before_confirmed, "killed_before_confirmed", "I1", service="assistant_api"),
     Mutant("projection_drift", "plain", frozenset({"I2"}), sql=PROJECTION_DRIFT),
 )
 MUTANTS: Final[Mapping[str, Mutant]] = {mutant.name: mutant for mutant in _ALL}

@@ -1,5 +1,6 @@
 """Records that are no messages, put on the input topic by hand."""
 
+import json
 import uuid
 from collections.abc import Iterator
 from typing import Final
@@ -25,6 +26,32 @@ async def poison(group: Group, org: str) -> None:
             group.ledger.poison(sent.topic, sent.partition, sent.offset, **known)
     finally:
         await producer.stop()
+
+
+async def forged_save(group: Group, org: str, assistant_id: str) -> str:
+    """A good record that names an assistant of somebody else's; the id of its request."""
+    request_id = str(uuid.uuid4())
+    body = {
+        "org_id": org,
+        "agent_id": f"mistaken-{org[:8]}",
+        "assistant_id": assistant_id,
+        "request_id": request_id,
+        "revision": 1,
+        "model_hash": "0" * 64,
+        "cause": "save",
+    }
+    producer = AIOKafkaProducer(bootstrap_servers=group.around.bootstrap_servers, acks="all")
+    await producer.start()
+    try:
+        headers = [*_headers(SAVED, request_id), ("ce_orgid", org.encode())]
+        sent = await producer.send_and_wait(
+            group.topics[0], json.dumps(body).encode(), key=org.encode(), headers=headers
+        )
+    finally:
+        await producer.stop()
+    known = {"request_id": request_id, "readable": True}
+    group.ledger.poison(sent.topic, sent.partition, sent.offset, **known)
+    return request_id
 
 
 def _records() -> Iterator[tuple[bytes | None, Headers, str | None]]:

@@ -7,7 +7,7 @@ from tests.checker.selftest.group import Group
 
 ASSISTANTS_OPEN: Final = """
 SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM saves WHERE state = 'open')
-     + (SELECT count(*) FROM agents WHERE attempt_id IS NOT NULL)
+     + (SELECT count(*) FROM agents WHERE attempt_id IS NOT NULL) + (SELECT count(*) FROM removals)
 """
 LOG_OPEN: Final = """
 SELECT (SELECT count(*) FROM pending_syncs WHERE requested > settled)

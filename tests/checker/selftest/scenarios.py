@@ -9,23 +9,33 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tests.checker.selftest.group import Group
-from tests.checker.selftest.poison import poison
+from tests.checker.selftest.poison import forged_save, poison
 
 from devstack.databases import Service
 
 Rule = dict[str, Any]
 FOREIGN_TOOLS: Final = 110
 """More than a page of Vapi's lists."""
+CROWD: Final = 25
+TOOL: Final = "bookClinicAppointment"
+HAS_OUTCOME: Final = """
+SELECT count(*) FROM events, jsonb_array_elements(data -> 'requests') AS request
+ WHERE type IN ('AssistantSynced', 'AssistantSyncFailed') AND request ->> 'request_id' = $1
+"""
 LOST: Final = {"kind": "hang", "commit": True, "hold_ms": 60_000}
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """``rules`` of the sandbox for the organization, ``act`` once the services run. ``trap`` of the first tool-sync."""
+    """``rules`` of the sandbox for the organization, ``act`` once the services run. ``trap`` of the first tool-sync.
 
-    act: Callable[[Group, str], Awaitable[None]]
+    ``api_trap`` of assistant-api.
+    """
+
+    act: Callable[[Group, str], Awaitable[object]]
     rules: Callable[[str], list[Rule]] = field(default=lambda org: [])
     trap: str = ""
+    api_trap: str = ""
     replicas: int = 1
     dials: Mapping[str, Any] = field(default_factory=dict)
     amplification_max: float | None = None
@@ -41,9 +51,9 @@ async def plain(group: Group, org: str) -> None:
                 )
 
 
-async def saved(group: Group, org: str) -> None:
+async def saved(group: Group, org: str) -> dict[str, Any]:
     """One agent, one save; the rules do the rest."""
-    await group.save(org, f"agent-{org[:8]}", f"words of {org} {uuid.uuid4()}")
+    return await group.save(org, f"agent-{org[:8]}", f"words of {org} {uuid.uuid4()}")
 
 
 async def many_tools(group: Group, org: str) -> None:
@@ -64,24 +74,71 @@ async def foreign_edits(group: Group, org: str) -> None:
     """Somebody else adds what we do not know and takes our link away; then comes the next save."""
     agent = f"agent-{org[:8]}"
     answer = await group.save(org, agent, f"words before {uuid.uuid4()}")
-
-    async def linked() -> Any:
-        current = (await group.outsider.get(f"/assistant/{answer['assistantId']}")).json()
-        return current["model"].get("toolIds")
-
-    assert await group.until(linked, 10), "no tool was linked"
+    await group.linked(answer["assistantId"])
+    theirs = await group.foreign_tool()
 
     def change(current: dict[str, Any]) -> dict[str, Any]:
         model = {
             **current["model"],
-            "toolIds": ["tool-of-somebody-else"],
+            "toolIds": [theirs],
             "tools": [{"type": "endCall", "note": {"of": "somebody else"}}],
-            "aFieldOfTomorrow": {"deep": [1, 2.5, None, True]},
+            "knowledgeBase": {"deep": [1, 2.5, None, True]},
         }
-        return {"model": model}
+        return {"model": model, "metadata": {**(current.get("metadata") or {}), "of": "somebody else"}}
 
     await group.edit(answer["assistantId"], change)
     await group.save(org, agent, f"words after {uuid.uuid4()}", change=True)
+
+
+async def crowd(group: Group, org: str) -> None:
+    """An assistant names many tools of somebody else's before ours is linked again."""
+    agent = f"agent-{org[:8]}"
+    answer = await group.save(org, agent, f"words before {uuid.uuid4()}")
+    await group.linked(answer["assistantId"])
+    theirs = [await group.foreign_tool() for _ in range(CROWD)]
+    await group.edit(answer["assistantId"], lambda now: {"model": {**now["model"], "toolIds": theirs}})
+    await group.save(org, agent, f"words after {uuid.uuid4()}", change=True)
+
+
+async def in_the_way(group: Group, org: str) -> None:
+    """Each assistant has something else between its callers and our tool when it is saved again."""
+    twin = {"type": "function", "function": {"name": TOOL}}
+    saved_twin = await group.foreign_tool(TOOL)
+    changes: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = (
+        lambda now: {"model": {**now["model"], "tools": [twin]}},
+        lambda now: {"model": {**now["model"], "toolIds": [saved_twin, *now["model"]["toolIds"]]}},
+        lambda now: {"serverMessages": ["end-of-call-report"]},
+    )
+    for number, change in enumerate(changes):
+        agent = f"agent-{number}-{org[:8]}"
+        answer = await group.save(org, agent, f"words before {uuid.uuid4()}")
+        await group.linked(answer["assistantId"])
+        await group.edit(answer["assistantId"], change)
+        await group.save(org, agent, f"words after {uuid.uuid4()}", change=True)
+
+
+async def strange_tool(group: Group, org: str) -> None:
+    """Somebody links one clinic's tool to another clinic's assistant, which is saved again."""
+    first, second = org, await group.organization()
+    [tool] = await group.linked((await saved(group, first))["assistantId"])
+    other = (await saved(group, second))["assistantId"]
+    await group.linked(other)
+    await group.edit(other, lambda now: {"model": {**now["model"], "toolIds": [tool, *now["model"]["toolIds"]]}})
+    await group.save(second, f"agent-{second[:8]}", f"words after {uuid.uuid4()}", change=True)
+
+
+async def forged(group: Group, org: str) -> None:
+    """A save of one clinic names another clinic's assistant."""
+    answer = await saved(group, org)
+    await group.linked(answer["assistantId"])
+    second = await group.organization()
+    await saved(group, second)
+    request_id = await forged_save(group, second, answer["assistantId"])
+
+    async def settled() -> Any:
+        return await group.database["tool_sync"].fetchval(HAS_OUTCOME, request_id)
+
+    assert await group.until(settled, 20), "a forged save got no outcome"
 
 
 async def poisoned(group: Group, org: str) -> None:
@@ -92,16 +149,25 @@ async def poisoned(group: Group, org: str) -> None:
 
 async def killed(group: Group, org: str) -> None:
     """The process falls into its trap and is started again."""
+    await _killed(group, org, "tool_sync", "tool-sync-1")
+
+
+async def api_killed(group: Group, org: str) -> None:
+    """The same with assistant-api."""
+    await _killed(group, org, "assistant_api", "assistant-api")
+
+
+async def _killed(group: Group, org: str, service: Service, name: str) -> None:
     await saved(group, org)
     assert await group.sprung(), "the trap did not spring"
-    group.ledger.fault("kill-tool-sync", "tool-sync-1")
-    child = group.children["tool-sync-1"]
+    group.ledger.fault(f"kill-{service}", name)
+    child = group.children[name]
 
     async def ended() -> bool:
         return child.returncode is not None
 
     assert await group.until(ended, 10), "it did not die"
-    await group.start("tool_sync", "tool-sync-1")
+    await group.start(service, name)
 
 
 async def paused_before_sending(group: Group, org: str) -> None:
@@ -143,8 +209,13 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "many_tools": Scenario(many_tools, on_tool(LOST)),
     "foreign_edits": Scenario(foreign_edits),
     "poisoned": Scenario(poisoned),
+    "crowd": Scenario(crowd),
+    "in_the_way": Scenario(in_the_way),
+    "strange_tool": Scenario(strange_tool),
+    "forged": Scenario(forged),
     "killed_before_append": Scenario(killed, trap="kill_before_append"),
     "killed_before_publish": Scenario(killed, trap="kill_before_publish"),
+    "killed_before_confirmed": Scenario(api_killed, api_trap="kill_before_confirmed"),
     "killed_after_call": Scenario(killed, trap="kill_after_call"),
     "paused_before_sending": Scenario(paused_before_sending, trap="stop_before_sending"),
     "two_replicas": Scenario(plain, replicas=2, dials={"latency_ms": 700}, amplification_max=1.2),
@@ -155,7 +226,7 @@ async def play(group: Group, scenario: Scenario) -> None:
     """Start the services and let it happen."""
     org = str(uuid.uuid4())
     await group.dial(*scenario.rules(org), **scenario.dials)
-    starts: list[tuple[Service, str, str]] = [("assistant_api", "assistant-api", "")]
+    starts: list[tuple[Service, str, str]] = [("assistant_api", "assistant-api", scenario.api_trap)]
     starts += [("tool_sync", f"tool-sync-{n}", scenario.trap) for n in range(1, scenario.replicas + 1)]
     await asyncio.gather(*(group.start(service, name, trap) for service, name, trap in starts))
     await group.organization(org)

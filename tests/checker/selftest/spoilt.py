@@ -101,12 +101,13 @@ def unlinked(dump: Dump) -> None:
 def foreign_tool_removed(dump: Dump) -> None:
     """A write took somebody else's tool out of the assistant."""
     patch = _patch(dump)
-    patch["body"]["model"]["toolIds"] = [t for t in patch["body"]["model"]["toolIds"] if t != "tool-of-somebody-else"]
+    ours = {row["vapi_tool_id"] for row in dump.table("tool_sync.org_tools")}
+    patch["body"]["model"]["toolIds"] = [tool for tool in patch["body"]["model"]["toolIds"] if tool in ours]
 
 
 def foreign_field_changed(dump: Dump) -> None:
     """A write made an integer of somebody else's fraction."""
-    _patch(dump)["body"]["model"]["aFieldOfTomorrow"]["deep"][1] = 2
+    _patch(dump)["body"]["model"]["knowledgeBase"]["deep"][1] = 2
 
 
 def older_prompt(dump: Dump) -> None:
@@ -133,6 +134,52 @@ def cross_tenant_link(dump: Dump) -> None:
     assistant = next(a for a in _resources(dump, "assistants") if a["metadata"]["organization_id"] == rows[0]["org_id"])
     other = next(row for row in rows if row["org_id"] != rows[0]["org_id"])
     assistant["model"]["toolIds"].append(other["vapi_tool_id"])
+
+
+def foreign_mark_removed(dump: Dump) -> None:
+    """A write took somebody else's words out of the metadata."""
+    patch = _patch(dump)
+    patch["body"]["metadata"] = {"agent_id": "a"}
+
+
+def inline_twin(dump: Dump) -> None:
+    """A synced assistant has another tool of the same name."""
+    twin = {"type": "function", "function": {"name": dump.table("tool_sync.org_tools")[0]["tool_name"]}}
+    _resources(dump, "assistants")[0]["model"]["tools"] = [twin]
+
+
+def tool_calls_not_sent(dump: Dump) -> None:
+    """Calls of a tool are not sent from a synced assistant."""
+    _resources(dump, "assistants")[0]["serverMessages"] = ["status-update"]
+
+
+def tool_called_elsewhere(dump: Dump) -> None:
+    """A tool of ours is called at an address that nobody here gave it."""
+    tool = next(tool for tool in _resources(dump, "tools") if "parameters" in tool)
+    tool["server"]["url"] = "https://elsewhere.example.test"
+
+
+def dangling_foreign_id(dump: Dump) -> None:
+    """A synced assistant names a tool that does not exist."""
+    _resources(dump, "assistants")[0]["model"]["toolIds"].append(str(uuid.uuid4()))
+
+
+def marked_for_another(dump: Dump) -> None:
+    """An assistant that no row names carries one clinic's mark and another clinic's tool."""
+    rows = dump.table("tool_sync.org_tools")
+    other = next(row for row in rows if row["org_id"] != rows[0]["org_id"])
+    assistants = _resources(dump, "assistants")
+    copied = copy.deepcopy(next(a for a in assistants if a["metadata"]["organization_id"] == rows[0]["org_id"]))
+    assistants.append({**copied, "id": str(uuid.uuid4())})
+    assistants[-1]["model"]["toolIds"] = [other["vapi_tool_id"]]
+
+
+def deleted_what_is_not_ours(dump: Dump) -> None:
+    """A service deleted an assistant that it had not made."""
+    entry = copy.deepcopy(_patch(dump))
+    other = str(uuid.uuid4())
+    entry |= {"sequence": len(dump.journal) + 1, "method": "DELETE", "path": f"/assistant/{other}", "body": None}
+    dump.journal.append(entry)
 
 
 def made_twice(dump: Dump) -> None:
@@ -219,5 +266,5 @@ def _patch(dump: Dump) -> Row:
         for entry in dump.journal
         if entry["route"] == "PATCH /assistant/{id}"
         and entry["key"] in dump.settings["service_keys"]
-        and "aFieldOfTomorrow" in (entry["body"] or {}).get("model", {})
+        and "knowledgeBase" in (entry["body"] or {}).get("model", {})
     )

@@ -47,6 +47,20 @@ def kill_before_publish() -> None:
     put(Relay, "_publish", publish)
 
 
+def kill_before_confirmed() -> None:
+    """assistant-api dies with a page of its outbox in hand, before anything of it is sent."""
+    from assistant_api.relay.loop import Relay
+
+    original = port(Relay, "_send")
+
+    async def send(self: Any, producer: Any, rows: Any) -> None:
+        if any("AssistantSaved" in str(row.type) for row in rows):
+            _once(signal.SIGKILL)
+        await original(self, producer, rows)
+
+    put(Relay, "_send", send)
+
+
 def kill_after_call() -> None:
     """The process dies when a tool has been made and nobody has written that down."""
     from tool_sync.vapi.client import VapiClient
@@ -85,7 +99,8 @@ def stop_before_sending() -> None:
 
 
 TRAPS: Final[Mapping[str, Callable[[], None]]] = {
-    trap.__name__: trap for trap in (kill_before_append, kill_before_publish, kill_after_call, stop_before_sending)
+    trap.__name__: trap
+    for trap in (kill_before_append, kill_before_publish, kill_before_confirmed, kill_after_call, stop_before_sending)
 }
 
 

@@ -30,3 +30,18 @@ def assistants_without_links() -> None:
         return await original(self, assistant_id, {**body, "model": model} if model else body, *ticket)
 
     put(VapiClient, "update", update)
+
+
+def outbox_deleted_before_confirmed() -> None:
+    """assistant-api forgets a page of its outbox before Kafka has confirmed it."""
+    from assistant_api.relay.loop import Relay
+    from assistant_api.relay.page import delete_page
+
+    original = port(Relay, "_send")
+
+    async def send(self: Any, producer: Any, rows: Any) -> None:
+        async with self._database.connection() as connection:
+            await delete_page(connection, rows)
+        await original(self, producer, rows)
+
+    put(Relay, "_send", send)

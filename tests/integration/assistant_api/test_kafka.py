@@ -153,7 +153,9 @@ async def test_an_older_outcome_that_comes_again_changes_nothing(
         await harness.agent(org_id, id="a")
         await harness.agent(org_id, id="b")
         saved, _ = await _saved(kafka, settings, 3)
-        other = saved.model_copy(update={"agent_id": "a" if saved.agent_id == "b" else "b"})
+        other_id = "a" if saved.agent_id == "b" else "b"
+        assistant_id = (await harness.row(other_id))["vapi_assistant_id"]
+        other = saved.model_copy(update={"agent_id": other_id, "assistant_id": assistant_id})
 
         await say(
             settings,

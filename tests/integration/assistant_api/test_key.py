@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from uuid import UUID
 
+import pytest
 import pytest_asyncio
 
 from assistant_api.service import Service
@@ -108,6 +109,24 @@ async def test_a_pause_holds_for_every_replica(harness: Harness) -> None:
     finally:
         await other.close()
     assert await harness.vapi.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"), [("refused", "TS-201"), ("unpaid", "TS-202"), ("broken", "TS-101"), ("of tomorrow", "TS-101")]
+)
+async def test_a_replica_says_why_another_one_paused_the_key(harness: Harness, reason: str, code: str) -> None:
+    await _insert_pause(harness, harness.service.vapi.key.fingerprint)
+    await harness.owner.execute("UPDATE vapi_keys SET reason = $1", reason)
+    await _agents(harness, 1)
+    other = Service(harness.service.settings)
+    await other.database.connect()
+    try:
+        assert await other.provisioner.run_once() == 0
+        later = await other.vapi.key.admit(save=True)
+    finally:
+        await other.close()
+    assert isinstance(later, Later)
+    assert (later.code.value, later.nobodys) == (code, True)
 
 
 async def test_calls_that_keep_breaking_open_the_breaker(breaking: Harness) -> None:

@@ -216,6 +216,7 @@ async def test_everything_the_row_does_not_own_survives_a_save(harness: Harness)
     expected = json.loads(json.dumps(made))
     expected["name"] = "New name"
     expected["model"]["messages"][0]["content"] = content
+    expected["metadata"]["zerotouch_installation"] = str(harness.service.settings.installation_id)
     for volatile in ("updatedAt", "latestVersion"):
         expected.pop(volatile, None)
         now.pop(volatile, None)

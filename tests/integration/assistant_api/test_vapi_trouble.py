@@ -107,6 +107,8 @@ async def test_a_creation_that_never_happened_is_made_again_after_the_settle_tim
     "action",
     [
         {"kind": "status", "status": 502, "body": "html", "commit": True},
+        {"kind": "status", "status": 408, "commit": True},
+        {"kind": "status", "status": 307, "commit": True},
         {"kind": "reset", "commit": True, "close": "fin"},
         {"kind": "hang", "commit": True, "hold_ms": 5000},
         {"kind": "mangle", "form": "truncated"},
@@ -140,6 +142,19 @@ async def test_a_change_whose_answer_was_lost_is_looked_up_and_not_written_again
     assert [write.split()[0] for write in writes] == ["POST", "PATCH"]
     assert (await hasty.vapi.assistant(row["vapi_assistant_id"]))["firstMessage"] == "Two"
     assert [message["body"]["revision"] for message in await hasty.outbox()] == [1, 2]
+
+
+async def test_a_save_whose_assistant_grew_too_large_to_be_read_is_refused_with_that_code(hasty: Harness) -> None:
+    org_id = await hasty.organization()
+    saved = await hasty.agent(org_id, id="a")
+    model = (await hasty.vapi.assistant(saved["assistantId"]))["model"]
+    model["messages"] = [*model.get("messages", []), {"role": "user", "content": "x" * 5_000_000}]
+    patched = await hasty.vapi.api.patch(f"/assistant/{saved['assistantId']}", json={"model": model})
+    patched.raise_for_status()
+
+    answer = await hasty.patch("/api/agents/a", {"firstMessage": "Two"}, org_id)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "TS-314")
 
 
 async def test_an_assistant_deleted_at_vapi_is_made_anew(harness: Harness) -> None:
@@ -243,7 +258,7 @@ async def test_a_given_assistant_must_exist_and_be_nobody_elses(harness: Harness
 
 async def test_a_row_that_names_another_agents_assistant_by_sql_is_refused(harness: Harness) -> None:
     org_id = await harness.organization()
-    marked = {"name": "Theirs", "metadata": {"agent_id": "somebody-else"}}
+    marked = {"name": "Theirs", "metadata": {"zerotouch_installation": str(uuid4()), "agent_id": "somebody-else"}}
     made = (await harness.vapi.api.post("/assistant", json=marked)).json()
 
     await harness.owner.execute(

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from assistant_api.document import Mark, Spoken, changes, creation, was_made_by
+from assistant_api.document import Holder, Mark, Spoken, attempt_of, changes, creation, was_made_by
 from assistant_api.prompt import BEGIN, END
 
 BLOCK = f"{BEGIN}\ntools\n{END}"
@@ -96,7 +96,8 @@ def test_a_new_assistant_carries_its_mark() -> None:
     body = creation(_spoken(first_message="Hello"), BLOCK, MARK, DEFAULT, UUID(int=7))
     assert body["firstMessage"] == "Hello"
     assert MARK.fits(body)
-    assert not MARK.contradicts(body)
+    assert MARK.holder_of(body) is Holder.THIS_AGENT
+    assert attempt_of(body) == UUID(int=7)
     assert Mark.of(body) == MARK
     assert was_made_by(body, UUID(int=7))
     assert not was_made_by(body, UUID(int=8))
@@ -111,9 +112,65 @@ def test_what_carries_no_whole_mark_has_none(key: str, value: object) -> None:
     assert Mark.of({"metadata": {name: text for name, text in metadata.items() if name != key}}) is None
 
 
-def test_a_mark_contradicts_only_what_it_names() -> None:
-    assert not MARK.contradicts({"metadata": {"other": "x"}})
-    assert not MARK.contradicts({})
-    assert MARK.contradicts({"metadata": {"agent_id": "b"}})
-    assert MARK.contradicts({"metadata": {"organization_id": 7}})
-    assert not MARK.fits({"metadata": {"agent_id": "a"}})
+ABC = Mark(UUID("0000000a-0000-0000-0000-00000000000b"), UUID("0000000c-0000-0000-0000-00000000000d"), "a")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "holder"),
+    [
+        (None, Holder.NOBODY),
+        ({}, Holder.NOBODY),
+        ({"other": "x"}, Holder.NOBODY),
+        ({"agent_id": "b"}, Holder.NOBODY),
+        ({"organization_id": 7, "agent_id": ["b"]}, Holder.NOBODY),
+        ({"organization_id": str(UUID(int=9)), "agent_id": "b"}, Holder.NOBODY),
+        ({**ABC.metadata(), "zerotouch_installation": None}, Holder.NOBODY),
+        ({"zerotouch_installation": str(ABC.installation_id)}, Holder.NOBODY),
+        (ABC.metadata(), Holder.THIS_AGENT),
+        (
+            {key: value.upper() if key != "agent_id" else value for key, value in ABC.metadata().items()},
+            Holder.THIS_AGENT,
+        ),
+        ({**ABC.metadata(), "agent_id": "b"}, Holder.SAME_ORGANIZATION),
+        ({**ABC.metadata(), "agent_id": 7}, Holder.SAME_ORGANIZATION),
+        ({**ABC.metadata(), "organization_id": str(UUID(int=9))}, Holder.ANOTHER),
+        ({**ABC.metadata(), "organization_id": 7}, Holder.ANOTHER),
+        ({**ABC.metadata(), "organization_id": ""}, Holder.ANOTHER),
+        ({"zerotouch_installation": str(ABC.installation_id), "organization_id": str(UUID(int=9))}, Holder.ANOTHER),
+        ({**ABC.metadata(), "zerotouch_installation": str(UUID(int=9))}, Holder.ANOTHER),
+        ({"zerotouch_installation": str(UUID(int=9))}, Holder.ANOTHER),
+        ({**ABC.metadata(), "zerotouch_installation": 7}, Holder.ANOTHER),
+        ([], Holder.ANOTHER),
+        ("text", Holder.ANOTHER),
+    ],
+)
+def test_whose_an_assistant_is_by_its_metadata(metadata: object, holder: Holder) -> None:
+    assert ABC.holder_of({"metadata": metadata}) is holder
+
+
+def test_the_mark_is_put_beside_what_is_there_and_taken_out_of_it_again() -> None:
+    foreign: dict[str, Any] = {"team": "blue", "nested": {"k": [1]}, "nothing": None}
+
+    marked = MARK.missing_in({"metadata": foreign})
+
+    assert marked == {"metadata": {**foreign, **MARK.metadata()}}
+    assert MARK.missing_in(marked) == {}
+    assert MARK.missing_in({"metadata": None}) == MARK.missing_in({}) == {"metadata": MARK.metadata()}
+    assert MARK.metadata_without(marked) == foreign
+    assert MARK.metadata_without({"metadata": {**marked["metadata"], "zerotouch_attempt": "x"}}) == foreign
+
+
+@pytest.mark.parametrize(
+    "change", [{"organization_id": str(UUID(int=9))}, {"zerotouch_installation": "x"}, {"agent_id": "b"}]
+)
+def test_a_mark_of_somebody_elses_stays_whole(change: dict[str, str]) -> None:
+    """Also where it shares a part: ids of agents are unique within an organization only."""
+    metadata = {**MARK.metadata(), **change}
+    assert MARK.metadata_without({"metadata": metadata}) == metadata
+
+
+def test_of_what_is_left_of_a_mark_only_what_names_us_goes() -> None:
+    assert MARK.metadata_without({"metadata": {"agent_id": "a", "k": 1}}) == {"agent_id": "a", "k": 1}
+    own = {"organization_id": str(MARK.org_id), "agent_id": "a"}
+    assert MARK.metadata_without({"metadata": {**own, "k": 1}}) == {"k": 1}
+    assert MARK.metadata_without({"metadata": [1]}) == {}

@@ -43,3 +43,31 @@ def test_stray_markers_leave_exactly_one_block(words: str) -> None:
 
 def test_a_block_of_another_version_is_replaced() -> None:
     assert with_block(f"Words.\n\n{BEGIN}\nold\n{END}", BLOCK) == f"Words.\n\n{BLOCK}"
+
+
+def test_a_block_that_was_cut_off_anywhere_leaves_nothing_behind() -> None:
+    for length in range(len("<!-- zerotouch"), len(BLOCK)):
+        cut = f"Words.\n\n{BLOCK[:length]}"
+        assert without_block(cut) == "Words."
+        assert with_block(cut, BLOCK) == f"Words.\n\n{BLOCK}"
+
+
+def test_words_below_a_block_without_an_end_are_the_clinics() -> None:
+    headless = BLOCK.removesuffix(END)
+    assert (
+        without_block(f"Words.\n\n{headless}\nOur hours: 9 to 5.\n- be kind")
+        == "Words.\n\nOur hours: 9 to 5.\n- be kind"
+    )
+    assert without_block(f"Words.\n\n{headless}\nMore.\n\n{BLOCK}") == "Words.\n\nMore."
+
+
+def test_words_between_a_typed_marker_and_the_block_are_the_clinics() -> None:
+    assert without_block(f"Say {BEGIN} never.\n\n{BLOCK}") == "Say  never."
+    assert without_block(f"Say {END} never.\n\n{BLOCK}") == "Say  never."
+
+
+def test_halves_of_a_marker_that_meet_are_a_marker() -> None:
+    nested = BEGIN.replace("touch", f"to{BEGIN}uch")
+    assert without_block(f"a{nested}b") == "ab"
+    once = with_block(nested, BLOCK)
+    assert with_block(once, BLOCK) == once

@@ -1,6 +1,7 @@
 """How answers of Vapi's are read, and what a failed request says about itself."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from uuid import UUID
 import aiohttp
 import httpx
 import pytest
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -19,9 +21,10 @@ from assistant_api.health import Health
 from assistant_api.settings import Settings
 from assistant_api.vapi import client
 from assistant_api.vapi.answers import Found, Gone, Later, Refused, Unknown
-from assistant_api.vapi.client import VapiClient, was_not_sent
+from assistant_api.vapi.client import VapiClient
 from assistant_api.vapi.key import Ticket, VapiKey
 from zerotouch_contracts.errors import ErrorCode
+from zerotouch_platform.vapi.answers import was_not_sent
 
 PUBLIC_KEY = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
@@ -76,7 +79,15 @@ def _always(status: int, **content: Any) -> VapiClient:
         (401, {}, Later(ErrorCode.VAPI_KEY_REFUSED, nobodys=True)),
         (402, {}, Later(ErrorCode.VAPI_PAYMENT_REQUIRED, nobodys=True)),
         (403, {}, Later(ErrorCode.VAPI_KEY_REFUSED, nobodys=True)),
+        (408, {}, Unknown()),
+        (408, {"headers": {"Retry-After": "7"}}, Unknown()),
         (409, {}, Later(ErrorCode.VAPI_CONFLICT)),
+        (425, {"headers": {"Retry-After": "7"}}, Later(ErrorCode.VAPI_SERVER_ERROR, 7)),
+        (204, {}, Unknown(ErrorCode.VAPI_ANSWER_INVALID)),
+        (201, {"json": {"id": "a" * 65}}, Unknown(ErrorCode.VAPI_ANSWER_INVALID)),
+        (201, {"content": b"[" * 5000}, Unknown(ErrorCode.VAPI_ANSWER_INVALID)),
+        (429, {"headers": {"Retry-After": "86400"}}, Later(ErrorCode.VAPI_RATE_LIMITED, 3600, nobodys=True)),
+        (429, {"headers": {"Retry-After": "٣".encode()}}, Later(ErrorCode.VAPI_RATE_LIMITED, nobodys=True)),
         (429, {"headers": {"Retry-After": "7"}}, Later(ErrorCode.VAPI_RATE_LIMITED, 7, nobodys=True)),
         (429, {"headers": {"Retry-After": "soon"}}, Later(ErrorCode.VAPI_RATE_LIMITED, nobodys=True)),
         (500, {"text": "<html>"}, Unknown()),
@@ -85,6 +96,61 @@ def _always(status: int, **content: Any) -> VapiClient:
 )
 async def test_every_answer_to_a_write_has_a_meaning(status: int, content: dict[str, Any], expected: object) -> None:
     assert await _always(status, **content).create({}, Ticket()) == expected
+
+
+async def test_an_assistant_that_is_too_large_to_be_read_is_refused_with_a_code_and_a_write_of_it_is_looked_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client, "BODY_BYTES_MAX", 100)
+    large = _always(200, json={"id": "abc-1", "name": "x" * 200})
+
+    read = await large.get("abc-1")
+
+    assert isinstance(read, Refused)
+    assert read.code is ErrorCode.ASSISTANT_TOO_LARGE
+    assert read.code is ErrorCode.ASSISTANT_TOO_LARGE
+    assert await large.update("abc-1", {}, Ticket()) == Unknown(ErrorCode.VAPI_ANSWER_INVALID)
+    assert _tries(large) == 1
+
+
+@pytest.mark.parametrize("content", [{}, {"json": {}}, {"json": {"id": "abc-1"}}, {"json": []}])
+async def test_a_deletion_is_done_whatever_its_success_says(content: dict[str, Any]) -> None:
+    assert await _always(200, **content).delete("abc-1", Ticket()) == Found({"id": "abc-1"})
+    assert isinstance(await _always(200, text="<html>").delete("abc-1", Ticket()), Unknown)
+
+
+async def test_an_answer_that_is_compressed_unasked_is_read() -> None:
+    packed = {"content-encoding": "gzip"}
+    assert await _always(200, content=gzip.compress(b'{"id":"x"}'), headers=packed).get("x") == Found({"id": "x"})
+
+
+async def test_what_vapi_stores_goes_through_a_read_and_a_write() -> None:
+    sent: list[bytes] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request.content)
+        return httpx.Response(200, content=b'{"id":"x","n":[1e21,250.0,1E400],"s":"\x01\\ud83d"}')
+
+    found = await _client(answer).get("x")
+    assert isinstance(found, Found)
+    await _client(answer).update("x", found.assistant, Ticket())
+
+    assert sent[1] == b'{"id":"x","n":[1e21,250.0,1E400],"s":"\\u0001\\ud83d"}'
+
+
+async def test_an_unreadable_object_in_a_list_is_left_out_and_hides_none() -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    raw = b'[{"id":"a"},null,{"name":"no id"},{"x":' + b"[" * 5000 + b"]" * 5000 + b'},{"id":"b"}]'
+
+    with structlog.testing.capture_logs() as logs:
+        found = await _always(200, content=raw).created_between(start, start + timedelta(seconds=1))
+
+    assert found == [{"id": "a"}, {"id": "b"}]
+    assert [(line["event"], line["count"]) for line in logs] == [("vapi_list_items_unreadable", 3)]
+
+
+def test_a_log_gets_of_a_refusal_the_paths_of_fields_only() -> None:
+    assert Refused(400, ("model.provider must be one of: a", "Erika Muster is wrong")).fields == ("model.provider",)
 
 
 async def test_an_unclear_answer_to_a_read_is_only_a_reason_to_read_again() -> None:

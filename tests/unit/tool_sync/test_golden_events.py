@@ -79,8 +79,8 @@ def test_what_is_read_and_published_is_as_pinned() -> None:
     assert_result("events", {golden.name: _made(golden) for golden in ALL.values()})
 
 
-def test_the_whole_log_holds_every_type() -> None:
-    assert {row["type"] for row in log_of("clinic")} == set(CLASSES)
+def test_the_whole_logs_hold_every_type() -> None:
+    assert {row["type"] for name in ("clinic", "reach") for row in log_of(name)} == set(CLASSES)
 
 
 def _made(golden: Golden) -> dict[str, Any]:

@@ -13,7 +13,13 @@ MODEL = {"provider": "openai", "model": "gpt-4o"}
 
 
 async def test_everything_in_the_model_is_stored_as_it_came(vapi: Caller) -> None:
-    model = {**MODEL, "newField": {"a": None, "b": [1.25]}, "tools": [{"type": "newKind", "x": None}], "temperature": 0}
+    model = {
+        **MODEL,
+        "knowledgeBase": {"a": None, "b": [1.25]},
+        "tools": [{"type": "apiRequest", "x": None}],
+        "maxTokens": None,
+        "temperature": 0,
+    }
     made = await vapi.assistant(model=model, metadata={"tenant": {"deep": 1}})
     assert made["model"] == model
     assert (await vapi.http.get(f"/assistant/{made['id']}")).json() == made

@@ -146,7 +146,7 @@ async def test_a_late_operation_takes_place_after_the_caller_has_left(vapi: Call
 
 
 async def test_another_writer_comes_between_a_read_and_a_write(vapi: Caller) -> None:
-    made = await vapi.assistant(firstMessage="ours", voice={"provider": "x", "speed": 1})
+    made = await vapi.assistant(firstMessage="ours", voice={"provider": "vapi", "voiceId": "Elliot", "speed": 1})
     path = f"/assistant/{made['id']}"
     foreign = str(uuid4())
     merge = {"firstMessage": "theirs", "voice": {"speed": None, "style": "calm"}}
@@ -156,7 +156,7 @@ async def test_another_writer_comes_between_a_read_and_a_write(vapi: Caller) -> 
     assert (await vapi.http.get(path)).json() == made, "the caller sees the state before the edit"
     after = (await vapi.http.get(path)).json()
     assert after["firstMessage"] == "theirs"
-    assert after["voice"] == {"provider": "x", "style": "calm"}
+    assert after["voice"] == {"provider": "vapi", "voiceId": "Elliot", "style": "calm"}
     assert after["model"] == {**made["model"], "toolIds": [foreign]}
     (edit,) = await vapi.journal(method="PATCH")
     assert (edit["origin"], edit["key"], edit["executed"]) == ("dial", None, True)

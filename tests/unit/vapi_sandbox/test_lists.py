@@ -119,7 +119,7 @@ _WINDOWS = st.builds(Window, _MOMENTS, _MOMENTS | st.just(1 << 62), _MOMENTS, _M
 
 @given(_STEPS, _WINDOWS, st.integers(0, 10))
 def test_a_shelf_lists_what_a_plain_filter_would(steps: list[tuple[str, int, int]], window: Window, limit: int) -> None:
-    shelf = Shelf(Clock())
+    shelf = Shelf(Clock(), "tool")
     plain: dict[str, tuple[int, int]] = {}
     for verb, number, moment in steps:
         name = f"id-{number}"

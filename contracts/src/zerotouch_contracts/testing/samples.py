@@ -37,6 +37,21 @@ class OutcomeSamples:
         fields = self._fields(org, agent, tools)
         return self._made(ToolsSynced(**fields))
 
+    def without_tools(
+        self, org: str = "clinic", agent: str = "front-desk", *, reason: ErrorCode = ErrorCode.TOOLS_SWITCHED_OFF
+    ) -> Delivered:
+        """A ``ToolsSynced`` of an assistant that is to have no tools."""
+        return self._made(ToolsSynced(**self._fields(org, agent, ()), reason=reason.value))
+
+    def unusable(
+        self, org: str = "clinic", agent: str = "front-desk", *, code: ErrorCode = ErrorCode.TOOL_SHADOWED
+    ) -> Delivered:
+        """A ``ToolSyncFailed`` of an assistant whose booking tool is linked and reached by no caller."""
+        fields = self._fields(org, agent, (BOOKING,))
+        return self._made(
+            ToolSyncFailed(**fields, code=code.value, failed_tools=(FailedTool(name=BOOKING, code=code.value),))
+        )
+
     def failed(self, org: str = "clinic", agent: str = "front-desk", *, tools: tuple[str, ...] = ()) -> Delivered:
         """A ``ToolSyncFailed`` of an assistant that lacks the booking tool and has ``tools``."""
         code = ErrorCode.TOOL_REFUSED.value

@@ -7,16 +7,17 @@ and the marked block). A None in the row means: not ours. Everything else is cop
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
-from assistant_api.prompt import with_block, without_block
+from assistant_api.messages import LEGACY_PROMPT, with_tools
 from zerotouch_contracts.canonical import TOOL_LINK_KEYS
 
 ATTEMPT_KEY: Final = "zerotouch_attempt"
 """In `metadata`: the attempt that made an assistant. Who copies an assistant by hand copies its mark, too, but every
 attempt makes one at most, and one that was answered has made it."""
-NOT_THE_ROWS: Final = frozenset({"messages", "tools", *TOOL_LINK_KEYS})
+NOT_THE_ROWS: Final = frozenset({"messages", LEGACY_PROMPT, "tools", *TOOL_LINK_KEYS})
 """Keys of `model` that a row cannot set, whatever somebody wrote into its column."""
 
 
@@ -29,6 +30,15 @@ class Spoken:
     first_message: str | None
     voice: Mapping[str, Any] | None
     model: Mapping[str, Any] | None
+
+
+class Holder(Enum):
+    """Whose an assistant at Vapi is."""
+
+    THIS_AGENT = "this agent"
+    SAME_ORGANIZATION = "another agent of the organization"
+    NOBODY = "nobody"
+    ANOTHER = "another organization or installation, or somebody whose mark cannot be read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +73,62 @@ class Mark:
         metadata = assistant.get("metadata")
         return isinstance(metadata, Mapping) and self.metadata().items() <= metadata.items()
 
-    def contradicts(self, assistant: Mapping[str, Any]) -> bool:
-        """Whether an assistant's `metadata` names another installation, organization or agent."""
+    def holder_of(self, assistant: Mapping[str, Any]) -> Holder:
+        """Whose an assistant is by its `metadata`, seen from the agent of this mark.
+
+        A mark is whole with our installation's key: `agent_id` and `organization_id` are anybody's words.
+        """
+        metadata = assistant.get("metadata")
+        if metadata is None:
+            return Holder.NOBODY
+        if not isinstance(metadata, Mapping):
+            return Holder.ANOTHER
+        installation_id, org_id, agent_id = (metadata.get(key) for key in self.metadata())
+        if installation_id is None:
+            return Holder.NOBODY
+        if _uuid(installation_id) != self.installation_id:
+            return Holder.ANOTHER
+        if org_id is None or agent_id is None:
+            return Holder.NOBODY if org_id is None or _uuid(org_id) == self.org_id else Holder.ANOTHER
+        if _uuid(org_id) != self.org_id:
+            return Holder.ANOTHER
+        return Holder.THIS_AGENT if agent_id == self.agent_id else Holder.SAME_ORGANIZATION
+
+    def is_named_in(self, assistant: Mapping[str, Any]) -> bool:
+        """Whether `metadata` names this organization and agent, whether or not it names an installation."""
         metadata = metadata_of(assistant)
-        return any(metadata.get(key) not in {None, value} for key, value in self.metadata().items())
+        return _uuid(metadata.get("organization_id")) == self.org_id and metadata.get("agent_id") == self.agent_id
+
+    def missing_in(self, assistant: Mapping[str, Any]) -> dict[str, Any]:
+        """The change that puts this mark beside whatever else is in `metadata`; {} where it is there."""
+        if self.fits(assistant):
+            return {}
+        metadata = assistant.get("metadata")
+        return {"metadata": {**(metadata if isinstance(metadata, Mapping) else {}), **self.metadata()}}
+
+    def metadata_without(self, assistant: Mapping[str, Any]) -> dict[str, Any]:
+        """An assistant's `metadata` without this mark, however it is spelt; a mark of somebody else's stays whole."""
+        metadata = assistant.get("metadata")
+        if not isinstance(metadata, Mapping):
+            return {}
+        holder = self.holder_of(assistant)
+        ours = set[str]()
+        if holder is Holder.THIS_AGENT:
+            ours = {*self.metadata(), ATTEMPT_KEY}
+        elif holder is Holder.NOBODY:  # what is left of a mark
+            if _uuid(metadata.get("zerotouch_installation")) is not None:
+                ours |= {"zerotouch_installation", ATTEMPT_KEY}
+            if _uuid(metadata.get("organization_id")) == self.org_id:
+                ours |= {"organization_id"} | ({"agent_id"} if metadata.get("agent_id") == self.agent_id else set())
+        return {key: value for key, value in metadata.items() if key not in ours}
+
+
+def _uuid(value: object) -> UUID | None:
+    """However it is spelt; None for what is none."""
+    try:
+        return UUID(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def metadata_of(assistant: Mapping[str, Any]) -> dict[str, str]:
@@ -83,6 +145,11 @@ def creation(
     """The body of `POST /assistant`."""
     metadata = {**mark.metadata(), ATTEMPT_KEY: str(attempt_id)}
     return {**changes({}, spoken, block, default_model), "metadata": metadata}
+
+
+def attempt_of(assistant: Mapping[str, Any]) -> UUID | None:
+    """The attempt that an assistant's `metadata` names; a copy names the one that made its original."""
+    return _uuid(metadata_of(assistant).get(ATTEMPT_KEY))
 
 
 def was_made_by(assistant: Mapping[str, Any], attempt_id: UUID) -> bool:
@@ -117,26 +184,21 @@ def _model(current: object, spoken: Spoken, block: str, default_model: Mapping[s
     if spoken.model is not None:
         model |= {key: value for key, value in spoken.model.items() if key not in NOT_THE_ROWS}
     messages = model.get("messages")
-    model["messages"] = _messages(messages if isinstance(messages, list) else [], spoken.system_prompt, block)
+    messages = messages if isinstance(messages, list) else []
+    words = _words(model, messages, spoken.system_prompt)
+    model["messages"] = with_tools(messages, words, block)
     return model
 
 
-def _messages(messages: list[Any], system_prompt: str | None, block: str) -> list[Any]:
-    """``messages`` with our system message: the one with the marked block, else the first, else a new one on top."""
-    systems = [
-        place for place, item in enumerate(messages) if isinstance(item, Mapping) and item.get("role") == "system"
-    ]
-    marked = [place for place in systems if _content(messages[place]) != without_block(_content(messages[place]))]
-    place = next(iter([*marked, *systems]), None)
-    if place is None:
-        return [{"role": "system", "content": with_block(system_prompt or "", block)}, *messages]
-    own_words = _content(messages[place]) if system_prompt is None else system_prompt
-    return [
-        {**item, "content": with_block(own_words, block)} if index == place else item
-        for index, item in enumerate(messages)
-    ]
-
-
-def _content(message: Mapping[str, Any]) -> str:
-    content = message.get("content")
-    return content if isinstance(content, str) else ""
+def _words(model: dict[str, Any], messages: list[Any], system_prompt: str | None) -> str | None:
+    """The clinic's words, where the messages do not have them: the row's, else those under the system message's old
+    name. Where they become a message, they are taken from there: said twice, they would contradict each other one day.
+    """
+    legacy = model.get(LEGACY_PROMPT)
+    if not isinstance(legacy, str):
+        return system_prompt
+    has_message = any(isinstance(item, Mapping) and item.get("role") == "system" for item in messages)
+    if system_prompt is None and has_message:
+        return None
+    del model[LEGACY_PROMPT]
+    return legacy if system_prompt is None else system_prompt

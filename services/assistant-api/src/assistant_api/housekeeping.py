@@ -24,8 +24,8 @@ DELETE FROM appointments WHERE (org_id, id) IN (
     SELECT org_id, id FROM appointments WHERE ends_at < now() - make_interval(days => $1) LIMIT $2)
 """
 _TOOL_CALLS: Final = """
-DELETE FROM tool_calls WHERE (org_id, call_id, tool_call_id) IN (
-    SELECT org_id, call_id, tool_call_id FROM tool_calls
+DELETE FROM tool_calls WHERE (org_id, call_id, tool_call_id, request) IN (
+    SELECT org_id, call_id, tool_call_id, request FROM tool_calls
     WHERE handled_at < now() - make_interval(days => $1) LIMIT $2)
 """
 

@@ -56,7 +56,15 @@ class Service:
         lost = LostAssistants(self.vapi, settings)
         steps = Steps(self.database, self.vapi, lost, settings, self.telemetry, settings.installation_id)
         self.provisioner = Provisioner(steps, self.database, settings, on_stored=self.wake_relay)
-        removals = RemovalSteps(self.database, self.vapi, lost, settings, self.telemetry, settings.installation_id)
+        removals = RemovalSteps(
+            self.database,
+            self.vapi,
+            lost,
+            settings,
+            self.telemetry,
+            settings.installation_id,
+            on_released=self.provisioner.wake,
+        )
         self.remover = Remover(removals, self.database, settings)
         self.sweep = Sweep(lost, self.database, settings, settings.installation_id, self.remover.wake)
         self.outcomes = OutcomesConsumer(settings, self.database, self.telemetry, self.health, self.provisioner.wake)

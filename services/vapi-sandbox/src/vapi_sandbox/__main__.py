@@ -10,11 +10,10 @@ from typing import Annotated
 import typer
 import uvicorn
 import uvloop
-from pydantic import ValidationError
 
 from vapi_sandbox.app import create_app
 from vapi_sandbox.dials import Dials, merged, parse_dials
-from vapi_sandbox.records import to_json
+from vapi_sandbox.javascript import to_json
 from vapi_sandbox.server import config, listen
 from vapi_sandbox.settings import DEFAULT_KEY, DEFAULT_VAPI_ORG, SandboxSettings
 from vapi_sandbox.simulated_call.credential import BearerToken, Credential, HmacKey
@@ -84,7 +83,7 @@ def _dials(path: Path | None, latency_ms: float | None, rate_limit_per_minute: i
     overrides = {name: value for name, value in given.items() if value is not None}
     try:
         return merged(parse_dials(path.read_bytes()) if path else Dials(), to_json(overrides))
-    except ValidationError as error:
+    except ValueError as error:
         raise typer.BadParameter(str(error)) from error
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from vapi_sandbox.records import Resource, to_json
+from vapi_sandbox.javascript import to_json
+from vapi_sandbox.records import Resource
 
 JSON_TYPE = b"application/json; charset=utf-8"
 Header = tuple[bytes, bytes]
@@ -32,9 +33,9 @@ def found(resource: Resource, status: int = 200) -> Reply:
     return Reply(status, resource.body, executed=True, created=resource.id if status == 201 else None)
 
 
-def found_all(resources: list[Resource]) -> Reply:
+def found_all(bodies: list[bytes]) -> Reply:
     """Answer with a bare array."""
-    return Reply(200, b"[" + b",".join([r.body for r in resources]) + b"]", executed=True)
+    return Reply(200, b"[" + b",".join(bodies) + b"]", executed=True)
 
 
 def failure(status: int, message: str | list[str], headers: tuple[Header, ...] = ()) -> Reply:

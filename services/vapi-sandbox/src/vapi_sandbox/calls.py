@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn, cast
+from typing import Any, Literal, cast
 
+from vapi_sandbox.javascript import from_json
 from vapi_sandbox.records import Kind
 
-Operation = Literal["create", "list", "get", "update", "delete"]
+Operation = Literal["create", "list", "get", "update", "delete", "allocate", "allocations", "allocation", "latest"]
+Subject = Kind | Literal["traffic-allocation"]
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One of the ten routes; `name` is how dials and journal call it, for example `PATCH /tool/{id}`."""
+    """One of the routes; `name` is how dials and journal call it, for example `PATCH /tool/{id}`."""
 
     name: str
-    kind: Kind
+    kind: Subject
     operation: Operation
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request on one of the ten routes by a known key. `id` is '' where the path has none."""
+    """A request on one of the routes by a known key. `id` is '' where the path has none."""
 
     route: Route
     id: str
@@ -51,19 +52,31 @@ def _routes(kind: Kind) -> dict[tuple[str, str, bool], Route]:
     }
 
 
-_ROUTES = _routes("tool") | _routes("assistant")
-ROUTE_NAMES = tuple(route.name for route in _ROUTES.values())
+_SPLITS = "traffic-allocations"
+_LATEST = Route(f"GET /{_SPLITS}/latest", "traffic-allocation", "latest")
+_ROUTES = (
+    _routes("tool")
+    | _routes("assistant")
+    | {
+        ("POST", _SPLITS, False): Route(f"POST /{_SPLITS}", "traffic-allocation", "allocate"),
+        ("GET", _SPLITS, False): Route(f"GET /{_SPLITS}", "traffic-allocation", "allocations"),
+        ("GET", _SPLITS, True): Route(f"GET /{_SPLITS}/{{id}}", "traffic-allocation", "allocation"),
+    }
+)
+ROUTE_NAMES = (*(route.name for route in _ROUTES.values()), _LATEST.name)
 
 
 def find_route(method: str, path: str) -> tuple[Route, str] | None:
     """Return the route of a path and the id in it ('' for a collection); a slash at the end is tolerated."""
     collection, _, resource_id = path.strip("/").partition("/")
+    if (method, collection, resource_id) == ("GET", _SPLITS, "latest"):
+        return _LATEST, ""
     route = _ROUTES.get((method, collection, bool(resource_id)))
     return None if route is None or "/" in resource_id else (route, resource_id)
 
 
 def parse_body(call: Call) -> dict[str, Any] | Unreadable:
-    """Read the body as the API's own parser would: integral numbers lose their `.0`, NaN is no JSON.
+    """Read the body as the API's own parser would (`vapi_sandbox.javascript`).
 
     A body without a JSON content type is refused; the framework behind the real API would ignore it and validate an
     empty object, which hides the mistake (our choice).
@@ -71,18 +84,9 @@ def parse_body(call: Call) -> dict[str, Any] | Unreadable:
     if "json" not in call.content_type:
         return Unreadable("Content-Type must be application/json")
     try:
-        value = json.loads(call.body, parse_float=_number, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
+        value = from_json(call.body)
+    except ValueError as error:
         return Unreadable(f"Unexpected token in JSON: {error}")
     if not isinstance(value, dict):
         return Unreadable("body must be an object")
     return cast(dict[str, Any], value)
-
-
-def _number(text: str) -> int | float:
-    number = float(text)
-    return int(number) if number.is_integer() and abs(number) < 1e15 else number
-
-
-def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not a number")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from uuid import UUID
 
 Problems = list[str]
 Check = Callable[[Any, str, Problems], None]
@@ -26,10 +27,13 @@ def obj(fields: Mapping[str, Check], required: Iterable[str] = ()) -> Check:
         for name in value:
             if name not in fields:
                 problems.append(f"{path}property {name} should not exist")
-        for name, field in fields.items():
-            item = value.get(name)
-            if item is not None or name in needed:
-                field(item, f"{path}{name}.", problems)
+        # By what is there, not by all that could be: every write is checked, and most fields are left out.
+        for name, item in value.items():
+            if item is not None and name in fields:
+                fields[name](item, f"{path}{name}.", problems)
+        for name in needed:
+            if value.get(name) is None:
+                fields[name](None, f"{path}{name}.", problems)
 
     return check
 
@@ -47,7 +51,7 @@ def array(item: Check) -> Check:
     return check
 
 
-def text(*, longest: int | None = None, pattern: str | None = None) -> Check:
+def text(*, longest: int | None = None, shortest: int | None = None, pattern: str | None = None) -> Check:
     """Make a check for a string, its length in characters, and its whole form."""
     form = re.compile(pattern) if pattern else None
 
@@ -55,6 +59,8 @@ def text(*, longest: int | None = None, pattern: str | None = None) -> Check:
         name = path[:-1]
         if longest is not None and not (isinstance(value, str) and len(value) <= longest):
             problems.append(f"{name} must be shorter than or equal to {longest} characters")
+        if shortest is not None and not (isinstance(value, str) and len(value) >= shortest):
+            problems.append(f"{name} must be longer than or equal to {shortest} characters")
         if form is not None and not (isinstance(value, str) and form.fullmatch(value)):
             problems.append(f"{name} must match {pattern} regular expression")
         if not isinstance(value, str):
@@ -63,15 +69,15 @@ def text(*, longest: int | None = None, pattern: str | None = None) -> Check:
     return check
 
 
-def number(least: float, most: float) -> Check:
-    """Make a check for a number within bounds."""
+def number(least: float | None = None, most: float | None = None) -> Check:
+    """Make a check for a number within bounds, both included."""
 
     def check(value: Any, path: str, problems: Problems) -> None:
         name = path[:-1]
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or value > most:
+        if most is not None and (not is_number or value > most):
             problems.append(f"{name} must not be greater than {most:g}")
-        if not is_number or value < least:
+        if least is not None and (not is_number or value < least):
             problems.append(f"{name} must not be less than {least:g}")
         if not is_number:
             problems.append(f"{name} must be a number conforming to the specified constraints")
@@ -81,12 +87,13 @@ def number(least: float, most: float) -> Check:
 
 def one_of(values: Iterable[str], *, dotted: bool = False) -> Check:
     """Make a check for one of a set of strings; `dotted` chooses the wording seen for providers."""
-    allowed = tuple(values)
-    listed = ", ".join(allowed)
+    values = tuple(values)
+    allowed = frozenset(values)
+    listed = ", ".join(values)
     sentence = f"must be one of: {listed}" if dotted else f"must be one of the following values: {listed}"
 
     def check(value: Any, path: str, problems: Problems) -> None:
-        if value not in allowed:
+        if not isinstance(value, str) or value not in allowed:
             problems.append(f"{path[:-1]} {sentence}")
         if not isinstance(value, str):
             problems.append(f"{path[:-1]} must be a string")
@@ -108,3 +115,17 @@ def free_object(value: Any, path: str, problems: Problems) -> None:
 
 def anything(value: Any, path: str, problems: Problems) -> None:
     """Accept any value."""
+
+
+def uuid(value: Any, path: str, problems: Problems) -> None:
+    """Check for a UUID in its usual form."""
+    if not isinstance(value, str) or not is_uuid(value):
+        problems.append(f"{path[:-1]} must be a UUID")
+
+
+def is_uuid(text: str) -> bool:
+    """Say whether a text is a UUID in its usual form, in either case."""
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False

@@ -16,8 +16,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from vapi_sandbox.answers import failure
+from vapi_sandbox.clock import iso_ms
 from vapi_sandbox.dials import Dials, document, merged, parse_dials
-from vapi_sandbox.records import to_json
+from vapi_sandbox.javascript import from_json, to_json
+from vapi_sandbox.records import KINDS, Resource, config_hash
 from vapi_sandbox.sandbox import Sandbox
 from vapi_sandbox.simulated_call.order import CallOrder
 from vapi_sandbox.simulated_call.simulator import Refused, Simulator
@@ -51,6 +53,7 @@ class ControlPlane:
             ("/journal", "GET", self.journal),
             ("/summary", "GET", self.summary),
             ("/state", "GET", self.state),
+            ("/versions", "GET", self.versions),
             ("/calls", "POST", self.call),
         ]
         routes = [Route(path, self._guard(handler), methods=[method]) for path, method, handler in guarded]
@@ -118,12 +121,20 @@ class ControlPlane:
             parts.append(to_json(vapi_org) + b':{"tools":[' + tools + b'],"assistants":[' + assistants + b"]}")
         return Response(b'{"vapi_orgs":{' + b",".join(parts) + b"}}", media_type="application/json")
 
+    async def versions(self, request: Request) -> Response:
+        """Return the versions of a tool or an assistant that are kept, oldest first; the API has no route for them."""
+        resource_id, store = request.query_params.get("id", ""), self._sandbox.store
+        shelves = [store.shelf(org, kind) for org in store.vapi_orgs() for kind in KINDS]
+        return _json([_version(kept) for shelf in shelves for kept in shelf.versions(resource_id)])
+
     async def call(self, request: Request) -> Response:
         """Simulate a call of an assistant: deliver the webhooks of its tool calls, and say what the model heard."""
         try:
-            order = CallOrder.model_validate_json(await request.body())
+            order = CallOrder.model_validate(from_json(await request.body()))
         except ValidationError as error:
             return _refusal(_sentences(error))
+        except ValueError as error:
+            return _refusal([f"the body is no JSON: {error}"])
         report = await self._simulator.run(order)
         return _refusal(report.problems) if isinstance(report, Refused) else _json(report)
 
@@ -162,6 +173,18 @@ class ControlPlane:
             return await handler(request)
 
         return guarded
+
+
+def _version(kept: Resource) -> dict[str, Any]:
+    """Return a version as the API's own schema has it, with the content in `document` (SDK 3.0.0 `ToolVersion`)."""
+    return {
+        "version": kept.label,
+        "parentVersion": f"v{kept.version - 1}" if kept.version > 1 else None,
+        "configHash": config_hash(kept.content()),
+        "createdBy": None,
+        "createdAt": iso_ms(kept.updated_ms),
+        "document": from_json(kept.body),
+    }
 
 
 def _is_loopback(request: Request) -> bool:

@@ -9,15 +9,18 @@ durations are milliseconds.
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 from vapi_sandbox.calls import ROUTE_NAMES
-from vapi_sandbox.simulated_call.shape import WebhookShape
+from vapi_sandbox.javascript import from_json
+from vapi_sandbox.lists import LIST_LAG_MS_MAX, Order
+from vapi_sandbox.planted import Planted
+from vapi_sandbox.simulated_call.shape import SameName, WebhookShape
 
 DURATION_MS_MAX = 600_000
+CLOCK_SKEW_MS_MAX = 86_400_000
 Milliseconds = Annotated[float, Field(ge=0, le=DURATION_MS_MAX)]
 
 
@@ -163,6 +166,13 @@ class Rule(_Document):
         return route
 
 
+class LagEach(_Document):
+    """A `share` of the objects lags in lists, each by its own part of `lag_ms_max` (from the seed and its id)."""
+
+    share: Annotated[float, Field(ge=0, le=1)] = 1.0
+    lag_ms_max: Annotated[int, Field(ge=0, le=LIST_LAG_MS_MAX)]
+
+
 class Dials(_Document):
     """Everything that can be turned. The defaults are a well-behaved API without a rate limit."""
 
@@ -170,7 +180,13 @@ class Dials(_Document):
     latency_ms: Latency = 0
     rate_limit_per_minute: Annotated[int, Field(ge=0)] | None = None
     rate_limit_retry_after: bool = False
-    list_lag_ms: Annotated[int, Field(ge=0, le=60_000)] = 0
+    list_lag_ms: Annotated[int, Field(ge=0, le=LIST_LAG_MS_MAX)] = 0
+    list_lag_each: LagEach | None = None
+    list_order: Order = "newest"
+    planted: list[Planted] = []
+    clock_skew_ms: Annotated[int, Field(ge=-CLOCK_SKEW_MS_MAX, le=CLOCK_SKEW_MS_MAX)] = 0
+    without_traffic_splits: list[str] = []
+    same_name: SameName = "first"
     strict_tool_ids: bool = False
     tool_write_conflict: bool = False
     revoked_keys: list[str] = []
@@ -182,8 +198,11 @@ _DIALS = TypeAdapter(Dials)
 
 
 def parse_dials(text: bytes | str) -> Dials:
-    """Read a whole dials document; raises `pydantic.ValidationError` with every problem in it."""
-    return _DIALS.validate_json(text)
+    """Read a whole dials document.
+
+    Raises `pydantic.ValidationError` with every problem in it, and another `ValueError` where it is no JSON.
+    """
+    return _DIALS.validate_python(from_json(text))
 
 
 def merged(dials: Dials, text: bytes | str) -> Dials:
@@ -191,7 +210,7 @@ def merged(dials: Dials, text: bytes | str) -> Dials:
 
     Raises `ValueError` (of which `pydantic.ValidationError` is one) where the text is no object or a field is wrong.
     """
-    fields = json.loads(text)
+    fields = from_json(text)
     if not isinstance(fields, dict):
         raise ValueError("the body must be a JSON object")
     return _DIALS.validate_python({**document(dials), **fields})

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from random import Random
 from typing import Any
+from urllib.parse import parse_qsl
 
 from vapi_sandbox.calls import Call, Unreadable, parse_body
 from vapi_sandbox.dials import Dials, Latency, Match, Rule, Spread
@@ -35,6 +36,8 @@ class FaultDesk:
         """Put new dials in force: every rule starts over, and so do the dice."""
         self.dials = dials
         self._dice = Random(dials.seed)  # noqa: S311  # a repeatable schedule, not a secret
+        # Its own dice: how many lists were read must not change which requests fail.
+        self.shuffle = Random(dials.seed)  # noqa: S311
         self._shots = [_Shots() for _ in dials.rules]
         self._keys = frozenset(dials.revoked_keys)
 
@@ -84,7 +87,7 @@ def rule_name(rule: Rule) -> str:
 def _matches(match: Match, call: Call, store: Store) -> bool:
     if match.key is not None and match.key != call.key:
         return False
-    if match.assistant_id is not None and (call.route.kind != "assistant" or match.assistant_id != call.id):
+    if match.assistant_id is not None and match.assistant_id != _assistant_id(call):
         return False
     if match.body_contains is not None and match.body_contains.encode() not in call.body:
         return False
@@ -92,6 +95,17 @@ def _matches(match: Match, call: Call, store: Store) -> bool:
         return True
     facts = _tool_facts(call, store)
     return match.organization_id in (None, facts.marker) and match.tool_name in (None, facts.name)
+
+
+def _assistant_id(call: Call) -> str | None:
+    """The assistant of the path; of a request about traffic splits the one that its query or body names."""
+    if call.route.kind == "assistant":
+        return call.id
+    if call.route.kind == "tool":
+        return None
+    body = parse_body(call) if call.body else {}
+    named = None if isinstance(body, Unreadable) else body.get("assistantId")
+    return named if isinstance(named, str) else dict(parse_qsl(call.query)).get("assistantId")
 
 
 def _tool_facts(call: Call, store: Store) -> Facts:

@@ -31,7 +31,7 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         assert scope["type"] == "http", f"the API has no {scope['type']}"
-        wire = Wire(scope, receive, send, self._date.at(self._sandbox.clock.wall()))
+        wire = Wire(scope, receive, send, self._date.at(self._sandbox.now_seconds()))
         body = await _read(receive, self._sandbox.settings.body_bytes_max)
         if body is None:
             return  # the caller left in the middle of its request

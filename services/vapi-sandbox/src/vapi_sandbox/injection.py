@@ -21,8 +21,8 @@ from vapi_sandbox.dials import (
     RevokeKey,
     Status,
 )
+from vapi_sandbox.javascript import from_json, to_json
 from vapi_sandbox.journal import Entry
-from vapi_sandbox.records import to_json
 from vapi_sandbox.sandbox import Sandbox
 from vapi_sandbox.wire import Wire
 
@@ -148,9 +148,10 @@ def mangled(reply: Reply, form: str) -> Reply:
             return replace(reply, body=b"null")
         case "array":
             return replace(reply, body=b"[" + reply.body + b"]")
-    document = json.loads(reply.body)
+    document = from_json(reply.body)
     for item in document if isinstance(document, list) else [document]:
         _spoil(item, form)
+    # NaN is no JSON, and one of the forms: only this writer writes it.
     return replace(reply, body=json.dumps(document).encode())
 
 

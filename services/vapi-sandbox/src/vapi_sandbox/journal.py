@@ -7,13 +7,13 @@ It is the judge of fault tests: `executed` is true where the operation took plac
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal
 
 from vapi_sandbox.clock import Clock, iso_ms
+from vapi_sandbox.javascript import from_json
 
 Origin = Literal["client", "dial", "call"]
 
@@ -124,6 +124,6 @@ class Journal:
 
 def _json_or_none(body: bytes) -> Any:
     try:
-        return json.loads(body)
+        return from_json(body)
     except ValueError:
         return None

@@ -1,4 +1,4 @@
-"""What the ten routes do. Each function is one atomic step on the store: validate, commit, answer.
+"""What the routes do. Each function is one atomic step on the store: validate, commit, answer.
 
 Facts kept on purpose, because clients must survive them: no uniqueness, no idempotency, no locking between a GET and
 a PATCH; a PATCH replaces each top-level field whole; a deleted tool stays in `toolIds` of every assistant.
@@ -6,29 +6,48 @@ a PATCH; a PATCH replaces each top-level field whole; a deleted tool stays in `t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from uuid import UUID, uuid4
+from uuid import uuid4
 
+from vapi_sandbox.allocations import (
+    NO_ACCESS,
+    advance,
+    allocate,
+    find_allocation,
+    latest_allocation,
+    list_allocations,
+)
 from vapi_sandbox.answers import NOT_A_UUID, Reply, conflict, failure, found, found_all, no_resource
 from vapi_sandbox.assistant_rules import problems_of_assistant
 from vapi_sandbox.calls import Call, Operation, Unreadable, parse_body
+from vapi_sandbox.checks import is_uuid
 from vapi_sandbox.listing import parse
-from vapi_sandbox.records import Document, Resource, build, pinned_ids
+from vapi_sandbox.lists import PLAIN, View
+from vapi_sandbox.planted import Planted
+from vapi_sandbox.records import Document, Resource, build, config_hash, pinned_ids
 from vapi_sandbox.store import Shelf, Store
 from vapi_sandbox.tool_rules import problems_of_new_tool, problems_of_tool_change
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """The dials that change what a step does: ids in `toolIds` must exist; lists show the state of so long ago."""
+    """The dials that change what a step does.
+
+    Ids in `toolIds` must exist (`strict_tool_ids`); lists show this `view` of what is stored, and `planted` objects
+    beside it; the org has access to traffic splits.
+    """
 
     strict_tool_ids: bool = False
-    list_lag_ms: int = 0
+    view: View = PLAIN
+    planted: Sequence[Planted] = ()
+    may_split: bool = True
 
 
 def execute(store: Store, call: Call, conditions: Conditions) -> Reply:
     """Do what a request asks, now."""
+    if call.route.kind == "traffic-allocation":
+        return _ALLOCATIONS[call.route.operation](store, call) if conditions.may_split else NO_ACCESS
     shelf = store.shelf(call.vapi_org, call.route.kind)
     return _OPERATIONS[call.route.operation](store, shelf, call, conditions)
 
@@ -42,9 +61,9 @@ def _create(store: Store, shelf: Shelf, call: Call, conditions: Conditions) -> R
     if problems:
         return failure(400, problems)
     now_ms = store.now_ms()
-    content = _pins_win(body)
+    kind = shelf.kind
     resource = build(
-        call.route.kind, str(uuid4()), call.vapi_org, content, created_ms=now_ms, updated_ms=now_ms, version=1
+        kind, str(uuid4()), call.vapi_org, _pins_win(body), created_ms=now_ms, updated_ms=now_ms, version=1
     )
     shelf.put(resource)
     return found(resource, 201)
@@ -54,7 +73,10 @@ def _list(store: Store, shelf: Shelf, call: Call, conditions: Conditions) -> Rep
     query = parse(call.query)
     if isinstance(query, list):
         return failure(400, query)
-    return found_all(shelf.select(query.window, query.limit, conditions.list_lag_ms))
+    bodies = [planted.body for planted in conditions.planted if planted.shows(shelf.kind, call.vapi_org, query.window)]
+    room = max(0, query.limit - len(bodies))
+    bodies += [resource.body for resource in shelf.select(query.window, room, conditions.view)]
+    return found_all(bodies[: query.limit])
 
 
 def _get(store: Store, shelf: Shelf, call: Call, conditions: Conditions) -> Reply:
@@ -85,6 +107,7 @@ def _delete(store: Store, shelf: Shelf, call: Call, conditions: Conditions) -> R
         return resource
     if call.route.kind == "tool":
         pinners = store.shelf(call.vapi_org, "assistant").pinning(resource.id)
+        pinners += store.splits.pinning(call.vapi_org, resource.id)
         if pinners:
             return conflict("tool_pinned", f"Tool {resource.id} is pinned by assistant {pinners[0]}; unpin it first")
     shelf.remove(resource)
@@ -95,7 +118,8 @@ def change(store: Store, shelf: Shelf, stored: Resource, fields: Document) -> Re
     """Replace top-level fields of a stored resource; a new version only where the content differs afterwards."""
     before = stored.content()
     content = _pins_win({**before, **fields})
-    version = stored.version if content == before else stored.version + 1
+    # What differs for Python differs in JSON; what is equal may still be true instead of 1.
+    is_new = content != before or config_hash(content) != config_hash(before)
     resource = build(
         stored.kind,
         stored.id,
@@ -103,9 +127,11 @@ def change(store: Store, shelf: Shelf, stored: Resource, fields: Document) -> Re
         content,
         created_ms=stored.created_ms,
         updated_ms=store.now_ms(),
-        version=version,
+        version=stored.version + is_new,
     )
     shelf.put(resource)
+    if is_new and stored.kind == "assistant":
+        advance(store, stored.vapi_org, stored.id)
     return resource
 
 
@@ -113,14 +139,7 @@ def _look_up(shelf: Shelf, call: Call) -> Resource | Reply:
     resource = shelf.get(call.id)
     if resource is not None:
         return resource
-    return no_resource(call.route.kind, call.id) if _is_uuid(call.id) else NOT_A_UUID
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text.lower()
-    except ValueError:
-        return False
+    return no_resource(call.route.kind, call.id) if is_uuid(call.id) else NOT_A_UUID
 
 
 def _pins_win(content: Document) -> Document:
@@ -147,4 +166,11 @@ _OPERATIONS: dict[Operation, Callable[[Store, Shelf, Call, Conditions], Reply]] 
     "get": _get,
     "update": _update,
     "delete": _delete,
+}
+
+_ALLOCATIONS: dict[Operation, Callable[[Store, Call], Reply]] = {
+    "allocate": allocate,
+    "allocations": list_allocations,
+    "allocation": find_allocation,
+    "latest": latest_allocation,
 }

@@ -6,13 +6,16 @@ than writes, and a parsed document takes about six times the memory.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from vapi_sandbox.clock import iso_ms
+from vapi_sandbox.javascript import to_json
 
 Kind = Literal["tool", "assistant"]
+KINDS: tuple[Kind, ...] = ("tool", "assistant")
 Document = dict[str, Any]
 
 # Added by the server and therefore refused in a request body.
@@ -45,6 +48,11 @@ class Resource:
     facts: Facts
     body: bytes
 
+    @property
+    def label(self) -> str:
+        """Return the public name of this version, for example `v3`."""
+        return f"v{self.version}"
+
     def content(self) -> Document:
         """Return the document without the server's own fields, as a fresh object that may be changed."""
         document: Document = json.loads(self.body)
@@ -67,6 +75,11 @@ def build(
     }
     facts = tool_facts(content) if kind == "tool" else assistant_facts(content)
     return Resource(kind, resource_id, vapi_org, created_ms, updated_ms, version, facts, to_json(document))
+
+
+def config_hash(content: Document) -> str:
+    """Return what the API tells versions apart by: SHA-256, in hex, of the content whatever the order of its fields."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def tool_facts(content: Document) -> Facts:
@@ -104,12 +117,3 @@ def _static_parameter(parameters: object, key: str) -> str | None:
             value = parameter.get("value")
             return value if isinstance(value, str) else None
     return None
-
-
-def to_json(value: object) -> bytes:
-    """Write compact JSON as UTF-8; half of a surrogate pair stays an escape, as JavaScript writes it."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(value, separators=(",", ":")).encode()

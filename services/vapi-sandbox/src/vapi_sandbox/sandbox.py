@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
+from vapi_sandbox.allocations import EVERYBODY
 from vapi_sandbox.answers import Reply
 from vapi_sandbox.calls import Call
 from vapi_sandbox.clock import Clock
 from vapi_sandbox.dials import Dials, ExternalEdit
 from vapi_sandbox.faults import FaultDesk
+from vapi_sandbox.javascript import to_json
 from vapi_sandbox.journal import Entry, Journal
+from vapi_sandbox.lists import Lag, View
 from vapi_sandbox.operations import Conditions, change, execute
 from vapi_sandbox.rate_limit import MinuteWindows
-from vapi_sandbox.records import Document, to_json
+from vapi_sandbox.records import Document
 from vapi_sandbox.settings import SandboxSettings
 from vapi_sandbox.store import Store
 from vapi_sandbox.tally import Tally
@@ -30,6 +34,8 @@ class Sandbox:
         self.tally = Tally()
         self.windows = MinuteWindows()
         self.faults = FaultDesk(settings.dials)
+        self._conditions_of: Dials | None = None
+        self._common = Conditions()
         # Holds operations that run late: a task without a reference may be collected before it ran.
         self.late: set[asyncio.Task[Reply]] = set()
 
@@ -40,8 +46,8 @@ class Sandbox:
 
     def execute(self, call: Call, entry: Entry) -> Reply:
         """Let the operation take place now, and record that it did."""
-        conditions = Conditions(self.dials.strict_tool_ids, self.dials.list_lag_ms)
-        reply = execute(self.store, call, conditions)
+        self.store.skew_ms = self.dials.clock_skew_ms
+        reply = execute(self.store, call, self._conditions(call.vapi_org))
         if reply.executed:
             entry.executed = True
             entry.executed_at = self.clock.monotonic()
@@ -50,8 +56,30 @@ class Sandbox:
             self.tally.executed(call, reply)
         return reply
 
+    def _conditions(self, vapi_org: str) -> Conditions:
+        dials = self.dials
+        dice = self.faults.shuffle
+        # Made once for many requests: most of them are measured. Dials that are turned back begin with new dice.
+        if dials is not self._conditions_of or self._common.view.dice is not dice:
+            each = dials.list_lag_each
+            share, own_ms = (0.0, 0) if each is None else (each.share, each.lag_ms_max)
+            lag = Lag(dials.list_lag_ms, share, own_ms, dials.seed)
+            view = View(dials.list_order, lag, dice)
+            self._common = Conditions(strict_tool_ids=dials.strict_tool_ids, view=view, planted=dials.planted)
+            self._conditions_of = dials
+        if {EVERYBODY, vapi_org}.isdisjoint(dials.without_traffic_splits):
+            return self._common
+        return replace(self._common, may_split=False)
+
+    def now_seconds(self) -> float:
+        """Return the wall clock as this API shows it."""
+        return self.clock.wall() + self.dials.clock_skew_ms / 1000
+
     def edit(self, call: Call, edit: ExternalEdit) -> None:
         """Change a stored resource as another writer would; nothing happens where it is not there."""
+        if call.route.kind == "traffic-allocation":
+            return
+        self.store.skew_ms = self.dials.clock_skew_ms
         shelf = self.store.shelf(call.vapi_org, call.route.kind)
         stored = shelf.get(call.id)
         if stored is None:

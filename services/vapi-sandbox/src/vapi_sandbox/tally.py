@@ -31,7 +31,7 @@ class Tally:
 
     def executed(self, call: Call, reply: Reply) -> None:
         """Count an operation that took place."""
-        if reply.created is not None:
+        if reply.created is not None and call.route.kind != "traffic-allocation":
             document = json.loads(reply.body)
             if call.route.kind == "tool":
                 facts = tool_facts(document)

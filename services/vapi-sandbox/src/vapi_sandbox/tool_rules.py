@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vapi_sandbox.checks import Problems, anything, array, boolean, free_object, number, obj, one_of, text
+from vapi_sandbox.checks import Check, Problems, anything, array, boolean, free_object, number, obj, one_of, text
 
 TOOL_TYPES = (
     "apiRequest",
@@ -80,18 +80,33 @@ _FUNCTION = obj(
     required=("name",),
 )
 
-_MESSAGE = obj(
-    {
-        "type": one_of(("request-start", "request-complete", "request-failed", "request-response-delayed")),
-        "content": text(longest=1000),
-        "contents": array(free_object),
-        "conditions": array(free_object),
-        "blocking": boolean,
-        "timingMilliseconds": number(100, 120_000),
-        "role": one_of(("assistant", "system")),
-        "endCallAfterSpokenEnabled": boolean,
-    },
-    required=("type",),
+_SAID: dict[str, Check] = {
+    "type": anything,
+    "content": text(longest=1000),
+    "contents": array(free_object),
+    "conditions": array(free_object),
+}
+_AFTERWARDS = {"role": one_of(("assistant", "system")), "endCallAfterSpokenEnabled": boolean}
+_MESSAGES = {
+    "request-start": obj({**_SAID, "blocking": boolean}),
+    "request-complete": obj({**_SAID, **_AFTERWARDS}),
+    "request-failed": obj({**_SAID, **_AFTERWARDS}),
+    "request-response-delayed": obj({**_SAID, "timingMilliseconds": number(100, 120_000)}),
+}
+_MESSAGE_TYPE = one_of(_MESSAGES)
+
+
+def _message(value: Any, path: str, problems: Problems) -> None:
+    kind = value.get("type") if isinstance(value, dict) else None
+    if not isinstance(kind, str) or kind not in _MESSAGES:
+        _MESSAGE_TYPE(kind, f"{path}type.", problems)
+    else:
+        _MESSAGES[kind](value, path, problems)
+
+
+_ALIAS = obj(
+    {"key": text(longest=40, pattern=r"^[a-zA-Z][a-zA-Z0-9_]*$"), "value": text(longest=10_000)},
+    required=("key", "value"),
 )
 
 _FUNCTION_TOOL = obj(
@@ -101,9 +116,9 @@ _FUNCTION_TOOL = obj(
         "function": _FUNCTION,
         "server": SERVER,
         "parameters": array(obj({"key": text(), "value": anything}, required=("key",))),
-        "messages": array(_MESSAGE),
+        "messages": array(_message),
         "rejectionPlan": obj({"conditions": array(free_object)}),
-        "variableExtractionPlan": obj({"schema": free_object, "aliases": array(free_object)}),
+        "variableExtractionPlan": obj({"schema": free_object, "aliases": array(_ALIAS)}),
     }
 )
 
@@ -120,6 +135,16 @@ def problems_of_new_tool(body: Any) -> Problems:
     _FUNCTION_TOOL(body, "", problems)
     _TYPE(body.get("type"), "type.", problems)
     return problems
+
+
+def inline_tool(value: Any, path: str, problems: Problems) -> None:
+    """Check a tool that stands in a model: of a known type, and a function tool like a saved one."""
+    if not isinstance(value, dict):
+        problems.append(f"{path[:-1]} must be an object")
+        return
+    _TYPE(value.get("type"), f"{path}type.", problems)
+    if value.get("type") == "function":
+        _FUNCTION_TOOL(value, path, problems)
 
 
 def problems_of_tool_change(body: Any, stored_type: str) -> Problems:

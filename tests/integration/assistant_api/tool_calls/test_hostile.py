@@ -33,7 +33,7 @@ NO_SUCH_CLINIC = "This clinic does not take appointments here"
 OUT_OF_DATE = "This tool is out of date"
 NO_TOOL = "There is no such tool here"
 NO_OBJECT = "The arguments are not a JSON object"
-NO_ID = "The id of this tool call is not valid"
+NO_ID = "This tool call has no id"
 UNFIT = "Nothing was done, as some values do not fit: "
 EXTRA = UNFIT + "there is a value that the tool does not have"
 
@@ -147,7 +147,6 @@ HOSTILE: Final[dict[str, tuple[Make, str]]] = {
     "SQL as date": (_booking(appointmentDate=SQL), UNFIT + "appointmentDate"),
     "SQL as phone": (_booking(patientPhone="' OR '1'='1"), UNFIT + "patientPhone"),
     "SQL as tool": (_entry(function={"name": SQL, "arguments": {}}), NO_TOOL),
-    "SQL as id": (_entry(id=SQL), NO_ID),
     "a phone that is any phone": (
         _other("cancelAppointment", lambda org: cancelling(org, patientPhone="%%%%%")),
         UNFIT,
@@ -175,10 +174,9 @@ HOSTILE: Final[dict[str, tuple[Make, str]]] = {
     "version is a list": (_booking(definition_version=[1]), OUT_OF_DATE),
     # ids and names
     "no id": (_entry(id=None), NO_ID),
-    "id is a number": (_entry(id=7), NO_ID),
-    "id is long": (_entry(id="x" * 129), NO_ID),
-    "id has a line break": (_entry(id="call_1\n"), NO_ID),
-    "id is a path": (_entry(id="../../etc/passwd"), NO_ID),
+    "id is a list": (_entry(id=["call_1"]), NO_ID),
+    "id is an object": (_entry(id={"$ne": PLANTED}), NO_ID),
+    "id is true": (_entry(id=True), NO_ID),
     "no function": (lambda clinics: message({"id": "call_1"}), NO_TOOL),
     "function is text": (_entry(function=PLANTED), NO_TOOL),
     "another case": (lambda clinics: message(call(booking(clinics.ours), name="BOOKCLINICAPPOINTMENT")), NO_TOOL),

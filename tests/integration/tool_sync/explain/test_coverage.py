@@ -14,6 +14,8 @@ from ..command import command
 from .conftest import HASH, TOOL, Clinic, published, registered
 
 OTHER = "lookUpPatient"
+SAVED_AT = 3
+"""The position of the first save in these histories."""
 
 
 def save(agent_id: str = "agent-1", revision: int = 1) -> e.SyncRequested:
@@ -22,14 +24,14 @@ def save(agent_id: str = "agent-1", revision: int = 1) -> e.SyncRequested:
 
 def synced(agent_id: str = "agent-1", *tool_ids: str, name: str = TOOL, version: int = 1) -> e.AssistantSynced:
     refs = tuple(e.ToolRef(name, tool_id, version, HASH) for tool_id in tool_ids)
-    return e.AssistantSynced(agent_id, f"assistant-{agent_id}", 1, "platform", refs, (), 0, None, None)
+    return e.AssistantSynced(agent_id, f"assistant-{agent_id}", 1, "platform", refs, (), SAVED_AT, None, None)
 
 
 def failed(agent_id: str = "agent-1", code: str = "TS-307", *tool_ids: str) -> e.AssistantSyncFailed:
     refs = tuple(e.ToolRef(TOOL, tool_id, 1, HASH) for tool_id in tool_ids)
     wrong = (e.ToolFailure(TOOL, code),)
     return e.AssistantSyncFailed(
-        agent_id, f"assistant-{agent_id}", 1, "platform", refs, wrong, code, (), 0, None, sequence=1
+        agent_id, f"assistant-{agent_id}", 1, "platform", refs, wrong, code, (), SAVED_AT, None, sequence=1
     )
 
 

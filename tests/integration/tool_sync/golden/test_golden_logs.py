@@ -58,7 +58,12 @@ def clinic() -> list[Row]:
     return log_of("clinic")
 
 
-LOGS: dict[str, Callable[[], list[Row]]] = {"every_event": every_event, "clinic": clinic}
+def reach() -> list[Row]:
+    """The log of a clinic whose assistants were linked and not usable, and that was closed and made anew."""
+    return log_of("reach")
+
+
+LOGS: dict[str, Callable[[], list[Row]]] = {"every_event": every_event, "clinic": clinic, "reach": reach}
 STATE_EVERY_EVENTS = 10
 
 

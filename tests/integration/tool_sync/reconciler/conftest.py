@@ -41,6 +41,7 @@ class World:
     context: Context
     reconciler: Reconciler
     http: httpx.AsyncClient
+    admin_url: str
     saves: dict[str, int] = field(default_factory=dict)
 
     async def assistant(self, **fields: Any) -> dict[str, Any]:
@@ -268,7 +269,7 @@ async def world_over(urls: DatabaseUrls, transport: httpx.AsyncBaseTransport) ->
         transport=transport, base_url="http://sandbox", headers={"authorization": f"Bearer {DEFAULT_KEY}"}
     )
     try:
-        yield World(pool, log, context, Reconciler(context), http)
+        yield World(pool, log, context, Reconciler(context), http, urls.admin)
     finally:
         log.stop()
         await committing

@@ -285,7 +285,9 @@ async def test_a_known_traffic_split_stands_in_the_way_though_no_save_asks(world
     count = len(await world.outcomes(org))
     await world.save(org, await world.at_vapi(assistant["id"]))
     await world.sync()
-    assert [one.code for one in (await world.outcomes(org))[count:]] == ["TS-311"]
+    (again,) = (await world.outcomes(org))[count:]
+    assert isinstance(again, AssistantSyncFailed)
+    assert again.code == "TS-311"
 
     await world.append(org, TrafficSplitSeen("agent-1", assistant["id"], None))
 
@@ -353,3 +355,21 @@ async def test_an_agent_and_an_organization_that_are_made_again_start_anew(world
     assert [one.request_id for one in synced.requests] == [request]
     assert not await world.pool.fetchval("SELECT closed FROM organizations WHERE id = $1", org)
     assert not await world.pool.fetchval("SELECT removed FROM assistants WHERE org_id = $1", org)
+
+
+async def test_what_vapi_said_is_kept_for_the_clinic_and_stands_in_no_event(world: World) -> None:
+    org = uuid4()
+    secret = "model.messages.0.content must not mention Jane Doe"
+    await world.turn(
+        rules=[{"route": "PATCH /assistant/{id}", "times": 1,
+                "action": {"kind": "status", "status": 400, "json": {"message": [secret]}}}]
+    )  # fmt: skip
+    await world.save(org, await world.assistant())
+    await world.sync()
+    failed = await newest(world, org)
+    assert isinstance(failed, AssistantSyncFailed)
+    assert failed.code == "TS-302"
+    (kept,) = await world.pool.fetch("SELECT * FROM vapi_words")
+    assert (kept["org_id"], kept["agent_id"], kept["words"]) == (org, "agent-1", secret)
+    assert (kept["route"], kept["status"]) == ("PATCH /assistant/{id}", 400)
+    assert not await world.pool.fetchval("SELECT EXISTS (SELECT FROM events WHERE data::text LIKE '%Jane%')")

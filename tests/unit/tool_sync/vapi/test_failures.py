@@ -12,15 +12,16 @@ import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
 from tool_sync.vapi import failures
-from tool_sync.vapi.failures import KINDS, Kind, VapiFailure, of_exception, of_status, retry_after_seconds
+from tool_sync.vapi.failures import KINDS, Kind, VapiFailure, of_exception, of_status
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
+from zerotouch_platform.vapi.answers import retry_after_seconds
 
 KEY = ConnectionKey("vapi", 443, True, True, None, None, None)
 
 
 def answered(status: int, subject: Any, *, write: bool, **headers: str) -> VapiFailure:
     response = httpx.Response(status, headers={name.replace("_", "-"): value for name, value in headers.items()})
-    return of_status(response, "", subject=subject, write=write)
+    return of_status(response, b"", subject=subject, write=write)
 
 
 def expected(status: int, *, write: bool) -> Kind:
@@ -28,9 +29,9 @@ def expected(status: int, *, write: bool) -> Kind:
         return Kind.AUTHENTICATION
     if status == 429:
         return Kind.RATE_LIMITED
-    if status == 409:
+    if status in (409, 425):
         return Kind.RETRYABLE
-    if 400 <= status < 500 and status != 408:
+    if 400 <= status < 500 and status not in (408, 499):
         return Kind.PERMANENT
     return Kind.AMBIGUOUS if write else Kind.RETRYABLE
 
@@ -91,7 +92,8 @@ def test_a_code_is_retryable_in_the_catalogue_exactly_where_its_kind_is_not_perm
     }
     assert set(Kind) == set(KINDS.values())
     assert {code for code in ErrorCode if code.value.startswith(("TS-1", "TS-2"))} - set(KINDS) == {
-        ErrorCode.SEND_WINDOW_MISSED  # no call was made
+        ErrorCode.SEND_WINDOW_MISSED,  # no call was made
+        ErrorCode.ASSISTANT_BEING_RELEASED,  # said of an answer that was clean
     }
 
 

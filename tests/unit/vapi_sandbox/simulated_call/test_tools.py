@@ -112,7 +112,10 @@ async def test_unchecked_inline_tools_cannot_break_a_call(phone: Phone, server: 
         {"type": "function"},
         {**tool(), "parameters": [None, {"key": 1}, {"value": 2}], "server": {"url": URL, **server}},
     ]
-    assistant = await phone.assistant(model=model(tools=inline))
+    assistant = await phone.assistant(model=model())
+    edit = {"kind": "external_edit", "merge": {"model": {"tools": inline}}}  # from before it was checked
+    await phone.vapi.turn(rules=[{"route": "GET /assistant/{id}", "times": 1, "action": edit}])
+    await phone.vapi.http.get(f"/assistant/{assistant}")
     assert (await phone.one(assistant))["problems"] == []
 
 

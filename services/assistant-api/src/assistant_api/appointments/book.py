@@ -9,23 +9,27 @@ from assistant_api.appointments.calendar import Clinic, look_from, starts_at
 from assistant_api.appointments.clinic import minute_of
 from assistant_api.appointments.offers import next_free
 from assistant_api.appointments.outcomes import Booked, Refused
+from assistant_api.appointments.patients import patient_key
 from assistant_api.db import Connection
 from zerotouch_contracts.tools import BookClinicAppointment
 
 # ON CONFLICT waits for a transaction that holds the slot, and needs neither a savepoint nor deadlock detection.
-# 'own': what is there was booked in the same phone call for the same number, before this statement began.
 _INSERT: Final = """
-WITH made AS (
-    INSERT INTO appointments (org_id, id, calendar, patient_name, patient_phone, service, notes, starts_at, ends_at,
-                              call_id, tool_call_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-    ON CONFLICT DO NOTHING RETURNING true
-)
-SELECT CASE WHEN EXISTS (SELECT FROM made) THEN 'made'
-            WHEN $10 <> '' AND EXISTS (
-                SELECT FROM appointments
-                WHERE org_id = $1 AND starts_at = $8 AND status = 'booked' AND call_id = $10
-                  AND phone_key = ltrim($5, '+0')) THEN 'own' END
+INSERT INTO appointments (org_id, id, calendar, patient_name, patient_phone, service, notes, starts_at, ends_at,
+                          call_id, tool_call_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+ON CONFLICT DO NOTHING RETURNING true
+"""
+# A statement of its own: it sees what was committed while the one above waited.
+_OWN: Final = """
+SELECT id, patient_name FROM appointments
+WHERE org_id = $1 AND starts_at = $2 AND status = 'booked' AND call_id = $3 AND phone_key = ltrim($4, '+0')
+FOR UPDATE
+"""
+# The caller's last words count: what was said about the same appointment before is replaced, where anything was said.
+_AMEND: Final = """
+UPDATE appointments SET service = $3, notes = CASE WHEN $4 = '' THEN notes ELSE $4 END, updated_at = now()
+WHERE org_id = $1 AND id = $2 AND (service <> $3 OR (notes <> $4 AND $4 <> ''))
 """
 
 
@@ -34,7 +38,7 @@ async def book(
     clinic: Clinic,
     wish: BookClinicAppointment,
     *,
-    call_id: str,
+    conversation: str,
     tool_call_id: str,
     now: datetime,
     days_ahead_max: int,
@@ -49,7 +53,7 @@ async def book(
     if service is None:
         return Refused("unknown_service", await next_free(connection, clinic, starts[0]), clinic.services)
     for start in starts:
-        found = await connection.fetchval(
+        made = await connection.fetchval(
             _INSERT,
             clinic.org_id,
             uuids.uuid7(),
@@ -60,13 +64,34 @@ async def book(
             wish.notes,
             start,
             start + clinic.slot,
-            call_id,
+            conversation,
             tool_call_id,
         )
-        if found is not None:
-            # A model that asks twice in one conversation must not be told that its own booking is in the way.
-            return Booked(start, already=found == "own")
+        if made or await _is_own(connection, clinic, wish, service, start, conversation):
+            return Booked(start, already=not made)
     return Refused("taken", await next_free(connection, clinic, starts[0]))
+
+
+async def _is_own(
+    connection: Connection,
+    clinic: Clinic,
+    wish: BookClinicAppointment,
+    service: str,
+    start: datetime,
+    conversation: str,
+) -> bool:
+    """Whether the slot was booked in the same conversation for the same number and patient.
+
+    A model that asks twice must not be told that its own booking is in the way. The patient counts: one mother calls
+    for two children.
+    """
+    if not conversation:
+        return False
+    found = await connection.fetchrow(_OWN, clinic.org_id, start, conversation, wish.patient_phone)
+    if found is None or patient_key(found["patient_name"]) != patient_key(wish.patient_name):
+        return False
+    await connection.execute(_AMEND, clinic.org_id, found["id"], service, wish.notes)
+    return True
 
 
 def service_of(clinic: Clinic, wished: str) -> str | None:

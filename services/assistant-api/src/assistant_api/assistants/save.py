@@ -70,7 +70,7 @@ async def change(
 ) -> int:
     """Update what ``values`` names inside the caller's transaction; the revision that answers the request.
 
-    Every call is a save, also where nothing differs. A new Vapi assistant id ends an attempt on the old one.
+    Every call is a save, also where nothing differs. Another Vapi assistant is an adoption, and leaves the one before.
     """
     known = await connection.fetchval(_KNOWN, request.request_id, org_id, agent_id)
     if known is not None:
@@ -78,8 +78,6 @@ async def change(
     await connection.execute(_FOR_TRIGGERS, "save", str(request.request_id), request.traceparent)
     columns = [COLUMNS[name] for name in values]
     assignments = [f"{column} = ${place}" for place, column in enumerate(columns, start=3)]
-    if "vapi_assistant_id" in columns:
-        assignments += ["attempt_id = NULL", "attempt_at = NULL", "attempt_creates = NULL"]
     assignments.append("saved_revision = saved_revision + 1")
     try:
         revision = await connection.fetchval(

@@ -8,12 +8,14 @@ from uuid import UUID
 
 from assistant_api.db import Database
 from assistant_api.provisioner.loop import Provisioner
+from zerotouch_contracts.errors import ErrorCode
 
 LOOK_SECONDS: Final = 0.25
 """How often the row is looked at while nothing is heard: another replica may be the one that provisions."""
 
 _STATE: Final = """
-SELECT provisioned_revision, refused_revision, refusal, vapi_assistant_id FROM agents WHERE org_id = $1 AND id = $2
+SELECT provisioned_revision, refused_revision, refusal, failure_code, vapi_assistant_id
+FROM agents WHERE org_id = $1 AND id = $2
 """
 
 
@@ -26,9 +28,10 @@ class Provisioned:
 
 @dataclass(frozen=True, slots=True)
 class NotTaken:
-    """Vapi refuses the revision, for these reasons."""
+    """Vapi refuses the revision, or the assistant is another clinic's; for these reasons."""
 
     reasons: tuple[str, ...]
+    code: ErrorCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,5 +78,10 @@ def _progress(row: Any, revision: int) -> Progress:
     if row["provisioned_revision"] >= revision and row["vapi_assistant_id"] is not None:
         return Provisioned(row["vapi_assistant_id"])
     if row["refused_revision"] >= revision:
-        return NotTaken(tuple(row["refusal"]))
+        return NotTaken(tuple(row["refusal"]), _code(row["failure_code"]))
     return Provisioning()
+
+
+def _code(text: str | None) -> ErrorCode:
+    """Of a refusal; one that is newer than this process is a refusal all the same."""
+    return next((code for code in ErrorCode if code.value == text), ErrorCode.ASSISTANT_REFUSED)

@@ -15,22 +15,24 @@ REPAIR_NAMESPACE: Final = UUID("c2c3e0d4-2a3c-4a57-8f2d-6f6b4a0f7e02")
 # A foreign key would refuse an outcome whose organization was deleted meanwhile; the join leaves it out.
 _UPSERT: Final = """
 INSERT INTO outcomes AS kept (org_id, agent_id, sequence, event_id, synced, assistant_id, revision, tools, failed_tools,
-                              code, message, cause, trace_id, occurred_at)
+                              code, message, cause, trace_id, occurred_at, reason)
 SELECT DISTINCT ON (n.org_id, n.agent_id)
        n.org_id, n.agent_id, n.sequence, n.event_id, n.synced, n.assistant_id, n.revision,
        string_to_array(n.tools, ','), string_to_array(n.failed_tools, ','),
-       n.code, n.message, n.cause, n.trace_id, n.occurred_at
+       n.code, n.message, n.cause, n.trace_id, n.occurred_at, n.reason
 FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::boolean[], $6::text[], $7::bigint[], $8::text[],
-            $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::timestamptz[])
+            $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::timestamptz[],
+            $15::text[])
      AS n(org_id, agent_id, sequence, event_id, synced, assistant_id, revision, tools, failed_tools, code, message,
-          cause, trace_id, occurred_at)
+          cause, trace_id, occurred_at, reason)
 JOIN organizations o ON o.id = n.org_id
 ORDER BY n.org_id, n.agent_id, n.sequence DESC
 ON CONFLICT (org_id, agent_id) DO UPDATE SET
        sequence = excluded.sequence, event_id = excluded.event_id, synced = excluded.synced,
        assistant_id = excluded.assistant_id, revision = excluded.revision, tools = excluded.tools,
        failed_tools = excluded.failed_tools, code = excluded.code, message = excluded.message, cause = excluded.cause,
-       trace_id = excluded.trace_id, occurred_at = excluded.occurred_at
+       trace_id = excluded.trace_id, occurred_at = excluded.occurred_at,
+       reason = excluded.reason
 WHERE kept.sequence < excluded.sequence
 RETURNING org_id, agent_id, sequence
 """
@@ -96,4 +98,5 @@ def _row(heard: Heard) -> tuple[object, ...] | None:
         message.cause,
         trace_id_in(heard.traceparent),
         heard.occurred_at,
+        message.reason if isinstance(message, ToolsSynced) else None,
     )

@@ -144,10 +144,13 @@ class OutcomesConsumer:
                 "trace_id": trace_id_of(span),
                 "tools": [tool.name for tool in outcome.tools],
             }
-            if isinstance(outcome, ToolsSynced):
-                _log.info("Tools synced successfully", **fields)
-            else:
-                _log.warning("Tools not synced", code=outcome.code, **fields)
+            match outcome:
+                case ToolsSynced(tools=()):
+                    _log.info("No tools wanted", reason=outcome.reason, **fields)
+                case ToolsSynced():
+                    _log.info("Tools synced successfully", **fields)
+                case ToolSyncFailed(code=code):
+                    _log.warning("Tools not synced", code=code, **fields)
 
     async def _repair(self, heard: Heard, diverged: AssistantDiverged) -> None:
         async with self._database.transaction() as connection:

@@ -38,7 +38,9 @@ RETURNING a.org_id, a.id, a.saved_revision, a.provisioned_revision, a.name, a.sy
                 WHERE s.org_id = a.org_id AND s.agent_id = a.id AND s.state = 'open' AND s.traceparent IS NOT NULL
                 ORDER BY s.revision LIMIT {LINKS_MAX}) AS traceparents,
           EXISTS (SELECT FROM saves s WHERE s.org_id = a.org_id AND s.agent_id = a.id AND s.state = 'open'
-                  AND s.traceparent IS NULL) AS untraced
+                  AND s.traceparent IS NULL) AS untraced,
+          EXISTS (SELECT FROM removals r WHERE r.vapi_account = a.vapi_account
+                  AND r.released_assistant_id = a.vapi_assistant_id) AS being_released
 """
 
 
@@ -69,6 +71,8 @@ class Claimed:
     traceparents: tuple[str, ...]
     untraced: bool
     """Whether there are open requests that nobody began a trace for: plain SQL made them."""
+    being_released: bool
+    """Whether somebody who had this assistant before has still to be taken out of it."""
 
 
 async def claim(connection: Connection, *, limit: int, lease_seconds: float, with_bulk: bool) -> Sequence[Claimed]:
@@ -96,4 +100,5 @@ def _claimed(row: Any, token: UUID) -> Claimed:
         attempt=attempt,
         traceparents=tuple(row["traceparents"]),
         untraced=row["untraced"],
+        being_released=row["being_released"],
     )

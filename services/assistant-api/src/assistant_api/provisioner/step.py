@@ -2,7 +2,8 @@
 
     an attempt without an answer?  too young: wait. Old enough: adopt what it made, or go on
     no assistant yet               POST, fenced
-    an assistant                   GET, then nothing (no difference) or PATCH, fenced
+    it is being released           wait: what the agent before left on it is taken out first
+    an assistant                   GET, then nothing (no difference) or PATCH, fenced; another clinic's is refused
 
 Fenced: the attempt is in the row before the call, and the call is made only if hardly any time has passed since before
 that was asked for. Whoever finds the attempt without its answer knows by when the call must have landed or died.
@@ -21,7 +22,7 @@ import uuid_utils.compat as uuids
 from opentelemetry.trace import Span
 
 from assistant_api.db import Database
-from assistant_api.document import Mark, changes, creation, was_made_by
+from assistant_api.document import Holder, Mark, attempt_of, changes, creation
 from assistant_api.lost import LostAssistants
 from assistant_api.prompt import tools_block
 from assistant_api.provisioner.announce import announce
@@ -33,10 +34,13 @@ from assistant_api.telemetry import Telemetry, links_to, parent_of, traceparent_
 from assistant_api.vapi.answers import Document, Found, Gone, Later, Refused, Unknown, Write
 from assistant_api.vapi.client import VapiClient
 from zerotouch_contracts.canonical import model_hash
-from zerotouch_contracts.errors import ErrorCode
+from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_contracts.tools import DEFINITIONS
+from zerotouch_platform.vapi.answers import field_paths
 
-UNUSABLE: Final = "the given Vapi assistant does not exist or belongs to another agent"
+UNUSABLE: Final = "the given Vapi assistant does not exist"
+RELEASE_LOOK_SECONDS: Final = 5.0
+"""How often a release is looked after that was waited for; whoever ends it says so, mostly sooner."""
 
 _log: Final = structlog.get_logger()
 
@@ -97,13 +101,16 @@ class _Step:
             if lost is not None:
                 assistant_id = adopted_id = str(lost["id"])
                 _log.info("lost_assistant_adopted", **self._ids(assistant_id))
-                landed = was_made_by(lost, agent.attempt.attempt_id)
-                if not await self._store(lambda row: row.adopted(adopted_id, landed=landed)):
+                made_by = attempt_of(lost)
+                landed = made_by == agent.attempt.attempt_id
+                if not await self._store(lambda row: row.adopted(adopted_id, made_by, landed=landed)):
                     return
             elif not await self._store(lambda row: row.settled()):
                 return
         if assistant_id is None:
             await self._create()
+        elif agent.being_released:
+            await self._postpone(Later(ErrorCode.ASSISTANT_BEING_RELEASED, RELEASE_LOOK_SECONDS, nobodys=True))
         else:
             await self._update(assistant_id)
 
@@ -116,10 +123,11 @@ class _Step:
         agent = self._agent
         match await self._steps.vapi.get(assistant_id, save=not agent.bulk):
             case Found(assistant):
-                if not agent.was_provisioned and self._mark.contradicts(assistant):
-                    await self._refuse((UNUSABLE,))
+                if self._mark.holder_of(assistant) is Holder.ANOTHER:
+                    await self._refuse_of_another(assistant_id)
                     return
                 difference = changes(assistant, agent.spoken, self._block, self._default_model)
+                difference |= self._mark.missing_in(assistant)
                 if difference:
                     await self._write(assistant_id, difference, uuids.uuid4())
                 else:
@@ -128,8 +136,8 @@ class _Step:
                 await self._begin_anew(assistant_id)
             case Gone():
                 await self._refuse((UNUSABLE,))
-            case Refused(_, reasons):
-                await self._refuse(reasons)
+            case Refused() as refused:
+                await self._refuse(refused.reasons, refused.code)
             case Later() as later:
                 await self._postpone(later)
 
@@ -167,8 +175,8 @@ class _Step:
                 await self._begin_anew(assistant_id)
             case Gone():
                 await self._postpone(Later(ErrorCode.VAPI_ANSWER_INVALID))
-            case Refused(_, reasons):
-                await self._refuse(reasons)
+            case Refused() as refused:
+                await self._refuse(refused.reasons, refused.code)
             case Later() as later:
                 await self._postpone(later)
             case Unknown(code):
@@ -190,12 +198,18 @@ class _Step:
 
     async def _begin_anew(self, assistant_id: str) -> None:
         _log.warning("assistant_gone_at_vapi", **self._ids(assistant_id))
-        if await self._store(lambda row: row.forgotten()):
+        if await self._store(lambda row: row.forgotten(assistant_id)):
             await self._create()
 
-    async def _refuse(self, reasons: tuple[str, ...]) -> None:
-        _log.warning("assistant_refused", revision=self._agent.revision, reasons=reasons, **self._ids(None))
-        await self._store(lambda row: row.refused(self._agent.revision, reasons))
+    async def _refuse(self, reasons: tuple[str, ...], code: ErrorCode = ErrorCode.ASSISTANT_REFUSED) -> None:
+        _log.warning("assistant_refused", revision=self._agent.revision, fields=field_paths(reasons), **self._ids(None))
+        await self._store(lambda row: row.refused(self._agent.revision, reasons, code))
+
+    async def _refuse_of_another(self, assistant_id: str) -> None:
+        """Its metadata names another organization or installation, whoever wrote that: theirs is not overwritten."""
+        code = ErrorCode.ASSISTANT_OF_ANOTHER
+        _log.error("assistant_of_another", code=code.value, alarm=True, **self._ids(assistant_id))
+        await self._refuse((CATALOGUE[code].meaning,), code)
 
     async def _postpone(self, later: Later) -> None:
         delay = self._delay_seconds(later)

@@ -23,7 +23,9 @@ UPDATE agents SET attempt_id = $4, attempt_at = clock_timestamp(), attempt_creat
 {_KEY} AND lease_token = $3 AND vapi_assistant_id IS NOT DISTINCT FROM $6
 """
 _ANSWERED: Final = f"""
-UPDATE agents SET vapi_assistant_id = $4, provisioned_revision = greatest(provisioned_revision, $5), model_hash = $6,
+UPDATE agents SET vapi_assistant_id = $4, provisioner_writes = provisioner_writes + 1,
+       vapi_made = vapi_made OR coalesce(attempt_creates, false),
+       provisioned_revision = greatest(provisioned_revision, $5), model_hash = $6,
        provision_traceparent = $7, refusal = '{{}}', {_WELL}, {_NO_ATTEMPT}, {_RELEASE}
 {_KEY} AND attempt_id = $3
 """
@@ -33,7 +35,8 @@ UPDATE agents SET provisioned_revision = greatest(provisioned_revision, $5), mod
 {_KEY} AND lease_token = $3 AND vapi_assistant_id = $4
 """
 _REFUSED: Final = f"""
-UPDATE agents SET refused_revision = greatest(refused_revision, $4), refusal = $5, {_WELL}, {_NO_ATTEMPT}, {_RELEASE}
+UPDATE agents SET refused_revision = greatest(refused_revision, $4), refusal = $5, failures = 0, failure_code = $6,
+       {_NO_ATTEMPT}, {_RELEASE}
 {_KEY} AND lease_token = $3
 """
 # A creation that is closed while nobody knows what became of it is noted for the sweep: it may still land.
@@ -45,10 +48,21 @@ WITH noted AS (
     ON CONFLICT DO NOTHING
 )
 """
-_LANDED: Final = f"UPDATE agents SET vapi_assistant_id = $4, {_NO_ATTEMPT} {_KEY} AND lease_token = $3"
+# Made by us where an attempt of ours says so in its metadata: the open one, or one that was closed without an answer.
+_LANDED: Final = f"""
+UPDATE agents a SET vapi_assistant_id = $4, provisioner_writes = provisioner_writes + 1,
+       vapi_made = coalesce(attempt_creates AND attempt_id = $5, false) OR EXISTS (
+           SELECT FROM unanswered_creations u WHERE u.attempt_id = $5 AND u.org_id = a.org_id AND u.agent_id = a.id),
+       {_NO_ATTEMPT}
+{_KEY} AND lease_token = $3
+"""
 _ADOPTED: Final = f"{_NOTED} {_LANDED}"
 _SETTLED: Final = f"{_NOTED} UPDATE agents SET {_NO_ATTEMPT} {_KEY} AND lease_token = $3"
-_FORGOTTEN: Final = f"UPDATE agents SET vapi_assistant_id = NULL, {_NO_ATTEMPT} {_KEY} AND lease_token = $3"
+_FORGOTTEN: Final = f"""
+UPDATE agents SET vapi_assistant_id = NULL, vapi_made = false, provisioner_writes = provisioner_writes + 1,
+       {_NO_ATTEMPT}
+{_KEY} AND lease_token = $3 AND vapi_assistant_id = $4
+"""
 _LATER: Final = f"""
 UPDATE agents SET next_due = now() + make_interval(secs => $4), failures = failures + 1, failure_code = $5,
        {_NO_ATTEMPT}, {_RELEASE}
@@ -90,21 +104,24 @@ class Row:
         """What Vapi has is ``revision`` already."""
         return await self._one(_UNCHANGED, self._token, assistant_id, revision, model_hash, traceparent)
 
-    async def refused(self, revision: int, reasons: Sequence[str]) -> bool:
-        """Vapi does not take ``revision``; only another save can help."""
-        return await self._one(_REFUSED, self._token, revision, list(reasons))
+    async def refused(self, revision: int, reasons: Sequence[str], code: ErrorCode) -> bool:
+        """Vapi does not take ``revision``, or its assistant is somebody else's; only another save can help."""
+        return await self._one(_REFUSED, self._token, revision, list(reasons), code.value)
 
-    async def adopted(self, assistant_id: str, *, landed: bool) -> bool:
-        """An earlier attempt made an assistant: it is ours. ``landed``: it was the open one, so no more will come."""
-        return await self._one(_LANDED if landed else _ADOPTED, self._token, assistant_id)
+    async def adopted(self, assistant_id: str, made_by: UUID | None, *, landed: bool) -> bool:
+        """An earlier attempt made an assistant: it is ours. ``landed``: it was the open one, so no more will come.
+
+        ``made_by`` is the attempt that its metadata names; a copy that somebody made by hand may name any.
+        """
+        return await self._one(_LANDED if landed else _ADOPTED, self._token, assistant_id, made_by)
 
     async def settled(self) -> bool:
         """An attempt can no longer land; what Vapi has now is what counts."""
         return await self._one(_SETTLED, self._token)
 
-    async def forgotten(self) -> bool:
+    async def forgotten(self, assistant_id: str) -> bool:
         """Our assistant is gone at Vapi: the next step makes a new one."""
-        return await self._one(_FORGOTTEN, self._token)
+        return await self._one(_FORGOTTEN, self._token, assistant_id)
 
     async def later(self, delay_seconds: float, code: ErrorCode, *, nobodys: bool = False) -> bool:
         """Nothing was done at Vapi; due again after the delay. ``nobodys``: no attempt of this agent's failed."""

@@ -1,10 +1,12 @@
 """What is done for one removal.
 
-    its id is known            GET first where it may be somebody else's, then DELETE
-    its creation had no answer what carries the agent's metadata and was made about then is deleted
+    it is to be released           what is ours is taken out of it, and it is left: see `release`
+    its id is known                GET; DELETE, unless it carries somebody else's mark by now: then it is released
+    its creation had no answer     what that very attempt made is deleted
 
 An agent of the same id may exist again. What it has is left alone, and while it has none yet and may find one of these
-by the same metadata, the removal waits. The DELETE is sent only shortly after that was looked at.
+by the same metadata, the removal waits. What another agent has by now is never deleted. The DELETE is sent only shortly
+after that was looked at.
 """
 
 import random
@@ -17,9 +19,19 @@ from uuid import UUID
 import structlog
 
 from assistant_api.db import Database
-from assistant_api.document import Mark
-from assistant_api.lost import LostAssistants
-from assistant_api.removals.store import Removal, done, later, owner_of
+from assistant_api.document import Holder, Mark, was_made_by
+from assistant_api.lost import LostAssistants, oldest
+from assistant_api.removals.release import Clean, Lost, Releases
+from assistant_api.removals.store import (
+    Removal,
+    begin_write,
+    done,
+    holder_of,
+    later,
+    owner_of,
+    release_instead,
+    release_too,
+)
 from assistant_api.settings import Settings
 from assistant_api.telemetry import Telemetry, parent_of
 from assistant_api.vapi.answers import Found, Gone, Later, Refused, Unknown
@@ -42,42 +54,69 @@ class RemovalSteps:
     settings: Settings
     telemetry: Telemetry
     installation_id: UUID
+    on_released: Callable[[], None] = lambda: None
+    """Called when somebody who waits for an assistant can go on."""
     monotonic: Callable[[], float] = time.monotonic
     uniform: Callable[[float, float], float] = random.uniform
 
     async def run(self, removal: Removal) -> None:
-        """Delete what ``removal`` means, or leave its row such that somebody will."""
+        """Delete or release what ``removal`` means, or leave its row such that somebody will."""
         with self.telemetry.span(
             "remove assistant",
             parent=parent_of(removal.traceparent),
             attributes={"org_id": str(removal.org_id), "agent_id": removal.agent_id},
         ):
-            found = await self._candidates(removal)
-            if isinstance(found, Later):
-                await self._postpone(removal, found)
+            if removal.releases:
+                await self._release(removal)
+            else:
+                await self._delete_all(removal)
+
+    async def _release(self, removal: Removal) -> None:
+        releases = Releases(self.database, self.vapi, self.settings, self.installation_id, self.monotonic)
+        match await releases.run(removal):
+            case Clean():
+                await self._done(removal)
+                _log.info("assistant_released", **self._ids(removal, removal.assistant_id))
+                self.on_released()
+            case Lost():
+                _log.info("assistant_release_ended_elsewhere", **self._ids(removal, removal.assistant_id))
+            case Later() as later_:
+                await self._postpone(removal, later_)
+            case Refused() as refused:
+                await self._refused(removal, removal.assistant_id, refused)
+
+    async def _delete_all(self, removal: Removal) -> None:
+        found = await self._candidates(removal)
+        if isinstance(found, Later):
+            await self._postpone(removal, found)
+            return
+        for assistant_id in found:
+            if not await self._delete(removal, assistant_id):
                 return
-            for assistant_id in found:
-                if not await self._delete(removal, assistant_id):
-                    return
-            async with self.database.connection() as connection:
-                await done(connection, removal)
+        await self._done(removal)
 
     async def _candidates(self, removal: Removal) -> Sequence[str] | Later:
         mark = Mark(self.installation_id, removal.org_id, removal.agent_id)
         if removal.assistant_id is None:
             assert removal.attempt_age_seconds is not None
+            assert removal.attempt_id is not None
             found = await self.lost.made_about(
                 mark,
                 age_seconds=removal.attempt_age_seconds,
                 after_seconds=self.settings.settle_seconds,
                 save=False,
             )
-            return found if isinstance(found, Later) else [str(item["id"]) for item in found]
-        if not removal.only_if_marked:
-            return [removal.assistant_id]
+            if isinstance(found, Later):
+                return found
+            made = oldest(item for item in found if was_made_by(item, removal.attempt_id))  # later ones are copies
+            return [] if made is None else [str(made["id"])]
         match await self.vapi.get(removal.assistant_id, save=False):
             case Found(assistant):
-                return [removal.assistant_id] if mark.fits(assistant) else []
+                if mark.holder_of(assistant) is Holder.ANOTHER:
+                    async with self.database.connection() as connection:
+                        await release_instead(connection, removal)
+                    return Later(ErrorCode.ASSISTANT_OF_ANOTHER)
+                return [] if removal.only_if_marked and not mark.fits(assistant) else [removal.assistant_id]
             case Gone() | Refused():
                 return []
             case Later() as later_:
@@ -87,17 +126,22 @@ class RemovalSteps:
         """Whether the assistant is gone, or is not to go; False where the removal was postponed."""
         looked_at = self.monotonic()
         async with self.database.connection() as connection:
+            holder = await holder_of(connection, removal, assistant_id)
             owner = await owner_of(connection, removal)
-        if owner is not None:
-            if owner.assistant_id == assistant_id:
+            if holder is not None:
+                if holder != (removal.org_id, removal.agent_id):  # found by the other's mark: only ours is taken out
+                    await release_too(connection, removal, assistant_id)
                 return True
-            if owner.assistant_id is None and owner.has_attempt:  # it may be about to find this one
-                await self._postpone(removal, Later(ErrorCode.VAPI_ANSWER_UNKNOWN, self.settings.settle_seconds))
-                return False
+        if owner is not None and owner.assistant_id is None and owner.has_attempt:  # it may be about to find this one
+            await self._postpone(removal, Later(ErrorCode.VAPI_ANSWER_UNKNOWN, self.settings.settle_seconds))
+            return False
         ticket = await self.vapi.key.admit(save=False)
         if isinstance(ticket, Later):
             await self._postpone(removal, ticket)
             return False
+        async with self.database.connection() as connection:
+            if not await begin_write(connection, removal, self.settings.removal_lease_seconds):
+                return False  # somebody has it by now
         if self.monotonic() - looked_at >= self.settings.send_window_seconds:
             await self._postpone(removal, Later(ErrorCode.SEND_WINDOW_MISSED))
             return False
@@ -105,15 +149,8 @@ class RemovalSteps:
             case Found() | Gone():
                 _log.info("assistant_removed", **self._ids(removal, assistant_id))
                 return True
-            case Refused(status, reasons):
-                _log.error(
-                    "assistant_removal_refused",
-                    status=status,
-                    reasons=reasons,
-                    alarm=True,
-                    **self._ids(removal, assistant_id),
-                )
-                await self._store(removal, REFUSED_AGAIN_SECONDS, ErrorCode.ASSISTANT_REFUSED)
+            case Refused() as refused:
+                await self._refused(removal, assistant_id, refused)
                 return False
             case Later() as later_:
                 await self._postpone(removal, later_)
@@ -121,6 +158,18 @@ class RemovalSteps:
             case Unknown(code):
                 await self._postpone(removal, Later(code))
                 return False
+
+    async def _refused(self, removal: Removal, assistant_id: str | None, refused: Refused) -> None:
+        what = {"status": refused.status, "code": refused.code.value, "fields": refused.fields}
+        if removal.releases:
+            _log.error("assistant_release_refused", alarm=True, **what, **self._ids(removal, assistant_id))
+        else:
+            _log.error("assistant_removal_refused", alarm=True, **what, **self._ids(removal, assistant_id))
+        await self._store(removal, REFUSED_AGAIN_SECONDS, refused.code)
+
+    async def _done(self, removal: Removal) -> None:
+        async with self.database.transaction() as connection:
+            await done(connection, removal)
 
     async def _postpone(self, removal: Removal, reason: Later) -> None:
         """Full jitter below a bound that doubles, for ever; never less than Vapi asked for."""

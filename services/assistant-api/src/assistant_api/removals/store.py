@@ -1,8 +1,10 @@
 """Rows of `removals`: claimed under a lease, postponed, and deleted when Vapi has the assistant no longer.
 
-They are written by a trigger when an agent is deleted, by the sweep, and by :func:`remove_made` where an answer to a
-creation finds nobody who waits for it.
+They are written by triggers when an agent is deleted or leaves its assistant, by the sweep, and by :func:`remove_made`
+where an answer to a creation finds nobody who waits for it. A row deletes its assistant or releases it.
 """
+
+# ruff: noqa: S608 - the statements are put together from constants of this module
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,21 +16,44 @@ import uuid_utils.compat as uuids
 from assistant_api.db import Connection
 from zerotouch_contracts.errors import ErrorCode
 
-# Nothing is claimed before an unanswered creation can no longer land, unless its answer came after all.
+# Nothing is claimed before what was under way can no longer land: an unanswered creation, unless its answer came after
+# all; a write to an assistant that is to be released. Of several who left one assistant the first goes first.
 _CLAIM: Final = """
 WITH due AS (
-    SELECT id FROM removals
+    SELECT id FROM removals r
     WHERE next_due <= now() AND (lease_until IS NULL OR lease_until < now())
-      AND (vapi_assistant_id IS NOT NULL OR attempt_at <= now() - make_interval(secs => $4))
+      AND CASE WHEN released_assistant_id IS NULL
+               THEN vapi_assistant_id IS NOT NULL OR attempt_at <= now() - make_interval(secs => $4)
+               ELSE greatest(created_at, write_at) <= now() - make_interval(secs => $4)
+                    AND NOT EXISTS (SELECT FROM removals e WHERE e.vapi_account = r.vapi_account
+                                    AND e.released_assistant_id = r.released_assistant_id AND e.id < r.id) END
     ORDER BY next_due LIMIT $1
     FOR UPDATE SKIP LOCKED
 )
 UPDATE removals r SET lease_token = $2, lease_until = now() + make_interval(secs => $3)
 FROM due WHERE r.id = due.id
-RETURNING r.id, r.org_id, r.agent_id, r.vapi_account, r.vapi_assistant_id, r.only_if_marked, r.failures, r.traceparent,
+RETURNING r.id, r.org_id, r.agent_id, r.vapi_account, r.vapi_assistant_id, r.released_assistant_id, r.attempt_id,
+          r.only_if_marked, r.failures, r.traceparent,
           extract(epoch FROM now() - r.attempt_at)::float8 AS attempt_age_seconds
 """
 _OWNER: Final = "SELECT vapi_assistant_id, attempt_id FROM agents WHERE org_id = $1 AND id = $2"
+_HOLDER: Final = "SELECT org_id, id FROM agents WHERE vapi_account = $1 AND vapi_assistant_id = $2"
+_BEGIN: Final = """
+UPDATE removals SET write_at = clock_timestamp(), lease_until = now() + make_interval(secs => $3)
+WHERE id = $1 AND lease_token = $2
+"""
+_ANSWERED_WRITE: Final = "UPDATE removals SET write_at = NULL WHERE id = $1 AND lease_token = $2"
+_RENEW: Final = "UPDATE removals SET lease_until = now() + make_interval(secs => $3) WHERE id = $1 AND lease_token = $2"
+_GO_ON: Final = f"""
+UPDATE agents SET next_due = now()
+WHERE vapi_account = $1 AND vapi_assistant_id = $2 AND failure_code = '{ErrorCode.ASSISTANT_BEING_RELEASED.value}'
+"""
+_PENDING: Final = "SELECT org_id, agent_id FROM removals WHERE vapi_account = $1 AND released_assistant_id = $2"
+_RELEASE_TOO: Final = "SELECT release_assistant($1, $2, $3, $4)"
+_INSTEAD: Final = """
+UPDATE removals SET released_assistant_id = vapi_assistant_id, vapi_assistant_id = NULL, lease_token = NULL,
+       lease_until = NULL WHERE id = $1 AND lease_token = $2
+"""
 _DONE: Final = "DELETE FROM removals WHERE id = $1 AND lease_token = $2"
 _LATER: Final = """
 UPDATE removals SET next_due = now() + make_interval(secs => $3), failures = failures + $5, failure_code = $4,
@@ -48,7 +73,10 @@ _ANSWERED: Final = "DELETE FROM removals WHERE attempt_id = $1"
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """An assistant that has to go, under our lease. Without ``assistant_id`` it has to be found first."""
+    """An assistant that has to go, or be released, under our lease.
+
+    Without ``assistant_id`` what ``attempt_id`` made has to be found first.
+    """
 
     id: int
     token: UUID
@@ -56,6 +84,8 @@ class Removal:
     agent_id: str
     vapi_account: str
     assistant_id: str | None
+    releases: bool
+    attempt_id: UUID | None
     only_if_marked: bool
     attempt_age_seconds: float | None
     failures: int
@@ -85,9 +115,47 @@ async def owner_of(connection: Connection, removal: Removal) -> Owner | None:
     return None if row is None else Owner(row["vapi_assistant_id"], row["attempt_id"] is not None)
 
 
+async def holder_of(connection: Connection, removal: Removal, assistant_id: str) -> tuple[UUID, str] | None:
+    """Organization and id of the agent whose row names an assistant by now."""
+    row = await connection.fetchrow(_HOLDER, removal.vapi_account, assistant_id)
+    return None if row is None else (row["org_id"], row["id"])
+
+
+async def begin_write(connection: Connection, removal: Removal, lease_seconds: float) -> bool:
+    """Write down that a write to Vapi is about to be sent; False where the row is not ours any more."""
+    return str(await connection.execute(_BEGIN, removal.id, removal.token, lease_seconds)) == "UPDATE 1"
+
+
+async def write_answered(connection: Connection, removal: Removal) -> None:
+    """The write that was begun has been answered, or was not sent: it will not land any more."""
+    await connection.execute(_ANSWERED_WRITE, removal.id, removal.token)
+
+
+async def renew(connection: Connection, removal: Removal, lease_seconds: float) -> bool:
+    """Keep the lease; False where it is lost."""
+    return str(await connection.execute(_RENEW, removal.id, removal.token, lease_seconds)) == "UPDATE 1"
+
+
+async def release_instead(connection: Connection, removal: Removal) -> None:
+    """Somebody else's mark is on an assistant that was to be deleted: it stays, and what is ours is taken out."""
+    await connection.execute(_INSTEAD, removal.id, removal.token)
+
+
+async def release_too(connection: Connection, removal: Removal, assistant_id: str) -> None:
+    """Have an assistant released that was found for a removal, and that another agent has by now."""
+    await connection.execute(_RELEASE_TOO, removal.org_id, removal.agent_id, removal.vapi_account, assistant_id)
+
+
+async def who_leaves(connection: Connection, vapi_account: str, assistant_id: str) -> list[tuple[UUID, str]]:
+    """The agents, by organization and id, that have still to be taken out of an assistant."""
+    return [(row["org_id"], row["agent_id"]) for row in await connection.fetch(_PENDING, vapi_account, assistant_id)]
+
+
 async def done(connection: Connection, removal: Removal) -> None:
-    """Nothing is left to do."""
+    """Nothing is left to do; who waited for it is due. Call it in a transaction."""
     await connection.execute(_DONE, removal.id, removal.token)
+    if removal.releases:
+        await connection.execute(_GO_ON, removal.vapi_account, removal.assistant_id)
 
 
 async def later(
@@ -115,7 +183,9 @@ def _removal(row: Any, token: UUID) -> Removal:
         org_id=row["org_id"],
         agent_id=row["agent_id"],
         vapi_account=row["vapi_account"],
-        assistant_id=row["vapi_assistant_id"],
+        assistant_id=row["vapi_assistant_id"] or row["released_assistant_id"],
+        releases=row["released_assistant_id"] is not None,
+        attempt_id=row["attempt_id"],
         only_if_marked=row["only_if_marked"],
         attempt_age_seconds=row["attempt_age_seconds"],
         failures=row["failures"],

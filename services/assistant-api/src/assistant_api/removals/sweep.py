@@ -16,7 +16,7 @@ import structlog
 
 from assistant_api.db import UNAVAILABLE, Connection, Database, DatabaseUnavailable, describe
 from assistant_api.document import Mark, was_made_by
-from assistant_api.lost import ByMark, LostAssistants
+from assistant_api.lost import ByMark, LostAssistants, oldest
 from assistant_api.removals.store import MADE
 from assistant_api.settings import Settings
 from assistant_api.vapi.answers import Later
@@ -82,8 +82,9 @@ class Sweep:
         gone = 0
         for attempt in due:
             key = (attempt["org_id"], attempt["agent_id"])
-            for assistant in found.get(Mark(self._installation_id, *key), ()):
-                if was_made_by(assistant, attempt["attempt_id"]):
-                    stored = await connection.execute(MADE, *key, attempt["vapi_account"], str(assistant["id"]))
-                    gone += stored == "INSERT 0 1"
+            carriers = found.get(Mark(self._installation_id, *key), ())
+            made = oldest(item for item in carriers if was_made_by(item, attempt["attempt_id"]))  # others are copies
+            if made is not None:
+                stored = await connection.execute(MADE, *key, attempt["vapi_account"], str(made["id"]))
+                gone += stored == "INSERT 0 1"
         return gone

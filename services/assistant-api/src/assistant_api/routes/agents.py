@@ -9,8 +9,10 @@ from starlette.responses import Response
 
 from assistant_api.assistants import agents, remove, save
 from assistant_api.assistants.adopt import require_adoptable
+from assistant_api.auth import Caller
 from assistant_api.body import documented, parse, read_bytes
-from assistant_api.context import CallerOf, PartsOf
+from assistant_api.context import CallerOf, Parts, PartsOf
+from assistant_api.document import Mark
 from assistant_api.idempotency import Ids, answer_once, keep_within
 from assistant_api.problems import invalid
 from assistant_api.routes.answers import answer_save, log_arrival, new_request
@@ -37,7 +39,7 @@ async def create(
         agent_id = body.id or str(ids.make("agent"))
         values = body.model_dump(by_alias=True, exclude={"id", "org_id"})
         if body.vapi_assistant_id is not None:
-            await require_adoptable(parts.vapi, caller, parts.installation_id, org_id, agent_id, body.vapi_assistant_id)
+            await _require_adoptable(parts, caller, org_id, agent_id, body.vapi_assistant_id)
         made = new_request(ids)
         async with parts.database.transaction() as connection:
             revision = await save.create(connection, org_id, agent_id, values, parts.settings.vapi_account, made)
@@ -50,19 +52,31 @@ async def create(
 @router.patch(
     "/{agent_id}", response_model=Saved, openapi_extra=documented(AgentChange), summary="Change what an agent says"
 )
-async def change(request: Request, parts: PartsOf, caller: CallerOf, agent_id: str, org_id: OrgId = None) -> Response:
+async def change(
+    request: Request,
+    parts: PartsOf,
+    caller: CallerOf,
+    agent_id: str,
+    org_id: OrgId = None,
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> Response:
     """Save a change; an empty one is a save too. Answers as the creation does."""
     raw = await read_bytes(request, parts.settings.body_bytes_max)
-    body = parse(raw, AgentChange)
-    key = await agents.resolve(parts.database, caller, agent_id, org_id)
-    values: dict[str, Any] = body.model_dump(by_alias=True, exclude_unset=True)
-    if "vapiAssistantId" in values:
-        await require_adoptable(parts.vapi, caller, parts.installation_id, *key, values["vapiAssistantId"])
-    made = new_request(Ids())
-    async with parts.database.transaction() as connection:
-        revision = await save.change(connection, *key, values, made)
-    log_arrival(*key, made, cause="save")
-    return await answer_save(parts, *key, revision, made)
+
+    async def answer(ids: Ids) -> Response:
+        body = parse(raw, AgentChange)
+        key = await agents.resolve(parts.database, caller, agent_id, org_id)
+        values: dict[str, Any] = body.model_dump(by_alias=True, exclude_unset=True)
+        if "vapiAssistantId" in values:
+            await _require_adoptable(parts, caller, *key, values["vapiAssistantId"])
+        made = new_request(ids)
+        async with parts.database.transaction() as connection:
+            revision = await save.change(connection, *key, values, made)
+        log_arrival(*key, made, cause="save")
+        return await answer_save(parts, *key, revision, made)
+
+    route = f"PATCH /api/agents/{agent_id}?orgId={org_id or ''}"
+    return await answer_once(parts.database, parts.settings, caller, idempotency_key, route, raw, answer)
 
 
 @router.delete("/{agent_id}", status_code=204, summary="Delete an agent and its assistant")
@@ -73,19 +87,21 @@ async def delete(
     org_id: OrgId = None,
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Forget the agent at once; its assistant is deleted at Vapi in the background, for as long as that takes.
+    """Forget the agent at once; its assistant is deleted at Vapi in the background, for as long as that takes. One that
+    was adopted stays there, without what is ours.
 
     `AssistantDeleted` follows by itself where the agent was announced. Saves that are not at Vapi end as `deleted`.
     """
 
     async def answer(_: Ids) -> Response:
         key = await agents.resolve(parts.database, caller, agent_id, org_id)
+        done = Response(status_code=204)
         async with parts.database.transaction() as connection:
             await remove.delete_agent(connection, *key, traceparent_of(get_current_span()))
-            await keep_within(connection, caller, idempotency_key, 204)
+            await keep_within(connection, caller, idempotency_key, done)
         parts.remover.wake()
         parts.wake_relay()
-        return Response(status_code=204)
+        return done
 
     route = f"DELETE /api/agents/{agent_id}?orgId={org_id or ''}"
     return await answer_once(parts.database, parts.settings, caller, idempotency_key, route, b"", answer)
@@ -107,3 +123,8 @@ async def page(
 async def read(parts: PartsOf, caller: CallerOf, agent_id: str, org_id: OrgId = None) -> dict[str, Any]:
     """The agent, and where its newest revision is."""
     return await agents.read(parts.database, caller, agent_id, org_id)
+
+
+async def _require_adoptable(parts: Parts, caller: Caller, org_id: UUID, agent_id: str, assistant_id: str) -> None:
+    mark = Mark(parts.installation_id, org_id, agent_id)
+    await require_adoptable(parts.database, parts.vapi, caller, parts.settings.vapi_account, mark, assistant_id)

@@ -13,7 +13,8 @@ from assistant_api.idempotency import Ids
 from assistant_api.problems import Problem, not_found
 from assistant_api.routes.schemas import Saved
 from assistant_api.telemetry import trace_id_of, traceparent_of
-from zerotouch_contracts.errors import CATALOGUE, ErrorCode
+from assistant_api.vapi.pause import KeyPause, read_pause
+from zerotouch_contracts.errors import CATALOGUE
 
 _log = structlog.get_logger()
 
@@ -52,10 +53,12 @@ async def answer_save(parts: Parts, org_id: UUID, agent_id: str, revision: int, 
         case Provisioned(assistant_id):
             return _saved(200, org_id, agent_id, assistant_id, request)
         case Provisioning():
-            return _saved(202, org_id, agent_id, None, request)
+            async with parts.database.connection() as connection:
+                pause = await read_pause(connection, parts.vapi.key.fingerprint)
+            return _saved(202, org_id, agent_id, None, request, pause)
         case Deleted():
             raise not_found()
-        case NotTaken(reasons):
+        case NotTaken(reasons, code):
             extra = {
                 "success": False,
                 "agentId": agent_id,
@@ -65,11 +68,18 @@ async def answer_save(parts: Parts, org_id: UUID, agent_id: str, revision: int, 
                 "state": "refused",
                 "reasons": list(reasons),
             }
-            meaning = CATALOGUE[ErrorCode.ASSISTANT_REFUSED].meaning
-            raise Problem(422, ErrorCode.ASSISTANT_REFUSED, f"{meaning} {'; '.join(reasons)}"[:2000], extra=extra)
+            texts = dict.fromkeys([CATALOGUE[code].meaning, "; ".join(reasons)])
+            raise Problem(422, code, " ".join(texts)[:2000], extra=extra)
 
 
-def _saved(status: int, org_id: UUID, agent_id: str, assistant_id: str | None, request: Request) -> Response:
+def _saved(
+    status: int,
+    org_id: UUID,
+    agent_id: str,
+    assistant_id: str | None,
+    request: Request,
+    pause: KeyPause | None = None,
+) -> Response:
     saved = Saved(
         success=True,
         agent_id=agent_id,
@@ -78,5 +88,7 @@ def _saved(status: int, org_id: UUID, agent_id: str, assistant_id: str | None, r
         request_id=request.request_id,
         trace_id=trace_id_of(get_current_span()),
         state="provisioning" if assistant_id is None else "provisioned",
+        code=None if pause is None else pause.code.value,
+        message=None if pause is None else pause.sentence(),
     )
     return JSONResponse(saved.model_dump(mode="json", by_alias=True), status)

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Header, Query, Request
 from pydantic import AwareDatetime
 from starlette.responses import JSONResponse, Response
 
@@ -13,6 +13,7 @@ from assistant_api.appointments.schemas import Calendar
 from assistant_api.assistants.agents import org_of, reading
 from assistant_api.body import documented, parse, read_bytes
 from assistant_api.context import CallerOf, PartsOf
+from assistant_api.idempotency import Ids, answer_once, keep_within
 from assistant_api.paging import within_range
 from assistant_api.problems import invalid, not_found
 
@@ -51,12 +52,25 @@ async def read(parts: PartsOf, caller: CallerOf, org_id: UUID) -> Response:
     openapi_extra=documented(Calendar),
     summary="Replace a clinic's calendar settings",
 )
-async def replace(request: Request, parts: PartsOf, caller: CallerOf, org_id: UUID) -> Response:
+async def replace(
+    request: Request,
+    parts: PartsOf,
+    caller: CallerOf,
+    org_id: UUID,
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> Response:
     """What is left out gets its default. Appointments that are booked stay as they are."""
     raw = await read_bytes(request, parts.settings.body_bytes_max)
     wanted = org_of(caller, org_id) or org_id
-    calendar = parse(raw, Calendar)
-    async with parts.database.transaction() as connection:
-        if not await write_calendar(connection, wanted, calendar):
-            raise not_found()
-    return JSONResponse(calendar.model_dump(mode="json", by_alias=True))
+
+    async def answer(_: Ids) -> Response:
+        calendar = parse(raw, Calendar)
+        done = JSONResponse(calendar.model_dump(mode="json", by_alias=True))
+        async with parts.database.transaction() as connection:
+            if not await write_calendar(connection, wanted, calendar):
+                raise not_found()
+            await keep_within(connection, caller, idempotency_key, done)
+        return done
+
+    route = f"PUT /api/organizations/{wanted}/calendar"
+    return await answer_once(parts.database, parts.settings, caller, idempotency_key, route, raw, answer)

@@ -12,7 +12,7 @@ from assistant_api.assistants.status import read_status
 from assistant_api.auth import Caller
 from assistant_api.body import documented, parse, read_bytes
 from assistant_api.context import CallerOf, Parts, PartsOf
-from assistant_api.idempotency import Ids, answer_once
+from assistant_api.idempotency import Ids, answer_once, keep_within
 from assistant_api.problems import invalid
 from assistant_api.routes.answers import answer_save, log_arrival, new_request
 from assistant_api.routes.schemas import AllRequested, AutoSyncRequest, Saved, Status, SyncRequest
@@ -51,7 +51,7 @@ async def auto_sync(request: Request, parts: PartsOf, caller: CallerOf, idempote
         body = parse(raw, AutoSyncRequest, empty_is_object=True)
         if body.agent_id is not None:
             return await _sync_one(parts, caller, body.agent_id, body.org_id, "auto_sync", ids)
-        return await _sync_all(parts, caller, body.org_id)
+        return await _sync_all(parts, caller, body.org_id, idempotency_key)
 
     return await answer_once(
         parts.database, parts.settings, caller, idempotency_key, "POST /api/assistants/auto-sync", raw, answer
@@ -63,7 +63,7 @@ async def status(
     parts: PartsOf, caller: CallerOf, agent_id: str, org_id: Annotated[UUID | None, Query(alias="orgId")] = None
 ) -> Response:
     """From the row and the newest outcome that tool-sync published."""
-    found = await read_status(parts.database, caller, agent_id, org_id)
+    found = await read_status(parts.database, parts.vapi.key.fingerprint, caller, agent_id, org_id)
     return JSONResponse(found.model_dump(mode="json", by_alias=True))
 
 
@@ -78,14 +78,16 @@ async def _sync_one(
     return await answer_save(parts, *key, revision, made)
 
 
-async def _sync_all(parts: Parts, caller: Caller, named_org: UUID | None) -> Response:
+async def _sync_all(parts: Parts, caller: Caller, named_org: UUID | None, idempotency_key: str | None) -> Response:
     org_id = agents.org_of(caller, named_org)
     if org_id is None:
         raise invalid("orgId is needed with a token of the platform", [{"field": "orgId", "problem": "is missing"}])
     span = get_current_span()
     async with parts.database.transaction() as connection:
         requested = await save.request_all(connection, org_id, "auto_sync", traceparent_of(span))
+        asked = AllRequested(success=True, org_id=org_id, requested=requested, trace_id=trace_id_of(span))
+        done = JSONResponse(asked.model_dump(mode="json", by_alias=True), 202)
+        await keep_within(connection, caller, idempotency_key, done)
     log_arrival(org_id, None, None, cause="auto_sync", agents=requested)
     parts.provisioner.wake()
-    answer = AllRequested(success=True, org_id=org_id, requested=requested, trace_id=trace_id_of(span))
-    return JSONResponse(answer.model_dump(mode="json", by_alias=True), 202)
+    return done

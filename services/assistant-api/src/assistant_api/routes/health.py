@@ -1,9 +1,16 @@
 """`/livez` and `/readyz`: no token, no data."""
 
+import asyncio
+from typing import Any, Final
+
 from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
-from assistant_api.context import PartsOf
+from assistant_api.context import Parts, PartsOf
+from assistant_api.db import UNAVAILABLE, DatabaseUnavailable
+from assistant_api.vapi.pause import read_pause
+
+NOTES_SECONDS_MAX: Final = 2
 
 router = APIRouter(tags=["health"])
 
@@ -16,10 +23,24 @@ async def livez() -> dict[str, str]:
 
 @router.get("/readyz", summary="The service can do its work, or why not", responses={503: {"description": "Not ready"}})
 async def readyz(parts: PartsOf) -> JSONResponse:
-    """Say what does not work, part by part."""
+    """Say what does not work, part by part.
+
+    `notes` says what hinders the work though the service is ready: `vapiKey`, while Vapi refuses the key or wants to be
+    paid. Saves are accepted meanwhile, and are written to Vapi when the key works again.
+    """
     reasons = dict(parts.health.reasons())
     if "database" not in reasons and (broken := await parts.database.check()) is not None:
         reasons["database"] = broken
     if reasons:
-        return JSONResponse({"status": "not ready", "code": "TS-910", "reasons": reasons}, 503)
-    return JSONResponse({"status": "ready"})
+        notes = {} if "database" in reasons else await _notes(parts)
+        return JSONResponse({"status": "not ready", "code": "TS-910", "reasons": reasons, **notes}, 503)
+    return JSONResponse({"status": "ready", **await _notes(parts)})
+
+
+async def _notes(parts: Parts) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(NOTES_SECONDS_MAX), parts.database.connection() as connection:
+            pause = await read_pause(connection, parts.vapi.key.fingerprint)
+    except (DatabaseUnavailable, *UNAVAILABLE):  # it was there a moment ago; the next look says so
+        return {}
+    return {"notes": {"vapiKey": pause.shown()}} if pause is not None and pause.needs_a_person else {}

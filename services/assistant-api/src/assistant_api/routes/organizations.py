@@ -1,6 +1,6 @@
 """`/api/organizations`."""
 
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 import asyncpg
@@ -19,6 +19,8 @@ from assistant_api.problems import Problem
 from assistant_api.routes.schemas import NewOrganization, Organization
 from assistant_api.telemetry import trace_id_of, traceparent_of
 from zerotouch_contracts.errors import ErrorCode
+
+_INSERT: Final = "INSERT INTO organizations (id, name, tier) VALUES ($1, $2, $3) RETURNING revision"
 
 router = APIRouter(prefix="/api/organizations", tags=["organizations"])
 
@@ -40,18 +42,23 @@ async def create(
         async with parts.database.transaction() as connection:
             await connection.execute("SELECT set_config('app.traceparent', $1, true)", traceparent_of(span))
             try:
-                await connection.execute(
-                    "INSERT INTO organizations (id, name, tier) VALUES ($1, $2, $3)", org_id, body.name, body.tier
-                )
+                revision = await connection.fetchval(_INSERT, org_id, body.name, body.tier)
             except asyncpg.UniqueViolationError:
                 raise Problem(409, ErrorCode.ALREADY_EXISTS, "an organization with this id exists") from None
             calendar = Calendar(**body.model_dump(include=set(Calendar.model_fields)))
             await write_calendar(connection, org_id, calendar)
+            made = Organization(
+                id=org_id,
+                name=body.name,
+                tier=body.tier,
+                revision=revision,
+                calendar=calendar,
+                trace_id=trace_id_of(span),
+            )
+            done = JSONResponse(made.model_dump(mode="json", by_alias=True), 201)
+            await keep_within(connection, caller, idempotency_key, done)
         parts.wake_relay()
-        made = Organization(
-            id=org_id, name=body.name, tier=body.tier, revision=1, calendar=calendar, trace_id=trace_id_of(span)
-        )
-        return JSONResponse(made.model_dump(mode="json", by_alias=True), 201)
+        return done
 
     return await answer_once(
         parts.database, parts.settings, caller, idempotency_key, "POST /api/organizations", raw, answer
@@ -65,17 +72,18 @@ async def delete(
     """Forget an organization, its agents, appointments and tool calls; only the platform may.
 
     `AssistantDeleted` follows for each agent that was announced, `OrganizationDeleted` last. The assistants are deleted
-    at Vapi in the background.
+    at Vapi in the background; those that were adopted stay there, without what is ours.
     """
     require_platform(caller)
 
     async def answer(_: Ids) -> Response:
+        done = Response(status_code=204)
         async with parts.database.transaction() as connection:
             await remove.delete_organization(connection, org_id, traceparent_of(get_current_span()))
-            await keep_within(connection, caller, idempotency_key, 204)
+            await keep_within(connection, caller, idempotency_key, done)
         parts.remover.wake()
         parts.wake_relay()
-        return Response(status_code=204)
+        return done
 
     route = f"DELETE /api/organizations/{org_id}"
     return await answer_once(parts.database, parts.settings, caller, idempotency_key, route, b"", answer)

@@ -100,7 +100,11 @@ class AutoSyncRequest(Body):
 
 
 class Saved(Answer):
-    """The answer to a save: 200 with the assistant's id, or 202 while Vapi has not answered."""
+    """The answer to a save: 200 with the assistant's id, or 202 while Vapi has not answered.
+
+    `success`: the save is accepted and will not be lost. With 202, `code` and `message` say what keeps it from Vapi
+    where that is known, for example a refused key.
+    """
 
     success: bool
     agent_id: str
@@ -109,6 +113,8 @@ class Saved(Answer):
     request_id: UUID
     trace_id: str
     state: Literal["provisioned", "provisioning"]
+    code: str | None = None
+    message: str | None = None
 
 
 class AllRequested(Answer):
@@ -134,13 +140,20 @@ class AtVapi(Answer):
 
 
 class Status(Answer):
-    """How far an assistant's tools are."""
+    """How far an assistant's tools are.
+
+    `success` is true in the state `synced` alone: the next caller reaches every tool. `no_tools`: the assistant is as
+    its clinic wants it, which is without tools, so that it takes no bookings; `code` says why. `failed`: a tool is
+    missing, or linked and not usable; `failedTools` are those that no caller reaches. `provisioning` and `syncing` have
+    the `code` of what stands in the way, where that is known. `message` says what is so, and who acts where somebody
+    must.
+    """
 
     success: bool
     agent_id: str
     org_id: UUID
     assistant_id: str | None
-    state: Literal["provisioning", "refused", "syncing", "synced", "failed"]
+    state: Literal["provisioning", "refused", "syncing", "synced", "no_tools", "failed"]
     tools_registered: tuple[str, ...]
     failed_tools: tuple[str, ...]
     message: str

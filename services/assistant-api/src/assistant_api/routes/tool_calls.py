@@ -1,10 +1,11 @@
 """`/api/vapi/tool-calls`: where Vapi sends the calls of our tools. No JWT: Vapi has a credential of its own."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from assistant_api.body import read_bytes
 from assistant_api.context import PartsOf
@@ -37,6 +38,7 @@ async def tool_calls(request: Request, parts: PartsOf) -> Response:
     asked = read_tool_calls(raw)
     results = []
     for number, call in enumerate(asked.calls):  # one after another: a later one may build on an earlier one
-        answer = await handle(parts, asked.call_id, call) if number < CALLS_MAX else answers.TOO_MANY
+        answer = await handle(parts, asked.conversation, call) if number < CALLS_MAX else answers.TOO_MANY
         results.append(answer.as_result(call))
-    return JSONResponse({"results": results})
+    # Escaped: an id may hold what UTF-8 cannot (a lone surrogate), and Vapi finds the call by it.
+    return Response(json.dumps({"results": results}, separators=(",", ":")), media_type="application/json")

@@ -43,6 +43,8 @@ class Unfit:
     version: int | None
     code: str
     explanation: str
+    asked: Any
+    """The arguments as they came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +55,17 @@ class Fit:
     definition: ToolDefinition
     arguments: ToolArguments
 
+    @property
+    def asked(self) -> Any:
+        """The validated values, as JSON."""
+        return self.arguments.model_dump(mode="json")
+
 
 Checked = Foreign | Unfit | Fit
 
 
 def check(call: ToolCall) -> Checked:
     """What a call asks for. Explanations name arguments and never repeat what was in them."""
-    if not call.has_valid_id:
-        return Foreign("The id of this tool call is not valid, so nothing was done.")
     if call.name not in _NAMES:
         return Foreign("There is no such tool here, so nothing was done. Go on without it.")
     if call.arguments is None:
@@ -72,7 +77,7 @@ def check(call: ToolCall) -> Checked:
     definition = None if version is None else _BY_VERSION.get((call.name, version))
     if definition is None:
         explanation = "This tool is out of date, so nothing was done. Say that the clinic will call back."
-        return Unfit(org_id, call.name, None, "unknown_version", explanation)
+        return Unfit(org_id, call.name, None, "unknown_version", explanation, call.arguments)
     filled_in = {
         key: value for key, value in call.arguments.items() if key not in {ORGANIZATION_PARAMETER, VERSION_PARAMETER}
     }
@@ -95,7 +100,7 @@ def _validated(org_id: UUID, definition: ToolDefinition, filled_in: Mapping[str,
     explanation = (
         f"Nothing was done, as some values do not fit: {'; '.join(faults)}. Ask for them and call the tool again."
     )
-    return Unfit(org_id, definition.name, definition.version, "invalid_arguments", explanation)
+    return Unfit(org_id, definition.name, definition.version, "invalid_arguments", explanation, filled_in)
 
 
 def _faults(arguments: ToolArguments) -> list[str]:

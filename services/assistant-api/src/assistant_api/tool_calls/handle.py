@@ -1,7 +1,7 @@
 """One tool call, answered once: the change, its answer and its message are one transaction.
 
 check ─► Foreign ─────────────────────────────► an error, nothing written
-      ─► stored answer of the same call ──────► the same answer
+      ─► stored answer of the same request ───► the same answer
       ─► Unfit │ Fit ─► book, cancel, move ───► row + answer + ToolCallHandled
 """
 
@@ -29,6 +29,7 @@ from assistant_api.telemetry import traceparent_of
 from assistant_api.tool_calls import answers
 from assistant_api.tool_calls.answers import Answer, answer_of
 from assistant_api.tool_calls.arguments import Fit, Foreign, Unfit, check
+from assistant_api.tool_calls.identity import REPEAT_SECONDS, request_hash, request_secret, stored_id
 from assistant_api.tool_calls.payload import ToolCall
 from assistant_api.tool_calls.record import record
 from zerotouch_contracts.tools import BookClinicAppointment, CancelAppointment, RescheduleAppointment
@@ -36,9 +37,17 @@ from zerotouch_contracts.tools import BookClinicAppointment, CancelAppointment, 
 _READ: Final = """
 SELECT o.id, o.calendar, o.time_zone, o.slot_minutes, o.opening_hours, o.services, t.code, t.failed, t.answer
 FROM organizations o
-LEFT JOIN tool_calls t ON t.org_id = o.id AND t.call_id = $2 AND t.tool_call_id = $3
+LEFT JOIN LATERAL (
+    SELECT code, failed, answer FROM tool_calls
+    WHERE org_id = o.id AND call_id = $2 AND tool_call_id = $3
+      AND CASE WHEN request = '' THEN tool = $5 ELSE request = $4 END
+      AND ((call_id <> '' AND request <> '') OR handled_at > now() - make_interval(secs => $6))
+    ORDER BY request DESC LIMIT 1
+) t ON true
 WHERE o.id = $1
 """
+# `request` is '' in rows that an older release wrote. They do not say which arguments they answered, so only what
+# comes right after them is taken for a repeat.
 
 _CROWDED: Final = (asyncpg.LockNotAvailableError, asyncpg.TransactionRollbackError)
 """Too many at once for one clinic: a lock was not had in time, or a deadlock was broken."""
@@ -62,9 +71,11 @@ class _AnsweredMeanwhile(Exception):
 class _Delivery:
     """A call that is somebody's, and when it came."""
 
-    call_id: str
-    call: ToolCall
+    conversation: str
+    tool_call_id: str
+    request: str
     checked: Fit | Unfit
+    tool: str
     started: float
 
     @property
@@ -72,26 +83,36 @@ class _Delivery:
         return int((time.monotonic() - self.started) * 1000)
 
 
-async def handle(parts: Parts, call_id: str, call: ToolCall) -> Answer:
-    """Answer one call of the phone call ``call_id``. The same call gets the same answer, however often it comes."""
+async def handle(parts: Parts, conversation: str, call: ToolCall) -> Answer:
+    """Answer one call of ``conversation``. The same request gets the same answer, however often it comes."""
+    if call.id is None:
+        return _foreign("This tool call has no id, so nothing was done.")
     checked = check(call)
     if isinstance(checked, Foreign):
-        _log.info("tool_call_foreign", reason=checked.explanation)
-        return Answer("foreign", checked.explanation, failed=True)
+        return _foreign(checked.explanation)
     tool = checked.definition.name if isinstance(checked, Fit) else checked.tool
+    secret = request_secret(parts.settings.vapi_api_key.get_secret_value())
+    kind = "fit" if isinstance(checked, Fit) else checked.code
+    request = request_hash(secret, tool, kind, checked.asked)
+    delivery = _Delivery(conversation, stored_id(call.id), request, checked, tool, time.monotonic())
     attributes = {"org_id": str(checked.org_id), "tool": tool}
     with parts.telemetry.span(f"tool call {tool}", attributes=attributes) as span:
-        answer = await _answer(parts, _Delivery(call_id, call, checked, time.monotonic()), tool, span)
+        answer = await _answer(parts, delivery, span)
         span.set_attribute("zerotouch.code", answer.code)
     _log.info("tool_call_handled", org_id=str(checked.org_id), tool=tool, code=answer.code)
     return answer
 
 
-async def _answer(parts: Parts, delivery: _Delivery, tool: str, span: Span) -> Answer:
+def _foreign(explanation: str) -> Answer:
+    _log.info("tool_call_foreign", reason=explanation)
+    return Answer("foreign", explanation, failed=True)
+
+
+async def _answer(parts: Parts, delivery: _Delivery, span: Span) -> Answer:
     try:
-        answer = await _once(parts, delivery, tool, span)
+        answer = await _once(parts, delivery, span)
     except _AnsweredMeanwhile:
-        answer = await _once(parts, delivery, tool, span)
+        answer = await _once(parts, delivery, span)
     except (DatabaseUnavailable, *UNAVAILABLE, *_CROWDED) as error:
         # Not a 503: Vapi ignores whatever comes with another status than 200, and the model would hear nothing.
         _log.warning("tool_call_unavailable", org_id=str(delivery.checked.org_id), reason=type(error).__name__)
@@ -103,10 +124,18 @@ async def _answer(parts: Parts, delivery: _Delivery, tool: str, span: Span) -> A
     return answer
 
 
-async def _once(parts: Parts, delivery: _Delivery, tool: str, span: Span) -> Answer:
+async def _once(parts: Parts, delivery: _Delivery, span: Span) -> Answer:
     org_id: UUID = delivery.checked.org_id
     async with calendar_of(parts.database, org_id) as connection:
-        row = await connection.fetchrow(_READ, org_id, delivery.call_id, delivery.call.id)
+        row = await connection.fetchrow(
+            _READ,
+            org_id,
+            delivery.conversation,
+            delivery.tool_call_id,
+            delivery.request,
+            delivery.tool,
+            REPEAT_SECONDS,
+        )
         if row is None:
             return answers.unknown_clinic()
         if row["answer"] is not None:
@@ -115,9 +144,10 @@ async def _once(parts: Parts, delivery: _Delivery, tool: str, span: Span) -> Ans
         recorded = await record(
             connection,
             org_id=org_id,
-            call_id=delivery.call_id,
-            tool_call_id=delivery.call.id,
-            tool=tool,
+            conversation=delivery.conversation,
+            tool_call_id=delivery.tool_call_id,
+            request=delivery.request,
+            tool=delivery.tool,
             version=version,
             answer=answer,
             duration_ms=delivery.duration_ms,
@@ -133,7 +163,7 @@ async def _decide(
     parts: Parts, connection: Connection, delivery: _Delivery, row: Mapping[str, Any]
 ) -> tuple[Answer, int | None]:
     match delivery.checked:
-        case Unfit(_, _, version, code, explanation):
+        case Unfit(_, _, version, code, explanation, _):
             return Answer(code, answers.one_line(explanation), failed=True), version
         case Fit(_, definition, _) as fit:
             clinic = from_row(row)
@@ -149,8 +179,8 @@ async def _act(parts: Parts, connection: Connection, delivery: _Delivery, fit: F
                 connection,
                 clinic,
                 wish,
-                call_id=delivery.call_id,
-                tool_call_id=delivery.call.id,
+                conversation=delivery.conversation,
+                tool_call_id=delivery.tool_call_id,
                 now=now,
                 days_ahead_max=days_ahead_max,
             )

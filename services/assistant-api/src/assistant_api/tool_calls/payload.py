@@ -5,52 +5,63 @@
                  "toolWithToolCallList": [{"function": {"name": …}, "toolCall": {"id": …, …}}]}}
 
 The name is in `function.name` or `name`; the arguments are in `function` or beside it, called `arguments` or
-`parameters`, an object or JSON in a string. The same calls are usually in all three lists; the first list that has any
-counts.
+`parameters`, an object or JSON in a string. The id is in `id` or `toolCallId`. The same calls are usually in all three
+lists; the first list that has any counts.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from assistant_api.body import read_json
 from assistant_api.problems import Problem
+from assistant_api.tool_calls.identity import NOBODY_KNOWS, Id, stored_conversation
 
-_ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._:-]{0,127}")
+# What identifies a conversation, most telling first. `call.id` is in every phone and web call; `chat` stands in its
+# place in a text chat, of which each turn is a chat of its own, and the session what holds them together (Vapi's
+# OpenAPI document, `ServerMessageToolCalls` and `Chat`, read 2026-11-28). The rest is for gateways in between.
+_CONVERSATION: Final = (
+    ("call", "id"),
+    ("session", "id"),
+    ("chat", "sessionId"),
+    ("call", "sessionId"),
+    ("chat", "id"),
+    ("call", "phoneCallProviderId"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """One call. ``arguments`` is None where they are no JSON object; ``has_valid_id`` where its id can be stored."""
+    """One call. ``id`` is None where there is none, so that nobody could be answered; ``arguments`` where they are no
+    JSON object."""
 
-    id: str
+    id: Id | None
     name: str
     arguments: Mapping[str, Any] | None
-
-    @property
-    def has_valid_id(self) -> bool:
-        """Whether the id is 1 to 128 of ``A-Z a-z 0-9 . _ : -``."""
-        return _ID.fullmatch(self.id) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCalls:
-    """All calls of a request, in order. ``call_id`` is the phone call's, '' where it is not named or not an id."""
+    """All calls of a request, in order. ``conversation`` as it is stored, '' where nothing says which one it is."""
 
-    call_id: str
+    conversation: str
     calls: tuple[ToolCall, ...]
 
 
 def read_tool_calls(raw: bytes) -> ToolCalls:
     """The calls in a request's body; none where it is a message of another kind. 400 where it is not JSON."""
     message = _object(_object(read_json(raw)).get("message"))
-    call_id = _text(_object(message.get("call")).get("id"))
     if message.get("type", "tool-calls") != "tool-calls":
-        return ToolCalls(call_id, ())
-    return ToolCalls(
-        call_id if _ID.fullmatch(call_id) else "", tuple(_call(around, call) for around, call in _entries(message))
-    )
+        return ToolCalls(NOBODY_KNOWS, ())
+    return ToolCalls(_conversation(message), tuple(_call(around, call) for around, call in _entries(message)))
+
+
+def _conversation(message: Mapping[str, Any]) -> str:
+    for kind, key in _CONVERSATION:
+        found = _id(_object(message.get(kind)).get(key))
+        if found not in {None, ""}:
+            return stored_conversation("call" if (kind, key) == ("call", "id") else f"{kind}.{key}", found)
+    return NOBODY_KNOWS
 
 
 def _entries(message: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
@@ -70,7 +81,8 @@ def _call(around: Mapping[str, Any], call: Mapping[str, Any]) -> ToolCall:
     name = name or _text(_object(around.get("function")).get("name")) or _text(around.get("name"))
     places = ((function, "arguments"), (function, "parameters"), (call, "arguments"), (call, "parameters"))
     given = next((place[key] for place, key in places if place.get(key) is not None), None)
-    return ToolCall(_text(call.get("id")), name, _arguments(given))
+    ids = (place[key] for place in (call, around) for key in ("id", "toolCallId") if place.get(key) is not None)
+    return ToolCall(_id(next(ids, None)), name, _arguments(given))
 
 
 def _arguments(given: object) -> Mapping[str, Any] | None:
@@ -88,6 +100,10 @@ def _object(value: object) -> Mapping[str, Any]:
 
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _id(value: object) -> Id | None:
+    return value if isinstance(value, str | int | float) and not isinstance(value, bool) else None
 
 
 def _text(value: object) -> str:

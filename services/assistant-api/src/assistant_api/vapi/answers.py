@@ -1,10 +1,15 @@
-"""What can come of a call to Vapi. Values, not exceptions: every caller has to say what it does about each."""
+"""What can come of a call to Vapi. Values, not exceptions: every caller has to say what it does about each.
+
+What a status means is decided by ``zerotouch_platform``, for both services.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from zerotouch_contracts.errors import ErrorCode
+from zerotouch_contracts.errors import CATALOGUE, ErrorCode
+from zerotouch_platform.vapi import answers
+from zerotouch_platform.vapi.answers import Meaning, field_paths, resource_of
 
 Document = Mapping[str, Any]
 """An assistant as Vapi returns it: raw, with every field that we do not know."""
@@ -24,10 +29,19 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A 4xx that repeating does not mend; ``reasons`` are Vapi's messages, at least one."""
+    """What repeating does not mend: a 4xx, or an assistant too large to be read (``code``).
+
+    ``reasons`` are Vapi's messages, at least one, for the clinic only; a log may have ``fields``.
+    """
 
     status: int
     reasons: tuple[str, ...]
+    code: ErrorCode = ErrorCode.ASSISTANT_REFUSED
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The paths of the fields that the reasons name."""
+        return field_paths(self.reasons)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +65,41 @@ class Unknown:
 
 Read = Found | Gone | Refused | Later
 Write = Found | Gone | Refused | Later | Unknown
+
+REASON_CHARACTERS_MAX: Final = 500
+
+
+def of_status(status: int, raw: bytes, wait_seconds: float, *, write: bool, route: str) -> Write:
+    """The meaning of an answer that is not a success; ``raw`` is its body."""
+    match meaning := answers.meaning_of(status, write=write, route=route):
+        case Meaning.GONE:
+            return Gone()
+        case Meaning.UNKNOWN:
+            return Unknown()
+        case Meaning.DONE | Meaning.REFUSED | Meaning.NO_ACCESS:
+            return Refused(status, _reasons(status, raw))
+        case _:
+            return Later(answers.CODES[meaning], wait_seconds, nobodys=meaning.of_the_key)
+
+
+def of_assistant(body: object) -> Found | None:
+    """A success with an assistant; None where it is none."""
+    return None if (assistant := resource_of(body)) is None else Found(assistant)
+
+
+def too_large(status: int, *, write: bool) -> Write:
+    """A success that is too long to be read. A write did happen: it is looked up, and that read says what is wrong."""
+    if write:
+        return Unknown(ErrorCode.VAPI_ANSWER_INVALID)
+    return Refused(status, (_TOO_LARGE,), ErrorCode.ASSISTANT_TOO_LARGE)
+
+
+_TOO_LARGE: Final = " ".join(
+    (CATALOGUE[ErrorCode.ASSISTANT_TOO_LARGE].meaning, CATALOGUE[ErrorCode.ASSISTANT_TOO_LARGE].what_to_do)
+)
+
+
+def _reasons(status: int, raw: bytes) -> tuple[str, ...]:
+    messages = answers.words_of(raw).messages
+    shown = tuple(message[:REASON_CHARACTERS_MAX] for message in messages)
+    return shown or (f"Vapi answered with status {status} and no reason",)

@@ -5,46 +5,61 @@ lost answer makes a second assistant.
 """
 
 import asyncio
-import json
 import random
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from itertools import count
 from typing import Any, Final
 
-import aiohttp
 import httpx
+import structlog
 from httpx_aiohttp import AiohttpTransport
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from assistant_api.settings import Settings
 from assistant_api.telemetry import Telemetry
-from assistant_api.vapi.answers import Found, Gone, Later, Read, Refused, Unknown, Write
+from assistant_api.vapi.answers import (
+    Found,
+    Later,
+    Read,
+    Refused,
+    Unknown,
+    Write,
+    of_assistant,
+    of_status,
+    too_large,
+)
 from assistant_api.vapi.key import Ticket, VapiKey
 from zerotouch_contracts.errors import ErrorCode
+from zerotouch_platform.vapi import json
+from zerotouch_platform.vapi.answers import (
+    BODY_BYTES_MAX,
+    LIST_BYTES_MAX,
+    BodyTooLarge,
+    Meaning,
+    meaning_of,
+    read_body,
+    retry_after_seconds,
+    was_not_sent,
+)
+from zerotouch_platform.vapi.paging import ListUnreadable, PageTooLarge, Window, pages
 
 LIST_LIMIT: Final = 250
 """Of the 1,000 that Vapi allows: that many long prompts are 10 MB, and to parse them holds up the event loop."""
 CONNECTIONS_MAX: Final = 300
 KEEPALIVE_SECONDS: Final = 3
 """Shorter than servers keep an idle connection: a write on one that was just closed would be an unknown answer."""
-RETRY_AFTER_SECONDS_MAX: Final = 300.0
-REASONS_MAX: Final = 20
-REASON_CHARACTERS_MAX: Final = 500
 
-_NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
-_NOT_CONNECTED: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
-_LATER: Final = {
-    401: ErrorCode.VAPI_KEY_REFUSED,
-    403: ErrorCode.VAPI_KEY_REFUSED,
-    402: ErrorCode.VAPI_PAYMENT_REQUIRED,
-    408: ErrorCode.VAPI_SERVER_ERROR,
-    409: ErrorCode.VAPI_CONFLICT,
-    425: ErrorCode.VAPI_SERVER_ERROR,
-    429: ErrorCode.VAPI_RATE_LIMITED,
-}
+_log: Final = structlog.get_logger()
+
+
+class _Stopped(Exception):
+    """A page was not answered; ``reason`` is what ends the list."""
+
+    def __init__(self, reason: Later) -> None:
+        super().__init__(reason.code.value)
+        self.reason = reason
 
 
 class VapiClient:
@@ -70,7 +85,11 @@ class VapiClient:
         )
         self._http = httpx.AsyncClient(
             base_url=settings.vapi_base_url,
-            headers={"Authorization": f"Bearer {settings.vapi_api_key.get_secret_value()}"},
+            headers={
+                "Authorization": f"Bearer {settings.vapi_api_key.get_secret_value()}",
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",
+            },
             timeout=settings.vapi_deadline_seconds,
             follow_redirects=False,
             trust_env=False,
@@ -85,6 +104,10 @@ class VapiClient:
     async def get(self, assistant_id: str, *, save: bool = True) -> Read:
         """The assistant as it is now; ``save``: whether a save asks, for which a part of the rate is kept."""
         return await self._read("/assistant/{id}", f"/assistant/{assistant_id}", save=save)
+
+    async def get_tool(self, tool_id: str, *, save: bool = True) -> Read:
+        """A tool as it is now, in the place of an assistant; ``save`` as for :meth:`get`."""
+        return await self._read("/tool/{id}", f"/tool/{tool_id}", save=save)
 
     async def create(self, body: Mapping[str, Any], ticket: Ticket) -> Write:
         """Make an assistant; sent at most once."""
@@ -102,28 +125,36 @@ class VapiClient:
     async def created_between(
         self, start: datetime, end: datetime, *, save: bool = True
     ) -> list[Mapping[str, Any]] | Later:
-        """All assistants with ``start <= createdAt < end``; both with a time zone.
+        """All assistants with ``start <= createdAt < end``, both with a time zone; to the millisecond, rather too many.
 
-        The order of Vapi's lists is undocumented, so a full page is not continued but cut: the window is halved until
-        every part fits one page.
+        What has no usable id is left out and counted in the log.
         """
-        params = {"createdAtGe": start.isoformat(), "createdAtLt": end.isoformat(), "limit": str(LIST_LIMIT)}
-        match answer := await self._read("/assistant", "/assistant", save=save, params=params, expect_list=True):
-            case Found({"items": list() as items}) if len(items) < LIST_LIMIT:
-                return items
-            case Found():
-                middle = start + (end - start) / 2
-                if middle <= start:
-                    return Later(ErrorCode.VAPI_ANSWER_INVALID)
-                older = await self.created_between(start, middle, save=save)
-                newer = await self.created_between(middle, end, save=save)
-                if isinstance(older, Later):
-                    return older
-                return newer if isinstance(newer, Later) else [*older, *newer]
-            case Later():
-                return answer
-            case _:
-                return Later(ErrorCode.VAPI_ANSWER_INVALID)
+
+        async def ask(params: Mapping[str, str]) -> list[object]:
+            match await self._read("/assistant", "/assistant", save=save, params=params):
+                case Found({"items": list() as items}):
+                    return items
+                case Refused(code=ErrorCode.ASSISTANT_TOO_LARGE):
+                    raise PageTooLarge
+                case Later() as later:
+                    raise _Stopped(later)
+                case _:
+                    raise _Stopped(Later(ErrorCode.VAPI_ANSWER_INVALID))
+
+        found: list[Mapping[str, Any]] = []
+        unreadable = 0
+        try:
+            async for page in pages(ask, Window(start, end), LIST_LIMIT):
+                found += page.items
+                unreadable += len(page.unreadable)
+        except ListUnreadable as error:
+            _log.warning("vapi_list_unreadable", reason=str(error))
+            return Later(ErrorCode.VAPI_ANSWER_INVALID)
+        except _Stopped as stopped:
+            return stopped.reason
+        if unreadable:
+            _log.warning("vapi_list_items_unreadable", count=unreadable)
+        return found
 
     async def close(self) -> None:
         """Close all connections."""
@@ -136,7 +167,6 @@ class VapiClient:
         *,
         save: bool,
         params: Mapping[str, str] | None = None,
-        expect_list: bool = False,
     ) -> Read:
         """One read, tried again where that may help. The tries share one deadline: the lease allows for no more."""
         began_at = self._monotonic()
@@ -146,9 +176,7 @@ class VapiClient:
                 return ticket
             left_seconds = self._deadline_seconds - (self._monotonic() - began_at)
             answer = _for_read(
-                await self._call(
-                    ticket, "GET", route, path, params=params, expect_list=expect_list, deadline_seconds=left_seconds
-                )
+                await self._call(ticket, "GET", route, path, params=params, deadline_seconds=left_seconds)
             )
             if not isinstance(answer, Later) or answer.nobodys or answer.wait_seconds or tried >= self._read_tries_max:
                 return answer
@@ -167,71 +195,70 @@ class VapiClient:
         body: Mapping[str, Any] | None = None,
         *,
         params: Mapping[str, str] | None = None,
-        expect_list: bool = False,
         deadline_seconds: float | None = None,
     ) -> Write:
         deadline_seconds = self._deadline_seconds if deadline_seconds is None else deadline_seconds
-        # Escaped, because a document of Vapi's may hold what UTF-8 cannot (a lone surrogate) and has to survive.
-        content = None if body is None else json.dumps(body, separators=(",", ":")).encode("ascii")
+        content = None if body is None else json.write(body)
         headers = None if body is None else {"Content-Type": "application/json"}
+        request = self._http.build_request(method, path, content=content, headers=headers, params=params)
+        limit = BODY_BYTES_MAX if params is None else LIST_BYTES_MAX
         attributes = {"http.request.method": method, "url.template": route, "peer.service": "vapi"}
         with self._telemetry.span(f"{method} {route}", kind=SpanKind.CLIENT, attributes=attributes) as span:
             if (stale := self.key.stale(ticket)) is not None:
                 return _failed(span, stale)
             try:
                 async with asyncio.timeout(deadline_seconds):  # one deadline for the exchange, not one per read
-                    response = await self._http.request(method, path, content=content, headers=headers, params=params)
+                    response, raw = await self._exchange(request, limit)
             except (httpx.HTTPError, TimeoutError) as error:
                 await self.key.troubled("broken")
                 return _failed(span, Later(ErrorCode.VAPI_UNREACHABLE) if was_not_sent(error) else Unknown())
-            span.set_attribute("http.response.status_code", response.status_code)
-            await self._tell_key(response)
-            answer = _answer(response, expect_list)
+            status, write = response.status_code, method != "GET"
+            span.set_attribute("http.response.status_code", status)
+            wait_seconds = retry_after_seconds(response.headers)
+            await self._tell_key(status, meaning_of(status, write=write, route=route), wait_seconds)
+            if not 200 <= status < 300:
+                return _failed(span, of_status(status, raw or b"", wait_seconds or 0, write=write, route=route))
+            answer = too_large(status, write=write) if raw is None else _success(method, path, raw, params is not None)
             return answer if isinstance(answer, Found) else _failed(span, answer)
 
-    async def _tell_key(self, response: httpx.Response) -> None:
-        match response.status_code:
-            case 429:
-                await self.key.troubled("rate_limited", _retry_after_seconds(response))
-            case 401 | 402 | 403:
+    async def _exchange(self, request: httpx.Request, limit: int) -> tuple[httpx.Response, bytes | None]:
+        """The answer and its body; None for one that is too long, or cannot be unpacked."""
+        response = await self._http.send(request, stream=True)
+        try:
+            return response, await read_body(response.aiter_bytes(), limit)
+        except BodyTooLarge:
+            return response, None
+        except httpx.DecodingError:
+            return response, b""
+        finally:
+            await response.aclose()
+
+    async def _tell_key(self, status: int, meaning: Meaning, wait_seconds: float | None) -> None:
+        match meaning:
+            case Meaning.RATE_LIMITED:
+                await self.key.troubled("rate_limited", wait_seconds)
+            case Meaning.KEY_REFUSED:
                 await self.key.troubled("refused")
-            case status if status >= 500:
+            case Meaning.PAYMENT:
+                await self.key.troubled("unpaid")
+            case _ if status >= 500:
                 await self.key.troubled("broken")
             case _:
                 await self.key.answered()
 
 
-def was_not_sent(error: BaseException) -> bool:
-    """Whether a failed request surely never reached Vapi.
-
-    The aiohttp transport (httpx-aiohttp 0.2.0) calls every lost connection a `ConnectError` or `ConnectTimeout`, also
-    one that was cut after the request had been sent; only aiohttp's own error, the cause, tells them apart.
-    """
-    if not isinstance(error, _NOT_SENT):
-        return False
-    return not isinstance(error.__cause__, aiohttp.ClientError) or isinstance(error.__cause__, _NOT_CONNECTED)
-
-
-def _answer(response: httpx.Response, expect_list: bool) -> Write:
-    status = response.status_code
-    if 200 <= status < 300:
-        try:
-            body = response.json()
-        except ValueError:  # includes bytes that are not UTF-8
-            return Unknown(ErrorCode.VAPI_ANSWER_INVALID)
-        if expect_list and isinstance(body, list):
-            return Found({"items": [item for item in body if isinstance(item, dict)]})
-        if not expect_list and isinstance(body, dict) and _is_id(body.get("id")):
-            return Found(body)
+def _success(method: str, path: str, raw: bytes, is_list: bool) -> Write:
+    if method == "DELETE" and not raw.strip():  # 204: it is not needed any more
+        return Found({"id": path.rpartition("/")[2]})
+    try:
+        if is_list:
+            return Found({"items": json.read_list(raw)})
+        body = json.read(raw)
+    except json.Unreadable:
         return Unknown(ErrorCode.VAPI_ANSWER_INVALID)
-    if status == 404:
-        return Gone()
-    if status in _LATER:
-        key_is_it = status in {401, 402, 403, 429}
-        return Later(_LATER[status], _retry_after_seconds(response) or 0, nobodys=key_is_it)
-    if 400 <= status < 500:
-        return Refused(status, _reasons(response))
-    return Unknown()
+    if method == "DELETE":
+        return Found({"id": path.rpartition("/")[2]})
+    return of_assistant(body) or Unknown(ErrorCode.VAPI_ANSWER_INVALID)
 
 
 def _for_read(answer: Write) -> Read:
@@ -247,38 +274,3 @@ def _failed(span: Span, answer: Write) -> Write:
     span.set_attribute("error.type", kind)
     span.set_status(Status(StatusCode.ERROR))
     return answer
-
-
-def _is_id(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 64 and value.isascii() and value.replace("-", "").isalnum()
-
-
-def _retry_after_seconds(response: httpx.Response) -> float | None:
-    """`Retry-After` in seconds or as a date; None where it is not there or is neither."""
-    text = response.headers.get("retry-after", "")
-    if text.isdecimal():
-        return min(float(text[:9]), RETRY_AFTER_SECONDS_MAX)
-    try:
-        at = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    seconds = (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    return max(0.0, min(seconds, RETRY_AFTER_SECONDS_MAX))
-
-
-def _reasons(response: httpx.Response) -> tuple[str, ...]:
-    """Vapi's `message`, a string or a list of them; an edge's HTML page is not shown."""
-    try:
-        body = json.loads(response.content)
-        message = body["message"]
-    except (ValueError, KeyError, TypeError):
-        message = None
-    messages = message if isinstance(message, list) else [message]
-    texts = tuple(_clean(text) for text in messages if isinstance(text, str) and text)[:REASONS_MAX]
-    return texts or (f"Vapi answered with status {response.status_code} and no reason",)
-
-
-def _clean(text: str) -> str:
-    """What PostgreSQL can store and a log can show."""
-    printable = "".join(char if char.isprintable() else " " for char in text)
-    return printable[:REASON_CHARACTERS_MAX]

@@ -15,7 +15,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, TypeVar, get_args
 
 import structlog
 
@@ -26,12 +26,13 @@ from assistant_api.vapi.minutes import Minutes
 from zerotouch_contracts.errors import ErrorCode
 
 Item = TypeVar("Item")
-Trouble = Literal["rate_limited", "refused", "broken"]
+Trouble = Literal["rate_limited", "refused", "unpaid", "broken"]
 
 SPREAD_SECONDS: Final = 2.0
 
 _READ: Final = """
-SELECT extract(epoch FROM paused_until - now())::float8 AS left_seconds, on_trial FROM vapi_keys WHERE key = $1
+SELECT extract(epoch FROM paused_until - now())::float8 AS left_seconds, on_trial, reason
+FROM vapi_keys WHERE key = $1
 """
 _LOCK: Final = """
 SELECT true FROM vapi_keys WHERE key = $1 AND on_trial AND paused_until <= now() FOR UPDATE SKIP LOCKED
@@ -99,7 +100,7 @@ class VapiKey:
             return await claim(limit)
         if row["left_seconds"] > 0:
             if not self._on_trial:  # else it is our own step that the others wait for
-                self._close(row["left_seconds"], self._closed_for)
+                self._close(row["left_seconds"], _trouble(row["reason"]))
             return ()
         async with connection.transaction():
             if not await connection.fetchval(_LOCK, self.fingerprint):  # another replica tries it
@@ -163,7 +164,8 @@ class VapiKey:
             self._close(left, trouble)
         except (DatabaseUnavailable, *UNAVAILABLE) as error:
             self._told = False  # only this process knows
-            left = self._settings.key_refused_seconds if trouble == "refused" else self._settings.breaker_seconds_base
+            refused = trouble in {"refused", "unpaid"}
+            left = self._settings.key_refused_seconds if refused else self._settings.breaker_seconds_base
             self._close(left, trouble)
             _log.warning("vapi_key_pause_untold", reason=describe(error))
         _log.warning("vapi_key_paused", reason=trouble, seconds=round(left, 1), alarm=trouble != "rate_limited")
@@ -174,7 +176,7 @@ class VapiKey:
         match trouble:
             case "rate_limited":  # None: until the next UTC minute
                 return None if retry_after_seconds is None else max(0.1, retry_after_seconds) + self._uniform(0, 0.2)
-            case "refused":
+            case "refused" | "unpaid":
                 return self._settings.key_refused_seconds * self._uniform(1, 1.05)
             case "broken":
                 openings = await connection.fetchval(_OPENINGS, self.fingerprint) or 0
@@ -196,9 +198,16 @@ class VapiKey:
                 code = ErrorCode.VAPI_RATE_LIMITED
             case "refused":
                 code = ErrorCode.VAPI_KEY_REFUSED
+            case "unpaid":
+                code = ErrorCode.VAPI_PAYMENT_REQUIRED
             case "broken":
                 code = ErrorCode.VAPI_UNREACHABLE
         return Later(code, nobodys=True)
+
+
+def _trouble(reason: str) -> Trouble:
+    """Why another replica paused the key; one of a newer release may have a word that is not known here."""
+    return next((known for known in get_args(Trouble) if known == reason), "broken")
 
 
 def fingerprint_of(base_url: str, api_key: str) -> str:

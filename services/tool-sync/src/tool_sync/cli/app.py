@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 
 from tool_sync.cli import log, operations, projection, relay, replay, tool
-from tool_sync.cli.options import utc
+from tool_sync.cli.options import EXIT_USAGE, utc
 from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES
 
 app = typer.Typer(
@@ -115,6 +115,59 @@ def explain(
 
     answer = show_explanation(database_url, assistant, at=utc(at), as_json=as_json, jaeger_url=jaeger_url)
     raise typer.Exit(asyncio.run(answer))
+
+
+@app.command()
+def words(
+    database_url: DatabaseOption,
+    org: Annotated[UUID | None, typer.Option(help="Only about this organization.")] = None,
+    agent: Annotated[str | None, typer.Option(help="Only about this agent's assistant.")] = None,
+    trace: Annotated[str | None, typer.Option(help="Only in this trace.")] = None,
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=10_000)] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what Vapi said where it refused something; it is kept for 30 days."""
+    from tool_sync.cli.words import show_words
+
+    answer = show_words(database_url, org_id=org, agent_id=agent, trace_id=trace, limit=limit, as_json=as_json)
+    raise typer.Exit(asyncio.run(answer))
+
+
+@app.command()
+def check(
+    target: Annotated[str, typer.Argument(metavar="ORG|ASSISTANT", help="An organization, or one assistant.")],
+    database_url: DatabaseOption,
+    live: Annotated[bool, typer.Option("--live", help="Read Vapi now; without it, say what the log knows.")] = False,
+    calls: Annotated[int, typer.Option(help="With --live: make at most so many calls.", min=1, max=10_000)] = 200,
+    vapi_base_url: Annotated[
+        str | None, typer.Option(envvar="VAPI_BASE_URL", help="Where Vapi is.", show_default=False)
+    ] = None,
+    vapi_api_key: Annotated[
+        str | None, typer.Option(envvar="VAPI_API_KEY", help="The service's own key.", show_default=False)
+    ] = None,
+    account: Annotated[str, typer.Option(envvar="VAPI_ACCOUNT", help="The account's name.")] = "platform",
+    requests_per_minute: Annotated[
+        int | None, typer.Option(envvar="VAPI_REQUESTS_PER_MINUTE", help="The key's rate.", min=1, show_default=False)
+    ] = None,
+    rate_share: Annotated[
+        float, typer.Option(envvar="VAPI_RATE_SHARE", help="tool-sync's share of it.", min=0, max=1)
+    ] = 0.6,
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether the callers of a clinic's assistants can book, and what stands in the way.
+
+    Exit status 0: every assistant that should book can. 1: one cannot, or was not looked at. 2: no key, or a wrong one.
+    """
+    from tool_sync.cli.check import At, check
+
+    at = None
+    if live:
+        if not vapi_base_url or not vapi_api_key:
+            print("tool-sync: --live needs VAPI_BASE_URL and VAPI_API_KEY", file=sys.stderr)
+            raise typer.Exit(EXIT_USAGE)
+        rate = None if requests_per_minute is None else max(1, int(requests_per_minute * rate_share))
+        at = At(vapi_base_url, vapi_api_key, account, calls, rate)
+    raise typer.Exit(asyncio.run(check(database_url, target, at, as_json=as_json)))
 
 
 @app.command()

@@ -29,6 +29,7 @@ from tool_sync.loops import Loops
 from tool_sync.readiness import database_problem
 from tool_sync.settings import Settings
 from tool_sync.telemetry import SERVICE_VERSION, Telemetry
+from tool_sync.vapi.forgetting import Forgetting
 
 log = structlog.get_logger(__name__)
 
@@ -100,6 +101,7 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
             loops.start("reconciler", parts.reconciler)
             loops.start("intake", parts.subscriber)
             loops.start("survey", parts.survey)
+            loops.start("forgetting", Forgetting(pool))
             if settings.otel_exporter_otlp_endpoint is not None:
                 loops.start("metrics", Metrics(pool, otlp_reader(settings.otel_exporter_otlp_endpoint)))
             watch(settings, state.health, pool, parts)
@@ -107,7 +109,9 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
             await loops.until_ended(stopping)
             log.info("tool-sync stops")
         finally:
-            await loops.stop("metrics", "feed", "intake", "survey", "reconciler", seconds_max=_STOP_WORK_SECONDS)
+            await loops.stop(
+                "metrics", "feed", "intake", "survey", "forgetting", "reconciler", seconds_max=_STOP_WORK_SECONDS
+            )
             await loops.stop("event log", seconds_max=_STOP_LOG_SECONDS)
             await loops.stop("relay", seconds_max=_STOP_RELAY_SECONDS)
             await parts.vapi.close()

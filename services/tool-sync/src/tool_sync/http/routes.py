@@ -18,7 +18,7 @@ HISTORY_LIMIT_MAX: Final = 500
 POSITION_MAX: Final = 2**63 - 1
 
 _PROBLEM: Final = {"content": {MEDIA_TYPE: {"schema": {"type": "object"}}}}
-_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     401: {"description": "The token is missing, wrong or expired.", **_PROBLEM},
     404: {"description": "There is no such organization for this caller.", **_PROBLEM},
     422: {"description": "The request does not have the documented form.", **_PROBLEM},
@@ -34,7 +34,7 @@ def _readable_org(org_id: UUID, caller: AnyCaller) -> UUID:
 
 ReadableOrg = Annotated[UUID, Depends(_readable_org)]
 
-router = APIRouter(prefix="/v1/orgs/{org_id}", tags=["organizations"], responses=_PROBLEMS)
+router = APIRouter(prefix="/v1/orgs/{org_id}", tags=["organizations"], responses=PROBLEMS)
 
 
 @router.get("/tools", summary="The tools that an organization has in Vapi")

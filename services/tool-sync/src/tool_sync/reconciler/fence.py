@@ -83,6 +83,7 @@ class Fence:
             answer = await call()
         except VapiFailure as failure:
             held = await self._note(failure)
+            await self._keep_words(subject, failure)
             failed = self.failed(subject, failure, attempt_id, definition_hash)
             await self.writer.write((replace(failed, counted=held is None),))
             if held is not None:
@@ -102,6 +103,7 @@ class Fence:
         try:
             return await work()
         except VapiFailure as failure:
+            await self._keep_words(subject, failure)
             await self.writer.write((self.failed(subject, failure, None, None),))
             return None
 
@@ -122,6 +124,16 @@ class Fence:
                 await self._note(None)
                 return answer
         raise AssertionError("the last try returns or raises")
+
+    async def _keep_words(self, subject: str, failure: VapiFailure) -> None:
+        if failure.words:
+            kind, _, name = subject.partition(":")
+            await self.context.store.keep_words(
+                failure,
+                org_id=self.writer.org_id,
+                agent_id=name if kind == "agent" else None,
+                trace_id=self.writer.trace_id,
+            )
 
     async def _admit(self) -> None:
         held = await self.context.key.admit(self.context.clock.now(), save=is_save(self.writer.state))
@@ -148,7 +160,7 @@ class Fence:
             retry_at = max(retry_at, now + timedelta(seconds=failure.retry_after_seconds))
         log.warning(
             "Vapi call failed", subject=subject, code=failure.code.value, end=failure.end, status=failure.status,
-            detail=failure.detail, retry_at=retry_at.isoformat() if retry_at else None,
+            detail=failure.detail, fields=failure.fields, retry_at=retry_at.isoformat() if retry_at else None,
         )  # fmt: skip
         return FailStep(subject, attempt_id, failure.end, failure.code, retry_at, definition_hash)
 

@@ -19,6 +19,8 @@ from tool_sync.domain.toolset import Assistant
 from tool_sync.event_log import AppendRequest, AppendResult, Loaded, Snapshot, published
 from tool_sync.leases import Claim, Release
 from tool_sync.reconciler import named_tools, rows
+from tool_sync.vapi import words
+from tool_sync.vapi.failures import VapiFailure
 
 Assistants = dict[UUID, dict[str, Assistant]]
 """By org and agent."""
@@ -77,6 +79,12 @@ class Store(Protocol):
         """The document of a definition that any release ever published; None where none with it did."""
         ...
 
+    async def keep_words(
+        self, failure: VapiFailure, *, org_id: UUID, agent_id: str | None, trace_id: str | None
+    ) -> None:
+        """Keep what Vapi said for the clinic; never raises for a database that is away."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class PostgresStore:
@@ -117,3 +125,9 @@ class PostgresStore:
     async def definition(self, name: str, definition_hash: str) -> Mapping[str, Any] | None:
         """See `event_log.published.definition`."""
         return await published.definition(self.pool, name, definition_hash)
+
+    async def keep_words(
+        self, failure: VapiFailure, *, org_id: UUID, agent_id: str | None, trace_id: str | None
+    ) -> None:
+        """See `vapi.words.keep_words`."""
+        await words.keep_words(self.pool, failure, org_id=org_id, agent_id=agent_id, trace_id=trace_id)

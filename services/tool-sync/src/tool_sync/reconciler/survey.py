@@ -130,7 +130,7 @@ class Survey:
             try:
                 allocation = await self._ask(lambda of=assistant: self._allocation(of))  # type: ignore[misc]
             except VapiFailure as failure:
-                if failure.status == 403:
+                if failure.no_beta_access:
                     await self._looks.no_splits_today(self._account)
                     return found
                 continue
@@ -156,9 +156,8 @@ class Survey:
         try:
             answer = await call()
         except VapiFailure as failure:
-            # 403 on this route is about the beta, not about the key.
-            said = "answered" if failure.status == 403 else said_of(failure)
             wait = failure.retry_after_seconds
+            said = said_of(failure)
             if (held := await context.key.note(said, context.clock.now(), context.jitter(), wait)) is not None:
                 raise KeyHeld(held) from failure
             raise

@@ -67,7 +67,7 @@ class Writer:
         self._on_written = on_written
         self._on_reloaded = on_reloaded
         self._traceparent = traceparent
-        self._trace_id = trace_id_of(traceparent)
+        self.org_id, self.trace_id = claim.org_id, trace_id_of(traceparent)
         self._waiting: list[_Waiting] = []
         self._writing = False
 
@@ -172,7 +172,7 @@ class Writer:
             ),
             meta=Meta(
                 causation_id=cause,
-                correlation_id=self._trace_id or cause,
+                correlation_id=self.trace_id or cause,
                 traceparent=self._traceparent,
                 actor="tool-sync",
                 service_version=self._context.service_version,

@@ -8,19 +8,21 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 from opentelemetry.trace import Span, SpanKind, StatusCode
-from pydantic_core import from_json, to_json
 
 from tool_sync.telemetry import ERROR_CODE, HTTP_METHOD, HTTP_ROUTE, HTTP_STATUS, Telemetry
 from tool_sync.vapi import failures
-from tool_sync.vapi.failures import DETAIL_CHARS_MAX, Subject, VapiFailure
+from tool_sync.vapi.failures import Subject, VapiFailure
+from zerotouch_platform.vapi import json
+from zerotouch_platform.vapi.answers import BODY_BYTES_MAX, LIST_BYTES_MAX, BodyTooLarge, read_body, resource_of
+from zerotouch_platform.vapi.json import Json
+from zerotouch_platform.vapi.paging import ListUnreadable, Page, PageTooLarge, Window, pages
 
-Json = dict[str, Any]
 Through = Callable[[Callable[[], Awaitable[object]]], Awaitable[object]]
 """Makes one call of several: asks first whether it may be made, and repeats a read."""
 
@@ -28,8 +30,6 @@ PAGE_LIMIT: Final = 1000
 """Vapi's largest page; its default is 100 (OpenAPI, 2026-08-20)."""
 ASSISTANTS_PAGE_LIMIT: Final = 250
 """An assistant holds whole prompts: more of them in one page would keep the event loop busy while it is read."""
-BODY_BYTES_MAX: Final = 1024 * 1024
-LIST_BYTES_MAX: Final = 32 * 1024 * 1024
 KEEPALIVE_SECONDS: Final = 3.0
 """Shorter than any server's: a write on a connection that the server just closed has an unknown end."""
 
@@ -83,45 +83,78 @@ class VapiClient:
         """``GET /tool/{id}``. Raises :class:`VapiFailure`, status 404 where it is gone."""
         return _resource(await self._exchange("GET", f"/tool/{tool_id}", "tool"), write=False)
 
-    def tools_created_since(self, since: datetime, through: Through | None = None) -> AsyncIterator[Json]:
-        """Every tool of the account created at or after ``since``, newest first. Raises :class:`VapiFailure`.
+    async def tools_created_since(self, since: datetime, through: Through | None = None) -> AsyncIterator[Json]:
+        """Every tool of the account created at or after ``since``, in no order. Raises :class:`VapiFailure`.
 
-        Each page is a call of its own, made by ``through`` where that is given.
+        Each page is a call of its own, made by ``through`` where that is given. What has no usable id is left out.
         """
-        return self._pages("tool", PAGE_LIMIT, {"createdAtGe": _vapi_time(since)}, through)
+        async for page in self._pages("tool", PAGE_LIMIT, Window(since), through):
+            for tool in page.items:
+                yield dict(tool)
 
     async def delete_tool(self, tool_id: str) -> None:
-        """``DELETE /tool/{id}``. Raises :class:`VapiFailure`, status 404 where it is gone, 409 where it is pinned."""
-        _resource(await self._exchange("DELETE", f"/tool/{tool_id}", "tool"), write=True)
+        """``DELETE /tool/{id}``. Raises :class:`VapiFailure`, status 404 where it is gone, 409 where it is pinned.
 
-    def assistants(self, through: Through | None = None) -> AsyncIterator[Json]:
-        """Every assistant of the account, newest first. Raises :class:`VapiFailure`. ``through`` as above."""
-        return self._pages("assistant", ASSISTANTS_PAGE_LIMIT, {}, through)
+        Any JSON says that it is done, and none as well (204): the tool is not needed any more.
+        """
+        await self._exchange("DELETE", f"/tool/{tool_id}", "tool", empty=True)
+
+    async def assistants(self, through: Through | None = None) -> AsyncIterator[object]:
+        """Everything in the account's list of assistants, in no order. Raises :class:`VapiFailure`.
+
+        Also what could not be read as an assistant (no object, no id): whoever looks for a mention has to search it.
+        ``through`` as above.
+        """
+        async for page in self.assistant_pages(through):
+            for item in (*page.items, *page.unreadable):
+                yield item
+
+    def assistant_pages(self, through: Through | None = None) -> AsyncIterator[Page]:
+        """The same by page, the readable apart from the unreadable, so that these can be counted."""
+        return self._pages("assistant", ASSISTANTS_PAGE_LIMIT, Window(), through)
 
     async def _pages(
-        self, subject: Subject, limit: int, query: Mapping[str, str], through: Through | None
-    ) -> AsyncIterator[Json]:
-        """Pages by ``createdAt``, the only cursor there is.
+        self, subject: Subject, limit: int, window: Window, through: Through | None
+    ) -> AsyncIterator[Page]:
+        async def ask(query: Mapping[str, str]) -> list[object]:
+            call = partial(self._list, subject, query)
+            page = await (through(call) if through is not None else call())
+            if page is None:  # raised here, as `through` counts what is raised in it as a failed call
+                raise PageTooLarge
+            assert isinstance(page, list)
+            return page
 
-        The boundary is asked for again, because several items can share a millisecond, and what was seen is left out.
+        try:
+            async for found in pages(ask, window, limit):
+                yield found
+        except ListUnreadable as error:
+            raise failures.invalid_answer(f"the list of {subject}s: {error}", write=False) from error
+
+    async def _list(self, subject: Subject, query: Mapping[str, str]) -> list[object] | None:
+        """One page; None where it is too long to be read."""
+        try:
+            raw = await self._traced("GET", f"/{subject}", subject, None, query, LIST_BYTES_MAX)
+        except BodyTooLarge:
+            return None
+        try:
+            return json.read_list(raw)
+        except json.Unreadable:
+            raise failures.invalid_answer(f"the list of {subject}s is not an array", write=False) from None
+
+    async def traffic_allocation(self, assistant_id: str) -> Json | None:
+        """``GET /traffic-allocations/latest``: how calls are split over versions now; None where they never were.
+
+        ``{"allocationIntent": "explicit" | "follow-latest", "targets": [{"assistantVersion": "v7", "position": 0,
+        "percentage": 60}, …], …}``; only ``explicit`` has targets. Raises :class:`VapiFailure`, ``no_beta_access``
+        where the account has none. What a version holds cannot be read: no route for that is published.
+        (docs.vapi.ai, api-reference/traffic-allocations; vapi-server-sdk 3.0.0; read 2026-11-28)
         """
-        until: dict[str, str] = {}
-        seen: set[str] = set()
-        while True:
-            ask = partial(self._exchange, "GET", f"/{subject}", subject, query={"limit": str(limit), **query, **until})
-            page = await (through(ask) if through is not None else ask())
-            if not isinstance(page, list):
-                raise failures.invalid_answer(f"the list of {subject}s is not an array", write=False)
-            items = [_resource(item, write=False) for item in page]
-            fresh = [item for item in items if item["id"] not in seen]
-            for item in fresh:
-                seen.add(item["id"])
-                yield item
-            if len(page) < limit:
-                return
-            if not fresh:
-                raise failures.invalid_answer(f"more {subject}s in one millisecond than a page holds", write=False)
-            until = {"createdAtLe": min(str(item.get("createdAt", "")) for item in items)}
+        path, query = "/traffic-allocations/latest", {"assistantId": assistant_id}
+        answer = await self._exchange("GET", path, "traffic-allocations", query=query)
+        allocation = answer.get("allocation") if isinstance(answer, dict) else None
+        if not isinstance(answer, dict) or not isinstance(allocation, dict | None):
+            raise failures.invalid_answer("the allocation is not an object", write=False)
+        return allocation
 
     async def get_assistant(self, assistant_id: str) -> Json:
         """``GET /assistant/{id}``. Raises :class:`VapiFailure`, code ``ASSISTANT_MISSING`` where it is gone."""
@@ -131,16 +164,6 @@ class VapiClient:
         """``PATCH /assistant/{id}``; the whole assistant afterwards. Each top-level field sent is replaced whole."""
         return _resource(await self._exchange("PATCH", f"/assistant/{assistant_id}", "assistant", changes), write=True)
 
-    async def traffic_allocation(self, assistant_id: str) -> Mapping[str, Any] | None:
-        """``GET /traffic-allocations/latest``: how calls are split between versions; None where that was never set.
-
-        Raises :class:`VapiFailure`, status 403 where the account has no access to the beta (Python SDK 3.0.0).
-        """
-        query = {"assistantId": assistant_id}
-        answer = await self._exchange("GET", "/traffic-allocations/latest", "assistant", query=query)
-        allocation = answer.get("allocation") if isinstance(answer, dict) else None
-        return allocation if isinstance(allocation, dict) else None
-
     async def _exchange(
         self,
         method: str,
@@ -148,36 +171,58 @@ class VapiClient:
         subject: Subject,
         body: Mapping[str, object] | None = None,
         query: Mapping[str, str] | None = None,
+        *,
+        empty: bool = False,
     ) -> object:
-        """The exchange in a client span; nothing of its content goes into the span."""
-        route = f"/{subject}/{{id}}" if path.count("/") > 1 else path
-        span = self._telemetry.start_child(
-            f"{method} {route}", kind=SpanKind.CLIENT, attributes={HTTP_METHOD: method, HTTP_ROUTE: route}
-        )
+        """The JSON of one answer; None where there is no body and ``empty`` allows it."""
+        write = method != "GET"
+        raw = await self._traced(method, path, subject, body, query, BODY_BYTES_MAX)
+        if empty and not raw.strip():
+            return None
         try:
-            return await self._call(method, path, subject, body, query, span)
-        except VapiFailure as failure:
-            span.set_attribute(ERROR_CODE, failure.code.value)
-            span.set_status(StatusCode.ERROR, failure.code.value)
-            raise
-        finally:
-            span.end()
+            return json.read(raw)
+        except json.Unreadable:
+            raise failures.invalid_answer("the answer is not JSON", write=write) from None
 
-    async def _call(
+    async def _traced(
         self,
         method: str,
         path: str,
         subject: Subject,
         body: Mapping[str, object] | None,
         query: Mapping[str, str] | None,
-        span: Span,
-    ) -> object:
-        write = method != "GET"
-        request = httpx.Request(
+        limit: int,
+    ) -> bytes:
+        """The body of a success, in a client span; nothing of its content goes into the span.
+
+        Raises :class:`VapiFailure`, and :class:`BodyTooLarge` for a page of a list.
+        """
+        route = path if subject == "traffic-allocations" or path.count("/") < 2 else f"/{subject}/{{id}}"
+        span = self._telemetry.start_child(
+            f"{method} {route}", kind=SpanKind.CLIENT, attributes={HTTP_METHOD: method, HTTP_ROUTE: route}
+        )
+        try:
+            return await self._call(self._request(method, path, body, query), subject, limit, span)
+        except BodyTooLarge as error:
+            if limit == LIST_BYTES_MAX:
+                raise
+            raise failures.too_large(error, 200, subject=subject, write=method != "GET") from error
+        except VapiFailure as failure:
+            failure.route = f"{method} {route}"
+            span.set_attribute(ERROR_CODE, failure.code.value)
+            span.set_status(StatusCode.ERROR, failure.code.value)
+            raise
+        finally:
+            span.end()
+
+    def _request(
+        self, method: str, path: str, body: Mapping[str, object] | None, query: Mapping[str, str] | None
+    ) -> httpx.Request:
+        return httpx.Request(
             method,
             self._base_url + path,
             params=query,
-            content=None if body is None else to_json(body),
+            content=None if body is None else json.write(body),
             headers={
                 "authorization": f"Bearer {self._key()}",
                 "accept": "application/json",
@@ -185,52 +230,34 @@ class VapiClient:
                 **({"content-type": "application/json"} if body is not None else {}),
             },
         )
-        limit = LIST_BYTES_MAX if query is not None else BODY_BYTES_MAX
+
+    async def _call(self, request: httpx.Request, subject: Subject, limit: int, span: Span) -> bytes:
+        write = request.method != "GET"
+        too_large: BodyTooLarge | None = None
+        raw = b""
         try:
             async with asyncio.timeout(self._deadline_seconds):
                 response = await self._transport.handle_async_request(request)
                 try:
-                    raw = await _read(response, limit, write=write)
+                    raw = await read_body(response.aiter_bytes(), limit)
+                except BodyTooLarge as error:
+                    too_large = error
                 finally:
                     await response.aclose()
-        except VapiFailure:
-            raise
+        except httpx.DecodingError:
+            raise failures.invalid_answer("the answer's encoding is broken", write=write) from None
         except (httpx.HTTPError, aiohttp.ClientError, OSError, TimeoutError) as error:
             raise failures.of_exception(error, write=write) from error
         span.set_attribute(HTTP_STATUS, response.status_code)
-        if not 200 <= response.status_code < 300:
-            raise failures.of_status(response, _detail(raw), subject=subject, write=write)
-        try:
-            return from_json(raw)
-        except ValueError:
-            raise failures.invalid_answer("the answer is not JSON", write=write) from None
-
-
-async def _read(response: httpx.Response, limit: int, *, write: bool) -> bytes:
-    parts = bytearray()
-    async for chunk in response.aiter_raw():
-        parts += chunk
-        if len(parts) > limit:
-            raise failures.invalid_answer(f"the answer is longer than {limit} bytes", write=write)
-    return bytes(parts)
+        if not 200 <= response.status_code < 300:  # whatever its length: the status says it all
+            raise failures.of_status(response, raw, subject=subject, write=write)
+        if too_large is not None:
+            raise too_large
+        return raw
 
 
 def _resource(value: object, *, write: bool) -> Json:
-    if not isinstance(value, dict) or not isinstance(value.get("id"), str) or not value["id"]:
+    if resource_of(value) is None:
         raise failures.invalid_answer("the answer has no id", write=write)
+    assert isinstance(value, dict)
     return value
-
-
-def _detail(raw: bytes) -> str:
-    """Vapi's own words: validation messages name properties. HTML and the like is left out."""
-    try:
-        body = from_json(raw)
-    except ValueError:
-        return "no JSON body"
-    message = body.get("message") if isinstance(body, dict) else None
-    text = "; ".join(str(item) for item in message) if isinstance(message, list) else str(message or "")
-    return text[:DETAIL_CHARS_MAX]
-
-
-def _vapi_time(time: datetime) -> str:
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,28 +1,31 @@
 """What is read from Vapi's documents beyond their id. Nothing in them is trusted to have the documented shape."""
 
+import re
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
+from typing import Final
 
+from zerotouch_platform.vapi.json import UnreadableItem
+from zerotouch_platform.vapi.paging import created_at
 
-def created_at(document: Mapping[str, object]) -> datetime | None:
-    """``createdAt`` in UTC, or None where it is missing or no time."""
-    raw = document.get("createdAt")
-    try:
-        time = datetime.fromisoformat(raw) if isinstance(raw, str) else None
-    except ValueError:
-        return None
-    return None if time is None or time.tzinfo is None else time.astimezone(UTC)
+__all__ = ["created_at", "holds", "latest_version", "mentioned"]
+
+_ESCAPED_ASCII: Final = re.compile(r"\\u00([0-7][0-9a-fA-F])")
 
 
 def latest_version(document: Mapping[str, object]) -> str | None:
-    """Vapi's label of the newest version ("v3"), which a pin may name; None where it says none."""
+    """``latestVersion``, the label (``v7``) of what calls get now; None where the answer does not say.
+
+    Of a tool or assistant (vapi-server-sdk 3.0.0, ``types/*_tool.py``; read 2026-11-28).
+    """
     label = document.get("latestVersion")
-    plain = isinstance(label, str) and 0 < len(label) <= 64 and label.isascii() and label.isprintable()
-    return label if isinstance(label, str) and plain else None
+    return label if isinstance(label, str) and 0 < len(label) <= 64 and label.isprintable() else None
 
 
 def mentioned(document: object, ids: Collection[str]) -> set[str]:
-    """Those of ``ids`` that a document holds as a value anywhere: in ``toolIds``, ``toolRefs``, or a place to come."""
+    """Those of ``ids`` that a document holds as a value anywhere: in ``toolIds``, ``toolRefs``, or a place to come.
+
+    Of what could not be read, those that stand anywhere in its text: rather one too many.
+    """
     found: set[str] = set()
     rest = [document]
     while rest:
@@ -33,6 +36,9 @@ def mentioned(document: object, ids: Collection[str]) -> set[str]:
                 rest.extend(fields.values())
             case list() as items:
                 rest.extend(items)
+            case UnreadableItem(text):
+                plain = _ESCAPED_ASCII.sub(lambda match: chr(int(match[1], 16)), text)
+                found.update(each for each in ids if each in plain)
     return found
 
 

@@ -1,4 +1,4 @@
-"""What a failed call means. One table decides it, from the status or from how the exchange broke.
+"""What a failed call means for tool-sync; what a status or a break means is decided by ``zerotouch_platform``.
 
 not_sent   nothing left this process: no connection was made
 refused    Vapi answered, and did not do it
@@ -8,16 +8,15 @@ Every code is of exactly one :class:`Kind`, which says what happens next.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import Enum
 from types import MappingProxyType
 from typing import Final, Literal
 
-import aiohttp
 import httpx
 
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
+from zerotouch_platform.vapi import answers
+from zerotouch_platform.vapi.answers import BodyTooLarge, Meaning, retry_after_seconds, words_of
 
 
 class Kind(Enum):
@@ -48,20 +47,23 @@ KINDS: Final = MappingProxyType(
         ErrorCode.TOOL_REFUSED: Kind.PERMANENT,
         ErrorCode.ASSISTANT_REFUSED: Kind.PERMANENT,
         ErrorCode.ASSISTANT_MISSING: Kind.PERMANENT,
+        ErrorCode.ASSISTANT_TOO_LARGE: Kind.PERMANENT,
         ErrorCode.VAPI_ANSWER_UNKNOWN: Kind.AMBIGUOUS,
     }
 )
 """Every code that a call can end in."""
 
 End = Literal["not_sent", "refused", "unknown"]
-Subject = Literal["tool", "assistant"]
-
-DETAIL_CHARS_MAX: Final = 300
+Subject = Literal["tool", "assistant", "traffic-allocations"]
 
 
 @dataclass(eq=False)
 class VapiFailure(Exception):
-    """A call to Vapi that did not end in a clean answer. ``detail`` names fields, never their content."""
+    """A call to Vapi that did not end in a clean answer.
+
+    ``detail`` and ``fields`` may go into logs, events and spans: ours, and paths of fields. ``words`` are Vapi's own,
+    data of a stranger: at most 2,000 printable characters for the row that only the clinic sees.
+    """
 
     end: End
     code: ErrorCode
@@ -70,6 +72,17 @@ class VapiFailure(Exception):
     detail: str = ""
     mangled: bool = False
     """A success status with a body that is not what was asked for: Vapi did answer."""
+    fields: tuple[str, ...] = ()
+    words: str = ""
+    route: str = ""
+    """Method and route, such as ``PATCH /assistant/{id}``; '' where no call was made."""
+    meaning: Meaning | None = None
+    """Of the status, where there is one that is no success."""
+
+    @property
+    def no_beta_access(self) -> bool:
+        """Whether the account has no access to a beta; neither the key nor an assistant is at fault."""
+        return self.meaning is Meaning.NO_ACCESS
 
     @property
     def kind(self) -> Kind:
@@ -92,50 +105,42 @@ class VapiFailure(Exception):
         return f"Vapi: {self.code.value} {CATALOGUE[self.code].title}, {self.end}, status {self.status}: {self.detail}"
 
 
-RETRY_AFTER_SECONDS_MAX: Final = 3600.0
-
-_BY_STATUS: Final = {
-    401: ErrorCode.VAPI_KEY_REFUSED,
-    402: ErrorCode.VAPI_PAYMENT_REQUIRED,
-    403: ErrorCode.VAPI_KEY_REFUSED,
-    409: ErrorCode.VAPI_CONFLICT,
-    429: ErrorCode.VAPI_RATE_LIMITED,
-}
-
-
-def of_status(response: httpx.Response, detail: str, *, subject: Subject, write: bool) -> VapiFailure:
-    """The meaning of an answer that is not a success."""
-    status, retry_after = response.status_code, retry_after_seconds(response.headers)
-    if status >= 500 or status < 400 or status in _GAVE_UP_WAITING:
-        # A 5xx may come after the write was executed; a redirect is never followed, so nobody knows.
-        code = ErrorCode.VAPI_ANSWER_UNKNOWN if write else ErrorCode.VAPI_SERVER_ERROR
-        return VapiFailure("unknown" if write else "refused", code, status, retry_after, detail)
-    code = _BY_STATUS.get(status) or _refusal(subject, status)
-    return VapiFailure("refused", code, status, retry_after, detail)
+def of_status(response: httpx.Response, raw: bytes, *, subject: Subject, write: bool) -> VapiFailure:
+    """The meaning of an answer that is not a success; ``raw`` is its body."""
+    status, words = response.status_code, words_of(raw)
+    meaning = answers.meaning_of(status, write=write, route=f"/{subject}")
+    return VapiFailure(
+        "unknown" if meaning is Meaning.UNKNOWN else "refused",
+        answers.CODES.get(meaning) or _refusal(subject, meaning),
+        status,
+        retry_after_seconds(response.headers),
+        detail=", ".join(words.fields),
+        fields=words.fields,
+        words=words.text,
+        meaning=meaning,
+    )
 
 
-_GAVE_UP_WAITING: Final = frozenset({408})
-"""Request timeout: said by a proxy on the way, that may have passed the request on."""
-
-
-def _refusal(subject: Subject, status: int) -> ErrorCode:
+def _refusal(subject: Subject, meaning: Meaning) -> ErrorCode:
     if subject == "tool":
         return ErrorCode.TOOL_REFUSED
-    return ErrorCode.ASSISTANT_MISSING if status == 404 else ErrorCode.ASSISTANT_REFUSED
+    missing = subject == "assistant" and meaning is Meaning.GONE
+    return ErrorCode.ASSISTANT_MISSING if missing else ErrorCode.ASSISTANT_REFUSED
 
 
 def of_exception(error: BaseException, *, write: bool) -> VapiFailure:
-    """The meaning of an exchange that broke.
+    """The meaning of an exchange that broke."""
+    detail = type(error.__cause__ or error).__name__
+    if write and not answers.was_not_sent(error):
+        return VapiFailure("unknown", ErrorCode.VAPI_ANSWER_UNKNOWN, detail=detail)
+    return VapiFailure("not_sent", ErrorCode.VAPI_UNREACHABLE, detail=detail)
 
-    The transport maps aiohttp's ``ServerDisconnectedError`` to httpx's ``ConnectTimeout`` (httpx-aiohttp 0.2.0), though
-    the request had been sent by then. Only aiohttp's own connector errors prove that nothing was.
-    """
-    cause = error.__cause__ if isinstance(error, httpx.TransportError) else error
-    if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-        return VapiFailure("not_sent", ErrorCode.VAPI_UNREACHABLE, detail=type(cause).__name__)
-    if write:
-        return VapiFailure("unknown", ErrorCode.VAPI_ANSWER_UNKNOWN, detail=type(error).__name__)
-    return VapiFailure("not_sent", ErrorCode.VAPI_UNREACHABLE, detail=type(error).__name__)
+
+def too_large(error: BodyTooLarge, status: int, *, subject: Subject, write: bool) -> VapiFailure:
+    """A success that is too long to read. A write did happen: it is looked up, and that read says what is wrong."""
+    if subject == "assistant" and not write:
+        return VapiFailure("refused", ErrorCode.ASSISTANT_TOO_LARGE, status, detail=str(error), mangled=True)
+    return invalid_answer(str(error), write=write)
 
 
 def invalid_answer(reason: str, *, write: bool) -> VapiFailure:
@@ -143,25 +148,3 @@ def invalid_answer(reason: str, *, write: bool) -> VapiFailure:
     if write:
         return VapiFailure("unknown", ErrorCode.VAPI_ANSWER_UNKNOWN, detail=reason, mangled=True)
     return VapiFailure("refused", ErrorCode.VAPI_ANSWER_INVALID, detail=reason, mangled=True)
-
-
-def retry_after_seconds(headers: httpx.Headers) -> float | None:
-    """``Retry-After``, seconds or an HTTP date, as seconds from 0 to an hour; None where absent or nonsense.
-
-    A date is compared with the answer's own ``Date`` where there is one, as our clock may be another.
-    """
-    raw = headers.get("retry-after", "").strip()
-    if raw.isascii() and raw.isdecimal():
-        return min(float(raw[:9]), RETRY_AFTER_SECONDS_MAX)
-    if (at := _http_date(raw)) is None:
-        return None
-    now = _http_date(headers.get("date", "")) or datetime.now(UTC)
-    return min(max((at - now).total_seconds(), 0.0), RETRY_AFTER_SECONDS_MAX)
-
-
-def _http_date(raw: str) -> datetime | None:
-    try:
-        at = parsedate_to_datetime(raw)
-    except ValueError:
-        return None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at

@@ -25,12 +25,15 @@ class ToolCallOrder(_Document):
 class CallOrder(_Document):
     """One call of an assistant, and what its model does in one turn; no tool calls only asks whether it comes up.
 
-    `callId` and the ids of the tool calls may be given, so that a later order can repeat this one. `deliveries` is how
-    often each webhook is delivered, one after the other: with 2, the endpoint sees the same tool call twice.
+    `assistantVersion` (`v3`) is what an outbound call may ask for; without it a traffic split chooses by the number of
+    the `customer`, and without a split the newest version takes the call. `callId` and the ids of the tool calls may be
+    given, so that a later order can repeat this one. `deliveries` is how often each webhook is delivered, one after the
+    other: with 2, the endpoint sees the same tool call twice.
     """
 
     assistant_id: str
     tool_calls: list[ToolCallOrder] = []
+    assistant_version: str | None = None
     call_id: Annotated[str, Field(min_length=1)] | None = None
     customer: dict[str, Any] = {}
     deliveries: Annotated[int, Field(ge=1, le=DELIVERIES_MAX)] = 1

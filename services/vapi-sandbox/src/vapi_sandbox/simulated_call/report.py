@@ -20,11 +20,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallReport:
-    """One tool call. `undelivered` says why there was no webhook at all, where there was none."""
+    """One tool call. `undelivered` says why there was no webhook at all, where there was none.
+
+    `server_url` is where the webhook went, whatever came back.
+    """
 
     call: ToolCall
     outcomes: tuple[Outcome, ...] = ()
     undelivered: str | None = None
+    server_url: str | None = None
 
     @property
     def answer(self) -> Said | None:
@@ -50,6 +54,8 @@ class ToolCallReport:
             "id": self.call.id,
             "name": self.call.name,
             "async": is_async,
+            "tool": self.call.origin,
+            "serverUrl": self.server_url,
             "heard": _said(RESOLVED if is_async else self.answer or NOTHING),
             "unheard": _said(self.answer) if is_async else None,
             "deliveries": [
@@ -65,6 +71,7 @@ def report(call: Conversation, reports: list[ToolCallReport]) -> dict[str, Any]:
     return {
         "callId": call.id,
         "assistantId": call.assistant["id"],
+        "assistantVersion": call.assistant["latestVersion"],
         "toolCalls": [entry.document() for entry in reports],
     }
 

@@ -10,6 +10,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+# Which of several tools of one function name a call gets (Vapi does not publish it). The list is Vapi's: inline tools,
+# then `toolIds`, then `toolRefs`. `inline` and `saved` say which of the two wins; among equals the first of the list.
+SameName = Literal["first", "last", "inline", "saved"]
+
 
 class WebhookShape(BaseModel):
     """Where a tool call has its name and its arguments, and how the arguments are written. Defaults: as captured.

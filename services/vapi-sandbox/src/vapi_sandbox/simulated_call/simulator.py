@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from uuid import uuid4
 
 import httpx
 
+from vapi_sandbox.javascript import from_json
 from vapi_sandbox.records import Resource
 from vapi_sandbox.sandbox import Sandbox
 from vapi_sandbox.simulated_call.messenger import Delivery, Messenger
@@ -67,10 +67,14 @@ class Simulator:
         assistant = self._find(order.assistant_id)
         if assistant is None:
             return Refused([f"Couldn't Get Assistant. `assistantId` {order.assistant_id} Does Not Exist."])
-        document = json.loads(assistant.body)
-        box = toolbox(document, self._sandbox.store.shelf(assistant.vapi_org, "tool"))
+        version = self._version(assistant, order)
+        if version is None:
+            return Refused([f"Couldn't Get Assistant. `assistantVersion` {order.assistant_version} Does Not Exist."])
+        document = from_json(version.body)
+        tools = self._sandbox.store.shelf(assistant.vapi_org, "tool")
+        box = toolbox(document, tools, self._sandbox.dials.same_name)
         if isinstance(box, Dangling):
-            return Refused([f"Couldn't Get Tool. `toolId` {box.tool_id} Does Not Exist."])
+            return Refused([box.problem])
         names = ", ".join(box) or "none"
         absent = [
             f"toolCalls.{place}.name: the assistant has no function tool {wanted.name!r} (it has: {names})"
@@ -90,8 +94,9 @@ class Simulator:
             ToolCall(
                 id=wanted.id or f"call_{uuid4().hex[:24]}",
                 name=wanted.name,
-                arguments=merged_arguments(box[wanted.name], wanted.arguments),
-                tool=box[wanted.name],
+                arguments=merged_arguments(box[wanted.name].document, wanted.arguments),
+                tool=box[wanted.name].document,
+                origin=box[wanted.name].told(),
             )
             for wanted in order.tool_calls
         ]
@@ -101,6 +106,20 @@ class Simulator:
         shelves = (store.shelf(vapi_org, "assistant") for vapi_org in store.vapi_orgs())
         return next((found for shelf in shelves if (found := shelf.get(assistant_id)) is not None), None)
 
+    def _version(self, assistant: Resource, order: CallOrder) -> Resource | None:
+        """Return the version that takes the call: the ordered one, else the split's for this caller, else the newest.
+
+        A caller without a number cannot be known again: each of its calls is a new caller (our choice).
+        """
+        store = self._sandbox.store
+        if order.assistant_version is not None:
+            return store.shelf(assistant.vapi_org, "assistant").version(assistant.id, order.assistant_version)
+        split = store.splits.latest(assistant.vapi_org, assistant.id)
+        if split is None:
+            return assistant
+        number = order.customer.get("number")
+        return split.version_for(number if isinstance(number, str) else order.call_id or str(uuid4())) or assistant
+
     async def _send(
         self, messenger: Messenger, call: Conversation, parcel: _Parcel, deliveries: int
     ) -> list[ToolCallReport]:
@@ -109,7 +128,7 @@ class Simulator:
         made = [await messenger.deliver(parcel.server, body, call.vapi_org) for _ in range(deliveries)]
         judged = [_judge(delivery, parcel.calls) for delivery in made]
         return [
-            ToolCallReport(tool_call, tuple(outcomes))
+            ToolCallReport(tool_call, tuple(outcomes), server_url=parcel.server.url)
             for tool_call, outcomes in zip(parcel.calls, zip(*judged, strict=True), strict=True)
         ]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from vapi_sandbox.clock import iso_ms
-from vapi_sandbox.records import Document, to_json
+from vapi_sandbox.javascript import to_json
+from vapi_sandbox.records import Document
 from vapi_sandbox.simulated_call.shape import WebhookShape
 
 _SHOWN_OF_TOOL = ("type", "async", "function", "server", "messages")
@@ -27,12 +27,16 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """One use of a tool, with its arguments as they are delivered. Asynchronous: the model does not wait for it."""
+    """One use of a tool, with its arguments as they are delivered; `origin` says which tool of the assistant it was.
+
+    Asynchronous: the model does not wait for it.
+    """
 
     id: str
     name: str
     arguments: Document
     tool: Document
+    origin: dict[str, str | None]
 
     @property
     def is_async(self) -> bool:
@@ -77,7 +81,7 @@ def _shaped(call: ToolCall, shape: WebhookShape) -> dict[str, Any]:
     item: dict[str, Any] = {"id": call.id, "type": "function"}
     (function if shape.name_at == "function.name" else item)["name"] = call.name
     holder, _, key = shape.arguments_at.rpartition(".")
-    arguments = call.arguments if shape.arguments_as == "object" else json.dumps(call.arguments, ensure_ascii=False)
+    arguments = call.arguments if shape.arguments_as == "object" else to_json(call.arguments).decode()
     (function if holder else item)[key] = arguments
     return {**item, "function": function} if function else item
 

@@ -1,0 +1,250 @@
+"""``tool-sync check``: can the callers of a clinic's assistants book? What the log knows, or what Vapi says now."""
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from textwrap import wrap
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic_core import to_json
+
+from tool_sync import db, telemetry
+from tool_sync.allowance import KeyLimits, KeyTable, SharedKey, fingerprint_of
+from tool_sync.allowance.tokens import Rate
+from tool_sync.cli.options import EXIT_DATABASE, EXIT_FOUND, EXIT_USAGE
+from tool_sync.codec import UnknownEvent
+from tool_sync.event_log import published
+from tool_sync.explain import BeforeFirstEvent, find_assistants
+from tool_sync.operations.checked import Clinic, Known, Trouble, clinic_of
+from tool_sync.operations.live import Look, Met, Stopped
+from tool_sync.vapi.client import VapiClient, make_transport
+from zerotouch_contracts.errors import CATALOGUE, ErrorCode
+
+COLUMNS: Final = 80
+DEADLINE_SECONDS: Final = 10.0
+CONNECTIONS_MAX: Final = 4
+
+_IS_ORG: Final = "SELECT EXISTS (SELECT FROM organizations WHERE id = $1)"
+_INSTALLATION: Final = "SELECT installation_id FROM installation"
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """Vapi, as this command is told of it. ``requests_per_minute`` is tool-sync's share of the key's rate, if set."""
+
+    base_url: str
+    api_key: str
+    account: str
+    calls_max: int
+    requests_per_minute: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A clinic, and what its callers meet: as the log has it (``known``), and as Vapi says now (``met``)."""
+
+    clinic: Clinic
+    met: tuple[Met, ...]
+
+    @property
+    def should(self) -> tuple[Known, ...]:
+        """The assistants that should be able to book."""
+        return self.clinic.assistants if self.clinic.wanted else ()
+
+
+async def check(database_url: str, target: str, live: At | None, *, as_json: bool) -> int:
+    """Print what was found; returns the exit status."""
+    import asyncpg
+
+    try:
+        pool = await db.create_pool(database_url, size_max=2, application_name="zerotouch cli")
+        try:
+            clinics = await _clinics(pool, target)
+            if not clinics:
+                print(f"tool-sync: there is no organization and no assistant {target}", file=sys.stderr)
+                return EXIT_FOUND
+            if live is None:
+                return _tell([Checked(clinic, ()) for clinic in clinics], None, None, as_json=as_json)
+            return await _check_live(pool, clinics, live, as_json=as_json)
+        finally:
+            await pool.close()
+    except (BeforeFirstEvent, UnknownEvent) as error:
+        print(f"tool-sync: {error}", file=sys.stderr)
+        return EXIT_FOUND
+    except (asyncpg.PostgresError, *db.WEATHER) as error:
+        print(f"tool-sync: the database does not answer: {type(error).__name__}: {error}", file=sys.stderr)
+        return EXIT_DATABASE
+
+
+async def _check_live(pool: db.Pool, clinics: list[Clinic], live: At, *, as_json: bool) -> int:
+    checked, stopped = [], None
+    async with _looking(pool, live) as look:
+        for clinic in clinics:
+            met: list[Met] = []
+            for known in clinic.assistants if clinic.wanted else ():
+                if stopped is None:
+                    try:
+                        met.append(await look.assistant(clinic, known))
+                    except Stopped as error:
+                        stopped = error
+            checked.append(Checked(clinic, tuple(met)))
+        return _tell(checked, look, stopped, as_json=as_json)
+
+
+async def _clinics(pool: db.Pool, target: str) -> list[Clinic]:
+    """The clinic of this id, or those with an assistant of this id, with it alone."""
+    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        org_id = _uuid(target)
+        if org_id is not None and await connection.fetchval(_IS_ORG, org_id):
+            return [await clinic_of(connection, org_id)]
+        return [
+            await clinic_of(connection, org, agent_id) for org, agent_id in await find_assistants(connection, target)
+        ]
+
+
+@asynccontextmanager
+async def _looking(pool: db.Pool, live: At) -> AsyncIterator[Look]:
+    import time
+
+    rate = None
+    if live.requests_per_minute is not None:
+        rate = Rate(live.requests_per_minute, batch=1, saves_share=0.2, late_seconds=1.5, early_seconds=0.5)
+    limits = KeyLimits(rate, probe_seconds=DEADLINE_SECONDS + 2)
+    key = SharedKey(KeyTable(pool, fingerprint_of(live.api_key)), limits, monotonic=time.monotonic)
+    vapi = VapiClient(
+        live.base_url,
+        lambda: live.api_key,
+        account=live.account,
+        deadline_seconds=DEADLINE_SECONDS,
+        transport=make_transport(CONNECTIONS_MAX),
+        telemetry=telemetry.off(),
+    )
+
+    async def definition(name: str, definition_hash: str) -> Any:
+        return await published.definition(pool, name, definition_hash)
+
+    try:
+        yield Look(vapi, key, await pool.fetchval(_INSTALLATION), definition, live.calls_max)
+    finally:
+        await vapi.close()
+
+
+def _tell(checked: list[Checked], look: Look | None, stopped: Stopped | None, *, as_json: bool) -> int:
+    should = [known for one in checked for known in one.should]
+    met = [met for one in checked for met in one.met]
+    good = sum(m.can_book for m in met) if look is not None else sum(not known.trouble for known in should)
+    limits = tuple(_not_looked_at(checked, look, stopped))
+    is_whole = good == len(should) and stopped is None and not any(one.clinic.more for one in checked)
+    if as_json:
+        document = {
+            "live": look is not None,
+            "clinics": [_document(one, live=look is not None) for one in checked],
+            "can_book": good,
+            "should_book": len(should),
+            "calls": look.calls if look else 0,
+            "not_looked_at": limits,
+            "ok": is_whole,
+        }
+        print(to_json(document, indent=2).decode())
+    else:
+        for one in checked:
+            print("\n".join(_text(one, live=look is not None)))
+        if look is not None:
+            print(f"Read at Vapi now: {len(met)} assistants, {look.calls} calls")
+        for limit in limits:
+            print("\n".join(wrap(f"Not looked at: {limit}", COLUMNS, subsequent_indent="  ")))
+        known = "can book" if look is not None else "can book as far as the log knows"
+        print(f"{good} of {len(should)} assistants that should {known}")
+    if stopped is not None and stopped.is_key:
+        return EXIT_USAGE
+    return 0 if is_whole else EXIT_FOUND
+
+
+def _not_looked_at(checked: list[Checked], look: Look | None, stopped: Stopped | None) -> Iterator[str]:
+    if look is None:
+        yield "Vapi itself; --live reads it now"
+    left = sum(len(one.should) - len(one.met) for one in checked) if look is not None else 0
+    if left and stopped is not None:
+        yield f"{left} assistants: {stopped}"
+    for one in checked:
+        if one.clinic.more:
+            yield f"clinic {one.clinic.org_id} has more assistants than the {len(one.clinic.assistants):,} listed"
+    yield from dict.fromkeys(limit for one in checked for met in one.met for limit in met.not_looked_at)
+    yield "whether the tool server answers: no call is made"
+
+
+def _document(checked: Checked, *, live: bool) -> dict[str, Any]:
+    clinic = checked.clinic
+    assistants: list[dict[str, Any]] = (
+        [asdict(met) | {"can_book": met.can_book} for met in checked.met]
+        if live
+        else [asdict(known) | {"can_book": not known.trouble} for known in checked.should]
+    )
+    for assistant in assistants:
+        for trouble in assistant["trouble"]:
+            trouble |= _advice(trouble["code"])
+    none_wanted = clinic.none_wanted
+    return {
+        "org_id": clinic.org_id,
+        "as_of_position": clinic.position,
+        "wanted": [tool.name for tool in clinic.wanted],
+        "none_wanted": None if none_wanted is None else {"code": none_wanted, **_advice(none_wanted)},
+        "assistants": assistants,
+    }
+
+
+def _advice(code: str | None) -> dict[str, str | None]:
+    try:
+        entry = CATALOGUE[ErrorCode(code or "")]
+    except ValueError:  # a newer release's, or none
+        return {"title": None, "who_acts": None, "what_to_do": None}
+    return {"title": entry.title, "who_acts": entry.who_acts, "what_to_do": entry.what_to_do}
+
+
+def _text(checked: Checked, *, live: bool) -> Iterator[str]:
+    clinic = checked.clinic
+    yield f"Clinic {clinic.org_id}, as of position {clinic.position}"
+    if not clinic.wanted:
+        yield from _troubles((Trouble(clinic.none_wanted, ()),), "  wants no tool: ")
+        return
+    yield f"  wants {', '.join(tool.name for tool in clinic.wanted)}"
+    if not clinic.assistants:
+        yield "  has no assistant"
+    if live:
+        for met in checked.met:
+            yield f"{met.agent_id} ({met.assistant_id or 'not at Vapi'})"
+            for tool in met.reaches:
+                yield f"  reaches {tool.name}"
+                yield f"    tool id {tool.vapi_tool_id}, version {tool.definition_version}"
+            for pin in met.pinned:
+                yield f"  pins {pin}, which is answered"
+            if met.not_read:
+                yield f"  was not read: {met.not_read}"
+            yield from _troubles(met.trouble)
+        return
+    for known in clinic.assistants:
+        yield f"{known.agent_id} ({known.assistant_id or 'not at Vapi'})"
+        if not known.trouble:
+            yield "  nothing is known to stand in the way"
+        yield from _troubles(known.trouble)
+
+
+def _troubles(troubles: tuple[Trouble, ...], lead: str = "  cannot reach ") -> Iterator[str]:
+    for one in troubles:
+        advice = _advice(one.code)
+        what = one.what or f"{one.code} {advice['title'] or ''}".strip()
+        names = f"{', '.join(one.tools)}: " if one.tools else ""
+        yield from wrap(f"{lead}{names}{what}", COLUMNS, subsequent_indent="    ")
+        if one.vapi_tool_ids:
+            yield from wrap(f"    tool id {', '.join(one.vapi_tool_ids)}", COLUMNS, subsequent_indent="    ")
+        if advice["what_to_do"]:
+            yield from wrap(f"    {advice['who_acts']}: {advice['what_to_do']}", COLUMNS, subsequent_indent="    ")
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""``make vapi-probe``: what is not published about Vapi's API, asked of Vapi, beside what the sandbox does."""

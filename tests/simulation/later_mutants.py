@@ -1,0 +1,183 @@
+"""Broken protocols that came later: what a caller meets, whose an assistant is, two releases, operators."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from importlib import import_module
+from typing import Any
+from unittest.mock import patch
+
+from tool_sync.domain import events as e
+from tool_sync.domain import reach, steps, toolset
+from tool_sync.vapi.client import VapiClient
+from zerotouch_platform.vapi.paging import Page
+
+from . import clinic, database
+
+SHORT_PAGE = 2
+
+# The package exports functions of these names; these are the modules that they are in.
+link: Any = import_module("tool_sync.reconciler.effects.link")
+resolve: Any = import_module("tool_sync.reconciler.effects.resolve")
+
+
+@contextmanager
+def lifts_what_is_unknown() -> Iterator[None]:
+    """An operator's retry also lifts the due time of a write whose answer is unknown, and so the writes themselves."""
+    changes = toolset._changes
+
+    def mutated(state: Any, recorded: Any) -> Any:
+        found = changes(state, recorded)
+        if isinstance(recorded.event, e.RetryRequested):
+            return {**found, "failures": {}, "attempts": {}}
+        return found
+
+    with patch.object(toolset, "_changes", mutated):
+        yield
+
+
+@contextmanager
+def relinks_the_first_20_foreign_ids() -> Iterator[None]:
+    """Takes a list of links for one of at most 20."""
+    relinked = link.relinked
+
+    def mutated(model: dict[str, Any], *arguments: Any) -> Any:
+        tool_ids = relinked(model, *arguments)
+        if tool_ids is None:
+            return None
+        foreign = [one for one in tool_ids if not str(one).startswith("tool-")]
+        return [one for one in tool_ids if one not in foreign[20:]]
+
+    with patch.object(link, "relinked", mutated):
+        yield
+
+
+@contextmanager
+def keeps_a_tool_of_another_clinic() -> Iterator[None]:
+    """Links beside what another clinic has left in an assistant."""
+    with patch.object(link, "to_take_out", lambda *_: ()):
+        yield
+
+
+@contextmanager
+def links_what_belongs_to_another() -> Iterator[None]:
+    """Believes a save, and not the assistant's own mark."""
+    with patch.object(link, "belongs_to_another", lambda *_: False):
+        yield
+
+
+@contextmanager
+def does_not_look_for_twins() -> Iterator[None]:
+    """Says synced though another tool has the same name."""
+    with patch.object(reach, "_shadows", lambda *_: ()):
+        yield
+
+
+@contextmanager
+def does_not_read_server_messages() -> Iterator[None]:
+    """Says synced though Vapi sends no call of a tool."""
+    with patch.object(reach, "_sends_tool_calls", lambda _document: True):
+        yield
+
+
+@contextmanager
+def passes_over_dangling_ids() -> Iterator[None]:
+    """Says synced though the assistant names a tool that does not exist."""
+    obstacles_of = reach.obstacles_of
+
+    def mutated(*arguments: Any, **named: Any) -> Any:
+        found = obstacles_of(*arguments, **named)
+        return tuple(one for one in found if one.code != reach.DANGLING_CODE)
+
+    with patch.object(link, "obstacles_of", mutated):
+        yield
+
+
+@contextmanager
+def judges_by_its_own_definition() -> Iterator[None]:
+    """Compares what became of a lost update with what this release would send, not with what was sent."""
+    read_tool = resolve._read_tool
+
+    async def mutated(fence_: Any, org_id: Any, step: Any, started: Any) -> Any:
+        tool = next(tool for tool in fence_.context.blueprint.tools if tool.name == started.name)
+        own = replace(started, definition_hash=tool.definition_hash)
+        return await read_tool(fence_, org_id, step, own)
+
+    with patch.object(resolve, "_read_tool", mutated):
+        yield
+
+
+@contextmanager
+def leaves_edited_tools() -> Iterator[None]:
+    """Is told that somebody has changed a tool at Vapi, and calls it as wanted."""
+    with patch.object(steps, "_is_as_wanted", lambda state, tool: steps.is_current(state.tools.get(tool.name), tool)):
+        yield
+
+
+@contextmanager
+def ends_the_new_life_with_the_old_one() -> Iterator[None]:
+    """The removal of an agent holds for the agent that is made anew under its id."""
+    fold = database.Database._fold_assistant
+
+    def mutated(self: Any, event: Any, org_id: Any) -> None:
+        if isinstance(event, e.AssistantRemoved):
+            event = replace(event, assistant_id=None, revision=None)
+        before = self.assistants.get(org_id, {}).get(getattr(event, "agent_id", None))
+        fold(self, event, org_id)
+        if before is not None and before.removed:
+            rows = self.assistants[org_id]
+            rows[before.agent_id] = replace(rows[before.agent_id], removed=True)
+
+    with patch.object(database.Database, "_fold_assistant", mutated):
+        yield
+
+
+@contextmanager
+def adopts_without_waiting() -> Iterator[None]:
+    """assistant-api writes to an assistant that another agent has just left, before what was its is out of it."""
+    with patch.object(clinic.Clinic, "is_being_released", lambda *_: False):
+        yield
+
+
+@contextmanager
+def releases_nothing() -> Iterator[None]:
+    """assistant-api forgets an assistant that its agent has left."""
+
+    async def mutated(self: Any, row: Any) -> None:
+        self.leaving.remove(row)
+
+    with patch.object(clinic.Clinic, "release", mutated):
+        yield
+
+
+@contextmanager
+def trusts_one_page() -> Iterator[None]:
+    """Takes the first page of a list for the whole, as if lists began with what matters. Pages are short here."""
+
+    async def mutated(self: Any, subject: Any, limit: int, window: Any, through: Any) -> Any:
+        query = window.query(SHORT_PAGE if subject == "assistant" else limit)
+
+        async def call() -> Any:
+            return await self._list(subject, query)
+
+        yield Page(tuple(await (through(call) if through is not None else call())))
+
+    with patch.object(VapiClient, "_pages", mutated):
+        yield
+
+
+LATER: tuple[Callable[[], AbstractContextManager[object]], ...] = (
+    lifts_what_is_unknown,
+    relinks_the_first_20_foreign_ids,
+    keeps_a_tool_of_another_clinic,
+    links_what_belongs_to_another,
+    does_not_look_for_twins,
+    does_not_read_server_messages,
+    passes_over_dangling_ids,
+    judges_by_its_own_definition,
+    leaves_edited_tools,
+    ends_the_new_life_with_the_old_one,
+    adopts_without_waiting,
+    releases_nothing,
+    trusts_one_page,
+)
