@@ -67,8 +67,9 @@ def _lines(found: Coverage, org_id: UUID | None) -> Sequence[str]:
 
 
 def _table(without: Sequence[CannotBook], more: int) -> Table:
-    table = Table("organization", "agent", "code", "next look (UTC)")
-    table.add_column("why, and who acts", overflow="fold")
+    table = Table(show_lines=True)
+    for heading in ("organization", "agent", "code", "next look (UTC)", "why, and who acts"):
+        table.add_column(heading, overflow="fold")  # on a narrow terminal an id is folded, not cut
     for one in without:
         why = "; ".join(lack.what for lack in one.lacks)
         at = f"{one.look_at:%Y-%m-%d %H:%M:%S}" if one.look_at else ""
