@@ -194,6 +194,13 @@ async def test_an_account_without_access_to_splits_is_asked_once_and_that_is_tol
     assert vapi.asked == ["assistant-of-agent-1", "split assistant-of-agent-1", "tool-1", "assistant-of-agent-2"]
 
 
+async def test_a_split_that_cannot_be_read_is_named_and_the_assistant_is_read_all_the_same() -> None:
+    vapi = Vapi({"assistant-of-agent-1": assistant("tool-1")}, {"tool-1": own_tool()})
+    vapi.allocation = VapiFailure("refused", ErrorCode.ASSISTANT_MISSING, 404)
+    found = await look(vapi).assistant(clinic(), known())
+    assert (found.can_book, found.not_looked_at) == (True, ("traffic splits: Vapi answered 404 (TS-303)",))
+
+
 async def test_a_refused_key_and_the_end_of_the_calls_stop_the_look() -> None:
     class Refusing(Vapi):
         async def get_assistant(self, assistant_id: str) -> dict[str, Any]:
@@ -213,7 +220,7 @@ async def test_vapi_that_is_away_is_no_all_clear() -> None:
             raise VapiFailure("not_sent", ErrorCode.VAPI_UNREACHABLE)
 
     found = await look(Away({}, {})).assistant(clinic(), known())
-    assert (found.can_book, found.not_read) == (False, "Vapi did not answer: TS-101")
+    assert (found.can_book, found.not_read) == (False, "Vapi did not show it: TS-101")
 
 
 @pytest.mark.parametrize("code", [code.value for code in CATALOGUE if re.match("TS-3", code.value)])
