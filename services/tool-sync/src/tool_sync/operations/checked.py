@@ -24,7 +24,8 @@ CHANGED: Final = "somebody changed it at Vapi; tool-sync writes it again"
 NEVER_SYNCED: Final = "it was saved, and no sync has ended yet"
 
 _ASSISTANTS: Final = """
-SELECT agent_id, assistant_id, outcome, code, synced_tools, split, linked_version
+SELECT agent_id, assistant_id, code, synced_tools, split, linked_version,
+       CASE WHEN settled_revision <= removed_revision THEN NULL ELSE outcome END AS outcome  -- of its life before
   FROM assistants
  WHERE org_id = $1 AND NOT removed AND ($2::text IS NULL OR agent_id = $2)
  ORDER BY agent_id LIMIT $3
