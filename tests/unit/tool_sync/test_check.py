@@ -18,6 +18,7 @@ from tool_sync.operations.checked import (
     NEVER_SYNCED,
     NOT_NAMED,
     NOT_THERE,
+    OLDER_DEFINITION,
     OLDER_ID,
     Clinic,
     Known,
@@ -116,6 +117,11 @@ async def met(document: dict[str, Any], tools: Mapping[str, dict[str, Any]], sta
             (Trouble(None, (BOOK,), ("older",), OLDER_ID),),
         ),
         ("synced", None, [], Toolset(), (Trouble(None, (BOOK,), what=NOT_THERE),)),
+        (
+            "synced", None, [REF], Toolset(tools={BOOK: ToolRef(BOOK, "tool-1", 1, "f" * 64)}),
+            (Trouble(None, (BOOK,), ("tool-1",), OLDER_DEFINITION),),
+        ),
+        ("synced", None, [REF], Toolset(tools={BOOK: ToolRef(BOOK, "tool-1", 99, "f" * 64)}), ()),
         ("synced", None, [REF], drifted(gone=True), (Trouble("TS-308", (BOOK,), ("tool-1",)),)),
         ("synced", None, [REF], drifted(gone=False), (Trouble(None, (BOOK,), ("tool-1",), CHANGED),)),
         (

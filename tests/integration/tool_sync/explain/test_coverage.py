@@ -84,6 +84,7 @@ async def test_a_new_tool_that_nobody_has_yet_is_lacked_by_everybody(clinic: Cli
     await equipped(clinic)
     await clinic.happened(another_tool())
     assert await numbers(clinic) == (0, 1, 0)
+    assert (await counted(clinic)).older_definition == 0
     assert await kinds(clinic) == [("not there", OTHER)]
     await clinic.happened(registered(OTHER, "tool-2"))
     assert await kinds(clinic) == [("not there", OTHER)], "the clinic has it, and the assistant does not"
@@ -100,6 +101,7 @@ async def test_a_new_version_of_a_definition_is_wanted_from_its_publication_on(c
     await equipped(clinic)
     await clinic.happened(e.BlueprintPublished(TOOL, 2, "basic", True, "b" * 64))
     assert await numbers(clinic) == (0, 1, 0)
+    assert (await counted(clinic)).older_definition == 1
     assert await kinds(clinic) == [("older definition", TOOL)]
     await clinic.happened(e.ToolUpdated(uuid4(), "platform", TOOL, "tool-1", 2, "b" * 64, HASH))
     assert await numbers(clinic) == (1, 1, 0), "an update in place keeps every link"
