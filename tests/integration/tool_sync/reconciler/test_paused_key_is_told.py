@@ -68,6 +68,8 @@ async def test_a_key_that_works_is_not_mentioned(world: World, tool_sync_db: Dat
     assert await paused(world) == ()
     _, text, _ = await command("failures", "list", "--json", database_url=tool_sync_db.service)
     assert json.loads(text) == []
+    _, text, _ = await command("failures", "list", database_url=tool_sync_db.service)
+    assert "no newest outcome is a failure; not looked at: who was never synced" in text
 
 
 @pytest.mark.parametrize(

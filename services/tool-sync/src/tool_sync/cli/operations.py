@@ -60,6 +60,11 @@ def list_failures(
             return 0
         for line in account_lines(keys, behind):
             _console().print(line, markup=False, soft_wrap=True)
+        if not found:
+            print(
+                "no newest outcome is a failure; not looked at: who was never synced or lacks what is new, see coverage"
+            )
+            return 0
         table = Table()
         for heading in ("organization", "agent", "code", "failed at (UTC)", "next by itself (UTC)", "trace"):
             table.add_column(heading, overflow="fold")
