@@ -18,6 +18,7 @@ from tool_sync.operations.checked import (
     NEVER_SYNCED,
     NOT_NAMED,
     NOT_THERE,
+    OLDER_DEFINITION,
     OLDER_ID,
     Clinic,
     Known,
@@ -116,6 +117,11 @@ async def met(document: dict[str, Any], tools: Mapping[str, dict[str, Any]], sta
             (Trouble(None, (BOOK,), ("older",), OLDER_ID),),
         ),
         ("synced", None, [], Toolset(), (Trouble(None, (BOOK,), what=NOT_THERE),)),
+        (
+            "synced", None, [REF], Toolset(tools={BOOK: ToolRef(BOOK, "tool-1", 1, "f" * 64)}),
+            (Trouble(None, (BOOK,), ("tool-1",), OLDER_DEFINITION),),
+        ),
+        ("synced", None, [REF], Toolset(tools={BOOK: ToolRef(BOOK, "tool-1", 99, "f" * 64)}), ()),
         ("synced", None, [REF], drifted(gone=True), (Trouble("TS-308", (BOOK,), ("tool-1",)),)),
         ("synced", None, [REF], drifted(gone=False), (Trouble(None, (BOOK,), ("tool-1",), CHANGED),)),
         (
@@ -194,6 +200,13 @@ async def test_an_account_without_access_to_splits_is_asked_once_and_that_is_tol
     assert vapi.asked == ["assistant-of-agent-1", "split assistant-of-agent-1", "tool-1", "assistant-of-agent-2"]
 
 
+async def test_a_split_that_cannot_be_read_is_named_and_the_assistant_is_read_all_the_same() -> None:
+    vapi = Vapi({"assistant-of-agent-1": assistant("tool-1")}, {"tool-1": own_tool()})
+    vapi.allocation = VapiFailure("refused", ErrorCode.ASSISTANT_MISSING, 404)
+    found = await look(vapi).assistant(clinic(), known())
+    assert (found.can_book, found.not_looked_at) == (True, ("traffic splits: Vapi answered 404 (TS-303)",))
+
+
 async def test_a_refused_key_and_the_end_of_the_calls_stop_the_look() -> None:
     class Refusing(Vapi):
         async def get_assistant(self, assistant_id: str) -> dict[str, Any]:
@@ -213,7 +226,7 @@ async def test_vapi_that_is_away_is_no_all_clear() -> None:
             raise VapiFailure("not_sent", ErrorCode.VAPI_UNREACHABLE)
 
     found = await look(Away({}, {})).assistant(clinic(), known())
-    assert (found.can_book, found.not_read) == (False, "Vapi did not answer: TS-101")
+    assert (found.can_book, found.not_read) == (False, "Vapi did not show it: TS-101")
 
 
 @pytest.mark.parametrize("code", [code.value for code in CATALOGUE if re.match("TS-3", code.value)])

@@ -44,17 +44,19 @@ WITH switched AS (
 ), judged AS (
     SELECT a.org_id, a.agent_id, a.assistant_id, a.outcome, a.code, a.look_at, a.synced_tools, w.tools, life.anew,
            w.org_id IS NOT NULL AS should,
-           coalesce(w.there AND a.outcome = 'synced' AND NOT life.anew AND a.synced_tools @> w.refs, false) AS can
+           coalesce(w.there AND has.all, false) AS can, coalesce(has.all AND NOT w.there, false) AS older
       FROM assistants a
       JOIN organizations o ON o.id = a.org_id AND NOT o.closed
       LEFT JOIN wanted w ON w.org_id = a.org_id
      CROSS JOIN LATERAL (SELECT coalesce(a.settled_revision <= a.removed_revision, false) AS anew) life
+     CROSS JOIN LATERAL (SELECT a.outcome = 'synced' AND NOT life.anew AND a.synced_tools @> w.refs AS all) has
      WHERE NOT a.removed AND ($2::uuid IS NULL OR a.org_id = $2)
 )
 """
 _COUNT: Final = f"""{_JUDGED}
 SELECT count(*) FILTER (WHERE should) AS assistants, count(*) FILTER (WHERE can) AS equipped,
-       count(*) FILTER (WHERE NOT should) AS without_tools, count(DISTINCT org_id) AS organizations,
+       count(*) FILTER (WHERE older) AS older_definition, count(*) FILTER (WHERE NOT should) AS without_tools,
+       count(DISTINCT org_id) AS organizations,
        (SELECT count(*) FROM system_tools) AS tools, (SELECT coalesce(max(position), 0) FROM events) AS position,
        clock_timestamp() AS at
   FROM judged
@@ -69,11 +71,14 @@ _KNOWN: Final = "SELECT EXISTS (SELECT FROM organizations WHERE id = $1)"
 class Coverage:
     """``assistants`` should book and ``equipped`` can; ``without_tools`` are of clinics that want none: in neither.
 
-    ``organizations`` is how many clinics these belong to, ``tools`` how many are published, at ``position`` of the log.
+    ``older_definition`` of those that are not equipped have every wanted tool, some from an older definition than the
+    newest: callers still reach that one. ``organizations`` is how many clinics these belong to, ``tools`` how many are
+    published, at ``position`` of the log.
     """
 
     assistants: int
     equipped: int
+    older_definition: int
     without_tools: int
     organizations: int
     tools: int

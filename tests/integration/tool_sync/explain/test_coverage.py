@@ -14,6 +14,8 @@ from ..command import command
 from .conftest import HASH, TOOL, Clinic, published, registered
 
 OTHER = "lookUpPatient"
+SAVED_AT = 3
+"""The position of the first save in these histories."""
 
 
 def save(agent_id: str = "agent-1", revision: int = 1) -> e.SyncRequested:
@@ -22,14 +24,14 @@ def save(agent_id: str = "agent-1", revision: int = 1) -> e.SyncRequested:
 
 def synced(agent_id: str = "agent-1", *tool_ids: str, name: str = TOOL, version: int = 1) -> e.AssistantSynced:
     refs = tuple(e.ToolRef(name, tool_id, version, HASH) for tool_id in tool_ids)
-    return e.AssistantSynced(agent_id, f"assistant-{agent_id}", 1, "platform", refs, (), 0, None, None)
+    return e.AssistantSynced(agent_id, f"assistant-{agent_id}", 1, "platform", refs, (), SAVED_AT, None, None)
 
 
 def failed(agent_id: str = "agent-1", code: str = "TS-307", *tool_ids: str) -> e.AssistantSyncFailed:
     refs = tuple(e.ToolRef(TOOL, tool_id, 1, HASH) for tool_id in tool_ids)
     wrong = (e.ToolFailure(TOOL, code),)
     return e.AssistantSyncFailed(
-        agent_id, f"assistant-{agent_id}", 1, "platform", refs, wrong, code, (), 0, None, sequence=1
+        agent_id, f"assistant-{agent_id}", 1, "platform", refs, wrong, code, (), SAVED_AT, None, sequence=1
     )
 
 
@@ -82,6 +84,7 @@ async def test_a_new_tool_that_nobody_has_yet_is_lacked_by_everybody(clinic: Cli
     await equipped(clinic)
     await clinic.happened(another_tool())
     assert await numbers(clinic) == (0, 1, 0)
+    assert (await counted(clinic)).older_definition == 0
     assert await kinds(clinic) == [("not there", OTHER)]
     await clinic.happened(registered(OTHER, "tool-2"))
     assert await kinds(clinic) == [("not there", OTHER)], "the clinic has it, and the assistant does not"
@@ -98,6 +101,7 @@ async def test_a_new_version_of_a_definition_is_wanted_from_its_publication_on(c
     await equipped(clinic)
     await clinic.happened(e.BlueprintPublished(TOOL, 2, "basic", True, "b" * 64))
     assert await numbers(clinic) == (0, 1, 0)
+    assert (await counted(clinic)).older_definition == 1
     assert await kinds(clinic) == [("older definition", TOOL)]
     await clinic.happened(e.ToolUpdated(uuid4(), "platform", TOOL, "tool-1", 2, "b" * 64, HASH))
     assert await numbers(clinic) == (1, 1, 0), "an update in place keeps every link"

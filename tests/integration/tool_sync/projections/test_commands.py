@@ -55,7 +55,7 @@ async def test_verify_names_what_it_looked_at_and_what_not(
     assert "not looked at: whether the log itself is as it was written" in stdout
     status, stdout, _ = await command(tool_sync_db, "projection", "verify", "--json")
     body = json.loads(stdout)
-    assert (status, body["holds"], len(body["tables"])) == (0, True, 5)
+    assert (status, body["ok"], len(body["tables"])) == (0, True, 5)
     assert body["not_looked_at"]
     status, stdout, _ = await command(tool_sync_db, "projection", "rebuild", "org_tools", "--json")
     assert (status, json.loads(stdout)["looked_at"]) == (0, "the table org_tools beside events 1 to 6")
@@ -78,7 +78,7 @@ async def test_log_verify_names_what_hashes_cannot_show(tool_sync_db: DatabaseUr
     await make_orgs(log, 3)
     status, stdout, _ = await command(tool_sync_db, "log", "verify", "--json")
     body = json.loads(stdout)
-    assert (status, body["as_written"], body["head"], body["through"], body["topic"]) == (0, True, 9, 9, None)
+    assert (status, body["ok"], body["head"], body["through"], body["topic"]) == (0, True, 9, 9, None)
     assert body["looked_at"].startswith("positions 1 to 9 of 9, 6 streams, ")
     assert any("newest events that were cut off" in what for what in body["not_looked_at"])
     assert any("the outcomes topic" in what for what in body["not_looked_at"])

@@ -13,7 +13,13 @@ import pytest
 from devstack.databases import DatabaseUrls
 from tool_sync.blueprint import publish
 from tool_sync.db import claim_installation
-from tool_sync.domain.events import AssistantSyncFailed, OrgRegistered, SyncRequested, ToolSettingChanged
+from tool_sync.domain.events import (
+    AssistantRemoved,
+    AssistantSyncFailed,
+    OrgRegistered,
+    SyncRequested,
+    ToolSettingChanged,
+)
 from tool_sync.http.server import HttpServer, bind
 from vapi_sandbox import DEFAULT_KEY, SandboxSettings, create_app
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
@@ -271,3 +277,15 @@ async def test_a_save_that_nobody_can_find_at_vapi_is_told_beside_its_neighbours
     await desk.world.sync()
     status, found = await desk.live(org)
     assert (status, found["can_book"], found["should_book"]) == (1, 1, 2)
+
+
+async def test_an_agent_made_anew_under_its_id_is_not_judged_by_its_life_before(desk: Desk) -> None:
+    org = uuid4()
+    made = await desk.synced(org)
+    await desk.world.append(org, AssistantRemoved("agent-1", made["id"], 1))
+    status, stdout, _ = await desk.check(org)
+    assert (status, "has no assistant" in stdout) == (0, True)
+    await desk.world.save(org, await desk.world.assistant(), revision=2)
+    status, stdout, _ = await desk.check(org)
+    assert status == 1
+    assert "it was saved, and no sync has ended yet" in stdout

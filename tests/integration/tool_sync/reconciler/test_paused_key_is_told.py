@@ -54,12 +54,22 @@ async def test_a_refused_key_is_named_with_what_waits_behind_it(world: World, to
     assert (row["org_id"], row["code"], row["account"]["waiting"]["requests"]) == (None, "TS-201", 3)
 
 
+@pytest.mark.parametrize(("answer", "code"), [(401, "TS-201"), (402, "TS-202"), (403, "TS-201")])
+async def test_what_vapi_answered_says_what_to_do_about_the_key(world: World, answer: int, code: str) -> None:
+    await saved_orgs(world, 1)
+    await world.turn(rules=status(answer))
+    await work(world, replica(world, refused_seconds=60))
+    assert [key.code for key in await paused(world)] == [code]
+
+
 async def test_a_key_that_works_is_not_mentioned(world: World, tool_sync_db: DatabaseUrls) -> None:
     await saved_orgs(world, 1)
     await work(world, replica(world))
     assert await paused(world) == ()
     _, text, _ = await command("failures", "list", "--json", database_url=tool_sync_db.service)
     assert json.loads(text) == []
+    _, text, _ = await command("failures", "list", database_url=tool_sync_db.service)
+    assert "no newest outcome is a failure; not looked at: who was never synced" in text
 
 
 @pytest.mark.parametrize(

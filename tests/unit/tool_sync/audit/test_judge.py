@@ -8,7 +8,7 @@ from tool_sync.coverage import Coverage
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-COVERAGE = Coverage(0, 0, 0, 0, 0, 0, NOW)
+COVERAGE = Coverage(0, 0, 0, 0, 0, 0, 0, NOW)
 
 
 def history(*saves: Save, answered: bool = True) -> History:

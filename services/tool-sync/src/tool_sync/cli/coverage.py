@@ -57,9 +57,14 @@ def _lines(found: Coverage, org_id: UUID | None) -> Sequence[str]:
         if found.assistants
         else "no assistant should book: there is none whose clinic wants a tool"
     )
+    older = (
+        f"{found.older_definition:,} of the others have every tool, from an older definition than the newest, "
+        "which callers still reach"
+    )
     none = f"{found.without_tools:,} more have no tools, as their clinics want none" if found.without_tools else None
     return (
         counted,
+        *([older] if found.older_definition else ()),
         *([none] if none else ()),
         f"looked at: {looked_at(found, org_id)}",
         *(f"not looked at: {what}" for what in NOT_LOOKED_AT),
@@ -67,8 +72,9 @@ def _lines(found: Coverage, org_id: UUID | None) -> Sequence[str]:
 
 
 def _table(without: Sequence[CannotBook], more: int) -> Table:
-    table = Table("organization", "agent", "code", "next look (UTC)")
-    table.add_column("why, and who acts", overflow="fold")
+    table = Table(show_lines=True)
+    for heading in ("organization", "agent", "code", "next look (UTC)", "why, and who acts"):
+        table.add_column(heading, overflow="fold")  # on a narrow terminal an id is folded, not cut
     for one in without:
         why = "; ".join(lack.what for lack in one.lacks)
         at = f"{one.look_at:%Y-%m-%d %H:%M:%S}" if one.look_at else ""

@@ -8,6 +8,7 @@ from pydantic_core import to_json
 from tool_sync import db
 from tool_sync.cli.bar import bar
 from tool_sync.cli.connected import connected
+from tool_sync.cli.limits import say_not_looked_at
 from tool_sync.cli.options import EXIT_FOUND
 from tool_sync.event_log.verify import LogVerified, verify
 from tool_sync.replay import find_ahead
@@ -37,6 +38,7 @@ async def verify_log(database_url: str, bootstrap_servers: str | None, topic: st
         not_looked_at = [*_left_out(found, name, is_topic_read=bootstrap_servers is not None), *NOT_SHOWN]
         if as_json:
             document = {
+                "ok": is_good,
                 "as_written": not found.findings,
                 **asdict(found),
                 "topic": None if bootstrap_servers is None else {"name": name, "ahead": [asdict(one) for one in ahead]},
@@ -47,8 +49,7 @@ async def verify_log(database_url: str, bootstrap_servers: str | None, topic: st
         else:
             _say_log(found)
             _say_topic(name, None if bootstrap_servers is None else ahead)
-            for what in not_looked_at:
-                print(f"not looked at: {what}")
+            say_not_looked_at(not_looked_at)
         return 0 if is_good else EXIT_FOUND
 
     return await connected(database_url, work)

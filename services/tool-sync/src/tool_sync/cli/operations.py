@@ -60,7 +60,14 @@ def list_failures(
             return 0
         for line in account_lines(keys, behind):
             _console().print(line, markup=False, soft_wrap=True)
-        table = Table("organization", "agent", "code", "failed at (UTC)", "next by itself (UTC)", "trace")
+        if not found:
+            print(
+                "no newest outcome is a failure; not looked at: who was never synced or lacks what is new, see coverage"
+            )
+            return 0
+        table = Table()
+        for heading in ("organization", "agent", "code", "failed at (UTC)", "next by itself (UTC)", "trace"):
+            table.add_column(heading, overflow="fold")
         for one in found:
             table.add_row(
                 str(one.org_id), one.agent_id, one.code, _time(one.failed_at), _time(one.look_at), one.trace_id

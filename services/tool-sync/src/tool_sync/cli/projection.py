@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from tool_sync.cli.limits import say_not_looked_at
 from tool_sync.cli.options import EXIT_DATABASE, EXIT_FOUND, EXIT_USAGE, OwnerUrl
 
 if TYPE_CHECKING:
@@ -51,8 +52,7 @@ def rebuild(name: NameArgument, database_url: OwnerUrl, as_json: JsonOption = Fa
         f"written; writers waited at most {done.paused_seconds_max * 1000:.0f} ms at a time"
     )
     print(f"looked at: {_range(name, done.position)}")
-    for what in NOT_LOOKED_AT:
-        print(f"not looked at: {what}")
+    say_not_looked_at(NOT_LOOKED_AT)
 
 
 @app.command()
@@ -85,10 +85,9 @@ def verify(
     not_looked_at = [*(["the other projections"] if name else []), *NOT_LOOKED_AT]
     if as_json:
         tables = [{**asdict(one), "looked_at": _range(one.name, one.position)} for one in found]
-        print(json.dumps({"holds": holds, "tables": tables, "not_looked_at": not_looked_at}, indent=2))
+        print(json.dumps({"ok": holds, "tables": tables, "not_looked_at": not_looked_at}, indent=2))
     else:
-        for what in not_looked_at:
-            print(f"not looked at: {what}")
+        say_not_looked_at(not_looked_at)
     raise typer.Exit(0 if holds else EXIT_FOUND)
 
 

@@ -9,7 +9,7 @@ from tool_sync.db import Connection
 from tool_sync.domain import reach
 from tool_sync.domain.events import ToolRef
 from tool_sync.domain.reach import Obstacle
-from tool_sync.domain.steps import target_of
+from tool_sync.domain.steps import is_current, target_of
 from tool_sync.domain.toolset import Toolset, tool_subject
 from tool_sync.domain.wanted import WantedTool, reason_for_none, wanted_for
 from tool_sync.explain import Moment, blueprint_of, moment_of
@@ -21,10 +21,12 @@ NOT_THERE: Final = "it is wanted, and this clinic does not have it at Vapi yet"
 NOT_NAMED: Final = "the assistant does not name it"
 OLDER_ID: Final = "the newest sync named another tool of this name"
 CHANGED: Final = "somebody changed it at Vapi; tool-sync writes it again"
+OLDER_DEFINITION: Final = "a newer definition is published than the one that it was made from"
 NEVER_SYNCED: Final = "it was saved, and no sync has ended yet"
 
 _ASSISTANTS: Final = """
-SELECT agent_id, assistant_id, outcome, code, synced_tools, split, linked_version
+SELECT agent_id, assistant_id, code, synced_tools, split, linked_version,
+       CASE WHEN settled_revision <= removed_revision THEN NULL ELSE outcome END AS outcome  -- of its life before
   FROM assistants
  WHERE org_id = $1 AND NOT removed AND ($2::text IS NULL OR agent_id = $2)
  ORDER BY agent_id LIMIT $3
@@ -118,13 +120,16 @@ def known_trouble(
         return (Trouble(None, names, what=NEVER_SYNCED),)
     found = [Trouble(code, names)] if outcome == "failed" else []
     named = {ref.name: ref.vapi_tool_id for ref in synced}
-    for name in names:
+    for tool in wanted:
+        name = tool.name
         if name not in state.tools:
             failure = state.failures.get(tool_subject(name))
             found.append(Trouble(failure.code if failure else None, (name,), what=None if failure else NOT_THERE))
         elif (drift := state.drifted.get(name)) is not None:
             drift_code, what = (reach.DANGLING_CODE, None) if drift.gone else (None, CHANGED)
             found.append(Trouble(drift_code, (name,), (drift.vapi_tool_id,), what))
+        elif not is_current(state.tools[name], tool):
+            found.append(Trouble(None, (name,), (state.tools[name].vapi_tool_id,), OLDER_DEFINITION))
         elif outcome == "failed":
             continue  # its outcome says it already
         elif name not in named:

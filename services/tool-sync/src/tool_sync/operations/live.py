@@ -95,7 +95,9 @@ class Look:
         try:
             return await self._assistant(clinic, known)
         except VapiFailure as failure:
-            return Met(known.agent_id, known.assistant_id, (), (), not_read=f"Vapi did not answer: {failure.code}")
+            return Met(
+                known.agent_id, known.assistant_id, (), (), not_read=f"Vapi did not show it: {failure.code.value}"
+            )
 
     async def _assistant(self, clinic: Clinic, known: Known) -> Met:
         names = tuple(tool.name for tool in clinic.wanted)
@@ -143,10 +145,10 @@ class Look:
         try:
             return versions_of(await self._ask(lambda: self.vapi.traffic_allocation(assistant_id), beta=True)), ()
         except VapiFailure as failure:
-            if failure.status != 403:
-                raise
-            self.splits_refused = True
-            return None, refused
+            if failure.status == 403:
+                self.splits_refused = True
+                return None, refused
+            return None, (f"traffic splits: Vapi answered {failure.status or 'nothing'} ({failure.code.value})",)
 
     async def _obstacles(
         self, clinic: Clinic, known: Known, document: Mapping[str, Any], split: tuple[str, ...] | None

@@ -144,7 +144,8 @@ class Fence:
         """Tell the key what a call ended in (None: well); until when it is paused now, if by that."""
         now, jitter = self.context.clock.now(), self.context.jitter()
         wait = failure.retry_after_seconds if failure is not None else None
-        return await self.context.key.note(said_of(failure), now, jitter, wait)
+        code = failure.code.value if failure is not None else None
+        return await self.context.key.note(said_of(failure), now, jitter, wait, code)
 
     def failed(
         self, subject: str, failure: VapiFailure, attempt_id: UUID | None, definition_hash: str | None

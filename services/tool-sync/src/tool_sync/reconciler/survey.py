@@ -158,7 +158,8 @@ class Survey:
         except VapiFailure as failure:
             wait = failure.retry_after_seconds
             said = said_of(failure)
-            if (held := await context.key.note(said, context.clock.now(), context.jitter(), wait)) is not None:
+            now, code = context.clock.now(), failure.code.value
+            if (held := await context.key.note(said, now, context.jitter(), wait, code)) is not None:
                 raise KeyHeld(held) from failure
             raise
         await context.key.note("answered", context.clock.now(), context.jitter())
