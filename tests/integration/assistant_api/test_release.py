@@ -201,6 +201,56 @@ async def test_an_assistant_that_another_agent_has_by_now_is_released_and_not_de
     assert await hasty.vapi.requests("DELETE") == []
 
 
+async def test_what_we_made_and_somebody_else_has_marked_is_not_deleted(hasty: Harness) -> None:
+    first, second = await hasty.organization(), await hasty.organization()
+    x = (await hasty.agent(first, id="a"))["assistantId"]
+    await _link(hasty, x, await _tool(hasty, first), stays := await _tool(hasty, second))
+    theirs = _mark(hasty, second, "b")
+    (await hasty.vapi.api.patch(f"/assistant/{x}", json={"metadata": theirs})).raise_for_status()
+
+    await hasty.delete(f"/api/agents/a?orgId={first}")
+    await hasty.removed()
+
+    now = await hasty.vapi.assistant(x)
+    assert (now["metadata"], now["model"]["toolIds"]) == (theirs, [stays])
+    assert BEGIN in now["model"]["messages"][0]["content"]  # it goes with the mark
+    assert await hasty.vapi.requests("DELETE") == []
+
+
+async def test_a_link_that_tool_sync_makes_after_the_leave_is_taken_out_too(hasty: Harness) -> None:
+    org_id = await hasty.organization()
+    x = await _loose(hasty)
+    await _adopt(hasty, org_id, "a", x)
+    tool = await _tool(hasty, org_id)
+
+    await hasty.owner.execute("UPDATE agents SET vapi_assistant_id = NULL")
+    await _link(hasty, x, tool)
+
+    await hasty.removed()
+    await _is_clean(hasty, x)
+
+
+async def test_two_leaves_before_the_first_release_are_both_taken_out_one_after_the_other(hasty: Harness) -> None:
+    first, second, third = [await hasty.organization() for _ in range(3)]
+    x = await _loose(hasty)
+    await _adopt(hasty, first, "a", x)
+    await _link(hasty, x, await _tool(hasty, first), await _tool(hasty, second))
+    give = "UPDATE agents SET vapi_assistant_id = $1 WHERE id = $2"
+    await hasty.owner.execute(give, None, "a")
+    await hasty.owner.execute(
+        "INSERT INTO agents (org_id, id, name, vapi_assistant_id) VALUES ($1, 'b', 'B', $2)", second, x
+    )
+    await hasty.owner.execute(give, None, "b")
+
+    await hasty.post("/api/agents", _body("c", third, x))
+
+    await hasty.removed()
+    await hasty.provisioned("c")
+    now = await hasty.vapi.assistant(x)
+    assert now["model"]["toolIds"] == []
+    assert now["metadata"] == _mark(hasty, third, "c")
+
+
 async def test_who_takes_its_assistant_back_before_it_was_released_keeps_all(hasty: Harness) -> None:
     org_id = await hasty.organization()
     x, y = await _loose(hasty), await _loose(hasty)

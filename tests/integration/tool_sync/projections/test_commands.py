@@ -1,6 +1,7 @@
 """``tool-sync projection`` and ``tool-sync log``: what they print and their exit status."""
 
 import asyncio
+import json
 import os
 import sys
 
@@ -41,6 +42,46 @@ async def test_verify_says_what_differs_and_rebuild_repairs_it(
     status, stdout, _ = await command(tool_sync_db, "projection", "rebuild", "org_tools")
     assert (status, "25 rows differed" in stdout) == (0, True)
     assert (await command(tool_sync_db, "projection", "verify", "org_tools"))[0] == 0
+
+
+async def test_verify_names_what_it_looked_at_and_what_not(
+    tool_sync_db: DatabaseUrls, log: EventLog, admin: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    await make_orgs(log, 2)
+    status, stdout, _ = await command(tool_sync_db, "projection", "verify", "org_tools")
+    assert status == 0
+    assert "looked at: the table org_tools beside events 1 to 6, 2 rows" in stdout
+    assert "not looked at: the other projections" in stdout
+    assert "not looked at: whether the log itself is as it was written" in stdout
+    status, stdout, _ = await command(tool_sync_db, "projection", "verify", "--json")
+    body = json.loads(stdout)
+    assert (status, body["holds"], len(body["tables"])) == (0, True, 5)
+    assert body["not_looked_at"]
+    status, stdout, _ = await command(tool_sync_db, "projection", "rebuild", "org_tools", "--json")
+    assert (status, json.loads(stdout)["looked_at"]) == (0, "the table org_tools beside events 1 to 6")
+
+    await admin.execute("UPDATE projections SET position = 3 WHERE name = 'org_tools'")
+    await admin.execute("DELETE FROM org_tools WHERE position > 3")
+    status, stdout, _ = await command(tool_sync_db, "projection", "verify", "org_tools")
+    assert "3 BEHIND the log" in stdout
+    assert status == 1, "what is above was not looked at"
+
+
+async def test_an_empty_log_is_not_called_as_it_was_written(tool_sync_db: DatabaseUrls) -> None:
+    status, stdout, _ = await command(tool_sync_db, "log", "verify")
+    assert status == 0
+    assert "log: there is no event" in stdout
+    assert "as they were written" not in stdout
+
+
+async def test_log_verify_names_what_hashes_cannot_show(tool_sync_db: DatabaseUrls, log: EventLog) -> None:
+    await make_orgs(log, 3)
+    status, stdout, _ = await command(tool_sync_db, "log", "verify", "--json")
+    body = json.loads(stdout)
+    assert (status, body["as_written"], body["head"], body["through"], body["topic"]) == (0, True, 9, 9, None)
+    assert body["looked_at"].startswith("positions 1 to 9 of 9, 6 streams, ")
+    assert any("newest events that were cut off" in what for what in body["not_looked_at"])
+    assert any("the outcomes topic" in what for what in body["not_looked_at"])
 
 
 async def test_an_unknown_name_and_a_role_without_rights_are_said_on_stderr(tool_sync_db: DatabaseUrls) -> None:

@@ -77,6 +77,10 @@ class History:
     answers: dict[UUID, dict[str, Answer]] = field(default_factory=dict)
     taken_in: dict[tuple[str, int], int] = field(default_factory=dict)
     """By topic and partition: the offset up to which tool-sync has committed."""
+    read: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
+    """By topic and partition: the offsets that were read, from the first up to (without) the last."""
+    gone: dict[tuple[str, int], int] = field(default_factory=dict)
+    """By topic and partition: the offset below which its records are deleted, where any are."""
 
 
 async def read_history(
@@ -100,11 +104,11 @@ async def read_history(
     count = 0
     try:
         await consumer.start()
-        async for record in _records(consumer, bootstrap_servers, assistants_topic, since):
+        async for record in _records(history, consumer, bootstrap_servers, assistants_topic, since):
             _take_save(history, record)
             on_record(count := count + 1)
         # Read afterwards: what was answered meanwhile is seen, and an outcome never comes before its save.
-        async for record in _records(consumer, bootstrap_servers, outcomes_topic, since):
+        async for record in _records(history, consumer, bootstrap_servers, outcomes_topic, since):
             _take_outcome(history, record)
             on_record(count := count + 1)
     finally:
@@ -120,17 +124,19 @@ async def read_history(
 
 
 async def _records(
-    consumer: AIOKafkaConsumer, bootstrap_servers: str, topic: str, since: datetime | None
+    history: History, consumer: AIOKafkaConsumer, bootstrap_servers: str, topic: str, since: datetime | None
 ) -> AsyncIterator[ConsumerRecord[Any, Any]]:
     partitions = await _partitions(bootstrap_servers, topic)
     consumer.assign(partitions)
     ends = await consumer.end_offsets(partitions)
     begins = await consumer.beginning_offsets(partitions)
+    history.gone |= {(topic, p.partition): offset for p, offset in begins.items() if offset}
     if since is not None:
         found = await consumer.offsets_for_times({p: int(since.timestamp() * 1000) for p in partitions})
         begins = {p: ends[p] if (at := found.get(p)) is None else at.offset for p in partitions}
     for partition, begin in begins.items():
         consumer.seek(partition, begin)
+        history.read[topic, partition.partition] = (begin, ends[partition])
     left = {p for p in partitions if begins[p] < ends[p]}
     consumer.pause(*(set(partitions) - left))
     while left:

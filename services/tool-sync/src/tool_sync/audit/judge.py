@@ -10,6 +10,7 @@ from uuid import UUID
 
 from tool_sync.audit.accepted import Accepted
 from tool_sync.audit.history import Answer, History, Place, Save, Unreadable
+from tool_sync.audit.looked import looked_at, not_looked_at
 from tool_sync.audit.parked import Parked
 from tool_sync.coverage import Coverage
 
@@ -54,18 +55,33 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``seconds``: from save to outcome, by percentile (50, 95, 99, 100); empty where nothing was answered."""
+    """``seconds``: from save to outcome, by percentile (50, 95, 99, 100); empty where nothing was answered.
+
+    ``looked_at`` and ``not_looked_at`` are sentences: without them the all-clear says nothing.
+    """
 
     counts: Mapping[Verdict, int]
     repeats: int
     seconds: Mapping[int, float]
     findings: tuple[Finding, ...]
     coverage: Coverage
+    looked_at: tuple[str, ...] = ()
+    not_looked_at: tuple[str, ...] = ()
+
+    @property
+    def has_gaps(self) -> bool:
+        """Somebody has to look at something. What is late or under way is no gap."""
+        return any(self.counts.get(verdict) for verdict in GAPS)
+
+    @property
+    def judged(self) -> int:
+        """How many saves were looked at; those of which no record is left do not count."""
+        return sum(count for verdict, count in self.counts.items() if verdict is not Verdict.EXPIRED)
 
     @property
     def is_complete(self) -> bool:
-        """No gap. What is late or under way is no gap."""
-        return not any(self.counts.get(verdict) for verdict in GAPS)
+        """Something was looked at, and there is no gap."""
+        return self.judged > 0 and not self.has_gaps
 
 
 def judge(
@@ -77,6 +93,7 @@ def judge(
     now: datetime,
     until: datetime | None,
     patience: timedelta,
+    since: datetime | None = None,
 ) -> Report:
     """Saves up to ``until``. ``patience``: how long a save may go without an outcome while Vapi is in trouble."""
     findings: list[Finding] = []
@@ -102,13 +119,23 @@ def judge(
             note(found, verdict)
     oldest = min((save.at for save in history.saves.values()), default=None)
     unreadable = {record.request_id for record in history.unreadable}
-    for one in accepted or ():
+    told = None if accepted is None else tuple(accepted)
+    for one in told or ():
         if (until is None or one.at <= until) and one.request_id not in history.saves.keys() | unreadable:
             verdict = _of_accepted(one, oldest, now)
             shown = verdict is Verdict.UNPUBLISHED
             detail = f"accepted for agent {one.agent_id} and saved to Vapi"
             note(Finding(verdict, None, one.request_id, one.org_id, one.at, detail) if shown else None, verdict)
-    return Report(dict(counts), history.repeats, _percentiles(waits), tuple(findings), coverage)
+    asked = None if told is None else len(told)
+    return Report(
+        dict(counts),
+        history.repeats,
+        _percentiles(waits),
+        tuple(findings),
+        coverage,
+        tuple(looked_at(history, asked)),
+        tuple(not_looked_at(history, asked, counts[Verdict.EXPIRED], since, until)),
+    )
 
 
 def _of_save(save: Save, answers: Sequence[Answer], now: datetime, patience: timedelta) -> Verdict:

@@ -207,7 +207,7 @@ def audit(
     jaeger_url: JaegerOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare every save with its outcome; exit status 1 on any gap, 3 where it could not be audited."""
+    """Compare every save with its outcome; exit status 1 on any gap, 3 where nothing could be audited."""
     if context.invoked_subcommand is not None:
         return
     from tool_sync.cli.audit import Sources, run_audit

@@ -98,6 +98,7 @@ async def run_audit(
         now=datetime.now(UTC),
         until=until,
         patience=timedelta(seconds=patience_seconds),
+        since=since,
     )
     if as_json:
         document = asdict(report) | {"complete": report.is_complete} | account_document(keys, behind)
@@ -106,9 +107,11 @@ async def run_audit(
         out = Console(width=None if sys.stdout.isatty() else COLUMNS_IN_FILES, highlight=False)
         for told in account_lines(keys, behind):
             out.print(told, markup=False, soft_wrap=True)
-        for line in _text(report, jaeger_url, compared=accepted is not None):
+        for line in _text(report, jaeger_url):
             out.print(line)
-    return 0 if report.is_complete else EXIT_GAP
+    if report.has_gaps:
+        return EXIT_GAP
+    return 0 if report.is_complete else EXIT_NOT_AUDITED
 
 
 async def run_acknowledge(database_url: str, place: Place, reason: str) -> int:
@@ -129,7 +132,7 @@ async def run_acknowledge(database_url: str, place: Place, reason: str) -> int:
     return 0
 
 
-def _text(report: Report, jaeger_url: str | None, *, compared: bool) -> Iterator[str | Table]:
+def _text(report: Report, jaeger_url: str | None) -> Iterator[str | Table]:
     covered = report.coverage
     if covered.assistants:
         yield (
@@ -148,11 +151,21 @@ def _text(report: Report, jaeger_url: str | None, *, compared: bool) -> Iterator
         )
     if report.repeats:
         yield f"{report.repeats:,} records are repeats of a save, which is harmless"
-    if not compared:
-        yield "not compared with what assistant-api accepted: no --assistant-api-url and token"
     if report.findings:
         yield _findings(report, jaeger_url)
-    yield "complete: no gap" if report.is_complete else "GAPS: see above"
+    for what in report.looked_at:
+        yield f"looked at: {what}"
+    for what in report.not_looked_at:
+        yield what if what.startswith("not compared") else f"not looked at: {what}"
+    yield _verdict(report)
+
+
+def _verdict(report: Report) -> str:
+    if report.has_gaps:
+        return "GAPS: see above"
+    if not report.is_complete:
+        return "NOTHING was audited: there is no save to look at"
+    return f"complete: no gap in {report.judged:,} saves, as far as was looked"
 
 
 def _findings(report: Report, jaeger_url: str | None) -> Table:

@@ -20,11 +20,12 @@ def verify(
     topic: Annotated[
         str | None, typer.Option(envvar="OUTCOMES_TOPIC", help="Where outcomes go; by default the contract's.")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check positions, versions, the streams' hash chains, and that the topic is not ahead. Exit status 1 if not so."""
     from tool_sync.cli.log_verify import verify_log
 
-    raise typer.Exit(asyncio.run(verify_log(database_url, kafka, topic)))
+    raise typer.Exit(asyncio.run(verify_log(database_url, kafka, topic, as_json=as_json)))
 
 
 @app.command()

@@ -1,8 +1,10 @@
 """``tool-sync projection rebuild | verify``: a projection beside the log that it is a fold of."""
 
 import asyncio
+import json
 import sys
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -11,13 +13,22 @@ from tool_sync.cli.options import EXIT_DATABASE, EXIT_FOUND, EXIT_USAGE, OwnerUr
 if TYPE_CHECKING:
     from tool_sync.projections import RebuildError, Verified
 
-app = typer.Typer(help="Make the tables of what is known now anew from the log, or check them.", no_args_is_help=True)
+app = typer.Typer(help="Rebuild the read tables from the log, or check them.", no_args_is_help=True)
+
+NOT_LOOKED_AT: Final = (
+    "whether the log itself is as it was written: `tool-sync log verify`",
+    "tables that are no fold of the log: leases, snapshots, cursors, dead_letters, vapi_keys and caches",
+    "Vapi: `tool-sync check --live`",
+)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The projection's name, which is its table's.")]
 
 
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
 @app.command()
-def rebuild(name: NameArgument, database_url: OwnerUrl) -> None:
+def rebuild(name: NameArgument, database_url: OwnerUrl, as_json: JsonOption = False) -> None:
     """Fold the log anew and write the rows that differ, while the service runs.
 
     Readers notice nothing; appends wait some tens of milliseconds at a time, and only where rows differ. It may be
@@ -31,42 +42,69 @@ def rebuild(name: NameArgument, database_url: OwnerUrl) -> None:
             done = asyncio.run(projections.rebuild(database_url, name, lambda p: say(p.doing, p.done, p.total)))
     except projections.RebuildError as error:
         raise typer.Exit(_refused(error)) from None
+    if as_json:
+        document = {**asdict(done), "looked_at": _range(name, done.position), "not_looked_at": list(NOT_LOOKED_AT)}
+        print(json.dumps(document, indent=2))
+        return
     print(
         f"{name}: {done.position:,} events folded in {done.seconds:.1f} s, {done.differing:,} rows differed and were "
         f"written; writers waited at most {done.paused_seconds_max * 1000:.0f} ms at a time"
     )
+    print(f"looked at: {_range(name, done.position)}")
+    for what in NOT_LOOKED_AT:
+        print(f"not looked at: {what}")
 
 
 @app.command()
 def verify(
     database_url: OwnerUrl,
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="All of them without a name.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Fold the log anew and print the rows that differ; writes nothing and takes no lock. Exit status 1 if any does."""
+    """Fold the log anew and print the rows that differ; writes nothing and takes no lock.
+
+    Exit status 1 where a row differs, or where a table is behind the log.
+    """
     from tool_sync import projections
     from tool_sync.cli.bar import bar
 
-    wrong = False
+    found: list[Verified] = []
     try:
         for one in [name] if name else asyncio.run(projections.names(database_url)):
             with bar() as say:
-                found = asyncio.run(
-                    projections.verify(database_url, one, lambda p, one=one: say(one, p.done, p.total))  # type: ignore[misc]
+                found.append(
+                    asyncio.run(
+                        projections.verify(database_url, one, lambda p, one=one: say(one, p.done, p.total))  # type: ignore[misc]
+                    )
                 )
-            wrong = _say(found) or wrong
+            if not as_json:
+                _say(found[-1])
     except projections.RebuildError as error:
         raise typer.Exit(_refused(error)) from None
-    raise typer.Exit(EXIT_FOUND if wrong else 0)
+    holds = all(one.is_current for one in found)
+    not_looked_at = [*(["the other projections"] if name else []), *NOT_LOOKED_AT]
+    if as_json:
+        tables = [{**asdict(one), "looked_at": _range(one.name, one.position)} for one in found]
+        print(json.dumps({"holds": holds, "tables": tables, "not_looked_at": not_looked_at}, indent=2))
+    else:
+        for what in not_looked_at:
+            print(f"not looked at: {what}")
+    raise typer.Exit(0 if holds else EXIT_FOUND)
 
 
-def _say(found: "Verified") -> bool:
-    behind = f", {found.behind:,} behind the log" if found.behind else ""
+def _say(found: "Verified") -> None:
+    behind = f", {found.behind:,} BEHIND the log: what is above was not looked at" if found.behind else ""
     print(f"{found.name}: {found.differing:,} rows differ at position {found.position:,}{behind}")
+    print(f"  looked at: {_range(found.name, found.position)}, {found.rows:,} rows")
     for difference in found.shown:
         print(f"  table {difference.live or '(no row)'}\n  log   {difference.folded or '(no row)'}")
     if found.differing > len(found.shown):
         print(f"  … and {found.differing - len(found.shown):,} more")
-    return not found.holds
+
+
+def _range(name: str, position: int) -> str:
+    events = f"events 1 to {position:,}" if position else "no event, as the log is empty"
+    return f"the table {name} beside {events}"
 
 
 def _refused(error: "RebuildError") -> int:

@@ -6,6 +6,7 @@ changed event is named by its own position: its hash no longer follows from what
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from tool_sync.db import Connection
@@ -25,10 +26,18 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class LogVerified:
-    """``head`` is the newest position, up to which everything was looked at unless there are too many findings."""
+    """``head`` is the newest position, ``through`` the one up to which everything was looked at.
+
+    It is below the head where there are too many findings. ``since`` and ``until`` are the times of the first and the
+    newest event that were looked at, ``streams`` how many streams they belong to.
+    """
 
     head: int
     findings: tuple[Finding, ...]
+    through: int = 0
+    since: datetime | None = None
+    until: datetime | None = None
+    streams: int = 0
 
 
 _HEAD: Final = "SELECT coalesce(max(position), 0) FROM events"
@@ -51,6 +60,13 @@ SELECT g AS position FROM generate_series($1::bigint + 1, $2::bigint) g
 WHERE NOT EXISTS (SELECT FROM events e WHERE e.position = g) ORDER BY g LIMIT $3
 """
 
+# Times rise with positions, and the first event of a stream has version 1.
+_SPAN: Final = """
+SELECT (SELECT recorded_at FROM events WHERE position <= $1 ORDER BY position LIMIT 1) AS since,
+       (SELECT recorded_at FROM events WHERE position <= $1 ORDER BY position DESC LIMIT 1) AS until,
+       (SELECT count(*) FROM events WHERE position <= $1 AND version = 1) AS streams
+"""
+
 _CURSORS: Final = "SELECT name, position FROM cursors WHERE position > $1 ORDER BY name"
 
 
@@ -61,13 +77,16 @@ async def verify(connection: Connection, on_progress: Callable[[int, int], None]
         Finding(row["position"], f"the cursor {row['name']} is ahead of the log, which ends at {head}")
         for row in await connection.fetch(_CURSORS, head)
     ]
+    through = 0
     for start in range(0, head, PAGE_POSITIONS):
         through = min(head, start + PAGE_POSITIONS)
         findings += await _page(connection, start, through)
         on_progress(through, head)
         if len(findings) >= FINDINGS_MAX:
             break
-    return LogVerified(head, tuple(findings[:FINDINGS_MAX]))
+    span = await connection.fetchrow(_SPAN, through)
+    assert span is not None
+    return LogVerified(head, tuple(findings[:FINDINGS_MAX]), through, span["since"], span["until"], span["streams"])
 
 
 async def _page(connection: Connection, start: int, through: int) -> list[Finding]:

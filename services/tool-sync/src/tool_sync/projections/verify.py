@@ -23,18 +23,27 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """``differing`` rows at ``position``, of which the first are ``shown``. ``behind``: positions to the log's head."""
+    """``differing`` rows at ``position``, of which the first are ``shown``. ``behind``: positions to the log's head.
+
+    ``rows`` is how many the folded table has, and so how many were compared at least.
+    """
 
     name: str
     position: int
     behind: int
     differing: int
     shown: tuple[Difference, ...]
+    rows: int = 0
 
     @property
     def holds(self) -> bool:
         """The table is what the log says, up to its position."""
         return not self.differing
+
+    @property
+    def is_current(self) -> bool:
+        """It holds, and reaches to the log's head: what is behind was not folded, and so not looked at."""
+        return self.holds and not self.behind
 
 
 async def names(owner_url: str) -> list[str]:
@@ -53,7 +62,8 @@ async def verify(owner_url: str, name: str, on_progress: OnProgress = say_nothin
         shown = await _show(connection, shape) if differing else ()
         head: int = await connection.fetchval("SELECT coalesce(max(position), 0) FROM events")
         behind = head - await position_of(connection, shape)
-        return Verified(name, folding.position, max(0, behind), differing, shown)
+        rows: int = await connection.fetchval(f"SELECT count(*) FROM {shape.fresh}")  # noqa: S608 - of the catalog
+        return Verified(name, folding.position, max(0, behind), differing, shown, rows)
 
 
 async def _show(connection: Owner, shape: Shape) -> tuple[Difference, ...]:
