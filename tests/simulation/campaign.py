@@ -30,6 +30,9 @@ FOUND_SOMETHING = (
 )  # fmt: skip
 """Plans that broke the protocol once. They come first, and are among those that must catch the broken ones."""
 
+TELLING = (Plan(407), Plan(18), Plan(5), Plan(3))
+"""Seeds that catch broken protocols which few others catch; they only save time."""
+
 MUST_BE_REACHED = (
     "adopted", "attempt unknown TS-104", "attempt absent TS-104", "attempt not_sent TS-107", "attempt not_sent TS-101",
     "attempt refused TS-103", "conflict", "duplicate", "lease lost", "diverged", "DriftDetected", "SurplusSearched",
@@ -188,6 +191,7 @@ def _catch(name: str) -> tuple[str, str | None]:
 
 def _mutant_plans() -> Iterable[Plan]:
     yield from FOUND_SOMETHING
+    yield from TELLING
     yield from singles("first save")
     for number, plan in enumerate(chain(singles("a day"), singles("a rollout"), singles("an exchange"))):
         yield from (plan, Plan(number))
