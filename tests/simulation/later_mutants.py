@@ -9,12 +9,8 @@ from unittest.mock import patch
 
 from tool_sync.domain import events as e
 from tool_sync.domain import reach, steps, toolset
-from tool_sync.vapi.client import VapiClient
-from zerotouch_platform.vapi.paging import Page
 
 from . import clinic, database
-
-SHORT_PAGE = 2
 
 # The package exports functions of these names; these are the modules that they are in.
 link: Any = import_module("tool_sync.reconciler.effects.link")
@@ -150,22 +146,6 @@ def releases_nothing() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def trusts_one_page() -> Iterator[None]:
-    """Takes the first page of a list for the whole, as if lists began with what matters. Pages are short here."""
-
-    async def mutated(self: Any, subject: Any, limit: int, window: Any, through: Any) -> Any:
-        query = window.query(SHORT_PAGE if subject == "assistant" else limit)
-
-        async def call() -> Any:
-            return await self._list(subject, query)
-
-        yield Page(tuple(await (through(call) if through is not None else call())))
-
-    with patch.object(VapiClient, "_pages", mutated):
-        yield
-
-
 LATER: tuple[Callable[[], AbstractContextManager[object]], ...] = (
     lifts_what_is_unknown,
     relinks_the_first_20_foreign_ids,
@@ -179,5 +159,4 @@ LATER: tuple[Callable[[], AbstractContextManager[object]], ...] = (
     ends_the_new_life_with_the_old_one,
     adopts_without_waiting,
     releases_nothing,
-    trusts_one_page,
 )

@@ -11,10 +11,9 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from tool_sync.domain.reach import NamedTool
-
 from tool_sync.domain import events as e
 from tool_sync.domain.events import ToolRef
+from tool_sync.domain.reach import NamedTool
 from tool_sync.domain.toolset import Assistant
 from tool_sync.event_log import Appended, AppendRequest, AppendResult, Duplicate, Loaded, LogUnavailable, Snapshot
 from tool_sync.leases import Claim, Release

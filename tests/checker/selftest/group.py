@@ -31,6 +31,8 @@ OUTSIDER_KEY: Final = "key-of-somebody-else"
 VAPI_ORG: Final = "5a4db0c5-0000-4000-8000-000000000001"
 START_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.05
+SYNCED_SECONDS_MAX: Final = 12.0
+SYNCED: Final = "SELECT count(*) FROM events WHERE org_id = $1 AND type = 'AssistantSynced'"
 SCALED: Final[Mapping[Service, Mapping[str, str]]] = {
     "tool_sync": {
         "SEND_WINDOW_SECONDS": "0.2",
@@ -173,6 +175,14 @@ class Group:
         body = {"type": "endCall"} if name is None else {"type": "function", "function": {"name": name}}
         answer = (await self.outsider.post("/tool", json=body)).raise_for_status()
         return str(answer.json()["id"])
+
+    async def synced(self, org_id: str, times: int) -> None:
+        """Wait a while until an organization had so many good outcomes; a wrong service may never have them."""
+
+        async def there() -> bool:
+            return bool(await self.database["tool_sync"].fetchval(SYNCED, uuid.UUID(org_id)) >= times)
+
+        await self.until(there, SYNCED_SECONDS_MAX)
 
     async def linked(self, assistant_id: str) -> list[str]:
         """Wait until an assistant links a tool; the ids that it links."""

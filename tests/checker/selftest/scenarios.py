@@ -141,6 +141,29 @@ async def forged(group: Group, org: str) -> None:
     assert await group.until(settled, 20), "a forged save got no outcome"
 
 
+async def handed_on(group: Group, org: str) -> None:
+    """An assistant that somebody made goes from clinic to clinic; the first write that takes it out of one is lost."""
+    first, second = org, await group.organization()
+    theirs, words = await group.foreign_assistant(), f"words of the first {uuid.uuid4()}"
+    await group.save(first, f"agent-{first[:8]}", words, assistant=theirs)
+    await group.synced(first, 1)
+    lost = {"kind": "reset", "commit": False}
+    await group.dial({"route": "PATCH /assistant/{id}", "match": {"body_contains": words}, "times": 1, "action": lost})
+    other = await group.foreign_assistant()
+    await group.save(first, f"agent-{first[:8]}", f"words after {uuid.uuid4()}", change=True, assistant=other)
+    await group.save(second, f"agent-{second[:8]}", f"words of the second {uuid.uuid4()}", assistant=theirs)
+    await group.synced(second, 1)
+
+
+async def adopted_and_left(group: Group, org: str) -> None:
+    """An agent with an assistant that somebody else made is deleted."""
+    await group.save(
+        org, f"agent-{org[:8]}", f"words of {org} {uuid.uuid4()}", assistant=await group.foreign_assistant()
+    )
+    await group.synced(org, 1)
+    await group.delete(org, f"agent-{org[:8]}")
+
+
 async def poisoned(group: Group, org: str) -> None:
     """A save between records that are no messages."""
     await poison(group, org)
@@ -213,6 +236,8 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "in_the_way": Scenario(in_the_way),
     "strange_tool": Scenario(strange_tool),
     "forged": Scenario(forged),
+    "handed_on": Scenario(handed_on),
+    "adopted_and_left": Scenario(adopted_and_left),
     "killed_before_append": Scenario(killed, trap="kill_before_append"),
     "killed_before_publish": Scenario(killed, trap="kill_before_publish"),
     "killed_before_confirmed": Scenario(api_killed, api_trap="kill_before_confirmed"),

@@ -45,3 +45,23 @@ def outbox_deleted_before_confirmed() -> None:
         await original(self, producer, rows)
 
     put(Relay, "_send", send)
+
+
+def release_not_verified() -> None:
+    """assistant-api takes itself out of an assistant by one write, and never looks whether it took place."""
+    from assistant_api.removals.release import Clean, Releases
+
+    original = port(Releases, "_write")
+
+    async def write(self: Any, removal: Any, change: Any) -> Any:
+        await original(self, removal, change)
+        return Clean()
+
+    put(Releases, "_write", write)
+
+
+def adopted_deleted() -> None:
+    """assistant-api deletes the assistant that an agent had, whoever made it."""
+    from assistant_api.removals.step import RemovalSteps
+
+    put(RemovalSteps, "_release", port(RemovalSteps, "_delete_all"))
