@@ -177,7 +177,7 @@ _ENTRIES: Final = (
     _entry(
         ErrorCode.ASSISTANT_OF_ANOTHER, "assistant of another clinic",
         "The assistant's metadata says that it belongs to another organization or installation; nothing was linked.",
-        False, "platform operator", "Find out whose it is; correct the agent that names it. It is looked at again.",
+        False, "platform operator", "Find out whose it is, and correct the agent that names it; then save it.",
     ),
     _entry(
         ErrorCode.TOOL_OF_ANOTHER_CLINIC, "tool of another clinic",

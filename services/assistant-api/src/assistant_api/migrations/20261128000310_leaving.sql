@@ -9,11 +9,6 @@ ALTER TABLE agents ADD COLUMN vapi_made boolean NOT NULL DEFAULT false;
 -- stands still was given by somebody: a save.
 ALTER TABLE agents ADD COLUMN provisioner_writes bigint NOT NULL DEFAULT 0;
 
--- Two agents can exchange their assistants in one statement.
-DROP INDEX agents_vapi_assistant;
-ALTER TABLE agents ADD CONSTRAINT agents_vapi_assistant UNIQUE (vapi_account, vapi_assistant_id)
-    DEFERRABLE INITIALLY IMMEDIATE;
-
 -- Either of the two: to be deleted (vapi_assistant_id, or what attempt_id made), or to be released. A process of the
 -- release before knows only of the first, and passes over the second.
 ALTER TABLE removals ADD COLUMN released_assistant_id text;
