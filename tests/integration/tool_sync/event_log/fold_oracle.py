@@ -80,12 +80,16 @@ class Tables:
                 through = row["removed_revision"]
                 anew = row["assistant_id"] != event.assistant_id or (through is not None and event.revision > through)
                 row["removed"] = row["removed"] and not anew
+                row["removed_revision"] = through if row["removed"] else None
                 row["assistant_id"], row["revision"] = event.assistant_id, event.revision
                 pair = [event.revision, event.model_hash]
                 row["saved"] = [*(old for old in row["saved"] if old != pair), pair][-8:]
             case e.AssistantRemoved():
                 row["assistant_id"] = row["assistant_id"] or event.assistant_id
-                if event.assistant_id in (None, row["assistant_id"]):
+                newest = (
+                    event.revision is not None and row["revision"] is not None and event.revision >= row["revision"]
+                )
+                if newest or event.assistant_id in (None, row["assistant_id"]):
                     row |= {"removed": True, "removed_revision": event.revision}
             case e.AssistantLinked():
                 row |= {"base_hash": event.base_hash, "model_hash": event.model_hash, "linked": plain(event.tools)}

@@ -8,12 +8,19 @@ ALTER TABLE assistants
 
 -- A row is fed by eight types of event: found are the newest event of each kind, then the row is written once.
 -- `removed` depends on the order of saves and removals: a removal counts if it names the assistant of its time (or
--- none), until a save brings another assistant, or a revision above the removal's: an agent made anew under its id.
+-- none) or is of a revision not below the row's, until a save brings another assistant, or a revision above the
+-- removal's: an agent made anew under its id.
 -- Where the row names no assistant yet, a removal names it.
 CREATE OR REPLACE FUNCTION fold_assistants(from_position bigint, to_position bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   WITH e AS MATERIALIZED (
-    SELECT org_id, data->>'agent_id' AS agent_id, position, type, data, data->>'assistant_id' AS assistant_id
+    SELECT org_id, data->>'agent_id' AS agent_id, position, type, data, data->>'assistant_id' AS assistant_id,
+           CASE type WHEN 'AssistantRemoved' THEN (data->>'revision')::bigint END AS through,
+           CASE type WHEN 'AssistantRemoved' THEN (
+             SELECT (s.data->>'revision')::bigint FROM events s
+             WHERE s.position > from_position AND s.position < events.position AND s.type = 'SyncRequested'
+               AND s.org_id = events.org_id AND s.data->>'agent_id' = events.data->>'agent_id'
+             ORDER BY s.position DESC LIMIT 1) END AS save_revision
     FROM events
     WHERE position > from_position AND position <= to_position AND data->>'agent_id' IS NOT NULL
       AND type IN ('SyncRequested', 'AssistantRemoved', 'AssistantLinked', 'AssistantSynced', 'AssistantSyncFailed',
@@ -51,7 +58,8 @@ BEGIN
          coalesce((diverged.data->>'revision')::bigint, old.diverged_revision),
          coalesce(drift.data->>'model_hash', old.drift_hash),
          removal.removed AND NOT anew.anew,
-         CASE WHEN last.position IS NULL THEN old.removed_revision ELSE last.revision END,
+         CASE WHEN NOT removal.removed OR anew.anew THEN NULL
+              WHEN last.position IS NULL THEN old.removed_revision ELSE last.revision END,
          coalesce(split.data, old.split),
          CASE WHEN link.position IS NULL THEN old.linked_version ELSE link.data->>'vapi_version' END, n.position
   FROM newest n
@@ -75,7 +83,8 @@ BEGIN
       SELECT FROM e
       WHERE e.org_id = n.org_id AND e.agent_id = n.agent_id AND e.type = 'AssistantRemoved'
         AND e.position > coalesce(s.since, 0)
-        AND (e.assistant_id IS NULL OR e.assistant_id = coalesce(save.data->>'assistant_id', first.assistant_id)))
+        AND (e.assistant_id IS NULL OR e.assistant_id = coalesce(save.data->>'assistant_id', first.assistant_id)
+             OR e.through >= coalesce(e.save_revision, old.revision)))
     FROM (SELECT max(c.position) FROM (
             SELECT e.position, e.assistant_id,
                    lag(e.assistant_id, 1, first.assistant_id) OVER (ORDER BY e.position) AS before
@@ -85,7 +94,8 @@ BEGIN
     SELECT e.position, (e.data->>'revision')::bigint AS revision FROM e
     WHERE n.removal_at IS NOT NULL
       AND e.org_id = n.org_id AND e.agent_id = n.agent_id AND e.type = 'AssistantRemoved'
-      AND (e.assistant_id IS NULL OR e.assistant_id = coalesce(save.data->>'assistant_id', first.assistant_id))
+      AND (e.assistant_id IS NULL OR e.assistant_id = coalesce(save.data->>'assistant_id', first.assistant_id)
+           OR e.through >= coalesce(e.save_revision, old.revision))
     ORDER BY e.position DESC LIMIT 1) AS last ON true
   CROSS JOIN LATERAL (SELECT removal.removed AND EXISTS (
     SELECT FROM e

@@ -94,17 +94,23 @@ class Fence:
         await self._note(None)
         return answer
 
-    async def read(self, subject: str, call: Callable[[], Awaitable[T]]) -> T | None:
+    async def read(self, subject: str, call: Callable[[], Awaitable[T]], assistant_id: str | None = None) -> T | None:
         """One read from Vapi; None where it failed and the failure is in the log."""
-        return await self.recorded(subject, lambda: self.look(call))
+        return await self.recorded(subject, lambda: self.look(call), assistant_id)
 
-    async def recorded(self, subject: str, work: Callable[[], Awaitable[T]]) -> T | None:
-        """What ``work`` returns, made of :meth:`look`; None where one failed and the failure is in the log."""
+    async def recorded(
+        self, subject: str, work: Callable[[], Awaitable[T]], assistant_id: str | None = None
+    ) -> T | None:
+        """What ``work`` returns, made of :meth:`look`; None where one failed and the failure is in the log.
+
+        ``assistant_id`` is the assistant that it is about, where it is about one.
+        """
         try:
             return await work()
         except VapiFailure as failure:
             await self._keep_words(subject, failure)
-            await self.writer.write((self.failed(subject, failure, None, None),))
+            failed = self.failed(subject, failure, None, None)
+            await self.writer.write((replace(failed, assistant_id=assistant_id),))
             return None
 
     async def look(self, call: Callable[[], Awaitable[T]]) -> T:

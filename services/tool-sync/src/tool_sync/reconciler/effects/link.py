@@ -10,6 +10,7 @@ Only ``model.toolIds`` is ever changed, and ``model.toolRefs`` where they pin wh
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -66,7 +67,8 @@ async def link(fence: Fence, org_id: UUID, step: LinkAssistant) -> Done:
     if belongs_to_another(document, found.known.installation_id, org_id):
         return _not_ours(found)
     if not isinstance(model, dict):
-        return None, (FailStep(step.subject, None, "refused", ErrorCode.ASSISTANT_WITHOUT_MODEL, None),)
+        code, about = ErrorCode.ASSISTANT_WITHOUT_MODEL, step.assistant.assistant_id
+        return None, (FailStep(step.subject, None, "refused", code, None, assistant_id=about),)
     base_hash = model_hash(model)
     version = whose(step.assistant, base_hash)
     if version is Version.OUTDATED:
@@ -97,9 +99,9 @@ async def _read(found: _Link) -> Mapping[str, Any] | None:
 
     It is read again after tools were looked up: a change of it meanwhile must not be overwritten.
     """
-    fence, step = found.fence, found.step
+    fence, step, assistant_id = found.fence, found.step, found.step.assistant.assistant_id
     for _ in range(LOOKS_MAX):
-        document = await fence.read(step.subject, lambda: fence.context.vapi.get_assistant(step.assistant.assistant_id))
+        document = await fence.read(step.subject, lambda: fence.context.vapi.get_assistant(assistant_id), assistant_id)
         if document is None:
             return None
         if belongs_to_another(document, found.known.installation_id, found.known.org_id):
@@ -107,7 +109,8 @@ async def _read(found: _Link) -> Mapping[str, Any] | None:
         unknown = [one for one in named_ids(document) if one not in found.known.tool_ids and one not in found.named]
         if not unknown:
             return document
-        tools = await fence.recorded(step.subject, lambda ids=unknown: look_up(fence, ids))  # type: ignore[misc]
+        looked_up = partial(look_up, fence, unknown)
+        tools = await fence.recorded(step.subject, looked_up, assistant_id)
         if tools is None:
             return None
         asked = bool(tools.asked)
@@ -223,7 +226,10 @@ def _outdated(fence: Fence, step: LinkAssistant, base_hash: str) -> tuple[Comman
     before = fence.writer.state.failures.get(step.subject)
     again = before is not None and before.code == OUTDATED_CODE
     wait = context.policy.diverged_look * (6 if again else 1)
-    failed = FailStep(step.subject, None, "refused", ErrorCode.ASSISTANT_OUTDATED, context.clock.now() + wait)
+    failed = FailStep(
+        step.subject, None, "refused", ErrorCode.ASSISTANT_OUTDATED, context.clock.now() + wait,
+        assistant_id=assistant.assistant_id,
+    )  # fmt: skip
     if not again or assistant.diverged_revision == assistant.revision:
         return (failed,)
     return (failed, _diverged(assistant, base_hash))
