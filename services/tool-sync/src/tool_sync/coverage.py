@@ -44,12 +44,12 @@ WITH switched AS (
 ), judged AS (
     SELECT a.org_id, a.agent_id, a.assistant_id, a.outcome, a.code, a.look_at, a.synced_tools, w.tools, life.anew,
            w.org_id IS NOT NULL AS should,
-           coalesce(w.there AND has.all, false) AS can, coalesce(has.all AND NOT w.there, false) AS older
+           coalesce(w.there AND has.linked, false) AS can, coalesce(has.linked AND NOT w.there, false) AS older
       FROM assistants a
       JOIN organizations o ON o.id = a.org_id AND NOT o.closed
       LEFT JOIN wanted w ON w.org_id = a.org_id
      CROSS JOIN LATERAL (SELECT coalesce(a.settled_revision <= a.removed_revision, false) AS anew) life
-     CROSS JOIN LATERAL (SELECT a.outcome = 'synced' AND NOT life.anew AND a.synced_tools @> w.refs AS all) has
+     CROSS JOIN LATERAL (SELECT a.outcome = 'synced' AND NOT life.anew AND a.synced_tools @> w.refs AS linked) has
      WHERE NOT a.removed AND ($2::uuid IS NULL OR a.org_id = $2)
 )
 """

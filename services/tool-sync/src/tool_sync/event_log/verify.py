@@ -5,7 +5,7 @@ changed event is named by its own position: its hash no longer follows from what
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -34,10 +34,11 @@ class LogVerified:
 
     head: int
     findings: tuple[Finding, ...]
-    through: int = 0
-    since: datetime | None = None
-    until: datetime | None = None
-    streams: int = 0
+    # How far was looked; the verdict is the two above, and they alone are compared.
+    through: int = field(default=0, compare=False)
+    since: datetime | None = field(default=None, compare=False)
+    until: datetime | None = field(default=None, compare=False)
+    streams: int = field(default=0, compare=False)
 
 
 _HEAD: Final = "SELECT coalesce(max(position), 0) FROM events"
