@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
 from assistant_api.prompt import BEGIN
@@ -87,7 +88,7 @@ async def test_the_provisioners_own_statements_are_no_saves(hasty: Harness) -> N
 
 
 @pytest.mark.parametrize("one_clinic", [True, False])
-@pytest.mark.parametrize("how", ["one statement", "by NULL", "one after the other"])
+@pytest.mark.parametrize("how", ["by NULL", "one after the other"])
 async def test_two_agents_that_exchange_their_assistants_end_with_their_own_only(
     hasty: Harness, one_clinic: bool, how: str
 ) -> None:
@@ -101,11 +102,7 @@ async def test_two_agents_that_exchange_their_assistants_end_with_their_own_only
     await _link(hasty, y, tools["b"])
 
     give = "UPDATE agents SET vapi_assistant_id = $1 WHERE id = $2"
-    if how == "one statement":
-        await hasty.owner.execute(
-            "UPDATE agents SET vapi_assistant_id = CASE id WHEN 'a' THEN $1 ELSE $2 END WHERE id IN ('a', 'b')", y, x
-        )
-    elif how == "by NULL":
+    if how == "by NULL":
         async with hasty.owner.transaction():
             for assistant_id, agent_id in ((None, "a"), (x, "b"), (y, "a")):
                 await hasty.owner.execute(give, assistant_id, agent_id)
@@ -489,3 +486,51 @@ async def _is_clean(harness: Harness, assistant_id: str) -> None:
     assert not now["model"].get("toolIds")
     assert BEGIN not in str(now["model"].get("messages"))
     assert not now.get("metadata")
+
+
+async def test_agents_can_be_inserted_by_plain_sql_unless_they_are_there(hasty: Harness) -> None:
+    """Which PostgreSQL refuses for a table with a deferrable unique constraint."""
+    org_id = await hasty.organization()
+    for _ in range(2):
+        await hasty.owner.execute(
+            "INSERT INTO agents (id, org_id, name) VALUES ('a', $1, 'A') ON CONFLICT DO NOTHING", org_id
+        )
+
+    assert (await hasty.provisioned("a"))["saved_revision"] == 1
+
+
+async def test_one_statement_does_not_exchange_two_assistants(hasty: Harness) -> None:
+    org_id = await hasty.organization()
+    x, y = [str((await hasty.agent(org_id, id=agent_id))["assistantId"]) for agent_id in ("a", "b")]
+
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await hasty.owner.execute("UPDATE agents SET vapi_assistant_id = CASE id WHEN 'a' THEN $1 ELSE $2 END", y, x)
+
+    assert [(await hasty.row(agent_id))["vapi_assistant_id"] for agent_id in ("a", "b")] == [x, y]
+    assert await hasty.owner.fetchval("SELECT count(*) FROM removals") == 0
+
+
+async def test_an_id_that_never_was_at_vapi_is_refused_also_where_the_agent_had_another(hasty: Harness) -> None:
+    org_id = await hasty.organization()
+    await hasty.agent(org_id, id="a")
+
+    await hasty.owner.execute("UPDATE agents SET vapi_assistant_id = $1 WHERE id = 'a'", str(uuid4()))
+
+    async def refused() -> bool:
+        row = await hasty.row("a")
+        return bool(row["refused_revision"] == row["saved_revision"])
+
+    await eventually(refused)
+    assert len([write for write in await hasty.vapi.writes() if write.startswith("POST")]) == 1
+
+
+async def test_a_general_key_of_somebody_elses_is_back_after_the_release(hasty: Harness) -> None:
+    org_id = await hasty.organization()
+    x = await _loose(hasty, metadata={"agent_id": "of-another-system", "team": "blue"})
+    await _adopt(hasty, org_id, "a", x)
+    assert (await hasty.vapi.assistant(x))["metadata"].items() >= _mark(hasty, org_id, "a").items()
+
+    assert (await hasty.delete(f"/api/agents/a?orgId={org_id}")).status_code == 204
+
+    await hasty.removed()
+    assert (await hasty.vapi.assistant(x))["metadata"] == {"agent_id": "of-another-system", "team": "blue"}

@@ -17,6 +17,8 @@ from zerotouch_contracts.canonical import TOOL_LINK_KEYS
 ATTEMPT_KEY: Final = "zerotouch_attempt"
 """In `metadata`: the attempt that made an assistant. Who copies an assistant by hand copies its mark, too, but every
 attempt makes one at most, and one that was answered has made it."""
+REPLACED_KEY: Final = "zerotouch_replaced"
+"""In `metadata`: what stood under the mark's two general keys, which other systems use too, before ours did."""
 NOT_THE_ROWS: Final = frozenset({"messages", LEGACY_PROMPT, "tools", *TOOL_LINK_KEYS})
 """Keys of `model` that a row cannot set, whatever somebody wrote into its column."""
 
@@ -104,7 +106,14 @@ class Mark:
         if self.fits(assistant):
             return {}
         metadata = assistant.get("metadata")
-        return {"metadata": {**(metadata if isinstance(metadata, Mapping) else {}), **self.metadata()}}
+        kept = metadata if isinstance(metadata, Mapping) else {}
+        wanted = {**kept, **self.metadata()}
+        if self.holder_of(assistant) is Holder.NOBODY and kept.get("zerotouch_installation") is None:
+            replaced = {
+                key: kept[key] for key in ("organization_id", "agent_id") if kept.get(key, wanted[key]) != wanted[key]
+            }
+            wanted |= {REPLACED_KEY: replaced} if replaced else {}
+        return {"metadata": wanted}
 
     def metadata_without(self, assistant: Mapping[str, Any]) -> dict[str, Any]:
         """An assistant's `metadata` without this mark, however it is spelt; a mark of somebody else's stays whole."""
@@ -112,10 +121,13 @@ class Mark:
         if not isinstance(metadata, Mapping):
             return {}
         holder = self.holder_of(assistant)
-        ours = set[str]()
         if holder is Holder.THIS_AGENT:
-            ours = {*self.metadata(), ATTEMPT_KEY}
-        elif holder is Holder.NOBODY:  # what is left of a mark
+            replaced = metadata.get(REPLACED_KEY)
+            whole = {*self.metadata(), ATTEMPT_KEY, REPLACED_KEY}
+            kept = {key: value for key, value in metadata.items() if key not in whole}
+            return {**kept, **replaced} if isinstance(replaced, Mapping) else kept
+        ours = set[str]()
+        if holder is Holder.NOBODY:  # what is left of a mark
             if _uuid(metadata.get("zerotouch_installation")) is not None:
                 ours |= {"zerotouch_installation", ATTEMPT_KEY}
             if _uuid(metadata.get("organization_id")) == self.org_id:
