@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
 from assistant_api.prompt import BEGIN
@@ -487,23 +488,49 @@ async def _is_clean(harness: Harness, assistant_id: str) -> None:
     assert not now.get("metadata")
 
 
-async def test_what_another_system_keeps_in_metadata_is_put_back_when_we_leave(hasty: Harness) -> None:
-    org_id = await hasty.organization()
-    theirs = {"agent_id": "of-another-system", "note": {"deep": 1}}
-    x = await _loose(hasty, metadata=theirs)
-    await _adopt(hasty, org_id, "a", x)
-    assert (await hasty.vapi.assistant(x))["metadata"].items() >= _mark(hasty, org_id, "a").items()
-
-    await hasty.delete(f"/api/agents/a?orgId={org_id}")
-
-    await hasty.removed()
-    assert (await hasty.vapi.assistant(x))["metadata"] == theirs
-
-
-async def test_plain_sql_may_insert_agents_unless_they_are_there(hasty: Harness) -> None:
+async def test_agents_can_be_inserted_by_plain_sql_unless_they_are_there(hasty: Harness) -> None:
+    """Which PostgreSQL refuses for a table with a deferrable unique constraint."""
     org_id = await hasty.organization()
     for _ in range(2):
         await hasty.owner.execute(
             "INSERT INTO agents (id, org_id, name) VALUES ('a', $1, 'A') ON CONFLICT DO NOTHING", org_id
         )
+
     assert (await hasty.provisioned("a"))["saved_revision"] == 1
+
+
+async def test_one_statement_does_not_exchange_two_assistants(hasty: Harness) -> None:
+    org_id = await hasty.organization()
+    x, y = [str((await hasty.agent(org_id, id=agent_id))["assistantId"]) for agent_id in ("a", "b")]
+
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await hasty.owner.execute("UPDATE agents SET vapi_assistant_id = CASE id WHEN 'a' THEN $1 ELSE $2 END", y, x)
+
+    assert [(await hasty.row(agent_id))["vapi_assistant_id"] for agent_id in ("a", "b")] == [x, y]
+    assert await hasty.owner.fetchval("SELECT count(*) FROM removals") == 0
+
+
+async def test_an_id_that_never_was_at_vapi_is_refused_also_where_the_agent_had_another(hasty: Harness) -> None:
+    org_id = await hasty.organization()
+    await hasty.agent(org_id, id="a")
+
+    await hasty.owner.execute("UPDATE agents SET vapi_assistant_id = $1 WHERE id = 'a'", str(uuid4()))
+
+    async def refused() -> bool:
+        row = await hasty.row("a")
+        return bool(row["refused_revision"] == row["saved_revision"])
+
+    await eventually(refused)
+    assert len([write for write in await hasty.vapi.writes() if write.startswith("POST")]) == 1
+
+
+async def test_a_general_key_of_somebody_elses_is_back_after_the_release(hasty: Harness) -> None:
+    org_id = await hasty.organization()
+    x = await _loose(hasty, metadata={"agent_id": "of-another-system", "team": "blue"})
+    await _adopt(hasty, org_id, "a", x)
+    assert (await hasty.vapi.assistant(x))["metadata"].items() >= _mark(hasty, org_id, "a").items()
+
+    assert (await hasty.delete(f"/api/agents/a?orgId={org_id}")).status_code == 204
+
+    await hasty.removed()
+    assert (await hasty.vapi.assistant(x))["metadata"] == {"agent_id": "of-another-system", "team": "blue"}

@@ -160,6 +160,14 @@ def test_the_mark_is_put_beside_what_is_there_and_taken_out_of_it_again() -> Non
     assert MARK.metadata_without({"metadata": {**marked["metadata"], "zerotouch_attempt": "x"}}) == foreign
 
 
+@pytest.mark.parametrize("foreign", [{"agent_id": "x"}, {"organization_id": 7, "agent_id": None}, {"agent_id": ["a"]}])
+def test_what_stood_under_the_marks_general_keys_comes_back(foreign: dict[str, Any]) -> None:
+    marked = MARK.missing_in({"metadata": {**foreign, "team": "blue"}})
+    assert MARK.fits(marked)
+    assert MARK.missing_in(marked) == {}
+    assert MARK.metadata_without(marked) == {**foreign, "team": "blue"}
+
+
 @pytest.mark.parametrize(
     "change", [{"organization_id": str(UUID(int=9))}, {"zerotouch_installation": "x"}, {"agent_id": "b"}]
 )

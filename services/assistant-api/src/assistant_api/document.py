@@ -18,7 +18,7 @@ ATTEMPT_KEY: Final = "zerotouch_attempt"
 """In `metadata`: the attempt that made an assistant. Who copies an assistant by hand copies its mark, too, but every
 attempt makes one at most, and one that was answered has made it."""
 REPLACED_KEY: Final = "zerotouch_replaced"
-"""In `metadata`: what stood under the mark's keys before it was ours, put back when we leave."""
+"""In `metadata`: what stood under the mark's two general keys, which other systems use too, before ours did."""
 NOT_THE_ROWS: Final = frozenset({"messages", LEGACY_PROMPT, "tools", *TOOL_LINK_KEYS})
 """Keys of `model` that a row cannot set, whatever somebody wrote into its column."""
 
@@ -106,11 +106,14 @@ class Mark:
         if self.fits(assistant):
             return {}
         metadata = assistant.get("metadata")
-        current = metadata if isinstance(metadata, Mapping) else {}
-        replaced = {key: current[key] for key in self.metadata() if key in current}
-        # What is replaced of an earlier mark is nobody's words.
-        kept = {REPLACED_KEY: replaced} if replaced and "zerotouch_installation" not in current else {}
-        return {"metadata": {**current, **kept, **self.metadata()}}
+        kept = metadata if isinstance(metadata, Mapping) else {}
+        wanted = {**kept, **self.metadata()}
+        if self.holder_of(assistant) is Holder.NOBODY and kept.get("zerotouch_installation") is None:
+            replaced = {
+                key: kept[key] for key in ("organization_id", "agent_id") if kept.get(key, wanted[key]) != wanted[key]
+            }
+            wanted |= {REPLACED_KEY: replaced} if replaced else {}
+        return {"metadata": wanted}
 
     def metadata_without(self, assistant: Mapping[str, Any]) -> dict[str, Any]:
         """An assistant's `metadata` without this mark, however it is spelt; a mark of somebody else's stays whole."""
@@ -118,16 +121,18 @@ class Mark:
         if not isinstance(metadata, Mapping):
             return {}
         holder = self.holder_of(assistant)
-        ours, put_back = set[str](), metadata.get(REPLACED_KEY)
         if holder is Holder.THIS_AGENT:
-            ours = {*self.metadata(), ATTEMPT_KEY, REPLACED_KEY}
-        elif holder is Holder.NOBODY:  # what is left of a mark
+            replaced = metadata.get(REPLACED_KEY)
+            whole = {*self.metadata(), ATTEMPT_KEY, REPLACED_KEY}
+            kept = {key: value for key, value in metadata.items() if key not in whole}
+            return {**kept, **replaced} if isinstance(replaced, Mapping) else kept
+        ours = set[str]()
+        if holder is Holder.NOBODY:  # what is left of a mark
             if _uuid(metadata.get("zerotouch_installation")) is not None:
                 ours |= {"zerotouch_installation", ATTEMPT_KEY}
             if _uuid(metadata.get("organization_id")) == self.org_id:
                 ours |= {"organization_id"} | ({"agent_id"} if metadata.get("agent_id") == self.agent_id else set())
-        kept = {key: value for key, value in metadata.items() if key not in ours}
-        return kept | put_back if REPLACED_KEY in ours and isinstance(put_back, Mapping) else kept
+        return {key: value for key, value in metadata.items() if key not in ours}
 
 
 def _uuid(value: object) -> UUID | None:

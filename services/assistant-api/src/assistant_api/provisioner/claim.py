@@ -32,7 +32,8 @@ UPDATE agents a SET lease_token = $2, lease_until = now() + make_interval(secs =
 FROM due
 WHERE a.org_id = due.org_id AND a.id = due.id
 RETURNING a.org_id, a.id, a.saved_revision, a.provisioned_revision, a.name, a.system_prompt, a.first_message, a.voice,
-          a.model, a.vapi_account, a.vapi_assistant_id, a.bulk, a.failures, a.attempt_id, a.attempt_creates,
+          a.model, a.vapi_account, a.vapi_assistant_id, a.vapi_seen, a.bulk, a.failures,
+          a.attempt_id, a.attempt_creates,
           extract(epoch FROM now() - a.attempt_at)::float8 AS attempt_age_seconds,
           ARRAY(SELECT s.traceparent FROM saves s
                 WHERE s.org_id = a.org_id AND s.agent_id = a.id AND s.state = 'open' AND s.traceparent IS NOT NULL
@@ -61,7 +62,8 @@ class Claimed:
     agent_id: str
     token: UUID
     revision: int
-    was_provisioned: bool
+    was_seen: bool
+    """Whether we have seen, at Vapi, the assistant that the row names."""
     spoken: Spoken
     vapi_account: str
     assistant_id: str | None
@@ -91,7 +93,7 @@ def _claimed(row: Any, token: UUID) -> Claimed:
         agent_id=row["id"],
         token=token,
         revision=row["saved_revision"],
-        was_provisioned=row["provisioned_revision"] > 0,
+        was_seen=row["vapi_seen"],
         spoken=Spoken(row["name"], row["system_prompt"], row["first_message"], row["voice"], row["model"]),
         vapi_account=row["vapi_account"],
         assistant_id=row["vapi_assistant_id"],

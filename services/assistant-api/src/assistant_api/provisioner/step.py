@@ -132,7 +132,7 @@ class _Step:
                     await self._write(assistant_id, difference, uuids.uuid4())
                 else:
                     await self._provisioned_unchanged(assistant_id, assistant)
-            case Gone() if agent.was_provisioned or agent.attempt is not None:
+            case Gone() if agent.was_seen or agent.attempt is not None:
                 await self._begin_anew(assistant_id)
             case Gone():
                 await self._refuse((UNUSABLE,))

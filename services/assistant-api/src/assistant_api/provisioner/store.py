@@ -24,13 +24,13 @@ UPDATE agents SET attempt_id = $4, attempt_at = clock_timestamp(), attempt_creat
 """
 _ANSWERED: Final = f"""
 UPDATE agents SET vapi_assistant_id = $4, provisioner_writes = provisioner_writes + 1,
-       vapi_made = vapi_made OR coalesce(attempt_creates, false),
+       vapi_made = vapi_made OR coalesce(attempt_creates, false), vapi_seen = true,
        provisioned_revision = greatest(provisioned_revision, $5), model_hash = $6,
        provision_traceparent = $7, refusal = '{{}}', {_WELL}, {_NO_ATTEMPT}, {_RELEASE}
 {_KEY} AND attempt_id = $3
 """
 _UNCHANGED: Final = f"""
-UPDATE agents SET provisioned_revision = greatest(provisioned_revision, $5), model_hash = $6,
+UPDATE agents SET vapi_seen = true, provisioned_revision = greatest(provisioned_revision, $5), model_hash = $6,
        provision_traceparent = $7, refusal = '{{}}', {_WELL}, {_NO_ATTEMPT}, {_RELEASE}
 {_KEY} AND lease_token = $3 AND vapi_assistant_id = $4
 """
@@ -50,7 +50,7 @@ WITH noted AS (
 """
 # Made by us where an attempt of ours says so in its metadata: the open one, or one that was closed without an answer.
 _LANDED: Final = f"""
-UPDATE agents a SET vapi_assistant_id = $4, provisioner_writes = provisioner_writes + 1,
+UPDATE agents a SET vapi_assistant_id = $4, vapi_seen = true, provisioner_writes = provisioner_writes + 1,
        vapi_made = coalesce(attempt_creates AND attempt_id = $5, false) OR EXISTS (
            SELECT FROM unanswered_creations u WHERE u.attempt_id = $5 AND u.org_id = a.org_id AND u.agent_id = a.id),
        {_NO_ATTEMPT}
@@ -59,8 +59,8 @@ UPDATE agents a SET vapi_assistant_id = $4, provisioner_writes = provisioner_wri
 _ADOPTED: Final = f"{_NOTED} {_LANDED}"
 _SETTLED: Final = f"{_NOTED} UPDATE agents SET {_NO_ATTEMPT} {_KEY} AND lease_token = $3"
 _FORGOTTEN: Final = f"""
-UPDATE agents SET vapi_assistant_id = NULL, vapi_made = false, provisioner_writes = provisioner_writes + 1,
-       {_NO_ATTEMPT}
+UPDATE agents SET vapi_assistant_id = NULL, vapi_made = false, vapi_seen = false,
+       provisioner_writes = provisioner_writes + 1, {_NO_ATTEMPT}
 {_KEY} AND lease_token = $3 AND vapi_assistant_id = $4
 """
 _LATER: Final = f"""

@@ -168,7 +168,7 @@ class RemovalSteps:
         await self._store(removal, REFUSED_AGAIN_SECONDS, refused.code)
 
     async def _done(self, removal: Removal) -> None:
-        async with self.database.transaction() as connection:
+        async with self.database.connection() as connection:
             await done(connection, removal)
 
     async def _postpone(self, removal: Removal, reason: Later) -> None:

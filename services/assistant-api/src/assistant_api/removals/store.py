@@ -152,7 +152,10 @@ async def who_leaves(connection: Connection, vapi_account: str, assistant_id: st
 
 
 async def done(connection: Connection, removal: Removal) -> None:
-    """Nothing is left to do; who waited for it is due. Call it in a transaction."""
+    """Nothing is left to do; who waited for it is due. Not in a transaction.
+
+    A statement on an agent locks its row first and then, by trigger, its removals; the other way round is a deadlock.
+    """
     await connection.execute(_DONE, removal.id, removal.token)
     if removal.releases:
         await connection.execute(_GO_ON, removal.vapi_account, removal.assistant_id)
