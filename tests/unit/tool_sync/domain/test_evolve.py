@@ -1,5 +1,7 @@
 """The state after events: what is open, what we have, what failed."""
 
+from dataclasses import replace
+
 import pytest
 
 from tool_sync.domain.assistants import evolve_assistant
@@ -194,3 +196,11 @@ def test_an_assistant_remembers_our_write_and_its_outcome() -> None:
     row = evolve_assistant(row, DriftDetected("a", "vapi-a", "foreign"))
     assert (row.diverged_revision, row.drift_hash) == (4, "foreign")
     assert evolve_assistant(row, registered(tool=BOOK)) == row
+
+
+def test_a_failure_about_the_assistant_that_an_agent_had_before_is_not_the_new_ones() -> None:
+    """A worker that slept writes it after the next save has arrived, in another stream."""
+    state = given(asked(1), replace(asked(2, revision=2), assistant_id="vapi-after"))
+    late = failed("agent:a", code="TS-303", retry_at=None, assistant_id="vapi-a")
+    assert then(state, late).failures == {}
+    assert "agent:a" in then(state, replace(late, assistant_id="vapi-after")).failures

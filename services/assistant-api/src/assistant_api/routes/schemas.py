@@ -113,8 +113,8 @@ class Saved(Answer):
     request_id: UUID
     trace_id: str
     state: Literal["provisioned", "provisioning"]
-    code: str | None = None
-    message: str | None = None
+    code: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    message: str | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class AllRequested(Answer):

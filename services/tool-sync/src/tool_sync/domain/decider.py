@@ -28,7 +28,6 @@ from tool_sync.domain.events import (
     SurplusSearched,
     SweepStarted,
     SyncAttemptFailed,
-    SyncRequested,
     ToolDeleted,
     ToolDeleteStarted,
     ToolFailure,
@@ -408,9 +407,6 @@ def _fail(state: Toolset, command: FailStep) -> tuple[ToolsetEvent, ...]:
         # A link that was sent after it had been looked for, as its sender slept: it may put an older model over a newer
         # save, or drop a newer link. So the assistant is looked at once more, when this can no longer land.
         attempt_id = None
-    counted = command.counted and not _is_about_another(state, command)
-    if not counted and attempt_id is None and command.counted:
-        return ()
     before = state.failures.get(command.subject)
     return (
         SyncAttemptFailed(
@@ -418,25 +414,13 @@ def _fail(state: Toolset, command: FailStep) -> tuple[ToolsetEvent, ...]:
             attempt_id=attempt_id,
             end=command.end,
             code=command.code,
-            failures=(before.count if before else 0) + counted,
+            failures=(before.count if before else 0) + command.counted,
             retry_at=command.retry_at,
             definition_hash=command.definition_hash,
-            counted=counted,
+            counted=command.counted,
+            assistant_id=command.assistant_id,
         ),
     )
-
-
-def _is_about_another(state: Toolset, command: FailStep) -> bool:
-    """Whether it is about the assistant that the agent had before: the newest save names another one."""
-    attempt = state.attempts.get(command.attempt_id) if command.attempt_id is not None else None
-    about = command.assistant_id
-    if attempt is not None and isinstance(attempt.started, AssistantLinkStarted):
-        about = attempt.started.assistant_id
-    if about is None or not command.subject.startswith("agent:"):
-        return False
-    requests = state.open_requests.get(command.subject.partition(":")[2], ())
-    newest = requests[-1].asked if requests else None
-    return isinstance(newest, SyncRequested) and newest.assistant_id != about
 
 
 def _chunks(state: Toolset, agent_id: str | None, through: int) -> Sequence[Sequence[Request]]:

@@ -334,6 +334,8 @@ class SyncAttemptFailed:
     retry_at: datetime | None
     definition_hash: str | None = None
     counted: bool = True
+    assistant_id: str | None = None
+    """The assistant that a look was about; its agent may have another one by now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -450,7 +450,7 @@ def _failed(state: Toolset, event: SyncAttemptFailed, at: datetime) -> dict[str,
     attempt = attempts.get(event.attempt_id) if event.attempt_id is not None else None
     if event.end != "unknown" and event.attempt_id is not None:
         attempts = _without(attempts, event.attempt_id)
-    if not event.counted:
+    if not event.counted or _is_about_another(state, event, attempt):
         return {"attempts": attempts}
     kind, _, agent_id = event.subject.partition(":")
     if kind == "agent" and event.retry_at is None:
@@ -465,6 +465,20 @@ def _failed(state: Toolset, event: SyncAttemptFailed, at: datetime) -> dict[str,
         # A list that could not be read was none.
         **({"swept_at": None} if event.subject == SWEEP_SUBJECT else {}),
     }
+
+
+def _is_about_another(state: Toolset, event: SyncAttemptFailed, attempt: Attempt | None) -> bool:
+    """Whether it is about an assistant that the agent had before: its newest save names another one.
+
+    A worker that slept may write it after that save has arrived, without a conflict: arrivals are in another stream.
+    """
+    kind, _, agent_id = event.subject.partition(":")
+    about = event.assistant_id
+    if attempt is not None and isinstance(attempt.started, AssistantLinkStarted):
+        about = attempt.started.assistant_id
+    requests = state.open_requests.get(agent_id, ()) if kind == "agent" else ()
+    newest = requests[-1].asked if requests else None
+    return about is not None and isinstance(newest, SyncRequested) and newest.assistant_id != about
 
 
 def _not_found(state: Toolset, attempt: Attempt, at: datetime) -> dict[str, Any]:
