@@ -21,6 +21,7 @@ from .vapi import Server
 Say = Callable[[str], None]
 
 OF_ANOTHER_CODE = "TS-312"
+OUTDATED_CODE = "TS-305"
 PUT_BACK_IN_PEACE_MAX = 200
 """How often a tool may change between two releases' definitions after the trouble. Each look at a clinic may be another
 release's; more than this is no rollout but a quarrel."""
@@ -77,8 +78,10 @@ class Rest:
             self._checks.reached["a deleted agent is looked at for ever"] += 1
             return word.code == OF_ANOTHER_CODE
         wanted = wanted_for(state.tier, release.tools, state.disabled)
-        registered = all(tool.name in state.tools for tool in wanted)  # else the look is for that, too
-        return registered and any(self._hindrance(agent, tool.name) for tool in wanted)
+        had = [(tool, state.tools.get(tool.name)) for tool in wanted]
+        current = all(ref is not None and ref.definition_version >= tool.definition_version for tool, ref in had)
+        # Otherwise the look is for that, too: a tool to register or to update, a save that Vapi did not have yet.
+        return current and word.code != OUTDATED_CODE and any(self._hindrance(agent, tool.name) for tool in wanted)
 
     def _hindrance(self, agent: Agent, name: str) -> str | None:
         assistant = self._server.assistants[agent.assistant_id]

@@ -80,7 +80,6 @@ class Tables:
                 through = row["removed_revision"]
                 anew = row["assistant_id"] != event.assistant_id or (through is not None and event.revision > through)
                 row["removed"] = row["removed"] and not anew
-                row["removed_revision"] = through if row["removed"] else None
                 row["assistant_id"], row["revision"] = event.assistant_id, event.revision
                 pair = [event.revision, event.model_hash]
                 row["saved"] = [*(old for old in row["saved"] if old != pair), pair][-8:]

@@ -21,6 +21,7 @@ from tool_sync.domain.events import (
     ToolUpdated,
     ToolVanished,
 )
+from tool_sync.domain.steps import LinkAssistant
 from tool_sync.domain.toolset import Toolset
 
 from .conftest import (
@@ -33,6 +34,7 @@ from .conftest import (
     given,
     linked,
     linking,
+    plan,
     ref,
     registered,
     registering,
@@ -204,3 +206,14 @@ def test_a_failure_about_the_assistant_that_an_agent_had_before_is_not_the_new_o
     late = failed("agent:a", code="TS-303", retry_at=None, assistant_id="vapi-a")
     assert then(state, late).failures == {}
     assert "agent:a" in then(state, replace(late, assistant_id="vapi-after")).failures
+
+
+def test_the_id_of_a_tool_that_is_gone_is_remembered_until_the_tool_is_found_again() -> None:
+    """Another agent may have got the assistant that still names it, and its row knows nothing of that link."""
+    vanished = given(registered(), ToolVanished(ACCOUNT, "book", "t-1", 1, "hash-book-1"))
+    assert vanished.gone == ("t-1",)
+    anew = then(vanished, registered(tool_id="t-2"), OrgSettled(settled_through=2), asked())
+    (link,) = plan(anew).steps
+    assert isinstance(link, LinkAssistant)
+    assert link.unwanted == {"t-1"}
+    assert then(vanished, registered(tool_id="t-1")).gone == ()

@@ -463,7 +463,7 @@ class _View:
         retired = (retired.ref.vapi_tool_id for retired in self.state.retired.values())
         # Not retired yet: that is when the last assistant has lost it, and a save may have put it back meanwhile.
         leaving = (ref.vapi_tool_id for name, ref in self.state.tools.items() if name in self.unwanted)
-        return frozenset((*retired, *leaving, *self.state.surplus))
+        return frozenset((*retired, *leaving, *self.state.surplus, *self.state.gone))
 
     def assistant(self, assistant: Assistant) -> tuple[Step | None, Command | None]:
         """The next step for one assistant, or the decision that ends its requests, or neither (it waits)."""

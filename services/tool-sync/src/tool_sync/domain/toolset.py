@@ -185,6 +185,8 @@ class Toolset:
     retired: Mapping[str, Retired] = field(default_factory=dict)
     surplus: Mapping[str, Surplus] = field(default_factory=dict)
     """By the tool's id at Vapi. None of them is ever adopted or linked, so the sweep may have it."""
+    gone: tuple[str, ...] = ()
+    """Ids at Vapi of tools that do not exist any more: an assistant that changed hands may still name one."""
     suspects: Mapping[str, Suspect] = field(default_factory=dict)
     swept_at: datetime | None = None
     versions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -283,6 +285,7 @@ def _changes(state: Toolset, recorded: Recorded) -> dict[str, Any]:
                 "failures": _without(state.failures, tool_subject(event.name)),
                 "versions": _with_version(state, event),
                 "drifted": _without(state.drifted, event.name),
+                "gone": tuple(tool_id for tool_id in state.gone if tool_id != event.vapi_tool_id),
                 **_replaced(state, event.name, event.vapi_tool_id, recorded.recorded_at),
             }
         case AssistantLinked():
@@ -305,9 +308,10 @@ def _changes(state: Toolset, recorded: Recorded) -> dict[str, Any]:
             }
         case SyncAttemptFailed():
             return _failed(state, event, recorded.recorded_at)
-        case ToolVanished(name=name):
+        case ToolVanished(name=name, vapi_tool_id=tool_id):
             subject = tool_subject(name)
             return {
+                "gone": (*state.gone, tool_id),
                 "tools": _without(state.tools, name),
                 "attempts": {id_: a for id_, a in state.attempts.items() if a.subject != subject},
                 "failures": _without(state.failures, subject),
@@ -358,8 +362,9 @@ def _changes(state: Toolset, recorded: Recorded) -> dict[str, Any]:
                 "retired": _without(state.retired, name),
                 "failures": _without(state.failures, tool_subject(name)),
             }
-        case ToolDeleted(name=name):
+        case ToolDeleted(name=name, vapi_tool_id=tool_id):
             return {
+                "gone": (*state.gone, tool_id),
                 "retired": _without(state.retired, name),
                 "attempts": _without(state.attempts, event.attempt_id),
                 "failures": _without(state.failures, tool_subject(name)),
@@ -384,6 +389,7 @@ def _changes(state: Toolset, recorded: Recorded) -> dict[str, Any]:
             return {"swept_at": recorded.recorded_at, "failures": _without(state.failures, SWEEP_SUBJECT)}
         case SurplusDeleted(vapi_tool_id=tool_id):
             return {
+                "gone": (*state.gone, tool_id),
                 "surplus": _without(state.surplus, tool_id),
                 "attempts": _without(state.attempts, event.attempt_id),
                 "failures": _without(state.failures, surplus_subject(tool_id)),

@@ -2,7 +2,7 @@
 -- What stands between an assistant's callers and its tools, and lives that begin anew under an old id.
 
 ALTER TABLE assistants
-  ADD COLUMN removed_revision bigint,  -- the newest revision when it was removed; null where that is not known
+  ADD COLUMN removed_revision bigint,  -- the newest one of its life before, if known: outcomes up to it are of that life
   ADD COLUMN split            jsonb,   -- the newest TrafficSplitSeen: its assistant, and the versions that get calls
   ADD COLUMN linked_version   text;    -- Vapi's label of the version that our last write made
 
@@ -17,10 +17,10 @@ BEGIN
     SELECT org_id, data->>'agent_id' AS agent_id, position, type, data, data->>'assistant_id' AS assistant_id,
            CASE type WHEN 'AssistantRemoved' THEN (data->>'revision')::bigint END AS through,
            CASE type WHEN 'AssistantRemoved' THEN (
-             SELECT (s.data->>'revision')::bigint FROM events s
+             SELECT s.data FROM events s  -- the newest save before it in the range
              WHERE s.position > from_position AND s.position < events.position AND s.type = 'SyncRequested'
                AND s.org_id = events.org_id AND s.data->>'agent_id' = events.data->>'agent_id'
-             ORDER BY s.position DESC LIMIT 1) END AS save_revision
+             ORDER BY s.position DESC LIMIT 1) END AS before
     FROM events
     WHERE position > from_position AND position <= to_position AND data->>'agent_id' IS NOT NULL
       AND type IN ('SyncRequested', 'AssistantRemoved', 'AssistantLinked', 'AssistantSynced', 'AssistantSyncFailed',
@@ -58,8 +58,7 @@ BEGIN
          coalesce((diverged.data->>'revision')::bigint, old.diverged_revision),
          coalesce(drift.data->>'model_hash', old.drift_hash),
          removal.removed AND NOT anew.anew,
-         CASE WHEN NOT removal.removed OR anew.anew THEN NULL
-              WHEN last.position IS NULL THEN old.removed_revision ELSE last.revision END,
+         CASE WHEN last.position IS NULL THEN old.removed_revision ELSE last.revision END,
          coalesce(split.data, old.split),
          CASE WHEN link.position IS NULL THEN old.linked_version ELSE link.data->>'vapi_version' END, n.position
   FROM newest n
@@ -84,7 +83,7 @@ BEGIN
       WHERE e.org_id = n.org_id AND e.agent_id = n.agent_id AND e.type = 'AssistantRemoved'
         AND e.position > coalesce(s.since, 0)
         AND (e.assistant_id IS NULL OR e.assistant_id = coalesce(save.data->>'assistant_id', first.assistant_id)
-             OR e.through >= coalesce(e.save_revision, old.revision)))
+             OR e.through >= coalesce((e.before->>'revision')::bigint, old.revision)))
     FROM (SELECT max(c.position) FROM (
             SELECT e.position, e.assistant_id,
                    lag(e.assistant_id, 1, first.assistant_id) OVER (ORDER BY e.position) AS before
@@ -94,8 +93,8 @@ BEGIN
     SELECT e.position, (e.data->>'revision')::bigint AS revision FROM e
     WHERE n.removal_at IS NOT NULL
       AND e.org_id = n.org_id AND e.agent_id = n.agent_id AND e.type = 'AssistantRemoved'
-      AND (e.assistant_id IS NULL OR e.assistant_id = coalesce(save.data->>'assistant_id', first.assistant_id)
-           OR e.through >= coalesce(e.save_revision, old.revision))
+      AND (e.assistant_id IS NULL OR e.assistant_id = coalesce(e.before->>'assistant_id', first.assistant_id)
+           OR e.through >= coalesce((e.before->>'revision')::bigint, old.revision))
     ORDER BY e.position DESC LIMIT 1) AS last ON true
   CROSS JOIN LATERAL (SELECT removal.removed AND EXISTS (
     SELECT FROM e
