@@ -37,7 +37,8 @@ async def update(cell: Cell, agents: Sequence[Agent]) -> None:
 
 async def relink(cell: Cell, agents: Sequence[Agent]) -> None:
     """Somebody takes our links off in the dashboard; then an auto-sync."""
-    await asyncio.gather(*(_relink(cell, agent) for agent in agents))
+    foreign = await _foreign_tool(cell)
+    await asyncio.gather(*(_relink(cell, agent, foreign) for agent in agents))
 
 
 async def definition(cell: Cell, agents: Sequence[Agent]) -> None:
@@ -128,10 +129,10 @@ async def _foreign_tool(cell: Cell) -> str:
     return cell.foreign_tool
 
 
-async def _relink(cell: Cell, agent: Agent) -> None:
+async def _relink(cell: Cell, agent: Agent, foreign: str) -> None:
     assistant_id = await _assistant_id(cell, agent)
     assistant = (await cell.vapi.get(f"/assistant/{assistant_id}")).raise_for_status().json()
-    model = {**assistant["model"], "temperature": 0.25, "toolIds": [await _foreign_tool(cell)]}
+    model = {**assistant["model"], "temperature": 0.25, "toolIds": [foreign]}
     content = json.dumps({"model": model}).encode()
     cell.ledger.edit(assistant_id, content)
     headers = {"content-type": "application/json"}

@@ -95,5 +95,5 @@ async def all_heard(cell: Cell, within_seconds: float) -> dict[str, Any]:
 
 async def _live_tools(cell: Cell) -> list[dict[str, Any]]:
     summary = (await cell.vapi.get("/__sandbox/summary")).raise_for_status().json()
-    mine: list[dict[str, Any]] = [live for live in summary["live_tools"] if live["vapi_org"] == KEYS[KEY]]
-    return mine
+    live: list[dict[str, Any]] = summary["live_tools"]
+    return [one for one in live if one["vapi_org"] == KEYS[KEY] and one["organization_id"] is not None]
