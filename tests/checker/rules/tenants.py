@@ -26,10 +26,16 @@ def check(history: History) -> Result:
             owner = history.vapi.tool_keys.get(tool["vapi_tool_id"])
             if owner is not None and owner.org != event.org:
                 result.broken("an outcome or link names another organization's tool", owner=owner, **event.brief())
+    dead = 0
     for (org, agent_id), row in history.agents.items():
         assistant = history.live_assistants.get(row["vapi_assistant_id"])
         for tool_id in linked(assistant)[0] if assistant else ():
             owner = history.vapi.tool_keys.get(tool_id)
-            if owner is not None and owner.org != org:
+            if owner is None or owner.org == org:
+                continue
+            if tool_id not in history.live_tools:  # nobody can ask Vapi whose it was; the outcome is TS-308, see I16
+                dead += 1
+            else:
                 result.broken("an assistant links another organization's tool", agent=agent_id, org=org, owner=owner)
+    result.figures["links to another organization's tool that is gone"] = dead
     return result
