@@ -29,6 +29,7 @@ from tool_sync.operations.live import Look, Met, Stopped
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT
+from zerotouch_platform.vapi.answers import Meaning
 
 ORG = UUID(int=1)
 OTHER = UUID(int=2)
@@ -192,7 +193,7 @@ async def test_a_split_to_a_version_before_our_link_stands_in_the_way() -> None:
 
 async def test_an_account_without_access_to_splits_is_asked_once_and_that_is_told() -> None:
     vapi = Vapi({f"assistant-of-agent-{n}": assistant("tool-1") for n in (1, 2)}, {"tool-1": own_tool()})
-    vapi.allocation = VapiFailure("refused", ErrorCode.VAPI_KEY_REFUSED, 403)
+    vapi.allocation = VapiFailure("refused", ErrorCode.ASSISTANT_REFUSED, 403, meaning=Meaning.NO_ACCESS)
     looking = look(vapi)
     found = [await looking.assistant(clinic(), known(f"agent-{n}")) for n in (1, 2)]
     assert [one.can_book for one in found] == [True, True]

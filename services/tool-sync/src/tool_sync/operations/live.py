@@ -4,7 +4,6 @@ GET /assistant/{id}, GET /tool/{id} of every tool that it names (each once, for 
 Nothing is written. The calls are asked of the key's shared allowance as bulk work, and there are so many at most.
 """
 
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from tool_sync.blueprint import ANSWERED_VERSIONS, document_for
 from tool_sync.domain import reach
 from tool_sync.domain.events import ToolRef
 from tool_sync.operations.checked import NOT_NAMED, NOT_THERE, Clinic, Known, Trouble
-from tool_sync.reconciler.effects.named import named_tool
+from tool_sync.reconciler.effects.named import is_id, named_tool
 from tool_sync.reconciler.fence import said_of
 from tool_sync.reconciler.survey import versions_of
 from tool_sync.vapi.documents import holds
@@ -27,8 +26,6 @@ from zerotouch_contracts.tools import Marker
 T = TypeVar("T")
 
 CHANGED_SHOWN_MAX: Final = 8
-_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
-"""What is no id of Vapi's cannot be a tool's, and must not become a part of a path."""
 
 
 class Vapi(Protocol):
@@ -143,9 +140,9 @@ class Look:
         if self.splits_refused:
             return None, refused
         try:
-            return versions_of(await self._ask(lambda: self.vapi.traffic_allocation(assistant_id), beta=True)), ()
+            return versions_of(await self._ask(lambda: self.vapi.traffic_allocation(assistant_id))), ()
         except VapiFailure as failure:
-            if failure.status == 403:
+            if failure.no_beta_access:
                 self.splits_refused = True
                 return None, refused
             return None, (f"traffic splits: Vapi answered {failure.status or 'nothing'} ({failure.code.value})",)
@@ -207,7 +204,7 @@ class Look:
     async def _tool(self, tool_id: str) -> Mapping[str, Any] | None:
         """A tool, read once; None where Vapi has none, or where it is no id at all."""
         if tool_id not in self._tools:
-            self._tools[tool_id] = await self._read_tool(tool_id) if _ID.fullmatch(tool_id) else None
+            self._tools[tool_id] = await self._read_tool(tool_id) if is_id(tool_id) else None
         return self._tools[tool_id]
 
     async def _read_tool(self, tool_id: str) -> Mapping[str, Any] | None:
@@ -218,8 +215,8 @@ class Look:
                 return None
             raise
 
-    async def _ask(self, call: Callable[[], Awaitable[T]], *, beta: bool = False) -> T:
-        """One read. ``beta``: a 403 is about the route, not about the key."""
+    async def _ask(self, call: Callable[[], Awaitable[T]]) -> T:
+        """One read. Raises :class:`Stopped` and :class:`VapiFailure`."""
         if self.calls >= self.calls_max:
             raise Stopped(f"{self.calls_max} calls of Vapi were made, which is what --calls allows")
         now = datetime.now(UTC)
@@ -229,12 +226,11 @@ class Look:
         try:
             answer = await call()
         except VapiFailure as failure:
-            if failure.kind is Kind.AUTHENTICATION and not (beta and failure.status == 403):
+            if failure.kind is Kind.AUTHENTICATION:
                 # The key that this command was given may be another than the service's: that one is not paused by it.
                 await self.key.unused()
                 raise Stopped(f"Vapi refuses the key: {failure.code.value}", is_key=True) from failure
-            said = "answered" if beta and failure.status == 403 else said_of(failure)
-            await self.key.note(said, datetime.now(UTC), 0.0, failure.retry_after_seconds)
+            await self.key.note(said_of(failure), datetime.now(UTC), 0.0, failure.retry_after_seconds)
             raise
         except BaseException:
             await self.key.unused()

@@ -121,7 +121,7 @@ class Survey:
         sent = await self._context.store.definition(tool.name, tool.definition_hash)
         if Marker.of(document) != marker:
             return False
-        as_sent = sent is None or _holds_all(document, document_for(sent, tool.org_id))
+        as_sent = sent is None or holds(document, document_for(sent, tool.org_id))
         return None if as_sent else False
 
     async def _look_at_splits(self, assistants: list[AssistantLook]) -> int:
@@ -208,7 +208,3 @@ def versions_of(allocation: Mapping[str, Any] | None) -> tuple[str, ...] | None:
         if isinstance(target, Mapping) and target.get("percentage") != 0
     }
     return tuple(sorted(found))
-
-
-def _holds_all(document: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:
-    return all(holds(document.get(key), value) for key, value in sent.items())

@@ -25,11 +25,15 @@ class Named:
     asked: tuple[str, ...]
 
 
+def is_id(text: str) -> bool:
+    """Whether it can be a tool's: what is no id of Vapi's must not become a part of a path."""
+    return _ID.fullmatch(text) is not None
+
+
 async def look_up(fence: Fence, ids: Sequence[str]) -> Named:
     """What is behind these ids, each read from Vapi at most once a day. Raises :class:`VapiFailure`."""
     context = fence.context
-    # What is no id of Vapi's cannot be a tool's, and must not become a part of a path.
-    named = {one: NamedTool(one, exists=False) for one in ids if not _ID.fullmatch(one)}
+    named = {one: NamedTool(one, exists=False) for one in ids if not is_id(one)}
     asked = [one for one in ids if one not in named]
     named |= await context.store.named_tools(context.vapi.account, asked) if asked else {}
     asked = [one for one in asked if one not in named]

@@ -1,6 +1,5 @@
 """Looking what became of a write whose answer was lost."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, assert_never
@@ -100,7 +99,7 @@ async def _read_tool(
         return (_look_later(fence, step, failure),)
     # Judged by the definition that was sent, whichever release sent it: not by what this one would send.
     payload = await _sent(fence, org_id, started)
-    if payload is not None and all(holds(tool.get(key), value) for key, value in payload.items()):
+    if payload is not None and holds(tool, payload):
         confirmed = ConfirmTool(
             started.attempt_id, tool["id"], canonical_hash(tool), adopted=True, vapi_version=latest_version(tool)
         )
@@ -108,7 +107,7 @@ async def _read_tool(
     return (_absent(fence, step, started.attempt_id),)
 
 
-async def _sent(fence: Fence, org_id: UUID, started: ToolUpdateStarted) -> Mapping[str, Any] | None:
+async def _sent(fence: Fence, org_id: UUID, started: ToolUpdateStarted) -> dict[str, Any] | None:
     """What this attempt sent; None where no release has left its document in the log."""
     blueprint = fence.context.blueprint
     if started.definition_hash in {tool.definition_hash for tool in blueprint.tools if tool.name == started.name}:
