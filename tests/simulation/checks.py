@@ -4,7 +4,16 @@ from collections import Counter
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed
+from tool_sync.domain.events import (
+    AssistantSynced,
+    AssistantSyncFailed,
+    ToolDeleted,
+    ToolRegistered,
+    ToolReinstated,
+    ToolRetired,
+    ToolUpdated,
+    ToolVanished,
+)
 
 Outcome = AssistantSynced | AssistantSyncFailed
 
@@ -19,6 +28,8 @@ class Checks:
     asked: dict[UUID, str] = field(default_factory=dict)
     settled: dict[UUID, int] = field(default_factory=dict)
     sequences: dict[UUID, int] = field(default_factory=dict)
+    tools: dict[tuple[UUID, str], str] = field(default_factory=dict)
+    """The id at Vapi of each clinic's tools, as the log has it."""
     newest_word: dict[tuple[UUID, str], Outcome] = field(default_factory=dict)
     """The newest outcome of each agent."""
 
@@ -35,6 +46,20 @@ class Checks:
             self.violated(
                 at, f"request {request_id} of {self.asked[request_id]} got outcome {self.settled[request_id]}"
             )
+
+    def holds(self, at: float, org_id: UUID, event: object) -> None:
+        """Every `synced` names tools that its clinic has at that position of the log."""
+        match event:
+            case ToolRegistered() | ToolUpdated() | ToolReinstated():
+                self.tools[org_id, event.name] = event.vapi_tool_id
+            case ToolRetired() | ToolVanished() | ToolDeleted():
+                self.tools.pop((org_id, event.name), None)
+            case AssistantSynced(tools=tools):
+                for ref in tools:
+                    if self.tools.get((org_id, ref.name)) != ref.vapi_tool_id:
+                        self.violated(
+                            at, f"{event.agent_id} is said to have {ref.vapi_tool_id}, and {org_id} has it not"
+                        )
 
     def numbers(self, at: float, org_id: UUID, sequence: int) -> None:
         """An org's published event has this number."""

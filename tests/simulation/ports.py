@@ -92,6 +92,7 @@ class SimLog(Ports):
         assert org_id is not None
         for new in request.events:
             event = new.event
+            self.checks.holds(self.now, org_id, event)
             match event:
                 case e.AssistantSynced() | e.AssistantSyncFailed():
                     for settled in event.requests:

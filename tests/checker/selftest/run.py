@@ -47,7 +47,9 @@ def selftest(only: frozenset[str], keep: Path | None) -> int:
     """Run all; 0 where every fault was found and nothing else was."""
     started = time.monotonic()
     lines = asyncio.run(_run(only, keep))
-    for line in lines:
+    for line in sorted(
+        lines, key=lambda line: line.trouble is not None
+    ):  # failures last, where a cut log still has them
         print(
             f"{line.kind:<11}{line.name:<28}{line.seconds:6.1f} s  {line.found:<18}{line.trouble or 'as it should be'}"
         )

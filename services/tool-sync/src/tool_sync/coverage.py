@@ -19,8 +19,14 @@ from tool_sync.domain.wanted import TIERS
 
 Kind = Literal["never synced", "failed", "not there", "older definition", "another id"]
 
+OUTCOME_NOW: Final = """
+CASE WHEN a.settled_revision <= a.removed_revision OR a.settled_assistant_id <> a.assistant_id THEN NULL
+     ELSE a.outcome END"""
+"""The newest outcome of a row of ``assistants AS a``, where it is about what the agent is now: neither its life before
+nor the assistant that it had before."""
+
 # $1: the tiers, low to high (one that is not known counts as the lowest, as in domain/wanted.py). $2: one org, or null.
-_JUDGED: Final = """
+_JUDGED: Final = f"""
 WITH switched AS (
     SELECT DISTINCT ON (org_id, data ->> 'name') org_id, data ->> 'name' AS name, (data ->> 'enabled')::bool AS enabled
       FROM events
@@ -42,17 +48,17 @@ WITH switched AS (
      WHERE NOT o.closed AND coalesce(s.enabled, true) AND ($2::uuid IS NULL OR o.id = $2)
      GROUP BY o.id
 ), judged AS (
-    SELECT a.org_id, a.agent_id, a.assistant_id, a.outcome, a.code, a.look_at, a.synced_tools, w.tools, life.anew,
+    SELECT a.org_id, a.agent_id, a.assistant_id, now.outcome, a.code, a.look_at, a.synced_tools, w.tools,
            w.org_id IS NOT NULL AS should,
-           coalesce(w.there AND has.linked, false) AS can, coalesce(has.linked AND NOT w.there, false) AS older
+           coalesce(w.there, false) AND has.linked AS can, has.linked AND NOT w.there AS older
       FROM assistants a
       JOIN organizations o ON o.id = a.org_id AND NOT o.closed
       LEFT JOIN wanted w ON w.org_id = a.org_id
-     CROSS JOIN LATERAL (SELECT coalesce(a.settled_revision <= a.removed_revision, false) AS anew) life
-     CROSS JOIN LATERAL (SELECT a.outcome = 'synced' AND NOT life.anew AND a.synced_tools @> w.refs AS linked) has
+     CROSS JOIN LATERAL (SELECT {OUTCOME_NOW} AS outcome) now
+     CROSS JOIN LATERAL (SELECT coalesce(now.outcome = 'synced' AND a.synced_tools @> w.refs, false) AS linked) has
      WHERE NOT a.removed AND ($2::uuid IS NULL OR a.org_id = $2)
 )
-"""
+"""  # noqa: S608 - made of constants
 _COUNT: Final = f"""{_JUDGED}
 SELECT count(*) FILTER (WHERE should) AS assistants, count(*) FILTER (WHERE can) AS equipped,
        count(*) FILTER (WHERE older) AS older_definition, count(*) FILTER (WHERE NOT should) AS without_tools,
@@ -136,7 +142,7 @@ async def is_known(connection: Connection, org_id: UUID) -> bool:
 
 
 def _lacks(row: Mapping[str, Any]) -> tuple[Lack, ...]:
-    if row["outcome"] is None or row["anew"]:
+    if row["outcome"] is None:
         return (Lack("never synced", None, None, "it was saved, and no sync of it has ended yet"),)
     found: list[Lack] = []
     if row["outcome"] == "failed":

@@ -95,10 +95,10 @@ class Tables:
                 row |= {"linked_revision": event.revision, "linked_version": event.vapi_version}
             case e.AssistantSynced():
                 row |= {"outcome": "synced", "code": event.reason, "look_at": None, "settled_revision": event.revision}
-                row["synced_tools"] = plain(event.tools)
+                row |= {"synced_tools": plain(event.tools), "settled_assistant_id": event.assistant_id}
             case e.AssistantSyncFailed():
                 row |= {"outcome": "failed", "code": event.code, "look_at": event.look_at}
-                row["synced_tools"] = plain(event.tools)
+                row |= {"synced_tools": plain(event.tools), "settled_assistant_id": event.assistant_id}
                 row["settled_revision"] = event.revision
             case e.AssistantDiverged():
                 row["diverged_revision"] = event.revision
@@ -140,8 +140,8 @@ class Tables:
 def new_assistant(org_id: UUID, agent_id: str) -> Row:
     """The row before its first event."""
     empty = ("assistant_id", "revision", "base_hash", "model_hash", "linked_revision", "linked", "synced_tools",
-             "outcome", "code", "look_at", "settled_revision", "diverged_revision", "drift_hash",
-             "removed_revision", "split", "linked_version")  # fmt: skip
+             "outcome", "code", "look_at", "settled_revision", "settled_assistant_id", "diverged_revision",
+             "drift_hash", "removed_revision", "split", "linked_version")  # fmt: skip
     return {"org_id": org_id, "agent_id": agent_id, "saved": [], "removed": False} | dict.fromkeys(empty)
 
 

@@ -73,7 +73,10 @@ async def clinic(tool_sync_db: DatabaseUrls, log: EventLog, pool: db.Pool) -> As
         vapi_api_key="key", tool_server_url="https://api.example/hook", installation_id=uuid4(),
         jwt_public_key=public, jwt_issuer=ISSUER, jwt_audience=AUDIENCE,
     )  # fmt: skip
-    app = build(HttpState(TokenVerifier(settings), Health(check_seconds_max=0.2, starting=None), pool), telemetry.off())
+    async with pool.acquire() as connection:
+        log_id = await db.read_log_id(connection)
+    health = Health(check_seconds_max=0.2, starting=None)
+    app = build(HttpState(TokenVerifier(settings), health, pool, log_id=log_id), telemetry.off())
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://tool-sync") as client:
         yield Clinic(log, pool, client, signer)

@@ -1,6 +1,7 @@
 """Coverage is assistants that can book, of those that should, by what is wanted now."""
 
 import json
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -9,6 +10,9 @@ from devstack.databases import DatabaseUrls
 from tool_sync.coverage import CannotBook, Coverage, cannot_book, coverage_of
 from tool_sync.domain import events as e
 from tool_sync.domain.wanted import WantedTool, wanted_for
+from tool_sync.explain import moment_of
+from tool_sync.explain.assistant import explain_assistant
+from tool_sync.operations.failures import list_failures
 
 from ..command import command
 from .conftest import HASH, TOOL, Clinic, published, registered
@@ -157,6 +161,25 @@ async def test_a_new_life_is_not_covered_by_what_was_said_of_the_old_one(clinic:
     await clinic.happened(e.AssistantRemoved("agent-1", None, 1), save(revision=2))
     assert await numbers(clinic) == (0, 1, 0)
     assert await kinds(clinic) == [("never synced", None)]
+
+
+@pytest.mark.parametrize("said", [synced("agent-1", "tool-1"), failed("agent-1", "TS-307", "tool-1")])
+async def test_an_agent_that_got_another_assistant_is_not_judged_by_the_one_before(
+    clinic: Clinic, said: e.AssistantSynced | e.AssistantSyncFailed
+) -> None:
+    await equipped(clinic)
+    await clinic.happened(said)
+    await clinic.happened(replace(save(revision=2), assistant_id="another"))
+    assert await numbers(clinic) == (0, 1, 0)
+    assert await kinds(clinic) == [("never synced", None)]
+    async with clinic.pool.acquire() as connection:
+        explained = await explain_assistant(connection, await moment_of(connection, clinic.org_id, ()), "agent-1")
+        failures = await list_failures(connection, org_id=None, code=None, since=None, limit=10)
+    assert (explained.outcome, explained.code, explained.tools, failures) == (None, None, (), [])
+    (told,) = (await clinic.ask("/v1/assistants")).json()["assistants"]
+    assert told["assistant_id"] == "assistant-agent-1", "the snapshot names whom the outcome is about"
+    await clinic.happened(replace(synced("agent-1", "tool-1"), assistant_id="another", revision=2))
+    assert await numbers(clinic) == (1, 1, 0)
 
 
 async def test_one_clinics_switch_and_tools_are_not_anothers(clinic: Clinic) -> None:

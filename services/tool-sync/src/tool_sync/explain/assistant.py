@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from tool_sync.coverage import cannot_book
+from tool_sync.coverage import OUTCOME_NOW, cannot_book
 from tool_sync.db import Connection
 from tool_sync.domain.events import SyncRequested, ToolRef
 from tool_sync.domain.steps import target_of
@@ -22,10 +22,10 @@ MATCHES_MAX: Final = 20
 _FIND: Final = """
 SELECT org_id, agent_id FROM assistants WHERE assistant_id = $1 OR agent_id = $1 ORDER BY org_id, agent_id LIMIT $2
 """
-_ROW: Final = """
-SELECT assistant_id, revision, outcome, code, synced_tools, look_at, removed
-  FROM assistants WHERE org_id = $1 AND agent_id = $2
-"""
+_ROW: Final = f"""
+SELECT assistant_id, revision, {OUTCOME_NOW} AS outcome, code, synced_tools, look_at, removed
+  FROM assistants a WHERE org_id = $1 AND agent_id = $2
+"""  # noqa: S608 - made of constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class MissingTool:
 class AssistantExplained:
     """What the newest outcome said (``outcome``, ``code``, ``tools``), what is open, and what happens next.
 
+    An outcome of the agent's life before, or of the assistant that it had before, says nothing of what it is now.
     ``unknown_since``: a write to Vapi that has no answer yet, ``unknown_seconds`` old. Where a time in the past was
     asked for, what the newest outcome said and ``outlook`` are null: the events say what had been said by then.
     """
@@ -97,6 +98,7 @@ async def explain_assistant(connection: Connection, moment: Moment, agent_id: st
     reasons = {name: state.failures.get(tool_subject(name)) for name in sorted(lacking)}
     look_at = state.looks.get(agent_id)
     outlook = None
+    said = moment.is_now and row["outcome"] is not None
     if moment.is_now:
         outlook = outlook_of(
             await work_of(connection, moment.org_id, moment.paused, agent_id),
@@ -115,9 +117,9 @@ async def explain_assistant(connection: Connection, moment: Moment, agent_id: st
         as_of_position=moment.position,
         as_of=moment.at,
         removed=row["removed"],
-        outcome=row["outcome"] if moment.is_now else None,
-        code=row["code"] if moment.is_now else None,
-        tools=tuple(tool["name"] for tool in row["synced_tools"] or ()) if moment.is_now else (),
+        outcome=row["outcome"] if said else None,
+        code=row["code"] if said else None,
+        tools=tuple(tool["name"] for tool in row["synced_tools"] or ()) if said else (),
         wanted=tuple(tool.name for tool in wanted),
         missing=tuple(MissingTool(n, f.code if f else None, f.retry_at if f else None) for n, f in reasons.items()),
         open_requests=tuple(

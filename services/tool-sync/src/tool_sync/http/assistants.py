@@ -25,7 +25,8 @@ _PAGE: Final = """
 SELECT p.position AS as_of_position, a.*
   FROM (SELECT coalesce(max(position), 0) AS position FROM events{of_org}) p
   LEFT JOIN LATERAL (
-    SELECT org_id, agent_id, assistant_id, settled_revision, outcome, code, synced_tools
+    SELECT org_id, agent_id, coalesce(settled_assistant_id, assistant_id) AS assistant_id, settled_revision,
+           outcome, code, synced_tools
       FROM assistants
      WHERE (org_id, agent_id) > ($1, $2) AND outcome IS NOT NULL{and_org}
      ORDER BY org_id, agent_id

@@ -2,6 +2,7 @@
 -- What stands between an assistant's callers and its tools, and lives that begin anew under an old id.
 
 ALTER TABLE assistants
+  ADD COLUMN settled_assistant_id text,  -- the one that its newest outcome is about
   ADD COLUMN removed_revision bigint,  -- the newest one of its life before, if known: outcomes up to it are of that life
   ADD COLUMN split            jsonb,   -- the newest TrafficSplitSeen: its assistant, and the versions that get calls
   ADD COLUMN linked_version   text;    -- Vapi's label of the version that our last write made
@@ -39,8 +40,8 @@ BEGIN
     FROM e GROUP BY org_id, agent_id
   )
   INSERT INTO assistants AS a (org_id, agent_id, assistant_id, revision, saved, base_hash, model_hash,
-      linked_revision, linked, synced_tools, outcome, code, look_at, settled_revision, diverged_revision, drift_hash,
-      removed, removed_revision, split, linked_version, position)
+      linked_revision, linked, synced_tools, outcome, code, look_at, settled_revision, settled_assistant_id,
+      diverged_revision, drift_hash, removed, removed_revision, split, linked_version, position)
   SELECT n.org_id, n.agent_id, coalesce(save.data->>'assistant_id', first.assistant_id),
          coalesce((save.data->>'revision')::bigint, old.revision),
          CASE WHEN n.saved IS NULL THEN coalesce(old.saved, '[]')
@@ -55,6 +56,7 @@ BEGIN
          CASE WHEN done.position IS NULL THEN old.code ELSE coalesce(done.data->>'code', done.data->>'reason') END,
          CASE WHEN done.position IS NULL THEN old.look_at ELSE (done.data->>'look_at')::timestamptz END,
          CASE WHEN done.position IS NULL THEN old.settled_revision ELSE (done.data->>'revision')::bigint END,
+         CASE WHEN done.position IS NULL THEN old.settled_assistant_id ELSE done.data->>'assistant_id' END,
          coalesce((diverged.data->>'revision')::bigint, old.diverged_revision),
          coalesce(drift.data->>'model_hash', old.drift_hash),
          removal.removed AND NOT anew.anew,
@@ -108,8 +110,8 @@ BEGIN
         linked_revision = excluded.linked_revision, linked = excluded.linked,
         synced_tools = excluded.synced_tools, outcome = excluded.outcome, code = excluded.code,
         look_at = excluded.look_at, settled_revision = excluded.settled_revision,
-        diverged_revision = excluded.diverged_revision, drift_hash = excluded.drift_hash,
-        removed = excluded.removed, removed_revision = excluded.removed_revision, split = excluded.split,
+        settled_assistant_id = excluded.settled_assistant_id,
+        diverged_revision = excluded.diverged_revision, drift_hash = excluded.drift_hash, removed = excluded.removed, removed_revision = excluded.removed_revision, split = excluded.split,
         linked_version = excluded.linked_version, position = excluded.position
     WHERE a.position < excluded.position;
 END $$;

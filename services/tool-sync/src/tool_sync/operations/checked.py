@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from tool_sync.coverage import OUTCOME_NOW
 from tool_sync.db import Connection
 from tool_sync.domain import reach
 from tool_sync.domain.events import ToolRef
@@ -24,13 +25,12 @@ CHANGED: Final = "somebody changed it at Vapi; tool-sync writes it again"
 OLDER_DEFINITION: Final = "a newer definition is published than the one that it was made from"
 NEVER_SYNCED: Final = "it was saved, and no sync has ended yet"
 
-_ASSISTANTS: Final = """
-SELECT agent_id, assistant_id, code, synced_tools, split, linked_version,
-       CASE WHEN settled_revision <= removed_revision THEN NULL ELSE outcome END AS outcome  -- of its life before
-  FROM assistants
+_ASSISTANTS: Final = f"""
+SELECT agent_id, assistant_id, code, synced_tools, split, linked_version, {OUTCOME_NOW} AS outcome
+  FROM assistants a
  WHERE org_id = $1 AND NOT removed AND ($2::text IS NULL OR agent_id = $2)
  ORDER BY agent_id LIMIT $3
-"""
+"""  # noqa: S608 - made of constants
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid4
 
+from tool_sync.coverage import OUTCOME_NOW
 from tool_sync.db import Connection
 from tool_sync.domain.events import RetryRequested
 from tool_sync.event_log import AppendRequest, EventLog, Meta, NewEvent, event_id, org_stream
@@ -14,7 +15,7 @@ SOURCE: Final = "/zerotouch/tool-sync/operations"
 ACTOR: Final = "operator"
 APPENDS_AT_ONCE: Final = 500
 
-_LIST: Final = """
+_LIST: Final = f"""
 SELECT a.org_id, a.agent_id, a.assistant_id, a.code, a.settled_revision, a.look_at, e.recorded_at,
        e.meta ->> 'correlation_id' AS trace_id
   FROM assistants a
@@ -23,13 +24,13 @@ SELECT a.org_id, a.agent_id, a.assistant_id, a.code, a.settled_revision, a.look_
      WHERE org_id = a.org_id AND position <= a.position AND type = 'AssistantSyncFailed'
        AND data ->> 'agent_id' = a.agent_id
      ORDER BY position DESC LIMIT 1) e
- WHERE a.outcome = 'failed' AND NOT a.removed
+ WHERE {OUTCOME_NOW} = 'failed' AND NOT a.removed
    AND ($1::uuid IS NULL OR a.org_id = $1)
    AND ($2::text IS NULL OR a.code = $2)
    AND ($3::timestamptz IS NULL OR e.recorded_at >= $3)
  ORDER BY e.recorded_at DESC, a.org_id, a.agent_id
  LIMIT $4
-"""
+"""  # noqa: S608 - made of constants
 
 
 @dataclass(frozen=True, slots=True)

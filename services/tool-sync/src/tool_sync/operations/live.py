@@ -15,8 +15,8 @@ from tool_sync.blueprint import ANSWERED_VERSIONS, document_for
 from tool_sync.domain import reach
 from tool_sync.domain.events import ToolRef
 from tool_sync.operations.checked import NOT_NAMED, NOT_THERE, Clinic, Known, Trouble
+from tool_sync.reconciler.asking import said_of
 from tool_sync.reconciler.effects.named import is_id, named_tool
-from tool_sync.reconciler.fence import said_of
 from tool_sync.reconciler.survey import versions_of
 from tool_sync.vapi.documents import holds
 from tool_sync.vapi.failures import Kind, VapiFailure

@@ -17,9 +17,9 @@ from uuid import UUID
 
 import structlog
 
-from tool_sync.allowance import Answer
 from tool_sync.domain.decider import FailStep, Start
 from tool_sync.domain.steps import is_save, retry_time
+from tool_sync.reconciler.asking import KeyHeld, admit, ask, ask_admitted, note
 from tool_sync.reconciler.context import Context
 from tool_sync.reconciler.writer import Writer
 from tool_sync.vapi.failures import Kind, VapiFailure
@@ -28,14 +28,6 @@ from zerotouch_contracts.errors import ErrorCode
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
-
-
-class KeyHeld(Exception):
-    """Vapi's key allows nothing before ``until``. The step is as it was: not tried, not failed."""
-
-    def __init__(self, until: datetime) -> None:
-        super().__init__(f"nothing may be sent before {until.isoformat()}")
-        self.until = until
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +48,7 @@ class Fence:
         """
         if not self.holds_lease():
             return None
-        await self._admit()
+        await admit(self.context, save=is_save(self.writer.state))
         queued_at = self.context.clock.monotonic()
         try:
             announced = await self.writer.write((start,))
@@ -80,9 +72,9 @@ class Fence:
             await self.writer.write((missed,))
             return None
         try:
-            answer = await call()
+            return await ask_admitted(self.context, call)
         except VapiFailure as failure:
-            held = await self._note(failure)
+            held = await note(self.context, failure)
             await self._keep_words(subject, failure)
             failed = self.failed(subject, failure, attempt_id, definition_hash)
             await self.writer.write((replace(failed, counted=held is None),))
@@ -91,8 +83,6 @@ class Fence:
             if failure.status == 404:
                 raise
             return None
-        await self._note(None)
-        return answer
 
     async def read(self, subject: str, call: Callable[[], Awaitable[T]], assistant_id: str | None = None) -> T | None:
         """One read from Vapi; None where it failed and the failure is in the log."""
@@ -117,18 +107,12 @@ class Fence:
         """One read from Vapi, tried a few times where that may help. Raises :class:`VapiFailure`."""
         limits = self.context.limits
         for tried in count(1):
-            await self._admit()
             try:
-                answer = await call()
+                return await ask(self.context, call, save=is_save(self.writer.state))
             except VapiFailure as failure:
-                if (held := await self._note(failure)) is not None:
-                    raise KeyHeld(held) from failure
                 if failure.kind is not Kind.RETRYABLE or tried >= limits.read_tries_max:
                     raise
-                await asyncio.sleep(limits.read_retry_seconds * 2 ** (tried - 1) * self.context.jitter())
-            else:
-                await self._note(None)
-                return answer
+            await asyncio.sleep(limits.read_retry_seconds * 2 ** (tried - 1) * self.context.jitter())
         raise AssertionError("the last try returns or raises")
 
     async def _keep_words(self, subject: str, failure: VapiFailure) -> None:
@@ -140,18 +124,6 @@ class Fence:
                 agent_id=name if kind == "agent" else None,
                 trace_id=self.writer.trace_id,
             )
-
-    async def _admit(self) -> None:
-        held = await self.context.key.admit(self.context.clock.now(), save=is_save(self.writer.state))
-        if held is not None:
-            raise KeyHeld(held)
-
-    async def _note(self, failure: VapiFailure | None) -> datetime | None:
-        """Tell the key what a call ended in (None: well); until when it is paused now, if by that."""
-        now, jitter = self.context.clock.now(), self.context.jitter()
-        wait = failure.retry_after_seconds if failure is not None else None
-        code = failure.code.value if failure is not None else None
-        return await self.context.key.note(said_of(failure), now, jitter, wait, code)
 
     def failed(
         self, subject: str, failure: VapiFailure, attempt_id: UUID | None, definition_hash: str | None
@@ -175,16 +147,3 @@ class Fence:
         """When a retryable failure of this subject is tried again."""
         context = self.context
         return retry_time(self.writer.state, subject, context.clock.now(), context.jitter(), context.policy)
-
-
-def said_of(failure: VapiFailure | None) -> Answer:
-    """What the end of a call says of the key. A refusal of one tool or assistant says that the key works."""
-    if failure is None:
-        return "answered"
-    match failure.kind:
-        case Kind.RATE_LIMITED:
-            return "rate_limited"
-        case Kind.AUTHENTICATION:
-            return "refused"
-        case _:
-            return "broken" if failure.breaking else "answered"

@@ -35,9 +35,10 @@ from tool_sync.domain.steps import (
 from tool_sync.domain.toolset import UNREADABLE, Assistant, Toolset
 from tool_sync.domain.wanted import WantedTool, reason_for_none, unwanted_for, wanted_for
 from tool_sync.leases import Claim, Release
+from tool_sync.reconciler.asking import KeyHeld
 from tool_sync.reconciler.context import Context
 from tool_sync.reconciler.effects import perform
-from tool_sync.reconciler.fence import Fence, KeyHeld
+from tool_sync.reconciler.fence import Fence
 from tool_sync.reconciler.load import Loaded
 from tool_sync.reconciler.writer import Writer
 

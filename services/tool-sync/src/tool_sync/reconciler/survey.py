@@ -21,8 +21,8 @@ from tool_sync import db
 from tool_sync.blueprint import document_for
 from tool_sync.domain.events import OrgEvent, ToolDriftSeen, TrafficSplitSeen
 from tool_sync.event_log import AppendRequest, LogUnavailable, Meta, NewEvent, event_id, org_stream
+from tool_sync.reconciler.asking import KeyHeld, ask
 from tool_sync.reconciler.context import Context
-from tool_sync.reconciler.fence import KeyHeld, said_of
 from tool_sync.reconciler.looks import AssistantLook, Looks, ToolLook
 from tool_sync.vapi.documents import holds
 from tool_sync.vapi.failures import VapiFailure
@@ -151,19 +151,7 @@ class Survey:
         await asyncio.sleep(1 / self._pace.looks_per_second)
         if self._stopping.is_set():
             raise KeyHeld(context.clock.now())
-        if (held := await context.key.admit(context.clock.now(), save=False)) is not None:
-            raise KeyHeld(held)
-        try:
-            answer = await call()
-        except VapiFailure as failure:
-            wait = failure.retry_after_seconds
-            said = said_of(failure)
-            now, code = context.clock.now(), failure.code.value
-            if (held := await context.key.note(said, now, context.jitter(), wait, code)) is not None:
-                raise KeyHeld(held) from failure
-            raise
-        await context.key.note("answered", context.clock.now(), context.jitter())
-        return answer
+        return await ask(context, call, save=False)
 
     async def _append(self, org_id: UUID, event: OrgEvent) -> None:
         stream, cause = org_stream(org_id), str(self._context.new_id())
