@@ -244,6 +244,10 @@ class SimStore(Ports):
         self.named |= {tool.vapi_tool_id: (self.now, tool) for tool in tools}
         await self.on_the_way()
 
+    async def lost_tools(self, account: str, org_id: UUID, name: str) -> Sequence[str]:
+        """No database is restored here."""
+        return ()
+
     async def definition(self, name: str, definition_hash: str) -> Mapping[str, Any] | None:
         """See `tool_sync.event_log.published.definition`."""
         await self._away()

@@ -4,21 +4,23 @@ import asyncio
 import json
 import os
 import sys
+from uuid import uuid4
 
 import asyncpg
 
 from devstack.databases import DatabaseUrls
+from devstack.sandbox import Sandbox
 from tool_sync import db
 from tool_sync.event_log import EventLog
 
 from .making import make_orgs
 
 
-async def command(urls: DatabaseUrls, *arguments: str) -> tuple[int | None, str, str]:
+async def command(urls: DatabaseUrls, *arguments: str, **env: str) -> tuple[int | None, str, str]:
     """Exit status, stdout and stderr of ``python -m tool_sync …``."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tool_sync", *arguments,
-        env={"PATH": os.environ["PATH"], "DATABASE_URL": urls.service, "MIGRATE_DATABASE_URL": urls.owner},
+        env={"PATH": os.environ["PATH"], "DATABASE_URL": urls.service, "MIGRATE_DATABASE_URL": urls.owner, **env},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     async with asyncio.timeout(60):
@@ -108,16 +110,47 @@ async def test_the_log_is_proved_and_a_changed_byte_named(
     assert "position 3: its hash does not follow" in stdout
 
 
+def account(sandbox: Sandbox) -> dict[str, str]:
+    """What `log fork` has to know of Vapi; nothing is under way in these tests."""
+    return {
+        "VAPI_BASE_URL": sandbox.url,
+        "VAPI_API_KEY": sandbox.api_key,
+        "INSTALLATION_ID": str(uuid4()),
+        "SETTLE_SECONDS": "0.1",
+    }
+
+
 async def test_fork_asks_first_and_refuses_while_the_service_runs(
-    tool_sync_db: DatabaseUrls, admin: "asyncpg.Connection[asyncpg.Record]"
+    tool_sync_db: DatabaseUrls, admin: "asyncpg.Connection[asyncpg.Record]", sandbox: Sandbox
 ) -> None:
-    before = await db.read_log_id(admin)
-    assert (await command(tool_sync_db, "log", "fork"))[0] == 1  # nobody answers yes
+    before, at = await db.read_log_id(admin), account(sandbox)
+    assert (await command(tool_sync_db, "log", "fork", **at))[0] == 1  # nobody answers yes
     running = await db.create_pool(tool_sync_db.service)
-    status, _, stderr = await command(tool_sync_db, "log", "fork", "--yes")
+    status, _, stderr = await command(tool_sync_db, "log", "fork", "--yes", **at)
     assert (status, "stop it" in stderr) == (1, True)
     await running.close()
     assert await db.read_log_id(admin) == before
-    status, stdout, _ = await command(tool_sync_db, "log", "fork", "--yes")
+    status, stdout, _ = await command(tool_sync_db, "log", "fork", "--yes", **at)
     assert (status, str(before) in stdout) == (0, True)
     assert await db.read_log_id(admin) != before
+
+
+async def test_without_vapi_nothing_is_forked(
+    tool_sync_db: DatabaseUrls, admin: "asyncpg.Connection[asyncpg.Record]", sandbox: Sandbox
+) -> None:
+    before, at = await db.read_log_id(admin), account(sandbox)
+    for wrong in ({"VAPI_BASE_URL": "http://127.0.0.1:9"}, {"VAPI_API_KEY": "revoked"}):
+        status, _, stderr = await command(tool_sync_db, "log", "fork", "--yes", **at | wrong)
+        assert (status, "nothing was changed, as Vapi did not list its tools" in stderr) == (1, True)
+    await command(tool_sync_db, "log", "fork", "--yes", **at | {"VAPI_BASE_URL": ""})
+    assert await db.read_log_id(admin) == before
+
+
+async def test_another_installations_log_is_not_forked(
+    tool_sync_db: DatabaseUrls, admin: "asyncpg.Connection[asyncpg.Record]", sandbox: Sandbox
+) -> None:
+    before, at = await db.read_log_id(admin), account(sandbox)
+    await db.claim_installation(admin, uuid4())
+    status, _, stderr = await command(tool_sync_db, "log", "fork", "--yes", **at)
+    assert (status, "belongs to installation" in stderr) == (1, True)
+    assert await db.read_log_id(admin) == before

@@ -48,15 +48,17 @@ class NamedTool:
 class Known:
     """What is known of one clinic when an assistant of it is looked at.
 
-    ``tool_ids`` are the ids of the clinic's log, retired and surplus ones included. ``versions`` maps an id and Vapi's
-    label of a version ("v3") to the definition version that it holds; ``answered`` are the (name, version) pairs whose
-    calls are answered.
+    ``tool_ids`` are the ids of the clinic's log, retired and surplus ones included. ``registered`` and ``unwanted`` are
+    the names of the tools that it has, and of those that it should not have. ``versions`` maps an id and Vapi's label of
+    a version ("v3") to the definition version that it holds; ``answered`` are the (name, version) pairs whose calls are
+    answered.
     """
 
     installation_id: UUID
     org_id: UUID
     tool_ids: frozenset[str] = frozenset()
     registered: frozenset[str] = frozenset()
+    unwanted: frozenset[str] = frozenset()
     versions: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: MappingProxyType({}))
     answered: frozenset[tuple[str, int]] = frozenset()
 
@@ -104,7 +106,8 @@ def named_ids(document: Document) -> tuple[str, ...]:
 def to_take_out(named: Iterable[NamedTool], known: Known) -> tuple[str, ...]:
     """The ids that a link takes out: those that a read showed to be of our installation and of another clinic.
 
-    Also this clinic's own that the log does not know, once it knows another of that name.
+    Also this clinic's own that the log does not know, once it knows another of that name or wants none. One that is
+    wanted and not registered yet may be the one to come, and a name that this release does not know is a newer one's.
     """
     return tuple(tool.vapi_tool_id for tool in named if _is_misplaced(tool, known))
 
@@ -159,7 +162,7 @@ def _is_answered(pin: Pin, known: Known) -> bool:
 def _is_misplaced(tool: NamedTool, known: Known) -> bool:
     if tool.vapi_tool_id in known.tool_ids or tool.installation_id != known.installation_id:
         return False
-    return tool.org_id != known.org_id or tool.name in known.registered
+    return tool.org_id != known.org_id or tool.name in known.registered or tool.name in known.unwanted
 
 
 def _sends_tool_calls(document: Document) -> bool:

@@ -1,6 +1,8 @@
 """A new id for this log: after a restore from a backup, what follows is another history than subscribers have seen."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -14,6 +16,17 @@ class Forked:
     log_id: UUID
     forked_from: UUID
     head: int
+
+
+@dataclass(frozen=True, slots=True)
+class LostTool:
+    """A tool of ours at Vapi that may have been made after the backup. ``created_at`` is Vapi's."""
+
+    account: str
+    vapi_tool_id: str
+    org_id: UUID
+    name: str
+    created_at: datetime | None
 
 
 class LogInUse(Exception):
@@ -32,17 +45,49 @@ SELECT application_name FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE 'tool-sync%'
 ORDER BY application_name
 """
+_NEWEST: Final = "SELECT recorded_at FROM events ORDER BY position DESC LIMIT 1"
 _FORK: Final = """
 UPDATE log SET forked_from = log_id, log_id = gen_random_uuid(), forked_at = clock_timestamp()
 RETURNING log_id, forked_from, (SELECT coalesce(max(position), 0) FROM events) AS head
 """
+_LOST: Final = """
+INSERT INTO lost_tools (account, vapi_tool_id, org_id, name, created_at)
+SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::timestamptz[])
+ON CONFLICT DO NOTHING
+"""
+# What was looked at before the backup says nothing of what Vapi has now.
+_FORGET_LOOKS: Final = ("DELETE FROM vapi_looks", "DELETE FROM named_tools")
 
 
-async def fork(connection: Connection) -> Forked:
-    """Give the log a new id; needs the owner's role. Raises `LogInUse` where tool-sync runs."""
+async def newest_event_at(connection: Connection) -> datetime | None:
+    """When the log's newest event was recorded, by the database's clock; None for an empty log."""
+    at: datetime | None = await connection.fetchval(_NEWEST)
+    return at
+
+
+async def require_unused(connection: Connection) -> None:
+    """Raises `LogInUse` where tool-sync runs."""
+    if sessions := [row["application_name"] for row in await connection.fetch(_SESSIONS)]:
+        raise LogInUse(sessions)
+
+
+async def fork(connection: Connection, lost: Sequence[LostTool] = ()) -> Forked:
+    """Give the log a new id, and keep what Vapi has that the log may not know; needs the owner's role.
+
+    Raises `LogInUse` where tool-sync runs.
+    """
     async with connection.transaction():
-        if sessions := [row["application_name"] for row in await connection.fetch(_SESSIONS)]:
-            raise LogInUse(sessions)
+        await require_unused(connection)
         row = await connection.fetchrow(_FORK)
+        await connection.execute(
+            _LOST,
+            [tool.account for tool in lost],
+            [tool.vapi_tool_id for tool in lost],
+            [tool.org_id for tool in lost],
+            [tool.name for tool in lost],
+            [tool.created_at for tool in lost],
+        )
+        for statement in _FORGET_LOOKS:
+            await connection.execute(statement)
     assert row is not None, "the table log has its one row from the first migration"
     return Forked(row["log_id"], row["forked_from"], row["head"])

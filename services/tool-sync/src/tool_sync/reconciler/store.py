@@ -18,7 +18,7 @@ from tool_sync.domain.reach import NamedTool
 from tool_sync.domain.toolset import Assistant
 from tool_sync.event_log import AppendRequest, AppendResult, Loaded, Snapshot, published
 from tool_sync.leases import Claim, Release
-from tool_sync.reconciler import named_tools, rows
+from tool_sync.reconciler import lost_tools, named_tools, rows
 from tool_sync.vapi import words
 from tool_sync.vapi.failures import VapiFailure
 
@@ -75,6 +75,10 @@ class Store(Protocol):
         """Remember what was just read."""
         ...
 
+    async def lost_tools(self, account: str, org_id: UUID, name: str) -> Sequence[str]:
+        """Ids of an org's tools of this name that were made after a backup that the log was restored from."""
+        ...
+
     async def definition(self, name: str, definition_hash: str) -> Mapping[str, Any] | None:
         """The document of a definition that any release ever published; None where none with it did."""
         ...
@@ -121,6 +125,10 @@ class PostgresStore:
     async def keep_named_tools(self, account: str, tools: Sequence[NamedTool]) -> None:
         """See `named_tools.keep`."""
         await named_tools.keep(self.pool, account, tools)
+
+    async def lost_tools(self, account: str, org_id: UUID, name: str) -> Sequence[str]:
+        """See `lost_tools.read`."""
+        return await lost_tools.read(self.pool, account, org_id, name)
 
     async def definition(self, name: str, definition_hash: str) -> Mapping[str, Any] | None:
         """See `event_log.published.definition`."""

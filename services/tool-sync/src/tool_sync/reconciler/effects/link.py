@@ -31,6 +31,7 @@ from tool_sync.domain.reach import (
 )
 from tool_sync.domain.steps import LinkAssistant, Seen
 from tool_sync.domain.toolset import OUTDATED_CODE, Assistant
+from tool_sync.domain.wanted import unwanted_for
 from tool_sync.reconciler.effects.named import look_up
 from tool_sync.reconciler.fence import Fence
 from tool_sync.vapi.documents import latest_version
@@ -89,6 +90,7 @@ def known_of(fence: Fence, org_id: UUID) -> Known:
         org_id=org_id,
         tool_ids=state.tool_ids,
         registered=frozenset(state.tools),
+        unwanted=frozenset(unwanted_for(state.tier, blueprint.tools, state.disabled)),
         versions=state.versions,
         answered=blueprint.answered,
     )

@@ -5,6 +5,7 @@ from uuid import UUID
 from tool_sync.domain.decider import Command, ConfirmTool, ForgetTool, NoteSurplus, Start
 from tool_sync.domain.events import ToolRegistrationStarted, ToolUpdateStarted
 from tool_sync.domain.steps import RegisterTool, UpdateTool
+from tool_sync.reconciler.effects.adopt import adopt
 from tool_sync.reconciler.fence import Fence
 from tool_sync.vapi.documents import created_at, latest_version
 from tool_sync.vapi.failures import VapiFailure, invalid_answer
@@ -13,7 +14,9 @@ from zerotouch_contracts.tools import Marker
 
 
 async def register(fence: Fence, org_id: UUID, step: RegisterTool) -> tuple[Command, ...]:
-    """``POST /tool``."""
+    """``POST /tool``, unless a restore has lost one that was made before."""
+    if (adopted := await adopt(fence, org_id, step)) is not None:
+        return adopted
     context, tool = fence.context, step.tool
     attempt_id = context.new_id()
     started = ToolRegistrationStarted(

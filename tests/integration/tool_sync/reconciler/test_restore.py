@@ -1,0 +1,247 @@
+"""A log that was set back and forked makes nothing at Vapi a second time, and leaves no second tool on an assistant."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from devstack.databases import DatabaseUrls
+from devstack.fixtures import FreshDatabase
+from tool_sync import db
+from tool_sync.domain.events import (
+    AssistantSynced,
+    OrgClosed,
+    OrgRegistered,
+    SurplusFound,
+    ToolRegistered,
+    ToolSettingChanged,
+    ToolUpdated,
+)
+from tool_sync.event_log.fork import fork, newest_event_at
+from tool_sync.operations.lost_tools import find_lost_tools
+from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT
+
+from .conftest import INSTALLATION, World, world_over
+from .test_reach import clinics_tool
+from .test_surplus import ids, twin, worker
+
+BOOK = BOOK_CLINIC_APPOINTMENT.name
+Restored = Callable[[], AbstractAsyncContextManager[World]]
+
+
+async def forked(world: World, urls: DatabaseUrls) -> None:
+    """What `tool-sync log fork` does, over the world's own way to Vapi."""
+    owner = await db.connect(urls.owner, application_name="zerotouch cli")
+    try:
+        lost = await find_lost_tools(world.context.vapi, INSTALLATION, await newest_event_at(owner))
+        await fork(owner, lost)
+    finally:
+        await owner.close()
+
+
+@pytest.fixture
+async def restored(world: World, fresh_tool_sync_db: FreshDatabase) -> Restored:
+    """The world after a restore from before its first event: the same Vapi, an empty log, forked."""
+
+    @asynccontextmanager
+    async def begin() -> AsyncIterator[World]:
+        urls = await fresh_tool_sync_db()
+        transport = world.http._transport
+        closing, transport.aclose = transport.aclose, _nothing  # type: ignore[method-assign]
+        try:
+            async with world_over(urls, transport) as second:
+                await forked(second, urls)
+                yield second
+        finally:
+            transport.aclose = closing  # type: ignore[method-assign]
+
+    return begin
+
+
+async def _nothing() -> None:
+    return
+
+
+async def synced(world: World, org: UUID) -> AssistantSynced:
+    """The newest outcome, which is a success."""
+    outcome = (await world.outcomes(org))[-1]
+    assert isinstance(outcome, AssistantSynced), outcome
+    return outcome
+
+
+async def links(world: World, assistant: dict[str, Any]) -> list[str]:
+    model = (await world.at_vapi(assistant["id"]))["model"]
+    return list(model.get("toolIds") or [])
+
+
+async def saved_again(world: World, org: UUID, assistant: dict[str, Any]) -> None:
+    """The save is taken in once more, as from `assistants.v1`."""
+    await world.save(org, await world.at_vapi(assistant["id"]))
+    await world.sync()
+
+
+async def test_a_clinic_that_registered_since_the_backup_keeps_its_tool(world: World, restored: Restored) -> None:
+    org, assistant = uuid4(), await world.assistant()
+    await world.save(org, assistant)
+    await world.sync()
+    (tool,) = await ids(world)
+    async with restored() as after:
+        await saved_again(after, org, assistant)
+        (registered,) = await after.events(org, ToolRegistered)
+        assert (registered.vapi_tool_id, registered.adopted) == (tool, True)
+        assert await ids(after) == {tool}
+        assert await links(after, assistant) == [tool]
+        assert [ref.vapi_tool_id for ref in (await synced(after, org)).tools] == [tool]
+        assert len(await after.requests("POST", "/tool")) == 1, "the one before the backup"
+
+
+async def test_many_clinics_share_one_list(world: World, restored: Restored) -> None:
+    clinics = [(uuid4(), await world.assistant()) for _ in range(12)]
+    for number, (org, assistant) in enumerate(clinics):
+        await world.save(org, assistant, f"agent-{number}")
+    await world.sync()
+    before = await ids(world)
+    async with restored() as after:
+        for number, (org, assistant) in enumerate(clinics):
+            await after.save(org, await after.at_vapi(assistant["id"]), f"agent-{number}")
+        await after.sync()
+        assert await ids(after) == before
+        assert len(await after.requests("GET", "/tool")) <= 4, "the list of the fork, and those of this test"
+
+
+async def test_a_tool_of_another_release_is_adopted_and_then_updated(world: World, restored: Restored) -> None:
+    org, assistant = uuid4(), await world.assistant()
+    world.reconciler = world.another(server_url="https://hooks-of-another-release.example.test")
+    await world.save(org, assistant)
+    await world.sync()
+    (tool,) = await ids(world)
+    async with restored() as after:
+        await saved_again(after, org, assistant)
+        (updated,) = await after.events(org, ToolUpdated)
+        assert updated.vapi_tool_id == tool
+        assert await ids(after) == {tool}
+        (at_vapi,) = await after.tools()
+        assert at_vapi["server"]["url"].startswith("https://hooks.example.test")
+        await synced(after, org)
+
+
+async def test_of_two_the_oldest_is_adopted_and_the_other_is_unlinked_and_swept(
+    world: World, restored: Restored
+) -> None:
+    org, assistant = uuid4(), await world.assistant()
+    await world.save(org, assistant)
+    await world.sync()
+    (first,) = await ids(world)
+    second = await twin(world, org)
+    model = {**assistant["model"], "toolIds": [first, second]}
+    assert (await world.http.patch(f"/assistant/{assistant['id']}", json={"model": model})).status_code == 200
+    async with restored() as after:
+        after.reconciler = worker(after, age=0.1)
+        await saved_again(after, org, assistant)
+        assert await links(after, assistant) == [first]
+        (surplus,) = await after.events(org, SurplusFound)
+        assert surplus.vapi_tool_id == second
+
+        async def swept() -> bool:
+            return await ids(after) == {first}
+
+        await after.until(swept)
+
+
+async def test_a_tool_that_is_gone_by_now_is_made_anew(world: World, restored: Restored) -> None:
+    org, assistant = uuid4(), await world.assistant()
+    await world.save(org, assistant)
+    await world.sync()
+    (tool,) = await ids(world)
+    async with restored() as after:
+        assert (await after.http.delete(f"/tool/{tool}")).status_code == 200
+        await saved_again(after, org, assistant)
+        (registered,) = await after.events(org, ToolRegistered)
+        assert (registered.adopted, registered.vapi_tool_id != tool) == (False, True)
+        assert await links(after, assistant) == [registered.vapi_tool_id]
+
+
+async def test_a_vapi_that_does_not_answer_makes_no_second_tool(world: World, restored: Restored) -> None:
+    org, assistant = uuid4(), await world.assistant()
+    await world.save(org, assistant)
+    await world.sync()
+    (tool,) = await ids(world)
+    async with restored() as after:
+        await after.turn(rules=[{"route": "GET /tool/{id}", "times": 20, "action": {"kind": "status", "status": 503}}])
+        await after.save(org, await after.at_vapi(assistant["id"]))
+
+        async def is_synced() -> bool:
+            return any(isinstance(outcome, AssistantSynced) and outcome.tools for outcome in await after.outcomes(org))
+
+        await after.until(is_synced, within_seconds=20)
+        assert await ids(after) == {tool}
+        assert await links(after, assistant) == [tool]
+
+
+async def test_tools_of_other_installations_and_clinics_are_nobodys_here(world: World, restored: Restored) -> None:
+    org, assistant = uuid4(), await world.assistant()
+    foreign = await clinics_tool(world, org, uuid4())
+    others = await clinics_tool(world, uuid4())
+    async with restored() as after:
+        await saved_again(after, org, assistant)
+        (registered,) = await after.events(org, ToolRegistered)
+        assert not registered.adopted
+        assert await ids(after) == {foreign, others, registered.vapi_tool_id}
+
+
+async def test_a_clinic_that_left_since_the_backup_is_closed_again(world: World, restored: Restored) -> None:
+    org, assistant = uuid4(), await world.assistant()
+    await world.append(org, OrgRegistered("basic"))
+    await world.save(org, assistant)
+    await world.sync()
+    async with restored() as after:
+        await after.append(org, OrgRegistered("basic"))
+        await after.save(org, await after.at_vapi(assistant["id"]))
+        await after.append(org, OrgClosed())
+        await after.sync()
+        assert await after.events(org, ToolRegistered) == []
+        assert len(await after.requests("POST", "/tool")) == 1, "the one before the backup"
+
+
+async def test_a_tool_that_is_not_wanted_any_more_and_that_the_log_lost_is_unlinked_and_swept(
+    world: World, restored: Restored
+) -> None:
+    """Seen on the assistant first: it was switched off before anything of it was known."""
+    org, assistant = uuid4(), await world.assistant()
+    await world.save(org, assistant)
+    await world.sync()
+    (tool,) = await ids(world)
+    async with restored() as after:
+        after.reconciler = worker(after, age=0.1)
+        await after.append(org, ToolSettingChanged(BOOK, enabled=False))
+        await saved_again(after, org, assistant)
+        assert await links(after, assistant) == []
+        (surplus,) = await after.events(org, SurplusFound)
+        assert surplus.vapi_tool_id == tool
+
+        async def swept() -> bool:
+            return await ids(after) == set()
+
+        await after.until(swept)
+
+
+
+async def test_two_forks_keep_what_the_first_one_found(
+    world: World, restored: Restored, fresh_tool_sync_db: FreshDatabase
+) -> None:
+    org, assistant = uuid4(), await world.assistant()
+    await world.save(org, assistant)
+    await world.sync()
+    (tool,) = await ids(world)
+    async with restored() as after:
+        await after.append(uuid4(), OrgRegistered("basic"))  # the log goes on, and is restored to here once more
+        owner = await db.connect(after.admin_url, application_name="zerotouch cli")
+        try:
+            await fork(owner, [])
+        finally:
+            await owner.close()
+        await saved_again(after, org, assistant)
+        assert await ids(after) == {tool}
