@@ -168,6 +168,8 @@ class Settings(BaseSettings):
     survey_settled_seconds: PositiveFloat = 10
 
     # PostgreSQL, starting, and readiness.
+    # How often the log's head is looked at: one that has gone back was restored beneath the process.
+    log_check_seconds: PositiveFloat = 5
     database_pool_max: PositiveInt = 10
     start_retry_seconds: PositiveFloat = 1
     ready_check_seconds_max: PositiveFloat = 2

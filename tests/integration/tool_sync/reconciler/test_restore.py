@@ -1,11 +1,10 @@
 """A log that was set back and forked makes nothing at Vapi a second time, and leaves no second tool on an assistant."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
 import pytest
 
 from devstack.databases import DatabaseUrls
@@ -226,7 +225,6 @@ async def test_a_tool_that_is_not_wanted_any_more_and_that_the_log_lost_is_unlin
             return await ids(after) == set()
 
         await after.until(swept)
-
 
 
 async def test_two_forks_keep_what_the_first_one_found(

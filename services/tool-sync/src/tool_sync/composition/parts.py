@@ -9,6 +9,7 @@ from tool_sync import broker, db
 from tool_sync.allowance import KeyLimits, KeyTable, SharedKey, fingerprint_of, paused_keys
 from tool_sync.allowance.tokens import Rate
 from tool_sync.blueprint import Blueprint
+from tool_sync.composition.topic_guard import TopicGuard
 from tool_sync.db import ACQUIRE_SECONDS, Pool
 from tool_sync.domain.steps import Policy
 from tool_sync.event_log import EventLog
@@ -39,6 +40,7 @@ class Parts:
     reconciler: Reconciler
     subscriber: Subscriber
     survey: Survey
+    guard: TopicGuard
     vapi: VapiClient
     blueprint: Blueprint
 
@@ -54,6 +56,7 @@ def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> P
         parts.reconciler.wake()
 
     event_log = EventLog(pool, on_append=on_append)
+    guard = TopicGuard(settings, pool, log_id, on_change=lambda: parts.reconciler.wake())
     vapi = VapiClient(
         settings.vapi_base_url,
         settings.vapi_api_key.get_secret_value,
@@ -88,15 +91,17 @@ def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> P
             _key_limits(settings),
             monotonic=time.monotonic,
         ),
+        stands_aside=lambda: guard.stands_aside,
         on_settled=on_settled,
     )
     intake = Intake(settings, event_log, pool, tracing, SERVICE_VERSION)
     parts = Parts(
         event_log=event_log,
-        relay=Relay(settings, pool, log_id, tracing),
+        relay=Relay(settings, pool, log_id, tracing, look=guard.why_not_publish),
         reconciler=Reconciler(context),
         subscriber=Subscriber(settings, intake),
         survey=Survey(context, Looks(pool), _survey_pace(settings)),
+        guard=guard,
         vapi=vapi,
         blueprint=tools,
     )
@@ -116,6 +121,14 @@ def watch(settings: Settings, health: Health, pool: Pool, parts: Parts) -> None:
     async def relay_problem() -> str | None:
         return parts.relay.problem
 
+    async def log_replaced() -> str | None:
+        return parts.guard.replaced
+
+    async def log_behind() -> str | None:
+        return parts.guard.problem
+
+    health.live["log"] = log_replaced
+    health.ready["restore"] = log_behind
     health.live["intake"] = intake_wedged
     health.notes["vapi_key"] = lambda: paused_key_notes(pool)
     health.ready["database"] = lambda: database_problem(pool)

@@ -97,6 +97,7 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
             loops.start("event log", parts.event_log)
             loops.start("feed", state.tail)
             await until_there(lambda: blueprint.publish(parts.event_log, parts.blueprint, SERVICE_VERSION))
+            loops.start("guard", parts.guard)
             loops.start("relay", parts.relay)
             loops.start("reconciler", parts.reconciler)
             loops.start("intake", parts.subscriber)
@@ -110,7 +111,14 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
             log.info("tool-sync stops")
         finally:
             await loops.stop(
-                "metrics", "feed", "intake", "survey", "forgetting", "reconciler", seconds_max=_STOP_WORK_SECONDS
+                "metrics",
+                "feed",
+                "guard",
+                "intake",
+                "survey",
+                "forgetting",
+                "reconciler",
+                seconds_max=_STOP_WORK_SECONDS,
             )
             await loops.stop("event log", seconds_max=_STOP_LOG_SECONDS)
             await loops.stop("relay", seconds_max=_STOP_RELAY_SECONDS)

@@ -49,9 +49,9 @@ class Known:
     """What is known of one clinic when an assistant of it is looked at.
 
     ``tool_ids`` are the ids of the clinic's log, retired and surplus ones included. ``registered`` and ``unwanted`` are
-    the names of the tools that it has, and of those that it should not have. ``versions`` maps an id and Vapi's label of
-    a version ("v3") to the definition version that it holds; ``answered`` are the (name, version) pairs whose calls are
-    answered.
+    the names of the tools that it has, and of those that it should not have. ``versions`` maps an id and Vapi's label
+    of a version ("v3") to the definition version that it holds; ``answered`` are the (name, version) pairs whose calls
+    are answered.
     """
 
     installation_id: UUID

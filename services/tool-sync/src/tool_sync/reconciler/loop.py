@@ -80,6 +80,8 @@ class Reconciler:
             await self._context.key.open()
             self._opened = True
         await self._release()
+        if self._context.stands_aside():
+            return False
         limits = self._context.limits
         room = min(self._context.pace.orgs - len(self._runs), limits.claim_batch_max)
         if room <= 0:

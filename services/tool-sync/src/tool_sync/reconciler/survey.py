@@ -82,6 +82,8 @@ class Survey:
 
     async def run_once(self) -> int:
         """Look at what is due, at most a round of it; returns how many events came of it."""
+        if self._context.stands_aside():
+            return 0
         found = await self._look_at_tools(await self._looks.due_tools(self._due_orgs(), LOOKS_PER_ROUND))
         return found + await self._look_at_splits(await self._looks.due_splits(self._account, LOOKS_PER_ROUND))
 

@@ -6,6 +6,7 @@ candidate ──lock──► leader: read page ► send all ► advance ─┐ 
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 from uuid import UUID
 
@@ -36,13 +37,28 @@ class TopicUnusable(Exception):
 _WEATHER: Final = (*db.WEATHER, PublishFailed, LeadershipLost, TopicUnusable)
 
 
-class Relay:
-    """Publishes the log's outcomes; one of all replicas does, the others stand by. :meth:`wake` it after an append."""
+async def _nothing_to_say() -> str | None:
+    return None
 
-    def __init__(self, settings: Settings, pool: Pool, log_id: UUID, telemetry: Telemetry) -> None:
+
+class Relay:
+    """Publishes the log's outcomes; one of all replicas does, the others stand by. :meth:`wake` it after an append.
+
+    ``look``: why nothing may be published now; asked whenever it begins to lead.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        pool: Pool,
+        log_id: UUID,
+        telemetry: Telemetry,
+        look: Callable[[], Awaitable[str | None]] = _nothing_to_say,
+    ) -> None:
         self._settings = settings
         self._pool = pool
         self._log_id = log_id
+        self._look = look
         self._telemetry = telemetry
         self._stopping = asyncio.Event()
         self._woken = asyncio.Event()
@@ -114,6 +130,8 @@ class Relay:
     async def _publish_forever(self, leadership: Leadership) -> None:
         settings = self._settings
         if reason := await broker.problem_of(settings.kafka_bootstrap_servers, [settings.outcomes_topic]):
+            raise TopicUnusable(reason)
+        if reason := await self._look():
             raise TopicUnusable(reason)
         producer = await OutcomeProducer.start(
             settings.kafka_bootstrap_servers, settings.outcomes_topic, send_seconds_max=settings.relay_send_seconds_max

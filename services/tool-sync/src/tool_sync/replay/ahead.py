@@ -9,7 +9,7 @@ from uuid import UUID
 
 from aiokafka import TopicPartition
 
-from tool_sync.db import Connection
+from tool_sync.db import Connection, Pool
 from tool_sync.replay.topic import partitions_of
 
 NEWEST_RECORDS: Final = 200
@@ -27,7 +27,7 @@ class Ahead:
     event_id: UUID
 
 
-async def find_ahead(connection: Connection, log_id: UUID, bootstrap_servers: str, topic: str) -> list[Ahead]:
+async def find_ahead(connection: "Connection | Pool", log_id: UUID, bootstrap_servers: str, topic: str) -> list[Ahead]:
     """The records ahead of the log, of the newest ones; those under another log's id are another log's affair.
 
     Raises `CannotReplay` where Kafka cannot be asked.
@@ -38,14 +38,21 @@ async def find_ahead(connection: Connection, log_id: UUID, bootstrap_servers: st
         for partition in partitions:
             start = max(first[partition], end[partition] - NEWEST_RECORDS)
             records = await _read(consumer, partition, start, end[partition])
-            ids = {
-                UUID(headers["ce_id"]): record.offset
-                for record in records
-                if (headers := {name: value.decode() for name, value in record.headers}).get("log_id") == str(log_id)
-            }
+            ids = {id_: record.offset for record in records if (id_ := _event_of(record, log_id)) is not None}
             known = {row["event_id"] for row in await connection.fetch(_KNOWN, list(ids))}
             found += [Ahead(partition.partition, offset, id_) for id_, offset in ids.items() if id_ not in known]
     return found
+
+
+def _event_of(record: Any, log_id: UUID) -> UUID | None:
+    """The event of this log that a record says; None for another log's, and for what is no message of ours."""
+    headers = dict(record.headers)
+    if headers.get("log_id") != str(log_id).encode():
+        return None
+    try:
+        return UUID((headers.get("ce_id") or b"").decode())
+    except ValueError:
+        return None
 
 
 async def _read(consumer: Any, partition: TopicPartition, start: int, end: int) -> list[Any]:
