@@ -6,19 +6,20 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from assistant_api.outcomes.apply import Heard, apply_outcomes
+from assistant_api.outcomes.apply import apply_outcomes
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_contracts.events import FailedTool, OutcomeMessage, SyncedTool, ToolsSynced, ToolSyncFailed
+from zerotouch_contracts.subscriber import Delivered
 
-from .harness import Harness, eventually
+from .harness import LOG_ID, Harness, eventually
 
 TOOL: Final = SyncedTool(name="bookClinicAppointment", vapi_tool_id="t1", definition_version=1)
 
 
 async def _hear(harness: Harness, *messages: OutcomeMessage) -> None:
-    heard = [Heard(message, str(uuid4()), datetime.now(UTC), None) for message in messages]
+    delivered = [Delivered(message, str(uuid4()), datetime.now(UTC), LOG_ID) for message in messages]
     async with harness.service.database.transaction() as connection:
-        await apply_outcomes(connection, heard)
+        await apply_outcomes(connection, delivered)
 
 
 async def _fields(harness: Harness, agent_id: str = "a", sequence: int = 1, **changes: Any) -> dict[str, Any]:

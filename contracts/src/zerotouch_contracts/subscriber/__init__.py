@@ -4,7 +4,7 @@
     pages of the feed    ───────────►    repeats are left out, holes are filled from the feed
 
 delivery    an outcome with its envelope, from a record or from the feed
-order       the rule: last + 1 is next, not above last is a repeat, higher is a hole
+order       the rules: last + 1 is next, not above last is a repeat, higher is a hole; which log is the newer
 state       what you keep: your rows, and beside them how far they go
 feed        the HTTP feed of tool-sync
 sequencer   admits each outcome of an org once and in order
@@ -26,7 +26,7 @@ from zerotouch_contracts.subscriber.errors import (
     UnknownMessage,
 )
 from zerotouch_contracts.subscriber.feed import Feed, FeedPage, OutcomePages
-from zerotouch_contracts.subscriber.order import Last, Place, place_of
+from zerotouch_contracts.subscriber.order import Followed, Last, Place, follow, place_of
 from zerotouch_contracts.subscriber.reader import OutcomeReader, Rebuilding
 from zerotouch_contracts.subscriber.sequencer import Sequencer
 from zerotouch_contracts.subscriber.state import Marks, State
@@ -36,6 +36,7 @@ __all__ = [
     "Feed",
     "FeedPage",
     "FeedUnavailable",
+    "Followed",
     "GroupInUse",
     "HistoryRewritten",
     "HoleUnfilled",
@@ -52,5 +53,6 @@ __all__ = [
     "TopicMissing",
     "UnknownMessage",
     "decode",
+    "follow",
     "place_of",
 ]

@@ -17,14 +17,15 @@ from opentelemetry.trace import Link, SpanKind, get_current_span
 from assistant_api.db import UNAVAILABLE, Database, DatabaseUnavailable, describe
 from assistant_api.health import Health
 from assistant_api.kafka import TopicsMissing, require_topics
-from assistant_api.outcomes.apply import Heard, apply_outcomes, repair
+from assistant_api.outcomes.apply import apply_outcomes, repair
 from assistant_api.settings import Settings
 from assistant_api.telemetry import Telemetry, parent_of, trace_id_of
 from assistant_api.turns import in_turns
 from assistant_api.wake import Wake
-from zerotouch_contracts.envelope import UndecodableRecord, from_record
+from zerotouch_contracts.envelope import UndecodableRecord
 from zerotouch_contracts.events import AssistantDiverged, ToolsSynced, ToolSyncFailed
 from zerotouch_contracts.kafka import TROUBLE, Watch, drop_consumer, new_consumer
+from zerotouch_contracts.subscriber import Delivered, UnknownMessage, decode
 
 _log: Final = structlog.get_logger()
 
@@ -89,12 +90,12 @@ class OutcomesConsumer:
 
     async def handle(self, records: Sequence[ConsumerRecord]) -> None:
         """Store what the records say. One that cannot be read is logged with its place and passed over."""
-        heard = [item async for record in in_turns(records) if (item := _heard(record)) is not None]
+        delivered = [item async for record in in_turns(records) if (item := _delivered(record)) is not None]
         try:
-            newest = await self._store(heard)
+            newest = await self._store(delivered)
         except UNSTORABLE:
-            newest = await self._store_one_by_one(heard)
-        async for item in in_turns(heard):
+            newest = await self._store_one_by_one(delivered)
+        async for item in in_turns(delivered):
             match item.message:
                 case ToolsSynced() | ToolSyncFailed() as outcome:
                     if (outcome.org_id, outcome.agent_id, outcome.sequence) in newest:
@@ -102,22 +103,22 @@ class OutcomesConsumer:
                 case AssistantDiverged() as diverged:
                     await self._repair(item, diverged)
 
-    async def _store(self, heard: Sequence[Heard]) -> set[tuple[UUID, str, int]]:
+    async def _store(self, delivered: Sequence[Delivered]) -> set[tuple[UUID, str, int]]:
         async with self._database.transaction() as connection:
-            return await apply_outcomes(connection, heard)
+            return await apply_outcomes(connection, delivered)
 
-    async def _store_one_by_one(self, heard: Sequence[Heard]) -> set[tuple[UUID, str, int]]:
+    async def _store_one_by_one(self, delivered: Sequence[Delivered]) -> set[tuple[UUID, str, int]]:
         """The neighbours of one that the database does not take are none the worse for it."""
         newest: set[tuple[UUID, str, int]] = set()
-        for item in heard:
+        for item in delivered:
             try:
                 newest |= await self._store([item])
             except UNSTORABLE as error:
-                _log.error("outcome_unstorable", event_id=item.event_id, reason=describe(error))
+                _log.error("outcome_unstorable", event_id=item.id, reason=describe(error))
         return newest
 
-    def _tell(self, heard: Heard, outcome: ToolsSynced | ToolSyncFailed) -> None:
-        parent = parent_of(heard.traceparent)
+    def _tell(self, delivered: Delivered, outcome: ToolsSynced | ToolSyncFailed) -> None:
+        parent = parent_of(delivered.traceparent)
         context = get_current_span(parent).get_span_context()
         topic = self._settings.outcomes_topic
         with self._telemetry.span(
@@ -131,7 +132,7 @@ class OutcomesConsumer:
                 "messaging.operation.type": "process",
                 "messaging.destination.name": topic,
                 "messaging.consumer.group.name": self._settings.consumer_group,
-                "messaging.message.id": heard.event_id,
+                "messaging.message.id": delivered.id,
             },
         ) as span:
             fields = {
@@ -152,9 +153,9 @@ class OutcomesConsumer:
                 case ToolSyncFailed(code=code):
                     _log.warning("Tools not synced", code=code, **fields)
 
-    async def _repair(self, heard: Heard, diverged: AssistantDiverged) -> None:
+    async def _repair(self, delivered: Delivered, diverged: AssistantDiverged) -> None:
         async with self._database.transaction() as connection:
-            result = await repair(connection, heard, diverged, self._settings.heals_per_hour_max)
+            result = await repair(connection, delivered, diverged, self._settings.heals_per_hour_max)
         fields = {
             "org_id": str(diverged.org_id),
             "agent_id": diverged.agent_id,
@@ -169,22 +170,19 @@ class OutcomesConsumer:
             self._wake_provisioner()
 
 
-def _heard(record: ConsumerRecord) -> Heard | None:
+def _delivered(record: ConsumerRecord) -> Delivered | None:
     try:
-        message, attributes = from_record(record.key, record.value, record.headers)
-    except UndecodableRecord as error:
+        return decode(record.key, record.value, record.headers, place=f"{record.partition} {record.offset}")
+    except (UndecodableRecord, UnknownMessage) as error:
+        # Also a newer type: what it says is not shown here, and what is shown must not stop for it.
         _log.error(
             "outcome_unreadable",
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
-            reason=error.reason,
+            reason=str(error),
         )
         return None
-    if not isinstance(message, ToolsSynced | ToolSyncFailed | AssistantDiverged):
-        _log.error("outcome_unexpected", type=attributes.type, partition=record.partition, offset=record.offset)
-        return None
-    return Heard(message, attributes.id, attributes.time, attributes.traceparent)
 
 
 def _consumer(settings: Settings) -> AIOKafkaConsumer:
