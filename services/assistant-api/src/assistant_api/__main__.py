@@ -1,4 +1,4 @@
-"""The command line: `assistant-api run`, `assistant-api migrate` and `assistant-api erase-phone`."""
+"""The command line: `assistant-api run`, `migrate`, `restore` and `erase-phone`."""
 
 import asyncio
 import getpass
@@ -17,7 +17,7 @@ from assistant_api import logs
 from assistant_api.appointments import erase
 from assistant_api.migrate import MigrationFailed
 from assistant_api.migrate import migrate as migrate_database
-from assistant_api.settings import EraseSettings, MigrateSettings, Settings, problems_of
+from assistant_api.settings import EraseSettings, MigrateSettings, RestoreSettings, Settings, problems_of
 
 T = TypeVar("T", bound=BaseSettings)
 
@@ -44,6 +44,24 @@ def migrate() -> None:
     except (MigrationFailed, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         _end(EXIT_FAILED, f"assistant-api: the migration failed: {type(error).__name__}: {error}")
     print(output or "assistant-api: the database is up to date", file=sys.stderr)
+
+
+@app.command()
+def restore(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Begin again after the database was restored from a backup: no assistant is made twice. Stop the service first."""
+    from assistant_api.restore.command import CannotRestore, restore_database
+
+    settings = _settings(RestoreSettings)
+    if not yes and not typer.confirm("Every agent will be brought to Vapi again, as the database has it. Begin?"):
+        _end(EXIT_FAILED, "assistant-api: nothing was changed")
+    try:
+        asyncio.run(restore_database(settings))
+    except CannotRestore as error:
+        _end(EXIT_FAILED, f"assistant-api: nothing was changed: {error}")
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        _end(EXIT_FAILED, f"assistant-api: nothing was changed: {type(error).__name__}: {error}")
 
 
 @app.command()

@@ -4,7 +4,7 @@ from typing import Final, Literal
 
 import structlog
 
-Part = Literal["database", "kafka", "relay", "outcomes"]
+Part = Literal["database", "kafka", "relay", "outcomes", "restore"]
 
 _log: Final = structlog.get_logger()
 
@@ -18,6 +18,7 @@ class Health:
             "kafka": "not connected yet",
             "relay": "not started yet",
             "outcomes": "not started yet",
+            "restore": None,
         }
 
     def works(self, part: Part) -> None:

@@ -7,6 +7,8 @@ and the id in the database have to be the same.
 from dataclasses import dataclass
 from uuid import UUID
 
+import asyncpg
+
 from assistant_api.db import Connection
 
 
@@ -22,7 +24,7 @@ class Installation:
     log_id: UUID
 
 
-async def claim_installation(connection: Connection, installation_id: UUID) -> Installation:
+async def claim_installation(connection: Connection | asyncpg.Connection, installation_id: UUID) -> Installation:
     """The row of this database, made with ``installation_id`` at the first start.
 
     Raises :class:`ForeignDatabase` where the row has another id.

@@ -26,6 +26,7 @@ from assistant_api.relay.loop import Relay
 from assistant_api.removals.loop import Remover
 from assistant_api.removals.step import RemovalSteps
 from assistant_api.removals.sweep import Sweep
+from assistant_api.restore.guard import TopicGuard
 from assistant_api.settings import Settings
 from assistant_api.tool_calls.credentials import WebhookCredentials
 from assistant_api.vapi.client import VapiClient
@@ -53,9 +54,12 @@ class Service:
         self.database = Database(settings, self.health)
         self.vapi = VapiClient(settings, self.telemetry, VapiKey(settings, self.database), transport=vapi_transport)
         self.wake_relay = Wake()
+        self.guard = TopicGuard(settings, self.database, self.health)
         lost = LostAssistants(self.vapi, settings)
         steps = Steps(self.database, self.vapi, lost, settings, self.telemetry, settings.installation_id)
-        self.provisioner = Provisioner(steps, self.database, settings, on_stored=self.wake_relay)
+        self.provisioner = Provisioner(
+            steps, self.database, settings, on_stored=self.wake_relay, stands_aside=lambda: self.guard.stands_aside
+        )
         removals = RemovalSteps(
             self.database,
             self.vapi,
@@ -65,7 +69,7 @@ class Service:
             settings.installation_id,
             on_released=self.provisioner.wake,
         )
-        self.remover = Remover(removals, self.database, settings)
+        self.remover = Remover(removals, self.database, settings, lambda: self.guard.stands_aside)
         self.sweep = Sweep(lost, self.database, settings, settings.installation_id, self.remover.wake)
         self.outcomes = OutcomesConsumer(settings, self.database, self.telemetry, self.health, self.provisioner.wake)
         self.housekeeping = Housekeeping(settings, self.database)
@@ -91,10 +95,18 @@ class Service:
         """
         installation = await self._installation()
         self.relay = Relay(
-            self.settings, self.database, self.telemetry, self.health, installation.log_id, wake=self.wake_relay
+            self.settings,
+            self.database,
+            self.telemetry,
+            self.health,
+            installation.log_id,
+            wake=self.wake_relay,
+            guard=self.guard,
         )
+        await self.guard.begin(installation.log_id)
         async with asyncio.TaskGroup() as group:
             for loop in (
+                self.guard,
                 self.provisioner,
                 self.remover,
                 self.sweep,
@@ -110,6 +122,7 @@ class Service:
         stops: list[Coroutine[Any, Any, None]] = [
             self.provisioner.stop(self.settings.stop_seconds / 2),
             self.remover.stop(self.settings.stop_seconds / 2),
+            self.guard.stop(),
             self.sweep.stop(),
             self.outcomes.stop(),
             self.housekeeping.stop(),

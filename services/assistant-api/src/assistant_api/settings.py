@@ -66,6 +66,19 @@ class EraseSettings(BaseSettings):
     log_file: Path | None = None
 
 
+class RestoreSettings(BaseSettings):
+    """What `assistant-api restore` needs: the database's owner, and Vapi."""
+
+    model_config = _CONFIG
+
+    migrate_database_url: PostgresUrl
+    installation_id: UUID
+    vapi_base_url: HttpUrl
+    vapi_api_key: Annotated[SecretStr, Field(min_length=1)]
+    vapi_account: Identifier = "platform"
+    settle_seconds: Seconds = 20
+
+
 class Settings(BaseSettings):
     """What `assistant-api run` needs."""
 

@@ -25,13 +25,22 @@ _RELEASE: Final = "UPDATE agents SET lease_token = NULL, lease_until = NULL WHER
 
 
 class Provisioner:
-    """Runs steps, at most `provision_concurrency_max` at a time. ``on_stored`` is called after each."""
+    """Runs steps, at most `provision_concurrency_max` at a time. ``on_stored`` is called after each.
+
+    ``stands_aside``: true while nothing may be written to Vapi.
+    """
 
     def __init__(
-        self, steps: Steps, database: Database, settings: Settings, *, on_stored: Callable[[], None] = lambda: None
+        self,
+        steps: Steps,
+        database: Database,
+        settings: Settings,
+        *,
+        on_stored: Callable[[], None] = lambda: None,
+        stands_aside: Callable[[], bool] = lambda: False,
     ) -> None:
         self._steps, self._database, self._settings = steps, database, settings
-        self._on_stored = on_stored
+        self._on_stored, self._stands_aside = on_stored, stands_aside
         self._running: dict[asyncio.Task[None], Claimed] = {}
         self._waiting: defaultdict[Key, set[asyncio.Event]] = defaultdict(set)
         self._stopping = False
@@ -41,7 +50,7 @@ class Provisioner:
     async def run_once(self) -> int:
         """Claim what is due and start a step for each; how many. Returns before they have ended: see `drain`."""
         free = self._settings.provision_concurrency_max - len(self._running)
-        if free <= 0:
+        if free <= 0 or self._stands_aside():
             return 0
         reserved = self._settings.provision_reserved_for_saves
         async with self._database.connection() as connection:

@@ -1,7 +1,7 @@
 """What is done for one agent: look, decide, write at most once, store.
 
     an attempt without an answer?  too young: wait. Old enough: adopt what it made, or go on
-    no assistant yet               POST, fenced
+    no assistant yet               the one that a restore has lost, else POST, fenced
     it is being released           wait: what the agent before left on it is taken out first
     an assistant                   GET, then nothing (no difference) or PATCH, fenced; another clinic's is refused
 
@@ -29,6 +29,7 @@ from assistant_api.provisioner.announce import announce
 from assistant_api.provisioner.claim import Claimed
 from assistant_api.provisioner.store import Row
 from assistant_api.removals.store import remove_made
+from assistant_api.restore.lost import forget_lost, oldest_lost
 from assistant_api.settings import Settings
 from assistant_api.telemetry import Telemetry, links_to, parent_of, traceparent_of
 from assistant_api.vapi.answers import Document, Found, Gone, Later, Refused, Unknown, Write
@@ -115,6 +116,26 @@ class _Step:
             await self._update(assistant_id)
 
     async def _create(self) -> None:
+        """Take up what a restore of the database has lost, else ``POST``."""
+        account, mark = self._agent.vapi_account, self._mark
+        async with self._steps.database.connection() as connection:
+            lost = await oldest_lost(connection, account, mark.org_id, mark.agent_id)
+        if lost is None:
+            await self._make()
+            return
+        match await self._steps.vapi.get(lost.assistant_id, save=not self._agent.bulk):
+            case Found(assistant) if mark.holder_of(assistant) is Holder.THIS_AGENT:
+                _log.info("lost_assistant_adopted", **self._ids(lost.assistant_id))
+                if await self._store(lambda row: row.taken_up(lost.assistant_id, made=lost.made)):
+                    await self._update(lost.assistant_id)
+            case Later() as later:
+                await self._postpone(later)
+            case _:
+                async with self._steps.database.connection() as connection:
+                    await forget_lost(connection, account, lost.assistant_id)
+                await self._create()
+
+    async def _make(self) -> None:
         attempt_id = uuids.uuid4()
         body = creation(self._agent.spoken, self._block, self._mark, self._default_model, attempt_id)
         await self._write(None, body, attempt_id)

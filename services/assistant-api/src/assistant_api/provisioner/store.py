@@ -56,6 +56,11 @@ UPDATE agents a SET vapi_assistant_id = $4, vapi_seen = true, provisioner_writes
        {_NO_ATTEMPT}
 {_KEY} AND lease_token = $3
 """
+_TAKEN_UP: Final = f"""
+UPDATE agents SET vapi_assistant_id = $4, vapi_made = $5, vapi_seen = true, provisioner_writes = provisioner_writes + 1,
+       {_NO_ATTEMPT}
+{_KEY} AND lease_token = $3 AND vapi_assistant_id IS NULL
+"""
 _ADOPTED: Final = f"{_NOTED} {_LANDED}"
 _SETTLED: Final = f"{_NOTED} UPDATE agents SET {_NO_ATTEMPT} {_KEY} AND lease_token = $3"
 _FORGOTTEN: Final = f"""
@@ -114,6 +119,10 @@ class Row:
         ``made_by`` is the attempt that its metadata names; a copy that somebody made by hand may name any.
         """
         return await self._one(_LANDED if landed else _ADOPTED, self._token, assistant_id, made_by)
+
+    async def taken_up(self, assistant_id: str, *, made: bool) -> bool:
+        """The agent had this assistant before the database was restored. ``made``: an attempt of ours made it."""
+        return await self._one(_TAKEN_UP, self._token, assistant_id, made)
 
     async def settled(self) -> bool:
         """An attempt can no longer land; what Vapi has now is what counts."""

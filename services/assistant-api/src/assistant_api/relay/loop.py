@@ -18,6 +18,7 @@ from assistant_api.health import Health
 from assistant_api.kafka import TopicsMissing, require_topics
 from assistant_api.relay.leader import LeadershipLost, leadership
 from assistant_api.relay.page import Row, delete_page, read_page
+from assistant_api.restore.guard import TopicAhead, TopicGuard
 from assistant_api.settings import Settings
 from assistant_api.telemetry import Telemetry, parent_of, traceparent_of
 from assistant_api.turns import in_turns
@@ -45,9 +46,10 @@ class Relay:
         log_id: UUID,
         *,
         wake: Wake,
+        guard: TopicGuard,
     ) -> None:
         self._settings, self._database, self._health = settings, database, health
-        self._telemetry, self._log_id = telemetry, log_id
+        self._telemetry, self._log_id, self._guard = telemetry, log_id, guard
         self._stopping = False
         self.wake: Final = wake
 
@@ -58,7 +60,7 @@ class Relay:
             try:
                 await self._lead()
                 delay_seconds = self._settings.relay_candidate_seconds
-            except (TopicsMissing, LeadershipLost, DatabaseUnavailable, *TROUBLE, *UNAVAILABLE) as error:
+            except (TopicAhead, TopicsMissing, LeadershipLost, DatabaseUnavailable, *TROUBLE, *UNAVAILABLE) as error:
                 self._health.fails("relay", describe(error))
                 delay_seconds = min(delay_seconds * 2, self._settings.reconnect_seconds_max)
             if not self._stopping:
@@ -76,6 +78,7 @@ class Relay:
             if keeper is None:
                 self._health.works("relay")  # somebody relays
                 return
+            await self._guard.require_not_ahead()
             producer = new_producer(
                 self._settings.kafka_bootstrap_servers,
                 "assistant-api",

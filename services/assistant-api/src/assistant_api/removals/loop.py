@@ -1,7 +1,7 @@
 """The loop: claims what is due, a few at a time, and waits for a wake-up or its next look."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
@@ -18,14 +18,23 @@ _log: Final = structlog.get_logger()
 class Remover:
     """Runs removals, at most `removal_concurrency_max` at a time: they never take much of what saves need."""
 
-    def __init__(self, steps: RemovalSteps, database: Database, settings: Settings) -> None:
+    def __init__(
+        self,
+        steps: RemovalSteps,
+        database: Database,
+        settings: Settings,
+        stands_aside: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._steps, self._database, self._settings = steps, database, settings
+        self._stands_aside = stands_aside
         self._running: set[asyncio.Task[None]] = set()
         self._stopping = False
         self.wake: Final = Wake()
 
     async def run_once(self) -> int:
         """Claim what is due and run a step for each, to their ends; how many."""
+        if self._stands_aside():
+            return 0
         async with self._database.connection() as connection:
 
             async def take(limit: int) -> Sequence[Removal]:

@@ -1,0 +1,8 @@
+"""A database that was restored from a backup: noticed, begun again, and no assistant made a second time (ADR 28).
+
+guard    stands aside while the topic is ahead of the rows
+ahead    is it?
+begin    `assistant-api restore`
+marked   every assistant at Vapi, and whose it is
+lost     what an agent takes up before one is made
+"""

@@ -1,0 +1,135 @@
+"""Is `assistants.v1` ahead of the rows? Then the database was restored from a backup that is older than what was said.
+
+A record is sent after its row is committed, and Kafka is read before the database: so what is newest on the topic of a
+clinic or an agent is in the rows, or was.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from assistant_api.db import Connection
+from assistant_api.settings import Settings
+from zerotouch_contracts.envelope import AnyMessage, UndecodableRecord, from_record
+from zerotouch_contracts.events import (
+    AssistantDeleted,
+    AssistantSaved,
+    OrganizationDeleted,
+    OrganizationSaved,
+)
+from zerotouch_contracts.kafka import drop_consumer
+
+NEWEST_RECORDS: Final = 200
+"""Looked at in each partition: those that a backup lacks are the newest."""
+STOP_SECONDS_MAX: Final = 2.0
+
+# '' is the organization itself. Of one that was deleted its last revision is kept for ever.
+_BEHIND: Final = """
+SELECT n.org_id, n.agent_id
+FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::boolean[]) AS n(org_id, agent_id, revision, deleted)
+LEFT JOIN former_revisions f ON f.org_id = n.org_id AND f.agent_id = n.agent_id
+LEFT JOIN organizations o ON n.agent_id = '' AND o.id = n.org_id
+LEFT JOIN agents a ON n.agent_id <> '' AND a.org_id = n.org_id AND a.id = n.agent_id
+WHERE CASE WHEN n.deleted
+           THEN coalesce(o.id::text, a.id) IS NOT NULL AND coalesce(f.revision, 0) < greatest(n.revision, 1)
+           ELSE greatest(f.revision, o.revision, a.saved_revision, 0) < n.revision END
+LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """Whose newest record the rows know nothing of; ``agent_id`` is '' for the organization itself."""
+
+    org_id: UUID
+    agent_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    revision: int
+    deleted: bool
+
+
+Newest = dict[tuple[UUID, str], _Said]
+
+
+async def newest_said(settings: Settings, log_id: UUID) -> Newest:
+    """What the topic's newest records under this log's id say last, by organization and agent. Raises ``TROUBLE``."""
+    newest: Newest = {}
+    async with _partitions(settings) as (consumer, partitions):
+        first, end = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+        for partition in partitions:
+            start = max(first[partition], end[partition] - NEWEST_RECORDS)
+            for record in await _read(consumer, partition, start, end[partition]):
+                newest |= _said(record, log_id)
+    return newest
+
+
+async def find_ahead(connection: Connection, newest: Newest) -> Ahead | None:
+    """One that the rows know nothing of, or None. ``newest`` was read before this."""
+    row = await connection.fetchrow(
+        _BEHIND,
+        [org_id for org_id, _ in newest],
+        [agent_id for _, agent_id in newest],
+        [said.revision for said in newest.values()],
+        [said.deleted for said in newest.values()],
+    )
+    return None if row is None else Ahead(row["org_id"], row["agent_id"])
+
+
+def _said(record: ConsumerRecord, log_id: UUID) -> Newest:
+    try:
+        message, attributes = from_record(record.key, record.value, record.headers)
+    except UndecodableRecord:
+        return {}
+    return _of(message) if attributes.log_id == log_id else {}
+
+
+def _of(message: AnyMessage) -> Newest:
+    match message:
+        case OrganizationSaved():
+            return {(message.org_id, ""): _Said(message.revision, deleted=False)}
+        case OrganizationDeleted():
+            return {(message.org_id, ""): _Said(0, deleted=True)}
+        case AssistantSaved():
+            return {(message.org_id, message.agent_id): _Said(message.revision, deleted=False)}
+        case AssistantDeleted():
+            return {(message.org_id, message.agent_id): _Said(message.revision or 0, deleted=True)}
+        case _:
+            return {}
+
+
+@asynccontextmanager
+async def _partitions(settings: Settings) -> AsyncIterator[tuple[AIOKafkaConsumer, list[TopicPartition]]]:
+    """A consumer of all partitions of the topic, which exists; it is no member of a group."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap_servers, group_id=None, client_id="assistant-api-check"
+    )
+    topic = settings.assistants_topic
+    try:
+        await consumer.start()
+        await consumer._client._wait_on_metadata(topic)  # makes nothing: it was seen to exist
+        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+        consumer.assign(partitions)
+        yield consumer, partitions
+    finally:
+        await drop_consumer(consumer, STOP_SECONDS_MAX)
+
+
+async def _read(
+    consumer: AIOKafkaConsumer, partition: TopicPartition, start: int, end: int
+) -> Iterable[ConsumerRecord]:
+    records: list[ConsumerRecord] = []
+    if start < end:
+        consumer.seek(partition, start)
+        while await consumer.position(partition) < end:
+            batch = await consumer.getmany(partition, timeout_ms=500)
+            records += batch.get(partition, [])
+            await asyncio.sleep(0)
+    return records

@@ -1,0 +1,110 @@
+"""`assistant-api restore`: begin again after the database was restored.
+
+In one transaction, while nothing runs: another log id for `assistants.v1`, revisions above all that was published, what
+Vapi has and no agent names, and every agent to be brought to Vapi once more, as bulk work. An agent whose assistant is
+gone at Vapi is left alone until somebody saves it: it was deleted after the backup, as far as anybody can tell.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from assistant_api.installation import claim_installation
+from assistant_api.restore.marked import AtVapi
+
+_SESSIONS: Final = """
+SELECT DISTINCT application_name FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE 'assistant-api%'
+ORDER BY application_name
+"""
+_BEGIN: Final = """
+UPDATE installation SET log_id = gen_random_uuid(), restored_at = clock_timestamp(),
+       revision_floor = greatest(revision_floor, floor(extract(epoch FROM clock_timestamp()))::bigint)
+RETURNING log_id
+"""
+_LOST: Final = """
+INSERT INTO lost_assistants AS l (vapi_account, vapi_assistant_id, org_id, agent_id, made, created_at)
+SELECT $1, n.assistant_id, n.org_id, n.agent_id, n.made, n.created_at
+FROM unnest($2::text[], $3::uuid[], $4::text[], $5::boolean[], $6::timestamptz[])
+     AS n(assistant_id, org_id, agent_id, made, created_at)
+WHERE NOT EXISTS (SELECT FROM agents a WHERE a.vapi_account = $1 AND a.vapi_assistant_id = n.assistant_id)
+ON CONFLICT DO NOTHING
+"""
+_ORPHANS: Final = """
+SELECT l.org_id, l.agent_id, l.vapi_assistant_id FROM lost_assistants l
+WHERE NOT EXISTS (SELECT FROM agents a WHERE a.org_id = l.org_id AND a.id = l.agent_id AND a.vapi_assistant_id IS NULL)
+ORDER BY l.org_id, l.agent_id, l.created_at
+"""
+_GONE: Final = """
+SELECT org_id, id AS agent_id, vapi_assistant_id FROM agents
+WHERE vapi_account = $1 AND vapi_seen AND vapi_assistant_id <> ALL ($2::text[]) ORDER BY org_id, id
+"""
+_BULK: Final = "SELECT set_config('app.cause', 'auto_sync', true)"
+_SAVE_AGAIN: Final = """
+UPDATE agents SET saved_revision = saved_revision + 1
+WHERE NOT (vapi_account = $1 AND vapi_seen AND vapi_assistant_id IS NOT NULL AND vapi_assistant_id <> ALL ($2::text[]))
+"""
+
+
+class ServiceRuns(Exception):
+    """Processes of assistant-api are connected: stop them first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """An agent and an assistant at Vapi that do not find each other."""
+
+    org_id: UUID
+    agent_id: str
+    assistant_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """``orphans`` are at Vapi, marked, and no agent's; ``gone`` are agents whose assistants are not there any more."""
+
+    log_id: UUID
+    saved_again: int
+    orphans: tuple[Pair, ...]
+    gone: tuple[Pair, ...]
+
+
+async def require_stopped(connection: asyncpg.Connection) -> None:
+    """Raises :class:`ServiceRuns`."""
+    if names := [row["application_name"] for row in await connection.fetch(_SESSIONS)]:
+        raise ServiceRuns(f"sessions of assistant-api are open ({', '.join(names)}): stop it")
+
+
+async def begin_again(connection: asyncpg.Connection, account: str, installation_id: UUID, at_vapi: AtVapi) -> Begun:
+    """Begin again; needs the owner's role.
+
+    Raises :class:`ServiceRuns` and :class:`~assistant_api.installation.ForeignDatabase`.
+    """
+    ids = sorted(at_vapi.ids)
+    async with connection.transaction():
+        await require_stopped(connection)
+        await claim_installation(connection, installation_id)
+        log_id = await connection.fetchval(_BEGIN)
+        await connection.execute(_LOST, account, *_columns(at_vapi))
+        orphans, gone = await connection.fetch(_ORPHANS), await connection.fetch(_GONE, account, ids)
+        await connection.execute(_BULK)
+        status = await connection.execute(_SAVE_AGAIN, account, ids)
+    return Begun(log_id, int(status.rpartition(" ")[2]), _pairs(orphans), _pairs(gone))
+
+
+def _columns(at_vapi: AtVapi) -> tuple[list[Any], ...]:
+    marked = at_vapi.marked
+    return (
+        [one.assistant_id for one in marked],
+        [one.mark.org_id for one in marked],
+        [one.mark.agent_id for one in marked],
+        [one.made for one in marked],
+        [one.created_at for one in marked],
+    )
+
+
+def _pairs(rows: Sequence[Any]) -> tuple[Pair, ...]:
+    return tuple(Pair(row["org_id"], row["agent_id"], row["vapi_assistant_id"]) for row in rows)

@@ -1,0 +1,68 @@
+"""The command `assistant-api restore`: look at Vapi, begin again, and say what needs a person."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import asyncpg
+import httpx
+
+from assistant_api.installation import ForeignDatabase
+from assistant_api.restore.begin import Begun, Pair, ServiceRuns, begin_again, require_stopped
+from assistant_api.restore.marked import AtVapi, VapiNotListed, list_assistants
+from assistant_api.settings import RestoreSettings
+
+PAGE_SECONDS_MAX: Final = 60.0
+
+
+class CannotRestore(Exception):
+    """Nothing was changed; the message says why."""
+
+
+async def restore_database(settings: RestoreSettings) -> None:
+    """Begin again, and print what was found. Raises :class:`CannotRestore` and what a database raises."""
+    connection = await asyncpg.connect(
+        settings.migrate_database_url.get_secret_value(),
+        timeout=30,
+        server_settings={"application_name": "zerotouch cli"},  # not `assistant-api`: so the service calls itself
+    )
+    try:
+        await require_stopped(connection)
+        print(f"waiting {settings.settle_seconds:g} s, until no call to Vapi can land any more", file=sys.stderr)
+        await asyncio.sleep(settings.settle_seconds)
+        at_vapi = await _listed(settings)
+        begun = await begin_again(connection, settings.vapi_account, settings.installation_id, at_vapi)
+    except (ServiceRuns, ForeignDatabase, VapiNotListed) as error:
+        raise CannotRestore(str(error)) from error
+    finally:
+        await connection.close()
+    _say(begun, at_vapi)
+
+
+async def _listed(settings: RestoreSettings) -> AtVapi:
+    async with httpx.AsyncClient(
+        base_url=settings.vapi_base_url,
+        headers={"Authorization": f"Bearer {settings.vapi_api_key.get_secret_value()}", "Accept-Encoding": "identity"},
+        timeout=PAGE_SECONDS_MAX,
+        trust_env=False,
+    ) as http:
+        return await list_assistants(http, settings.installation_id)
+
+
+def _say(begun: Begun, at_vapi: AtVapi) -> None:
+    print(f"the messages form log {begun.log_id} from here on")
+    print(f"{begun.saved_again:,} agent(s) will be brought to Vapi again, as the database has them")
+    print(f"looked at: {len(at_vapi.ids):,} assistants at Vapi, {len(at_vapi.marked):,} of this installation")
+    _list(
+        "at Vapi, and no agent's: made or adopted after the backup; kept until their agents are made again",
+        begun.orphans,
+    )
+    _list("gone at Vapi: their agents were deleted after the backup, or their assistants; left alone", begun.gone)
+
+
+def _list(what: str, pairs: Sequence[Pair]) -> None:
+    if pairs:
+        print(f"{len(pairs):,} assistant(s) {what}:")
+    for pair in pairs:
+        print(f"  organization {pair.org_id} agent {pair.agent_id} assistant {pair.assistant_id}")

@@ -1,0 +1,90 @@
+"""Stands aside while `assistants.v1` is ahead of the rows: then the database was restored, and nobody has begun again.
+
+ahead       saves are stored, calls are answered; nothing is written to Vapi and nothing is sent until
+            `assistant-api restore`
+not known   Kafka is away: saves go to Vapi all the same, as is promised; it is looked as soon as Kafka answers
+not ahead   work; looked at again whenever a relay begins to lead
+"""
+
+import asyncio
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from assistant_api.db import UNAVAILABLE, Database, DatabaseUnavailable, describe
+from assistant_api.health import Health
+from assistant_api.kafka import TopicsMissing, require_topics
+from assistant_api.restore.ahead import find_ahead, newest_said
+from assistant_api.settings import Settings
+from assistant_api.wake import Wake
+from zerotouch_contracts.kafka import TROUBLE
+
+_log: Final = structlog.get_logger()
+
+LOOK_SECONDS_MAX: Final = 15.0
+_AWAY: Final = (TopicsMissing, DatabaseUnavailable, *TROUBLE, *UNAVAILABLE)
+
+
+class TopicAhead(Exception):
+    """The topic says what the rows know nothing of."""
+
+
+class TopicGuard:
+    """The loop. ``stands_aside`` until the first look has ended, and while the topic is ahead."""
+
+    def __init__(self, settings: Settings, database: Database, health: Health) -> None:
+        self._settings, self._database, self._health = settings, database, health
+        self._log_id: UUID | None = None
+        self._is_known = False
+        self._stopping = False
+        self._wake: Final = Wake()
+        self.stands_aside = False
+
+    async def begin(self, log_id: UUID) -> None:
+        """Look for the first time; nothing is written to Vapi before that has ended. ``log_id``: of our messages."""
+        self._log_id, self.stands_aside = log_id, True
+        try:
+            await self.require_not_ahead()
+        except TopicAhead:
+            return
+        except _AWAY as error:
+            _log.warning("topic_not_known", reason=describe(error))
+            self.stands_aside = False
+
+    async def require_not_ahead(self) -> None:
+        """Look now. Raises :class:`TopicAhead`, and what the absence of Kafka or of the database raises."""
+        assert self._log_id is not None, "begin first"
+        await require_topics(self._settings, self._health)
+        async with asyncio.timeout(LOOK_SECONDS_MAX):
+            newest = await newest_said(self._settings, self._log_id)
+        async with self._database.connection() as connection:
+            ahead = await find_ahead(connection, newest)
+        self._is_known, self.stands_aside = True, ahead is not None
+        if ahead is None:
+            self._health.works("restore")
+            return
+        who = f"organization {ahead.org_id}" + (f", agent {ahead.agent_id}" if ahead.agent_id else "")
+        reason = (
+            f"{self._settings.assistants_topic} is ahead of the rows of {who}: the database was restored;"
+            " see docs/runbooks/restore-assistant-api.md"
+        )
+        if "restore" not in self._health.reasons():
+            _log.error("topic_ahead", reason=reason, alarm=True)
+        self._health.fails("restore", reason)
+        raise TopicAhead(reason)
+
+    async def run_forever(self) -> None:
+        """Look until it is known, until :meth:`stop`."""
+        while not self._stopping:
+            if not self._is_known:
+                try:
+                    await self.require_not_ahead()
+                except (TopicAhead, *_AWAY) as error:
+                    _log.debug("topic_not_known", reason=describe(error))
+            await self._wake.wait(self._settings.reconnect_seconds_max)
+
+    async def stop(self) -> None:
+        """End the loop."""
+        self._stopping = True
+        self._wake()
