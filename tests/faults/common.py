@@ -31,8 +31,8 @@ def database_lost(connection: Any) -> Callable[[object], Awaitable[BaseException
 
 
 def wrap_kafka(gate: Gate) -> None:
-    """`getmany`, `commit` and `send` of every client of the process."""
-    replace(AIOKafkaConsumer, "getmany", lambda call: _through(gate, "getmany", call, counts=bool))
+    """`getmany` and `commit` of the groups' members, and `send` of every producer of the process."""
+    replace(AIOKafkaConsumer, "getmany", lambda call: _of_members(call, _through(gate, "getmany", call, counts=bool)))
     replace(AIOKafkaConsumer, "commit", lambda call: _through(gate, "commit", call))
     replace(AIOKafkaProducer, "send", lambda call: _sent(gate, call))
 
@@ -42,6 +42,15 @@ def _through(gate: Gate, port: str, call: Call, **options: Any) -> Call:
         return await gate.around((port,), lambda: call(*args, **kwargs), lost=_kafka_lost, **options)
 
     return gated
+
+
+def _of_members(call: Call, gated: Call) -> Call:
+    """Who only looks at a topic, as the guards do at a start, is let through."""
+
+    def getmany(self: AIOKafkaConsumer, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        return (call if self._group_id is None else gated)(self, *args, **kwargs)
+
+    return getmany
 
 
 def _sent(gate: Gate, send: Call) -> Call:
