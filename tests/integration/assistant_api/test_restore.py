@@ -315,7 +315,7 @@ async def test_behind_its_topic_it_stores_saves_and_does_nothing_else_until_it_b
     await admin.execute(statement)
     made = len(await vapi.assistants())
 
-    async with _service(settings, assistant_api_db, vapi) as harness:
+    async with service_whatever_it_says(settings, assistant_api_db, vapi) as harness:
 
         async def says_so() -> bool:
             return "restore-assistant-api.md" in _problem(await harness.http.get("/readyz"))
@@ -339,7 +339,7 @@ async def test_behind_its_topic_it_stores_saves_and_does_nothing_else_until_it_b
 
 
 @asynccontextmanager
-async def _service(settings: Settings, urls: DatabaseUrls, vapi: Vapi) -> AsyncIterator[Harness]:
+async def service_whatever_it_says(settings: Settings, urls: DatabaseUrls, vapi: Vapi) -> AsyncIterator[Harness]:
     """Everything, whether it becomes ready or not."""
     service = Service(settings)
     owner = await asyncpg.connect(urls.owner)
@@ -386,7 +386,7 @@ async def test_a_deletion_that_the_backup_lacks_is_a_restore(
         f"INSERT INTO agents ({', '.join(columns)}) VALUES ($1, $2, $3, $4, $5, $6, $7)",  # noqa: S608
         *(row[column] for column in columns),
     )
-    async with _service(settings, assistant_api_db, vapi) as harness:
+    async with service_whatever_it_says(settings, assistant_api_db, vapi) as harness:
 
         async def says_so() -> bool:
             return str(UUID(str(org_id))) in _problem(await harness.http.get("/readyz"))

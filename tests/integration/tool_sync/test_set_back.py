@@ -100,7 +100,11 @@ async def test_behind_its_topic_it_takes_records_in_and_does_nothing_else_until_
             return "ahead of the log" in (await problems(client)).get("relay", "")
 
         await eventually(looked_at_again)
+    async with running(with_vapi) as client:  # once more, now with work that waits from the start
+        await eventually(says_so)
+        await eventually(looked_at_again)
         assert await tools_of(sandbox, second) == []
+        assert await admin.fetchval("SELECT count(*) FROM leases") == 0, "nobody has taken up a clinic"
         assert len(await topics.outcomes()) == before
 
     owner = await db.connect(tool_sync_db.owner, application_name="zerotouch cli")

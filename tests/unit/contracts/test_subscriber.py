@@ -1,6 +1,8 @@
 """The subscriber kit's rule: each outcome once, in order, and nothing missed."""
 
 from dataclasses import replace
+from datetime import timedelta
+from itertools import groupby
 from uuid import uuid4
 
 import pytest
@@ -17,6 +19,7 @@ from zerotouch_contracts.subscriber import (
     Sequencer,
     UnknownMessage,
     decode,
+    follow,
 )
 from zerotouch_contracts.testing import MemoryFeed, OutcomeSamples, record_of
 from zerotouch_contracts.testing.samples import from_topic
@@ -109,6 +112,41 @@ async def test_whatever_the_topic_repeats_drops_and_swaps_all_is_applied_once_an
         sequences = [d.sequence for d in admitted if d.org_id == samples.org(org)]
         assert sequences == list(range(1, len(sequences) + 1))
     assert {d.id for d in admitted} == {d.id for d in made}
+
+
+def in_order(deliveries: list[Delivered]) -> list[Delivered]:
+    """What is not left out, by the log that is followed."""
+    followed, kept = None, []
+    for delivered in deliveries:
+        if (follows := follow(followed, delivered)) is not None:
+            followed = follows
+            kept.append(delivered)
+    return kept
+
+
+def later(delivered: Delivered, minutes: int) -> Delivered:
+    return replace(delivered, time=delivered.time + timedelta(minutes=minutes))
+
+
+def test_another_log_that_goes_on_later_is_followed_and_the_old_one_never_again() -> None:
+    before, after = OutcomeSamples(), OutcomeSamples("restored")
+    old = [before.synced() for _ in range(3)]
+    new = [later(after.synced(), 60) for _ in range(2)]
+    late = [later(one, 120) for one in old]
+    assert in_order([*old, *new, *late, new[0]]) == [*old, *new, new[0]]
+
+
+def test_a_log_that_is_heard_of_late_and_is_older_is_not_followed() -> None:
+    old, new = OutcomeSamples().synced(), later(OutcomeSamples("restored").synced(), 60)
+    assert in_order([new, old, new]) == [new, new]
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 50)), max_size=30))
+def test_the_log_that_is_followed_only_ever_changes_to_one_that_was_not(order: list[tuple[int, int]]) -> None:
+    samples = [OutcomeSamples(f"log {number}").synced() for number in range(3)]
+    kept = in_order([later(samples[log], minutes) for log, minutes in order])
+    changes = [log_id for log_id, _ in groupby(delivered.log_id for delivered in kept)]
+    assert len(changes) == len(set(changes))
 
 
 def test_a_record_of_ours_is_decoded() -> None:

@@ -105,6 +105,9 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
             loops.start("forgetting", Forgetting(pool))
             if settings.otel_exporter_otlp_endpoint is not None:
                 loops.start("metrics", Metrics(pool, otlp_reader(settings.otel_exporter_otlp_endpoint)))
+            # Not ready before that: a save would wait for the look.
+            state.health.starting = "looking whether the outcomes topic is ahead of the log"
+            await _either(parts.guard.looked, stopping)
             watch(settings, state.health, pool, parts)
             log.info("tool-sync works")
             await loops.until_ended(stopping)
@@ -165,6 +168,13 @@ async def _until_there(
         except TimeoutError:
             continue
     raise Stopped
+
+
+async def _either(*events: asyncio.Event) -> None:
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
 
 
 async def _close(pool: Pool) -> None:

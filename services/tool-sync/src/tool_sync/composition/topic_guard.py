@@ -26,13 +26,14 @@ log = structlog.get_logger(__name__)
 
 
 class TopicGuard:
-    """The loop. ``on_change`` is called when work may begin."""
+    """The loop. ``on_change`` is called when work may begin; ``looked`` is set once the first look has ended."""
 
     def __init__(self, settings: Settings, pool: Pool, log_id: UUID, on_change: Callable[[], None]) -> None:
         self._settings, self._pool, self._log_id, self._on_change = settings, pool, log_id, on_change
         self._stopping = asyncio.Event()
         self._is_known = False
         self._head = 0
+        self.looked = asyncio.Event()
         self.problem: str | None = None
         self.replaced: str | None = None
 
@@ -60,9 +61,11 @@ class TopicGuard:
         return problem
 
     async def why_not_publish(self) -> str | None:
-        """Look now; why nothing may be published, or None."""
+        """Why nothing may be published, or None. Looks now, unless the loop knows of a problem and looks again."""
+        if problem := self.problem or self.replaced:
+            return problem
         try:
-            return await self.look() or self.replaced
+            return await self.look()
         except CannotReplay as error:
             return str(error)
 
@@ -73,6 +76,7 @@ class TopicGuard:
                 await self.run_once()
             except (CannotReplay, *db.WEATHER) as error:
                 log.debug("The outcomes topic is not known yet", reason=f"{type(error).__name__}: {error}")
+            self.looked.set()
             seconds = self._settings.log_check_seconds if self._is_known else self._settings.start_retry_seconds
             try:
                 async with asyncio.timeout(seconds):
@@ -98,3 +102,4 @@ class TopicGuard:
     def stop(self) -> None:
         """End :meth:`run_forever`."""
         self._stopping.set()
+        self.looked.set()
