@@ -5,7 +5,7 @@ on virtual time.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -18,7 +18,8 @@ from tool_sync.domain.reach import NamedTool
 from tool_sync.domain.toolset import Assistant
 from tool_sync.event_log import AppendRequest, AppendResult, Loaded, Snapshot, published
 from tool_sync.leases import Claim, Release
-from tool_sync.reconciler import lost_tools, named_tools, rows
+from tool_sync.reconciler import named_tools, rows
+from tool_sync.reconciler.lost_tools import LostTools
 from tool_sync.vapi import words
 from tool_sync.vapi.failures import VapiFailure
 
@@ -95,6 +96,7 @@ class PostgresStore:
     """One statement each, on a connection of the pool."""
 
     pool: Pool
+    lost: LostTools = field(default_factory=LostTools)
 
     async def claim(self, orgs_max: int, lease_seconds: float) -> tuple[list[Claim], datetime | None]:
         """See `leases.claim`."""
@@ -127,8 +129,8 @@ class PostgresStore:
         await named_tools.keep(self.pool, account, tools)
 
     async def lost_tools(self, account: str, org_id: UUID, name: str) -> Sequence[str]:
-        """See `lost_tools.read`."""
-        return await lost_tools.read(self.pool, account, org_id, name)
+        """See `lost_tools.LostTools`."""
+        return await self.lost.read(self.pool, account, org_id, name)
 
     async def definition(self, name: str, definition_hash: str) -> Mapping[str, Any] | None:
         """See `event_log.published.definition`."""
