@@ -10,7 +10,7 @@ id (a server header) together with the static parameter ``organization_id`` and 
 import datetime as dt
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -82,6 +82,22 @@ class RescheduleAppointment(ToolArguments):
     appointment_date: dt.date = Field(description="Day of the appointment to move, as YYYY-MM-DD.")
     new_date: dt.date = Field(description="New day in the clinic's time zone, as YYYY-MM-DD.")
     new_time: Time = Field(description="New start in the clinic's time zone, 24-hour clock, as HH:MM.")
+
+
+PatientName = Annotated[str, StringConstraints(min_length=1, max_length=120), Storable]
+NAME_ON_IT: Final = "Full name of the patient, as the appointment was booked under it."
+
+
+class CancelAppointmentV2(CancelAppointment):
+    """Version 2: the name lets a caller cancel who does not call from the number of the appointment."""
+
+    patient_name: PatientName = Field(description=NAME_ON_IT)
+
+
+class RescheduleAppointmentV2(RescheduleAppointment):
+    """Version 2: the name lets a caller move an appointment who does not call from its number."""
+
+    patient_name: PatientName = Field(description=NAME_ON_IT)
 
 
 @cache
@@ -203,8 +219,34 @@ RESCHEDULE_APPOINTMENT: Final = ToolDefinition(
     timeout_seconds=20,
 )
 
+CANCEL_APPOINTMENT_V2: Final = replace(
+    CANCEL_APPOINTMENT,
+    version=2,
+    description=(
+        "Cancels an appointment at this clinic. Use it once the caller has named the patient, the phone number that it"
+        " was booked with and its day, and has agreed to cancel it."
+    ),
+    arguments=CancelAppointmentV2,
+)
+
+RESCHEDULE_APPOINTMENT_V2: Final = replace(
+    RESCHEDULE_APPOINTMENT,
+    version=2,
+    description=(
+        "Moves an appointment at this clinic to another time. Use it once the caller has named the patient, the phone"
+        " number that it was booked with, its day, and the new day and time, and has agreed to them."
+    ),
+    arguments=RescheduleAppointmentV2,
+)
+
 DEFINITIONS: Final[tuple[ToolDefinition, ...]] = (BOOK_CLINIC_APPOINTMENT,)
 """The newest version of every tool that is registered with Vapi."""
 
-ANSWERED: Final[tuple[ToolDefinition, ...]] = (BOOK_CLINIC_APPOINTMENT, CANCEL_APPOINTMENT, RESCHEDULE_APPOINTMENT)
+ANSWERED: Final[tuple[ToolDefinition, ...]] = (
+    BOOK_CLINIC_APPOINTMENT,
+    CANCEL_APPOINTMENT,
+    RESCHEDULE_APPOINTMENT,
+    CANCEL_APPOINTMENT_V2,
+    RESCHEDULE_APPOINTMENT_V2,
+)
 """Every version of every tool whose calls are answered; one stays as long as a tool of it can be registered."""
