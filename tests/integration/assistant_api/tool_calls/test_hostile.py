@@ -185,11 +185,11 @@ HOSTILE: Final[dict[str, tuple[Make, str]]] = {
     # other tools
     "cancel somebody's of another clinic": (
         _other("cancelAppointment", cancelling),
-        "Not done: there is no appointment for this phone number on that day.",
+        "Not done: no appointment was found that this caller can change.",
     ),
     "move somebody's of another clinic": (
         _other("rescheduleAppointment", moving),
-        "Not done: there is no appointment for this phone number on that day.",
+        "Not done: no appointment was found that this caller can change.",
     ),
     "cancel with the arguments of a booking": (_other("cancelAppointment", booking), EXTRA),
 }

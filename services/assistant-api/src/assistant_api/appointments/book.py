@@ -10,21 +10,21 @@ from assistant_api.appointments.clinic import minute_of
 from assistant_api.appointments.offers import next_free
 from assistant_api.appointments.outcomes import Booked, Refused
 from assistant_api.appointments.patients import patient_key
+from assistant_api.appointments.phones import Phone, keys_of, read
 from assistant_api.db import Connection
 from zerotouch_contracts.tools import BookClinicAppointment
 
 # ON CONFLICT waits for a transaction that holds the slot, and needs neither a savepoint nor deadlock detection.
 _INSERT: Final = """
-INSERT INTO appointments (org_id, id, calendar, patient_name, patient_phone, service, notes, starts_at, ends_at,
-                          call_id, tool_call_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+INSERT INTO appointments (org_id, id, calendar, patient_name, patient_phone, phone_e164, service, notes,
+                          starts_at, ends_at, call_id, tool_call_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 ON CONFLICT DO NOTHING RETURNING true
 """
 # A statement of its own: it sees what was committed while the one above waited.
 _OWN: Final = """
-SELECT id, patient_name FROM appointments
-WHERE org_id = $1 AND starts_at = $2 AND status = 'booked' AND call_id = $3 AND phone_key = ltrim($4, '+0')
-FOR UPDATE
+SELECT id, patient_name, patient_phone, phone_e164 FROM appointments
+WHERE org_id = $1 AND starts_at = $2 AND status = 'booked' AND call_id = $3 FOR UPDATE
 """
 # The caller's last words count: what was said about the same appointment before is replaced, where anything was said.
 _AMEND: Final = """
@@ -44,6 +44,9 @@ async def book(
     days_ahead_max: int,
 ) -> Booked | Refused:
     """Book what a caller asks for, or say why not and what is free. Writes in the caller's transaction."""
+    phone = read(wish.patient_phone, clinic.country)
+    if phone is None or not phone.possible:
+        return Refused("no_number")
     minute = minute_of(wish.appointment_time)
     starts = starts_at(clinic, wish.appointment_date, minute, now=now, days_ahead_max=days_ahead_max)
     if isinstance(starts, str):
@@ -60,6 +63,7 @@ async def book(
             clinic.number,
             wish.patient_name,
             wish.patient_phone,
+            phone.e164,
             service,
             wish.notes,
             start,
@@ -67,7 +71,7 @@ async def book(
             conversation,
             tool_call_id,
         )
-        if made or await _is_own(connection, clinic, wish, service, start, conversation):
+        if made or await _is_own(connection, clinic, wish, phone, service, start, conversation):
             return Booked(start, already=not made)
     return Refused("taken", await next_free(connection, clinic, starts[0]))
 
@@ -76,6 +80,7 @@ async def _is_own(
     connection: Connection,
     clinic: Clinic,
     wish: BookClinicAppointment,
+    phone: Phone,
     service: str,
     start: datetime,
     conversation: str,
@@ -87,8 +92,10 @@ async def _is_own(
     """
     if not conversation:
         return False
-    found = await connection.fetchrow(_OWN, clinic.org_id, start, conversation, wish.patient_phone)
+    found = await connection.fetchrow(_OWN, clinic.org_id, start, conversation)
     if found is None or patient_key(found["patient_name"]) != patient_key(wish.patient_name):
+        return False
+    if not phone.is_one_of(keys_of(found["patient_phone"], found["phone_e164"], clinic.country)):
         return False
     await connection.execute(_AMEND, clinic.org_id, found["id"], service, wish.notes)
     return True

@@ -6,7 +6,7 @@ from typing import Literal
 
 from assistant_api.appointments.calendar import WhyNot
 
-Reason = WhyNot | Literal["taken", "unknown_service", "no_appointment", "several_appointments"]
+Reason = WhyNot | Literal["taken", "unknown_service", "no_number", "no_appointment"]
 
 
 @dataclass(frozen=True, slots=True)

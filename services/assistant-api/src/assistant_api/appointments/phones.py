@@ -49,6 +49,10 @@ class Phone:
         """How the number is named where it must have one name."""
         return self.e164 or self.digits
 
+    def is_one_of(self, keys: frozenset[str]) -> bool:
+        """Whether it is the number of which ``keys`` are the names; see :func:`keys_of`."""
+        return self.e164 in keys or self.digits in keys
+
 
 def read(said: str, country: str | None) -> Phone | None:
     """The number that a text is, by the plan of ``country`` (ISO 3166 alpha-2) where it is a national one.
@@ -74,14 +78,14 @@ def read(said: str, country: str | None) -> Phone | None:
     return Phone(None, as_said, possible=local and not match["plus"])
 
 
-def is_same(phone: Phone, said: str, e164: str | None, country: str | None) -> bool:
-    """Whether a number is the one that was stored as ``said`` and ``e164`` (None where it was not known).
+def keys_of(said: str, e164: str | None, country: str | None) -> frozenset[str]:
+    """What names the number that was stored as ``said`` and ``e164`` (None where it was not known).
 
     What was said then is read by the country that is known now, too: it may have been set, or put right, since.
     """
-    stored = read(said, country)
-    known = {e164} if stored is None else {e164, stored.e164, stored.digits}
-    return not known.isdisjoint({phone.e164, phone.digits} - {None})
+    now = read(said, country)
+    names = (e164,) if now is None else (e164, now.e164, now.digits)
+    return frozenset(name for name in names if name is not None)
 
 
 def _folded(said: str) -> str:

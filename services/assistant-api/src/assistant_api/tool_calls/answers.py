@@ -25,10 +25,11 @@ _REASONS: Final[dict[Reason, str]] = {
     "not_a_slot": "Not booked: appointments do not start at this time.",
     "no_such_time": "Not booked: the clocks are put forward that day, so this time does not exist.",
     "unknown_service": "Not booked: the clinic does not offer this service.",
-    "no_appointment": "Not done: there is no appointment for this phone number on that day. Check both with the"
-    " caller.",
-    "several_appointments": "Not done: there are several appointments for this phone number on that day. Say that the"
-    " clinic will call back.",
+    "no_number": "Not booked: this is no phone number under which the clinic could call back. Ask for the whole number,"
+    " with area code and, if it is a foreign one, country code, as in +49 151 23456789, and call the tool again.",
+    # One sentence for every miss (ADR 25): another one for a wrong name or day would tell who has an appointment.
+    "no_appointment": "Not done: no appointment was found that this caller can change. Check with the caller what was"
+    " said, once; if it stays so, say that the clinic will call back.",
 }
 
 
@@ -86,7 +87,7 @@ def _services(services: Iterable[str]) -> str:
 
 
 def _offers(reason: Reason, offers: tuple[datetime, ...], clinic: Clinic) -> str:
-    if reason in {"no_appointment", "several_appointments"}:
+    if reason in {"no_number", "no_appointment"}:
         return ""
     if not offers:
         return "There is no free time in the next weeks. Say that the clinic will call back."
