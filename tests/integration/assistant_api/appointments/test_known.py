@@ -38,7 +38,8 @@ async def _old_rows(harness: Harness, org_id: UUID, phones: list[str], *, ahead:
     first = datetime.fromisoformat(f"{day(ahead)}T00:00:00+00:00").astimezone(UTC)
     await harness.owner.executemany(
         "INSERT INTO appointments (org_id, id, calendar, patient_name, patient_phone, service, starts_at, ends_at,"
-        " call_id, tool_call_id) SELECT id, $2, calendar, 'P', $3, 's', $4::timestamptz, $4::timestamptz + interval '1 m', 'c', 't'"
+        " call_id, tool_call_id) SELECT id, $2, calendar, 'P', $3, 's', $4::timestamptz,"
+        " $4::timestamptz + interval '1 m', 'c', 't'"
         " FROM organizations WHERE id = $1",
         [(org_id, uuid4(), phone, first + timedelta(minutes=place)) for place, phone in enumerate(phones)],
     )
