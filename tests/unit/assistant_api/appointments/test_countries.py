@@ -4,6 +4,7 @@ from zoneinfo import available_timezones
 
 import pytest
 
+from assistant_api.appointments.clinic import country_of_clinic
 from assistant_api.appointments.countries import country_of, is_country
 
 
@@ -39,6 +40,16 @@ def test_a_zone_of_one_country_says_it(zone: str, country: str) -> None:
 )  # fmt: skip
 def test_a_zone_of_none_or_of_several_says_nothing(zone: str) -> None:
     assert country_of(zone) is None
+
+
+@pytest.mark.parametrize(
+    ("chosen", "zone", "country"),
+    [("AT", "Europe/Berlin", "AT"), (None, "Europe/Berlin", "DE"), (None, "UTC", None), ("US", "UTC", "US"),
+     ("XX", "Europe/Berlin", "DE"), ("XX", "UTC", None)],
+)  # fmt: skip
+def test_what_a_clinic_says_comes_before_its_zone(chosen: str | None, zone: str, country: str | None) -> None:
+    """XX: by plain SQL; a clinic whose country nobody knows must not refuse every number."""
+    assert country_of_clinic(chosen, zone) == country
 
 
 def test_what_is_derived_is_always_a_country_with_a_numbering_plan() -> None:
