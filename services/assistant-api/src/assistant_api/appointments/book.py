@@ -12,6 +12,7 @@ from assistant_api.appointments.outcomes import Booked, Refused
 from assistant_api.appointments.patients import patient_key
 from assistant_api.appointments.phones import Phone, keys_of, read
 from assistant_api.db import Connection
+from zerotouch_contracts.text import folded
 from zerotouch_contracts.tools import BookClinicAppointment
 
 # ON CONFLICT waits for a transaction that holds the slot, and needs neither a savepoint nor deadlock detection.
@@ -30,6 +31,11 @@ WHERE org_id = $1 AND starts_at = $2 AND status = 'booked' AND call_id = $3 FOR 
 _AMEND: Final = """
 UPDATE appointments SET service = $3, notes = CASE WHEN $4 = '' THEN notes ELSE $4 END, updated_at = now()
 WHERE org_id = $1 AND id = $2 AND (service <> $3 OR (notes <> $4 AND $4 <> ''))
+"""
+# The conversation's appointments at other times, of all patients: names are compared by `patient_key`.
+_OTHERS: Final = """
+SELECT patient_name, starts_at FROM appointments
+WHERE org_id = $1 AND starts_at > $2 AND starts_at <> $3 AND call_id = $4 AND status = 'booked' ORDER BY starts_at
 """
 
 
@@ -72,7 +78,8 @@ async def book(
             tool_call_id,
         )
         if made or await _is_own(connection, clinic, wish, phone, service, start, conversation):
-            return Booked(start, already=not made)
+            earlier = await _earlier(connection, clinic, wish, start, conversation, now)
+            return Booked(start, already=not made, earlier=earlier)
     return Refused("taken", await next_free(connection, clinic, starts[0]))
 
 
@@ -101,8 +108,33 @@ async def _is_own(
     return True
 
 
+async def _earlier(
+    connection: Connection,
+    clinic: Clinic,
+    wish: BookClinicAppointment,
+    start: datetime,
+    conversation: str,
+    now: datetime,
+) -> tuple[datetime, ...]:
+    """What else was booked for this patient in the same conversation: a model that changes a time books it anew, and
+    must not believe that the first one is gone. Without a conversation nobody knows."""
+    if not conversation:
+        return ()
+    rows = await connection.fetch(_OTHERS, clinic.org_id, now, start, conversation)
+    patient = patient_key(wish.patient_name)
+    return tuple(row["starts_at"] for row in rows if patient_key(row["patient_name"]) == patient)
+
+
 def service_of(clinic: Clinic, wished: str) -> str | None:
     """The service as the clinic spells it; as wished where it has no list; None where it does not have it."""
     if not clinic.services:
         return wished
-    return next((service for service in clinic.services if service.casefold() == wished.casefold()), None)
+    if wished in clinic.services:
+        return wished
+    alike = [service for service in clinic.services if _to_compare(service) == _to_compare(wished)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _to_compare(service: str) -> str:
+    # Accents and words count: two services may differ in nothing else.
+    return " ".join(folded(service).casefold().split())

@@ -11,10 +11,14 @@ Reason = WhyNot | Literal["taken", "unknown_service", "no_number", "no_appointme
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """There is an appointment. ``already``: it was there before, made in the same phone call for the same number."""
+    """There is an appointment. ``already``: it was there before, made in the same phone call for the same number.
+
+    ``earlier``: starts of the patient's other appointments of the same phone call, which stand.
+    """
 
     start: datetime
     already: bool = False
+    earlier: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

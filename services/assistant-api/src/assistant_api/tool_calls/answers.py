@@ -16,6 +16,7 @@ from assistant_api.tool_calls.payload import ToolCall
 CHARACTERS_MAX: Final = 1500
 NAME_CHARACTERS_MAX: Final = 64
 SERVICES_SHOWN_MAX: Final = 20
+EARLIER_SHOWN_MAX: Final = 5
 
 _REASONS: Final[dict[Reason, str]] = {
     "taken": "Not booked: this time is taken.",
@@ -63,8 +64,9 @@ def unknown_clinic() -> Answer:
 def answer_of(outcome: Outcome, clinic: Clinic) -> Answer:
     """An outcome in words, with times on the clinic's clock."""
     match outcome:
-        case Booked(start, already):
-            return Answer("booked", f"{'Already booked' if already else 'Booked'} for {_time(start, clinic)}.")
+        case Booked(start, already, earlier):
+            booked = f"{'Already booked' if already else 'Booked'} for {_time(start, clinic)}."
+            return Answer("booked", one_line(f"{booked} {_earlier(earlier, clinic)}"))
         case Cancelled(start):
             return Answer("cancelled", f"Cancelled: the appointment of {_time(start, clinic)}.")
         case Rescheduled(start):
@@ -79,6 +81,16 @@ def answer_of(outcome: Outcome, clinic: Clinic) -> Answer:
 def one_line(text: str) -> str:
     """Text as Vapi takes it: no line breaks, and of a length that a model reads."""
     return " ".join(text.split())[:CHARACTERS_MAX]
+
+
+def _earlier(starts: tuple[datetime, ...], clinic: Clinic) -> str:
+    if not starts:
+        return ""
+    times = "; ".join(_time(start, clinic) for start in starts[:EARLIER_SHOWN_MAX])
+    return (
+        f"What was booked for this patient earlier in this call still stands: {times}. Say so, and that it has to be"
+        " cancelled if it is not wanted."
+    )
 
 
 def _services(services: Iterable[str]) -> str:

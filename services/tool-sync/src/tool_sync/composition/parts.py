@@ -8,7 +8,7 @@ from uuid import UUID
 from tool_sync import broker, db
 from tool_sync.allowance import KeyLimits, KeyTable, SharedKey, fingerprint_of, paused_keys
 from tool_sync.allowance.tokens import Rate
-from tool_sync.blueprint import Blueprint
+from tool_sync.blueprint import Blueprint, definitions_with
 from tool_sync.db import ACQUIRE_SECONDS, Pool
 from tool_sync.domain.steps import Policy
 from tool_sync.event_log import EventLog
@@ -27,7 +27,6 @@ from tool_sync.subscriber import Subscriber
 from tool_sync.subscriber.intake import Intake
 from tool_sync.telemetry import SERVICE_VERSION, Telemetry
 from tool_sync.vapi.client import VapiClient, make_transport
-from zerotouch_contracts.tools import DEFINITIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> P
         telemetry=tracing,
     )
     tools = Blueprint.of(
-        DEFINITIONS,
+        definitions_with(settings.booking_definition_version),
         server_url=settings.tool_server_url,
         installation_id=settings.installation_id,
         credential_id=settings.tool_server_credential_id,
