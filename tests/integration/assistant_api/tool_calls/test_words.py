@@ -94,7 +94,9 @@ async def test_booking_another_time_in_one_call_books_and_says_that_the_earlier_
 async def test_an_earlier_booking_is_the_same_patients_in_the_same_call_and_not_cancelled(
     caller: Caller, org_id: UUID
 ) -> None:
-    await caller.result(booking(org_id, appointmentTime="08:00", patientName="Ben Example"), call_id="c1")
+    await caller.result(
+        booking(org_id, appointmentTime="08:00", patientName="Ben Example", patientPhone="+49170222222"), call_id="c1"
+    )
     await caller.result(booking(org_id, appointmentDate=day(8)), call_id="another")
     await caller.result(booking(org_id), call_id="c1")
     await caller.result(cancelling(org_id), name="cancelAppointment", call_id="c1")
