@@ -4,6 +4,7 @@ The tenant is the static parameter `organization_id`: Vapi puts the static param
 language model filled in, so that the model can neither see nor choose it. There is no other way to name one.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +16,7 @@ from assistant_api.appointments.erase import normal_phone
 from assistant_api.appointments.text import fault_in
 from assistant_api.tool_calls.payload import ToolCall
 from assistant_api.tool_calls.refusals import Fault, explained, fault_of
+from zerotouch_contracts.text import folded
 from zerotouch_contracts.tools import (
     ANSWERED,
     ORGANIZATION_PARAMETER,
@@ -28,6 +30,7 @@ from zerotouch_contracts.tools import (
 
 _NAMES: Final = frozenset(definition.name for definition in ANSWERED)
 _BY_VERSION: Final = {(definition.name, definition.version): definition for definition in ANSWERED}
+_PUNCTUATION: Final = re.compile(r"[^\w+]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,9 @@ class Fit:
 
     @property
     def asked(self) -> Any:
-        """The validated values, as JSON."""
-        return self.arguments.model_dump(mode="json")
+        """The validated values, as JSON; of a phone number only what is dialled."""
+        values = self.arguments.model_dump(mode="json")
+        return {**values, "patient_phone": _PUNCTUATION.sub("", folded(values["patient_phone"]))}
 
 
 Checked = Foreign | Unfit | Fit
