@@ -20,7 +20,7 @@ TEXTS: Final = ("patientName", "patientPhone", "service", "notes")
 
 REMAINDER: Final[dict[str, set[FaultKind]]] = {
     "patientName": {"missing", "too_long", "unreadable", "template_marks"},
-    "patientPhone": {"missing", "too_long", "unreadable", "template_marks", "no_number"},
+    "patientPhone": {"missing", "too_long", "unreadable", "template_marks"},
     "service": {"missing", "too_long", "unreadable", "template_marks"},
     "notes": {"too_long", "unreadable", "template_marks"},
     "appointmentDate": {"no_such_day"},
@@ -31,7 +31,8 @@ REMAINDER: Final[dict[str, set[FaultKind]]] = {
 """What the validator alone can know of a value that the registered schema accepts (`format` counts as checked).
 
 `missing` is a text that says nothing. A length, a character that cannot be kept and a template mark have no key that
-Vapi documents. Of what is still later, the calendar has reasons of its own: closed, taken, past, an unknown service."""
+Vapi documents. What comes later, the calendar says with a reason of its own: no number, closed, taken, past, no such
+service."""
 
 
 def checked(definition: ToolDefinition, filled_in: dict[str, Any]) -> Fit | Unfit:
@@ -114,7 +115,6 @@ LISTED: Final[dict[FaultKind, str]] = {
     "too_long": "1" * 1001,
     "unreadable": "1\x07",
     "template_marks": "{{ customer.number }} 1",
-    "no_number": "+1",
     "no_such_day": "2026-02-31",
 }
 
@@ -191,11 +191,6 @@ WORDS: Final[dict[str, tuple[dict[str, Any], str]]] = {
     "a number as a number": (
         {"patientPhone": 301234567},
         'patientPhone: give it as text in quotation marks, for example "+49 30 1234567"',
-    ),
-    "a number that is none": (
-        {"patientPhone": "anonymous"},
-        "patientPhone: this is no phone number; ask the caller for the phone number and give the number alone, with all"
-        " its digits, for example +49 30 1234567",
     ),
     "no name": (
         {"patientName": None},

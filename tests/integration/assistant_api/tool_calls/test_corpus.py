@@ -188,10 +188,11 @@ async def open_clinics(harness: Harness) -> dict[str, UUID]:
     for name, (country, calendar) in CLINICS.items():
         org_id = made[name] = await harness.organization(name)
         answer = await harness.http.put(
-            f"/api/organizations/{org_id}/calendar", json=calendar, headers=harness.bearer(org_id)
+            f"/api/organizations/{org_id}/calendar",
+            json={**calendar, "country": country},
+            headers=harness.bearer(org_id),
         )
         assert answer.status_code == 200, answer.text
-        await harness.owner.execute("UPDATE organizations SET country = $2 WHERE id = $1", org_id, country)
     return made
 
 

@@ -35,6 +35,7 @@ NO_TOOL = "There is no such tool here"
 NO_OBJECT = "The arguments are not a JSON object"
 NO_ID = "This tool call has no id"
 UNFIT = "Nothing was done. "
+NO_NUMBER = "Not booked: this is no phone number"
 
 
 def _booking(**changes: Any) -> Make:
@@ -84,8 +85,7 @@ HOSTILE: Final[dict[str, tuple[Make, str]]] = {
     "time is in other digits": (_booking(appointmentTime="१०:००"), UNFIT + "appointmentTime"),
     "time is a list of times": (_booking(appointmentTime=["10:00", "11:00"]), UNFIT + "appointmentTime"),
     "service is empty": (_booking(service="   "), UNFIT + "service"),
-    "phone is a word": (_booking(patientPhone=PLANTED), UNFIT + "patientPhone"),
-    "phone is in other digits": (_booking(patientPhone="٠١٢٣٤٥٦٧٨٩"), UNFIT + "patientPhone"),
+    "phone is a word": (_booking(patientPhone=PLANTED), NO_NUMBER),
     # spellings and extras
     "snake case": (
         lambda clinics: message(call({**booking(clinics.ours, patientName=...), "patient_name": PLANTED})),
@@ -137,11 +137,11 @@ HOSTILE: Final[dict[str, tuple[Make, str]]] = {
     "SQL as clinic": (_booking(organization_id=SQL), NO_CLINIC),
     "SQL as version": (_booking(definition_version="1; DROP TABLE appointments"), OUT_OF_DATE),
     "SQL as date": (_booking(appointmentDate=SQL), UNFIT + "appointmentDate"),
-    "SQL as phone": (_booking(patientPhone="' OR '1'='1"), UNFIT + "patientPhone"),
+    "SQL as phone": (_booking(patientPhone="' OR '1'='1"), NO_NUMBER),
     "SQL as tool": (_entry(function={"name": SQL, "arguments": {}}), NO_TOOL),
     "a phone that is any phone": (
         _other("cancelAppointment", lambda org: cancelling(org, patientPhone="%%%%%")),
-        UNFIT,
+        "Not done: ",
     ),
     # whose it is
     "no clinic": (_booking(organization_id=...), NO_CLINIC),

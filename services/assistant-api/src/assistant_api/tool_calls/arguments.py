@@ -12,7 +12,6 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from assistant_api.appointments.erase import normal_phone
 from assistant_api.appointments.text import fault_in
 from assistant_api.tool_calls.payload import ToolCall
 from assistant_api.tool_calls.refusals import Fault, explained, fault_of
@@ -21,9 +20,6 @@ from zerotouch_contracts.tools import (
     ANSWERED,
     ORGANIZATION_PARAMETER,
     VERSION_PARAMETER,
-    BookClinicAppointment,
-    CancelAppointment,
-    RescheduleAppointment,
     ToolArguments,
     ToolDefinition,
 )
@@ -99,18 +95,9 @@ def _validated(org_id: UUID, definition: ToolDefinition, filled_in: Mapping[str,
         faults = [fault_of(item) for item in items]
     else:
         faults = _faults(arguments)
-        if not faults and (normal := _with_normal_phone(arguments)) is not None:
-            return Fit(org_id, definition, normal)
-        faults = faults or [Fault("patientPhone", "no_number")]
+        if not faults:
+            return Fit(org_id, definition, arguments)
     return Unfit(org_id, definition.name, definition.version, "invalid_arguments", explained(faults), filled_in)
-
-
-def _with_normal_phone(arguments: ToolArguments) -> ToolArguments | None:
-    assert isinstance(arguments, BookClinicAppointment | CancelAppointment | RescheduleAppointment)
-    try:
-        return arguments.model_copy(update={"patient_phone": normal_phone(arguments.patient_phone)})
-    except ValueError:
-        return None
 
 
 def _faults(arguments: ToolArguments) -> list[Fault]:

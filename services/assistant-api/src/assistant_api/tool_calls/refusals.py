@@ -8,9 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-FaultKind = Literal[
-    "missing", "not_text", "too_long", "wrong_form", "no_such_day", "no_number", "unreadable", "template_marks"
-]
+FaultKind = Literal["missing", "not_text", "too_long", "wrong_form", "no_such_day", "unreadable", "template_marks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,6 @@ _SENTENCES: Final[Mapping[FaultKind, str]] = {
     "too_long": "{name} is too long: {form}",
     "wrong_form": "{name}: {form}; ask the caller only if it is not clear which one is meant",
     "no_such_day": "{name}: the calendar does not have this day; ask the caller for {known} again and {form}",
-    "no_number": "{name}: this is no phone number; ask the caller for {known} and {form}, for example {example}",
     "unreadable": "{name} has characters that cannot be kept: write it again without them",
     "template_marks": "{name}: write it again without double curly brackets, and without one beside a percent sign",
 }
