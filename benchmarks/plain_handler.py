@@ -29,7 +29,7 @@ from tool_sync.telemetry import Telemetry
 from tool_sync.vapi.client import VapiClient, make_transport
 from zerotouch_contracts.envelope import Attributes, from_record, to_record
 from zerotouch_contracts.events import AssistantSaved, SettledRequest, SyncedTool, ToolsSynced
-from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT, ORGANIZATION_PARAMETER, VERSION_PARAMETER
+from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT_V2, ORGANIZATION_PARAMETER, VERSION_PARAMETER
 
 IN_FLIGHT_MAX = 1_000
 RECORDS_MAX = 500
@@ -63,7 +63,7 @@ class Handler:
         model = dict(assistant["model"])
         model["toolIds"] = [*model.get("toolIds", ()), tool["id"]]
         await self.vapi.update_assistant(message.assistant_id, {"model": model})
-        await self.pool.execute(INSERT, message.org_id, BOOK_CLINIC_APPOINTMENT.name, tool["id"])
+        await self.pool.execute(INSERT, message.org_id, BOOK_CLINIC_APPOINTMENT_V2.name, tool["id"])
         await self._publish(message, attributes, tool["id"])
 
     async def _publish(self, message: AssistantSaved, attributes: Attributes, tool_id: str) -> None:
@@ -73,7 +73,13 @@ class Handler:
             agent_id=message.agent_id,
             assistant_id=message.assistant_id,
             revision=message.revision,
-            tools=(SyncedTool(name=BOOK_CLINIC_APPOINTMENT.name, vapi_tool_id=tool_id, definition_version=1),),
+            tools=(
+                SyncedTool(
+                    name=BOOK_CLINIC_APPOINTMENT_V2.name,
+                    vapi_tool_id=tool_id,
+                    definition_version=BOOK_CLINIC_APPOINTMENT_V2.version,
+                ),
+            ),
             requests=(
                 SettledRequest(request_id=message.request_id, trace_id=telemetry.trace_id_of(attributes.traceparent)),
             ),
@@ -102,7 +108,7 @@ def _payload(template: Mapping[str, Any], org_id: UUID) -> dict[str, Any]:
         **template,
         "parameters": [
             {"key": ORGANIZATION_PARAMETER, "value": str(org_id)},
-            {"key": VERSION_PARAMETER, "value": BOOK_CLINIC_APPOINTMENT.version},
+            {"key": VERSION_PARAMETER, "value": BOOK_CLINIC_APPOINTMENT_V2.version},
         ],
     }
 
@@ -186,7 +192,7 @@ async def main() -> None:
         topic, bootstrap_servers=servers, group_id=env["CONSUMER_GROUP"], auto_offset_reset="earliest"
     )
     await consumer.start()
-    template = BOOK_CLINIC_APPOINTMENT.vapi_payload(
+    template = BOOK_CLINIC_APPOINTMENT_V2.vapi_payload(
         UUID(int=0), server_url=env["TOOL_SERVER_URL"], installation_id=UUID(env["INSTALLATION_ID"])
     )
     handler = Handler(pool, producer, vapi, tracing, env["OUTCOMES_TOPIC"], template, log_id=uuid4())

@@ -97,6 +97,12 @@ async def test_the_demo_runs_once_and_leaves_only_its_last_line(tmp_path: Path) 
     for told in ("ToolsSynced", "SyncRequested", "AssistantSynced", "assistant-api", "tool-sync", summary["trace_id"]):
         assert told in text
 
+    # What a caller hears with each version of the booking tool (ADR 4).
+    assert "the model hears: Booked for " in text
+    assert "the model hears: Not booked: this time is taken." in text
+    assert "the model hears: Success." in text
+    assert "What it was answered, and never heard: Not booked: this time is taken." in text
+
     events = [json.loads(line)["event"] for line in (tmp_path / "logs/app.log").read_text().splitlines()]
     assert "Auto-syncing tools for assistant" in events
     assert "Tools synced successfully" in events

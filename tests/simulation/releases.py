@@ -6,12 +6,12 @@ from typing import Any, Final
 from uuid import UUID
 
 from tool_sync.blueprint import Blueprint
-from zerotouch_contracts.tools import ANSWERED, DEFINITIONS, ToolDefinition
+from zerotouch_contracts.tools import CANCEL_APPOINTMENT, DEFINITIONS, ToolDefinition
 
 from .faults import Faults
 
 INSTALLATION: Final = UUID("0b7e3c1e-3a64-4b3e-9a55-5d4f0a6c9a10")
-_TOOLS: Final = (DEFINITIONS[0], replace(ANSWERED[1], tier="professional"))
+_TOOLS: Final = (DEFINITIONS[0], replace(CANCEL_APPOINTMENT, tier="professional"))
 
 
 def _blueprint(tools: tuple[ToolDefinition, ...], url: str) -> Blueprint:

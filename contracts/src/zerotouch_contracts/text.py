@@ -4,7 +4,8 @@ pydantic accepts U+0000 and, in its python mode, lone surrogates; PostgreSQL ref
 A value that passes here can be stored, hashed and published.
 """
 
-from typing import Annotated
+import unicodedata
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, StringConstraints
 
@@ -16,6 +17,17 @@ def require_storable(value: str) -> str:
     if any(0xD800 <= ord(char) <= 0xDFFF for char in value):
         raise ValueError("must not contain a lone surrogate")
     return value
+
+
+_LIKE_ASCII: Final = str.maketrans({**dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"), "\u2236": ":"})
+"""Hyphens, dashes and the minus sign; the ratio sign. What else only looks different, NFKC knows."""
+
+
+def folded(text: str) -> str:
+    """A text to be compared or read: without what cannot be seen (marks of direction, joiners), every hyphen and dash
+    `-`, wide letters and digits plain, letters composed. What is stored is what was said."""
+    visible = "".join(char for char in text if unicodedata.category(char) != "Cf")
+    return unicodedata.normalize("NFKC", visible.translate(_LIKE_ASCII))
 
 
 Storable = AfterValidator(require_storable)

@@ -7,18 +7,16 @@ id (a server header) together with the static parameter ``organization_id`` and 
 :class:`Marker`.
 """
 
-import datetime as dt
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from zerotouch_contracts.text import Storable
+from zerotouch_contracts.filled_in import Day, Notes, Phone, Time, Words
 
 INSTALLATION_HEADER: Final = "X-Zerotouch-Installation"
 ORGANIZATION_PARAMETER: Final = "organization_id"
@@ -28,60 +26,93 @@ _SCHEMA_KEYS: Final = ("type", "description", "format", "pattern", "enum", "item
 """The keys that Vapi documents for a property (OpenAPI of 2026-08-20); others are checked by us, not by the model."""
 
 
-def _phone(value: str) -> str:
-    digits = re.sub(r"[\s().-]", "", value)
-    if not re.fullmatch(r"\+?[0-9]{5,15}", digits):
-        raise ValueError("must be a phone number of 5 to 15 digits, optionally with a leading +")
-    return digits
-
-
 class ToolArguments(BaseModel):
-    """What all argument models share: camelCase names on the wire, nothing unknown."""
+    """What all argument models share: camelCase names on the wire; what the tool does not have is ignored.
+
+    The registered schema allows more keys, and models add some. null stands for a value that was left out.
+    """
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, str_strip_whitespace=True, hide_input_in_errors=True
+        frozen=True, extra="ignore", alias_generator=to_camel, hide_input_in_errors=True, strict=True
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: Any) -> Any:
+        return {key: value for key, value in given.items() if value is not None} if isinstance(given, dict) else given
 
 
 class BookClinicAppointment(ToolArguments):
     """The arguments of ``bookClinicAppointment``."""
 
-    patient_name: Annotated[str, StringConstraints(min_length=1, max_length=120), Storable] = Field(
-        description="Full name of the patient."
-    )
-    patient_phone: Annotated[str, StringConstraints(max_length=40), Storable, AfterValidator(_phone)] = Field(
+    patient_name: Words = Field(description="Full name of the patient.")
+    patient_phone: Phone = Field(
         description="Phone number of the patient, with country code where the caller gives one."
     )
-    service: Annotated[str, StringConstraints(min_length=1, max_length=120), Storable] = Field(
-        description="What the appointment is for, for example check-up or cleaning."
-    )
-    appointment_date: dt.date = Field(description="Day of the appointment in the clinic's time zone, as YYYY-MM-DD.")
-    appointment_time: Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = Field(
+    service: Words = Field(description="What the appointment is for, for example check-up or cleaning.")
+    appointment_date: Day = Field(description="Day of the appointment in the clinic's time zone, as YYYY-MM-DD.")
+    appointment_time: Time = Field(
         description="Start of the appointment in the clinic's time zone, 24-hour clock, as HH:MM."
     )
-    notes: Annotated[str, StringConstraints(max_length=1000), Storable] = Field(
+    notes: Notes = Field(
         default="", description="Anything else that the clinic should know. Leave it out if there is nothing."
     )
 
 
-PatientPhone = Annotated[str, StringConstraints(max_length=40), Storable, AfterValidator(_phone)]
-Time = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+class BookClinicAppointmentV2(BookClinicAppointment):
+    """The same arguments; the registered schema has their forms, as far as Vapi's keys can say them, and examples."""
+
+    patient_name: Words = Field(
+        description="Full name of the patient, as the caller says it.", json_schema_extra={"pattern": r"\S"}
+    )
+    patient_phone: Phone = Field(
+        description="Phone number of the patient as text, with country code where the caller gives one, for example"
+        " +49 30 1234567.",
+        json_schema_extra={"pattern": "[0-9]"},
+    )
+    service: Words = Field(
+        description="What the appointment is for, for example check-up or cleaning.",
+        json_schema_extra={"pattern": r"\S"},
+    )
+    appointment_date: Day = Field(
+        description="Day of the appointment in the clinic's time zone, as YYYY-MM-DD, for example 2026-12-03.",
+        json_schema_extra={"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
+    )
+    appointment_time: Time = Field(
+        description="Start of the appointment in the clinic's time zone, 24-hour clock, as HH:MM, for example 09:30 or"
+        " 14:30."
+    )
 
 
 class CancelAppointment(ToolArguments):
     """The arguments of ``cancelAppointment``: who calls, and the day of the appointment."""
 
-    patient_phone: PatientPhone = Field(description="Phone number that the appointment was booked with.")
-    appointment_date: dt.date = Field(description="Day of the appointment to cancel, as YYYY-MM-DD.")
+    patient_phone: Phone = Field(description="Phone number that the appointment was booked with.")
+    appointment_date: Day = Field(description="Day of the appointment to cancel, as YYYY-MM-DD.")
 
 
 class RescheduleAppointment(ToolArguments):
     """The arguments of ``rescheduleAppointment``: who calls, the day of the appointment, and its new time."""
 
-    patient_phone: PatientPhone = Field(description="Phone number that the appointment was booked with.")
-    appointment_date: dt.date = Field(description="Day of the appointment to move, as YYYY-MM-DD.")
-    new_date: dt.date = Field(description="New day in the clinic's time zone, as YYYY-MM-DD.")
+    patient_phone: Phone = Field(description="Phone number that the appointment was booked with.")
+    appointment_date: Day = Field(description="Day of the appointment to move, as YYYY-MM-DD.")
+    new_date: Day = Field(description="New day in the clinic's time zone, as YYYY-MM-DD.")
     new_time: Time = Field(description="New start in the clinic's time zone, 24-hour clock, as HH:MM.")
+
+
+NAME_ON_IT: Final = "Full name of the patient, as the appointment was booked under it."
+
+
+class CancelAppointmentV2(CancelAppointment):
+    """Version 2: the name lets a caller cancel who does not call from the number of the appointment."""
+
+    patient_name: Words = Field(description=NAME_ON_IT)
+
+
+class RescheduleAppointmentV2(RescheduleAppointment):
+    """Version 2: the name lets a caller move an appointment who does not call from its number."""
+
+    patient_name: Words = Field(description=NAME_ON_IT)
 
 
 @cache
@@ -178,6 +209,19 @@ BOOK_CLINIC_APPOINTMENT: Final = ToolDefinition(
     asynchronous=True,
     timeout_seconds=20,
 )
+"""As first specified: Vapi tells the model at once that the tool was called, and the model never hears the answer."""
+
+BOOK_CLINIC_APPOINTMENT_V2: Final = replace(
+    BOOK_CLINIC_APPOINTMENT,
+    version=2,
+    arguments=BookClinicAppointmentV2,
+    description=(
+        f"{BOOK_CLINIC_APPOINTMENT.description} Wait for its answer: only that says whether the appointment is booked,"
+        " and what else is free if it is not."
+    ),
+    asynchronous=False,
+)
+"""The model waits, and says what is true (ADR 4)."""
 
 CANCEL_APPOINTMENT: Final = ToolDefinition(
     name="cancelAppointment",
@@ -203,8 +247,35 @@ RESCHEDULE_APPOINTMENT: Final = ToolDefinition(
     timeout_seconds=20,
 )
 
-DEFINITIONS: Final[tuple[ToolDefinition, ...]] = (BOOK_CLINIC_APPOINTMENT,)
+CANCEL_APPOINTMENT_V2: Final = replace(
+    CANCEL_APPOINTMENT,
+    version=2,
+    description=(
+        "Cancels an appointment at this clinic. Use it once the caller has named the patient, the phone number that it"
+        " was booked with and its day, and has agreed to cancel it."
+    ),
+    arguments=CancelAppointmentV2,
+)
+
+RESCHEDULE_APPOINTMENT_V2: Final = replace(
+    RESCHEDULE_APPOINTMENT,
+    version=2,
+    description=(
+        "Moves an appointment at this clinic to another time. Use it once the caller has named the patient, the phone"
+        " number that it was booked with, its day, and the new day and time, and has agreed to them."
+    ),
+    arguments=RescheduleAppointmentV2,
+)
+
+DEFINITIONS: Final[tuple[ToolDefinition, ...]] = (BOOK_CLINIC_APPOINTMENT_V2,)
 """The newest version of every tool that is registered with Vapi."""
 
-ANSWERED: Final[tuple[ToolDefinition, ...]] = (BOOK_CLINIC_APPOINTMENT, CANCEL_APPOINTMENT, RESCHEDULE_APPOINTMENT)
+ANSWERED: Final[tuple[ToolDefinition, ...]] = (
+    BOOK_CLINIC_APPOINTMENT,
+    BOOK_CLINIC_APPOINTMENT_V2,
+    CANCEL_APPOINTMENT,
+    RESCHEDULE_APPOINTMENT,
+    CANCEL_APPOINTMENT_V2,
+    RESCHEDULE_APPOINTMENT_V2,
+)
 """Every version of every tool whose calls are answered; one stays as long as a tool of it can be registered."""

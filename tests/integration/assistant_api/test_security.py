@@ -7,7 +7,16 @@ from devstack.databases import DatabaseUrls
 
 from .harness import Harness
 
-TENANT_TABLES = {"organizations", "agents", "saves", "outbox", "outcomes", "appointments", "tool_calls"}
+TENANT_TABLES = {
+    "organizations",
+    "agents",
+    "saves",
+    "outbox",
+    "outcomes",
+    "appointments",
+    "tool_calls",
+    "missed_claims",
+}
 
 
 async def test_every_table_with_tenants_forces_row_level_security(assistant_api_db: DatabaseUrls) -> None:

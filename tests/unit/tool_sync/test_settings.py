@@ -9,8 +9,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from tool_sync.blueprint import ANSWERED_VERSIONS, definitions_with
 from tool_sync.public_key import require_key_of_algorithm
 from tool_sync.settings import SettingsInvalid, load
+from zerotouch_contracts.tools import DEFINITIONS
 
 PRIVATE = Ed25519PrivateKey.generate()
 PEM = PRIVATE.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
@@ -79,6 +81,22 @@ def test_every_problem_is_listed_at_once(environment: pytest.MonkeyPatch) -> Non
     }
     assert found["VAPI_API_KEY"] == (None, "is required")
     assert found["PORT"][0] == "'80808'"
+
+
+def test_the_booking_tools_version_is_one_that_is_answered(environment: pytest.MonkeyPatch) -> None:
+    assert load().booking_definition_version == 2
+    environment.setenv("BOOKING_DEFINITION_VERSION", "1")
+    assert load().booking_definition_version == 1
+    for version in ("0", "3", "newest"):
+        assert "BOOKING_DEFINITION_VERSION" in problems(environment, BOOKING_DEFINITION_VERSION=version)
+
+
+def test_every_version_that_may_be_asked_for_makes_a_blueprint() -> None:
+    for version in (1, 2):
+        (definition,) = definitions_with(version)
+        assert (definition.version, definition.asynchronous) == (version, version == 1)
+        assert (definition.name, version) in ANSWERED_VERSIONS
+    assert definitions_with(2) == DEFINITIONS
 
 
 def test_an_empty_variable_counts_as_missing(environment: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from devstack.first_version import assistant_that_does_not_wait
 from devstack.options import Options, say
 from devstack.stack import Stack, running
 from devstack.walkthrough import Arrived, Clinic, call, client, history, outcomes_of, status_when_synced
@@ -68,7 +69,10 @@ async def _walk(stack: Stack) -> dict[str, Any]:
 
 
 async def _book(stack: Stack, clinic: Clinic, assistant_id: str) -> str | None:
-    """A caller books; another one asks for the same time. Returns the appointment's id; None with the real Vapi."""
+    """A caller books, and others ask for the same time: what is heard with either version of the tool.
+
+    Returns the appointment's id; None with the real Vapi.
+    """
     if stack.options.vapi_live_key:
         say("\nThe real Vapi: call the assistant to book.")
         return None
@@ -77,7 +81,13 @@ async def _book(stack: Stack, clinic: Clinic, assistant_id: str) -> str | None:
     say("\nA caller books an appointment, and another one asks for the same time:")
     for name, phone in (("Ada Lovelace", "+49 30 1234567"), ("Grace Hopper", "+49 30 7654321")):
         made = await call(stack, assistant_id, BOOK, {"patientName": name, "patientPhone": phone, **wish})
-        say(f"  {BOOK} for {name}: {made.answered}")
+        say(f"  {BOOK} for {name}: the model hears: {made.heard}")
+    say("\nWith version 1 of the tool (`async: true`, BOOKING_DEFINITION_VERSION=1) a third caller asks for that time:")
+    async with assistant_that_does_not_wait(stack, clinic.org_id) as assistant:
+        patient = {"patientName": "Hedy Lamarr", "patientPhone": "+49 30 2345678"}
+        made = await call(stack, assistant, BOOK, {**patient, **wish})
+    say(f"  {BOOK} for Hedy Lamarr: the model hears: {made.heard} So the caller is told that it is booked.")
+    say(f"  What it was answered, and never heard: {made.answered}")
     (appointment,) = await clinic.appointments()
     say(f"  GET  /api/appointments: {appointment['start']} {appointment['service']}, {appointment['patientName']}")
     return str(appointment["id"])

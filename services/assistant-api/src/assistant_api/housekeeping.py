@@ -28,6 +28,10 @@ DELETE FROM tool_calls WHERE (org_id, call_id, tool_call_id, request) IN (
     SELECT org_id, call_id, tool_call_id, request FROM tool_calls
     WHERE handled_at < now() - make_interval(days => $1) LIMIT $2)
 """
+_CLAIMS: Final = """
+DELETE FROM missed_claims WHERE (org_id, scope) IN (
+    SELECT org_id, scope FROM missed_claims WHERE missed_at < now() - make_interval(days => $1) LIMIT $2)
+"""
 
 _log: Final = structlog.get_logger()
 
@@ -47,7 +51,8 @@ class Housekeeping:
             keys = await connection.execute(_KEYS, self._settings.idempotency_keep_hours, ROWS_MAX)
             old = await connection.execute(_APPOINTMENTS, self._settings.appointment_retention_days, ROWS_MAX)
             calls = await connection.execute(_TOOL_CALLS, self._settings.tool_calls_keep_days, ROWS_MAX)
-        return f"DELETE {ROWS_MAX}" in {saves, keys, old, calls}
+            claims = await connection.execute(_CLAIMS, self._settings.tool_calls_keep_days, ROWS_MAX)
+        return f"DELETE {ROWS_MAX}" in {saves, keys, old, calls, claims}
 
     async def run_forever(self) -> None:
         """Run until :meth:`stop`."""

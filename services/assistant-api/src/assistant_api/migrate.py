@@ -1,4 +1,4 @@
-"""Brings the database to the newest schema with dbmate, one migration at a time per database."""
+"""Brings the database to the newest schema with dbmate, and its rows with it, one migration at a time per database."""
 
 import asyncio
 import os
@@ -11,6 +11,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
+from assistant_api.appointments.known import fill_in_numbers
+
 ADVISORY_LOCK: Final = 0x7A74_0001
 """Held for the whole run, so that replicas that start together migrate one after another."""
 
@@ -20,7 +22,7 @@ class MigrationFailed(Exception):
 
 
 async def migrate(url: str) -> str:
-    """Apply what is not applied yet and return dbmate's output.
+    """Apply what is not applied yet, fill in the phone numbers that can be read, and return what was done as text.
 
     ``url`` is the database of the owner role. Raises :class:`MigrationFailed`, ``OSError`` and asyncpg's errors.
     """
@@ -28,7 +30,9 @@ async def migrate(url: str) -> str:
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", ADVISORY_LOCK)
         encrypted = await connection.fetchval("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
-        return await _dbmate(with_sslmode(url, "require" if encrypted else "disable"))
+        output = await _dbmate(with_sslmode(url, "require" if encrypted else "disable"))
+        filled = await fill_in_numbers(connection)
+        return f"{output}\nPhone numbers read: {filled}".strip() if filled else output
     finally:
         await connection.close()
 

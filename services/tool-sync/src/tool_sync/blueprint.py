@@ -13,12 +13,25 @@ from tool_sync.domain.events import BlueprintPublished
 from tool_sync.domain.wanted import WantedTool
 from tool_sync.event_log import AppendRequest, EventLog, Meta, NewEvent, event_id
 from zerotouch_contracts.canonical import canonical_hash
-from zerotouch_contracts.tools import ANSWERED, ORGANIZATION_PARAMETER, ToolDefinition
+from zerotouch_contracts.tools import (
+    ANSWERED,
+    BOOK_CLINIC_APPOINTMENT,
+    DEFINITIONS,
+    ORGANIZATION_PARAMETER,
+    ToolDefinition,
+)
 
 _NO_ORG = UUID(int=0)
 ANSWERED_VERSIONS: Final = frozenset((definition.name, definition.version) for definition in ANSWERED)
 """The (name, version) pairs whose calls assistant-api answers."""
 SOURCE = "/zerotouch/tool-sync/blueprint"
+
+
+def definitions_with(booking_version: int) -> tuple[ToolDefinition, ...]:
+    """The newest version of every tool, and of the booking tool this one; ``KeyError`` where nobody answers it."""
+    name = BOOK_CLINIC_APPOINTMENT.name
+    booking = {definition.version: definition for definition in ANSWERED if definition.name == name}
+    return tuple(booking[booking_version] if definition.name == name else definition for definition in DEFINITIONS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,9 @@ class Settings(BaseSettings):
     tool_server_url: HttpsUrl
     tool_server_credential_id: str | None = None
     installation_id: UUID
+    # 2: the model waits for the answer. 1, as first specified: it does not, and never hears it (ADR 4). Clinics that
+    # have 2 keep it.
+    booking_definition_version: int = Field(default=2, ge=1, le=2)
     assistants_topic: NonEmpty = ASSISTANTS.name
     outcomes_topic: NonEmpty = OUTCOMES.name
     consumer_group: NonEmpty = "tool-sync"

@@ -82,6 +82,35 @@ async def test_erasing_a_phone_number_leaves_a_line_that_only_proves_it(
     assert json.loads(out_again.splitlines()[-1])["phone_hash"] != line["phone_hash"]
 
 
+async def test_erasing_compares_as_a_call_does(
+    caller: Caller, harness: Harness, assistant_api_db: DatabaseUrls
+) -> None:
+    """Any form, rows of a time before the country was known, and not a number that only looks alike."""
+    answer = await harness.post("/api/organizations", {"name": "Clinic"})
+    org_id = UUID(answer.json()["id"])
+    await caller.result(booking(org_id, patientPhone="0151 12345678"))
+    path = f"/api/organizations/{org_id}/calendar"
+    await harness.http.put(path, json={"timeZone": "Europe/Berlin"}, headers=harness.bearer(org_id))
+    forms = ("+49 (0)151 12345678", "0049 151 12345678", "+49151 1234567", "0151 12345679", "01511 2345678")
+    for hour, said in enumerate(forms, start=13):
+        await caller.result(booking(org_id, patientPhone=said, appointmentTime=f"{hour}:00"))
+
+    status, out, err = await _command(assistant_api_db, "-", "--org", str(org_id), stdin="0151\u00a01234\u20115678\n")
+
+    assert status == 0, err
+    assert json.loads(out.splitlines()[-1])["appointments"] == 4
+    assert [row["phone_e164"] for row in await caller.appointments()] == ["+491511234567", "+4915112345679"]
+
+
+async def test_zeros_erase_nobody(caller: Caller, org_id: UUID, assistant_api_db: DatabaseUrls) -> None:
+    await caller.result(booking(org_id, patientPhone="0151 12345678"))
+
+    status, _, err = await _command(assistant_api_db, "00000", "--org", str(org_id))
+
+    assert (status, len(await caller.appointments())) == (2, 1)
+    assert err.startswith("assistant-api: nothing was erased: this is no phone number")
+
+
 async def test_erasing_what_is_no_number_or_of_nobody_says_so(assistant_api_db: DatabaseUrls) -> None:
     for arguments in (("Canary", "--org", str(uuid4())), (PHONE, "--org", str(uuid4()))):
         status, out, err = await _command(assistant_api_db, *arguments)

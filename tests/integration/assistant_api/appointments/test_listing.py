@@ -27,6 +27,7 @@ async def test_an_appointment_is_shown_with_everything_the_clinic_needs(caller: 
         "orgId": str(org_id),
         "patientName": "Erika Example",
         "patientPhone": "+4915112345678",
+        "patientPhoneE164": "+4915112345678",
         "service": "Check-up",
         "notes": "By the back door",
         "start": f"{day()}T10:00:00.000Z",
@@ -36,10 +37,23 @@ async def test_an_appointment_is_shown_with_everything_the_clinic_needs(caller: 
     }
 
 
+async def test_a_number_is_shown_as_said_and_as_it_is_known_today(caller: Caller, org_id: UUID) -> None:
+    await caller.result(booking(org_id, patientPhone="0151 12345678"))
+
+    async def shown() -> tuple[str, str | None]:
+        (item,) = (await _page(caller.harness, org_id))["items"]
+        return item["patientPhone"].replace(" ", ""), item["patientPhoneE164"]
+
+    assert await shown() == ("015112345678", None)
+    await caller.harness.owner.execute("UPDATE organizations SET country = 'DE' WHERE id = $1", org_id)
+    assert await shown() == ("015112345678", "+4915112345678")
+
+
 async def test_pages_follow_each_other_without_gap_or_repeat(caller: Caller, org_id: UUID) -> None:
     for hour in range(8, 15):
         await caller.result(booking(org_id, appointmentTime=f"{hour:02}:00", patientPhone=f"+49151000000{hour:02}"))
-    await caller.result(cancelling(org_id, patientPhone="+4915100000009"), name="cancelAppointment")
+    phone = "+4915100000009"
+    await caller.result(cancelling(org_id, patientPhone=phone), name="cancelAppointment", customer=phone)
     await caller.result(booking(org_id, appointmentTime="09:00"))
 
     starts, query = [], "?limit=3"
@@ -80,6 +94,7 @@ async def test_a_clinic_sets_its_calendar_and_reads_it_again(harness: Harness, o
     path = f"/api/organizations/{org_id}/calendar"
     calendar = {
         "timeZone": "America/New_York",
+        "country": "CA",
         "slotMinutes": 20,
         "openingHours": {"monday": [["09:00", "12:00"], ["13:00", "24:00"]], "sunday": []},
         "services": ["Cleaning", "Check-up"],
@@ -92,7 +107,13 @@ async def test_a_clinic_sets_its_calendar_and_reads_it_again(harness: Harness, o
     assert (await harness.get(path, org_id)).json() == calendar
     assert (await harness.get(path)).json() == calendar
     cleared = await harness.http.put(path, json={}, headers=harness.bearer())
-    assert cleared.json() == {"timeZone": "UTC", "slotMinutes": 30, "openingHours": None, "services": None}
+    assert cleared.json() == {
+        "timeZone": "UTC",
+        "country": None,
+        "slotMinutes": 30,
+        "openingHours": None,
+        "services": None,
+    }
     assert (await harness.get(f"/api/organizations/{uuid4()}/calendar")).status_code == 404
     assert await harness.owner.fetchval("SELECT revision FROM organizations WHERE id = $1", org_id) == 1
 
@@ -105,6 +126,12 @@ async def test_a_clinic_sets_its_calendar_and_reads_it_again(harness: Harness, o
         {"timeZone": "Europe"},
         {"timeZone": ""},
         {"timeZone": "UTC\x00"},
+        {"country": "de"},
+        {"country": "XX"},
+        {"country": "DEU"},
+        {"country": "001"},
+        {"country": ""},
+        {"country": 49},
         {"slotMinutes": 0},
         {"slotMinutes": 4},
         {"slotMinutes": 481},

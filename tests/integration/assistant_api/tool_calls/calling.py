@@ -59,8 +59,8 @@ def call(arguments: Any, *, name: str = "bookClinicAppointment", tool_call_id: s
     }
 
 
-def message(*calls: dict[str, Any], call_id: str | None = None) -> dict[str, Any]:
-    """The body of a request with these calls."""
+def message(*calls: dict[str, Any], call_id: str | None = None, customer: str | None = PHONE) -> dict[str, Any]:
+    """The body of a request with these calls, from a phone with the number ``customer``."""
     return {
         "message": {
             "timestamp": 1728393715369,
@@ -69,7 +69,7 @@ def message(*calls: dict[str, Any], call_id: str | None = None) -> dict[str, Any
             "toolCallList": list(calls),
             "call": {"id": call_id or str(uuid4()), "orgId": str(uuid4()), "type": "inboundPhoneCall"},
             "assistant": {},
-            "customer": {"number": PHONE},
+            "customer": {} if customer is None else {"number": customer},
         }
     }
 
@@ -97,14 +97,23 @@ class Caller:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         return await self.harness.http.post(PATH, content=raw, headers=bearer() if headers is None else headers)
 
-    async def results(self, *calls: dict[str, Any], call_id: str | None = None) -> list[dict[str, Any]]:
+    async def results(
+        self, *calls: dict[str, Any], call_id: str | None = None, customer: str | None = PHONE
+    ) -> list[dict[str, Any]]:
         """The results of calls, which must have the shape that Vapi wants."""
-        answer = await self.send(message(*calls, call_id=call_id))
+        answer = await self.send(message(*calls, call_id=call_id, customer=customer))
         return shaped(answer)
 
-    async def result(self, arguments: Any, *, name: str = "bookClinicAppointment", call_id: str | None = None) -> str:
+    async def result(
+        self,
+        arguments: Any,
+        *,
+        name: str = "bookClinicAppointment",
+        call_id: str | None = None,
+        customer: str | None = PHONE,
+    ) -> str:
         """The result of one call, which must not be an error."""
-        (entry,) = await self.results(call(arguments, name=name), call_id=call_id)
+        (entry,) = await self.results(call(arguments, name=name), call_id=call_id, customer=customer)
         text: str = entry["result"]
         return text
 

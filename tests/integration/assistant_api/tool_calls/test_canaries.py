@@ -38,6 +38,7 @@ def _bodies(org_id: UUID) -> list[dict[str, Any]]:
     """Calls of every outcome with canaries in every place that a caller or a model can reach."""
     full = {"patientName": NAME, "patientPhone": PHONE, "service": SERVICE, "notes": NOTES}
     them = {"patientPhone": PHONE}
+    named = {**them, "patientName": NAME, "definition_version": 2}
     good = [
         call(booking(org_id, **full)),
         call(booking(org_id, **full)),
@@ -46,7 +47,13 @@ def _bodies(org_id: UUID) -> list[dict[str, Any]]:
         call(cancelling(org_id, **them), name="cancelAppointment"),
         call(cancelling(org_id, **them), name="cancelAppointment"),
         call(booking(org_id, **full)),
+        call(moving(org_id, **named), name="rescheduleAppointment"),
+        call(cancelling(org_id, **named, appointmentDate=day(8)), name="cancelAppointment"),
+        call(cancelling(org_id, **{**named, "patientPhone": "00" + PHONE[1:]}), name="cancelAppointment"),
+        call(booking(org_id, **{**full, "patientPhone": "+49770077077770077077"[:21]})),
     ]
+    unheard = message(good[-3], customer=PHONE)
+    del unheard["message"]["call"]
     bad = [
         call(booking(org_id, **full, appointmentDate=NAME)),
         call(booking(org_id, **full, appointmentTime=PHONE)),
@@ -62,7 +69,8 @@ def _bodies(org_id: UUID) -> list[dict[str, Any]]:
         call(json.dumps(booking(org_id, **full))[:-3]),
         call(NAME),
     ]
-    return [message(one) for one in (*good, *bad)] + [message(*bad), message(good[0], call_id=f"{NAME} {PHONE}")]
+    from_there = [message(one, customer=PHONE) for one in (*good, *bad)]
+    return [*from_there, unheard, message(*bad, customer=NAME), message(good[0], call_id=f"{NAME} {PHONE}")]
 
 
 async def _records(kafka: TestKafka, topic: str, count: int) -> Sequence[ConsumerRecord]:

@@ -80,7 +80,7 @@ async def test_moves_and_bookings_that_want_the_same_slots_never_overlap(caller:
         await caller.result(booking(org_id, appointmentTime=hour, patientPhone=phone))
 
     moves = [
-        caller.result(moving(org_id, patientPhone=phone, newTime="20:00"), name="rescheduleAppointment")
+        caller.result(moving(org_id, patientPhone=phone, newTime="20:00"), name="rescheduleAppointment", customer=phone)
         for phone in phones
     ]
     books = [

@@ -34,8 +34,8 @@ OUT_OF_DATE = "This tool is out of date"
 NO_TOOL = "There is no such tool here"
 NO_OBJECT = "The arguments are not a JSON object"
 NO_ID = "This tool call has no id"
-UNFIT = "Nothing was done, as some values do not fit: "
-EXTRA = UNFIT + "there is a value that the tool does not have"
+UNFIT = "Nothing was done. "
+NO_NUMBER = "Not booked: this is no phone number"
 
 
 def _booking(**changes: Any) -> Make:
@@ -67,7 +67,7 @@ def _raw_arguments(text: str) -> Make:
 
 HOSTILE: Final[dict[str, tuple[Make, str]]] = {
     # wrong types
-    "name is a number": (_booking(patientName=7), UNFIT + "patientName: Input should be a valid string"),
+    "name is a number": (_booking(patientName=7), UNFIT + "patientName: give it as text"),
     "name is a list": (_booking(patientName=[PLANTED]), UNFIT + "patientName"),
     "name is an object": (_booking(patientName={"$ne": PLANTED}), UNFIT + "patientName"),
     "name is null": (_booking(patientName=None), UNFIT + "patientName"),
@@ -85,17 +85,12 @@ HOSTILE: Final[dict[str, tuple[Make, str]]] = {
     "time is in other digits": (_booking(appointmentTime="१०:००"), UNFIT + "appointmentTime"),
     "time is a list of times": (_booking(appointmentTime=["10:00", "11:00"]), UNFIT + "appointmentTime"),
     "service is empty": (_booking(service="   "), UNFIT + "service"),
-    "phone is a word": (_booking(patientPhone=PLANTED), UNFIT + "patientPhone"),
-    "phone is in other digits": (_booking(patientPhone="٠١٢٣٤٥٦٧٨٩"), UNFIT + "patientPhone"),
+    "phone is a word": (_booking(patientPhone=PLANTED), NO_NUMBER),
     # spellings and extras
     "snake case": (
         lambda clinics: message(call({**booking(clinics.ours, patientName=...), "patient_name": PLANTED})),
         UNFIT,
     ),
-    "both spellings": (_booking(patient_name=PLANTED), EXTRA),
-    "a name that is one of ours": (_booking(__class__=PLANTED), EXTRA),
-    "a status": (_booking(status="cancelled"), EXTRA),
-    "a value named like a patient": (_booking(**{PLANTED: 1}), EXTRA),
     "arguments and parameters disagree": (
         lambda clinics: message(
             {
@@ -128,16 +123,13 @@ HOSTILE: Final[dict[str, tuple[Make, str]]] = {
     "name is long": (_booking(patientName="x" * 121), UNFIT + "patientName"),
     "notes are huge": (_booking(notes=PLANTED * 1500), UNFIT + "notes"),
     "nested deeply": (_booking(notes=_nested(90)), UNFIT),
-    "many keys": (_booking(**{f"k{number}": PLANTED for number in range(500)}), EXTRA),
     "number without end": (_booking(notes=10**400), UNFIT),
     "tool name is long": (_entry(function={"name": PLANTED * 200, "arguments": {}}), NO_TOOL),
     # control characters and other text
     "NUL in the name": (_booking(patientName=f"{PLANTED}\x00"), UNFIT + "patientName"),
     "ESC in the name": (_booking(patientName=f"\x1b[31m{PLANTED}"), UNFIT + "patientName"),
-    "line break in the name": (_booking(patientName=f'{PLANTED}\n{{"level":"error"}}'), UNFIT + "patientName"),
-    "right to left in the service": (_booking(service=f"\u202e{PLANTED}"), UNFIT + "service"),
     "BEL in the notes": (_booking(notes=f"\x07{PLANTED}"), UNFIT + "notes"),
-    "Liquid in the name": (_booking(patientName=LIQUID), UNFIT + "patientName: must not contain template marks"),
+    "Liquid in the name": (_booking(patientName=LIQUID), UNFIT + "patientName: write it again"),
     "Liquid in the service": (_booking(service="{% for i in (1..1000000) %}"), UNFIT + "service"),
     "Liquid in the notes": (_booking(notes=LIQUID), UNFIT + "notes"),
     "Liquid as clinic": (_booking(organization_id="{{ call.orgId }}"), NO_CLINIC),
@@ -145,11 +137,11 @@ HOSTILE: Final[dict[str, tuple[Make, str]]] = {
     "SQL as clinic": (_booking(organization_id=SQL), NO_CLINIC),
     "SQL as version": (_booking(definition_version="1; DROP TABLE appointments"), OUT_OF_DATE),
     "SQL as date": (_booking(appointmentDate=SQL), UNFIT + "appointmentDate"),
-    "SQL as phone": (_booking(patientPhone="' OR '1'='1"), UNFIT + "patientPhone"),
+    "SQL as phone": (_booking(patientPhone="' OR '1'='1"), NO_NUMBER),
     "SQL as tool": (_entry(function={"name": SQL, "arguments": {}}), NO_TOOL),
     "a phone that is any phone": (
         _other("cancelAppointment", lambda org: cancelling(org, patientPhone="%%%%%")),
-        UNFIT,
+        "Not done: ",
     ),
     # whose it is
     "no clinic": (_booking(organization_id=...), NO_CLINIC),
@@ -185,13 +177,13 @@ HOSTILE: Final[dict[str, tuple[Make, str]]] = {
     # other tools
     "cancel somebody's of another clinic": (
         _other("cancelAppointment", cancelling),
-        "Not done: there is no appointment for this phone number on that day.",
+        "Not done: no appointment was found that this caller can change.",
     ),
     "move somebody's of another clinic": (
         _other("rescheduleAppointment", moving),
-        "Not done: there is no appointment for this phone number on that day.",
+        "Not done: no appointment was found that this caller can change.",
     ),
-    "cancel with the arguments of a booking": (_other("cancelAppointment", booking), EXTRA),
+    "cancel with the arguments of a booking": (_other("cancelAppointment", booking), "Not done: "),
 }
 
 
@@ -232,6 +224,45 @@ async def test_a_hostile_call_gets_the_right_answer_and_changes_nothing(
     kept = await caller.harness.owner.fetch("SELECT * FROM tool_calls UNION ALL SELECT * FROM tool_calls")
     sent = await caller.harness.owner.fetch("SELECT body::text FROM outbox WHERE type LIKE '%ToolCall%'")
     assert PLANTED not in str([dict(row) for row in (*kept, *sent)])
+
+
+IGNORED: Final[dict[str, dict[str, Any]]] = {
+    "both spellings": {"patient_name": PLANTED},
+    "a name that is one of ours": {"__class__": PLANTED, "model_config": PLANTED},
+    "a status": {"status": "cancelled", "id": str(uuid4()), "starts_at": "2000-01-01"},
+    "a value named like a patient": {PLANTED: 1},
+    "many keys": {f"k{number}": PLANTED for number in range(500)},
+    "nested deeply": {"x": _nested(90)},
+    "a number without end": {"x": 10**400},
+    "half an emoji": {"\ud83d": "\ud83d"},
+    "null": {"notes": None, PLANTED: None},
+}
+
+
+@pytest.mark.parametrize("extra", IGNORED.values(), ids=IGNORED.keys())
+async def test_what_the_tool_does_not_have_is_ignored_and_kept_nowhere(
+    caller: Caller, org_id: UUID, extra: dict[str, Any]
+) -> None:
+    """The registered schema allows more keys, and models make some up: no reason not to book."""
+    (plain,) = await caller.results(call(booking(org_id)))
+    (expected,) = await caller.appointments(org_id)
+    other = await caller.harness.organization()
+
+    (entry,) = await caller.results(call(booking(other, **extra)))
+
+    assert entry["result"] == plain["result"]
+    (row,) = await caller.appointments(other)
+    said = ("patient_name", "patient_phone", "service", "notes", "starts_at", "ends_at", "status")
+    assert [row[name] for name in said] == [expected[name] for name in said]
+    kept = await caller.harness.owner.fetch("SELECT t::text FROM tool_calls t UNION ALL SELECT o::text FROM outbox o")
+    assert PLANTED not in str([dict(each) for each in kept])
+
+
+async def test_a_text_cannot_turn_around_or_break_a_line_of_whoever_shows_it(caller: Caller, org_id: UUID) -> None:
+    await caller.result(booking(org_id, patientName='A\n{"level":"error"}', service="\u202eCheck-up"))
+
+    (row,) = await caller.appointments()
+    assert (row["patient_name"], row["service"]) == ('A {"level":"error"}', "Check-up")
 
 
 async def test_sql_in_a_name_is_only_a_name(caller: Caller, org_id: UUID) -> None:

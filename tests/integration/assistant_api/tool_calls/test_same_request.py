@@ -213,8 +213,8 @@ async def test_many_deliveries_without_a_conversation_are_one_request_also_after
     caller: Caller, org_id: UUID
 ) -> None:
     cancel = call(cancelling(org_id), name="cancelAppointment", tool_call_id="call_0")
-    body = {"message": {"type": "tool-calls", "toolCallList": [cancel]}}
-    assert _text(shaped(await caller.send(body)))[0].startswith("Not done: there is no appointment")
+    body = {"message": {"type": "tool-calls", "toolCallList": [cancel], "customer": {"number": PHONE}}}
+    assert _text(shaped(await caller.send(body)))[0].startswith("Not done: no appointment was found")
     await caller.harness.owner.execute("UPDATE tool_calls SET handled_at = now() - interval '2 minutes'")
     await caller.result(booking(org_id))
 

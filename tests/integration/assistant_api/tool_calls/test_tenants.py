@@ -106,7 +106,7 @@ async def test_headers_and_queries_name_nobody(caller: Caller) -> None:
             content=raw,
             headers={**bearer(), name: str(clinics.b)},
         )
-        assert answer.json()["results"][0]["result"].startswith("Not done: there is no appointment")
+        assert answer.json()["results"][0]["result"].startswith("Not done: no appointment was found")
     assert await _of(caller, clinics.b) == before
 
 
@@ -190,8 +190,8 @@ async def test_row_level_security_alone_keeps_tools_apart(caller: Caller, monkey
     listed = await caller.harness.get("/api/appointments", clinics.a)
 
     assert booked == f"Booked for {day()} at 10:00."
-    assert cancelled.startswith("Not done: there is no appointment")
-    assert moved.startswith("Not done: there is no appointment")
+    assert cancelled.startswith("Not done: no appointment was found")
+    assert moved.startswith("Not done: no appointment was found")
     assert {item["orgId"] for item in listed.json()["items"]} == {str(clinics.a)}
     assert await _of(caller, clinics.b) == before
 

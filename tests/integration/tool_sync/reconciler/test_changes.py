@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
+from tool_sync.blueprint import definitions_with
 from tool_sync.domain.events import (
     AssistantDiverged,
     AssistantLinked,
@@ -67,6 +68,59 @@ async def test_another_definition_updates_the_tool_once_and_leaves_the_links(wor
     assert outcome.tools[0].definition_hash == updated.definition_hash
     (row,) = await world.org_tools(org)
     assert row["definition_hash"] == updated.definition_hash
+
+
+async def registered(world: World) -> list[tuple[bool, int]]:
+    """Of every tool at Vapi, whether the model goes on without its answer, and its version."""
+    static = [{item["key"]: item["value"] for item in tool["parameters"]} for tool in await world.tools()]
+    return [
+        (tool["async"], values["definition_version"]) for tool, values in zip(await world.tools(), static, strict=True)
+    ]
+
+
+async def test_a_clinic_gets_a_booking_tool_that_waits_unless_the_installation_asks_for_the_first_version(
+    world: World,
+) -> None:
+    await equipped(world, uuid4())
+    assert await registered(world) == [(False, 2)]
+    world.reconciler = world.another(definitions=definitions_with(1))
+
+    other = uuid4()
+    (assistant,) = await equipped(world, other)
+
+    assert sorted(await registered(world)) == [(False, 2), (True, 1)]
+    (outcome,) = await world.outcomes(other)
+    assert [(tool.name, tool.definition_version) for tool in outcome.tools] == [(BOOK_CLINIC_APPOINTMENT.name, 1)]
+    assert len(await linked(world, assistant)) == 1
+
+
+async def test_a_clinic_that_has_the_first_version_gets_the_second_in_place(world: World) -> None:
+    world.reconciler = world.another(definitions=definitions_with(1))
+    org = uuid4()
+    (assistant,) = await equipped(world, org)
+    (before,) = await world.tools()
+    world.reconciler = world.another()
+
+    await world.save(org, assistant, "agent-0")
+    await sync(world)
+
+    (after,) = await world.tools()
+    assert after["id"] == before["id"]
+    assert await registered(world) == [(False, 2)]
+    assert await linked(world, assistant) == [before["id"]]
+
+
+async def test_a_clinic_that_has_the_second_version_keeps_it_whatever_is_asked_for_later(world: World) -> None:
+    """A tool is never downgraded, so that two releases side by side do not undo each other (ADR 10)."""
+    org = uuid4()
+    (assistant,) = await equipped(world, org)
+    world.reconciler = world.another(definitions=definitions_with(1))
+
+    await world.save(org, assistant, "agent-0")
+    await sync(world)
+
+    assert await registered(world) == [(False, 2)]
+    assert all(isinstance(outcome, AssistantSynced) for outcome in await world.outcomes(org))
 
 
 async def test_an_update_whose_answer_was_lost_is_confirmed_without_a_second_patch(world: World) -> None:

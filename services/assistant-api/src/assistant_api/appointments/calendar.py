@@ -27,7 +27,10 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Clinic:
-    """What a clinic's calendar looks like. Openings by weekday, Monday 0; None is always open. No services: any."""
+    """What a clinic's calendar looks like. Openings by weekday, Monday 0; None is always open. No services: any.
+
+    ``country`` is the one by whose plan national phone numbers are read; None where it is not known.
+    """
 
     org_id: UUID
     number: int
@@ -35,6 +38,7 @@ class Clinic:
     slot_minutes: int
     openings: Mapping[int, tuple[Opening, ...]] | None = None
     services: tuple[str, ...] = ()
+    country: str | None = None
 
     @property
     def slot(self) -> timedelta:

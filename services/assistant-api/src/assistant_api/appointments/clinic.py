@@ -5,10 +5,11 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from assistant_api.appointments.calendar import Clinic, Opening
+from assistant_api.appointments.countries import country_of, is_country
 
 WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
-COLUMNS: Final = "id, calendar, time_zone, slot_minutes, opening_hours, services"
+COLUMNS: Final = "id, calendar, time_zone, country, slot_minutes, opening_hours, services"
 
 
 def from_row(row: Mapping[str, Any]) -> Clinic:
@@ -27,7 +28,13 @@ def from_row(row: Mapping[str, Any]) -> Clinic:
         slot_minutes=row["slot_minutes"],
         openings=openings,
         services=tuple(row["services"] or ()),
+        country=country_of_clinic(row["country"], row["time_zone"]),
     )
+
+
+def country_of_clinic(chosen: str | None, time_zone: str) -> str | None:
+    """The clinic's country (ISO 3166 alpha-2): the one that was set, else the one that its time zone says, if any."""
+    return chosen if chosen is not None and is_country(chosen) else country_of(time_zone)
 
 
 def minute_of(text: str) -> int:

@@ -1,45 +1,59 @@
-"""Finding a caller's appointment: by the number it was booked with and its local day."""
+"""Finding the appointment that a caller names, if it is the caller's."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from assistant_api.appointments.calendar import Clinic
+from assistant_api.appointments.claims import Candidate, Claim, claimed
 from assistant_api.appointments.outcomes import Refused
+from assistant_api.appointments.phones import keys_of
+from assistant_api.appointments.tries import may_try, note_miss
 from assistant_api.db import Connection
 
-# Two days around, because local days are not UTC's; the row is kept from changing until the transaction ends.
-_FIND: Final = """
-SELECT id, starts_at FROM appointments
-WHERE org_id = $1 AND phone_key = ltrim($2, '+0') AND status = 'booked' AND starts_at > $3 AND starts_at < $4
-ORDER BY starts_at FOR UPDATE
+# All of the day, two days around, because local days are not UTC's. Numbers are compared here and not by an index:
+# which number a row has depends on the country that is known today.
+_DAY: Final = """
+SELECT id, starts_at, patient_name, patient_phone, phone_e164 FROM appointments
+WHERE org_id = $1 AND status = 'booked' AND starts_at > $2 AND starts_at < $3 ORDER BY starts_at
 """
+_HOLD: Final = "SELECT true FROM appointments WHERE org_id = $1 AND id = $2 AND starts_at = $3 FOR UPDATE"
 # Moves of one clinic's appointments wait for each other: two that want the same slot would otherwise be a deadlock,
-# as each has its row in the index before it looks. The constraint decides all the same.
+# as each has its row in the index before it looks. The constraint decides all the same. Tries wait, too, to be counted.
 _LOCK: Final = "SELECT pg_advisory_xact_lock($1, hashtext($2))"
 _LOCK_SPACE: Final = 0x7A74_0003
+_AHEAD_MAX: Final = timedelta(days=366 * 5)
 
 
 async def find_one(
-    connection: Connection, clinic: Clinic, phone: str, day: date, *, now: datetime
+    connection: Connection, clinic: Clinic, claim: Claim, *, now: datetime
 ) -> tuple[UUID, datetime] | Refused:
-    """Id and start of the one appointment of that number on that day which has not begun; locked.
+    """Id and start of the one appointment that is the caller's and has not begun; locked.
 
-    Refused where there is none, or where there are several, as nothing that a caller says tells them apart.
+    Every miss is the same refusal, by the same statements, whatever was wrong with it: nobody is to learn who has an
+    appointment. It is counted, and after three even the right one is a miss.
     """
-    today = clinic.local(now).date()
-    if not today <= day <= today + timedelta(days=366 * 5):
-        return Refused("in_the_past" if day < today else "no_appointment")
     await connection.execute(_LOCK, _LOCK_SPACE, str(clinic.org_id))
+    may = await may_try(connection, clinic.org_id, claim.scope)
+    found = claimed(claim, await _candidates(connection, clinic, claim, now))
+    if found is None or not may or not await connection.fetchval(_HOLD, clinic.org_id, found.id, found.start):
+        await note_miss(connection, clinic.org_id, claim.scope)
+        return Refused("no_appointment")
+    return found.id, found.start
+
+
+async def _candidates(connection: Connection, clinic: Clinic, claim: Claim, now: datetime) -> list[Candidate]:
+    today = clinic.local(now).date()
+    day = min(max(claim.day, today), today + _AHEAD_MAX)  # what PostgreSQL can count with
     noon = datetime.combine(day, datetime.min.time(), tzinfo=clinic.zone) + timedelta(hours=12)
-    rows = await connection.fetch(
-        _FIND, clinic.org_id, phone, max(now, noon - timedelta(days=2)), noon + timedelta(days=2)
-    )
-    found = [(row["id"], row["starts_at"]) for row in rows if clinic.local(row["starts_at"]).date() == day]
-    match found:
-        case []:
-            return Refused("no_appointment")
-        case [one]:
-            return one
-        case _:
-            return Refused("several_appointments")
+    rows = await connection.fetch(_DAY, clinic.org_id, max(now, noon - timedelta(days=2)), noon + timedelta(days=2))
+    return [
+        Candidate(
+            row["id"],
+            row["starts_at"],
+            keys_of(row["patient_phone"], row["phone_e164"], clinic.country),
+            row["patient_name"],
+        )
+        for row in rows
+        if clinic.local(row["starts_at"]).date() == claim.day
+    ]

@@ -6,10 +6,10 @@ from uuid import UUID
 from assistant_api.appointments.schemas import Calendar
 from assistant_api.db import Connection
 
-_READ: Final = "SELECT time_zone, slot_minutes, opening_hours, services FROM organizations WHERE id = $1"
+_READ: Final = "SELECT time_zone, country, slot_minutes, opening_hours, services FROM organizations WHERE id = $1"
 _WRITE: Final = """
-UPDATE organizations SET time_zone = $2, slot_minutes = $3, opening_hours = $4, services = $5 WHERE id = $1
-RETURNING true
+UPDATE organizations SET time_zone = $2, country = $3, slot_minutes = $4, opening_hours = $5, services = $6
+WHERE id = $1 RETURNING true
 """
 
 
@@ -23,6 +23,6 @@ async def write_calendar(connection: Connection, org_id: UUID, calendar: Calenda
     """Replace the settings; False where there is no such organization."""
     hours = None if calendar.opening_hours is None else calendar.model_dump(mode="json")["opening_hours"]
     written = await connection.fetchval(
-        _WRITE, org_id, calendar.time_zone, calendar.slot_minutes, hours, calendar.services
+        _WRITE, org_id, calendar.time_zone, calendar.country, calendar.slot_minutes, hours, calendar.services
     )
     return bool(written)

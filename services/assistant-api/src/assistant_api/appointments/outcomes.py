@@ -6,15 +6,19 @@ from typing import Literal
 
 from assistant_api.appointments.calendar import WhyNot
 
-Reason = WhyNot | Literal["taken", "unknown_service", "no_appointment", "several_appointments"]
+Reason = WhyNot | Literal["taken", "unknown_service", "no_number", "no_appointment"]
 
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """There is an appointment. ``already``: it was there before, made in the same phone call for the same number."""
+    """There is an appointment. ``already``: it was there before, made in the same phone call for the same number.
+
+    ``earlier``: starts of the patient's other appointments of the same phone call, which stand.
+    """
 
     start: datetime
     already: bool = False
+    earlier: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

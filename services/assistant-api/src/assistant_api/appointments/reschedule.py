@@ -1,18 +1,18 @@
 """Moving an appointment: one statement, so that a caller never loses the old slot without having the new one."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
 import asyncpg
 
 from assistant_api.appointments.calendar import Clinic, look_from, starts_at
+from assistant_api.appointments.claims import Claim
 from assistant_api.appointments.clinic import minute_of
 from assistant_api.appointments.find import find_one
 from assistant_api.appointments.offers import next_free
 from assistant_api.appointments.outcomes import Refused, Rescheduled
 from assistant_api.db import Connection
-from zerotouch_contracts.tools import RescheduleAppointment
 
 _MOVE: Final = """
 UPDATE appointments SET starts_at = $3, ends_at = $4, updated_at = now() WHERE org_id = $1 AND id = $2
@@ -20,16 +20,23 @@ UPDATE appointments SET starts_at = $3, ends_at = $4, updated_at = now() WHERE o
 
 
 async def reschedule(
-    connection: Connection, clinic: Clinic, wish: RescheduleAppointment, *, now: datetime, days_ahead_max: int
+    connection: Connection,
+    clinic: Clinic,
+    claim: Claim,
+    new_date: date,
+    new_time: str,
+    *,
+    now: datetime,
+    days_ahead_max: int,
 ) -> Rescheduled | Refused:
-    """Move the appointment of that number on that day, or say why not and what is free."""
-    found = await find_one(connection, clinic, wish.patient_phone, wish.appointment_date, now=now)
+    """Move the caller's appointment to ``new_time`` (`HH:MM`), or say why not and what is free."""
+    found = await find_one(connection, clinic, claim, now=now)
     if isinstance(found, Refused):
         return found
-    minute = minute_of(wish.new_time)
-    starts = starts_at(clinic, wish.new_date, minute, now=now, days_ahead_max=days_ahead_max)
+    minute = minute_of(new_time)
+    starts = starts_at(clinic, new_date, minute, now=now, days_ahead_max=days_ahead_max)
     if isinstance(starts, str):
-        earliest = look_from(clinic, wish.new_date, minute, now=now, why_not=starts)
+        earliest = look_from(clinic, new_date, minute, now=now, why_not=starts)
         return Refused(starts, await next_free(connection, clinic, earliest))
     appointment_id, _ = found
     for start in starts:

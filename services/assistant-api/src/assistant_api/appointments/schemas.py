@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic.alias_generators import to_camel
 
 from assistant_api.appointments.clinic import minute_of
+from assistant_api.appointments.countries import is_country
 from assistant_api.appointments.text import require_plain
 from zerotouch_contracts.text import Storable
 
@@ -30,6 +31,12 @@ def _time_zone(name: str) -> str:
     return name
 
 
+def _country(code: str) -> str:
+    if not is_country(code):
+        raise ValueError("must be an ISO 3166 code of two capital letters, as DE")
+    return code
+
+
 def _openings(intervals: list[tuple[Opens, Closes]]) -> list[tuple[Opens, Closes]]:
     minutes = [(minute_of(opens), minute_of(closes)) for opens, closes in intervals]
     if any(opens >= closes for opens, closes in minutes) or any(a[1] > b[0] for a, b in pairwise(minutes)):
@@ -44,11 +51,14 @@ def _distinct(services: list[str]) -> list[str]:
 
 
 TimeZone = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_time_zone)]
+Country = Annotated[str, StringConstraints(min_length=2, max_length=2), AfterValidator(_country)]
 Openings = Annotated[list[tuple[Opens, Closes]], Field(max_length=OPENINGS_A_DAY_MAX), AfterValidator(_openings)]
 
 
 class Calendar(BaseModel):
-    """Time zone, length of a slot, opening hours (None: always open) and services (None: any) of a clinic.
+    """Time zone, country, length of a slot, opening hours (None: always open) and services (None: any) of a clinic.
+
+    The country says how national phone numbers are read; None: the country of the time zone, where that has only one.
 
     Opening hours are local times by weekday, `{"monday": [["09:00", "12:30"], ["13:30", "17:00"]]}`; a day that is
     not there is closed.
@@ -59,6 +69,7 @@ class Calendar(BaseModel):
     )
 
     time_zone: TimeZone = "UTC"
+    country: Country | None = None
     slot_minutes: Annotated[int, Field(ge=5, le=480)] = 30
     opening_hours: dict[Weekday, Openings] | None = None
     services: (

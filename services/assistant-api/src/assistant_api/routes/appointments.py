@@ -38,7 +38,7 @@ async def page(
 
 @router.get("/organizations/{org_id}/calendar", response_model=Calendar, summary="A clinic's calendar settings")
 async def read(parts: PartsOf, caller: CallerOf, org_id: UUID) -> Response:
-    """Time zone, slot length, opening hours and services."""
+    """Time zone, country, slot length, opening hours and services."""
     async with reading(parts.database, caller) as connection:
         calendar = await read_calendar(connection, org_of(caller, org_id) or org_id)
     if calendar is None:

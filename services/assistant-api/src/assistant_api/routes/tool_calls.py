@@ -38,7 +38,7 @@ async def tool_calls(request: Request, parts: PartsOf) -> Response:
     asked = read_tool_calls(raw)
     results = []
     for number, call in enumerate(asked.calls):  # one after another: a later one may build on an earlier one
-        answer = await handle(parts, asked.conversation, call) if number < CALLS_MAX else answers.TOO_MANY
+        answer = await handle(parts, asked, call) if number < CALLS_MAX else answers.TOO_MANY
         results.append(answer.as_result(call))
     # Escaped: an id may hold what UTF-8 cannot (a lone surrogate), and Vapi finds the call by it.
     return Response(json.dumps({"results": results}, separators=(",", ":")), media_type="application/json")

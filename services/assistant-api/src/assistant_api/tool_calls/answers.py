@@ -16,6 +16,7 @@ from assistant_api.tool_calls.payload import ToolCall
 CHARACTERS_MAX: Final = 1500
 NAME_CHARACTERS_MAX: Final = 64
 SERVICES_SHOWN_MAX: Final = 20
+EARLIER_SHOWN_MAX: Final = 5
 
 _REASONS: Final[dict[Reason, str]] = {
     "taken": "Not booked: this time is taken.",
@@ -25,10 +26,11 @@ _REASONS: Final[dict[Reason, str]] = {
     "not_a_slot": "Not booked: appointments do not start at this time.",
     "no_such_time": "Not booked: the clocks are put forward that day, so this time does not exist.",
     "unknown_service": "Not booked: the clinic does not offer this service.",
-    "no_appointment": "Not done: there is no appointment for this phone number on that day. Check both with the"
-    " caller.",
-    "several_appointments": "Not done: there are several appointments for this phone number on that day. Say that the"
-    " clinic will call back.",
+    "no_number": "Not booked: this is no phone number under which the clinic could call back. Ask for the whole number,"
+    " with area code and, if it is a foreign one, country code, as in +49 151 23456789, and call the tool again.",
+    # One sentence for every miss (ADR 25): another one for a wrong name or day would tell who has an appointment.
+    "no_appointment": "Not done: no appointment was found that this caller can change. Check with the caller what was"
+    " said, once; if it stays so, say that the clinic will call back.",
 }
 
 
@@ -62,8 +64,9 @@ def unknown_clinic() -> Answer:
 def answer_of(outcome: Outcome, clinic: Clinic) -> Answer:
     """An outcome in words, with times on the clinic's clock."""
     match outcome:
-        case Booked(start, already):
-            return Answer("booked", f"{'Already booked' if already else 'Booked'} for {_time(start, clinic)}.")
+        case Booked(start, already, earlier):
+            booked = f"{'Already booked' if already else 'Booked'} for {_time(start, clinic)}."
+            return Answer("booked", one_line(f"{booked} {_earlier(earlier, clinic)}"))
         case Cancelled(start):
             return Answer("cancelled", f"Cancelled: the appointment of {_time(start, clinic)}.")
         case Rescheduled(start):
@@ -80,13 +83,23 @@ def one_line(text: str) -> str:
     return " ".join(text.split())[:CHARACTERS_MAX]
 
 
+def _earlier(starts: tuple[datetime, ...], clinic: Clinic) -> str:
+    if not starts:
+        return ""
+    times = "; ".join(_time(start, clinic) for start in starts[:EARLIER_SHOWN_MAX])
+    return (
+        f"What was booked for this patient earlier in this call still stands: {times}. Say so, and that it has to be"
+        " cancelled if it is not wanted."
+    )
+
+
 def _services(services: Iterable[str]) -> str:
     shown = tuple(services)[:SERVICES_SHOWN_MAX]
     return f"It offers: {', '.join(shown)}." if shown else ""
 
 
 def _offers(reason: Reason, offers: tuple[datetime, ...], clinic: Clinic) -> str:
-    if reason in {"no_appointment", "several_appointments"}:
+    if reason in {"no_number", "no_appointment"}:
         return ""
     if not offers:
         return "There is no free time in the next weeks. Say that the clinic will call back."

@@ -4,7 +4,7 @@ The tenant is the static parameter `organization_id`: Vapi puts the static param
 language model filled in, so that the model can neither see nor choose it. There is no other way to name one.
 """
 
-import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,6 +14,8 @@ from pydantic import ValidationError
 
 from assistant_api.appointments.text import fault_in
 from assistant_api.tool_calls.payload import ToolCall
+from assistant_api.tool_calls.refusals import Fault, explained, fault_of
+from zerotouch_contracts.text import folded
 from zerotouch_contracts.tools import (
     ANSWERED,
     ORGANIZATION_PARAMETER,
@@ -24,7 +26,7 @@ from zerotouch_contracts.tools import (
 
 _NAMES: Final = frozenset(definition.name for definition in ANSWERED)
 _BY_VERSION: Final = {(definition.name, definition.version): definition for definition in ANSWERED}
-_ERRORS_MAX: Final = 5
+_PUNCTUATION: Final = re.compile(r"[^\w+]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,9 @@ class Fit:
 
     @property
     def asked(self) -> Any:
-        """The validated values, as JSON."""
-        return self.arguments.model_dump(mode="json")
+        """The validated values, as JSON; of a phone number only what is dialled."""
+        values = self.arguments.model_dump(mode="json")
+        return {**values, "patient_phone": _PUNCTUATION.sub("", folded(values["patient_phone"]))}
 
 
 Checked = Foreign | Unfit | Fit
@@ -86,37 +89,25 @@ def check(call: ToolCall) -> Checked:
 
 def _validated(org_id: UUID, definition: ToolDefinition, filled_in: Mapping[str, Any]) -> Fit | Unfit:
     try:
-        # Strict, as from JSON: a number is no date, and nothing is guessed from a wrong type.
-        arguments = definition.arguments.model_validate_json(json.dumps(filled_in), strict=True)
-        faults = _faults(arguments)
+        arguments = definition.arguments.model_validate(filled_in)
     except ValidationError as error:
-        items = error.errors(include_input=False, include_url=False, include_context=False)[:_ERRORS_MAX]
-        faults = [_described(item) for item in items]
-    except (ValueError, RecursionError):
-        faults = ["they cannot be read"]
+        items = error.errors(include_input=False, include_url=False, include_context=False)
+        faults = [fault_of(item) for item in items]
     else:
+        faults = _faults(arguments)
         if not faults:
             return Fit(org_id, definition, arguments)
-    explanation = (
-        f"Nothing was done, as some values do not fit: {'; '.join(faults)}. Ask for them and call the tool again."
-    )
-    return Unfit(org_id, definition.name, definition.version, "invalid_arguments", explanation, filled_in)
+    return Unfit(org_id, definition.name, definition.version, "invalid_arguments", explained(faults), filled_in)
 
 
-def _faults(arguments: ToolArguments) -> list[str]:
+def _faults(arguments: ToolArguments) -> list[Fault]:
     names = type(arguments).model_fields
     found = [
-        (names[name].alias, fault_in(value, lines=name == "notes"))
+        (names[name].alias or name, fault_in(value, lines=name == "notes"))
         for name, value in arguments
         if isinstance(value, str)
     ]
-    return [f"{name}: {fault}" for name, fault in found if fault is not None]
-
-
-def _described(item: Any) -> str:
-    if item["type"] in {"extra_forbidden", "json_invalid"} or not item["loc"]:
-        return "there is a value that the tool does not have"  # its name was made up by the model: not repeated
-    return f"{item['loc'][0]}: {str(item['msg']).removeprefix('Value error, ')}"
+    return [Fault(name, fault) for name, fault in found if fault is not None]
 
 
 def _organization(given: object) -> UUID | None:

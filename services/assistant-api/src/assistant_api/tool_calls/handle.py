@@ -20,9 +20,12 @@ from assistant_api.appointments.access import calendar_of
 from assistant_api.appointments.book import book
 from assistant_api.appointments.calendar import Clinic
 from assistant_api.appointments.cancel import cancel
+from assistant_api.appointments.claims import Claim
 from assistant_api.appointments.clinic import from_row
 from assistant_api.appointments.outcomes import Outcome
+from assistant_api.appointments.phones import read
 from assistant_api.appointments.reschedule import reschedule
+from assistant_api.appointments.tries import scope_of
 from assistant_api.context import Parts
 from assistant_api.db import UNAVAILABLE, Connection, DatabaseUnavailable
 from assistant_api.telemetry import traceparent_of
@@ -30,12 +33,18 @@ from assistant_api.tool_calls import answers
 from assistant_api.tool_calls.answers import Answer, answer_of
 from assistant_api.tool_calls.arguments import Fit, Foreign, Unfit, check
 from assistant_api.tool_calls.identity import REPEAT_SECONDS, request_hash, request_secret, stored_id
-from assistant_api.tool_calls.payload import ToolCall
+from assistant_api.tool_calls.payload import ToolCall, ToolCalls
 from assistant_api.tool_calls.record import record
-from zerotouch_contracts.tools import BookClinicAppointment, CancelAppointment, RescheduleAppointment
+from zerotouch_contracts.tools import (
+    BookClinicAppointment,
+    CancelAppointment,
+    CancelAppointmentV2,
+    RescheduleAppointment,
+    RescheduleAppointmentV2,
+)
 
 _READ: Final = """
-SELECT o.id, o.calendar, o.time_zone, o.slot_minutes, o.opening_hours, o.services, t.code, t.failed, t.answer
+SELECT o.id, o.calendar, o.time_zone, o.country, o.slot_minutes, o.opening_hours, o.services, t.code, t.failed, t.answer
 FROM organizations o
 LEFT JOIN LATERAL (
     SELECT code, failed, answer FROM tool_calls
@@ -72,6 +81,7 @@ class _Delivery:
     """A call that is somebody's, and when it came."""
 
     conversation: str
+    caller: str | None
     tool_call_id: str
     request: str
     checked: Fit | Unfit
@@ -83,8 +93,8 @@ class _Delivery:
         return int((time.monotonic() - self.started) * 1000)
 
 
-async def handle(parts: Parts, conversation: str, call: ToolCall) -> Answer:
-    """Answer one call of ``conversation``. The same request gets the same answer, however often it comes."""
+async def handle(parts: Parts, asked: ToolCalls, call: ToolCall) -> Answer:
+    """Answer one call of ``asked``. The same request gets the same answer, however often it comes."""
     if call.id is None:
         return _foreign("This tool call has no id, so nothing was done.")
     checked = check(call)
@@ -93,8 +103,10 @@ async def handle(parts: Parts, conversation: str, call: ToolCall) -> Answer:
     tool = checked.definition.name if isinstance(checked, Fit) else checked.tool
     secret = request_secret(parts.settings.vapi_api_key.get_secret_value())
     kind = "fit" if isinstance(checked, Fit) else checked.code
-    request = request_hash(secret, tool, kind, checked.asked)
-    delivery = _Delivery(conversation, stored_id(call.id), request, checked, tool, time.monotonic())
+    # Without a conversation an equal request may be somebody else's, whom the answer is no business of.
+    asker = None if asked.conversation else asked.caller
+    request = request_hash(secret, tool, kind, [asker, checked.asked] if asker else checked.asked)
+    delivery = _Delivery(asked.conversation, asked.caller, stored_id(call.id), request, checked, tool, time.monotonic())
     attributes = {"org_id": str(checked.org_id), "tool": tool}
     with parts.telemetry.span(f"tool call {tool}", attributes=attributes) as span:
         answer = await _answer(parts, delivery, span)
@@ -185,8 +197,26 @@ async def _act(parts: Parts, connection: Connection, delivery: _Delivery, fit: F
                 days_ahead_max=days_ahead_max,
             )
         case CancelAppointment() as wish:
-            return await cancel(connection, clinic, wish, now=now)
+            return await cancel(connection, clinic, _claim(parts, delivery, clinic, wish, now), now=now)
         case RescheduleAppointment() as wish:
-            return await reschedule(connection, clinic, wish, now=now, days_ahead_max=days_ahead_max)
+            claim = _claim(parts, delivery, clinic, wish, now)
+            to = wish.new_date, wish.new_time
+            return await reschedule(connection, clinic, claim, *to, now=now, days_ahead_max=days_ahead_max)
         case other:
             raise AssertionError(f"no verb for {type(other).__name__}: every model of ANSWERED needs one")
+
+
+def _claim(
+    parts: Parts, delivery: _Delivery, clinic: Clinic, wish: CancelAppointment | RescheduleAppointment, now: datetime
+) -> Claim:
+    phone = read(wish.patient_phone, clinic.country)
+    caller = None if delivery.caller is None else read(delivery.caller, clinic.country)
+    return Claim(
+        phone=phone,
+        day=wish.appointment_date,
+        name=wish.patient_name if isinstance(wish, CancelAppointmentV2 | RescheduleAppointmentV2) else None,
+        caller=caller if caller is not None and caller.possible else None,
+        scope=scope_of(
+            delivery.conversation, phone, secret=request_secret(parts.settings.vapi_api_key.get_secret_value()), now=now
+        ),
+    )

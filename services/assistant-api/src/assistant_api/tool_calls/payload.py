@@ -42,10 +42,12 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolCalls:
-    """All calls of a request, in order. ``conversation`` as it is stored, '' where nothing says which one it is."""
+    """All calls of a request, in order. ``conversation`` as it is stored, '' where nothing says which one it is;
+    ``caller`` is the number that Vapi reports of who is on the phone, if any."""
 
     conversation: str
     calls: tuple[ToolCall, ...]
+    caller: str | None = None
 
 
 def read_tool_calls(raw: bytes) -> ToolCalls:
@@ -53,7 +55,13 @@ def read_tool_calls(raw: bytes) -> ToolCalls:
     message = _object(_object(read_json(raw)).get("message"))
     if message.get("type", "tool-calls") != "tool-calls":
         return ToolCalls(NOBODY_KNOWS, ())
-    return ToolCalls(_conversation(message), tuple(_call(around, call) for around, call in _entries(message)))
+    calls = tuple(_call(around, call) for around, call in _entries(message))
+    return ToolCalls(_conversation(message), calls, _caller(message))
+
+
+def _caller(message: Mapping[str, Any]) -> str | None:
+    of_the_call = _object(_object(message.get("call")).get("customer"))
+    return _text(of_the_call.get("number")) or _text(_object(message.get("customer")).get("number")) or None
 
 
 def _conversation(message: Mapping[str, Any]) -> str:

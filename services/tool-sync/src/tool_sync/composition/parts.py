@@ -8,7 +8,7 @@ from uuid import UUID
 from tool_sync import broker, db
 from tool_sync.allowance import KeyLimits, KeyTable, SharedKey, fingerprint_of, paused_keys
 from tool_sync.allowance.tokens import Rate
-from tool_sync.blueprint import Blueprint
+from tool_sync.blueprint import Blueprint, definitions_with
 from tool_sync.composition.topic_guard import TopicGuard
 from tool_sync.db import ACQUIRE_SECONDS, Pool
 from tool_sync.domain.steps import Policy
@@ -28,7 +28,6 @@ from tool_sync.subscriber import Subscriber
 from tool_sync.subscriber.intake import Intake
 from tool_sync.telemetry import SERVICE_VERSION, Telemetry
 from tool_sync.vapi.client import VapiClient, make_transport
-from zerotouch_contracts.tools import DEFINITIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> P
         telemetry=tracing,
     )
     tools = Blueprint.of(
-        DEFINITIONS,
+        definitions_with(settings.booking_definition_version),
         server_url=settings.tool_server_url,
         installation_id=settings.installation_id,
         credential_id=settings.tool_server_credential_id,
