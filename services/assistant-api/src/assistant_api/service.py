@@ -20,6 +20,7 @@ from assistant_api.housekeeping import Housekeeping
 from assistant_api.installation import Installation, claim_installation
 from assistant_api.lost import LostAssistants
 from assistant_api.outcomes.consumer import OutcomesConsumer
+from assistant_api.provisioner.blocks import BlockRewrites
 from assistant_api.provisioner.loop import Provisioner
 from assistant_api.provisioner.step import Steps
 from assistant_api.relay.loop import Relay
@@ -68,6 +69,7 @@ class Service:
         self.remover = Remover(removals, self.database, settings)
         self.sweep = Sweep(lost, self.database, settings, settings.installation_id, self.remover.wake)
         self.outcomes = OutcomesConsumer(settings, self.database, self.telemetry, self.health, self.provisioner.wake)
+        self.blocks = BlockRewrites(self.database, settings, self.telemetry, self.provisioner.wake)
         self.housekeeping = Housekeeping(settings, self.database)
         self.relay: Relay | None = None
         self._stopping = False
@@ -96,6 +98,7 @@ class Service:
         async with asyncio.TaskGroup() as group:
             for loop in (
                 self.provisioner,
+                self.blocks,
                 self.remover,
                 self.sweep,
                 self.relay,
@@ -111,6 +114,7 @@ class Service:
             self.provisioner.stop(self.settings.stop_seconds / 2),
             self.remover.stop(self.settings.stop_seconds / 2),
             self.sweep.stop(),
+            self.blocks.stop(),
             self.outcomes.stop(),
             self.housekeeping.stop(),
         ]

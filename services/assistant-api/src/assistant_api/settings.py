@@ -131,6 +131,11 @@ class Settings(BaseSettings):
     provision_concurrency_max: Count = 200
     provision_reserved_for_saves: Annotated[int, Field(ge=0)] = 50
     provision_poll_seconds: Seconds = 0.2
+    rewrite_delay_seconds: Seconds = 60
+    """After a clinic's calendar changed, or a tool went, until prompts are written anew: changes come in series."""
+    rewrite_poll_seconds: Seconds = 2
+    rewrites_open_max: Count = 50
+    """Bulk work under way while more of it is asked for, by all replicas together."""
     lease_seconds: Seconds = 30
     send_window_seconds: Seconds = 1
     vapi_deadline_seconds: Seconds = 10
