@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest_asyncio
 
-from assistant_api.prompt import BEGIN, END
+from assistant_api.prompt import BEGIN, END, RULE
 
 from .kafka_topics import Published
 from .vapi import not_the_rows, system_prompt
@@ -155,7 +155,7 @@ async def everything_is_there(
     prompt = system_prompt(assistant)
     assert prompt.startswith(f"{own_words}\n\n{BEGIN}")
     assert (prompt.count(BEGIN), prompt.count(END)) == (1, 1)
-    assert f"{TOOL}: {tool['function']['description']}" in prompt
+    assert RULE in prompt
     assert not_the_rows(assistant) == not_the_rows(desk.before)
 
     answer = await world.tool_sync.get(f"/v1/orgs/{desk.org_id}/tools", headers=world.bearer(desk.org_id))

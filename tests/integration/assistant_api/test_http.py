@@ -59,7 +59,7 @@ async def test_an_unknown_agent_is_a_404_problem(harness: Harness) -> None:
         (b'{"name": "a\\ud800b"}', 422),
         (b'{"name": "a", "tier": "Not A Tier"}', 422),
         (b'{"name": "a", "id": "not-a-uuid"}', 422),
-        (b'{"name": "' + b"x" * 70_000 + b'"}', 413),
+        (b'{"name": "' + b"x" * 700_000 + b'"}', 413),
     ],
     ids=lambda value: repr(value)[:40] if isinstance(value, bytes) else str(value),
 )

@@ -31,7 +31,7 @@ async def test_a_new_agent_is_at_vapi_when_the_answer_comes(harness: Harness) ->
     }
     content = assistant["model"]["messages"][0]["content"]
     assert content.startswith("You greet callers.\n\n" + BEGIN)
-    assert "bookClinicAppointment" in content
+    assert "Never say that an appointment is booked" in content
     [message] = await harness.outbox()
     saved = AssistantSaved.model_validate(message["body"])
     assert saved == AssistantSaved(

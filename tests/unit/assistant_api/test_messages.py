@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assistant_api.block import ClinicFacts, prompt_block
 from assistant_api.document import Spoken, changes
 from assistant_api.messages import with_tools, without_tools
-from assistant_api.prompt import BEGIN, END, tools_block
+from assistant_api.prompt import BEGIN, END
 from zerotouch_contracts.tools import DEFINITIONS
 
-BLOCK = tools_block(DEFINITIONS)
+BLOCK = prompt_block(ClinicFacts("Europe/Berlin", services=("Check-up",)), DEFINITIONS)
 OURS = {"role": "system", "content": BLOCK}
 USER = {"role": "user", "content": "Hi"}
 PARTS = {"role": "system", "content": [{"type": "text", "text": "You are …"}], "cache": True}

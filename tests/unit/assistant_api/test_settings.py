@@ -41,7 +41,7 @@ def test_good_settings_are_taken(environment: pytest.MonkeyPatch) -> None:
     settings = Settings()
     assert settings.vapi_base_url == "https://vapi.test"
     assert (settings.port, settings.host, settings.vapi_account) == (3001, "127.0.0.1", "platform")
-    assert "secret" not in repr(settings)
+    assert "secret-" not in repr(settings)
 
 
 def test_every_missing_setting_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,3 +96,34 @@ def test_settings_that_do_not_fit_together_are_refused(environment: pytest.Monke
 )
 def test_a_given_sslmode_stays(url: str, expected: str) -> None:
     assert with_sslmode(url, "require") == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ("sha512", "Invalid JSON"),
+        ('{"algorithm": "md5"}', "algorithm: Input should be 'sha256', 'sha512' or 'sha1'"),
+        ('{"payloadFormat": "{timestamp}"}', "payloadFormat must have {body}"),
+        ('{"payloadFormat": "{url}.{body}"}', "url is missing"),
+        ('{"payloadFormat": "{timestamp}.{body}", "includeTimestamp": false}', "includeTimestamp is false"),
+        ('{"signatureHeader": "x signature"}', "signatureHeader: String should match pattern"),
+        ('{"secretKey": "secret-key-of-ours"}', "secretKey: Extra inputs are not permitted"),
+    ],
+)
+def test_a_form_of_signatures_that_cannot_be_is_said_at_once(
+    environment: pytest.MonkeyPatch, given: str, problem: str
+) -> None:
+    environment.setenv("VAPI_WEBHOOK_HMAC", given)
+
+    (line,) = _problems()
+
+    assert line.startswith("VAPI_WEBHOOK_HMAC: ")
+    assert problem in line
+    assert "secret-key-of-ours" not in line
+
+
+def test_a_key_that_is_not_in_base64_is_said_at_once_without_it(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("VAPI_WEBHOOK_HMAC", '{"secretIsBase64": true}')
+    environment.setenv("VAPI_WEBHOOK_HMAC_KEYS", "not!base64!at!all!")
+
+    assert _problems() == ["VAPI_WEBHOOK_HMAC_KEYS must be in base64, as secretIsBase64 says"]

@@ -54,10 +54,19 @@ def parse(raw: bytes, model: type[T], *, empty_is_object: bool = False) -> T:
         raise invalid("the body has not the documented form", problems) from None
 
 
-def read_json(raw: bytes) -> object:
-    """Bytes as JSON in UTF-8, no key twice and no number that JSON has not; else a 400 problem."""
+def read_json(raw: bytes, *, line_breaks_in_text: bool = False) -> object:
+    """Bytes as JSON in UTF-8, no key twice and no number that JSON has not; else a 400 problem.
+
+    ``line_breaks_in_text``: also those that JSON wants escaped, as language models write them. They can mean one thing
+    only.
+    """
     try:
-        return json.loads(raw.decode("utf-8"), object_pairs_hook=_object, parse_constant=_no_constant)
+        return json.loads(
+            raw.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_constant=_no_constant,
+            strict=not line_breaks_in_text,
+        )
     except (ValueError, RecursionError):
         raise Problem(400, ErrorCode.INVALID_REQUEST, "the body is not valid JSON in UTF-8") from None
 

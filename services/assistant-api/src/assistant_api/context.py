@@ -1,6 +1,6 @@
 """What the routes are given: built once by the composition root, found in the application's state."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from assistant_api.removals.loop import Remover
 from assistant_api.settings import Settings
 from assistant_api.telemetry import Telemetry
 from assistant_api.tool_calls.credentials import WebhookCredentials
+from assistant_api.tool_calls.others import OtherMessages
 from assistant_api.vapi.client import VapiClient
 from assistant_api.wake import Wake
 
@@ -32,6 +33,7 @@ class Parts:
     provisioner: Provisioner
     remover: Remover
     wake_relay: Wake
+    other_messages: OtherMessages = field(default_factory=OtherMessages)
 
     @property
     def installation_id(self) -> UUID:

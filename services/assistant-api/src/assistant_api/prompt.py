@@ -1,20 +1,23 @@
-"""The part of the system prompt that is ours: how to use the tools, between two markers, below the clinic's own words.
+"""Where our part of a system prompt stands: between two markers, below the clinic's own words.
 
 You are the receptionist of …            the clinic's
 
 <!-- zerotouch:tools -->
-You can use these tools. …               ours, made from the tool definitions
+At this clinic it is now …               ours: see `block`
 <!-- /zerotouch:tools -->
 """
 
 import re
-from collections.abc import Iterable
 from typing import Final
 
-from zerotouch_contracts.tools import ANSWERED, ToolDefinition
+from zerotouch_contracts.tools import ANSWERED
 
 BEGIN: Final = "<!-- zerotouch:tools -->"
 END: Final = "<!-- /zerotouch:tools -->"
+NOW: Final = "At this clinic it is now "
+HOURS: Final = "This clinic's opening hours: "
+SERVICES: Final = "This clinic's services: "
+RULE: Final = "Never say that an appointment is booked, moved or cancelled before a tool has answered that it is."
 FIRST_LINE: Final = (
     "You can use the tools below. Ask for every required value before you call one, and never make one up."
 )
@@ -26,24 +29,8 @@ _BLOCK: Final = re.compile(rf"(?:\n\n)?{_BEGIN}(?:(?!{_BEGIN}).)*?{_END}", re.DO
 _TOOLS: Final = tuple(f"{name}: " for name in sorted({definition.name for definition in ANSWERED}))
 _ARGUMENT: Final = re.compile(r"- \w+ \((?:required|optional)\)")
 _PIECE_OF_ARGUMENT: Final = re.compile(r"-(?: (?:\w+(?: (?:\(\w*)?)?)?)?")
+_OUR_LINES: Final = (NOW, HOURS, SERVICES, RULE, "You can use the tools below.", *_TOOLS)
 _PIECE_OF_MARKER_MIN: Final = len("<!-- zerotouch")
-
-
-def tools_block(definitions: Iterable[ToolDefinition]) -> str:
-    """The marked block; the same definitions give the same bytes."""
-    lines = [
-        BEGIN,
-        FIRST_LINE,
-    ]
-    for definition in definitions:
-        schema = definition.parameters_schema()
-        required = set(schema["required"])
-        lines += ["", f"{definition.name}: {definition.description}"]
-        lines += [
-            f"- {name} ({'required' if name in required else 'optional'}): {spec.get('description', '')}".rstrip(": ")
-            for name, spec in schema["properties"].items()
-        ]
-    return "\n".join([*lines, END])
 
 
 def without_block(prompt: str) -> str:
@@ -83,9 +70,9 @@ def _without_unclosed(prompt: str) -> str:
 
 
 def _is_ours(line: str, *, last: bool) -> bool:
-    if not line or line.startswith(("You can use the tools below.", *_TOOLS)) or _ARGUMENT.match(line):
+    if not line or line.startswith(_OUR_LINES) or _ARGUMENT.match(line):
         return True
-    starts = (FIRST_LINE, END, *_TOOLS)
+    starts = (FIRST_LINE, END, *_OUR_LINES)
     return last and (any(start.startswith(line) for start in starts) or bool(_PIECE_OF_ARGUMENT.fullmatch(line)))
 
 

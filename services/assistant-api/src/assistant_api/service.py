@@ -20,6 +20,7 @@ from assistant_api.housekeeping import Housekeeping
 from assistant_api.installation import Installation, claim_installation
 from assistant_api.lost import LostAssistants
 from assistant_api.outcomes.consumer import OutcomesConsumer
+from assistant_api.provisioner.blocks import BlockRewrites
 from assistant_api.provisioner.loop import Provisioner
 from assistant_api.provisioner.step import Steps
 from assistant_api.relay.loop import Relay
@@ -72,6 +73,7 @@ class Service:
         self.remover = Remover(removals, self.database, settings, lambda: self.guard.stands_aside)
         self.sweep = Sweep(lost, self.database, settings, settings.installation_id, self.remover.wake)
         self.outcomes = OutcomesConsumer(settings, self.database, self.telemetry, self.health, self.provisioner.wake)
+        self.blocks = BlockRewrites(self.database, settings, self.telemetry, self.provisioner.wake)
         self.housekeeping = Housekeeping(settings, self.database)
         self.relay: Relay | None = None
         self._stopping = False
@@ -108,6 +110,7 @@ class Service:
             for loop in (
                 self.guard,
                 self.provisioner,
+                self.blocks,
                 self.remover,
                 self.sweep,
                 self.relay,
@@ -124,6 +127,7 @@ class Service:
             self.remover.stop(self.settings.stop_seconds / 2),
             self.guard.stop(),
             self.sweep.stop(),
+            self.blocks.stop(),
             self.outcomes.stop(),
             self.housekeeping.stop(),
         ]

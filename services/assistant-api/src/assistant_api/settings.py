@@ -9,9 +9,11 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from pydantic import AfterValidator, Field, PostgresDsn, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, PostgresDsn, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from assistant_api.limits import BODY_BYTES_MAX, WEBHOOK_BYTES_MAX
+from assistant_api.tool_calls.signature import Header, HmacFormat
 from zerotouch_contracts.text import Identifier
 from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES, TOOL_CALLS
 
@@ -38,6 +40,17 @@ def _webhook_keys(value: SecretStr) -> SecretStr:
     if any(len(key) < WEBHOOK_KEY_CHARACTERS_MIN or not (key.isascii() and key.isprintable()) for key in keys):
         raise ValueError(f"must be keys of at least {WEBHOOK_KEY_CHARACTERS_MIN} ASCII characters, separated by commas")
     return value
+
+
+def _hmac_format(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return HmacFormat.model_validate_json(value)
+    except ValidationError as error:
+        item = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(map(str, item["loc"]))
+        raise ValueError(f"{place}: {item['msg']}".removeprefix(": ").removeprefix("Value error, ")) from None
 
 
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
@@ -108,16 +121,21 @@ class Settings(BaseSettings):
 
     answer_wait_seconds: Seconds = 5
     """How long a client waits for Vapi; the call itself goes on."""
-    body_bytes_max: Count = 64 * 1024
+    body_bytes_max: Count = BODY_BYTES_MAX
     idempotency_lock_seconds: Seconds = 30
     idempotency_keep_hours: Count = 24
     saves_keep_days: Count = 30
 
     vapi_webhook_tokens: WebhookKeys | None = None
     """Bearer tokens that Vapi sends with tool calls, separated by commas; two while they are changed."""
+    vapi_webhook_secrets: WebhookKeys | None = None
+    """Secrets that Vapi sends as they are in a header of their own, likewise; so did its older set-ups."""
+    vapi_webhook_secret_header: Header = "x-vapi-secret"  # noqa: S105 - its name
     vapi_webhook_hmac_keys: WebhookKeys | None = None
-    """Keys that Vapi signs tool calls with, likewise. With neither, tool calls are answered 401."""
-    webhook_bytes_max: Count = 1024 * 1024
+    """Keys that Vapi signs tool calls with, likewise. With none of the three, tool calls are answered 401."""
+    vapi_webhook_hmac: Annotated[HmacFormat, NoDecode, BeforeValidator(_hmac_format)] = HmacFormat()
+    """How it signs them: JSON with the fields of Vapi's HMAC credential, where they differ from Vapi's defaults."""
+    webhook_bytes_max: Count = WEBHOOK_BYTES_MAX
     booking_days_ahead_max: Annotated[int, Field(ge=1, le=3660)] = 365
     appointment_retention_days: Count = 365
     """Days after an appointment until it is forgotten."""
@@ -126,6 +144,11 @@ class Settings(BaseSettings):
     provision_concurrency_max: Count = 200
     provision_reserved_for_saves: Annotated[int, Field(ge=0)] = 50
     provision_poll_seconds: Seconds = 0.2
+    rewrite_delay_seconds: Seconds = 60
+    """After a clinic's calendar changed, or a tool went, until prompts are written anew: changes come in series."""
+    rewrite_poll_seconds: Seconds = 2
+    rewrites_open_max: Count = 50
+    """Bulk work under way while more of it is asked for, by all replicas together."""
     lease_seconds: Seconds = 30
     send_window_seconds: Seconds = 1
     vapi_deadline_seconds: Seconds = 10
@@ -183,6 +206,16 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _hmac_keys_fit_their_format(self) -> "Settings":
+        if self.vapi_webhook_hmac_keys is not None:
+            for key in self.vapi_webhook_hmac_keys.get_secret_value().split(","):
+                try:
+                    self.vapi_webhook_hmac.secret(key.strip().encode())
+                except ValueError as error:
+                    raise ValueError(f"VAPI_WEBHOOK_HMAC_KEYS {error}") from None
+        return self
+
+    @model_validator(mode="after")
     def _key_fits_algorithm(self) -> "Settings":
         try:
             key = load_pem_public_key(self.jwt_public_key.encode())
@@ -207,6 +240,6 @@ def _line(item: Any, environment: Mapping[str, str], kind: type[BaseSettings]) -
     if item["type"] == "missing":
         return f"{name}: is missing"
     given = next((value for key, value in environment.items() if key.upper() == name), "")
-    secret = "SecretStr" in str(kind.model_fields[field].annotation) or "key" in field
+    secret = "SecretStr" in str(kind.model_fields[field].annotation) or "key" in field or "hmac" in field
     shown = "********" if secret else repr(given[:80])
     return f"{name}: {str(item['msg']).removeprefix('Value error, ')} (is {shown})"

@@ -122,6 +122,10 @@ async def test_a_clinic_sets_its_calendar_and_reads_it_again(harness: Harness, o
     "wrong",
     [
         {"timeZone": "Mars/Olympus"},
+        {"timeZone": "localtime"},
+        {"timeZone": "right/Europe/Berlin"},
+        {"timeZone": "Factory"},
+        {"timeZone": "europe/berlin"},
         {"timeZone": "../../etc/passwd"},
         {"timeZone": "Europe"},
         {"timeZone": ""},

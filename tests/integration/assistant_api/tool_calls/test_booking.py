@@ -51,8 +51,10 @@ async def test_a_booking_is_a_row_an_answer_and_a_message_without_content(caller
         lambda id_, name, given: {"id": id_, "function": {"name": name, "parameters": given}},
         lambda id_, name, given: {"id": id_, "name": name, "arguments": given},
         lambda id_, name, given: {"id": id_, "name": name, "parameters": given},
+        lambda id_, name, given: {"toolCallId": id_, "tool": {"name": name}, "arguments": given},
+        lambda id_, name, given: {"toolCallId": id_, "tool": {"function": {"name": name}}, "parameters": given},
     ],
-    ids=["function.arguments", "function.parameters", "arguments", "parameters"],
+    ids=["function.arguments", "function.parameters", "arguments", "parameters", "tool.name", "tool.function.name"],
 )
 @pytest.mark.parametrize("as_text", [False, True], ids=["object", "text"])
 @pytest.mark.parametrize("place", ["toolCallList", "toolCalls", "toolWithToolCallList"])
@@ -68,6 +70,94 @@ async def test_every_shape_of_a_call_is_understood(
 
     assert results[0]["result"].startswith("Booked for")
     assert len(await caller.appointments()) == 1
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "```json\n{}\n```",
+        "```\n{}\n```",
+        "```json {} ```",
+        "\n  ```JSON\r\n{}\r\n```\n",
+        "  {}\n",
+    ],
+    ids=["fence", "fence without a language", "fence on one line", "fence with CRLF", "spaces"],
+)
+async def test_arguments_in_a_code_fence_are_read(caller: Caller, org_id: UUID, written: str) -> None:
+    result = await caller.result(written.replace("{}", json.dumps(booking(org_id))))
+
+    assert result.startswith("Booked for")
+
+
+async def test_a_line_break_inside_a_text_of_the_arguments_is_read(caller: Caller, org_id: UUID) -> None:
+    text = json.dumps(booking(org_id, notes="first line|second\tline")).replace("|", "\n")
+
+    assert (await caller.result(text)).startswith("Booked for")
+    (row,) = await caller.appointments()
+    assert row["notes"] == "first line\nsecond\tline"
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["Here you are: {}", "{} {}", "```json\n{}\n``` Done.", "{},", "({})"],
+    ids=["words before", "twice", "words behind", "a comma behind", "brackets"],
+)
+async def test_arguments_among_other_words_are_not_guessed(caller: Caller, org_id: UUID, written: str) -> None:
+    error = await caller.error(written.replace("{}", json.dumps(booking(org_id))))
+
+    assert error.startswith("The arguments are not a JSON object")
+    assert await caller.appointments() == []
+
+
+async def test_a_list_that_says_less_gives_way_to_one_that_says_all(caller: Caller, org_id: UUID) -> None:
+    whole = call(booking(org_id), tool_call_id="toolu_1")
+    body = {
+        "message": {
+            "type": "tool-calls",
+            "call": {"id": "c1"},
+            "toolCallList": [{"id": "toolu_1"}],
+            "toolCalls": [{**whole, "function": {"name": "bookClinicAppointment"}}],
+            "toolWithToolCallList": [
+                {"function": {"name": "bookClinicAppointment", "parameters": {}}, "toolCall": whole}
+            ],
+        }
+    }
+
+    (entry,) = shaped(await caller.send(body))
+
+    assert entry["result"].startswith("Booked for")
+
+
+async def test_the_schema_beside_a_call_is_not_taken_for_its_arguments(caller: Caller, org_id: UUID) -> None:
+    schema = {"type": "object", "properties": {"organization_id": {"type": "string"}}}
+    around = {"function": {"name": "bookClinicAppointment", "parameters": schema}, "toolCall": {"id": "toolu_1"}}
+
+    (entry,) = shaped(await caller.send({"message": {"type": "tool-calls", "toolWithToolCallList": [around]}}))
+
+    assert entry["error"].startswith("The arguments are not a JSON object")
+
+
+@pytest.mark.parametrize("as_text", [False, True], ids=["object", "text"])
+async def test_a_legacy_function_call_is_answered_in_its_own_form(caller: Caller, org_id: UUID, as_text: bool) -> None:
+    given = booking(org_id)
+    asked = {"name": "bookClinicAppointment", "parameters": json.dumps(given) if as_text else given}
+    body = {"message": {"type": "function-call", "functionCall": asked, "call": {"id": "c1"}}}
+
+    first, again = await caller.send(body), await caller.send(body)
+
+    assert first.status_code == 200
+    assert set(first.json()) == {"result"}
+    assert first.json()["result"].startswith("Booked for")
+    assert again.content == first.content
+    assert len(await caller.appointments()) == 1
+
+
+@pytest.mark.parametrize("asked", [None, {}, {"name": "x"}, [], "bookClinicAppointment"])
+async def test_a_legacy_function_call_that_says_nothing_is_answered_too(caller: Caller, asked: Any) -> None:
+    answer = await caller.send({"message": {"type": "function-call", "functionCall": asked}})
+
+    assert (answer.status_code, set(answer.json())) == (200, {"result"})
+    assert "nothing was done" in answer.json()["result"]
 
 
 async def test_a_taken_slot_is_refused_and_others_are_offered(caller: Caller, org_id: UUID) -> None:
@@ -221,15 +311,8 @@ async def test_more_calls_than_a_conversation_has_are_not_looked_at(caller: Call
     assert len(await caller.appointments()) == 20
 
 
-async def test_messages_of_another_kind_have_no_results(caller: Caller) -> None:
-    bodies: list[Any] = [
-        {"message": {"type": "status-update", "call": {"id": "x"}}},
-        {"message": {}},
-        {},
-        [],
-        "x",
-        None,
-    ]
+async def test_what_is_no_message_has_no_results(caller: Caller) -> None:
+    bodies: list[Any] = [{"message": {}}, {}, [], "x", None]
     for body in bodies:
         assert shaped(await caller.send(body)) == []
 

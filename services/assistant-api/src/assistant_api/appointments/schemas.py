@@ -2,7 +2,6 @@
 
 from itertools import pairwise
 from typing import Annotated, Final, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
@@ -10,6 +9,7 @@ from pydantic.alias_generators import to_camel
 from assistant_api.appointments.clinic import minute_of
 from assistant_api.appointments.countries import is_country
 from assistant_api.appointments.text import require_plain
+from assistant_api.appointments.zones import is_zone
 from zerotouch_contracts.text import Storable
 
 OPENINGS_A_DAY_MAX: Final = 6
@@ -24,10 +24,8 @@ Service = Annotated[
 
 
 def _time_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ValueError, KeyError, OSError):  # no such zone is a KeyError, the name of a folder an OSError
-        raise ValueError("must be a name of the IANA time zone database, as Europe/Berlin") from None
+    if not is_zone(name):
+        raise ValueError("must be a name of the IANA time zone database, as Europe/Berlin")
     return name
 
 

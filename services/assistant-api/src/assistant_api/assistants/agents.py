@@ -18,7 +18,7 @@ PAGE_MAX: Final = 200
 
 _COLUMNS: Final = """
 SELECT org_id, id, name, system_prompt, first_message, voice, model, vapi_assistant_id, saved_revision,
-provisioned_revision, refused_revision, refusal, failure_code, created_at, updated_at FROM agents
+asked_revision, provisioned_revision, refused_revision, refusal, failure_code, created_at, updated_at FROM agents
 """
 _READ: Final = f"{_COLUMNS} WHERE org_id = $1 AND id = $2"
 _PAGE: Final = f"""{_COLUMNS}
@@ -109,10 +109,10 @@ def shown(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def state_of(row: Mapping[str, Any]) -> str:
-    """`provisioning`, `provisioned` or `refused`: where the newest revision is."""
-    if row["provisioned_revision"] >= row["saved_revision"]:
+    """`provisioning`, `provisioned` or `refused`: where the newest revision is that somebody asked for."""
+    if row["provisioned_revision"] >= row["asked_revision"]:
         return "provisioned"
-    return "refused" if row["refused_revision"] >= row["saved_revision"] else "provisioning"
+    return "refused" if row["refused_revision"] >= row["asked_revision"] else "provisioning"
 
 
 def _time(time: datetime) -> str:

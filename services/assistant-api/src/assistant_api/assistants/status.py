@@ -21,11 +21,12 @@ from zerotouch_contracts.traces import trace_url
 State = Literal["provisioning", "refused", "syncing", "synced", "no_tools", "failed"]
 
 _READ: Final = """
-SELECT a.saved_revision, a.provisioned_revision, a.refused_revision, a.refusal, a.failure_code, a.vapi_assistant_id,
-       a.attempt_at, extract(epoch FROM now() - a.attempt_at)::float8 AS attempt_age_seconds,
+SELECT a.saved_revision, a.asked_revision, a.provisioned_revision, a.refused_revision, a.refusal, a.failure_code,
+       a.vapi_assistant_id, a.attempt_at, extract(epoch FROM now() - a.attempt_at)::float8 AS attempt_age_seconds,
        o.synced, o.revision AS outcome_revision, o.tools, o.failed_tools, o.code, o.message, o.trace_id,
        o.reason,
-       (SELECT s.traceparent FROM saves s WHERE s.org_id = a.org_id AND s.agent_id = a.id
+       (SELECT s.traceparent FROM saves s
+        WHERE s.org_id = a.org_id AND s.agent_id = a.id AND s.revision <= a.asked_revision
         ORDER BY s.revision DESC, s.created_at DESC LIMIT 1) AS traceparent
 FROM agents a
 LEFT JOIN outcomes o ON o.org_id = a.org_id AND o.agent_id = a.id
@@ -84,7 +85,9 @@ def _state(row: Mapping[str, Any]) -> State:
             return "provisioning"
         case "refused":
             return "refused"
-    if row["outcome_revision"] is None or row["outcome_revision"] < row["provisioned_revision"]:
+    # A rewrite of our own block takes nothing back: the outcome of what was asked for still holds.
+    wanted = min(row["provisioned_revision"], row["asked_revision"])
+    if row["outcome_revision"] is None or row["outcome_revision"] < wanted:
         return "syncing"
     if not row["synced"]:
         return "failed"

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import uuid_utils.compat as uuids
 
+from assistant_api.block import ClinicFacts
 from assistant_api.db import Connection
 from assistant_api.document import Spoken
 
@@ -30,10 +31,14 @@ WITH due AS (
 )
 UPDATE agents a SET lease_token = $2, lease_until = now() + make_interval(secs => $3)
 FROM due
+JOIN organizations o ON o.id = due.org_id
+LEFT JOIN outcomes x ON x.org_id = due.org_id AND x.agent_id = due.id
 WHERE a.org_id = due.org_id AND a.id = due.id
 RETURNING a.org_id, a.id, a.saved_revision, a.provisioned_revision, a.name, a.system_prompt, a.first_message, a.voice,
           a.model, a.vapi_account, a.vapi_assistant_id, a.vapi_seen, a.bulk, a.failures,
-          a.attempt_id, a.attempt_creates,
+          a.attempt_id, a.attempt_creates, o.time_zone, o.opening_hours, o.services,
+          CASE WHEN x.assistant_id = a.vapi_assistant_id AND x.revision <= a.saved_revision
+               THEN reachable_tools(x.tools, x.failed_tools) ELSE '{{}}' END AS reachable,
           extract(epoch FROM now() - a.attempt_at)::float8 AS attempt_age_seconds,
           ARRAY(SELECT s.traceparent FROM saves s
                 WHERE s.org_id = a.org_id AND s.agent_id = a.id AND s.state = 'open' AND s.traceparent IS NOT NULL
@@ -73,6 +78,9 @@ class Claimed:
     traceparents: tuple[str, ...]
     untraced: bool
     """Whether there are open requests that nobody began a trace for: plain SQL made them."""
+    clinic: ClinicFacts
+    reachable: tuple[str, ...]
+    """The tools that callers of this assistant reach, by its newest outcome."""
     being_released: bool
     """Whether somebody who had this assistant before has still to be taken out of it."""
 
@@ -102,5 +110,7 @@ def _claimed(row: Any, token: UUID) -> Claimed:
         attempt=attempt,
         traceparents=tuple(row["traceparents"]),
         untraced=row["untraced"],
+        clinic=ClinicFacts(row["time_zone"], row["opening_hours"], row["services"]),
+        reachable=tuple(row["reachable"]),
         being_released=row["being_released"],
     )

@@ -24,10 +24,10 @@ from opentelemetry.trace import Span
 from assistant_api.db import Database
 from assistant_api.document import Holder, Mark, attempt_of, changes, creation
 from assistant_api.lost import LostAssistants
-from assistant_api.prompt import tools_block
 from assistant_api.provisioner.announce import announce
 from assistant_api.provisioner.claim import Claimed
-from assistant_api.provisioner.store import Row
+from assistant_api.provisioner.facts import block_for, hash_of
+from assistant_api.provisioner.store import Row, Written
 from assistant_api.removals.store import remove_made
 from assistant_api.restore.lost import forget_lost, oldest_lost
 from assistant_api.settings import Settings
@@ -36,7 +36,6 @@ from assistant_api.vapi.answers import Document, Found, Gone, Later, Refused, Un
 from assistant_api.vapi.client import VapiClient
 from zerotouch_contracts.canonical import model_hash
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
-from zerotouch_contracts.tools import DEFINITIONS
 from zerotouch_platform.vapi.answers import field_paths
 
 UNUSABLE: Final = "the given Vapi assistant does not exist"
@@ -81,7 +80,6 @@ class _Step:
         self._settings = steps.settings
         self._traceparent = traceparent_of(span)
         self._mark = Mark(steps.installation_id, agent.org_id, agent.agent_id)
-        self._block = tools_block(DEFINITIONS)
         self._default_model = {"provider": self._settings.default_model_provider, "model": self._settings.default_model}
 
     async def run(self) -> None:
@@ -137,8 +135,9 @@ class _Step:
 
     async def _make(self) -> None:
         attempt_id = uuids.uuid4()
-        body = creation(self._agent.spoken, self._block, self._mark, self._default_model, attempt_id)
-        await self._write(None, body, attempt_id)
+        block = block_for(self._agent.clinic, ())  # nobody has linked a tool to what there is not yet
+        body = creation(self._agent.spoken, block, self._mark, self._default_model, attempt_id)
+        await self._write(None, body, attempt_id, block)
 
     async def _update(self, assistant_id: str) -> None:
         agent = self._agent
@@ -147,12 +146,13 @@ class _Step:
                 if self._mark.holder_of(assistant) is Holder.ANOTHER:
                     await self._refuse_of_another(assistant_id)
                     return
-                difference = changes(assistant, agent.spoken, self._block, self._default_model)
+                block = block_for(agent.clinic, agent.reachable)
+                difference = changes(assistant, agent.spoken, block, self._default_model)
                 difference |= self._mark.missing_in(assistant)
                 if difference:
-                    await self._write(assistant_id, difference, uuids.uuid4())
+                    await self._write(assistant_id, difference, uuids.uuid4(), block)
                 else:
-                    await self._provisioned_unchanged(assistant_id, assistant)
+                    await self._provisioned_unchanged(assistant_id, assistant, block)
             case Gone() if agent.was_seen or agent.attempt is not None:
                 await self._begin_anew(assistant_id)
             case Gone():
@@ -162,7 +162,7 @@ class _Step:
             case Later() as later:
                 await self._postpone(later)
 
-    async def _write(self, assistant_id: str | None, body: dict[str, Any], attempt_id: UUID) -> None:
+    async def _write(self, assistant_id: str | None, body: dict[str, Any], attempt_id: UUID, block: str) -> None:
         asked_at = self._steps.monotonic()
         vapi = self._steps.vapi
         ticket = await vapi.key.admit(save=not self._agent.bulk)
@@ -178,16 +178,15 @@ class _Step:
             await self._postpone(Later(ErrorCode.SEND_WINDOW_MISSED))
             return
         answer = await (vapi.create(body, ticket) if assistant_id is None else vapi.update(assistant_id, body, ticket))
-        await self._record(attempt_id, assistant_id, answer)
+        await self._record(attempt_id, assistant_id, answer, block)
 
-    async def _record(self, attempt_id: UUID, assistant_id: str | None, answer: Write) -> None:
+    async def _record(self, attempt_id: UUID, assistant_id: str | None, answer: Write, block: str) -> None:
         agent = self._agent
         match answer:
             case Found(assistant):
                 made = str(assistant["id"])
-                stored = await self._store(
-                    lambda row: row.answered(attempt_id, made, agent.revision, _hash(assistant), self._traceparent)
-                )
+                written = Written(agent.revision, _hash(assistant), hash_of(block), self._traceparent)
+                stored = await self._store(lambda row: row.answered(attempt_id, made, written))
                 if stored:
                     _log.info("assistant_provisioned", revision=agent.revision, **self._ids(made))
                 else:
@@ -212,9 +211,10 @@ class _Step:
             async with self._steps.database.transaction() as connection:
                 await remove_made(connection, agent.org_id, agent.agent_id, agent.vapi_account, made, attempt_id)
 
-    async def _provisioned_unchanged(self, assistant_id: str, assistant: Document) -> None:
+    async def _provisioned_unchanged(self, assistant_id: str, assistant: Document, block: str) -> None:
         agent = self._agent
-        await self._store(lambda row: row.unchanged(assistant_id, agent.revision, _hash(assistant), self._traceparent))
+        written = Written(agent.revision, _hash(assistant), hash_of(block), self._traceparent)
+        await self._store(lambda row: row.unchanged(assistant_id, written))
         _log.info("assistant_unchanged", revision=agent.revision, **self._ids(assistant_id))
 
     async def _begin_anew(self, assistant_id: str) -> None:

@@ -7,6 +7,7 @@ names the attempt. Whoever lost either has nothing to say any more, and False te
 # ruff: noqa: S608 - the statements are put together from constants of this module
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -26,12 +27,12 @@ _ANSWERED: Final = f"""
 UPDATE agents SET vapi_assistant_id = $4, provisioner_writes = provisioner_writes + 1,
        vapi_made = vapi_made OR coalesce(attempt_creates, false), vapi_seen = true,
        provisioned_revision = greatest(provisioned_revision, $5), model_hash = $6,
-       provision_traceparent = $7, refusal = '{{}}', {_WELL}, {_NO_ATTEMPT}, {_RELEASE}
+       block_hash = $7, provision_traceparent = $8, refusal = '{{}}', {_WELL}, {_NO_ATTEMPT}, {_RELEASE}
 {_KEY} AND attempt_id = $3
 """
 _UNCHANGED: Final = f"""
 UPDATE agents SET vapi_seen = true, provisioned_revision = greatest(provisioned_revision, $5), model_hash = $6,
-       provision_traceparent = $7, refusal = '{{}}', {_WELL}, {_NO_ATTEMPT}, {_RELEASE}
+       block_hash = $7, provision_traceparent = $8, refusal = '{{}}', {_WELL}, {_NO_ATTEMPT}, {_RELEASE}
 {_KEY} AND lease_token = $3 AND vapi_assistant_id = $4
 """
 _REFUSED: Final = f"""
@@ -87,6 +88,21 @@ UPDATE agents SET next_due = attempt_at + make_interval(secs => $4), failures = 
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A revision that is at Vapi: its model, by the canonical hash, and the block in it."""
+
+    revision: int
+    model_hash: str
+    block_hash: str
+    traceparent: str
+
+    @property
+    def columns(self) -> tuple[int, str, str, str]:
+        """As the statements take them."""
+        return self.revision, self.model_hash, self.block_hash, self.traceparent
+
+
 class Row:
     """One agent's row, as the holder of ``token`` writes it."""
 
@@ -99,15 +115,13 @@ class Row:
         """Write down that a write to Vapi is about to be sent."""
         return await self._one(_BEGIN, self._token, attempt_id, creates, assistant_id)
 
-    async def answered(
-        self, attempt_id: UUID, assistant_id: str, revision: int, model_hash: str, traceparent: str
-    ) -> bool:
-        """Vapi's answer to an attempt: ``revision`` is there. The trigger says the rest."""
-        return await self._one(_ANSWERED, attempt_id, assistant_id, revision, model_hash, traceparent)
+    async def answered(self, attempt_id: UUID, assistant_id: str, written: Written) -> bool:
+        """Vapi's answer to an attempt: its revision is there. The trigger says the rest."""
+        return await self._one(_ANSWERED, attempt_id, assistant_id, *written.columns)
 
-    async def unchanged(self, assistant_id: str, revision: int, model_hash: str, traceparent: str) -> bool:
-        """What Vapi has is ``revision`` already."""
-        return await self._one(_UNCHANGED, self._token, assistant_id, revision, model_hash, traceparent)
+    async def unchanged(self, assistant_id: str, written: Written) -> bool:
+        """What Vapi has is the revision already."""
+        return await self._one(_UNCHANGED, self._token, assistant_id, *written.columns)
 
     async def refused(self, revision: int, reasons: Sequence[str], code: ErrorCode) -> bool:
         """Vapi does not take ``revision``, or its assistant is somebody else's; only another save can help."""

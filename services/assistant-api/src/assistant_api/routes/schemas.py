@@ -8,11 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from assistant_api.appointments.schemas import Calendar
+from assistant_api.limits import PROMPT_CHARACTERS_MAX
 from zerotouch_contracts.events import Tier
 from zerotouch_contracts.text import Identifier, Storable
 
 NAME_CHARACTERS_MAX = 40
-PROMPT_CHARACTERS_MAX = 40_000
 
 OrganizationName = Annotated[str, StringConstraints(min_length=1, max_length=200), Storable]
 AgentName = Annotated[str, StringConstraints(min_length=1, max_length=NAME_CHARACTERS_MAX), Storable]

@@ -1,24 +1,19 @@
-"""Is it Vapi? A bearer token, or an HMAC of the raw body; of either two may be valid while keys are changed.
+"""Is it Vapi? A bearer token, a secret in a header, or an HMAC of the raw body; each only where it is configured.
 
-What Vapi can be told to send was read in its documentation (server authentication, 2026-08-20): `x-signature` is the
-hex SHA-256 HMAC of "{timestamp}.{body}", `x-timestamp` the time in seconds. Milliseconds are understood as well.
+Of each several may be valid, while keys are changed. Vapi's documentation (server authentication, 2026-08-20) has all
+three: `Authorization: Bearer …`, `X-Vapi-Secret: …` of older set-ups, and the signature: see `signature`.
 """
 
-import hashlib
 import hmac
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
 
 from pydantic import SecretStr
 
 from assistant_api.problems import Problem
 from assistant_api.settings import Settings
+from assistant_api.tool_calls.signature import as_bytes, is_signed
 from zerotouch_contracts.errors import ErrorCode
-
-CLOCK_DIFFERENCE_SECONDS_MAX: Final = 300
-_MILLISECONDS_FROM: Final = 10**11
-_TIMESTAMP_CHARACTERS_MAX: Final = 15
 
 
 class WebhookCredentials:
@@ -26,47 +21,37 @@ class WebhookCredentials:
 
     def __init__(self, settings: Settings) -> None:
         self._tokens = _keys(settings.vapi_webhook_tokens)
-        self._hmac_keys = _keys(settings.vapi_webhook_hmac_keys)
+        self._secrets = _keys(settings.vapi_webhook_secrets)
+        self._secret_header = settings.vapi_webhook_secret_header
+        self._format = settings.vapi_webhook_hmac
+        self._hmac_secrets = tuple(self._format.secret(key) for key in _keys(settings.vapi_webhook_hmac_keys))
 
-    def require_bearer_or_signature(self, headers: Mapping[str, str]) -> None:
-        """Raise a 401 problem for who has neither the token nor anything that could be a signature of the body."""
-        if not self.has_bearer(headers) and not (self._hmac_keys and headers.get("x-signature")):
+    def require_before_body(self, headers: Mapping[str, str]) -> None:
+        """Raise a 401 problem for who has neither token nor secret nor anything that could be a signature."""
+        if not self._has_token(headers) and not (self._hmac_secrets and headers.get(self._format.signature_header)):
             raise _refused()
 
     def require(self, headers: Mapping[str, str], raw: bytes, *, now: datetime) -> None:
         """Raise a 401 problem, which does not say what was wrong, unless one of the credentials is right."""
-        if not self.has_bearer(headers) and not self._is_signed(headers, raw, now):
+        if not self._has_token(headers) and not is_signed(self._format, self._hmac_secrets, headers, raw, now=now):
             raise _refused()
 
-    def has_bearer(self, headers: Mapping[str, str]) -> bool:
-        """Whether the Authorization header has one of the tokens."""
+    def _has_token(self, headers: Mapping[str, str]) -> bool:
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        given = _bytes(token.strip())
-        # No early end, here and below: the time it takes says nothing about which one, or how much of it, was right.
-        matches = [hmac.compare_digest(given, known) for known in self._tokens]
-        return scheme.lower() == "bearer" and any(matches)
+        by_bearer = _is_one_of(token.strip(), self._tokens)
+        by_secret = _is_one_of(headers.get(self._secret_header, "").strip(), self._secrets)
+        return (scheme.lower() == "bearer" and by_bearer) or by_secret
 
-    def _is_signed(self, headers: Mapping[str, str], raw: bytes, now: datetime) -> bool:
-        timestamp = headers.get("x-timestamp", "")
-        if not (timestamp.isascii() and timestamp.isdecimal() and len(timestamp) <= _TIMESTAMP_CHARACTERS_MAX):
-            return False
-        seconds = int(timestamp) / 1000 if int(timestamp) >= _MILLISECONDS_FROM else int(timestamp)
-        if abs(now.timestamp() - seconds) > CLOCK_DIFFERENCE_SECONDS_MAX:
-            return False
-        given = _bytes(headers.get("x-signature", "").strip().lower())
-        payload = timestamp.encode() + b"." + raw
-        signatures = [hmac.new(key, payload, hashlib.sha256).hexdigest().encode() for key in self._hmac_keys]
-        return any([hmac.compare_digest(given, signature) for signature in signatures])  # noqa: C419 - see above
+
+def _is_one_of(given: str, known: tuple[bytes, ...]) -> bool:
+    # No early end: the time it takes says nothing about which one, or how much of it, was right.
+    matches = [hmac.compare_digest(as_bytes(given), one) for one in known]
+    return any(matches)
 
 
 def _keys(setting: SecretStr | None) -> tuple[bytes, ...]:
     given = setting.get_secret_value() if setting is not None else ""
     return tuple(key.strip().encode() for key in given.split(",") if key.strip())
-
-
-def _bytes(header: str) -> bytes:
-    """A header as bytes: compare_digest refuses text that is not ASCII."""
-    return header.encode("utf-8", "surrogateescape")
 
 
 def _refused() -> Problem:

@@ -4,11 +4,17 @@
                  "toolCallList" | "toolCalls": [{"id": …, "function": {"name": …, "arguments": {…} | "{…}"}}],
                  "toolWithToolCallList": [{"function": {"name": …}, "toolCall": {"id": …, …}}]}}
 
-The name is in `function.name` or `name`; the arguments are in `function` or beside it, called `arguments` or
-`parameters`, an object or JSON in a string. The id is in `id` or `toolCallId`. The same calls are usually in all three
-lists; the first list that has any counts.
+The name is in `function.name` or `name`, or either of them inside `tool`; the arguments are in `function` or beside it,
+called `arguments` or `parameters`, an object or JSON in a string, which a model may have put into a code fence or
+written with line breaks inside its texts. The id is in `id` or `toolCallId`. The same calls are usually in all three
+lists; the first list of which every entry can be read counts, else the first that has any.
+
+    {"message": {"type": "function-call", "functionCall": {"name": …, "parameters": {…}}}}
+
+is what tool calls were before there were several in a message; some gateways still send it. It has no id.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,6 +36,13 @@ _CONVERSATION: Final = (
 )
 
 
+TOOL_CALLS: Final = "tool-calls"
+FUNCTION_CALL: Final = "function-call"
+
+# ```json … ```, as models answer that were trained on Markdown. What stands around a fence is no arguments.
+_FENCED: Final = re.compile(r"\s*```\w*\s*(.*?)\s*```\s*", re.DOTALL)
+
+
 @dataclass(frozen=True, slots=True)
 class ToolCall:
     """One call. ``id`` is None where there is none, so that nobody could be answered; ``arguments`` where they are no
@@ -42,21 +55,30 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolCalls:
-    """All calls of a request, in order. ``conversation`` as it is stored, '' where nothing says which one it is;
-    ``caller`` is the number that Vapi reports of who is on the phone, if any."""
+    """All calls of a request, in order. ``conversation`` as it is stored, '' where nothing says which one it is.
+
+    ``kind`` is the message's type; calls are in `tool-calls` and `function-call` only. ``caller`` is the number that
+    Vapi reports of who is on the phone, if any.
+    """
 
     conversation: str
     calls: tuple[ToolCall, ...]
+    kind: str = TOOL_CALLS
     caller: str | None = None
 
 
 def read_tool_calls(raw: bytes) -> ToolCalls:
     """The calls in a request's body; none where it is a message of another kind. 400 where it is not JSON."""
     message = _object(_object(read_json(raw)).get("message"))
-    if message.get("type", "tool-calls") != "tool-calls":
-        return ToolCalls(NOBODY_KNOWS, ())
-    calls = tuple(_call(around, call) for around, call in _entries(message))
-    return ToolCalls(_conversation(message), calls, _caller(message))
+    kind = message.get("type", TOOL_CALLS)
+    match kind:
+        case "tool-calls":
+            calls = tuple(_call(around, call) for around, call in _entries(message))
+        case "function-call":
+            calls = (_function_call(_object(message.get("functionCall"))),)
+        case _:
+            return ToolCalls(NOBODY_KNOWS, (), _text(kind))
+    return ToolCalls(_conversation(message), calls, kind, _caller(message))
 
 
 def _caller(message: Mapping[str, Any]) -> str | None:
@@ -72,31 +94,60 @@ def _conversation(message: Mapping[str, Any]) -> str:
     return NOBODY_KNOWS
 
 
-def _entries(message: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """What stands around a call, and the call."""
-    for name in ("toolCallList", "toolCalls"):
-        if items := _list(message.get(name)):
-            yield from ((_object(item), _object(item)) for item in items)
-            return
-    yield from (
-        (_object(item), _object(_object(item).get("toolCall"))) for item in _list(message.get("toolWithToolCallList"))
-    )
+Entry = tuple[Mapping[str, Any], Mapping[str, Any]]
+"""What stands around a call, and the call."""
+
+
+def _entries(message: Mapping[str, Any]) -> list[Entry]:
+    lists = [
+        *(
+            [(_object(item), _object(item)) for item in _list(message.get(name))]
+            for name in ("toolCallList", "toolCalls")
+        ),
+        [
+            (_object(item), _object(_object(item).get("toolCall")))
+            for item in _list(message.get("toolWithToolCallList"))
+        ],
+    ]
+    filled = [entries for entries in lists if entries]
+    whole = (entries for entries in filled if all(_can_be_read(_call(*entry)) for entry in entries))
+    return next(whole, next(iter(filled), []))
+
+
+def _can_be_read(call: ToolCall) -> bool:
+    return call.id is not None and call.name != "" and call.arguments is not None
 
 
 def _call(around: Mapping[str, Any], call: Mapping[str, Any]) -> ToolCall:
     function = _object(call.get("function"))
-    name = _text(function.get("name")) or _text(call.get("name"))
-    name = name or _text(_object(around.get("function")).get("name")) or _text(around.get("name"))
+    # Not those around it: `parameters` of a tool are its schema.
     places = ((function, "arguments"), (function, "parameters"), (call, "arguments"), (call, "parameters"))
     given = next((place[key] for place, key in places if place.get(key) is not None), None)
     ids = (place[key] for place in (call, around) for key in ("id", "toolCallId") if place.get(key) is not None)
+    name = next((name for place in (call, around) for name in _names(place)), "")
     return ToolCall(_id(next(ids, None)), name, _arguments(given))
+
+
+def _names(place: Mapping[str, Any]) -> Iterator[str]:
+    """The names that a call, or what stands around it, gives to the function, most telling first."""
+    tool = _object(place.get("tool"))
+    for named in (_object(place.get("function")), place, _object(tool.get("function")), tool):
+        if name := _text(named.get("name")):
+            yield name
+
+
+def _function_call(call: Mapping[str, Any]) -> ToolCall:
+    """A call of the older form. Within its conversation it is known by what it asks for."""
+    read = _call({}, call)
+    return ToolCall(FUNCTION_CALL if read.id is None else read.id, read.name, read.arguments)
 
 
 def _arguments(given: object) -> Mapping[str, Any] | None:
     if isinstance(given, str):
+        fenced = _FENCED.fullmatch(given)
+        text = given if fenced is None else fenced[1]
         try:
-            given = read_json(given.encode("utf-8", "surrogatepass"))
+            given = read_json(text.encode("utf-8", "surrogatepass"), line_breaks_in_text=True)
         except Problem:
             return None
     return given if isinstance(given, dict) else None
