@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 
 from tool_sync.cli import log, operations, projection, relay, replay, tool
-from tool_sync.cli.options import EXIT_USAGE, utc
+from tool_sync.cli.options import EXIT_FOUND, EXIT_USAGE, utc
 from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES
 
 app = typer.Typer(
@@ -58,9 +58,15 @@ def migrate(
     ],
 ) -> None:
     """Bring the database to the newest schema; two at once are safe."""
+    from tool_sync import db
+    from tool_sync.migrate import MigrationFailed
     from tool_sync.migrate import migrate as migrate_database
 
-    asyncio.run(migrate_database(database_url))
+    try:
+        asyncio.run(migrate_database(database_url))
+    except (MigrationFailed, *db.WEATHER) as error:
+        print(f"tool-sync: the migration failed: {type(error).__name__}: {error}", file=sys.stderr)
+        raise typer.Exit(EXIT_FOUND) from None
     print("tool-sync: the database has the newest schema", file=sys.stderr)
 
 
