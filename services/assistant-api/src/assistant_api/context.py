@@ -16,6 +16,7 @@ from assistant_api.telemetry import Telemetry
 from assistant_api.tool_calls.credentials import WebhookCredentials
 from assistant_api.vapi.client import VapiClient
 from assistant_api.wake import Wake
+from zerotouch_platform.vapi.clock_watch import ClockWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Parts:
     verifier: Verifier
     webhook_credentials: WebhookCredentials
     vapi: VapiClient
+    clock_watch: ClockWatch
     provisioner: Provisioner
     remover: Remover
     wake_relay: Wake

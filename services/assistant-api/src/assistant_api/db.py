@@ -9,6 +9,7 @@ import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -86,6 +87,12 @@ class Database:
         except (DatabaseUnavailable, *UNAVAILABLE, asyncpg.PostgresError) as error:
             return describe(error)
         return None
+
+    async def now(self) -> datetime:
+        """The database's time."""
+        async with self.connection() as connection:
+            now: datetime = await connection.fetchval("SELECT clock_timestamp()")
+        return now
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:

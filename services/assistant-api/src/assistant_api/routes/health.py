@@ -26,7 +26,8 @@ async def readyz(parts: PartsOf) -> JSONResponse:
     """Say what does not work, part by part.
 
     `notes` says what hinders the work though the service is ready: `vapiKey`, while Vapi refuses the key or wants to be
-    paid. Saves are accepted meanwhile, and are written to Vapi when the key works again.
+    paid. Saves are accepted meanwhile, and are written to Vapi when the key works again. `vapiClock`, while Vapi's
+    clock and the database's differ by more than 5 seconds.
     """
     reasons = dict(parts.health.reasons())
     if "database" not in reasons and (broken := await parts.database.check()) is not None:
@@ -38,9 +39,14 @@ async def readyz(parts: PartsOf) -> JSONResponse:
 
 
 async def _notes(parts: Parts) -> dict[str, Any]:
+    notes: dict[str, Any] = {}
+    if parts.clock_watch.problem is not None:
+        notes["vapiClock"] = {"skewSeconds": parts.clock_watch.skew_seconds, "meaning": parts.clock_watch.problem}
     try:
         async with asyncio.timeout(NOTES_SECONDS_MAX), parts.database.connection() as connection:
             pause = await read_pause(connection, parts.vapi.key.fingerprint)
+        if pause is not None and pause.needs_a_person:
+            notes["vapiKey"] = pause.shown()
     except (DatabaseUnavailable, *UNAVAILABLE):  # it was there a moment ago; the next look says so
         return {}
-    return {"notes": {"vapiKey": pause.shown()}} if pause is not None and pause.needs_a_person else {}
+    return {"notes": notes} if notes else {}

@@ -10,6 +10,7 @@ Gauges, the same from every replica: take the newest, not the sum.
     zerotouch.dead_letters.open    {record}
     zerotouch.log.head             {event}
     zerotouch.relay.lag            {event}  positions between the log's head and what is published
+    zerotouch.vapi.clock_skew      s      how far Vapi's clock is ahead of the database's; not before an answer told
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from tool_sync import db
 from tool_sync.coverage import coverage_of
 from tool_sync.db import ACQUIRE_SECONDS, Pool
 from tool_sync.telemetry import SERVICE_NAME, SERVICE_VERSION
+from zerotouch_platform.vapi.clock_watch import ClockWatch
 
 log = structlog.get_logger(__name__)
 
@@ -51,15 +53,16 @@ _UNITS: Final = {
     "zerotouch.dead_letters.open": "{record}",
     "zerotouch.log.head": "{event}",
     "zerotouch.relay.lag": "{event}",
+    "zerotouch.vapi.clock_skew": "s",
 }
 
 
 class Metrics:
     """A loop. ``reader`` exports what was looked up last; ``values`` is that."""
 
-    def __init__(self, pool: Pool, reader: MetricReader) -> None:
+    def __init__(self, pool: Pool, reader: MetricReader, clock_watch: ClockWatch | None = None) -> None:
         self.values: Mapping[str, float] = {}
-        self._pool = pool
+        self._pool, self._clock_watch = pool, clock_watch
         self._stopping = asyncio.Event()
         resource = Resource.create({"service.name": SERVICE_NAME, "service.version": SERVICE_VERSION})
         self._provider = MeterProvider([reader], resource=resource, shutdown_on_exit=False)
@@ -89,6 +92,9 @@ class Metrics:
             "zerotouch.log.head": row["head"],
             "zerotouch.relay.lag": row["head"] - row["published"],
         }
+        skew_seconds = None if self._clock_watch is None else self._clock_watch.skew_seconds
+        if skew_seconds is not None:
+            self.values = {**self.values, "zerotouch.vapi.clock_skew": skew_seconds}
 
     async def run_forever(self) -> None:
         """Look until :meth:`stop`. While the database is away nothing is observed: better a gap than an old value."""

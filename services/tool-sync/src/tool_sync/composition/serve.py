@@ -103,8 +103,11 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
             loops.start("intake", parts.subscriber)
             loops.start("survey", parts.survey)
             loops.start("forgetting", Forgetting(pool))
+            loops.start("clock", parts.clock_watch)
             if settings.otel_exporter_otlp_endpoint is not None:
-                loops.start("metrics", Metrics(pool, otlp_reader(settings.otel_exporter_otlp_endpoint)))
+                loops.start(
+                    "metrics", Metrics(pool, otlp_reader(settings.otel_exporter_otlp_endpoint), parts.clock_watch)
+                )
             # Not ready before that: a save would wait for the look.
             state.health.starting = "looking whether the outcomes topic is ahead of the log"
             await _either(parts.guard.looked, stopping)
@@ -120,6 +123,7 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
                 "intake",
                 "survey",
                 "forgetting",
+                "clock",
                 "reconciler",
                 seconds_max=_STOP_WORK_SECONDS,
             )
