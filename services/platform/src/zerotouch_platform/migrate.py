@@ -11,6 +11,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
+from zerotouch_platform.postgres import session_problem
+
 CONNECT_SECONDS: Final = 30.0
 LOCK_WAIT_SECONDS: Final = 300.0
 _ENCRYPTED: Final = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
@@ -27,6 +29,8 @@ async def migrate(database_url: str, package: str, *, lock: int) -> str:
     waits for the first, at most 5 minutes (``TimeoutError``). Raises :class:`MigrationFailed` (each file is one
     transaction, so nothing is half done), ``OSError`` and asyncpg's errors where the database cannot be reached.
     """
+    if (problem := await session_problem(database_url)) is not None:
+        raise MigrationFailed(problem)
     connection = await asyncpg.connect(database_url, timeout=CONNECT_SECONDS)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", lock, timeout=LOCK_WAIT_SECONDS)

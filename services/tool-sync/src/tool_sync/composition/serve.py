@@ -30,6 +30,7 @@ from tool_sync.readiness import database_problem
 from tool_sync.settings import Settings
 from tool_sync.telemetry import SERVICE_VERSION, Telemetry
 from tool_sync.vapi.forgetting import Forgetting
+from zerotouch_platform.postgres import session_problem
 
 log = structlog.get_logger(__name__)
 
@@ -136,6 +137,8 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
 
 async def _open_database(settings: Settings) -> Pool:
     try:
+        if (problem := await session_problem(settings.database_url)) is not None:
+            raise NotThere(problem)
         pool = await db.create_pool(settings.database_url, size_max=settings.database_pool_max)
     except db.WEATHER as error:
         at = urlsplit(settings.database_url)
