@@ -124,7 +124,7 @@ async def test_it_refuses_a_pooler_in_transaction_mode_and_says_why(
     ):
 
         async def refused() -> bool:
-            return "pooler in transaction mode" in (await http.get("/readyz")).json()["reasons"]["database"]
+            return "pooler without sessions" in (await http.get("/readyz")).json()["reasons"]["database"]
 
         await eventually(refused)
 

@@ -117,7 +117,7 @@ async def test_a_pooler_in_transaction_mode_is_refused_with_the_reason(settings:
     ):
 
         async def says_so() -> bool:
-            return "pooler in transaction mode" in (await problems(client)).get("start", "")
+            return "pooler without sessions" in (await problems(client)).get("start", "")
 
         await eventually(says_so)
 

@@ -2,7 +2,8 @@
 out another one for each transaction: session locks are left behind on it, LISTEN hears nothing, prepared statements and
 timeouts are somebody else's. So it is looked for before anything is done through it.
 
-    settings     given at the start of the session and read back: a pooler drops them, or refuses them
+    settings     given at the start of the session and read back: PgBouncer drops or refuses them, in its session
+                 mode as well, and they are what ends a statement that hangs
     two backends A asks for its own twice, and B holds a transaction in between: in one session it stays the same
 """
 
@@ -17,7 +18,7 @@ CONNECT_SECONDS: Final = 5.0
 ROUNDS: Final = 3
 PROBE: Final = {"lock_timeout": "7999", "idle_in_transaction_session_timeout": "29999"}
 """Odd values, which no role and no pooler has by chance."""
-ADVICE: Final = "give DATABASE_URL the server's own address, or set the pooler to session mode"
+ADVICE: Final = "give the URL of the server itself"
 
 _READ: Final = "SELECT name, setting FROM pg_settings WHERE name = ANY($1::text[])"
 _BACKEND: Final = "SELECT pg_backend_pid()"
@@ -34,16 +35,20 @@ async def session_problem(database_url: str) -> str | None:
         async with AsyncExitStack() as stack:
             first, second = await _connected(stack, database_url), await _connected(stack, database_url)
             if (lost := await _settings_lost(first)) is not None:
-                return f"a session does not keep its setting {lost}: a pooler in transaction mode; {ADVICE}"
+                return _reason(f"a session does not keep its setting {lost}")
             if await _is_shared(first, second):
-                return f"a connection changes its session: a pooler in transaction mode; {ADVICE}"
+                return _reason("a connection changes its session")
     except _NO_SESSION:
-        return f"a connection loses its prepared statements: a pooler in transaction mode; {ADVICE}"
-    except asyncpg.ProtocolViolationError as error:
+        return _reason("a connection loses its prepared statements")
+    except (asyncpg.ProtocolViolationError, asyncpg.PostgresConnectionError) as error:
         if "startup parameter" in str(error) or "pooling mode" in str(error):
-            return f"a pooler refuses what a session needs ({error}); {ADVICE}"
+            return _reason(f"it says: {error}")
         raise
     return None
+
+
+def _reason(seen: str) -> str:
+    return f"a pooler without sessions is between this service and PostgreSQL ({seen}); {ADVICE}"
 
 
 async def _connected(stack: AsyncExitStack, url: str) -> "asyncpg.Connection[asyncpg.Record]":

@@ -67,11 +67,13 @@ class Report:
     coverage: Coverage
     looked_at: tuple[str, ...] = ()
     not_looked_at: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    """Records that were gone before they were read, and that nobody has acknowledged."""
 
     @property
     def has_gaps(self) -> bool:
         """Somebody has to look at something. What is late or under way is no gap."""
-        return any(self.counts.get(verdict) for verdict in GAPS)
+        return bool(self.lost) or any(self.counts.get(verdict) for verdict in GAPS)
 
     @property
     def judged(self) -> int:
@@ -94,6 +96,7 @@ def judge(
     until: datetime | None,
     patience: timedelta,
     since: datetime | None = None,
+    lost: Sequence[str] = (),
 ) -> Report:
     """Saves up to ``until``. ``patience``: how long a save may go without an outcome while Vapi is in trouble."""
     findings: list[Finding] = []
@@ -135,6 +138,7 @@ def judge(
         coverage,
         tuple(looked_at(history, asked)),
         tuple(not_looked_at(history, asked, counts[Verdict.EXPIRED], since, until)),
+        tuple(lost),
     )
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import typer
 
-from tool_sync.cli import log, operations, projection, relay, replay, tool
+from tool_sync.cli import log, lost, operations, projection, relay, replay, tool
 from tool_sync.cli.options import EXIT_FOUND, EXIT_USAGE, utc
 from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES
 
@@ -41,6 +41,7 @@ app.command()(replay.replay)
 app.add_typer(operations.failures, name="failures")
 app.add_typer(operations.dead_letters, name="dead-letters")
 app.add_typer(tool.app, name="tool")
+app.add_typer(lost.app, name="lost")
 
 
 @app.command()
@@ -202,9 +203,12 @@ def audit(
     outcomes_topic: Annotated[str, typer.Option(envvar="OUTCOMES_TOPIC")] = OUTCOMES.name,
     group: Annotated[str, typer.Option(envvar="CONSUMER_GROUP", help="tool-sync's consumer group.")] = "tool-sync",
     assistant_api_url: Annotated[
-        str | None, typer.Option(envvar="ASSISTANT_API_URL", help="Also compare with what it accepted.")
-    ] = None,
+        str, typer.Option(envvar="ASSISTANT_API_URL", help="Where assistant-api is, for what it accepted.")
+    ] = "http://localhost:3001",
     token: Annotated[str | None, typer.Option(envvar="PLATFORM_TOKEN", help="A platform token for it.")] = None,
+    only_topics: Annotated[
+        bool, typer.Option("--only-topics", help="Do not ask assistant-api: then nothing is called complete.")
+    ] = False,
     since: AtOption = None,
     until: AtOption = None,
     patience_seconds: Annotated[
@@ -218,7 +222,11 @@ def audit(
         return
     from tool_sync.cli.audit import Sources, run_audit
 
-    sources = Sources(database_url, kafka, assistants_topic, outcomes_topic, group, assistant_api_url, token)
+    if not only_topics and not token:
+        print("tool-sync: assistant-api is asked with PLATFORM_TOKEN; without one, --only-topics", file=sys.stderr)
+        raise typer.Exit(EXIT_USAGE)
+    asked = None if only_topics else assistant_api_url
+    sources = Sources(database_url, kafka, assistants_topic, outcomes_topic, group, asked, token)
     answer = run_audit(
         sources,
         since=utc(since),

@@ -29,6 +29,7 @@ from tool_sync.cli.explain import trace_link
 from tool_sync.cli.options import COLUMNS_IN_FILES
 from tool_sync.cli.show import EXIT_DATABASE
 from tool_sync.coverage import coverage_of
+from zerotouch_platform.kafka.ledger import open_losses
 
 EXIT_GAP: Final = 1
 EXIT_NOT_AUDITED: Final = 3
@@ -81,6 +82,7 @@ async def run_audit(
         connection = await db.connect(sources.database_url, application_name="tool-sync cli")
         try:
             parked, coverage = await parked_records(connection), await coverage_of(connection)
+            lost = [f"{loss} (`tool-sync lost acknowledge {loss.id}`)" for loss in await open_losses(connection)]
             keys, behind = await paused_keys(connection), await waiting(connection)
         finally:
             await connection.close()
@@ -99,6 +101,7 @@ async def run_audit(
         until=until,
         patience=timedelta(seconds=patience_seconds),
         since=since,
+        lost=lost,
     )
     if as_json:
         document = asdict(report) | {"complete": report.is_complete} | account_document(keys, behind)
@@ -155,6 +158,8 @@ def _text(report: Report, jaeger_url: str | None) -> Iterator[str | Table]:
         yield f"{report.repeats:,} records are repeats of a save, which is harmless"
     if report.findings:
         yield _findings(report, jaeger_url)
+    for what in report.lost:
+        yield f"LOST: {what}"
     for what in report.looked_at:
         yield f"looked at: {what}"
     for what in report.not_looked_at:

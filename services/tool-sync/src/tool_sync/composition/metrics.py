@@ -8,6 +8,7 @@ Gauges, the same from every replica: take the newest, not the sum.
     zerotouch.syncs.pending        {org}  organizations with open work
     zerotouch.syncs.oldest         s      age of the oldest save without an outcome
     zerotouch.dead_letters.open    {record}
+    zerotouch.records.lost         {record}  gone from the topic before they were read, and not acknowledged
     zerotouch.log.head             {event}
     zerotouch.relay.lag            {event}  positions between the log's head and what is published
     zerotouch.vapi.clock_skew      s      how far Vapi's clock is ahead of the database's; not before an answer told
@@ -41,6 +42,8 @@ SELECT (SELECT count(DISTINCT org_id) FROM pending_syncs WHERE requested > settl
           FROM pending_syncs p JOIN events e ON e.position = p.save_requested
          WHERE p.save_requested > p.settled) AS oldest,
        (SELECT count(*) FROM dead_letters WHERE acknowledged_at IS NULL AND replayed_at IS NULL) AS dead_letters,
+       (SELECT coalesce(sum(greatest(end_offset - first_offset, 1)), 0)::bigint
+          FROM lost_records WHERE acknowledged_at IS NULL) AS lost,
        (SELECT coalesce(max(position), 0) FROM events) AS head,
        (SELECT coalesce(max(position), 0) FROM cursors WHERE name = 'outcomes-relay') AS published
 """
@@ -51,6 +54,7 @@ _UNITS: Final = {
     "zerotouch.syncs.pending": "{org}",
     "zerotouch.syncs.oldest": "s",
     "zerotouch.dead_letters.open": "{record}",
+    "zerotouch.records.lost": "{record}",
     "zerotouch.log.head": "{event}",
     "zerotouch.relay.lag": "{event}",
     "zerotouch.vapi.clock_skew": "s",
@@ -89,6 +93,7 @@ class Metrics:
             "zerotouch.syncs.pending": row["pending"],
             "zerotouch.syncs.oldest": row["oldest"],
             "zerotouch.dead_letters.open": row["dead_letters"],
+            "zerotouch.records.lost": row["lost"],
             "zerotouch.log.head": row["head"],
             "zerotouch.relay.lag": row["head"] - row["published"],
         }

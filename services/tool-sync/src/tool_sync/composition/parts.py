@@ -29,6 +29,7 @@ from tool_sync.subscriber.intake import Intake
 from tool_sync.telemetry import SERVICE_VERSION, Telemetry
 from tool_sync.vapi.client import VapiClient, make_transport
 from zerotouch_contracts.tools import DEFINITIONS
+from zerotouch_platform.kafka.ledger import open_losses
 from zerotouch_platform.vapi.clock_watch import ClockWatch
 
 
@@ -140,6 +141,7 @@ def watch(settings: Settings, health: Health, pool: Pool, parts: Parts) -> None:
 
     health.notes["vapi_key"] = lambda: paused_key_notes(pool)
     health.notes["vapi_clock"] = clock_notes
+    health.notes["records_lost"] = lambda: lost_notes(pool)
     health.ready["database"] = lambda: database_problem(pool)
     health.ready["kafka"] = lambda: broker.problem_of(settings.kafka_bootstrap_servers, topics)
     health.ready["intake"] = intake_problem
@@ -152,6 +154,15 @@ async def paused_key_notes(pool: Pool) -> list[dict[str, object]]:
     try:
         async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
             return [asdict(key) for key in await paused_keys(connection)]
+    except db.WEATHER:
+        return []
+
+
+async def lost_notes(pool: Pool) -> list[dict[str, object]]:
+    """What was lost and nobody has acknowledged, for ``/readyz``."""
+    try:
+        async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            return [asdict(lost) for lost in await open_losses(connection)]
     except db.WEATHER:
         return []
 
