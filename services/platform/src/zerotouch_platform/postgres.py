@@ -8,7 +8,6 @@ timeouts are somebody else's. So it is looked for before anything is done throug
 """
 
 import asyncio
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -72,7 +71,7 @@ async def _close(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 
 async def _settings_lost(connection: "asyncpg.Connection[asyncpg.Record]") -> str | None:
     async with connection.transaction():  # a transaction has one session, whoever is in between
-        found: Mapping[str, str] = dict(await connection.fetch(_READ, list(PROBE)))
+        found = {row["name"]: row["setting"] for row in await connection.fetch(_READ, list(PROBE))}
     return next((name for name, value in PROBE.items() if found.get(name) != value), None)
 
 

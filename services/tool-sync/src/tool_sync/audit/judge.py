@@ -67,6 +67,8 @@ class Report:
     coverage: Coverage
     looked_at: tuple[str, ...] = ()
     not_looked_at: tuple[str, ...] = ()
+    compared: bool = True
+    """Whether assistant-api was asked for what it accepted."""
     lost: tuple[str, ...] = ()
     """Records that were gone before they were read, and that nobody has acknowledged."""
 
@@ -82,8 +84,8 @@ class Report:
 
     @property
     def is_complete(self) -> bool:
-        """Something was looked at, and there is no gap."""
-        return self.judged > 0 and not self.has_gaps
+        """Something was looked at, on both sides, and there is no gap."""
+        return self.compared and self.judged > 0 and not self.has_gaps
 
 
 def judge(
@@ -138,6 +140,7 @@ def judge(
         coverage,
         tuple(looked_at(history, asked)),
         tuple(not_looked_at(history, asked, counts[Verdict.EXPIRED], since, until)),
+        told is not None,
         tuple(lost),
     )
 
