@@ -13,9 +13,12 @@ from typing import Final
 PARTITIONS_DEFAULT: Final = 12
 
 
-def replicas_in_sync(replication_factor: int) -> dict[str, str]:
-    """How many replicas have a record before it counts as sent: all but one, so that one broker may be away."""
-    return {"min.insync.replicas": str(max(1, replication_factor - 1))}
+def durability(replication_factor: int) -> dict[str, str]:
+    """What deploy sets besides, so that a broker that is lost takes no record with it.
+
+    All replicas but one have a record before it counts as sent, and none that lags becomes the leader.
+    """
+    return {"min.insync.replicas": str(max(1, replication_factor - 1)), UNCLEAN_ELECTION: "false"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +31,7 @@ class Topic:
 
 
 UNCLEAN_ELECTION: Final = "unclean.leader.election.enable"
-_NEVER_CUT_OFF: Final = {UNCLEAN_ELECTION: "false"}
-_KEEP_FOR_EVER: Final = {**_NEVER_CUT_OFF, "retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
+_KEEP_FOR_EVER: Final = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
 
 ASSISTANTS: Final = Topic("assistants.v1", configs=dict(_KEEP_FOR_EVER))
 """What assistant-api says: organizations and assistants were saved or deleted."""
@@ -38,7 +40,7 @@ OUTCOMES: Final = Topic("tool-sync.outcomes.v1", configs=dict(_KEEP_FOR_EVER))
 """What tool-sync says: the outcome of every save, and every later change that no save asked for."""
 
 TOOL_CALLS: Final = Topic(
-    "tool-calls.v1", configs={**_NEVER_CUT_OFF, "retention.ms": str(7 * 24 * 3600 * 1000), "cleanup.policy": "delete"}
+    "tool-calls.v1", configs={"retention.ms": str(7 * 24 * 3600 * 1000), "cleanup.policy": "delete"}
 )
 """That a call of a tool was handled, without its content; kept for 7 days."""
 
