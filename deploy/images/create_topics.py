@@ -16,7 +16,7 @@ import sys
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
-from zerotouch_contracts.topics import PARTITIONS_DEFAULT, TOPICS
+from zerotouch_contracts.topics import PARTITIONS_DEFAULT, TOPICS, durability
 
 REQUEST_TIMEOUT_MS = 10_000
 KNOWN_SECONDS_MAX = 20.0
@@ -32,7 +32,8 @@ async def create(bootstrap_servers: str, *, partitions: int, replication_factor:
     client = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=REQUEST_TIMEOUT_MS)
     try:
         await client.start()
-        new = [NewTopic(t.name, partitions, replication_factor, topic_configs=dict(t.configs)) for t in TOPICS]
+        kept = durability(replication_factor)
+        new = [NewTopic(t.name, partitions, replication_factor, topic_configs={**t.configs, **kept}) for t in TOPICS]
         response = await client.create_topics(new, timeout_ms=REQUEST_TIMEOUT_MS)
         made = {}
         for name, code, message in response.topic_errors:

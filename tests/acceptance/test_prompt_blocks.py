@@ -25,7 +25,7 @@ async def _status(world: World, agent_id: str) -> dict[str, Any]:
 
 async def _synced(world: World, agent_id: str) -> None:
     async def synced() -> bool:
-        return (await _status(world, agent_id))["state"] == "synced"
+        return bool((await _status(world, agent_id))["state"] == "synced")
 
     await eventually(synced, within_seconds=PATIENCE_SECONDS)
 

@@ -79,6 +79,8 @@ class Operator:
             "PGPASSWORD": str(admin.password),
             "PGSSLMODE": "disable",
             "SETTLE_SECONDS": SETTLE_SECONDS,
+            "ASSISTANT_API_URL": stack.assistant_api_url,
+            "PLATFORM_TOKEN": stack.signer.platform_token(),
         }
 
     async def types(self, lines: Sequence[str], statuses: Sequence[int] = ()) -> str:

@@ -99,6 +99,15 @@ async def test_a_copy_of_the_template_is_migrated_and_independent(postgres: Test
         await asyncpg.connect(first.owner)
 
 
+@pytest.mark.parametrize("service", SERVICES)
+async def test_migrations_run_where_the_server_speaks_no_tls_and_the_url_does_not_say_so(
+    postgres: TestDatabases, service: Service
+) -> None:
+    made = await postgres.create_empty_database(service)
+    await migrate(service, made.owner.partition("?")[0])
+    await postgres.drop(made)
+
+
 async def test_a_migration_that_fails_shows_what_it_printed(postgres: TestDatabases) -> None:
     with pytest.raises(MigrationFailed, match=r"python -m tool_sync migrate ended with status \d+:(.|\n)*no_such_user"):
         await migrate("tool_sync", postgres.admin_url.replace("postgres:", "no_such_user:", 1))

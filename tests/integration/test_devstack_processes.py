@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 
 import jwt
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from devstack import guard, kafka, postgres, process, state, tokens, topics
@@ -109,11 +110,26 @@ async def test_a_detached_child_outlives_its_parent_until_it_is_stopped_by_its_s
     loaded = state.load(tmp_path)
     assert loaded == state.State((entry,), {"NAME": "value"})
     assert entry.running
-    assert not state.Entry("other", child.pid, entry.created + 1, signal.SIGTERM, "").running
+    assert not state.Entry("other", child.pid, entry.born + "1", signal.SIGTERM, "").running
     await state.stop([entry])
     assert await process.wait_until(lambda: gone(child.pid), 5) is None
     await child.stop()
     assert not entry.running
+
+
+async def test_a_child_is_stopped_by_its_state_also_after_the_clock_was_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = process.start("detached", WITH_GRANDCHILD, log=tmp_path / "log", detached=True)
+    state.save(tmp_path, state.State((state.entry(child),), {}))
+    true = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda one: true(one) + 3600)  # the boot time moves with it
+    found = state.load(tmp_path)
+    assert found is not None
+    assert [entry.running for entry in found.entries] == [True]
+    await state.stop(found.entries)
+    assert await process.wait_until(lambda: gone(child.pid), 5) is None
+    await child.stop()
 
 
 async def test_kafka_that_cannot_start_shows_its_own_log_and_leaves_no_process(tmp_path: Path) -> None:

@@ -13,6 +13,14 @@ from typing import Final
 PARTITIONS_DEFAULT: Final = 12
 
 
+def durability(replication_factor: int) -> dict[str, str]:
+    """What deploy sets besides, so that a broker that is lost takes no record with it.
+
+    All replicas but one have a record before it counts as sent, and none that lags becomes the leader.
+    """
+    return {"min.insync.replicas": str(max(1, replication_factor - 1)), UNCLEAN_ELECTION: "false"}
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
     """One topic as deploy creates it; ``configs`` are Kafka topic settings."""
@@ -22,6 +30,7 @@ class Topic:
     configs: dict[str, str] = field(default_factory=dict)
 
 
+UNCLEAN_ELECTION: Final = "unclean.leader.election.enable"
 _KEEP_FOR_EVER: Final = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
 
 ASSISTANTS: Final = Topic("assistants.v1", configs=dict(_KEEP_FOR_EVER))

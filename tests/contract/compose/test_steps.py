@@ -15,7 +15,7 @@ from dotenv import dotenv_values
 
 from devstack import databases, kafka, postgres, topics
 from devstack.databases import SERVICES
-from zerotouch_contracts.topics import PARTITIONS_DEFAULT, TOPICS
+from zerotouch_contracts.topics import PARTITIONS_DEFAULT, TOPICS, durability
 
 ROOT = Path(__file__).parents[3]
 PASSWORDS = {
@@ -105,7 +105,7 @@ async def test_topics_are_those_of_the_contract_and_a_repeat_changes_nothing(tmp
                 assert len(described["partitions"]) == PARTITIONS_DEFAULT
                 (answer,) = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name)])
                 found = {name: value for name, value, *_ in answer.resources[0][4]}
-                assert topic.configs.items() <= found.items()
+                assert {**topic.configs, **durability(1)}.items() <= found.items()
         other = run(*command, "--partitions", "3", **env)
         assert other.returncode == 1
         assert "expected 3 partitions, found 12" in other.stderr

@@ -14,6 +14,7 @@ from devstack.databases import DatabaseUrls, TestDatabases
 from devstack.ports import free_port
 from devstack.sandbox import Sandbox
 
+from ..pooler import pooled
 from .harness import NOBODY_LISTENS, Vapi, eventually, token
 from .processes import environment_of, running_process, start
 
@@ -112,6 +113,20 @@ async def test_a_save_that_waits_for_vapi_is_answered_at_sigterm(
         assert (saved.status_code, saved.json()["state"]) == (202, "provisioning")
         assert "Traceback" not in await _end(process, within_seconds=8)
         assert process.returncode == 0
+
+
+async def test_it_refuses_a_pooler_in_transaction_mode_and_says_why(
+    assistant_api_db: DatabaseUrls, sandbox: Sandbox
+) -> None:
+    async with (
+        pooled(assistant_api_db.service, by_transaction=True, drops_settings=True) as url,
+        running_process(environment_of(assistant_api_db, sandbox, DATABASE_URL=url)) as (_, http),
+    ):
+
+        async def refused() -> bool:
+            return "pooler without sessions" in (await http.get("/readyz")).json()["reasons"]["database"]
+
+        await eventually(refused)
 
 
 async def test_it_waits_for_a_database_and_says_so(assistant_api_db: DatabaseUrls, sandbox: Sandbox) -> None:

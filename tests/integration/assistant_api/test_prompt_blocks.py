@@ -9,15 +9,16 @@ from uuid import UUID, uuid4
 import pytest
 import pytest_asyncio
 
-from assistant_api.outcomes.apply import Heard, apply_outcomes
+from assistant_api.outcomes.apply import apply_outcomes
 from assistant_api.prompt import BEGIN, END, FIRST_LINE, RULE
 from devstack.databases import DatabaseUrls
 from devstack.sandbox import Sandbox
 from zerotouch_contracts.canonical import model_hash
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_contracts.events import FailedTool, OutcomeMessage, SyncedTool, ToolsSynced, ToolSyncFailed
+from zerotouch_contracts.subscriber import Delivered
 
-from .harness import Harness, Vapi, eventually, make_settings, running
+from .harness import LOG_ID, Harness, Vapi, eventually, make_settings, running
 
 TOOL: Final = SyncedTool(name="bookClinicAppointment", vapi_tool_id="t1", definition_version=1)
 FAILED: Final = FailedTool(name="bookClinicAppointment", code=ErrorCode.TOOL_SHADOWED.value)
@@ -37,9 +38,9 @@ async def harness(assistant_api_db: DatabaseUrls, sandbox: Sandbox, vapi: Vapi) 
 
 
 async def _hear(harness: Harness, *messages: OutcomeMessage) -> None:
-    heard = [Heard(message, str(uuid4()), datetime.now(UTC), None) for message in messages]
+    delivered = [Delivered(message, str(uuid4()), datetime.now(UTC), LOG_ID) for message in messages]
     async with harness.service.database.transaction() as connection:
-        await apply_outcomes(connection, heard)
+        await apply_outcomes(connection, delivered)
 
 
 async def _fields(harness: Harness, sequence: int, agent_id: str = "a", **changes: Any) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from zerotouch_contracts.canonical import model_hash
 from zerotouch_contracts.envelope import from_record
 from zerotouch_contracts.events import AssistantSaved, OrganizationSaved, ToolsSynced
 
+from ..pooler import pooled
 from .conftest import Topics, eventually
 
 STOP_SECONDS_MAX = 5.0
@@ -107,6 +108,18 @@ async def test_without_postgresql_it_is_live_and_says_what_it_waits_for(settings
         await eventually(says_so)
         assert "secret" not in (await client.get("/readyz")).text
         assert (await client.get("/livez")).status_code == 200
+
+
+async def test_a_pooler_in_transaction_mode_is_refused_with_the_reason(settings: Settings) -> None:
+    async with (
+        pooled(settings.database_url, by_transaction=True, drops_settings=True) as url,
+        running(settings.model_copy(update={"database_url": url})) as client,
+    ):
+
+        async def says_so() -> bool:
+            return "pooler without sessions" in (await problems(client)).get("start", "")
+
+        await eventually(says_so)
 
 
 async def test_without_migrations_it_says_which_are_missing(settings: Settings, postgres: TestDatabases) -> None:

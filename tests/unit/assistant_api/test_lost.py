@@ -1,8 +1,10 @@
 """Lost assistants are found by their mark, and those who look at the same time share a list."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -15,6 +17,7 @@ from assistant_api.settings import Settings
 from assistant_api.vapi.answers import Later
 from assistant_api.vapi.client import VapiClient
 from zerotouch_contracts.errors import ErrorCode
+from zerotouch_platform.vapi.clock import VapiClock
 
 Answer = Sequence[Mapping[str, Any]] | Later | Exception
 
@@ -24,8 +27,10 @@ class Vapi:
 
     def __init__(self, *answers: Answer) -> None:
         self._answers = list(answers)
-        self.asked: list[tuple[datetime, datetime, bool]] = []
+        self.asked: list[tuple[datetime, datetime | None, bool]] = []
         self._goes_on = asyncio.Semaphore(0)
+        self.clock = VapiClock()
+        self.clock.heard({"date": format_datetime(datetime.now(UTC), usegmt=True)}, *[time.monotonic()] * 2)
 
     def answers(self, lists: int) -> None:
         """Let so many lists be answered."""
@@ -33,7 +38,7 @@ class Vapi:
             self._goes_on.release()
 
     async def created_between(
-        self, start: datetime, end: datetime, *, save: bool = True
+        self, start: datetime, end: datetime | None, *, save: bool = True
     ) -> list[Mapping[str, Any]] | Later:
         self.asked.append((start, end, save))
         answer = self._answers.pop(0)
@@ -97,8 +102,8 @@ async def test_those_who_ask_while_a_list_is_under_way_share_the_next_which_cove
     assert [item and item["id"] for item in found] == ["x", *[None] * 5, "y", None]  # type: ignore[index]
     assert len(vapi.asked) == 2
     start, end, save = vapi.asked[1]
-    assert start <= datetime.now(UTC) - timedelta(seconds=240, minutes=10)
-    assert end > datetime.now(UTC)
+    assert start <= datetime.now(UTC) - timedelta(seconds=239, minutes=10)
+    assert end is None
     assert save
 
 

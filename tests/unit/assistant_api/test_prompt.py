@@ -169,7 +169,8 @@ def test_a_longer_list_says_how_many_more_there_are() -> None:
 def test_a_block_stays_below_its_limit() -> None:
     day = [["00:00", "01:00"]] * 6
     longest = ClinicFacts("America/Argentina/ComodRivadavia", dict.fromkeys(WEEKDAYS, day), ["x" * 80] * 100)
-    block = prompt_block(longest, ANSWERED)
+    newest = {definition.name: definition for definition in ANSWERED}
+    block = prompt_block(longest, newest.values())
     assert "Sunday 00:00 to 01:00 and" in block
     assert len(block) <= BLOCK_CHARACTERS_MAX
 

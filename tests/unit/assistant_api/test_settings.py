@@ -7,7 +7,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import ValidationError
 
-from assistant_api.migrate import with_sslmode
 from assistant_api.settings import Settings, problems_of
 
 KEY = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
@@ -84,18 +83,6 @@ def test_settings_that_do_not_fit_together_are_refused(environment: pytest.Monke
     environment.setenv(name, value)
     [problem] = _problems()
     assert name in problem
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("postgresql://h/d", "postgresql://h/d?sslmode=require"),
-        ("postgresql://h/d?sslmode=prefer", "postgresql://h/d?sslmode=require"),
-        ("postgresql://h/d?sslmode=verify-full&x=1", "postgresql://h/d?sslmode=verify-full&x=1"),
-    ],
-)
-def test_a_given_sslmode_stays(url: str, expected: str) -> None:
-    assert with_sslmode(url, "require") == expected
 
 
 @pytest.mark.parametrize(

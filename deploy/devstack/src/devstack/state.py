@@ -14,15 +14,18 @@ import psutil  # type: ignore[import-untyped]
 from devstack import guard, process
 
 STOP_SECONDS = 20.0
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_START_TIME = 19
+"""Of the fields after the name in `/proc/PID/stat`: proc(5)'s field 22, in ticks since the boot."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One process of the stack. `created` (seconds since the epoch) tells it from a later one with the same pid."""
+    """One process of the stack. `born`, from `birth_of`, tells it from a later one with the same pid."""
 
     name: str
     pid: int
-    created: float
+    born: str
     stop_signal: int
     log: str
 
@@ -30,8 +33,7 @@ class Entry:
     def running(self) -> bool:
         """Whether this very process still runs."""
         try:
-            found = psutil.Process(self.pid)
-            return bool(found.create_time() == self.created and found.status() != psutil.STATUS_ZOMBIE)
+            return birth_of(self.pid) == self.born and psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
 
@@ -51,8 +53,23 @@ def path(state_dir: Path) -> Path:
 
 def entry(child: process.Child) -> Entry:
     """Describes a running child."""
-    created = float(psutil.Process(child.pid).create_time())
-    return Entry(child.name, child.pid, created, int(child.stop_signal), str(child.log))
+    return Entry(child.name, child.pid, birth_of(child.pid), int(child.stop_signal), str(child.log))
+
+
+def birth_of(pid: int) -> str:
+    """When a process was born, in a form that stays the same while it lives; raises `psutil.NoSuchProcess`.
+
+    On Linux the boot's id and the ticks since that boot: psutil's `create_time` adds the ticks to the boot time, which
+    the kernel takes from the wall clock, so it moves with every process's when the clock is set.
+    """
+    if not _BOOT_ID.exists():
+        return str(psutil.Process(pid).create_time())
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        raise psutil.NoSuchProcess(pid) from None
+    ticks = stat.rpartition(")")[2].split()[_START_TIME]  # the name before it may hold blanks and brackets
+    return f"{_BOOT_ID.read_text().strip()}:{ticks}"
 
 
 def save(state_dir: Path, state: State) -> None:

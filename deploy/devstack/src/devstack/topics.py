@@ -63,9 +63,10 @@ async def create(bootstrap_servers: str, specs: Iterable[TopicSpec], *, replicat
 
 async def create_contract_topics(bootstrap_servers: str, *, partitions: int | None = None) -> None:
     """Creates the topics of the wire contract; `partitions` overrides the number of each."""
-    from zerotouch_contracts.topics import TOPICS
+    from zerotouch_contracts.topics import TOPICS, durability
 
-    await create(bootstrap_servers, [TopicSpec(t.name, partitions or t.partitions, t.configs) for t in TOPICS])
+    specs = [TopicSpec(t.name, partitions or t.partitions, {**t.configs, **durability(1)}) for t in TOPICS]
+    await create(bootstrap_servers, specs)
 
 
 async def delete(bootstrap_servers: str, names: Iterable[str]) -> None:

@@ -13,7 +13,7 @@ import typer
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
-from assistant_api import logs
+from assistant_api import logs, lost_outcomes
 from assistant_api.appointments import erase
 from assistant_api.migrate import MigrationFailed
 from assistant_api.migrate import migrate as migrate_database
@@ -25,6 +25,8 @@ EXIT_FAILED = 1
 EXIT_SETTINGS = 2
 
 app = typer.Typer(name="assistant-api", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+app.add_typer(lost_outcomes.app, name="lost")
 
 
 @app.command()

@@ -17,6 +17,7 @@ from assistant_api.tool_calls.credentials import WebhookCredentials
 from assistant_api.tool_calls.others import OtherMessages
 from assistant_api.vapi.client import VapiClient
 from assistant_api.wake import Wake
+from zerotouch_platform.vapi.clock_watch import ClockWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Parts:
     verifier: Verifier
     webhook_credentials: WebhookCredentials
     vapi: VapiClient
+    clock_watch: ClockWatch
     provisioner: Provisioner
     remover: Remover
     wake_relay: Wake

@@ -9,6 +9,7 @@ import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from assistant_api.health import Health
 from assistant_api.settings import Settings
+from zerotouch_platform.postgres import session_problem
 
 Connection = PoolConnectionProxy
 
@@ -32,6 +34,10 @@ UNAVAILABLE: Final = (
 """The weather: what passes by itself, as against a mistake of ours."""
 
 BECOME_TENANT: Final = "SELECT set_config('role', 'assistant_api_tenant', true), set_config('app.org_id', $1, true)"
+
+
+class NoSession(Exception):
+    """A pooler in transaction mode is in the way; the message says how that was seen, and what to do."""
 
 
 class DatabaseUnavailable(Exception):
@@ -52,12 +58,14 @@ class Database:
         self._pool: asyncpg.Pool | None = None
 
     async def connect(self) -> None:
-        """Try until PostgreSQL answers; the reason is in /readyz meanwhile."""
-        delay_seconds = 0.1
+        """Try until PostgreSQL answers, with sessions; the reason is in /readyz meanwhile."""
+        delay_seconds, url = 0.1, self._settings.database_url.get_secret_value()
         while True:
             try:
+                if (problem := await session_problem(url)) is not None:
+                    raise NoSession(problem)
                 self._pool = await asyncpg.create_pool(
-                    self._settings.database_url.get_secret_value(),
+                    url,
                     min_size=1,
                     max_size=self._settings.database_connections_max,
                     timeout=5,
@@ -70,7 +78,7 @@ class Database:
                         "lock_timeout": "8s",
                     },
                 )
-            except (*UNAVAILABLE, asyncpg.PostgresError, socket.gaierror) as error:
+            except (NoSession, *UNAVAILABLE, asyncpg.PostgresError, socket.gaierror) as error:
                 self._health.fails("database", describe(error))
                 await asyncio.sleep(delay_seconds)
                 delay_seconds = min(delay_seconds * 2, self._settings.reconnect_seconds_max)
@@ -86,6 +94,12 @@ class Database:
         except (DatabaseUnavailable, *UNAVAILABLE, asyncpg.PostgresError) as error:
             return describe(error)
         return None
+
+    async def now(self) -> datetime:
+        """The database's time."""
+        async with self.connection() as connection:
+            now: datetime = await connection.fetchval("SELECT clock_timestamp()")
+        return now
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:

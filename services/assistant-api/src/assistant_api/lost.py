@@ -8,7 +8,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from assistant_api.document import Mark
@@ -16,9 +16,7 @@ from assistant_api.settings import Settings
 from assistant_api.vapi.answers import Document, Later
 from assistant_api.vapi.client import VapiClient
 from zerotouch_contracts.errors import ErrorCode
-
-CLOCK_SKEW: Final = timedelta(minutes=10)
-"""How far Vapi's clock may be ahead of ours."""
+from zerotouch_platform.vapi.paging import Window, created_at
 
 ByMark = Mapping[Mark, Sequence[Document]]
 
@@ -28,12 +26,13 @@ class _Round:
     """One list, and all who wait for it: it covers what each of them asks for."""
 
     start: datetime
-    end: datetime
+    end: datetime | None
     save: bool
     outcome: ByMark | Later | Exception | None = None
 
-    def widen(self, start: datetime, end: datetime, *, save: bool) -> None:
-        self.start, self.end, self.save = min(self.start, start), max(self.end, end), self.save or save
+    def widen(self, start: datetime, end: datetime | None, *, save: bool) -> None:
+        self.start, self.save = min(self.start, start), self.save or save
+        self.end = None if self.end is None or end is None else max(self.end, end)
 
 
 class LostAssistants:
@@ -42,7 +41,7 @@ class LostAssistants:
     def __init__(self, vapi: VapiClient, settings: Settings) -> None:
         self._vapi = vapi
         self._deadline_seconds = settings.vapi_deadline_seconds
-        self._before: Final = timedelta(minutes=settings.lost_create_window_minutes)
+        self._margin: Final = timedelta(minutes=settings.lost_create_window_minutes)
         self._open: _Round | None = None
         self._listing = asyncio.Lock()
 
@@ -61,10 +60,7 @@ class LostAssistants:
 
         Until ``after_seconds`` after it, or until now where that is not given.
         """
-        now = datetime.now(UTC)
-        attempt_at = now - timedelta(seconds=age_seconds)
-        end = now if after_seconds is None else min(now, attempt_at + timedelta(seconds=after_seconds))
-        start, end = attempt_at - self._before, end + CLOCK_SKEW
+        start, end = self._vapi.clock.around(age_seconds, self._margin, after_seconds=after_seconds)
         found = await self._made_between(start, end, save=save)
         if isinstance(found, Later):
             return found
@@ -72,11 +68,10 @@ class LostAssistants:
 
     async def made_since(self, age_seconds: float) -> ByMark | Later:
         """Whatever was made since shortly before an attempt, ``age_seconds`` ago, and carries a mark."""
-        now = datetime.now(UTC)
-        start = now - timedelta(seconds=age_seconds) - self._before
-        return await self._made_between(start, now + CLOCK_SKEW, save=False)
+        start, end = self._vapi.clock.around(age_seconds, self._margin)
+        return await self._made_between(start, end, save=False)
 
-    async def _made_between(self, start: datetime, end: datetime, *, save: bool) -> ByMark | Later:
+    async def _made_between(self, start: datetime, end: datetime | None, *, save: bool) -> ByMark | Later:
         try:
             async with asyncio.timeout(self._deadline_seconds) as deadline:  # the lease allows for no more
                 return await self._shared(start, end, save=save)
@@ -85,7 +80,7 @@ class LostAssistants:
                 raise
             return Later(ErrorCode.VAPI_UNREACHABLE)
 
-    async def _shared(self, start: datetime, end: datetime, *, save: bool) -> ByMark | Later:
+    async def _shared(self, start: datetime, end: datetime | None, *, save: bool) -> ByMark | Later:
         if self._open is None:
             self._open = _Round(start, end, save)
         mine = self._open
@@ -118,10 +113,7 @@ def oldest(assistants: Iterable[Document]) -> Document | None:
     return min(assistants, key=lambda item: (str(item.get("createdAt")), str(item.get("id"))), default=None)
 
 
-def _was_made_between(assistant: Mapping[str, Any], start: datetime, end: datetime) -> bool:
+def _was_made_between(assistant: Mapping[str, Any], start: datetime, end: datetime | None) -> bool:
     """By its own word; one that does not say lies within what Vapi was asked for."""
-    try:
-        made_at = datetime.fromisoformat(str(assistant.get("createdAt")))
-    except ValueError:
-        return True
-    return start <= (made_at if made_at.tzinfo else made_at.replace(tzinfo=UTC)) < end
+    made_at = created_at(assistant)
+    return made_at is None or Window(start, end).holds(made_at)

@@ -33,6 +33,7 @@ from assistant_api.tool_calls.credentials import WebhookCredentials
 from assistant_api.vapi.client import VapiClient
 from assistant_api.vapi.key import VapiKey
 from assistant_api.wake import Wake
+from zerotouch_platform.vapi.clock_watch import ClockWatch
 
 _log: Final = structlog.get_logger()
 
@@ -54,6 +55,7 @@ class Service:
         )
         self.database = Database(settings, self.health)
         self.vapi = VapiClient(settings, self.telemetry, VapiKey(settings, self.database), transport=vapi_transport)
+        self.clock_watch = ClockWatch(self.vapi.clock, self.database.now, (DatabaseUnavailable, *UNAVAILABLE))
         self.wake_relay = Wake()
         self.guard = TopicGuard(settings, self.database, self.health)
         lost = LostAssistants(self.vapi, settings)
@@ -85,6 +87,7 @@ class Service:
             verifier=Verifier(settings),
             webhook_credentials=WebhookCredentials(settings),
             vapi=self.vapi,
+            clock_watch=self.clock_watch,
             provisioner=self.provisioner,
             remover=self.remover,
             wake_relay=self.wake_relay,
@@ -116,12 +119,14 @@ class Service:
                 self.relay,
                 self.outcomes,
                 self.housekeeping,
+                self.clock_watch,
             ):
                 group.create_task(loops.run(loop, lambda: self._stopping), name=type(loop).__name__)
 
     async def stop(self) -> None:
         """Stop the loops: nothing new is begun, what runs gets `stop_seconds`."""
         self._stopping = True
+        self.clock_watch.stop()
         stops: list[Coroutine[Any, Any, None]] = [
             self.provisioner.stop(self.settings.stop_seconds / 2),
             self.remover.stop(self.settings.stop_seconds / 2),

@@ -88,6 +88,13 @@ async def _no_reset(_connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 
 
 @asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """A transaction with the service's rights."""
+    async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection, connection.transaction():
+        yield connection
+
+
+@asynccontextmanager
 async def tenant_tx(pool: Pool, org_id: UUID) -> AsyncIterator[Connection]:
     """A read-only transaction as one tenant: row-level security shows the rows of ``org_id`` and no others."""
     async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection, connection.transaction(readonly=True):

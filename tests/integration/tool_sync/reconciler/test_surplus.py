@@ -39,10 +39,10 @@ async def twin(world: World, org: UUID) -> str:
     return str(made.json()["id"])
 
 
-async def race(world: World, org: UUID, assistant: dict[str, Any]) -> str:
+async def race(world: World, org: UUID, assistant: dict[str, Any], **dials: Any) -> str:
     """Two tools of one name are at Vapi, and the answer to the first was lost; the second one's id."""
     lost = {"kind": "reset", "commit": True}
-    await world.turn(rules=[{"route": "POST /tool", "times": 1, "action": lost}])
+    await world.turn(rules=[{"route": "POST /tool", "times": 1, "action": lost}], **dials)
     await world.save(org, assistant)
     await world.sync()
     return await twin(world, org)

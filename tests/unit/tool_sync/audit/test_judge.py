@@ -47,9 +47,19 @@ def test_saves_that_retention_has_eaten_do_not_make_it_complete() -> None:
     assert "1 accepted saves that are older than the first save on the topic" in report.not_looked_at
 
 
-def test_one_save_with_its_outcome_is_complete_and_says_how_far_it_looked() -> None:
+def test_complete_is_said_only_of_what_was_compared_with_assistant_api() -> None:
+    assert not judged(history(save())).is_complete
+    assert judged(history(save()), []).is_complete
+
+
+def test_lost_records_are_a_gap() -> None:
+    report = judge(history(save()), [], {}, COVERAGE, now=NOW, until=None, patience=HOUR, lost=["assistants 0"])
+    assert (report.has_gaps, report.is_complete) == (True, False)
+
+
+def test_one_save_with_its_outcome_says_how_far_it_looked() -> None:
     report = judged(history(save()))
-    assert (report.is_complete, report.judged) == (True, 1)
+    assert (report.has_gaps, report.judged) == (False, 1)
     assert report.looked_at == (
         "assistants: 1 offsets of 1 partitions",
         "1 saves, from 2026-11-28 11:00:00 UTC to 2026-11-28 11:00:00 UTC",

@@ -5,6 +5,7 @@ is read again, and repeats change nothing.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
@@ -26,6 +27,8 @@ from zerotouch_contracts.envelope import UndecodableRecord
 from zerotouch_contracts.events import AssistantDiverged, ToolsSynced, ToolSyncFailed
 from zerotouch_contracts.kafka import TROUBLE, Watch, drop_consumer, new_consumer
 from zerotouch_contracts.subscriber import Delivered, UnknownMessage, decode
+from zerotouch_platform.kafka.jumps import Jumps
+from zerotouch_platform.kafka.watch import LOOK_SECONDS, TopicWatch
 
 _log: Final = structlog.get_logger()
 
@@ -42,6 +45,14 @@ class OutcomesConsumer:
     ) -> None:
         self._settings, self._database, self._telemetry, self._health = settings, database, telemetry, health
         self._wake_provisioner = wake_provisioner
+        self._jumps: Final = Jumps()
+        self._topic_watch: Final = TopicWatch(
+            settings.kafka_bootstrap_servers,
+            settings.outcomes_topic,
+            settings.consumer_group,
+            database.transaction,
+            self._jumps,
+        )
         self._stopping = False
         self._wake: Final = Wake()
 
@@ -65,6 +76,8 @@ class OutcomesConsumer:
 
     async def _session(self) -> None:
         await require_topics(self._settings, self._health)
+        await self._topic_watch.run_once()  # before anything is read: the group's next commit would hide a loss
+        looked_at = time.monotonic()
         consumer = _consumer(self._settings)
         try:
             await asyncio.wait_for(consumer.start(), self._settings.relay_send_timeout_seconds)
@@ -73,6 +86,9 @@ class OutcomesConsumer:
             while not self._stopping:
                 await self.run_once(consumer)
                 await watch.look(consumer)
+                if time.monotonic() - looked_at >= LOOK_SECONDS:
+                    await self._topic_watch.run_once()
+                    looked_at = time.monotonic()
         finally:
             if reason := await drop_consumer(consumer, LEAVE_SECONDS_MAX):
                 _log.warning("consumer_cut_off", reason=reason)
@@ -84,6 +100,7 @@ class OutcomesConsumer:
         )
         records = [record for batch in batches.values() for record in batch]
         if records:
+            self._jumps.read(records)
             await self.handle(records)
             await consumer.commit({partition: batch[-1].offset + 1 for partition, batch in batches.items() if batch})
         return len(records)

@@ -43,6 +43,7 @@ from zerotouch_platform.vapi.answers import (
     retry_after_seconds,
     was_not_sent,
 )
+from zerotouch_platform.vapi.clock import VapiClock
 from zerotouch_platform.vapi.paging import ListUnreadable, PageTooLarge, Window, pages
 
 LIST_LIMIT: Final = 250
@@ -100,6 +101,7 @@ class VapiClient:
         self._monotonic, self._uniform = monotonic, uniform
         self._telemetry = telemetry
         self.key: Final = key
+        self.clock: Final = VapiClock(monotonic)
 
     async def get(self, assistant_id: str, *, save: bool = True) -> Read:
         """The assistant as it is now; ``save``: whether a save asks, for which a part of the rate is kept."""
@@ -123,9 +125,11 @@ class VapiClient:
         return Refused(409, ("the assistant is in use",)) if answer == Later(ErrorCode.VAPI_CONFLICT) else answer
 
     async def created_between(
-        self, start: datetime, end: datetime, *, save: bool = True
+        self, start: datetime, end: datetime | None, *, save: bool = True
     ) -> list[Mapping[str, Any]] | Later:
-        """All assistants with ``start <= createdAt < end``, both with a time zone; to the millisecond, rather too many.
+        """All assistants with ``start <= createdAt < end``, by Vapi's clock; to the millisecond, rather too many.
+
+        Without an end, until now.
 
         What has no usable id is left out and counted in the log.
         """
@@ -223,7 +227,9 @@ class VapiClient:
 
     async def _exchange(self, request: httpx.Request, limit: int) -> tuple[httpx.Response, bytes | None]:
         """The answer and its body; None for one that is too long, or cannot be unpacked."""
+        sent_at = self._monotonic()
         response = await self._http.send(request, stream=True)
+        self.clock.heard(response.headers, sent_at, self._monotonic())
         try:
             return response, await read_body(response.aiter_bytes(), limit)
         except BodyTooLarge:

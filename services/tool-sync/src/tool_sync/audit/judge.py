@@ -67,11 +67,15 @@ class Report:
     coverage: Coverage
     looked_at: tuple[str, ...] = ()
     not_looked_at: tuple[str, ...] = ()
+    compared: bool = True
+    """Whether assistant-api was asked for what it accepted."""
+    lost: tuple[str, ...] = ()
+    """Records that were gone before they were read, and that nobody has acknowledged."""
 
     @property
     def has_gaps(self) -> bool:
         """Somebody has to look at something. What is late or under way is no gap."""
-        return any(self.counts.get(verdict) for verdict in GAPS)
+        return bool(self.lost) or any(self.counts.get(verdict) for verdict in GAPS)
 
     @property
     def judged(self) -> int:
@@ -80,8 +84,8 @@ class Report:
 
     @property
     def is_complete(self) -> bool:
-        """Something was looked at, and there is no gap."""
-        return self.judged > 0 and not self.has_gaps
+        """Something was looked at, on both sides, and there is no gap."""
+        return self.compared and self.judged > 0 and not self.has_gaps
 
 
 def judge(
@@ -94,6 +98,7 @@ def judge(
     until: datetime | None,
     patience: timedelta,
     since: datetime | None = None,
+    lost: Sequence[str] = (),
 ) -> Report:
     """Saves up to ``until``. ``patience``: how long a save may go without an outcome while Vapi is in trouble."""
     findings: list[Finding] = []
@@ -135,6 +140,8 @@ def judge(
         coverage,
         tuple(looked_at(history, asked)),
         tuple(not_looked_at(history, asked, counts[Verdict.EXPIRED], since, until)),
+        told is not None,
+        tuple(lost),
     )
 
 

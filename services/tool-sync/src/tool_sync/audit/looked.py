@@ -30,7 +30,7 @@ def not_looked_at(
 ) -> Iterator[str]:
     """Sentences. ``expired``: accepted saves that are older than what lies on the topic."""
     if accepted is None:
-        yield "not compared with what assistant-api accepted: no --assistant-api-url and token"
+        yield "not compared with what assistant-api accepted: as it was told (--only-topics)"
     else:
         yield f"saves that assistant-api closed more than {KEPT_DAYS} days ago: it has forgotten them"
     if since is not None:

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import typer
 
-from tool_sync.cli import log, operations, projection, relay, replay, tool
-from tool_sync.cli.options import EXIT_USAGE, utc
+from tool_sync.cli import log, lost, operations, projection, relay, replay, tool
+from tool_sync.cli.options import EXIT_FOUND, EXIT_USAGE, utc
 from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ app.command()(replay.replay)
 app.add_typer(operations.failures, name="failures")
 app.add_typer(operations.dead_letters, name="dead-letters")
 app.add_typer(tool.app, name="tool")
+app.add_typer(lost.app, name="lost")
 
 
 @app.command()
@@ -58,9 +59,15 @@ def migrate(
     ],
 ) -> None:
     """Bring the database to the newest schema; two at once are safe."""
+    from tool_sync import db
+    from tool_sync.migrate import MigrationFailed
     from tool_sync.migrate import migrate as migrate_database
 
-    asyncio.run(migrate_database(database_url))
+    try:
+        asyncio.run(migrate_database(database_url))
+    except (MigrationFailed, *db.WEATHER) as error:
+        print(f"tool-sync: the migration failed: {type(error).__name__}: {error}", file=sys.stderr)
+        raise typer.Exit(EXIT_FOUND) from None
     print("tool-sync: the database has the newest schema", file=sys.stderr)
 
 
@@ -196,9 +203,12 @@ def audit(
     outcomes_topic: Annotated[str, typer.Option(envvar="OUTCOMES_TOPIC")] = OUTCOMES.name,
     group: Annotated[str, typer.Option(envvar="CONSUMER_GROUP", help="tool-sync's consumer group.")] = "tool-sync",
     assistant_api_url: Annotated[
-        str | None, typer.Option(envvar="ASSISTANT_API_URL", help="Also compare with what it accepted.")
-    ] = None,
+        str, typer.Option(envvar="ASSISTANT_API_URL", help="Where assistant-api is, for what it accepted.")
+    ] = "http://localhost:3001",
     token: Annotated[str | None, typer.Option(envvar="PLATFORM_TOKEN", help="A platform token for it.")] = None,
+    only_topics: Annotated[
+        bool, typer.Option("--only-topics", help="Do not ask assistant-api: then nothing is called complete.")
+    ] = False,
     since: AtOption = None,
     until: AtOption = None,
     patience_seconds: Annotated[
@@ -212,7 +222,11 @@ def audit(
         return
     from tool_sync.cli.audit import Sources, run_audit
 
-    sources = Sources(database_url, kafka, assistants_topic, outcomes_topic, group, assistant_api_url, token)
+    if not only_topics and not token:
+        print("tool-sync: assistant-api is asked with PLATFORM_TOKEN; without one, --only-topics", file=sys.stderr)
+        raise typer.Exit(EXIT_USAGE)
+    asked = None if only_topics else assistant_api_url
+    sources = Sources(database_url, kafka, assistants_topic, outcomes_topic, group, asked, token)
     answer = run_audit(
         sources,
         since=utc(since),

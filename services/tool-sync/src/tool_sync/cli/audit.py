@@ -1,7 +1,7 @@
 """``tool-sync audit``: the report as text or JSON; exit status 1 on any gap."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -29,6 +29,8 @@ from tool_sync.cli.explain import trace_link
 from tool_sync.cli.options import COLUMNS_IN_FILES
 from tool_sync.cli.show import EXIT_DATABASE
 from tool_sync.coverage import coverage_of
+from zerotouch_platform.kafka.durability import topic_warnings
+from zerotouch_platform.kafka.ledger import open_losses
 
 EXIT_GAP: Final = 1
 EXIT_NOT_AUDITED: Final = 3
@@ -78,9 +80,11 @@ async def run_audit(
                 since=since,
                 on_record=show,
             )
+        topics = await topic_warnings(sources.bootstrap_servers, (sources.assistants_topic, sources.outcomes_topic))
         connection = await db.connect(sources.database_url, application_name="tool-sync cli")
         try:
             parked, coverage = await parked_records(connection), await coverage_of(connection)
+            lost = [f"{loss} (`tool-sync lost acknowledge {loss.id}`)" for loss in await open_losses(connection)]
             keys, behind = await paused_keys(connection), await waiting(connection)
         finally:
             await connection.close()
@@ -99,21 +103,22 @@ async def run_audit(
         until=until,
         patience=timedelta(seconds=patience_seconds),
         since=since,
+        lost=lost,
     )
     if as_json:
-        document = asdict(report) | {"complete": report.is_complete} | account_document(keys, behind)
+        document = asdict(report) | {"complete": report.is_complete, "topics": topics} | account_document(keys, behind)
         print(to_json(document, indent=2).decode())
     else:
         out = Console(width=None if sys.stdout.isatty() else COLUMNS_IN_FILES, highlight=False)
         for told in account_lines(keys, behind):
             out.print(told, markup=False, soft_wrap=True)
-        for line in _text(report, jaeger_url):
+        for line in _text(report, jaeger_url, topics):
             out.print(line)
     if report.has_gaps:
         return EXIT_GAP
     # A window that was asked for may well hold no save; all of the topic without any, or with lost ones, is no audit.
     is_window = (since is not None or until is not None) and not report.counts
-    return 0 if report.is_complete or is_window else EXIT_NOT_AUDITED
+    return 0 if report.judged or is_window else EXIT_NOT_AUDITED
 
 
 async def run_acknowledge(database_url: str, place: Place, reason: str) -> int:
@@ -134,7 +139,7 @@ async def run_acknowledge(database_url: str, place: Place, reason: str) -> int:
     return 0
 
 
-def _text(report: Report, jaeger_url: str | None) -> Iterator[str | Table]:
+def _text(report: Report, jaeger_url: str | None, topics: Iterable[str]) -> Iterator[str | Table]:
     covered = report.coverage
     if covered.assistants:
         yield (
@@ -155,6 +160,10 @@ def _text(report: Report, jaeger_url: str | None) -> Iterator[str | Table]:
         yield f"{report.repeats:,} records are repeats of a save, which is harmless"
     if report.findings:
         yield _findings(report, jaeger_url)
+    for what in report.lost:
+        yield f"LOST: {what}"
+    for what in topics:
+        yield f"WARNING: {what}"
     for what in report.looked_at:
         yield f"looked at: {what}"
     for what in report.not_looked_at:
@@ -165,8 +174,12 @@ def _text(report: Report, jaeger_url: str | None) -> Iterator[str | Table]:
 def _verdict(report: Report) -> str:
     if report.has_gaps:
         return "GAPS: see above"
-    if not report.is_complete:
+    if not report.judged:
         return "NOTHING was audited: there is no save to look at"
+    if not report.compared:
+        return (
+            f"no gap in the {report.judged:,} saves on the topic; whether all accepted ones are there was not looked at"
+        )
     return f"complete: no gap in {report.judged:,} saves, as far as was looked"
 
 

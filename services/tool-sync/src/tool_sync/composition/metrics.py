@@ -8,8 +8,10 @@ Gauges, the same from every replica: take the newest, not the sum.
     zerotouch.syncs.pending        {org}  organizations with open work
     zerotouch.syncs.oldest         s      age of the oldest save without an outcome
     zerotouch.dead_letters.open    {record}
+    zerotouch.records.lost         {record}  gone from the topic before they were read, and not acknowledged
     zerotouch.log.head             {event}
     zerotouch.relay.lag            {event}  positions between the log's head and what is published
+    zerotouch.vapi.clock_skew      s      how far Vapi's clock is ahead of the database's; not before an answer told
 """
 
 import asyncio
@@ -27,6 +29,7 @@ from tool_sync import db
 from tool_sync.coverage import coverage_of
 from tool_sync.db import ACQUIRE_SECONDS, Pool
 from tool_sync.telemetry import SERVICE_NAME, SERVICE_VERSION
+from zerotouch_platform.vapi.clock_watch import ClockWatch
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +42,8 @@ SELECT (SELECT count(DISTINCT org_id) FROM pending_syncs WHERE requested > settl
           FROM pending_syncs p JOIN events e ON e.position = p.save_requested
          WHERE p.save_requested > p.settled) AS oldest,
        (SELECT count(*) FROM dead_letters WHERE acknowledged_at IS NULL AND replayed_at IS NULL) AS dead_letters,
+       (SELECT coalesce(sum(greatest(end_offset - first_offset, 1)), 0)::bigint
+          FROM lost_records WHERE acknowledged_at IS NULL) AS lost,
        (SELECT coalesce(max(position), 0) FROM events) AS head,
        (SELECT coalesce(max(position), 0) FROM cursors WHERE name = 'outcomes-relay') AS published
 """
@@ -49,17 +54,19 @@ _UNITS: Final = {
     "zerotouch.syncs.pending": "{org}",
     "zerotouch.syncs.oldest": "s",
     "zerotouch.dead_letters.open": "{record}",
+    "zerotouch.records.lost": "{record}",
     "zerotouch.log.head": "{event}",
     "zerotouch.relay.lag": "{event}",
+    "zerotouch.vapi.clock_skew": "s",
 }
 
 
 class Metrics:
     """A loop. ``reader`` exports what was looked up last; ``values`` is that."""
 
-    def __init__(self, pool: Pool, reader: MetricReader) -> None:
+    def __init__(self, pool: Pool, reader: MetricReader, clock_watch: ClockWatch | None = None) -> None:
         self.values: Mapping[str, float] = {}
-        self._pool = pool
+        self._pool, self._clock_watch = pool, clock_watch
         self._stopping = asyncio.Event()
         resource = Resource.create({"service.name": SERVICE_NAME, "service.version": SERVICE_VERSION})
         self._provider = MeterProvider([reader], resource=resource, shutdown_on_exit=False)
@@ -86,9 +93,13 @@ class Metrics:
             "zerotouch.syncs.pending": row["pending"],
             "zerotouch.syncs.oldest": row["oldest"],
             "zerotouch.dead_letters.open": row["dead_letters"],
+            "zerotouch.records.lost": row["lost"],
             "zerotouch.log.head": row["head"],
             "zerotouch.relay.lag": row["head"] - row["published"],
         }
+        skew_seconds = None if self._clock_watch is None else self._clock_watch.skew_seconds
+        if skew_seconds is not None:
+            self.values = {**self.values, "zerotouch.vapi.clock_skew": skew_seconds}
 
     async def run_forever(self) -> None:
         """Look until :meth:`stop`. While the database is away nothing is observed: better a gap than an old value."""

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from tool_sync import broker, db
@@ -28,6 +28,8 @@ from tool_sync.subscriber import Subscriber
 from tool_sync.subscriber.intake import Intake
 from tool_sync.telemetry import SERVICE_VERSION, Telemetry
 from tool_sync.vapi.client import VapiClient, make_transport
+from zerotouch_platform.kafka.ledger import open_losses
+from zerotouch_platform.vapi.clock_watch import ClockWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Parts:
     survey: Survey
     guard: TopicGuard
     vapi: VapiClient
+    clock_watch: ClockWatch
     blueprint: Blueprint
 
 
@@ -102,6 +105,7 @@ def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> P
         survey=Survey(context, Looks(pool), _survey_pace(settings)),
         guard=guard,
         vapi=vapi,
+        clock_watch=ClockWatch(vapi.clock, lambda: read_now(pool), db.WEATHER),
         blueprint=tools,
     )
     return parts
@@ -129,7 +133,14 @@ def watch(settings: Settings, health: Health, pool: Pool, parts: Parts) -> None:
     health.live["log"] = log_replaced
     health.ready["restore"] = log_behind
     health.live["intake"] = intake_wedged
+
+    async def clock_notes() -> list[dict[str, object]]:
+        problem = parts.clock_watch.problem
+        return [] if problem is None else [{"skew_seconds": parts.clock_watch.skew_seconds, "meaning": problem}]
+
     health.notes["vapi_key"] = lambda: paused_key_notes(pool)
+    health.notes["vapi_clock"] = clock_notes
+    health.notes["records_lost"] = lambda: lost_notes(pool)
     health.ready["database"] = lambda: database_problem(pool)
     health.ready["kafka"] = lambda: broker.problem_of(settings.kafka_bootstrap_servers, topics)
     health.ready["intake"] = intake_problem
@@ -144,6 +155,21 @@ async def paused_key_notes(pool: Pool) -> list[dict[str, object]]:
             return [asdict(key) for key in await paused_keys(connection)]
     except db.WEATHER:
         return []
+
+
+async def lost_notes(pool: Pool) -> list[dict[str, object]]:
+    """What was lost and nobody has acknowledged, for ``/readyz``."""
+    try:
+        async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            return [asdict(lost) for lost in await open_losses(connection)]
+    except db.WEATHER:
+        return []
+
+
+async def read_now(pool: Pool) -> datetime:
+    """The database's time."""
+    now: datetime = await pool.fetchval("SELECT clock_timestamp()", timeout=ACQUIRE_SECONDS)
+    return now
 
 
 def _policy(settings: Settings) -> Policy:

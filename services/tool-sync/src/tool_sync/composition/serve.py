@@ -30,6 +30,7 @@ from tool_sync.readiness import database_problem
 from tool_sync.settings import Settings
 from tool_sync.telemetry import SERVICE_VERSION, Telemetry
 from tool_sync.vapi.forgetting import Forgetting
+from zerotouch_platform.postgres import session_problem
 
 log = structlog.get_logger(__name__)
 
@@ -103,8 +104,11 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
             loops.start("intake", parts.subscriber)
             loops.start("survey", parts.survey)
             loops.start("forgetting", Forgetting(pool))
+            loops.start("clock", parts.clock_watch)
             if settings.otel_exporter_otlp_endpoint is not None:
-                loops.start("metrics", Metrics(pool, otlp_reader(settings.otel_exporter_otlp_endpoint)))
+                loops.start(
+                    "metrics", Metrics(pool, otlp_reader(settings.otel_exporter_otlp_endpoint), parts.clock_watch)
+                )
             # Not ready before that: a save would wait for the look.
             state.health.starting = "looking whether the outcomes topic is ahead of the log"
             await _either(parts.guard.looked, stopping)
@@ -120,6 +124,7 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
                 "intake",
                 "survey",
                 "forgetting",
+                "clock",
                 "reconciler",
                 seconds_max=_STOP_WORK_SECONDS,
             )
@@ -132,6 +137,8 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
 
 async def _open_database(settings: Settings) -> Pool:
     try:
+        if (problem := await session_problem(settings.database_url)) is not None:
+            raise NotThere(problem)
         pool = await db.create_pool(settings.database_url, size_max=settings.database_pool_max)
     except db.WEATHER as error:
         at = urlsplit(settings.database_url)

@@ -139,7 +139,7 @@ class ConfirmDeleted:
 
 @dataclass(frozen=True, slots=True)
 class NoteSurplus:
-    """A tool with our marker was seen at Vapi that may not be the org's. ``created_at`` is Vapi's."""
+    """A tool with our marker was seen at Vapi that may not be the org's. ``created_at`` is ours."""
 
     account: str
     name: str

@@ -232,7 +232,7 @@ class ToolDeleted:
 
 @dataclass(frozen=True, slots=True)
 class SurplusFound:
-    """A tool with our marker that is not the org's tool of this name: two workers raced. ``created_at`` is Vapi's."""
+    """A tool with our marker that is not the org's tool of this name: two workers raced. ``created_at`` is ours."""
 
     account: str
     name: str

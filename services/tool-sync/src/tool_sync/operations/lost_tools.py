@@ -1,6 +1,6 @@
 """The tools of ours that a restored log may not know: one list of what Vapi made since the backup, for all orgs."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -8,10 +8,11 @@ from tool_sync.event_log.fork import LostTool
 from tool_sync.vapi.client import VapiClient
 from tool_sync.vapi.documents import created_at
 from zerotouch_contracts.tools import Marker
+from zerotouch_platform.vapi.clock import UNKNOWN_SKEW
 
-MARGIN: Final = timedelta(hours=1)
-"""How far the database's clock may be ahead of Vapi's. Read once, so a wide one costs a page or two; what the log knows
-already is never adopted a second time."""
+MARGIN: Final = UNKNOWN_SKEW
+"""How far the database's clock may be ahead of Vapi's, which has not told its time yet. Read once, so a wide one costs
+a page or two; what the log knows already is never adopted a second time."""
 EVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 

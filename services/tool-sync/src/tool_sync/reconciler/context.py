@@ -16,6 +16,7 @@ from tool_sync.reconciler.pace import Pace
 from tool_sync.reconciler.store import Log, Store
 from tool_sync.telemetry import Telemetry
 from tool_sync.vapi.client import VapiClient
+from tool_sync.vapi.documents import created_at
 
 
 class Clock:
@@ -48,7 +49,7 @@ class Limits:
     poll_seconds_max: float
     snapshot_after_events: int
     adoption_margin_seconds: float = 600.0
-    """How long before an attempt the search for its tool begins: Vapi's clock is not ours."""
+    """How long before an attempt, in Vapi's time, the search for its tool begins: its servers' clocks differ too."""
     read_tries_max: int = 3
     read_retry_seconds: float = 0.2
 
@@ -74,3 +75,14 @@ class Context:
     """True while nothing may be written to Vapi, as the log may have been set back."""
     on_settled: Callable[[UUID], None] = lambda _org_id: None
     """Told of an org whose save was settled as synced."""
+
+    def vapi_time_before(self, at: datetime) -> datetime:
+        """Vapi's time of a moment of the database's, and a margin before: nothing made after it is older."""
+        age_seconds = (self.clock.now() - at).total_seconds()
+        return self.vapi.clock.around(age_seconds, timedelta(seconds=self.limits.adoption_margin_seconds))[0]
+
+    def made_at(self, document: object) -> datetime | None:
+        """When an object of Vapi's was made, in the database's time; None where either clock is not known."""
+        at = created_at(document)
+        age = None if at is None else self.vapi.clock.age_of(at)
+        return None if age is None else self.clock.now() - age

@@ -22,6 +22,7 @@ from tool_sync.subscriber.consumer import Batch
 from tool_sync.subscriber.dead_letters import describe, set_aside
 from tool_sync.subscriber.mapping import Poison, Readable, as_poison, read_record
 from tool_sync.telemetry import Telemetry
+from zerotouch_platform.kafka.jumps import Jumps
 
 log = structlog.get_logger(__name__)
 
@@ -49,12 +50,13 @@ class Intake:
     ) -> None:
         self._settings = settings
         self._event_log = event_log
-        self._pool = pool
+        self.pool = pool
         self._telemetry = telemetry
         self._service_version = service_version
         self._stopping = asyncio.Event()
         self.busy = False
         self.waiting_for: str | None = None
+        self.jumps = Jumps()
 
     def stop(self) -> None:
         """End a wait for the database; its batch is not committed and comes again after the next start."""
@@ -66,6 +68,7 @@ class Intake:
         Raises :class:`DatabaseAway` where that could not be had; nothing must be committed then.
         """
         self.busy = True
+        self.jumps.read(batch)
         mapped = [read_record(record, self._service_version) for record in batch]
         spans = self._start_spans(mapped) if self._telemetry.enabled else []
         try:
@@ -97,7 +100,7 @@ class Intake:
                 if isinstance(answer, AppendRejected):
                     log.error("intake: a save gets no outcome", reason=str(answer))
         if poison := [*poison, *refused]:
-            await self._until_back(lambda: set_aside(self._pool, poison))
+            await self._until_back(lambda: set_aside(self.pool, poison))
             log.warning("intake: records set aside as dead letters", count=len(poison), records=describe(poison[:10]))
 
     async def _append(self, requests: Sequence[AppendRequest]) -> list[AppendResult | AppendRejected]:

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import structlog
 
-from tool_sync import broker
+from tool_sync import broker, db
 from tool_sync.settings import Settings
 from tool_sync.subscriber.consumer import build
 from tool_sync.subscriber.intake import Intake
 from zerotouch_contracts.kafka import TROUBLE, Progress, described, drop_owner
+from zerotouch_platform.kafka.watch import TopicWatch
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +29,13 @@ class Subscriber:
     def __init__(self, settings: Settings, intake: Intake) -> None:
         self._settings = settings
         self._intake = intake
+        self._topic_watch = TopicWatch(
+            settings.kafka_bootstrap_servers,
+            settings.assistants_topic,
+            settings.consumer_group,
+            lambda: db.transaction(intake.pool),
+            intake.jumps,
+        )
         self._stopping = asyncio.Event()
         self._progress = Progress()
         self._problem: str | None = "not connected yet"
@@ -69,6 +77,8 @@ class Subscriber:
 
     async def _consume(self) -> str:
         """Connect and consume until it is stopped or wedged; returns why it ended."""
+        if reason := await self._look_for_losses():  # before anything is read: the group's next commit would hide it
+            return reason
         client, subscriber = build(self._settings, self._intake.handle)
         try:
             async with asyncio.timeout(START_SECONDS_MAX):
@@ -89,7 +99,17 @@ class Subscriber:
             stuck = self._settings.intake_stuck_seconds_max
             if reason := await self._progress.problem_of(consumer, stuck, busy=self._intake.busy):
                 return reason
+            if reason := await self._look_for_losses():
+                log.warning("intake: the topic was not looked at", reason=reason)
         return "stopped"
+
+    async def _look_for_losses(self) -> str | None:
+        """Why it could not be looked, or None."""
+        try:
+            await self._topic_watch.run_once()
+        except (*TROUBLE, *db.WEATHER) as error:
+            return described(error)
+        return None
 
     async def _pause(self, seconds: float) -> None:
         try:

@@ -5,6 +5,7 @@ again. The whole exchange has one deadline, since a timeout per read never ends 
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
 from functools import partial
@@ -20,6 +21,7 @@ from tool_sync.vapi import failures
 from tool_sync.vapi.failures import Subject, VapiFailure
 from zerotouch_platform.vapi import json
 from zerotouch_platform.vapi.answers import BODY_BYTES_MAX, LIST_BYTES_MAX, BodyTooLarge, read_body, resource_of
+from zerotouch_platform.vapi.clock import VapiClock
 from zerotouch_platform.vapi.json import Json
 from zerotouch_platform.vapi.paging import ListUnreadable, Page, PageTooLarge, Window, pages
 
@@ -59,6 +61,7 @@ class VapiClient:
         deadline_seconds: float,
         transport: httpx.AsyncBaseTransport,
         telemetry: Telemetry,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.account = account
         self._base_url = base_url.rstrip("/")
@@ -66,6 +69,8 @@ class VapiClient:
         self._deadline_seconds = deadline_seconds
         self._transport = transport
         self._telemetry = telemetry
+        self._monotonic = monotonic
+        self.clock: Final = VapiClock(monotonic)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -84,7 +89,9 @@ class VapiClient:
         return _resource(await self._exchange("GET", f"/tool/{tool_id}", "tool"), write=False)
 
     async def tools_created_since(self, since: datetime, through: Through | None = None) -> AsyncIterator[Json]:
-        """Every tool of the account created at or after ``since``, in no order. Raises :class:`VapiFailure`.
+        """Every tool of the account created at or after ``since``, by Vapi's clock, in no order.
+
+        Raises :class:`VapiFailure`.
 
         Each page is a call of its own, made by ``through`` where that is given. What has no usable id is left out.
         """
@@ -237,7 +244,9 @@ class VapiClient:
         raw = b""
         try:
             async with asyncio.timeout(self._deadline_seconds):
+                sent_at = self._monotonic()
                 response = await self._transport.handle_async_request(request)
+                self.clock.heard(response.headers, sent_at, self._monotonic())
                 try:
                     raw = await read_body(response.aiter_bytes(), limit)
                 except BodyTooLarge as error:

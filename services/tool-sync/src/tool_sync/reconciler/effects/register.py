@@ -7,7 +7,7 @@ from tool_sync.domain.events import ToolRegistrationStarted, ToolUpdateStarted
 from tool_sync.domain.steps import RegisterTool, UpdateTool
 from tool_sync.reconciler.effects.adopt import adopt
 from tool_sync.reconciler.fence import Fence
-from tool_sync.vapi.documents import created_at, latest_version
+from tool_sync.vapi.documents import latest_version
 from tool_sync.vapi.failures import VapiFailure, invalid_answer
 from zerotouch_contracts.canonical import canonical_hash
 from zerotouch_contracts.tools import Marker
@@ -34,7 +34,7 @@ async def register(fence: Fence, org_id: UUID, step: RegisterTool) -> tuple[Comm
     if Marker.of(answer) != Marker(context.blueprint.installation_id, org_id, tool.name):
         failure = invalid_answer("the created tool is another one", write=True)
         return (fence.failed(step.subject, failure, attempt_id, tool.definition_hash),)
-    made = NoteSurplus(context.vapi.account, tool.name, answer["id"], created_at(answer))
+    made = NoteSurplus(context.vapi.account, tool.name, answer["id"], context.made_at(answer))
     return (
         ConfirmTool(
             attempt_id, answer["id"], canonical_hash(answer), adopted=False, made=made,

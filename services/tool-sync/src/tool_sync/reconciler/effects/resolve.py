@@ -1,7 +1,6 @@
 """Looking what became of a write whose answer was lost."""
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any, assert_never
 from uuid import UUID
 
@@ -26,7 +25,7 @@ from tool_sync.domain.steps import ResolveAttempt
 from tool_sync.domain.toolset import Toolset
 from tool_sync.reconciler.effects.link import is_linked
 from tool_sync.reconciler.fence import Fence
-from tool_sync.vapi.documents import created_at, holds, latest_version
+from tool_sync.vapi.documents import holds, latest_version
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.canonical import canonical_hash, model_hash
 from zerotouch_contracts.errors import ErrorCode
@@ -54,7 +53,7 @@ async def _find_tool(
 ) -> tuple[Command, ...]:
     context = fence.context
     marker = Marker(context.blueprint.installation_id, org_id, started.name)
-    since = step.attempt.started_at - timedelta(seconds=context.limits.adoption_margin_seconds)
+    since = context.vapi_time_before(step.attempt.started_at)
 
     async def find() -> list[dict[str, Any]]:
         return [tool async for tool in context.vapi.tools_created_since(since, fence.look) if Marker.of(tool) == marker]
@@ -74,7 +73,7 @@ async def _find_tool(
             started.attempt_id, oldest["id"], canonical_hash(oldest), adopted=True, vapi_version=latest_version(oldest)
         ),
         *(
-            NoteSurplus(context.vapi.account, started.name, tool["id"], created_at(tool))
+            NoteSurplus(context.vapi.account, started.name, tool["id"], context.made_at(tool))
             for tool in found
             if tool is not oldest
         ),

@@ -1,13 +1,11 @@
 """Searching for surplus tools: registrations that were given up as not done may have been done after all."""
 
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from tool_sync.domain.decider import Command, EndSearch, NoteSurplus
 from tool_sync.domain.sweep import SearchSurplus
 from tool_sync.reconciler.fence import Fence
-from tool_sync.vapi.documents import created_at
 from zerotouch_contracts.tools import Marker
 
 
@@ -15,7 +13,7 @@ async def search(fence: Fence, org_id: UUID, step: SearchSurplus) -> tuple[Comma
     """``GET /tool`` over the time of those registrations. What the log knows already is noted by nobody twice."""
     context = fence.context
     ours = {Marker(context.blueprint.installation_id, org_id, name) for name in step.names}
-    since = step.since - timedelta(seconds=context.limits.adoption_margin_seconds)
+    since = context.vapi_time_before(step.since)
 
     async def find() -> list[dict[str, Any]]:
         return [tool async for tool in context.vapi.tools_created_since(since, fence.look) if Marker.of(tool) in ours]
@@ -23,7 +21,7 @@ async def search(fence: Fence, org_id: UUID, step: SearchSurplus) -> tuple[Comma
     found = await fence.recorded(step.subject, find)
     if found is None:
         return ()
-    noted = (NoteSurplus(context.vapi.account, _name(tool), tool["id"], created_at(tool)) for tool in found)
+    noted = (NoteSurplus(context.vapi.account, _name(tool), tool["id"], context.made_at(tool)) for tool in found)
     return (*noted, EndSearch(step.names, step.through))
 
 

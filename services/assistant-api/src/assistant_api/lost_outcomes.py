@@ -1,0 +1,71 @@
+"""`assistant-api lost`: outcomes that were gone from the topic before they were read."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+import asyncpg
+import typer
+from pydantic import PostgresDsn, TypeAdapter, ValidationError
+
+from zerotouch_platform.kafka import ledger
+from zerotouch_platform.kafka.ledger import Connection
+
+EXIT_FOUND = 1
+EXIT_USAGE = 2
+EXIT_DATABASE = 3
+
+app = typer.Typer(help="Outcomes that were gone from the topic before they were read.", no_args_is_help=True)
+DatabaseUrl = Annotated[str, typer.Option(envvar="DATABASE_URL", help="postgresql:// URL.", show_default=False)]
+
+
+@app.command("list")
+def list_losses(database_url: DatabaseUrl) -> None:
+    """List what was lost and nobody has acknowledged; exit status 1 if anything was."""
+
+    async def work(connection: Connection) -> int:
+        found = await ledger.open_losses(connection)
+        for loss in found:
+            print(f"{loss.id}  {loss.found_at:%Y-%m-%d %H:%M:%S} UTC  {loss}")
+        return EXIT_FOUND if found else 0
+
+    raise typer.Exit(_run(database_url, work))
+
+
+@app.command()
+def acknowledge(
+    loss: Annotated[int, typer.Argument(metavar="ID", help="Its number in the list.", min=1)],
+    database_url: DatabaseUrl,
+    reason: Annotated[str, typer.Option(help="What was done about it.")],
+) -> None:
+    """Close a loss: what it made missing was mended."""
+
+    async def work(connection: Connection) -> int:
+        if await ledger.acknowledge(connection, loss, reason):
+            return 0
+        print(f"assistant-api: there is no open loss {loss}", file=sys.stderr)
+        return EXIT_FOUND
+
+    raise typer.Exit(_run(database_url, work))
+
+
+def _run(database_url: str, work: Callable[[Connection], Awaitable[int]]) -> int:
+    try:
+        TypeAdapter(PostgresDsn).validate_python(database_url)
+    except ValidationError:
+        print("assistant-api: DATABASE_URL is no postgresql:// URL", file=sys.stderr)
+        return EXIT_USAGE
+    try:
+        return asyncio.run(_connected(database_url, work))
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        print(f"assistant-api: the database does not answer: {type(error).__name__}", file=sys.stderr)
+        return EXIT_DATABASE
+
+
+async def _connected(database_url: str, work: Callable[[Connection], Awaitable[int]]) -> int:
+    connection = await asyncpg.connect(database_url, timeout=10)
+    try:
+        return await work(connection)
+    finally:
+        await connection.close()

@@ -1,0 +1,84 @@
+"""The tables ``topic_looks`` and ``lost_records``, the same in both services."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from zerotouch_platform.kafka.losses import Jump, Loss, Seen, losses, seen_now
+from zerotouch_platform.kafka.places import Place
+
+_ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtextextended('topic_looks ' || $1, 0))"
+_SEEN: Final = "SELECT partition, read_to, end_offset FROM topic_looks WHERE topic = $1"
+_STORE: Final = """
+INSERT INTO topic_looks (topic, partition, read_to, end_offset)
+SELECT $1, * FROM unnest($2::int[], $3::bigint[], $4::bigint[])
+ON CONFLICT (topic, partition) DO UPDATE
+   SET read_to = excluded.read_to, end_offset = excluded.end_offset, looked_at = clock_timestamp()
+"""
+_LOSE: Final = """
+INSERT INTO lost_records (topic, partition, first_offset, end_offset, cause)
+SELECT $1, * FROM unnest($2::int[], $3::bigint[], $4::bigint[], $5::text[])
+"""
+_OPEN: Final = """
+SELECT id, topic, partition, first_offset, end_offset, cause, found_at FROM lost_records
+ WHERE acknowledged_at IS NULL ORDER BY id LIMIT $1
+"""
+_ACKNOWLEDGE: Final = """
+UPDATE lost_records SET acknowledged_at = clock_timestamp(), acknowledged_reason = $2
+ WHERE id = $1 AND acknowledged_at IS NULL RETURNING id
+"""
+OPEN_MAX: Final = 1000
+
+
+class Connection(Protocol):
+    """asyncpg's, or its pool's."""
+
+    async def execute(self, query: str, *args: Any) -> str: ...
+
+    async def fetch(self, query: str, *args: Any) -> Sequence[Any]: ...
+
+    async def fetchval(self, query: str, *args: Any) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A loss that nobody has acknowledged."""
+
+    id: int
+    topic: str
+    partition: int
+    first_offset: int
+    end_offset: int
+    cause: str
+    found_at: datetime
+
+    def __str__(self) -> str:
+        span = (
+            f"offsets {self.first_offset} to {self.end_offset}" if self.end_offset > self.first_offset else "no record"
+        )
+        return f"{self.topic} partition {self.partition}, {span}: {self.cause}"
+
+
+async def note(connection: Connection, topic: str, now: Mapping[int, Place], jumps: Iterable[Jump]) -> tuple[Loss, ...]:
+    """Compare with the look before and write down what was lost since. Call it in a transaction."""
+    await connection.execute(_ONE_AT_A_TIME, topic)
+    rows = await connection.fetch(_SEEN, topic)
+    before = {row["partition"]: Seen(row["read_to"], row["end_offset"]) for row in rows}
+    found, seen = losses(before, now, jumps), seen_now(before, now)
+    if found:
+        columns = zip(*((loss.partition, loss.first, loss.end, loss.cause.value) for loss in found), strict=True)
+        await connection.execute(_LOSE, topic, *map(list, columns))
+    numbers = sorted(seen)
+    await connection.execute(_STORE, topic, numbers, [seen[n].read_to for n in numbers], [seen[n].end for n in numbers])
+    return found
+
+
+async def open_losses(connection: Connection) -> list[Lost]:
+    """What nobody has acknowledged, oldest first."""
+    return [Lost(**dict(row)) for row in await connection.fetch(_OPEN, OPEN_MAX)]
+
+
+async def acknowledge(connection: Connection, loss_id: int, reason: str) -> bool:
+    """Close a loss; False where there is none of this id that is open."""
+    return await connection.fetchval(_ACKNOWLEDGE, loss_id, reason) is not None

@@ -1,0 +1,52 @@
+"""Where a topic's partitions begin and end, and how far a group has committed."""
+
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from zerotouch_contracts.kafka import drop_consumer
+
+REQUEST_MILLISECONDS = 5000
+STOP_SECONDS_MAX = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One partition: its oldest offset, the one after its newest, and what the group reads next (None: never said)."""
+
+    begin: int
+    end: int
+    committed: int | None
+
+
+async def read_places(bootstrap_servers: str, topic: str, group_id: str) -> dict[int, Place]:
+    """Every partition of a topic that exists. Raises aiokafka's ``KafkaError``, ``OSError`` and ``TimeoutError``."""
+    numbers, committed = await _asked(bootstrap_servers, topic, group_id)
+    partitions = [TopicPartition(topic, number) for number in numbers]
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap_servers,
+        group_id=None,
+        enable_auto_commit=False,
+        request_timeout_ms=REQUEST_MILLISECONDS,
+    )
+    try:
+        await consumer.start()
+        begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+    finally:
+        await drop_consumer(consumer, STOP_SECONDS_MAX)
+    return {p.partition: Place(begins[p], ends[p], committed.get(p.partition)) for p in partitions}
+
+
+async def _asked(bootstrap_servers: str, topic: str, group_id: str) -> tuple[list[int], dict[int, int]]:
+    """The topic's partitions, and what the group has committed of them."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=REQUEST_MILLISECONDS)
+    try:
+        await admin.start()
+        known = await admin.describe_topics()  # of all: to ask for one by name may create it
+        offsets = await admin.list_consumer_group_offsets(group_id)
+    finally:
+        await admin.close()
+    numbers = [p["partition"] for one in known if one["topic"] == topic for p in one["partitions"]]
+    committed = {at.partition: found.offset for at, found in offsets.items() if at.topic == topic and found.offset >= 0}
+    return sorted(numbers), committed

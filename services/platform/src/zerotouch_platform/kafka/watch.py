@@ -1,0 +1,48 @@
+"""One look at a topic, as its consumer sees it: before it begins to read, and every few seconds while it does."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final
+
+import structlog
+
+from zerotouch_platform.kafka.jumps import Jumps
+from zerotouch_platform.kafka.ledger import note
+from zerotouch_platform.kafka.places import read_places
+
+LOOK_SECONDS: Final = 10.0
+
+_log: Final = structlog.get_logger()
+
+
+class TopicWatch:
+    """Of one topic and group. ``transaction`` opens one on the service's own database; ``jumps`` is the consumer's."""
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        topic: str,
+        group_id: str,
+        transaction: Callable[[], AbstractAsyncContextManager[Any]],
+        jumps: Jumps,
+    ) -> None:
+        self._bootstrap_servers, self._topic, self._group_id = bootstrap_servers, topic, group_id
+        self._transaction, self._jumps = transaction, jumps
+
+    async def run_once(self) -> int:
+        """Look, and tell of what was lost since the last look; how much. Raises what Kafka and the database raise."""
+        jumps = self._jumps.take()
+        places = await read_places(self._bootstrap_servers, self._topic, self._group_id)
+        async with self._transaction() as connection:
+            found = await note(connection, self._topic, places, jumps)
+        for loss in found:
+            _log.error(
+                "records_lost",
+                alarm=True,
+                topic=self._topic,
+                partition=loss.partition,
+                first_offset=loss.first,
+                end_offset=loss.end,
+                cause=loss.cause.value,
+            )
+        return len(found)

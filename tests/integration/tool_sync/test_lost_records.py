@@ -1,0 +1,109 @@
+"""Records that are gone before intake read them are an alarm until somebody has acknowledged it."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from devstack import topics
+from devstack.fixtures import TestKafka
+from devstack.topics import TopicSpec
+from tool_sync import db, telemetry
+from tool_sync.event_log import EventLog
+from tool_sync.settings import Settings
+from tool_sync.subscriber import Subscriber
+from tool_sync.subscriber.intake import Intake
+from zerotouch_platform.kafka.ledger import Lost, acknowledge, open_losses
+
+from ..lost_records import add_partitions, delete_before, fill
+from .conftest import eventually
+from .test_subscriber import committed
+
+
+@pytest.fixture
+def hasty(settings: Settings) -> Settings:
+    return settings.model_copy(update={"intake_watch_seconds": 0.2})
+
+
+@contextlib.asynccontextmanager
+async def consuming(settings: Settings, event_log: EventLog, pool: db.Pool) -> AsyncIterator[None]:
+    subscriber = Subscriber(settings, Intake(settings, event_log, pool, telemetry.off(), "test"))
+    running = telemetry.start_loop(subscriber.run_forever(), name="subscriber under test")
+    try:
+        yield
+    finally:
+        subscriber.stop()
+        await running
+
+
+async def found(pool: db.Pool) -> list[Lost]:
+    async with pool.acquire() as connection:
+        return await open_losses(connection)
+
+
+async def read_to(settings: Settings, offset: int) -> bool:
+    return (await committed(settings)).get(0, 0) == offset
+
+
+def spans(losses: list[Lost]) -> list[tuple[int, int, int]]:
+    return [(loss.partition, loss.first_offset, loss.end_offset) for loss in losses]
+
+
+async def test_records_deleted_while_nobody_read_are_told_once_and_remembered(
+    hasty: Settings, event_log: EventLog, pool: db.Pool
+) -> None:
+    servers, topic = hasty.kafka_bootstrap_servers, hasty.assistants_topic
+    await fill(servers, topic, 3)
+    async with consuming(hasty, event_log, pool):
+        await eventually(lambda: read_to(hasty, 3))
+    assert await found(pool) == []
+    await fill(servers, topic, 5)
+    await delete_before(servers, topic, 6)
+
+    for _ in range(2):
+        async with consuming(hasty, event_log, pool):
+            await eventually(lambda: read_to(hasty, 8))
+    (loss,) = await found(pool)
+
+    assert spans([loss]) == [(0, 3, 6)]
+    async with pool.acquire() as connection:
+        assert await acknowledge(connection, loss.id, "saved again")
+        assert not await acknowledge(connection, loss.id, "saved again")
+    assert await found(pool) == []
+
+
+async def test_a_topic_that_was_made_again_is_told(
+    hasty: Settings, event_log: EventLog, pool: db.Pool, kafka: TestKafka
+) -> None:
+    servers, topic = hasty.kafka_bootstrap_servers, hasty.assistants_topic
+    await fill(servers, topic, 3)
+    async with consuming(hasty, event_log, pool):
+        await eventually(lambda: read_to(hasty, 3))
+    await topics.delete(servers, [topic])
+
+    async def made() -> bool:
+        try:
+            await topics.create(servers, [TopicSpec(topic, 3, {})])
+        except Exception:
+            return False
+        return True
+
+    await eventually(made)
+    await fill(servers, topic, 2)
+    async with consuming(hasty, event_log, pool):
+        losses = await eventually(lambda: found(pool))
+    assert (0, 3, 3) in spans(losses)
+    assert {loss.cause.split(" or ")[0] for loss in losses} == {"the topic was made again"}
+
+
+async def test_partitions_that_are_added_are_told_while_intake_runs(
+    hasty: Settings, event_log: EventLog, pool: db.Pool
+) -> None:
+    servers, topic = hasty.kafka_bootstrap_servers, hasty.assistants_topic
+    await fill(servers, topic, 1)
+    async with consuming(hasty, event_log, pool):
+        await eventually(lambda: read_to(hasty, 1))
+        await add_partitions(servers, topic, 4)
+        losses = await eventually(lambda: found(pool))
+    assert spans(losses) == [(3, 0, 0)]
+    assert "partitions were added" in losses[0].cause
