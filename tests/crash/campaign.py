@@ -63,6 +63,9 @@ async def _work(
         await flows.create(made, seeds)
         seen, _ = await at_rest(made, {agent.org_id for agent in seeds}, JUDGE_SECONDS)
         assert not seen.under_way, f"{name} does not work before anything was done to it: {seen.under_way}"
+        await flows.definition(made, seeds)  # from here on their prompts name the tool: a save finds nothing to write
+        seen, _ = await at_rest(made, {agent.org_id for agent in seeds}, JUDGE_SECONDS)
+        assert not seen.under_way, f"{name} does not rest after a second save: {seen.under_way}"
         while queue and time.monotonic() < until:
             run = queue.popleft()
             try:

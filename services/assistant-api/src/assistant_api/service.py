@@ -75,7 +75,13 @@ class Service:
         self.remover = Remover(removals, self.database, settings, lambda: self.guard.stands_aside)
         self.sweep = Sweep(lost, self.database, settings, settings.installation_id, self.remover.wake)
         self.outcomes = OutcomesConsumer(settings, self.database, self.telemetry, self.health, self.provisioner.wake)
-        self.blocks = BlockRewrites(self.database, settings, self.telemetry, self.provisioner.wake)
+        self.blocks = BlockRewrites(
+            self.database,
+            settings,
+            self.telemetry,
+            self.provisioner.wake,
+            stands_aside=lambda: self.guard.stands_aside,
+        )
         self.housekeeping = Housekeeping(settings, self.database)
         self.relay: Relay | None = None
         self._stopping = False

@@ -8,7 +8,7 @@ and a save overtakes it. Only `rewrites_open_max` are open at once, for all repl
 is at rest says what is so; what is on its way may have been made of what was so before, and is looked at again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -40,7 +40,7 @@ SELECT time_zone, opening_hours, services,
        coalesce(calendar_changed_at <= now() - make_interval(secs => $2), false) AS calendar_is_due
 FROM organizations WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED
 """
-_LOST: Final = "SELECT agent_id, sequence FROM outcomes WHERE org_id = $1 AND tools_lost_at IS NOT NULL"
+_LOST: Final = "SELECT agent_id, event_id FROM outcomes WHERE org_id = $1 AND tools_lost_at IS NOT NULL"
 _AGENTS: Final = """
 SELECT a.id, a.block_hash, a.provisioned_revision, a.refused_revision >= a.saved_revision AS refused,
        a.saved_revision > greatest(a.provisioned_revision, a.refused_revision) AS on_its_way,
@@ -58,8 +58,8 @@ UPDATE organizations SET calendar_changed_at = CASE WHEN $2 THEN now() END WHERE
 _UNMARK_OUTCOMES: Final = """
 WITH looked_at AS (
     SELECT o.org_id, o.agent_id FROM outcomes o
-    JOIN unnest($2::text[], $3::bigint[]) AS l(agent_id, sequence)
-         ON o.agent_id = l.agent_id AND o.sequence = l.sequence
+    JOIN unnest($2::text[], $3::text[]) AS l(agent_id, event_id)
+         ON o.agent_id = l.agent_id AND o.event_id = l.event_id
     WHERE o.org_id = $1 ORDER BY o.org_id, o.agent_id FOR NO KEY UPDATE OF o
 )
 UPDATE outcomes o SET tools_lost_at = CASE WHEN $4 THEN now() END
@@ -70,16 +70,26 @@ _log: Final = structlog.get_logger()
 
 
 class BlockRewrites:
-    """The loop. ``provisioner`` is woken when it has something to write."""
+    """The loop. ``provisioner`` is woken when it has something to write; ``stands_aside`` as there."""
 
-    def __init__(self, database: Database, settings: Settings, telemetry: Telemetry, provisioner: Wake) -> None:
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        telemetry: Telemetry,
+        provisioner: Wake,
+        *,
+        stands_aside: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._database, self._settings, self._telemetry = database, settings, telemetry
-        self._provisioner = provisioner
+        self._provisioner, self._stands_aside = provisioner, stands_aside
         self._stopping = False
         self._wake: Final = Wake()
 
     async def run_once(self) -> int:
         """Ask for what is due to be written anew; how many agents."""
+        if self._stands_aside():
+            return 0
         delay_seconds = self._settings.rewrite_delay_seconds
         async with self._database.connection() as connection:
             due = await connection.fetch(_DUE, delay_seconds, ORGANIZATIONS_MAX)
@@ -115,7 +125,7 @@ class BlockRewrites:
                 return 0
             everybody = clinic["calendar_is_due"]
             lost = await connection.fetch(_LOST, org_id)
-            names, sequences = [row["agent_id"] for row in lost], [row["sequence"] for row in lost]
+            names, events = [row["agent_id"] for row in lost], [row["event_id"] for row in lost]
             agents = [dict(row) for row in await connection.fetch(_AGENTS, org_id, everybody, names)]
             stale = _stale(ClinicFacts(clinic["time_zone"], clinic["opening_hours"], clinic["services"]), agents)
             asked = await self._ask(connection, org_id, stale[:room]) if stale else 0
@@ -123,7 +133,7 @@ class BlockRewrites:
                 again = any(agent["on_its_way"] for agent in agents)
                 if everybody:
                     await connection.execute(_UNMARK_CLINIC, org_id, again)
-                await connection.execute(_UNMARK_OUTCOMES, org_id, names, sequences, again)
+                await connection.execute(_UNMARK_OUTCOMES, org_id, names, events, again)
         return asked
 
     async def _ask(self, connection: Connection, org_id: UUID, agent_ids: Sequence[str]) -> int:
