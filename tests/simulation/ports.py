@@ -251,7 +251,7 @@ class SimStore(Ports):
         self.named = {FOREIGN_TOOL: (0.0, NamedTool(FOREIGN_TOOL, exists=True))}
 
     async def lost_tools(self, account: str, org_id: UUID, name: str) -> Sequence[str]:
-        """See `tool_sync.reconciler.lost_tools.read`. No time passes where nothing was restored: old seeds have none."""
+        """See `tool_sync.reconciler.lost_tools`. No time passes where nothing was restored: old seeds have none."""
         if not self.database.lost_tools:
             return ()
         await self._away()
