@@ -7,6 +7,7 @@ from uuid import UUID
 from tool_sync.domain.events import (
     AssistantSynced,
     AssistantSyncFailed,
+    SurplusFound,
     ToolDeleted,
     ToolRegistered,
     ToolReinstated,
@@ -32,6 +33,26 @@ class Checks:
     """The id at Vapi of each clinic's tools, as the log has it."""
     newest_word: dict[tuple[UUID, str], Outcome] = field(default_factory=dict)
     """The newest outcome of each agent."""
+    given_up: set[str] = field(default_factory=set)
+    """After a restore: tools that the log says are to be swept. One may be made in their place."""
+    restores: int = 0
+
+    def of_log(self) -> "Checks":
+        """What is known from the log alone, to be kept beside a backup of it."""
+        return Checks(
+            settled=dict(self.settled),
+            sequences=dict(self.sequences),
+            tools=dict(self.tools),
+            newest_word=dict(self.newest_word),
+            given_up=set(self.given_up),
+        )
+
+    def set_back(self, known: "Checks") -> None:
+        """The log was restored: what it says is what it said then. What was asked is still to be answered."""
+        self.settled, self.sequences = dict(known.settled), dict(known.sequences)
+        self.tools, self.newest_word = dict(known.tools), dict(known.newest_word)
+        self.given_up = set(known.given_up)
+        self.restores += 1
 
     def violated(self, at: float, what: str) -> None:
         """Note a violation."""
@@ -54,6 +75,8 @@ class Checks:
                 self.tools[org_id, event.name] = event.vapi_tool_id
             case ToolRetired() | ToolVanished() | ToolDeleted():
                 self.tools.pop((org_id, event.name), None)
+            case SurplusFound() if self.restores:
+                self.given_up.add(event.vapi_tool_id)
             case AssistantSynced(tools=tools):
                 for ref in tools:
                     if self.tools.get((org_id, ref.name)) != ref.vapi_tool_id:

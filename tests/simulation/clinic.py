@@ -23,6 +23,7 @@ from .database import Database
 from .faults import CROWDS, Faults
 from .process import outside
 from .reach import MARK_KEYS, marked_for
+from .topic import Topic
 from .vapi import Json, Server
 
 SOURCE = "/simulation/clinic"
@@ -69,13 +70,16 @@ class Leaving:
 class Clinic:
     """assistant-api, and what it tells tool-sync."""
 
-    def __init__(self, database: Database, server: Server, faults: Faults, checks: Checks, installation: UUID) -> None:
+    def __init__(
+        self, database: Database, topic: Topic, server: Server, faults: Faults, checks: Checks, installation: UUID
+    ) -> None:
         self.agents: list[Agent] = []
         self.closed: set[UUID] = set()
         self.foreign: dict[str, Foreign] = {}
         self.leaving: list[Leaving] = []
         self._installation = installation
-        self._database, self._server, self._faults, self._checks = database, server, faults, checks
+        self._database, self._topic = database, topic
+        self._server, self._faults, self._checks = server, faults, checks
         self._crowds = Random(f"crowds {faults.plan.seed}")
         self._requests = 0
         server.add_tool(FOREIGN_TOOL)
@@ -178,6 +182,11 @@ class Clinic:
         self._checks.asked[request_id] = what
         return request_id
 
+    @property
+    def was_restored(self) -> bool:
+        """Whether tool-sync's log was set back in this run."""
+        return self._checks.restores > 0
+
     # --- leaving an assistant -----------------------------------------------------------------------------------------
 
     async def exchange(self, one: Agent, other: Agent) -> None:
@@ -270,15 +279,23 @@ class Clinic:
         self.arrive(org_id, e.OrgTierChanged(tier), f"tier {self._requests}")
 
     def arrive(self, org_id: UUID, event: e.OrgEvent, cause: str) -> None:
-        """Something comes to tool-sync from outside; the same ``cause`` is the same thing again."""
-        stream = org_stream(org_id)
-        new = NewEvent(event_id(stream, SOURCE, cause, type(event).__name__, 0), event)
-        meta = Meta(cause, cause, None, "simulation", "0")
-        self._database.append(AppendRequest(stream, org_id, None, (new,), meta), asyncio.get_running_loop().time())
+        """Something comes to tool-sync over Kafka; the same ``cause`` is the same thing again."""
+        self._topic.publish(_request(org_id, event, cause))
+
+    def write(self, org_id: UUID, event: e.OrgEvent, cause: str) -> None:
+        """An operator writes into tool-sync's log; while a restore is under way nobody does."""
+        if self._topic.is_read:
+            self._database.append(_request(org_id, event, cause), asyncio.get_running_loop().time())
 
     async def a_moment(self, seconds: float) -> None:
         """A part of ``seconds``."""
         await asyncio.sleep(seconds * (self._faults.random.random() if self._faults.chance else 0.5))
+
+
+def _request(org_id: UUID, event: e.OrgEvent, cause: str) -> AppendRequest:
+    stream = org_stream(org_id)
+    new = NewEvent(event_id(stream, SOURCE, cause, type(event).__name__, 0), event)
+    return AppendRequest(stream, org_id, None, (new,), Meta(cause, cause, None, "simulation", "0"))
 
 
 def prompt_of(assistant: Json) -> str:

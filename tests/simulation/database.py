@@ -5,7 +5,7 @@ as one step that nothing can interrupt.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from tool_sync.domain import events as e
 from tool_sync.domain.assistants import evolve_assistant
 from tool_sync.domain.toolset import Assistant
 from tool_sync.event_log import Appended, AppendRequest, AppendResult, Conflict, Duplicate, Snapshot, StoredEvent
+from tool_sync.event_log.fork import LostTool
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 SAVED_MAX = 8
@@ -60,6 +61,32 @@ class Database:
     """The newest revision of an agent when it was removed."""
     pending: dict[UUID, dict[str, Pending]] = field(default_factory=dict)
     leases: dict[UUID, Lease] = field(default_factory=dict)
+    lost_tools: list[LostTool] = field(default_factory=list)
+    """What the fork of a restored log has listed."""
+
+    def copy(self) -> "Database":
+        """A backup."""
+        return Database(
+            events=list(self.events),
+            by_org={org_id: list(events) for org_id, events in self.by_org.items()},
+            ids=dict(self.ids),
+            versions=dict(self.versions),
+            snapshots=dict(self.snapshots),
+            assistants={org_id: dict(rows) for org_id, rows in self.assistants.items()},
+            removed_at=dict(self.removed_at),
+            pending={
+                org_id: {agent_id: replace(row) for agent_id, row in rows.items()}
+                for org_id, rows in self.pending.items()
+            },
+            leases={org_id: replace(lease) for org_id, lease in self.leases.items()},
+            lost_tools=list(self.lost_tools),
+        )
+
+    def set_back(self, backup: "Database") -> None:
+        """To the backup, which stays as it is."""
+        restored = backup.copy()
+        for each in fields(self):
+            setattr(self, each.name, getattr(restored, each.name))
 
     def append(self, request: AppendRequest, now: float) -> AppendResult:
         """One request, as the SQL function treats it."""

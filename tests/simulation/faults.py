@@ -30,8 +30,11 @@ OUTSIDER_FAULTS = (
     "inline_twin", "saved_twin", "silence", "dangling_id", "strange_tool", "edit_tool", "delete_tool", "take_back",
 )  # fmt: skip
 RELEASE_FAULTS = ("other_url", "newer_version", "stay_mixed")
+MACHINE_FAULTS = ("restore",)
 FIRST_CLASSES = (*VAPI_FAULTS, *LOG_FAULTS, *CLINIC_FAULTS, *OTHER_FAULTS)
-LATER_CLASSES = ("oldest_first", *OPERATOR_FAULTS, *PLATFORM_FAULTS, *OUTSIDER_FAULTS, *RELEASE_FAULTS)
+LATER_CLASSES = (
+    "oldest_first", *OPERATOR_FAULTS, *PLATFORM_FAULTS, *OUTSIDER_FAULTS, *RELEASE_FAULTS, *MACHINE_FAULTS,
+)  # fmt: skip
 CLASSES = (*FIRST_CLASSES, *LATER_CLASSES)
 CROWDS = (0, 1, 2, 5, 25, 200)
 """How many tools of somebody else's an assistant names."""

@@ -1,4 +1,4 @@
-"""Broken protocols that came later: what a caller meets, whose an assistant is, two releases, operators."""
+"""Broken protocols that came later: what a caller meets, whose an assistant is, two releases, operators, restores."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -10,10 +10,11 @@ from unittest.mock import patch
 from tool_sync.domain import events as e
 from tool_sync.domain import reach, steps, toolset
 
-from . import clinic, database
+from . import clinic, database, topic
 
 # The package exports functions of these names; these are the modules that they are in.
 link: Any = import_module("tool_sync.reconciler.effects.link")
+register: Any = import_module("tool_sync.reconciler.effects.register")
 resolve: Any = import_module("tool_sync.reconciler.effects.resolve")
 
 
@@ -146,6 +147,40 @@ def releases_nothing() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def makes_a_tool_without_looking() -> Iterator[None]:
+    """After a restore a clinic that lacks its tool gets one, whatever Vapi has."""
+
+    async def nothing(*_: Any) -> None:
+        return None
+
+    with patch.object(register, "adopt", nothing):
+        yield
+
+
+@contextmanager
+def keeps_what_the_log_does_not_know() -> Iterator[None]:
+    """A clinic's own tool that a restore has lost stays linked, wanted or not."""
+    is_misplaced = reach._is_misplaced
+
+    def mutated(tool: Any, known: Any) -> bool:
+        return tool.org_id != known.org_id and is_misplaced(tool, known)
+
+    with patch.object(reach, "_is_misplaced", mutated):
+        yield
+
+
+@contextmanager
+def does_not_read_again() -> Iterator[None]:
+    """tool-sync is started on the restored log with the consumer group that it had."""
+
+    async def mutated(self: Any) -> None:
+        self.is_read = True
+
+    with patch.object(topic.Topic, "read_again", mutated):
+        yield
+
+
 LATER: tuple[Callable[[], AbstractContextManager[object]], ...] = (
     lifts_what_is_unknown,
     relinks_the_first_20_foreign_ids,
@@ -159,4 +194,7 @@ LATER: tuple[Callable[[], AbstractContextManager[object]], ...] = (
     ends_the_new_life_with_the_old_one,
     adopts_without_waiting,
     releases_nothing,
+    makes_a_tool_without_looking,
+    keeps_what_the_log_does_not_know,
+    does_not_read_again,
 )

@@ -11,10 +11,12 @@ from typing import Any
 from uuid import UUID
 
 from tool_sync.domain import events as e
+from tool_sync.domain.events import ToolRef
 from tool_sync.domain.toolset import Toolset
 
 from .clinic import Agent, Clinic, Foreign
 from .faults import OUTSIDER_FAULTS, Faults
+from .releases import PUBLISHED, said
 from .vapi import Json, Server
 
 ELSEWHERE = "https://elsewhere.example.test"
@@ -154,21 +156,26 @@ class People:
     def switch(self, org_id: UUID, name: str, *, on: bool) -> None:
         """``tool-sync tool enable | disable``."""
         self._number += 1
-        self._clinic.arrive(org_id, e.ToolSettingChanged(name, on), f"setting {self._number}")
+        self._clinic.write(org_id, e.ToolSettingChanged(name, on), f"setting {self._number}")
 
     def retry(self, org_id: UUID, agent_id: str | None) -> None:
         """``tool-sync failures retry``, of one assistant or of all that the clinic has."""
         self._number += 1
-        self._clinic.arrive(org_id, e.RetryRequested(agent_id), f"retry {self._number}")
+        self._clinic.write(org_id, e.RetryRequested(agent_id), f"retry {self._number}")
 
     def audit(self, org_id: UUID, state: Toolset) -> None:
         """Read the clinic's tools at Vapi, and note what somebody has changed."""
         for event in self._drift(state):
             self._number += 1
-            self._clinic.arrive(org_id, event, f"audit {self._number}")
+            self._clinic.write(org_id, event, f"audit {self._number}")
+
+    def _is_of_a_lost_update(self, name: str, ref: ToolRef, there: Json) -> bool:
+        """The survey finds what a restore has lost of the log: the tool is not as the log says that it was sent."""
+        sent = PUBLISHED.get((name, ref.definition_hash))
+        return self._clinic.was_restored and sent is not None and said(there) != said(sent)
 
     def _drift(self, state: Toolset) -> Iterator[Any]:
         for name, ref in state.tools.items():
             there = self._server.tools.get(ref.vapi_tool_id)
-            if there is None or there["server"]["url"] == ELSEWHERE:
+            if there is None or there["server"]["url"] == ELSEWHERE or self._is_of_a_lost_update(name, ref, there):
                 yield e.ToolDriftSeen(ACCOUNT, name, ref.vapi_tool_id, there is None)

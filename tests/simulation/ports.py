@@ -5,7 +5,7 @@ Before the effect a process may die (nothing happened), after it too (it happene
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from random import Random
 from typing import Any
@@ -27,6 +27,7 @@ from .process import process_of_current_task
 
 FAST_SECONDS = 0.002
 NAMED_SECONDS = 24 * 3600.0
+LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 class Ports:
@@ -153,7 +154,8 @@ class SimStore(Ports):
         self, database: Database, faults: Faults, checks: Checks, published: Mapping[tuple[str, str], Mapping[str, Any]]
     ) -> None:
         super().__init__(database, faults, checks)
-        self.named: dict[str, tuple[float, NamedTool]] = {FOREIGN_TOOL: (0.0, NamedTool(FOREIGN_TOOL, exists=True))}
+        self.named: dict[str, tuple[float, NamedTool]] = {}
+        self.forget_named()
         self._published = published
 
     async def claim(self, orgs_max: int, lease_seconds: float) -> tuple[list[Claim], datetime | None]:
@@ -244,9 +246,23 @@ class SimStore(Ports):
         self.named |= {tool.vapi_tool_id: (self.now, tool) for tool in tools}
         await self.on_the_way()
 
+    def forget_named(self) -> None:
+        """What was read before a restore says nothing of what Vapi has now."""
+        self.named = {FOREIGN_TOOL: (0.0, NamedTool(FOREIGN_TOOL, exists=True))}
+
     async def lost_tools(self, account: str, org_id: UUID, name: str) -> Sequence[str]:
-        """No database is restored here."""
-        return ()
+        """See `tool_sync.reconciler.lost_tools`. No time passes where nothing was restored: old seeds have none."""
+        if not self.database.lost_tools:
+            return ()
+        await self._away()
+        found = [
+            tool
+            for tool in self.database.lost_tools
+            if (tool.account, tool.org_id, tool.name) == (account, org_id, name)
+        ]
+        await self.on_the_way()
+        found.sort(key=lambda tool: (tool.created_at or LATEST, tool.vapi_tool_id))
+        return [tool.vapi_tool_id for tool in found]
 
     async def definition(self, name: str, definition_hash: str) -> Mapping[str, Any] | None:
         """See `tool_sync.event_log.published.definition`."""

@@ -33,6 +33,11 @@ PUBLISHED: Final[Mapping[tuple[str, str], Mapping[str, Any]]] = {
 }
 
 
+def said(tool: Mapping[str, Any]) -> tuple[str, str]:
+    """What tells one release's tool from another's: where it is called, and its description."""
+    return tool["server"]["url"], tool["function"]["description"]
+
+
 def releases_of(faults: Faults) -> tuple[Blueprint, ...]:
     """Oldest first. The last one is to stay."""
     if faults.plan.script == "a rollout" or faults.has("newer_version"):

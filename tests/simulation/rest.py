@@ -15,7 +15,7 @@ from .clinic import Agent, Clinic, prompt_of
 from .database import Database
 from .people import ELSEWHERE
 from .reach import hindrance, marked_for, named
-from .releases import PUBLISHED
+from .releases import PUBLISHED, said
 from .vapi import Server
 
 Say = Callable[[str], None]
@@ -51,6 +51,11 @@ class Rest:
             self._folded_events[org_id] += 1
         self._folded[org_id] = state
         return state
+
+    def forget(self) -> None:
+        """The log was set back: what was folded may not be in it."""
+        self._folded.clear()
+        self._folded_events.clear()
 
     def unfinished(self, release: Blueprint) -> str:
         """What is still under way; nothing where it is at rest.
@@ -119,11 +124,9 @@ class Rest:
         self._checks.reached["left as an older release made it"] += (
             not mixed and same_version and known.definition_hash != tool.definition_hash
         )
-        document = PUBLISHED[tool.name, known.definition_hash]
-        there = self._server.tools[known.vapi_tool_id]
-        url, description = there["server"]["url"], there["function"]["description"]
-        said = document["server"]["url"], document["function"]["description"]
-        if (url, description) != said and not late and url != ELSEWHERE:
+        url, description = said(self._server.tools[known.vapi_tool_id])
+        as_sent = said(PUBLISHED[tool.name, known.definition_hash])
+        if (url, description) != as_sent and not late and url != ELSEWHERE:
             violated(f"{known.vapi_tool_id} of {org_id} is not what the log says: {url} {description[-20:]!r}")
 
     def _check_assistant(self, agent: Agent, tools: list[str], violated: Say) -> None:

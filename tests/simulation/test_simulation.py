@@ -89,6 +89,14 @@ def test_seeds() -> None:
     assert failed == []
 
 
+def test_a_log_that_is_set_back_is_a_part_of_ordinary_seeds() -> None:
+    result = run(Plan(49))
+    assert result.violations == ()
+    assert result.fired["restore"] == 1
+    assert result.reached["restored events"] > 0
+    assert result.reached["lost tools listed"] > 0
+
+
 @pytest.mark.parametrize(
     ("name", "plans"),
     [
@@ -97,6 +105,9 @@ def test_seeds() -> None:
         ("forgets lost answers", [Plan(None, lost_answer=1)]),
         ("repeats blindly", [Plan(None, lost_answer=1)]),
         ("tells outcomes twice", [Plan(None)]),
+        ("makes a tool without looking", [Plan(49)]),
+        ("keeps what the log does not know", [Plan(49)]),
+        ("does not read again", [Plan(49)]),
     ],
 )
 def test_broken_protocols_are_caught(name: str, plans: list[Plan]) -> None:

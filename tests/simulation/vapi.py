@@ -7,6 +7,8 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from email.utils import format_datetime
 from typing import Any
 from uuid import UUID
 
@@ -45,19 +47,21 @@ class Server:
         self.lags = faults.rate("list_lag") > 0
         self._oldest_first = faults.has("oldest_first")
         """The order of Vapi's lists is not documented."""
+        self.clock_ahead_seconds = 0.0
+        """How far Vapi's clock is ahead of the database's, to the end of the run; negative where it is behind."""
         self._faults, self._checks, self._made = faults, checks, 0
 
     def add_assistant(self, body: Json) -> Json:
         """An assistant made by somebody else than tool-sync."""
         self._made += 1
-        made = {"id": f"assistant-{self._made:04}", "createdAt": self._stamp(), **body}
+        made = {"id": f"assistant-{self._made:04}", "createdAt": self._stamp(self._now), **body}
         self.assistants[made["id"]] = made
         return made
 
     def add_tool(self, tool_id: str, name: str | None = None) -> Json:
         """A tool made by somebody else, a function where it has a name."""
         body: Json = {"type": "endCall"} if name is None else {"type": "function", "function": {"name": name}}
-        self.tools[tool_id] = {"id": tool_id, "createdAt": _stamp(0.0), **body}
+        self.tools[tool_id] = {"id": tool_id, "createdAt": self._stamp(0.0), **body}
         return self.tools[tool_id]
 
     def lose_tool(self, tool_id: str) -> None:
@@ -90,7 +94,7 @@ class Server:
                 return 200, items[item_id]
             case "PATCH", _:
                 assert body is not None
-                items[item_id] = {**items[item_id], **body, "updatedAt": self._stamp()}
+                items[item_id] = {**items[item_id], **body, "updatedAt": self._stamp(self._now)}
                 return 200, items[item_id]
             case "DELETE", _:
                 gone = items.pop(item_id)
@@ -108,10 +112,12 @@ class Server:
 
     def _create_tool(self, body: Json) -> Json:
         self._made += 1
-        tool = {"id": f"tool-{self._made:04}", "createdAt": self._stamp(), **body}
+        tool = {"id": f"tool-{self._made:04}", "createdAt": self._stamp(self._now), **body}
         marker = Marker.of(tool)
         assert marker is not None, "a tool without our marker"
-        if self.live_tools(marker.org_id, marker.name):
+        live = {tool["id"] for tool in self.live_tools(marker.org_id, marker.name)}
+        self._checks.reached["made beside what a restore gave up"] += bool(live and live <= self._checks.given_up)
+        if live - self._checks.given_up:
             self._checks.surplus += 1
             self._checks.reached["surplus"] += 1
             if self._checks.surplus > self.late_creations:
@@ -131,7 +137,7 @@ class Server:
         if lag:
             self._faults.fired["list_lag"] += 1
         since, until = query.get("createdAtGe", ""), query.get("createdAtLt", "~")
-        visible = _stamp(now - lag)
+        visible = self._stamp(now - lag)
         found = [item for item in items.values() if since <= item["createdAt"] < until and item["createdAt"] <= visible]
         found.sort(key=lambda item: (item["createdAt"], item["id"]), reverse=not self._oldest_first)
         return found[: int(query.get("limit", "100"))]
@@ -140,12 +146,15 @@ class Server:
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
-    def _stamp(self) -> str:
-        return _stamp(self._now)
+    def _stamp(self, now: float) -> str:
+        return self._time_of(now).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
+    def date(self) -> str:
+        """The header ``Date`` of an answer that is sent now: Vapi's time, in whole seconds."""
+        return format_datetime(self._time_of(self._now), usegmt=True)
 
-def _stamp(now: float) -> str:
-    return time_of(now).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    def _time_of(self, now: float) -> datetime:
+        return time_of(now + self.clock_ahead_seconds)
 
 
 class _Body(httpx.AsyncByteStream):
@@ -181,15 +190,15 @@ class Transport(httpx.AsyncBaseTransport):
         self._on_send(sender, request.method, request.url.path, body)
         await self._connect(request.method, request.url.path)
         query = dict(request.url.params)
-        answered: asyncio.Future[tuple[int, Any]] = asyncio.get_running_loop().create_future()
+        answered: asyncio.Future[tuple[int, Any, str]] = asyncio.get_running_loop().create_future()
         outside(self._serve(fault, request.method, request.url.path, query, body, answered))
-        status, answer = await asyncio.shield(answered)
+        status, answer, date = await asyncio.shield(answered)
         if status == 0:
             raise httpx.ReadError("simulated: the connection was cut")
         if request.method == "GET" and sender is not None and isinstance(answer, dict):
             self.read[sender.name, request.url.path] = answer
         content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-        return httpx.Response(status, stream=_Body(content))
+        return httpx.Response(status, headers={"date": date}, stream=_Body(content))
 
     async def _connect(self, method: str, path: str) -> None:
         """Who is stopped in here sends late, whatever was right before. At rest nothing of it may be left."""
@@ -208,7 +217,7 @@ class Transport(httpx.AsyncBaseTransport):
         path: str,
         query: Mapping[str, str],
         body: Json | None,
-        answered: "asyncio.Future[tuple[int, Any]]",
+        answered: "asyncio.Future[tuple[int, Any, str]]",
     ) -> None:
         half = CALL_SECONDS / 2 * (0.5 + self._faults.random.random() if self._faults.chance else 1.0)
         await asyncio.sleep(half)
@@ -226,9 +235,10 @@ class Transport(httpx.AsyncBaseTransport):
                     status, answer = 0, None
                 elif fault == "mangle":
                     answer = b"<html>Bad gateway</html>"
+        date = self._server.date()
         await asyncio.sleep(half)
         if not answered.done():
-            answered.set_result((status or 0, answer))
+            answered.set_result((status or 0, answer, date))
 
     def _refusal(self, fault: str | None) -> tuple[int | None, Any]:
         if fault == "500_before":

@@ -37,7 +37,9 @@ from .ports import SimLog, SimStore
 from .process import Process
 from .releases import INSTALLATION, OLD, PUBLISHED, releases_of
 from .rest import PUT_BACK_IN_PEACE_MAX, Rest
+from .restore import Restore
 from .sending import Sending
+from .topic import Topic
 from .vapi import Server, Transport
 
 TOOL_NAME: Final = OLD.tools[0].name
@@ -161,7 +163,8 @@ class World:
         self.checks = Checks()
         self.database = Database()
         self.server = Server(self.faults, self.checks)
-        self.clinic = Clinic(self.database, self.server, self.faults, self.checks, INSTALLATION)
+        self.topic = Topic(self.database, Random(f"topic {plan.seed}"))
+        self.clinic = Clinic(self.database, self.topic, self.server, self.faults, self.checks, INSTALLATION)
         self.random = Random(f"world {plan.seed}")
         self.people = People(self.clinic, self.server, self.faults, Random(f"people {plan.seed}"), TOOL_NAME)
         self.log = SimLog(self.database, self.faults, self.checks)
@@ -177,6 +180,9 @@ class World:
         self._workers: list[Process] = []
         self._reconcilers: dict[int, Reconciler] = {}
         self._background: list[asyncio.Task[None]] = []
+        self._stopped = False
+        self._heard = 0
+        self._lost: list[str] = []
 
     @property
     def release(self) -> Blueprint:
@@ -196,15 +202,18 @@ class World:
         self._workers.append(worker)  # the killed ones too, see Process.tasks
         process.start(worker, self._work(number))
 
+    def _vapi(self) -> VapiClient:
+        return VapiClient(
+            "http://vapi", lambda: "key", account="platform", deadline_seconds=DEADLINE_SECONDS,
+            transport=self.transport, telemetry=OFF,
+        )  # fmt: skip
+
     async def _work(self, number: int) -> None:
         loop = asyncio.get_running_loop()
         context = Context(
             log=self.log,
             store=self.store,
-            vapi=VapiClient(
-                "http://vapi", lambda: "key", account="platform", deadline_seconds=DEADLINE_SECONDS,
-                transport=self.transport, telemetry=OFF,
-            ),
+            vapi=self._vapi(),
             blueprint=self._runs[number],
             policy=POLICY,
             limits=self._limits,
@@ -247,7 +256,22 @@ class World:
         process.outside(self._restarted(number))
 
     async def _restarted(self, number: int) -> None:
-        self._start_worker(number)
+        if not self._stopped and self._living(number).dead:
+            self._start_worker(number)
+
+    def stop_all(self) -> None:
+        """tool-sync is stopped for a restore: what is lost of the log is still told with the run."""
+        self._stopped = True
+        for number in self._runs:
+            self._living(number).kill()
+        self._lost += [f"before a restore: {line}" for line in self._story()]
+
+    def start_all(self) -> None:
+        """tool-sync is started on the restored log, of which nobody has heard anything yet."""
+        self._stopped, self._heard = False, len(self.database.events)
+        self.rest.forget()
+        for number in self._runs:
+            self._start_worker(number)
 
     def _on_send(self, sender: Process | None, method: str, path: str, body: Any) -> None:
         self.sending.check(sender, method, path, body)
@@ -346,10 +370,19 @@ class World:
             for n in range(self.random.randint(1, 2)):
                 self.clinic.agent(org_id, f"agent-{number}-{n}")
         acts: list[asyncio.Task[None]] = []
+        if self.faults.has("restore"):
+            acts.append(process.outside(self._restore().live()))
         while asyncio.get_running_loop().time() < until:
             acts.append(process.outside(self._something()))
             await asyncio.sleep(self.random.choice((0.05, 1.0, 5.0, 15.0)))
         await asyncio.gather(*acts)
+
+    def _restore(self) -> Restore:
+        dice = Random(f"restore {self.faults.plan.seed}")
+        settle_seconds = POLICY.settle.total_seconds()
+        return Restore(
+            self.database, self.store, self.topic, self.checks, self, self._vapi, settle_seconds, dice
+        )  # fmt: skip
 
     async def _something(self) -> None:
         agents = [agent for agent in self.clinic.agents if not agent.removed]
@@ -395,10 +428,9 @@ class World:
 
     async def _heal_forever(self) -> None:
         """assistant-api hears of diverged assistants and writes them again."""
-        heard = 0
         while True:
             await asyncio.sleep(30.0 if self.faults.healed else 1.0)
-            new, heard = self.database.events[heard:], len(self.database.events)
+            new, self._heard = self.database.events[self._heard :], len(self.database.events)
             for stored in new:
                 if isinstance(stored.event, e.AssistantDiverged):
                     for agent in self.clinic.agents:
@@ -441,10 +473,12 @@ class World:
             if times > PUT_BACK_IN_PEACE_MAX:
                 self.checks.violated(0.0, f"{name} of {org_id} was put back {times} times after the trouble")
 
+    def _story(self) -> list[str]:
+        return [f"{s.position} {s.org_id} {s.version} {s.recorded_at} {s.event}" for s in self.database.events]
+
     def result(self, now: float, *, tell: bool) -> Result:
         """What became of it."""
-        lines = (f"{s.position} {s.org_id} {s.version} {s.recorded_at} {s.event}" for s in self.database.events)
-        story = tuple(lines)
+        story = (*self._lost, *self._story())
         trace = hashlib.sha256("\n".join(story).encode()).hexdigest()
         return Result(
             plan=self.faults.plan,
