@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 from tool_sync.domain import events as e
 from tool_sync.domain import reach, steps, toolset
+from zerotouch_platform.vapi.clock import VapiClock
 
 from . import clinic, database, topic
 
@@ -181,6 +182,13 @@ def does_not_read_again() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def looks_in_its_own_time() -> Iterator[None]:
+    """A lost creation is looked for by our clock, whatever Vapi's shows."""
+    with patch.object(VapiClock, "earliest", lambda _self, at, _now: at):
+        yield
+
+
 LATER: tuple[Callable[[], AbstractContextManager[object]], ...] = (
     lifts_what_is_unknown,
     relinks_the_first_20_foreign_ids,
@@ -197,4 +205,5 @@ LATER: tuple[Callable[[], AbstractContextManager[object]], ...] = (
     makes_a_tool_without_looking,
     keeps_what_the_log_does_not_know,
     does_not_read_again,
+    looks_in_its_own_time,
 )

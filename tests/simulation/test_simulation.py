@@ -108,6 +108,7 @@ def test_a_log_that_is_set_back_is_a_part_of_ordinary_seeds() -> None:
         ("makes a tool without looking", [Plan(49)]),
         ("keeps what the log does not know", [Plan(49)]),
         ("does not read again", [Plan(49)]),
+        ("looks in its own time", [Plan(109)]),
     ],
 )
 def test_broken_protocols_are_caught(name: str, plans: list[Plan]) -> None:

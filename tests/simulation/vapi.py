@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from email.utils import format_datetime
+from random import Random
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,8 @@ from .process import outside, process_of_current_task
 Json = dict[str, Any]
 
 CALL_SECONDS = 0.2
+CLOCKS_AHEAD_MINUTES = (-25, -12, -3, 3, 12, 25)
+"""How wrong Vapi's clock may be, beside the database's."""
 LATE_SECONDS_MAX = 12.0
 """How late a request may still be executed: the settle time must cover it, and the lag of lists."""
 LAG_SECONDS_MAX = 4.0
@@ -47,8 +50,9 @@ class Server:
         self.lags = faults.rate("list_lag") > 0
         self._oldest_first = faults.has("oldest_first")
         """The order of Vapi's lists is not documented."""
-        self.clock_ahead_seconds = 0.0
-        """How far Vapi's clock is ahead of the database's, to the end of the run; negative where it is behind."""
+        clocks = Random(f"clock {faults.plan.seed}")
+        self._clock_ahead_seconds = 60.0 * clocks.choice(CLOCKS_AHEAD_MINUTES) if faults.has("skewed_clock") else 0.0
+        """To the end of the run."""
         self._faults, self._checks, self._made = faults, checks, 0
 
     def add_assistant(self, body: Json) -> Json:
@@ -154,7 +158,7 @@ class Server:
         return format_datetime(self._time_of(self._now), usegmt=True)
 
     def _time_of(self, now: float) -> datetime:
-        return time_of(now + self.clock_ahead_seconds)
+        return time_of(now + self._clock_ahead_seconds)
 
 
 class _Body(httpx.AsyncByteStream):
