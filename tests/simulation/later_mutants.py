@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from tool_sync.domain import events as e
 from tool_sync.domain import reach, steps, toolset
-from zerotouch_platform.vapi.clock import VapiClock
+from tool_sync.reconciler.context import Context
 
 from . import clinic, database, topic
 
@@ -185,7 +185,7 @@ def does_not_read_again() -> Iterator[None]:
 @contextmanager
 def looks_in_its_own_time() -> Iterator[None]:
     """A lost creation is looked for by our clock, whatever Vapi's shows."""
-    with patch.object(VapiClock, "earliest", lambda _self, at, _now: at):
+    with patch.object(Context, "vapi_time_before", lambda _self, at: at):
         yield
 
 

@@ -25,11 +25,12 @@ from tool_sync.reconciler.loop import Reconciler
 from tool_sync.reconciler.pace import Pace
 from tool_sync.vapi.client import VapiClient
 from zerotouch_contracts.events import SaveCause
+from zerotouch_platform.vapi.clock import VapiClock
 
 from . import process
 from .checks import Checks
 from .clinic import Agent, Clinic
-from .database import Database
+from .database import Database, time_of
 from .faults import KILL_RESTART_SECONDS, Faults, Plan
 from .loop import VirtualLoop
 from .people import People
@@ -203,9 +204,10 @@ class World:
         process.start(worker, self._work(number))
 
     def _vapi(self) -> VapiClient:
+        now = asyncio.get_running_loop().time
         return VapiClient(
             "http://vapi", lambda: "key", account="platform", deadline_seconds=DEADLINE_SECONDS,
-            transport=self.transport, telemetry=OFF,
+            transport=self.transport, telemetry=OFF, clock=VapiClock(now, lambda: time_of(now())),
         )  # fmt: skip
 
     async def _work(self, number: int) -> None:

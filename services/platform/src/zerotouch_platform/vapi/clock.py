@@ -37,10 +37,13 @@ class _Measured:
 
 
 class VapiClock:
-    """One for a client. ``monotonic`` is an argument so that tests can decide it."""
+    """One for a client. ``monotonic`` and ``wall`` are this machine's clocks, as arguments so that tests can decide."""
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._monotonic = monotonic
+    def __init__(
+        self, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self.monotonic: Final = monotonic
+        self._wall = wall
         self._best: _Measured | None = None
         self._before: deque[_Measured] = deque(maxlen=STEPS_MAX)
 
@@ -62,7 +65,7 @@ class VapiClock:
 
     def now(self) -> datetime | None:
         """Vapi's time, within about a second; None while no answer has told."""
-        return None if self._best is None else _time(self._best.offset + self._monotonic())
+        return None if self._best is None else _time(self._best.offset + self.monotonic())
 
     def age_of(self, at: datetime) -> timedelta | None:
         """How long ago a time of Vapi's was; None while no answer has told."""
@@ -81,9 +84,9 @@ class VapiClock:
 
     def _bounds(self, age_seconds: float) -> tuple[datetime, datetime]:
         if self._best is None:
-            at = datetime.now(UTC) - timedelta(seconds=age_seconds)
+            at = self._wall() - timedelta(seconds=age_seconds)
             return at - UNKNOWN_SKEW, at + UNKNOWN_SKEW
-        now = self._monotonic()
+        now = self.monotonic()
         recent = [self._best, *(one for one in self._before if now - one.at <= REMEMBERED_SECONDS)]
         offsets = [one.offset for one in recent]
         return _time(min(offsets) + now - age_seconds), _time(max(offsets) + now - age_seconds)

@@ -5,7 +5,6 @@ again. The whole exchange has one deadline, since a timeout per read never ends 
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
 from functools import partial
@@ -61,7 +60,7 @@ class VapiClient:
         deadline_seconds: float,
         transport: httpx.AsyncBaseTransport,
         telemetry: Telemetry,
-        monotonic: Callable[[], float] = time.monotonic,
+        clock: VapiClock | None = None,
     ) -> None:
         self.account = account
         self._base_url = base_url.rstrip("/")
@@ -69,8 +68,7 @@ class VapiClient:
         self._deadline_seconds = deadline_seconds
         self._transport = transport
         self._telemetry = telemetry
-        self._monotonic = monotonic
-        self.clock: Final = VapiClock(monotonic)
+        self.clock: Final = clock or VapiClock()
 
     async def close(self) -> None:
         """Close all connections."""
@@ -244,9 +242,9 @@ class VapiClient:
         raw = b""
         try:
             async with asyncio.timeout(self._deadline_seconds):
-                sent_at = self._monotonic()
+                sent_at = self.clock.monotonic()
                 response = await self._transport.handle_async_request(request)
-                self.clock.heard(response.headers, sent_at, self._monotonic())
+                self.clock.heard(response.headers, sent_at, self.clock.monotonic())
                 try:
                     raw = await read_body(response.aiter_bytes(), limit)
                 except BodyTooLarge as error:
