@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from devstack.fixtures import TestKafka
 from tool_sync import db, telemetry
@@ -212,6 +212,17 @@ async def test_a_topic_with_records_and_a_position_beyond_the_log_are_refused(
         assert await connection.fetchval("SELECT position FROM cursors WHERE name = 'outcomes-relay'") == 9
 
 
+async def forge(settings: Settings, record: Any) -> None:
+    """Publish a copy of a record under an id that no event has."""
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers, acks="all")
+    await producer.start()
+    try:
+        changed = [(name, str(uuid4()).encode() if name == "ce_id" else value) for name, value in record.headers]
+        await producer.send_and_wait(settings.outcomes_topic, value=record.value, key=record.key, headers=changed)
+    finally:
+        await producer.stop()
+
+
 async def test_a_topic_ahead_of_the_log_is_found_and_after_a_fork_it_is_another_logs_affair(
     settings: Settings, pool: db.Pool, relayed: list[Any], admin: "asyncpg.Connection[Any]"
 ) -> None:
@@ -219,6 +230,8 @@ async def test_a_topic_ahead_of_the_log_is_found_and_after_a_fork_it_is_another_
         log_id = await db.read_log_id(connection)
         asked = (settings.kafka_bootstrap_servers, settings.outcomes_topic)
         assert await find_ahead(connection, log_id, *asked) == []
+        await forge(settings, relayed[0])
+        assert await find_ahead(connection, log_id, *asked) == [], "a stranger's record repeats a number"
         lost = relayed[-1]
         await admin.execute("ALTER TABLE events DISABLE TRIGGER events_are_final")
         await admin.execute("DELETE FROM events WHERE event_id = $1", UUID(headers(lost)["ce_id"]))  # an older backup
