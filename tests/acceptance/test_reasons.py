@@ -26,7 +26,7 @@ async def test_why_names_the_rule_the_tool_at_vapi_and_each_event_with_its_trace
     assert answer.status_code == httpx.codes.OK, answer.text
     why = answer.json()
     assert why["wanted"] is True
-    assert why["rule"] == ("version 1 of the blueprint is for tier basic and above; the organization's tier is basic")
+    assert why["rule"] == ("version 2 of the blueprint is for tier basic and above; the organization's tier is basic")
     assert why["condition"] == "registered"
     assert [e["type"] for e in why["events"]] == ["OrgRegistered", "ToolRegistrationStarted", "ToolRegistered"]
     assert why["vapi_tool_id"] == why["events"][-1]["data"]["vapi_tool_id"]
