@@ -16,7 +16,8 @@ WRITE = {"SELECT", "INSERT", "UPDATE", "DELETE"}
 SERVICE = {
     "events": READ, "organizations": READ, "org_tools": READ, "assistants": READ, "pending_syncs": READ,
     "system_tools": READ, "projections": READ, "log": READ, "schema_migrations": READ,
-    "installation": {"SELECT", "INSERT"},
+    "installation": {"SELECT", "INSERT"}, "lost_tools": READ,
+    "topic_looks": {"SELECT", "INSERT", "UPDATE"}, "lost_records": {"SELECT", "INSERT", "UPDATE"},
     "snapshots": WRITE, "leases": WRITE, "dead_letters": WRITE, "cursors": WRITE,
     "vapi_keys": WRITE, "key_minutes": WRITE, "key_pauses": WRITE,
     "named_tools": WRITE, "vapi_looks": WRITE, "vapi_words": WRITE,
@@ -85,8 +86,8 @@ async def test_every_table_that_knows_an_org_is_closed_by_policies(admin: "async
     )
     # A foreign tool says by itself whose it is: a cache of the account, which no tenant reads.
     tables = [t for t in tables if t["table"] != "named_tools"]
-    assert len(tables) == 10
-    expected = {"vapi_looks": ["owner", "service"]}
+    assert len(tables) == 11
+    expected = dict.fromkeys(("vapi_looks", "lost_tools"), ["owner", "service"])
     of_all = ["owner", "service", "tenant"]
     assert all(t["closed"] and t["policies"] == expected.get(t["table"], of_all) for t in tables), tables
 

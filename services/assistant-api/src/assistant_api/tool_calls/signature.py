@@ -26,7 +26,9 @@ Header = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$", to_lo
 class HmacFormat(BaseModel):
     """What a signature covers, how it is written, and in which headers it comes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, hide_input_in_errors=True
+    )
 
     algorithm: Literal["sha256", "sha512", "sha1"] = "sha256"
     signature_header: Header = "x-signature"

@@ -21,15 +21,7 @@ CREATE TABLE lost_records (
     acknowledged_reason text
 );
 
-ALTER TABLE topic_looks ENABLE ROW LEVEL SECURITY;
-ALTER TABLE topic_looks FORCE ROW LEVEL SECURITY;
-CREATE POLICY owner ON topic_looks TO CURRENT_USER USING (true) WITH CHECK (true);
-CREATE POLICY service ON topic_looks TO tool_sync_service USING (true) WITH CHECK (true);
 GRANT SELECT, INSERT, UPDATE ON topic_looks TO tool_sync_service;
-ALTER TABLE lost_records ENABLE ROW LEVEL SECURITY;
-ALTER TABLE lost_records FORCE ROW LEVEL SECURITY;
-CREATE POLICY owner ON lost_records TO CURRENT_USER USING (true) WITH CHECK (true);
-CREATE POLICY service ON lost_records TO tool_sync_service USING (true) WITH CHECK (true);
 GRANT SELECT, INSERT, UPDATE ON lost_records TO tool_sync_service;
 
 -- migrate:down
