@@ -127,7 +127,7 @@ async def test_a_tool_that_somebody_deleted_is_found_after_the_next_save_and_mad
         {"server": {"url": "https://elsewhere.example.test"}},
         {"parameters": []},
         {"function": {"name": "bookClinicAppointment"}},
-        {"async": False},
+        {"async": True},
     ],
 )
 async def test_a_tool_that_somebody_changed_is_set_right_once(world: World, change: dict[str, Any]) -> None:

@@ -53,7 +53,8 @@ def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> P
     def on_settled(org_id: UUID) -> None:
         parts.survey.settled(org_id)
 
-    def on_append(_head: int) -> None:
+    def on_append(head: int) -> None:
+        parts.guard.appended(head)
         parts.relay.wake()
         parts.reconciler.wake()
 

@@ -69,6 +69,10 @@ class TopicGuard:
         except CannotReplay as error:
             return str(error)
 
+    def appended(self, head: int) -> None:
+        """This process has stored events up to ``head``: a log that ends before it has gone back."""
+        self._head = max(self._head, head)
+
     async def run_forever(self) -> None:
         """Look until it is known, and again when the log's head has gone back, until :meth:`stop`."""
         while not self._stopping.is_set():
@@ -86,6 +90,7 @@ class TopicGuard:
 
     async def run_once(self) -> None:
         """Look at the log's head, and at the topic where that is due."""
+        before = self._head  # what is appended during the query may be above what it finds
         row = await self._pool.fetchrow(_HEAD, timeout=db.ACQUIRE_SECONDS)
         assert row is not None, "the table log has its one row from the first migration"
         if row["log_id"] != self._log_id:
@@ -93,9 +98,10 @@ class TopicGuard:
                 f"the log is {row['log_id']} now, this process works on {self._log_id}: it must be restarted"
             )
             return
-        if row["head"] < self._head:
-            self._is_known = False
-        self._head = row["head"]
+        if row["head"] < before:
+            self._is_known, self._head = False, row["head"]
+        else:
+            self._head = max(self._head, row["head"])
         if self.stands_aside:
             await self.look()
 
