@@ -1,17 +1,24 @@
 """A state that was read anew in the middle of a run leaves nobody behind."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
+import structlog
+
+from tool_sync.domain import toolset
 from tool_sync.domain.decider import NoteDrift, RetireTool, SettleOrg, SettleSynced
-from tool_sync.domain.events import AssistantSynced, DriftDetected
+from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, DriftDetected, SyncAttemptFailed
+from tool_sync.domain.toolset import Assistant
 from tool_sync.event_log import Appended, AppendRequest, AppendResult, Duplicate, EventLog
 from tool_sync.leases import Claim
 from tool_sync.reconciler.load import load_one
 from tool_sync.reconciler.loop import Reconciler
-from tool_sync.reconciler.run import PAGE_AGENTS
+from tool_sync.reconciler.run import PAGE_AGENTS, TIMES_MAX
+from tool_sync.reconciler.store import Store
 from tool_sync.reconciler.writer import Writer
 
 from .conftest import World
@@ -38,6 +45,52 @@ class LostCommit:
             self.request = await self._world.save(self._org_id, *self._again)
             return Duplicate(answer.first_position, answer.version, answer.recorded_at)
         return answer
+
+
+class LateSave:
+    """The store, but that a save arrives after the states were loaded and before the rows of assistants are read."""
+
+    def __init__(self, store: Store, save: Callable[[], Awaitable[UUID]]) -> None:
+        self._store, self._save = store, save
+        self.request: UUID | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def assistants(self, agents: Sequence[tuple[UUID, str]]) -> dict[UUID, dict[str, Assistant]]:
+        if self.request is None and agents:
+            self.request = await self._save()
+        return await self._store.assistants(agents)
+
+
+async def test_a_row_that_is_ahead_of_the_state_is_read_again_with_it(world: World) -> None:
+    """An agent got another assistant, which is gone at Vapi, between the two reads: its 404 is told once."""
+    org, first, second = uuid4(), await world.assistant(), await world.assistant()
+    earlier = await world.save(org, first)
+    await world.http.delete(f"/assistant/{second['id']}")
+    store = LateSave(world.context.store, lambda: world.save(org, second))
+    world.reconciler = Reconciler(replace(world.context, store=store))
+
+    await world.sync()
+
+    [outcome] = await world.events(org, AssistantSyncFailed)
+    assert (outcome.assistant_id, outcome.revision, outcome.code) == (second["id"], 2, "TS-303")
+    assert [r.request_id for r in outcome.requests] == [earlier, store.request]
+    assert len(await world.events(org, SyncAttemptFailed)) == 1
+
+
+async def test_a_run_that_makes_no_headway_ends_with_an_alarm(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of ours, here a failure that the state does not keep, must not fill the log."""
+    org, assistant = uuid4(), await world.assistant()
+    await world.http.delete(f"/assistant/{assistant['id']}")
+    await world.save(org, assistant)
+    monkeypatch.setattr(toolset, "_failed", lambda *_: {})
+
+    with structlog.testing.capture_logs() as lines:
+        await world.sync()
+
+    assert len(await world.events(org, SyncAttemptFailed)) == TIMES_MAX
+    assert [line for line in lines if line.get("alarm") and line["event"] == "Sync failed for a fault of ours"]
 
 
 async def test_a_save_that_a_reload_brings_in_is_settled_though_its_page_was_turned_long_ago(world: World) -> None:

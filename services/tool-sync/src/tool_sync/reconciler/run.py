@@ -5,7 +5,7 @@ something above it is claimed once more. So any number of saves during a run bec
 """
 
 import asyncio
-from collections import ChainMap
+from collections import ChainMap, Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context as TaskContext
 from dataclasses import replace
@@ -19,7 +19,7 @@ from opentelemetry.trace import Span, StatusCode
 from tool_sync import telemetry
 from tool_sync.domain.assistants import evolve_assistant
 from tool_sync.domain.decider import Command
-from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, ToolsetEvent
+from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, SyncRequested, ToolsetEvent
 from tool_sync.domain.pauses import brought_forward
 from tool_sync.domain.steps import (
     OrgWide,
@@ -46,8 +46,14 @@ PAGE_AGENTS: Final = 32
 """Assistants with work that are looked at together: what a plan costs does not grow with what is open in the org."""
 ORG_WIDE_PAGE: Final = 100
 """Assistants that are taken up at a time for a change that concerns the whole org."""
+TIMES_MAX: Final = 50
+"""Steps on one subject in one run, or states read anew; a run that means well needs a handful."""
 
 StepResult = tuple[Seen | None, tuple[Command, ...]]
+
+
+class NoHeadway(Exception):
+    """The same step again and again: a fault of ours, which must not fill the log, nor use up the key."""
 
 
 class Run:
@@ -63,8 +69,10 @@ class Run:
     ) -> None:
         self._context = context
         self._claim = claim
-        self._assistants = assistants
+        self._assistants: dict[str, Assistant] = {}
+        self._is_behind = False
         self._holds_lease = holds_lease
+        self._times: Counter[str] = Counter()
         self._progress = Progress()
         self._taken_up: set[str] = set()
         self._looked_at: set[str] = set()
@@ -83,6 +91,7 @@ class Run:
         )
         self._fence = Fence(context, self._writer, holds_lease)
         self._turn_page()
+        self._take_in(assistants)
 
     @property
     def in_span(self) -> TaskContext:
@@ -96,6 +105,7 @@ class Run:
             while True:
                 plan = await self._plan()
                 steps = self._startable(plan, len(tasks))
+                self._count(*(step.subject for step in steps))
                 if len(steps) == 1 and not tasks:  # mostly; then a task of its own would only cost
                     await self._finish([(steps[0], await self._perform(steps[0]))])
                     continue
@@ -149,6 +159,9 @@ class Run:
     async def _plan(self) -> Plan:
         """What to do next. Decisions that follow from the state alone are written first."""
         while True:
+            if self._is_behind:
+                self._count("reload")
+                await self._writer.reload()
             plan = self._next(self._writer.state, self._assistants)
             if plan.commands:
                 await self._writer.write(plan.commands)
@@ -156,7 +169,7 @@ class Run:
                 await self._look_org_wide()
             elif missing := self._unknown_agents():
                 found = await self._context.store.assistants([(self._claim.org_id, agent) for agent in missing])
-                self._assistants.update(found.get(self._claim.org_id, {}))
+                self._take_in(found.get(self._claim.org_id, {}))
                 assert not self._unknown_agents(), "every request has a row in assistants: one append writes both"
             else:
                 return plan
@@ -189,8 +202,19 @@ class Run:
         due = agents_of(self._forward(self._writer.state), self._context.clock.now(), self._progress)
         return [agent_id for agent_id in due if agent_id not in self._assistants]
 
+    def _take_in(self, rows: Mapping[str, Assistant]) -> None:
+        """Rows are read after the state. One that names another assistant than the newest save in the state is of a
+        save that has arrived between the two: what comes of that assistant would be taken for another's."""
+        self._assistants.update(rows)
+        for agent_id, row in rows.items():
+            requests = self._writer.state.open_requests.get(agent_id)
+            newest = requests[-1].asked if requests else None
+            if isinstance(newest, SyncRequested) and newest.assistant_id != row.assistant_id:
+                self._is_behind = True
+
     def _look_anew(self) -> None:
         """The state was read again, as somebody else has written: what this run has seen may be otherwise by now."""
+        self._is_behind = False
         self._assistants.clear()
         self._looked_at.clear()
         self._taken_up.clear()
@@ -212,6 +236,12 @@ class Run:
         """The steps that there is room for; none where somebody else may have the org by now."""
         room = self._context.limits.steps_per_org_max - at_work
         return plan.steps[: max(room, 0)] if self._holds_lease() and not self._is_held() else ()
+
+    def _count(self, *subjects: str) -> None:
+        self._times.update(subjects)
+        for subject in subjects:
+            if self._times[subject] > TIMES_MAX:
+                raise NoHeadway(f"{subject}: {TIMES_MAX} times in one run")
 
     async def _finish(self, done: Sequence[tuple[Step, StepResult]]) -> None:
         """Write down everything that has arrived, together with what follows from it."""
@@ -258,7 +288,7 @@ class Run:
         found, inhabited = await self._context.store.not_as_wanted(
             self._claim.org_id, target, self._taken_up, ORG_WIDE_PAGE, self._none_wanted(state)
         )
-        self._assistants.update({agent_id: row for agent_id, row in found.items() if agent_id not in self._assistants})
+        self._take_in({agent_id: row for agent_id, row in found.items() if agent_id not in self._assistants})
         self._progress = replace(self._progress, org_wide=OrgWide(target, frozenset(found), inhabited))
 
 

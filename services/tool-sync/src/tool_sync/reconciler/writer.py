@@ -117,10 +117,10 @@ class Writer:
                 case Duplicate():
                     # The same bytes sent again after an unknown commit: they are in the log, but nobody knows since
                     # when. Whoever announced a write must not send it; it is looked up after the settle time.
-                    await self._reload()
+                    await self.reload()
                     return [() for _ in batch]
                 case Conflict():
-                    await self._reload()
+                    await self.reload()
                     batch = [replace(waiting, commands=_told(waiting.commands)) for waiting in batch]
                 case _:
                     assert_never(result)
@@ -131,7 +131,8 @@ class Writer:
             self.state = evolve(self.state, Recorded(position, appended.recorded_at, event))
         self._on_written(events)
 
-    async def _reload(self) -> None:
+    async def reload(self) -> None:
+        """Read the state anew, with all that has arrived meanwhile."""
         loaded = await load_one(self._context, self._claim.org_id)
         self.state, self.loaded_through = loaded.state, loaded.state.position
         self._on_reloaded()
