@@ -10,7 +10,7 @@ import asyncpg
 import httpx
 from aiokafka import AIOKafkaConsumer
 from tests.checker.canaries import Canaries
-from tests.checker.dump import LEDGER, SETTINGS_DEFAULTS, Row, read_lines
+from tests.checker.dump import LEDGER, LOST_LOG, SETTINGS_DEFAULTS, Row, read_lines
 from tests.checker.wire import packed
 
 JOURNAL_PAGE: Final = 10_000
@@ -41,24 +41,28 @@ class Sources:
     sandbox: str
     settings: Row
     log_files: tuple[Path, ...] = ()
+    lost_logs: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:
         """Read the document of README.md; a field that it does not know is an error."""
         addresses = {name: document[name] for name in ("assistant_api", "tool_sync", "kafka", "sandbox")}
-        rest = {name: value for name, value in document.items() if name not in addresses and name != "log_files"}
+        lists = ("log_files", "lost_logs")
+        rest = {name: value for name, value in document.items() if name not in addresses and name not in lists}
         if unknown := rest.keys() - SETTINGS_DEFAULTS.keys():
             raise ValueError(f"unknown fields in the sources: {', '.join(sorted(unknown))}")
         logs = tuple(Path(name) for name in document.get("log_files", ()))
-        return cls(**addresses, settings=SETTINGS_DEFAULTS | rest, log_files=logs)
+        lost = tuple(document.get("lost_logs", ()))
+        return cls(**addresses, settings=SETTINGS_DEFAULTS | rest, log_files=logs, lost_logs=lost)
 
 
 async def collect(folder: Path, sources: Sources) -> None:
     """Fill ``folder``, in which the run has written its ledger already."""
     _make(folder)
     (folder / "settings.json").write_text(json.dumps(sources.settings))
-    for service, url in (("tool_sync", sources.tool_sync), ("assistant_api", sources.assistant_api)):
-        await _tables(folder, service, url)
+    lost = [(f"{LOST_LOG}{number}", url) for number, url in enumerate(sources.lost_logs, 1)]
+    for part, url in (("tool_sync", sources.tool_sync), ("assistant_api", sources.assistant_api), *lost):
+        await _tables(folder, part, url)
     topics = (sources.settings["input_topic"], sources.settings["output_topic"])
     _write(folder / "records.jsonl", await _records(sources.kafka, topics))
     async with httpx.AsyncClient(base_url=sources.sandbox, timeout=60) as http:
@@ -68,7 +72,7 @@ async def collect(folder: Path, sources: Sources) -> None:
     _write(folder / "logs.jsonl", _canaries(folder, sources.log_files))
 
 
-async def _tables(folder: Path, service: str, url: str) -> None:
+async def _tables(folder: Path, part: str, url: str) -> None:
     connection = await asyncpg.connect(url, timeout=20)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
@@ -76,10 +80,10 @@ async def _tables(folder: Path, service: str, url: str) -> None:
                 name = row["table_name"]
                 if name in LEFT_OUT:
                     continue
-                query = EVENTS if (service, name) == ("tool_sync", "events") else f'SELECT * FROM "{name}"'  # noqa: S608 - a name from the catalogue
+                query = EVENTS if part != "assistant_api" and name == "events" else f'SELECT * FROM "{name}"'  # noqa: S608 - a name from the catalogue
                 rows = await connection.fetch(f"SELECT row_to_json(x)::text AS line FROM ({query}) x")  # noqa: S608
                 text = "".join(f"{row['line']}\n" for row in rows)
-                (folder / f"{service}.{name}.jsonl").write_text(text, encoding="utf-8")
+                (folder / f"{part}.{name}.jsonl").write_text(text, encoding="utf-8")
     finally:
         await connection.close()
 

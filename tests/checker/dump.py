@@ -8,6 +8,8 @@ from typing import Any, Self
 Row = dict[str, Any]
 
 LEDGER = "ledger"
+LOST_LOG = "lost-"
+"""Before the number of a tool-sync database that a restore has put another one in place of."""
 PARTS = ("records", "journal", "logs")
 SETTINGS_DEFAULTS: Row = {
     "requests_per_minute": None,

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from tests.checker import vapi
-from tests.checker.dump import Dump, Row
+from tests.checker.dump import LOST_LOG, Dump, Row
 from tests.checker.wire import Message, message_of
 
 OUTCOME_EVENTS = ("AssistantSynced", "AssistantSyncFailed")
@@ -72,8 +72,19 @@ class History:
     @cached_property
     def events(self) -> list[Event]:
         """The log in the order of positions."""
-        rows = sorted(self.dump.table("tool_sync.events"), key=lambda row: row["position"])
-        return [Event(row, _json(row["data_text"]), _json(row["meta_text"])) for row in rows]
+        return self._events("tool_sync")
+
+    @cached_property
+    def logs(self) -> dict[str, list[Event]]:
+        """Every log that was published from, by its id: those that were lost, oldest first, then the one that stands.
+
+        A log that was set back and kept its id has lost what it said: only what stands is here.
+        """
+        numbers = {int(n.partition(".")[0].removeprefix(LOST_LOG)) for n in self.dump.tables if n.startswith(LOST_LOG)}
+        parts = [f"{LOST_LOG}{number}" for number in sorted(numbers)]
+        found = {self._log_id(part): self._events(part) for part in parts}
+        found.pop(self._log_id("tool_sync"), None)
+        return {**found, self._log_id("tool_sync"): self.events}
 
     def events_of(self, *types: str) -> list[Event]:
         """The events of these types, in order."""
@@ -162,6 +173,13 @@ class History:
     def live_assistants(self) -> dict[str, Row]:
         """Every assistant in the sandbox, by id."""
         return self._live("assistant")
+
+    def _events(self, part: str) -> list[Event]:
+        rows = sorted(self.dump.table(f"{part}.events"), key=lambda row: row["position"])
+        return [Event(row, _json(row["data_text"]), _json(row["meta_text"])) for row in rows]
+
+    def _log_id(self, part: str) -> str:
+        return str(next(iter(self.dump.table(f"{part}.log")))["log_id"])
 
     def _live(self, kind: str) -> dict[str, Row]:
         return {item["id"]: item for found, item in vapi.live(self.dump.state) if found == kind}

@@ -25,6 +25,7 @@ class Message:
     type: str | None
     org: str | None
     sequence: str | None
+    log_id: str | None
     body: Row
     raw: bytes
     headers: tuple[str, ...]
@@ -58,6 +59,7 @@ def message_of(record: Row) -> Message:
         type=headers.get("ce_type"),
         org=headers.get("ce_orgid"),
         sequence=headers.get("ce_sequence"),
+        log_id=headers.get("log_id"),
         body=_object(raw),
         raw=raw,
         headers=tuple(headers.values()),

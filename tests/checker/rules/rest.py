@@ -105,6 +105,6 @@ def _heard(history: History, result: Result) -> None:
         event, row = newest.get(agent), rows.get(agent)
         if event is None or event.data["assistant_id"] != agent_row["vapi_assistant_id"]:
             continue
-        if row is None or row["sequence"] != event.data["sequence"]:
+        if row is None or row["event_id"] != event.id:  # not by its sequence: a log that was set back gives it again
             known = row and row["sequence"]
             result.broken(f"assistant-api knows outcome {known}, not the newest", agent=agent[1], **event.brief())

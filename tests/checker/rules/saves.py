@@ -47,12 +47,13 @@ def check_twice(history: History) -> Result:
     for request_id, events in history.outcomes_by_request.items():
         if len(events) > 1:
             result.broken("a request has two outcomes", request_id=request_id, first=events[0].id, second=events[1].id)
-    by_request: dict[str, set[str]] = defaultdict(set)
+    # A log that lost what it had said says it again, under its new id; of what was left, `events` above has one only.
+    by_request: dict[tuple[str | None, str], set[str]] = defaultdict(set)
     for message in history.output:
         if message.type in OUTCOME_TYPES:
             for request in message.requests:
-                by_request[request].add(message.id or "")
-    for request_id, ids in by_request.items():
+                by_request[message.log_id, request].add(message.id or "")
+    for (_, request_id), ids in by_request.items():
         if len(ids) > 1:
             result.broken("two outcomes of a request are on the topic", request_id=request_id, ids=sorted(ids))
     newest: dict[tuple[str, str, str | None], int] = {}

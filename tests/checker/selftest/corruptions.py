@@ -7,10 +7,10 @@ from typing import Final
 
 from tests.checker.dump import Dump
 from tests.checker.judge import judge
-from tests.checker.selftest import spoilt
+from tests.checker.selftest import spoilt, spoilt_logs
 from tests.checker.selftest.group import Shared, group
 from tests.checker.selftest.quiet import becomes_quiet
-from tests.checker.selftest.scenarios import foreign_edits, plain, poisoned
+from tests.checker.selftest.scenarios import foreign_edits, log_restored, plain, poisoned
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +22,14 @@ class Corruption:
 
 
 async def good_dump(shared: Shared) -> Dump:
-    """Record a short run of right services: saves, a second organization, and somebody else's edits."""
+    """Record a short run of right services: saves of several organizations, somebody's edits, a log that is set back."""
     async with group(shared, "good") as made:
         await made.start("assistant_api", "assistant-api")
         await made.start("tool_sync", "tool-sync-1")
         await foreign_edits(made, await made.organization())
         await plain(made, await made.organization())
         await poisoned(made, await made.organization())
+        await log_restored(made, await made.organization())
         assert await becomes_quiet(made, 30), "the good run did not come to rest"
         dump = await made.collect()
     verdict = judge(dump)
@@ -81,5 +82,11 @@ CORRUPTIONS: Final[Mapping[str, Corruption]] = {
         ("I16", spoilt.dangling_foreign_id),
         ("I17", spoilt.marked_for_another),
         ("I17", spoilt.deleted_what_is_not_ours),
+        ("I7", spoilt_logs.lost_log_goes_on),
+        ("I7", spoilt_logs.lost_record_of_nobody),
+        ("I7", spoilt_logs.set_back_without_a_fork),
+        ("I7", spoilt_logs.new_log_out_of_order),
+        ("I8", spoilt_logs.two_outcomes_in_lost_log),
+        ("I13", spoilt_logs.lost_outcome_believed),
     )
 }

@@ -71,22 +71,28 @@ class Shared:
 
 @dataclass(slots=True)
 class Group:
-    """A running system. Mutable: processes come and go. `more_env` is what every start of tool-sync gets besides."""
+    """A running system. Mutable: processes come and go, and a database may be set back to a copy of it.
+
+    ``lost_logs``: tool-sync's databases that were.
+    """
 
     name: str
     folder: Path
-    urls: Mapping[Service, DatabaseUrls]
+    databases: TestDatabases
+    urls: dict[Service, DatabaseUrls]
     topics: tuple[str, str, str]
     around: services.Surroundings
     http: httpx.AsyncClient
     control: httpx.AsyncClient
     outsider: httpx.AsyncClient
     kafka: AIOKafkaAdminClient
-    database: Mapping[Service, "asyncpg.Connection[asyncpg.Record]"]
+    database: dict[Service, "asyncpg.Connection[asyncpg.Record]"]
+    consumer_groups: dict[Service, str]
     ledger: Ledger
     port: int
     mutant: str = ""
     children: dict[str, process.Child] = field(default_factory=dict)
+    lost_logs: list[str] = field(default_factory=list)
 
     @property
     def dump(self) -> Path:
@@ -96,23 +102,26 @@ class Group:
     async def start(self, service: Service, name: str, trap: str = "", **env: str) -> process.Child:
         """Start a replica under a name; returns once it is ready."""
         port = self.port if service == "assistant_api" else free_port()
+        child = self.command(name, service, "run", port=port, CHECKER_TRAP=trap, **env)
+        self.children[name] = child
+        await child.ready(lambda: services.not_ready(services.base_url(port)), START_SECONDS)
+        return child
+
+    def command(self, name: str, service: Service, *arguments: str, port: int = 0, **env: str) -> process.Child:
+        """Begin a command of a service, with its settings and the scaled times; its log has ``name``."""
         settings = {
             **self.around.env(self.urls[service], port),
             **SCALED[service],
             "ASSISTANTS_TOPIC": self.topics[0],
             "OUTCOMES_TOPIC": self.topics[1],
             "TOOL_CALLS_TOPIC": self.topics[2],
-            "CONSUMER_GROUP": f"{self.name}-{service}",
+            "CONSUMER_GROUP": self.consumer_groups[service],
             "CHECKER_MUTANT": self.mutant,
-            "CHECKER_TRAP": trap,
             "CHECKER_TRAP_FILE": str(self.trap_file),
             **env,
         }
-        command = [sys.executable, "-m", "tests.checker.selftest.entry", service, "run"]
-        child = process.start(name, command, log=self.folder / f"{name}.log", env=settings)
-        self.children[name] = child
-        await child.ready(lambda: services.not_ready(services.base_url(port)), START_SECONDS)
-        return child
+        command = [sys.executable, "-m", "tests.checker.selftest.entry", service, *arguments]
+        return process.start(name, command, log=self.folder / f"{name}.log", env=settings)
 
     @property
     def trap_file(self) -> Path:
@@ -229,6 +238,7 @@ class Group:
                 "input_topic": self.topics[0],
                 "output_topic": self.topics[1],
                 "service_keys": [SERVICE_KEY],
+                "lost_logs": self.lost_logs,
                 **settings,
             }
         )
@@ -273,14 +283,19 @@ async def group(shared: Shared, name: str, mutant: str = "") -> AsyncIterator[Gr
         await kafka.start()
         exits.push_async_callback(kafka.close)
         database: dict[Service, asyncpg.Connection[asyncpg.Record]] = {}
+
+        async def disconnect() -> None:
+            await asyncio.gather(*(connection.close() for connection in database.values()))
+
+        exits.push_async_callback(disconnect)
         for service, of in urls.items():
             database[service] = await asyncpg.connect(of.owner if service == "assistant_api" else of.admin)
-            exits.push_async_callback(database[service].close)
         ledger = Ledger(folder / "dump")
         exits.callback(ledger.close)
         yield Group(
             name=name,
             folder=folder,
+            databases=shared.databases,
             urls=urls,
             topics=topics,
             around=around,
@@ -289,6 +304,7 @@ async def group(shared: Shared, name: str, mutant: str = "") -> AsyncIterator[Gr
             outsider=await client(vapi_url, OUTSIDER_KEY),
             kafka=kafka,
             database=database,
+            consumer_groups={service: f"{name}-{service}" for service in SERVICES},
             ledger=ledger,
             port=port,
             mutant=mutant,

@@ -45,6 +45,7 @@ _ALL: Final = (
     _mutant(wrong_writes.no_settle_time, "late_tool", "I3"),
     _mutant(wrong_writes.no_adoption, "lost_answer", "I3"),
     _mutant(wrong_writes.no_send_window, "paused_before_sending", "I3"),
+    _mutant(wrong_writes.forks_without_looking, "log_restored", "I3"),
     _mutant(wrong_messages.ack_before_commit, "killed_before_append", "I1", "I14"),
     _mutant(wrong_messages.cursor_before_publish, "killed_before_publish", "I7"),
     _mutant(wrong_writes.no_lease, "two_replicas", "I11"),

@@ -5,6 +5,8 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from tests.checker.selftest.group import Group
 
+from devstack.databases import Service
+
 ASSISTANTS_OPEN: Final = """
 SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM saves WHERE state = 'open')
      + (SELECT count(*) FROM agents WHERE attempt_id IS NOT NULL) + (SELECT count(*) FROM removals)
@@ -40,7 +42,7 @@ async def becomes_quiet(group: Group, within_seconds: float) -> bool:
         await consumer.stop()
 
 
-async def _lag(group: Group, consumer: Any, topic: str, service: str) -> int:
+async def _lag(group: Group, consumer: Any, topic: str, service: Service) -> int:
     ends = await consumer.end_offsets([TopicPartition(topic, number) for number in range(2)])
-    committed = await group.kafka.list_consumer_group_offsets(f"{group.name}-{service}")
+    committed = await group.kafka.list_consumer_group_offsets(group.consumer_groups[service])
     return sum(end - max(committed[place].offset if place in committed else 0, 0) for place, end in ends.items())

@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tests.checker.selftest import restore
 from tests.checker.selftest.group import Group
 from tests.checker.selftest.poison import forged_save, poison
+from tests.checker.selftest.quiet import becomes_quiet
 
 from devstack.databases import Service
 
@@ -146,6 +148,25 @@ async def forged(group: Group, org: str) -> None:
     assert await group.until(settled, 20), "a forged save got no outcome"
 
 
+async def log_restored(group: Group, org: str) -> None:
+    """tool-sync's log is set back to before one clinic registered and another saved again, and forked; both go on."""
+    first, second = org, await group.organization()
+    await saved(group, first)
+    assert await becomes_quiet(group, 30), "the log to be copied did not come to rest"
+    copied = await restore.backup(group)
+    await save_again(group, first)
+    await saved(group, second)
+    assert await becomes_quiet(group, 30), "the log to be lost did not come to rest"
+    await restore.restore(group, copied)
+    for each in (first, second):
+        await save_again(group, each)
+
+
+async def save_again(group: Group, org: str) -> None:
+    """The next save of the one agent."""
+    await group.save(org, f"agent-{org[:8]}", f"words after {uuid.uuid4()}", change=True)
+
+
 async def handed_on(group: Group, org: str) -> None:
     """An assistant that somebody made goes from clinic to clinic; the first write that takes it out of one is lost."""
     first, second = org, await group.organization()
@@ -243,6 +264,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "forged": Scenario(forged),
     "handed_on": Scenario(handed_on),
     "adopted_and_left": Scenario(adopted_and_left),
+    "log_restored": Scenario(log_restored),
     "killed_before_append": Scenario(killed, trap="kill_before_append"),
     "killed_before_publish": Scenario(killed, trap="kill_before_publish"),
     "killed_before_confirmed": Scenario(api_killed, api_trap="kill_before_confirmed"),

@@ -1,6 +1,7 @@
 """tool-sync, wrong in how it writes to Vapi. Each function breaks the process that it runs in, in one way."""
 
 import dataclasses
+import importlib
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -50,6 +51,17 @@ def no_adoption() -> None:
         yield
 
     put(VapiClient, "tools_created_since", nothing)
+
+
+def forks_without_looking() -> None:
+    """What Vapi made after the backup is not looked for before a tool is made."""
+    # The package gives its function of the same name, so the module is asked for by its path.
+    register = importlib.import_module("tool_sync.reconciler.effects.register")
+
+    async def nothing(*_: Any) -> None:
+        """Nothing was lost."""
+
+    put(register, "adopt", nothing)
 
 
 def no_send_window() -> None:

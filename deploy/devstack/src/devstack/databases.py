@@ -112,6 +112,11 @@ class TestDatabases:
         async with self._copying:
             return await self._create(service, "template0")
 
+    async def copy(self, service: Service, database: DatabaseUrls) -> DatabaseUrls:
+        """Copies a database that was made here, as a backup of it; nobody may be connected to it meanwhile."""
+        async with self._copying:
+            return await self._create(service, self._databases[database])
+
     async def drop(self, database: DatabaseUrls) -> None:
         """Drops a database that was made here, ending the sessions that are left in it."""
         async with _connected(self.admin_url) as connection:
