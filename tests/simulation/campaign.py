@@ -25,7 +25,7 @@ FAILURES_KEPT_MAX = 50
 MUTANT_PLANS_MAX = 3000
 
 FOUND_SOMETHING = (
-    Plan(3867, small=True), Plan(10084, small=True), Plan(37738, small=True), Plan(5014),
+    Plan(3867, small=True), Plan(10084, small=True), Plan(37738, small=True), Plan(5014), Plan(27726),
     Plan(None, "a day", (Point(101), Point(125, 15.0))), Plan(None, "a day", (Point(28, 15.0), Point(93, 15.0))),
 )  # fmt: skip
 """Plans that broke the protocol once. They come first, and are among those that must catch the broken ones."""

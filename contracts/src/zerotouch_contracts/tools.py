@@ -188,14 +188,26 @@ class Marker:
         if not isinstance(tool, dict):
             return None
         try:
-            static = {item["key"]: item["value"] for item in tool["parameters"]}
             return cls(
                 installation_id=UUID(tool["server"]["headers"][INSTALLATION_HEADER]),
-                org_id=UUID(static[ORGANIZATION_PARAMETER]),
+                org_id=UUID(_static(tool)[ORGANIZATION_PARAMETER]),
                 name=str(tool["function"]["name"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError):
             return None
+
+
+def version_of(tool: Mapping[str, Any]) -> int:
+    """The definition version that a tool of ours says it has, whichever release made it; 1 where it says none."""
+    try:
+        version = _static(tool)[VERSION_PARAMETER]
+    except (KeyError, TypeError):
+        return 1
+    return version if type(version) is int and version > 0 else 1
+
+
+def _static(tool: Mapping[str, Any]) -> dict[str, Any]:
+    return {item["key"]: item["value"] for item in tool["parameters"]}
 
 
 BOOK_CLINIC_APPOINTMENT: Final = ToolDefinition(

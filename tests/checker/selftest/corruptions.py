@@ -22,7 +22,7 @@ class Corruption:
 
 
 async def good_dump(shared: Shared) -> Dump:
-    """Record a short run of right services: saves of several organizations, somebody's edits, a log that is set back."""
+    """Record a short run of right services: saves of several clinics, somebody's edits, a log that is set back."""
     async with group(shared, "good") as made:
         await made.start("assistant_api", "assistant-api")
         await made.start("tool_sync", "tool-sync-1")

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,9 +22,10 @@ from tool_sync.domain.events import (
 )
 from tool_sync.event_log.fork import fork, newest_event_at
 from tool_sync.operations.lost_tools import find_lost_tools
-from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT
+from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT, DEFINITIONS
 
 from .conftest import INSTALLATION, World, world_over
+from .test_faults import rule
 from .test_reach import clinics_tool
 from .test_surplus import ids, twin, worker
 
@@ -125,6 +127,29 @@ async def test_a_tool_of_another_release_is_adopted_and_then_updated(world: Worl
         (at_vapi,) = await after.tools()
         assert at_vapi["server"]["url"].startswith("https://hooks.example.test")
         await synced(after, org)
+
+
+async def test_a_tool_of_an_older_release_is_not_taken_for_a_newer_one_by_the_older(
+    world: World, restored: Restored
+) -> None:
+    """During a rollout the newer release adopts what the older one made, and stops before its update."""
+    org, assistant = uuid4(), await world.assistant()
+    newer = replace(DEFINITIONS[0], version=DEFINITIONS[0].version + 1, description="Books, only better.")
+    await world.save(org, assistant)
+    await world.sync()
+    (tool,) = await ids(world)
+    async with restored() as after:
+        older = after.reconciler
+        after.reconciler = after.another(definitions=(newer,))
+        await after.turn(rules=[rule("PATCH /tool/{id}", {"kind": "status", "status": 400})])
+        await saved_again(after, org, assistant)
+        (registered,) = await after.events(org, ToolRegistered)
+        assert (registered.vapi_tool_id, registered.definition_version) == (tool, DEFINITIONS[0].version)
+        after.reconciler = older
+        await saved_again(after, org, assistant)
+        assert (await synced(after, org)).tools[0].definition_version == DEFINITIONS[0].version
+        (updated,) = await after.events(org, ToolUpdated)
+        assert updated.definition_hash != registered.definition_hash
 
 
 async def test_of_two_the_oldest_is_adopted_and_the_other_is_unlinked_and_swept(

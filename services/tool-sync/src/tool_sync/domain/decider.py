@@ -57,8 +57,7 @@ class Start:
 class ConfirmTool:
     """Vapi answered, or shows after the settle time, that the tool has the attempt's definition.
 
-    ``made``: this answer made the tool; if its attempt was closed meanwhile, the tool is surplus. ``definition_hash``:
-    what a tool that was found holds, where that is not what the attempt announced.
+    ``made``: this answer made the tool; if its attempt was closed meanwhile, the tool is surplus.
     """
 
     attempt_id: UUID
@@ -67,7 +66,6 @@ class ConfirmTool:
     adopted: bool
     made: "NoteSurplus | None" = None
     vapi_version: str | None = None
-    definition_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,7 +374,7 @@ def _confirm_tool(state: Toolset, command: ConfirmTool) -> tuple[ToolsetEvent, .
                     name=started.name,
                     vapi_tool_id=command.vapi_tool_id,
                     definition_version=started.definition_version,
-                    definition_hash=command.definition_hash or started.definition_hash,
+                    definition_hash=started.definition_hash,
                     answer_hash=command.answer_hash,
                     adopted=command.adopted,
                     vapi_version=command.vapi_version,

@@ -10,7 +10,7 @@ from tool_sync.reconciler.fence import Fence
 from tool_sync.vapi.documents import created_at, holds, latest_version
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.canonical import canonical_hash
-from zerotouch_contracts.tools import Marker
+from zerotouch_contracts.tools import Marker, version_of
 
 
 async def adopt(fence: Fence, org_id: UUID, step: RegisterTool) -> tuple[Command, ...] | None:
@@ -45,19 +45,19 @@ async def adopt(fence: Fence, org_id: UUID, step: RegisterTool) -> tuple[Command
 
 def _adopted(fence: Fence, org_id: UUID, step: RegisterTool, found: list[dict[str, Any]]) -> tuple[Command, ...]:
     context, tool, (oldest, *others) = fence.context, step.tool, found
-    started = ToolRegistrationStarted(
-        context.new_id(), context.vapi.account, tool.name, tool.definition_version, tool.definition_hash
+    is_wanted, answer_hash = holds(oldest, context.blueprint.payload(tool.name, org_id)), canonical_hash(oldest)
+    # Of another release: its own version, and a hash that no definition has. So it is updated next, and keeps its id;
+    # where this release's version is the higher one, no older release beside it takes the tool for current.
+    version, definition_hash = (
+        (tool.definition_version, tool.definition_hash) if is_wanted else (version_of(oldest), answer_hash)
     )
-    is_wanted = holds(oldest, context.blueprint.payload(tool.name, org_id))
-    answer_hash = canonical_hash(oldest)
+    started = ToolRegistrationStarted(context.new_id(), context.vapi.account, tool.name, version, definition_hash)
     confirmed = ConfirmTool(
         started.attempt_id,
         oldest["id"],
         answer_hash,
         adopted=True,
         vapi_version=latest_version(oldest) if is_wanted else None,
-        # Of another release: no definition has this hash, so it is updated next, and keeps its id.
-        definition_hash=None if is_wanted else answer_hash,
     )
     surplus = (NoteSurplus(context.vapi.account, tool.name, each["id"], created_at(each)) for each in others)
     return (Start(started), confirmed, *surplus)
