@@ -234,9 +234,14 @@ def forgets_late_links() -> Iterator[None]:
 @contextmanager
 def concludes_from_an_older_state() -> Iterator[None]:
     """Decides its conclusions once more after a conflict, and keeps what it had seen before."""
+
+    def mutated(self: Any) -> None:
+        self._is_behind = False
+        self._assistants.clear()
+
     with (
         patch.object(writer, "_told", lambda commands: commands),
-        patch.object(run.Run, "_look_anew", lambda self: self._assistants.clear()),
+        patch.object(run.Run, "_look_anew", mutated),
     ):
         yield
 

@@ -12,9 +12,8 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Final
-from uuid import UUID
 
-from opentelemetry.trace import Span, StatusCode
+from opentelemetry.trace import StatusCode
 
 from tool_sync import telemetry
 from tool_sync.domain.assistants import evolve_assistant
@@ -32,7 +31,7 @@ from tool_sync.domain.steps import (
     next_steps,
     target_of,
 )
-from tool_sync.domain.toolset import UNREADABLE, Assistant, Toolset
+from tool_sync.domain.toolset import Assistant, Toolset
 from tool_sync.domain.wanted import WantedTool, reason_for_none, unwanted_for, wanted_for
 from tool_sync.leases import Claim, Release
 from tool_sync.reconciler.asking import KeyHeld
@@ -40,6 +39,7 @@ from tool_sync.reconciler.context import Context
 from tool_sync.reconciler.effects import perform
 from tool_sync.reconciler.fence import Fence
 from tool_sync.reconciler.load import Loaded
+from tool_sync.reconciler.traces import note_outcome, other_traces, start_span
 from tool_sync.reconciler.writer import Writer
 
 PAGE_AGENTS: Final = 32
@@ -47,7 +47,7 @@ PAGE_AGENTS: Final = 32
 ORG_WIDE_PAGE: Final = 100
 """Assistants that are taken up at a time for a change that concerns the whole org."""
 TIMES_MAX: Final = 50
-"""Steps on one subject in one run, or states read anew; a run that means well needs a handful."""
+"""Steps on one subject in one run, or reads of the state in a row; a run that means well needs a handful."""
 
 StepResult = tuple[Seen | None, tuple[Command, ...]]
 
@@ -78,8 +78,8 @@ class Run:
         self._looked_at: set[str] = set()
         self._next_due: datetime | None = None
         self._held_until: datetime | None = None
-        self._span = _start_span(context, claim.org_id, loaded.state)
-        self._traces = _other_traces(loaded.state, self._span) if context.telemetry.enabled else {}
+        self._span = start_span(context, claim.org_id, loaded.state)
+        self._traces = other_traces(loaded.state, self._span) if context.telemetry.enabled else {}
         self._writer = Writer(
             context,
             claim,
@@ -105,7 +105,7 @@ class Run:
             while True:
                 plan = await self._plan()
                 steps = self._startable(plan, len(tasks))
-                self._count(*(step.subject for step in steps))
+                self._count(steps)
                 if len(steps) == 1 and not tasks:  # mostly; then a task of its own would only cost
                     await self._finish([(steps[0], await self._perform(steps[0]))])
                     continue
@@ -158,9 +158,12 @@ class Run:
 
     async def _plan(self) -> Plan:
         """What to do next. Decisions that follow from the state alone are written first."""
+        reloads = 0
         while True:
             if self._is_behind:
-                self._count("reload")
+                reloads += 1
+                if reloads > TIMES_MAX:
+                    raise NoHeadway(f"the state stays behind its assistants after {TIMES_MAX} reads")
                 await self._writer.reload()
             plan = self._next(self._writer.state, self._assistants)
             if plan.commands:
@@ -220,7 +223,7 @@ class Run:
         self._taken_up.clear()
         self._progress = Progress(busy=self._progress.busy, page=self._progress.page)
         if self._context.telemetry.enabled:
-            self._traces = _other_traces(self._writer.state, self._span)
+            self._traces = other_traces(self._writer.state, self._span)
 
     def _turn_page(self) -> bool:
         """Go on to the next assistants with work; False where this run has looked at all of them."""
@@ -237,11 +240,11 @@ class Run:
         room = self._context.limits.steps_per_org_max - at_work
         return plan.steps[: max(room, 0)] if self._holds_lease() and not self._is_held() else ()
 
-    def _count(self, *subjects: str) -> None:
-        self._times.update(subjects)
-        for subject in subjects:
-            if self._times[subject] > TIMES_MAX:
-                raise NoHeadway(f"{subject}: {TIMES_MAX} times in one run")
+    def _count(self, steps: Sequence[Step]) -> None:
+        self._times.update(step.subject for step in steps)
+        for step in steps:
+            if self._times[step.subject] > TIMES_MAX:
+                raise NoHeadway(f"{step.subject}: {TIMES_MAX} steps in one run")
 
     async def _finish(self, done: Sequence[tuple[Step, StepResult]]) -> None:
         """Write down everything that has arrived, together with what follows from it."""
@@ -257,7 +260,7 @@ class Run:
         self._assistants.update(_evolved(self._assistants, events))
         for event in events:
             if isinstance(event, AssistantSynced | AssistantSyncFailed):
-                _note_outcome(self._span, event)
+                note_outcome(self._span, event)
                 self._end_traces(event)
             if isinstance(event, AssistantSynced) and event.requests:
                 self._context.on_settled(self._claim.org_id)
@@ -274,7 +277,7 @@ class Run:
                     linked=[telemetry.traceparent_of(self._span)],
                     attributes={telemetry.ORG_ID: str(self._claim.org_id)},
                 )
-                _note_outcome(span, event)
+                note_outcome(span, event)
                 span.end()
 
     async def _look_org_wide(self) -> None:
@@ -304,36 +307,3 @@ def _evolved(assistants: Mapping[str, Assistant], events: Sequence[ToolsetEvent]
         if agent_id is not None and (row := changed.get(agent_id) or assistants.get(agent_id)) is not None:
             changed[agent_id] = evolve_assistant(row, event)
     return changed
-
-
-def _start_span(context: Context, org_id: UUID, state: Toolset) -> Span:
-    """The span of a run: in the trace of the first save that it settles, linked to the others."""
-    requests = (request for mine in state.open_requests.values() for request in mine)
-    traces = list(dict.fromkeys(r.traceparent for r in islice(requests, telemetry.LINKS_MAX) if r.traceparent))
-    agents = [agent_id for agent_id in islice(state.open_requests, 16) if agent_id != UNREADABLE]
-    return context.telemetry.start(
-        telemetry.SYNC_SPAN,
-        traceparent=traces[0] if traces else None,
-        linked=traces[1:],
-        attributes={telemetry.ORG_ID: str(org_id), telemetry.AGENT_IDS: ",".join(agents)},
-    )
-
-
-def _other_traces(state: Toolset, run: Span) -> dict[UUID, str]:
-    """The traces of open saves that the run does not belong to, by request id."""
-    own = telemetry.trace_id_of(telemetry.traceparent_of(run))
-    requests = (request for mine in state.open_requests.values() for request in mine)
-    return {
-        r.asked.request_id: r.traceparent
-        for r in requests
-        if r.traceparent and own != telemetry.trace_id_of(r.traceparent)
-    }
-
-
-def _note_outcome(span: Span, event: AssistantSynced | AssistantSyncFailed) -> None:
-    """Enough to find a failed sync by its tags."""
-    if isinstance(event, AssistantSyncFailed):
-        if event.assistant_id is not None:
-            span.set_attribute(telemetry.ASSISTANT_ID, event.assistant_id)
-        span.set_attribute(telemetry.ERROR_CODE, event.code)
-        span.set_status(StatusCode.ERROR, event.code)
