@@ -19,7 +19,6 @@ import re
 from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final
@@ -29,6 +28,7 @@ import httpx
 
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_platform.vapi import json
+from zerotouch_platform.vapi.dates import http_date
 
 BODY_BYTES_MAX: Final = 4 * 1024 * 1024
 """Of one tool or assistant, to be read. The longest prompt that the product takes (40,000 characters) has 480 kB where
@@ -162,18 +162,10 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     raw = headers.get("retry-after", "").strip()
     if raw.isascii() and raw.isdecimal():
         return min(float(raw), RETRY_AFTER_SECONDS_MAX)
-    if (at := _http_date(raw)) is None:
+    if (at := http_date(raw)) is None:
         return None
-    now = _http_date(headers.get("date", "")) or datetime.now(UTC)
+    now = http_date(headers.get("date", "")) or datetime.now(UTC)
     return min(max((at - now).total_seconds(), 0.0), RETRY_AFTER_SECONDS_MAX)
-
-
-def _http_date(raw: str) -> datetime | None:
-    try:
-        at = parsedate_to_datetime(raw)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Final
+
+from zerotouch_platform.vapi.dates import http_date
 
 RECENT_SECONDS: Final = 60.0
 """After so long a worse measurement replaces a better one: clocks drift."""
@@ -93,13 +94,8 @@ class VapiClock:
 
 
 def _date_of(headers: Mapping[str, str]) -> datetime | None:
-    if "age" in headers:  # a cache's answer (RFC 9111, 5.1): as old as it says, or older
-        return None
-    try:
-        date = parsedate_to_datetime(headers["date"])
-    except (KeyError, ValueError, OverflowError):
-        return None
-    return date if date.tzinfo is not None else date.replace(tzinfo=UTC)
+    # An answer with an age is a cache's (RFC 9111, 5.1): as old as it says, or older.
+    return None if "age" in headers else http_date(headers.get("date", ""))
 
 
 def _time(seconds: float) -> datetime:
