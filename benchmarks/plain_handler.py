@@ -26,10 +26,11 @@ from opentelemetry.trace import SpanKind
 from tool_sync import telemetry
 from tool_sync.cli.run import GARBAGE_ALLOCATIONS
 from tool_sync.telemetry import Telemetry
-from tool_sync.vapi.client import VapiClient, make_transport
+from tool_sync.vapi.client import VapiClient
 from zerotouch_contracts.envelope import Attributes, from_record, to_record
 from zerotouch_contracts.events import AssistantSaved, SettledRequest, SyncedTool, ToolsSynced
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT_V2, ORGANIZATION_PARAMETER, VERSION_PARAMETER
+from zerotouch_platform.vapi.transport import PooledTransport
 
 IN_FLIGHT_MAX = 1_000
 RECORDS_MAX = 500
@@ -185,7 +186,7 @@ async def main() -> None:
         lambda: env["VAPI_API_KEY"],
         account="platform",
         deadline_seconds=10,
-        transport=make_transport(IN_FLIGHT_MAX),
+        transport=PooledTransport(IN_FLIGHT_MAX),
         telemetry=tracing,
     )
     consumer: Any = AIOKafkaConsumer(

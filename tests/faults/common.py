@@ -72,6 +72,11 @@ async def _kafka_lost(_: object) -> BaseException:
     return error
 
 
+def port_of(method: str, path: str) -> str:
+    """A call of Vapi as a port."""
+    return method + " " + _ID.sub(r"\1/{id}", path)
+
+
 def wrapped_transport(gate: Gate, inner: httpx.AsyncBaseTransport) -> httpx.AsyncBaseTransport:
     """An httpx transport whose calls pass the gate; `after` is when the head of the answer is there."""
     return _Transport(gate, inner)
@@ -88,7 +93,7 @@ class _Transport(httpx.AsyncBaseTransport):
             await response.aclose()
             return httpx.ReadError("the connection was closed", request=request)
 
-        port = request.method + " " + _ID.sub(r"\1/{id}", request.url.path)
+        port = port_of(request.method, request.url.path)
         return await self._gate.around((port,), lambda: self._inner.handle_async_request(request), lost=lost)
 
     async def aclose(self) -> None:

@@ -1,4 +1,4 @@
-"""A Vapi that keeps what it was told, slowly and not always with an answer; and the way there, as httpx's transport.
+"""A Vapi that keeps what it was told, slowly and not always with an answer; and the way there.
 
 What was sent is executed by the server whatever becomes of the sender. Lists may lag. Every creation is counted.
 """
@@ -6,17 +6,18 @@ What was sent is executed by the server whatever becomes of the sender. Lists ma
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from email.utils import format_datetime
 from random import Random
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
 import aiohttp
-import httpx
 
 from zerotouch_contracts.tools import Marker
+from zerotouch_platform.vapi.transport import Answer, Request
 
 from .checks import Checks
 from .database import time_of
@@ -161,15 +162,7 @@ class Server:
         return time_of(now + self._clock_ahead_seconds)
 
 
-class _Body(httpx.AsyncByteStream):
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self._content
-
-
-class Transport(httpx.AsyncBaseTransport):
+class Transport:
     """The way to Vapi. ``on_send`` is told what a process is about to send, at the moment of sending.
 
     ``read`` is what each process was last shown of an assistant, by its name and the path.
@@ -182,27 +175,30 @@ class Transport(httpx.AsyncBaseTransport):
         self._server, self._faults, self._on_send = server, faults, on_send
         self._reached = checks.reached
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def send(self, request: Request, limit: int) -> Answer:
         """One exchange, or what is left of it."""
-        fault = self._faults.vapi()
-        body = json.loads(request.content) if request.content else None
+        fault, url = self._faults.vapi(), urlsplit(request.url)
+        body = json.loads(request.body) if request.body else None
         if fault == "refuse_connection":
             await asyncio.sleep(0.01)
             key: Any = None
-            raise httpx.ConnectError("simulated") from aiohttp.ClientConnectorError(key, OSError(111, "refused"))
+            raise aiohttp.ClientConnectorError(key, OSError(111, "refused"))
         sender = process_of_current_task()
-        self._on_send(sender, request.method, request.url.path, body)
-        await self._connect(request.method, request.url.path)
-        query = dict(request.url.params)
+        self._on_send(sender, request.method, url.path, body)
+        await self._connect(request.method, url.path)
+        query = dict(parse_qsl(url.query))
         answered: asyncio.Future[tuple[int, Any, str]] = asyncio.get_running_loop().create_future()
-        outside(self._serve(fault, request.method, request.url.path, query, body, answered))
+        outside(self._serve(fault, request.method, url.path, query, body, answered))
         status, answer, date = await asyncio.shield(answered)
         if status == 0:
-            raise httpx.ReadError("simulated: the connection was cut")
+            raise aiohttp.ServerDisconnectedError("simulated: the connection was cut")
         if request.method == "GET" and sender is not None and isinstance(answer, dict):
-            self.read[sender.name, request.url.path] = answer
+            self.read[sender.name, url.path] = answer
         content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-        return httpx.Response(status, headers={"date": date}, stream=_Body(content))
+        return Answer(status, {"date": date}, content if len(content) <= limit else None)
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
     async def _connect(self, method: str, path: str) -> None:
         """Who is stopped in here sends late, whatever was right before. At rest nothing of it may be left."""

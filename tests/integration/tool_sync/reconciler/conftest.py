@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from tests.support.over_httpx import OverHttpx
 
 from devstack.databases import DatabaseUrls
 from tool_sync import db, telemetry
@@ -200,7 +201,7 @@ class World:
                 lambda: DEFAULT_KEY,
                 account="platform",
                 deadline_seconds=deadline_seconds,
-                transport=Through(self.http),
+                transport=OverHttpx(Through(self.http)),
                 telemetry=self.context.telemetry,
             )
         changed = replace(
@@ -232,7 +233,7 @@ async def world_over(urls: DatabaseUrls, transport: httpx.AsyncBaseTransport) ->
         lambda: DEFAULT_KEY,
         account="platform",
         deadline_seconds=0.3,
-        transport=transport,
+        transport=OverHttpx(transport),
         telemetry=off,
     )
     context = Context(

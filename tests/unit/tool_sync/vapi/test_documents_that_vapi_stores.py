@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.support.over_httpx import OverHttpx
 
 from tool_sync import telemetry
 from tool_sync.vapi import client as module
@@ -22,7 +23,7 @@ def client(answer: Callable[[httpx.Request], httpx.Response]) -> VapiClient:
         lambda: "key",
         account="platform",
         deadline_seconds=5,
-        transport=httpx.MockTransport(answer),
+        transport=OverHttpx(httpx.MockTransport(answer)),
         telemetry=telemetry.off(),
     )
 

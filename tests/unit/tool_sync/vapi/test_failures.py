@@ -15,13 +15,14 @@ from tool_sync.vapi import failures
 from tool_sync.vapi.failures import KINDS, Kind, VapiFailure, of_exception, of_status
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_platform.vapi.answers import retry_after_seconds
+from zerotouch_platform.vapi.transport import Answer
 
 KEY = ConnectionKey("vapi", 443, True, True, None, None, None)
 
 
 def answered(status: int, subject: Any, *, write: bool, **headers: str) -> VapiFailure:
-    response = httpx.Response(status, headers={name.replace("_", "-"): value for name, value in headers.items()})
-    return of_status(response, b"", subject=subject, write=write)
+    answer = Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, b"")
+    return of_status(answer, subject=subject, write=write)
 
 
 def expected(status: int, *, write: bool) -> Kind:

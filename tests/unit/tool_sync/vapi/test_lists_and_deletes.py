@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.support.over_httpx import OverHttpx
 
 from tool_sync import telemetry
 from tool_sync.vapi.client import ASSISTANTS_PAGE_LIMIT, VapiClient
@@ -27,7 +28,7 @@ def client(answer: Callable[[httpx.Request], httpx.Response]) -> VapiClient:
         lambda: "key",
         account="platform",
         deadline_seconds=5,
-        transport=httpx.MockTransport(unread),
+        transport=OverHttpx(httpx.MockTransport(unread)),
         telemetry=telemetry.off(),
     )
 

@@ -19,8 +19,9 @@ from tool_sync.event_log import published
 from tool_sync.explain import BeforeFirstEvent, find_assistants
 from tool_sync.operations.checked import Clinic, Known, Trouble, clinic_of
 from tool_sync.operations.live import Look, Met, Stopped
-from tool_sync.vapi.client import VapiClient, make_transport
+from tool_sync.vapi.client import VapiClient
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
+from zerotouch_platform.vapi.transport import PooledTransport
 
 COLUMNS: Final = 80
 DEADLINE_SECONDS: Final = 10.0
@@ -118,7 +119,7 @@ async def _looking(pool: db.Pool, live: At) -> AsyncIterator[Look]:
         lambda: live.api_key,
         account=live.account,
         deadline_seconds=DEADLINE_SECONDS,
-        transport=make_transport(CONNECTIONS_MAX),
+        transport=PooledTransport(CONNECTIONS_MAX),
         telemetry=telemetry.off(),
     )
 

@@ -12,8 +12,9 @@ from tool_sync.cli.connected import connected
 from tool_sync.cli.options import EXIT_FOUND
 from tool_sync.event_log.fork import LostTool, fork, newest_event_at, require_unused
 from tool_sync.operations.lost_tools import find_lost_tools
-from tool_sync.vapi.client import VapiClient, make_transport
+from tool_sync.vapi.client import VapiClient
 from tool_sync.vapi.failures import VapiFailure
+from zerotouch_platform.vapi.transport import PooledTransport
 
 DEADLINE_SECONDS: Final = 30.0
 CONNECTIONS_MAX: Final = 1
@@ -58,7 +59,7 @@ async def _lost(connection: db.Connection, account: Account) -> Sequence[LostToo
         lambda: account.api_key,
         account=account.name,
         deadline_seconds=DEADLINE_SECONDS,
-        transport=make_transport(CONNECTIONS_MAX),
+        transport=PooledTransport(CONNECTIONS_MAX),
         telemetry=telemetry.off(),
     )
     try:

@@ -27,9 +27,10 @@ from tool_sync.settings import Settings
 from tool_sync.subscriber import Subscriber
 from tool_sync.subscriber.intake import Intake
 from tool_sync.telemetry import SERVICE_VERSION, Telemetry
-from tool_sync.vapi.client import VapiClient, make_transport
+from tool_sync.vapi.client import VapiClient
 from zerotouch_platform.kafka.ledger import open_losses
 from zerotouch_platform.vapi.clock_watch import ClockWatch
+from zerotouch_platform.vapi.transport import PooledTransport
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> P
         settings.vapi_api_key.get_secret_value,
         account=settings.vapi_account,
         deadline_seconds=settings.call_deadline_seconds,
-        transport=make_transport(settings.vapi_connections_max),
+        transport=PooledTransport(settings.vapi_connections_max),
         telemetry=tracing,
     )
     tools = Blueprint.of(

@@ -9,20 +9,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Final
+from urllib.parse import urlencode
 
 import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from tool_sync.telemetry import ERROR_CODE, HTTP_METHOD, HTTP_ROUTE, HTTP_STATUS, Telemetry
 from tool_sync.vapi import failures
 from tool_sync.vapi.failures import Subject, VapiFailure
 from zerotouch_platform.vapi import json
-from zerotouch_platform.vapi.answers import BODY_BYTES_MAX, LIST_BYTES_MAX, BodyTooLarge, read_body, resource_of
+from zerotouch_platform.vapi.answers import BODY_BYTES_MAX, LIST_BYTES_MAX, BodyTooLarge, resource_of
 from zerotouch_platform.vapi.clock import VapiClock
 from zerotouch_platform.vapi.json import Json
 from zerotouch_platform.vapi.paging import ListUnreadable, Page, PageTooLarge, Window, pages
+from zerotouch_platform.vapi.transport import Request, Transport
 
 Through = Callable[[Callable[[], Awaitable[object]]], Awaitable[object]]
 """Makes one call of several: asks first whether it may be made, and repeats a read."""
@@ -31,21 +32,6 @@ PAGE_LIMIT: Final = 1000
 """Vapi's largest page; its default is 100 (OpenAPI, 2026-08-20)."""
 ASSISTANTS_PAGE_LIMIT: Final = 250
 """An assistant holds whole prompts: more of them in one page would keep the event loop busy while it is read."""
-KEEPALIVE_SECONDS: Final = 3.0
-"""Shorter than any server's: a write on a connection that the server just closed has an unknown end."""
-
-
-def make_transport(connections_max: int) -> AiohttpTransport:
-    """httpx's transport on aiohttp: plain httpx falls to a tenth of its rate at 1,000 requests in flight."""
-
-    def session() -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=connections_max, keepalive_timeout=KEEPALIVE_SECONDS),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-        )
-
-    return AiohttpTransport(client=session)
 
 
 class VapiClient:
@@ -58,7 +44,7 @@ class VapiClient:
         *,
         account: str,
         deadline_seconds: float,
-        transport: httpx.AsyncBaseTransport,
+        transport: Transport,
         telemetry: Telemetry,
         clock: VapiClock | None = None,
     ) -> None:
@@ -72,7 +58,7 @@ class VapiClient:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._transport.aclose()
+        await self._transport.close()
 
     async def create_tool(self, payload: Mapping[str, object]) -> Json:
         """``POST /tool``; the created tool, with a text ``id``. Raises :class:`VapiFailure`."""
@@ -222,45 +208,34 @@ class VapiClient:
 
     def _request(
         self, method: str, path: str, body: Mapping[str, object] | None, query: Mapping[str, str] | None
-    ) -> httpx.Request:
-        return httpx.Request(
-            method,
-            self._base_url + path,
-            params=query,
-            content=None if body is None else json.write(body),
-            headers={
-                "authorization": f"Bearer {self._key()}",
-                "accept": "application/json",
-                "accept-encoding": "identity",
-                **({"content-type": "application/json"} if body is not None else {}),
-            },
-        )
+    ) -> Request:
+        headers = {
+            "authorization": f"Bearer {self._key()}",
+            "accept": "application/json",
+            "accept-encoding": "identity",
+        }
+        url = self._base_url + path + (f"?{urlencode(query)}" if query else "")
+        if body is None:
+            return Request(method, url, headers)
+        return Request(method, url, {**headers, "content-type": "application/json"}, json.write(body))
 
-    async def _call(self, request: httpx.Request, subject: Subject, limit: int, span: Span) -> bytes:
+    async def _call(self, request: Request, subject: Subject, limit: int, span: Span) -> bytes:
         write = request.method != "GET"
-        too_large: BodyTooLarge | None = None
-        raw = b""
         try:
             async with asyncio.timeout(self._deadline_seconds):
                 sent_at = self.clock.monotonic()
-                response = await self._transport.handle_async_request(request)
-                self.clock.heard(response.headers, sent_at, self.clock.monotonic())
-                try:
-                    raw = await read_body(response.aiter_bytes(), limit)
-                except BodyTooLarge as error:
-                    too_large = error
-                finally:
-                    await response.aclose()
+                answer = await self._transport.send(request, limit)
+                self.clock.heard(answer.headers, sent_at, self.clock.monotonic())
         except httpx.DecodingError:
             raise failures.invalid_answer("the answer's encoding is broken", write=write) from None
-        except (httpx.HTTPError, aiohttp.ClientError, OSError, TimeoutError) as error:
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise failures.of_exception(error, write=write) from error
-        span.set_attribute(HTTP_STATUS, response.status_code)
-        if not 200 <= response.status_code < 300:  # whatever its length: the status says it all
-            raise failures.of_status(response, raw, subject=subject, write=write)
-        if too_large is not None:
-            raise too_large
-        return raw
+        span.set_attribute(HTTP_STATUS, answer.status)
+        if not 200 <= answer.status < 300:  # whatever its length: the status says it all
+            raise failures.of_status(answer, subject=subject, write=write)
+        if answer.body is None:
+            raise BodyTooLarge(limit)
+        return answer.body
 
 
 def _resource(value: object, *, write: bool) -> Json:

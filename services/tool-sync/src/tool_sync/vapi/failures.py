@@ -12,11 +12,10 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final, Literal
 
-import httpx
-
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_platform.vapi import answers
 from zerotouch_platform.vapi.answers import BodyTooLarge, Meaning, retry_after_seconds, words_of
+from zerotouch_platform.vapi.transport import Answer
 
 
 class Kind(Enum):
@@ -105,15 +104,15 @@ class VapiFailure(Exception):
         return f"Vapi: {self.code.value} {CATALOGUE[self.code].title}, {self.end}, status {self.status}: {self.detail}"
 
 
-def of_status(response: httpx.Response, raw: bytes, *, subject: Subject, write: bool) -> VapiFailure:
-    """The meaning of an answer that is not a success; ``raw`` is its body."""
-    status, words = response.status_code, words_of(raw)
+def of_status(answer: Answer, *, subject: Subject, write: bool) -> VapiFailure:
+    """The meaning of an answer that is not a success."""
+    status, words = answer.status, words_of(answer.body or b"")
     meaning = answers.meaning_of(status, write=write, route=f"/{subject}")
     return VapiFailure(
         "unknown" if meaning is Meaning.UNKNOWN else "refused",
         answers.CODES.get(meaning) or _refusal(subject, meaning),
         status,
-        retry_after_seconds(response.headers),
+        retry_after_seconds(answer.headers),
         detail=", ".join(words.fields),
         fields=words.fields,
         words=words.text,

@@ -1,0 +1,101 @@
+"""One request to Vapi and its whole answer, on aiohttp itself.
+
+httpx's request, URL, response and headers around the same connection were a fifth of what a sync costs; what a fault
+means does not depend on them (:func:`~zerotouch_platform.vapi.answers.was_not_sent`).
+"""
+
+from collections.abc import AsyncIterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import aiohttp
+import httpx
+from yarl import URL
+
+from zerotouch_platform.vapi.answers import BodyTooLarge, read_body
+
+KEEPALIVE_SECONDS: Final = 3.0
+"""Shorter than any server's: a write on a connection that the server just closed has an unknown end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent. ``url`` is complete and quoted; ``body`` is JSON, None where there is none."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back; the names of ``headers`` have no case. ``body`` is None where it was too long to be read."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes | None
+
+
+class Transport(Protocol):
+    """The way to Vapi."""
+
+    async def send(self, request: Request, limit: int) -> Answer:
+        """The answer, whatever its status, its body read up to ``limit`` bytes; a redirect is an answer.
+
+        Raises ``aiohttp.ClientError``, ``OSError``, ``TimeoutError``, and ``httpx.DecodingError`` where the body's
+        encoding is broken.
+        """
+
+    async def close(self) -> None:
+        """Close all connections."""
+
+
+class PooledTransport:
+    """A :class:`Transport` over at most ``connections_max`` connections. Has no time limit of its own."""
+
+    def __init__(self, connections_max: int) -> None:
+        self._connections_max = connections_max
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(self, request: Request, limit: int) -> Answer:
+        """See :meth:`Transport.send`."""
+        async with self._opened().request(
+            request.method,
+            URL(request.url, encoded=True),
+            data=request.body,
+            headers=request.headers,
+            allow_redirects=False,
+        ) as response:
+            try:
+                body = await read_body(_plain(response), limit)
+            except BodyTooLarge:
+                response.close()  # the rest of it is not waited for
+                body = None
+            return Answer(response.status, response.headers, body)
+
+    async def close(self) -> None:
+        """See :meth:`Transport.close`."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _opened(self) -> aiohttp.ClientSession:
+        """Made at the first request, as a session belongs to the event loop that it is made in."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._connections_max, keepalive_timeout=KEEPALIVE_SECONDS),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None),
+                auto_decompress=False,
+                trust_env=False,
+            )
+        return self._session
+
+
+def _plain(response: aiohttp.ClientResponse) -> AsyncIterable[bytes]:
+    """The body in pieces. We ask for no encoding; what comes in one all the same is unpacked piece by piece."""
+    chunks = response.content.iter_any()
+    encoding = response.headers.get("content-encoding")
+    if encoding is None:
+        return chunks
+    return httpx.Response(response.status, headers={"content-encoding": encoding}, content=chunks).aiter_bytes()
