@@ -4,6 +4,7 @@ pydantic accepts U+0000 and, in its python mode, lone surrogates; PostgreSQL ref
 A value that passes here can be stored, hashed and published.
 """
 
+import re
 import unicodedata
 from typing import Annotated, Final
 
@@ -19,15 +20,23 @@ def require_storable(value: str) -> str:
     return value
 
 
-_LIKE_ASCII: Final = str.maketrans({**dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"), "\u2236": ":"})
-"""Hyphens, dashes and the minus sign; the ratio sign. What else only looks different, NFKC knows."""
+_DASHES: Final = "\u02d7\u2043\u2212\u23af\u23e4\u2500\u2501\u2796"
+"""Signs that stand for a hyphen and are no dashes by category: minus signs, a bullet, lines of tables."""
+_LIKE_ASCII: Final = str.maketrans({**dict.fromkeys(_DASHES, "-"), **dict.fromkeys("\u02d0\u2236\ua789", ":")})
+LETTERS_LIKE_HYPHENS: Final = "\u30fc\u3161\u1173"
+"""Letters of two keyboards, typed for a hyphen where digits stand: the long vowel mark (libphonenumber takes it for
+punctuation, geolonia/normalize-japanese-addresses#131 and groonga#1543 have it in numbers) and Korean EU, which NFKC
+makes another. In a word each is a letter."""
+_BETWEEN_DIGITS: Final = re.compile(rf"(?<=[0-9])(\s*)[{LETTERS_LIKE_HYPHENS}](?=\s*[0-9])")
 
 
 def folded(text: str) -> str:
     """A text to be compared or read: without what cannot be seen (marks of direction, joiners), every hyphen and dash
     `-`, wide letters and digits plain, letters composed. What is stored is what was said."""
     visible = "".join(char for char in text if unicodedata.category(char) != "Cf")
-    return unicodedata.normalize("NFKC", visible.translate(_LIKE_ASCII))
+    plain = unicodedata.normalize("NFKC", visible).translate(_LIKE_ASCII)
+    dashed = "".join("-" if unicodedata.category(char) == "Pd" else char for char in plain)
+    return _BETWEEN_DIGITS.sub(r"\1-", dashed)
 
 
 Storable = AfterValidator(require_storable)

@@ -43,6 +43,32 @@ ONE_NUMBER: Final = {
 }
 
 
+# libphonenumber's own punctuation (phonenumberutil._VALID_PUNCTUATION, 9.0), but for the letter x; what Japanese
+# addresses and numbers have for a hyphen (geolonia/normalize-japanese-addresses#131 and #150); Hebrew, Armenian and
+# Mongolian hyphens; Korean EU, typed on the key where other keyboards have the hyphen.
+BETWEEN_DIGITS: Final = (
+    "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u30fc\uff0d\uff0e\uff0f \u00a0\u00ad\u200b\u2060\u3000()\uff08\uff09\uff3b\uff3d."
+    "[]/~\u2053\u223c\uff5e"
+    "\ufe63\u2043\ufe58\u23af\u23e4\uff70\u2500\u2501\u207b\u208b\u02d7\u2796\u301c\u30a0\u058a\u05be\u1806\u2e3a\u3161\u1173\u00b7\u2022"
+)
+
+
+@pytest.mark.parametrize("mark", BETWEEN_DIGITS, ids=lambda mark: f"U+{ord(mark):04X}")
+def test_whatever_stands_for_a_hyphen_the_number_is_the_same(mark: str) -> None:
+    phone = read(f"0151{mark}1234{mark}5678", "DE")
+
+    assert phone is not None
+    assert (phone.e164, phone.possible) == (MOBILE, True)
+
+
+@pytest.mark.parametrize("plus", "+\uff0b\ufe62\u207a\u208a\ufb29\u2795", ids=lambda plus: f"U+{ord(plus):04X}")
+def test_every_plus_is_a_plus(plus: str) -> None:
+    phone = read(f"{plus}49 151 12345678", "US")
+
+    assert phone is not None
+    assert (phone.e164, phone.possible) == (MOBILE, True)
+
+
 @pytest.mark.parametrize("said", ONE_NUMBER.values(), ids=ONE_NUMBER.keys())
 def test_all_ways_to_say_a_number_are_one_number(said: str) -> None:
     phone = read(said, "DE")
@@ -57,7 +83,7 @@ def test_all_ways_to_say_a_number_are_one_number(said: str) -> None:
      "\uff10\uff10\uff10\uff10\uff10", "anonymous", "Anonymous", "unknown", "restricted", "n/a", "null", "none",
      "+266696687", "266696687", "+86282452253", "---", "+", "tel:", "12", "110", "half past two", "0151 one two three",
      "1-800-FLOWERS", "*31#015112345678", "#31#015112345678", "+49 151 111111 / +49 171 222222",
-     "sip:+4915112345678@example.com", "0151 12345678 or 0171 12345678", "{{customer.number}}", "1" * 101],
+     "sip:+4915112345678@example.com", "\u30fc", "\u30b9\u30fc\u30d1\u30fc", "0151 12345678 or 0171 12345678", "{{customer.number}}", "1" * 101],
 )  # fmt: skip
 @pytest.mark.parametrize("country", ["DE", "US", None])
 def test_what_is_no_number_is_none(said: str, country: str | None) -> None:

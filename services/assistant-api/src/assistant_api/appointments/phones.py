@@ -13,6 +13,8 @@ from typing import Final
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, ValidationResult
 
+from zerotouch_contracts.text import LETTERS_LIKE_HYPHENS
+
 _SAID_CHARACTERS_MAX: Final = 100
 _DIGITS_MIN: Final = 4
 """Niue's and Tokelau's numbers have four digits, and none is shorter."""
@@ -22,6 +24,8 @@ _WITH_COUNTRY_CODE_MIN: Final = 11
 _NUMBER: Final = re.compile(
     r"(?:tel)? *(?P<plus>\+?)(?P<digits>[0-9 ~]+?)(?:(?:ext|extension|x) *(?P<extension>[0-9]{1,7}))? *"
 )
+_HEAVY_PLUS: Final = "\u2795"
+"""An emoji; what other pluses there are, NFKC makes plain."""
 _DROPPED_ZERO: Final = re.compile(r"\(\s*0\s*\)")
 _URI_PARAMETERS: Final = re.compile(r"^(tel:[^;]*);.*$", re.DOTALL)
 _FORMER: Final = re.compile(r"\+521(?=[0-9]{10}$)")
@@ -95,6 +99,10 @@ def _folded(said: str) -> str:
 
 
 def _plain(char: str) -> str:
+    if char in _HEAVY_PLUS:
+        return "+"
+    if char in LETTERS_LIKE_HYPHENS:
+        return " "
     if char in "+*#~" or (char.isascii() and char.isalnum()):
         return char
     if (digit := unicodedata.decimal(char, None)) is not None:
