@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from pydantic.alias_generators import to_camel
 
 from zerotouch_contracts.filled_in import Day, Notes, Phone, Time, Words
@@ -59,24 +59,30 @@ class BookClinicAppointment(ToolArguments):
     )
 
 
+_SAYS_SOMETHING: Final[dict[str, JsonValue]] = {"pattern": r"\S"}
+_HAS_A_DIGIT: Final[dict[str, JsonValue]] = {"pattern": "[0-9]"}
+_IS_A_DAY: Final[dict[str, JsonValue]] = {"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
+"""Forms that the registered schema says from version 2 on; the validator reads more (ADR 26)."""
+
+
 class BookClinicAppointmentV2(BookClinicAppointment):
     """The same arguments; the registered schema has their forms, as far as Vapi's keys can say them, and examples."""
 
     patient_name: Words = Field(
-        description="Full name of the patient, as the caller says it.", json_schema_extra={"pattern": r"\S"}
+        description="Full name of the patient, as the caller says it.", json_schema_extra=_SAYS_SOMETHING
     )
     patient_phone: Phone = Field(
         description="Phone number of the patient as text, with country code where the caller gives one, for example"
         " +49 30 1234567.",
-        json_schema_extra={"pattern": "[0-9]"},
+        json_schema_extra=_HAS_A_DIGIT,
     )
     service: Words = Field(
         description="What the appointment is for, for example check-up or cleaning.",
-        json_schema_extra={"pattern": r"\S"},
+        json_schema_extra=_SAYS_SOMETHING,
     )
     appointment_date: Day = Field(
         description="Day of the appointment in the clinic's time zone, as YYYY-MM-DD, for example 2026-12-03.",
-        json_schema_extra={"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
+        json_schema_extra=_IS_A_DAY,
     )
     appointment_time: Time = Field(
         description="Start of the appointment in the clinic's time zone, 24-hour clock, as HH:MM, for example 09:30 or"
@@ -100,19 +106,37 @@ class RescheduleAppointment(ToolArguments):
     new_time: Time = Field(description="New start in the clinic's time zone, 24-hour clock, as HH:MM.")
 
 
-NAME_ON_IT: Final = "Full name of the patient, as the appointment was booked under it."
+_NAME_ON_IT: Final = "Full name of the patient, as the appointment was booked under it."
+_ITS_NUMBER: Final = "Phone number that the appointment was booked with, as text, for example +49 30 1234567."
 
 
 class CancelAppointmentV2(CancelAppointment):
     """Version 2: the name lets a caller cancel who does not call from the number of the appointment."""
 
-    patient_name: Words = Field(description=NAME_ON_IT)
+    patient_phone: Phone = Field(description=_ITS_NUMBER, json_schema_extra=_HAS_A_DIGIT)
+    appointment_date: Day = Field(
+        description="Day of the appointment to cancel, as YYYY-MM-DD, for example 2026-12-03.",
+        json_schema_extra=_IS_A_DAY,
+    )
+    patient_name: Words = Field(description=_NAME_ON_IT, json_schema_extra=_SAYS_SOMETHING)
 
 
 class RescheduleAppointmentV2(RescheduleAppointment):
     """Version 2: the name lets a caller move an appointment who does not call from its number."""
 
-    patient_name: Words = Field(description=NAME_ON_IT)
+    patient_phone: Phone = Field(description=_ITS_NUMBER, json_schema_extra=_HAS_A_DIGIT)
+    appointment_date: Day = Field(
+        description="Day of the appointment to move, as YYYY-MM-DD, for example 2026-12-03.",
+        json_schema_extra=_IS_A_DAY,
+    )
+    new_date: Day = Field(
+        description="New day in the clinic's time zone, as YYYY-MM-DD, for example 2026-12-03.",
+        json_schema_extra=_IS_A_DAY,
+    )
+    new_time: Time = Field(
+        description="New start in the clinic's time zone, 24-hour clock, as HH:MM, for example 09:30 or 14:30."
+    )
+    patient_name: Words = Field(description=_NAME_ON_IT, json_schema_extra=_SAYS_SOMETHING)
 
 
 @cache

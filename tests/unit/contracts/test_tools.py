@@ -59,6 +59,25 @@ def test_a_definition_is_what_vapi_accepts(definition: ToolDefinition) -> None:
     assert set(parameters["required"]) <= set(parameters["properties"])
 
 
+NEWEST = {definition.name: definition for definition in ANSWERED}.values()
+
+
+@pytest.mark.parametrize("definition", NEWEST, ids=lambda d: f"{d.name}-{d.version}")
+def test_the_newest_version_of_every_tool_says_the_form_of_a_value_and_an_example(definition: ToolDefinition) -> None:
+    schema = definition.parameters_schema()
+
+    assert definition.version == 2
+    for name in schema["required"]:
+        spec = schema["properties"][name]
+        assert "pattern" in spec, name
+        assert not re.search(spec["pattern"], ""), name
+        before, found, example = spec["description"].rpartition("for example ")
+        if name == "patientName":  # a model that has heard none would take the example
+            continue
+        assert found, (name, before)
+        assert re.search(spec["pattern"], example.split(" or ")[0].rstrip("."))
+
+
 @pytest.mark.parametrize("definition", ANSWERED, ids=lambda d: f"{d.name}-{d.version}")
 def test_static_parameters_are_never_arguments_of_the_model(definition: ToolDefinition) -> None:
     static = {item["key"]: item["value"] for item in payload(definition)["parameters"]}
