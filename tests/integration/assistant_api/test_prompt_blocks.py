@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from assistant_api.outcomes.apply import apply_outcomes
-from assistant_api.prompt import BEGIN, END, FIRST_LINE, RULE
+from assistant_api.prompt import BEGIN, END, FIRST_LINE, RULE, UNANSWERED
 from devstack.databases import DatabaseUrls
 from devstack.sandbox import Sandbox
 from zerotouch_contracts.canonical import model_hash
@@ -20,7 +20,8 @@ from zerotouch_contracts.subscriber import Delivered
 
 from .harness import LOG_ID, Harness, Vapi, eventually, make_settings, running
 
-TOOL: Final = SyncedTool(name="bookClinicAppointment", vapi_tool_id="t1", definition_version=1)
+TOOL: Final = SyncedTool(name="bookClinicAppointment", vapi_tool_id="t1", definition_version=2)
+FIRST_VERSION: Final = SyncedTool(name="bookClinicAppointment", vapi_tool_id="t0", definition_version=1)
 FAILED: Final = FailedTool(name="bookClinicAppointment", code=ErrorCode.TOOL_SHADOWED.value)
 CALENDAR: Final = {
     "timeZone": "Europe/Berlin",
@@ -146,6 +147,42 @@ async def test_a_tool_that_was_taken_away_is_taken_out_by_itself(harness: Harnes
     assert "bookClinicAppointment" not in prompt
     assert RULE in prompt
     assert await harness.saves("a") == [(1, "save", "saved"), (2, "sync", "saved"), (3, "auto_sync", "saved")]
+    assert await _rewrite(harness) == 0
+
+
+async def test_the_block_describes_the_version_that_the_assistant_has_and_follows_it(harness: Harness) -> None:
+    org_id = await harness.organization()
+    await harness.agent(org_id, id="a")
+    await _synced(harness, 1, tools=(FIRST_VERSION,))
+    await _save(harness, org_id)
+    first = await _prompt(harness)
+    assert UNANSWERED in first
+    assert "Wait for its answer" not in first
+
+    await _synced(harness, 2, tools=(FIRST_VERSION,))
+    assert await _rewrite(harness) == 0
+    await _synced(harness, 3)
+
+    assert await _rewrite(harness) == 1
+    second = await _prompt(harness)
+    assert UNANSWERED not in second
+    assert "Wait for its answer" in second
+
+    await _synced(harness, 4, tools=(FIRST_VERSION,))
+    assert await _rewrite(harness) == 1
+    assert await _prompt(harness) == first
+
+
+async def test_an_outcome_that_was_stored_without_versions_is_described_as_the_newest(harness: Harness) -> None:
+    org_id = await harness.organization()
+    await harness.agent(org_id, id="a")
+    await _synced(harness, 1)
+    await harness.owner.execute("UPDATE outcomes SET tool_versions = '{}', tools_lost_at = NULL")
+    await _save(harness, org_id)
+    assert "Wait for its answer" in await _prompt(harness)
+
+    await _synced(harness, 2)
+
     assert await _rewrite(harness) == 0
 
 

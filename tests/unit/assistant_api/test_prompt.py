@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from assistant_api.appointments.clinic import WEEKDAYS
 from assistant_api.block import ClinicFacts, plain, prompt_block
 from assistant_api.limits import BLOCK_CHARACTERS_MAX
-from assistant_api.prompt import BEGIN, END, RULE, with_block, without_block
-from zerotouch_contracts.tools import ANSWERED, DEFINITIONS
+from assistant_api.prompt import BEGIN, END, RULE, UNANSWERED, with_block, without_block
+from assistant_api.provisioner.facts import block_for
+from zerotouch_contracts.tools import ANSWERED, BOOK_CLINIC_APPOINTMENT, DEFINITIONS, ToolDefinition
 
 HOURS: dict[str, Any] = {"monday": [["09:00", "12:30"], ["13:30", "17:00"]], "sunday": [["10:00", "24:00"]]}
 CLINIC = ClinicFacts("Europe/Berlin", HOURS, ("Check-up", "Cleaning, with polish"))
@@ -21,7 +22,7 @@ PIECES = ("{", "}", "%", "{{", "%}", BEGIN, END, "<!-", "-->", "\n", "a", " ")
 EVERY_BLOCK = [
     prompt_block(clinic, definitions)
     for clinic in (CLINIC, ClinicFacts("UTC"), ClinicFacts("UTC", HOURS), ClinicFacts("UTC", None, ("Check-up",)))
-    for definitions in (DEFINITIONS, ())
+    for definitions in (DEFINITIONS, (BOOK_CLINIC_APPOINTMENT,), ())
 ]
 
 
@@ -32,6 +33,23 @@ def test_the_block_describes_every_tool_and_every_argument() -> None:
             assert f"- {argument} (" in BLOCK
     assert "- notes (optional)" in BLOCK
     assert "- patientName (required)" in BLOCK
+
+
+@pytest.mark.parametrize("definition", ANSWERED, ids=lambda d: f"{d.name}-{d.version}")
+def test_the_block_describes_the_version_that_the_assistant_has(definition: ToolDefinition) -> None:
+    block = block_for(CLINIC, (f"{definition.name}:{definition.version}",))
+
+    assert f"{definition.name}: {definition.description}\n" in block
+    assert (UNANSWERED in block) is definition.asynchronous
+    for name, spec in definition.parameters_schema()["properties"].items():
+        assert f"- {name} (" in block
+        assert spec["description"] in block
+
+
+@pytest.mark.parametrize("version", [0, 99])
+def test_of_a_version_that_is_not_known_the_block_describes_the_newest(version: int) -> None:
+    assert block_for(CLINIC, (f"{BOOK_CLINIC_APPOINTMENT.name}:{version}",)) == BLOCK
+    assert block_for(CLINIC, (f"noSuchTool:{version}",)) == prompt_block(CLINIC, ())
 
 
 @given(st.text())

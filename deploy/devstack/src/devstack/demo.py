@@ -86,7 +86,8 @@ async def _book(stack: Stack, clinic: Clinic, assistant_id: str) -> str | None:
     async with assistant_that_does_not_wait(stack, clinic.org_id) as assistant:
         patient = {"patientName": "Hedy Lamarr", "patientPhone": "+49 30 2345678"}
         made = await call(stack, assistant, BOOK, {**patient, **wish})
-    say(f"  {BOOK} for Hedy Lamarr: the model hears: {made.heard} So the caller is told that it is booked.")
+    say(f"  {BOOK} for Hedy Lamarr: the model hears: {made.heard}")
+    say("  So it cannot say that the time is taken; the prompt block has it say that the clinic will confirm.")
     say(f"  What it was answered, and never heard: {made.answered}")
     (appointment,) = await clinic.appointments()
     say(f"  GET  /api/appointments: {appointment['start']} {appointment['service']}, {appointment['patientName']}")

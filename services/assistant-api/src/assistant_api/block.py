@@ -4,7 +4,7 @@
     This clinic's opening hours: …                    where the clinic told them
     This clinic's services: …
     Never say that …                                  the rule
-    You can use the tools below. …                    where the newest outcome links some
+    You can use the tools below. …                    where the newest outcome links some, in the version that it links
 
 Where it stands in a prompt, and how it is found again, is in `prompt`.
 """
@@ -24,6 +24,7 @@ from assistant_api.prompt import (
     NOW,
     RULE,
     SERVICES,
+    UNANSWERED,
 )
 from zerotouch_contracts.tools import ToolDefinition
 
@@ -112,6 +113,7 @@ def _tools(definitions: tuple[ToolDefinition, ...]) -> list[str]:
         schema = definition.parameters_schema()
         required = set(schema["required"])
         lines += ["", f"{definition.name}: {definition.description}"]
+        lines += [UNANSWERED] if definition.asynchronous else []
         lines += [
             f"- {name} ({'required' if name in required else 'optional'}): {spec.get('description', '')}".rstrip(": ")
             for name, spec in schema["properties"].items()

@@ -18,6 +18,9 @@ NOW: Final = "At this clinic it is now "
 HOURS: Final = "This clinic's opening hours: "
 SERVICES: Final = "This clinic's services: "
 RULE: Final = "Never say that an appointment is booked, moved or cancelled before a tool has answered that it is."
+UNANSWERED: Final = (
+    "You do not hear its answer: say that the clinic has the caller's wish and will confirm it, not that it is done."
+)
 FIRST_LINE: Final = (
     "You can use the tools below. Ask for every required value before you call one, and never make one up."
 )
@@ -29,7 +32,7 @@ _BLOCK: Final = re.compile(rf"(?:\n\n)?{_BEGIN}(?:(?!{_BEGIN}).)*?{_END}", re.DO
 _TOOLS: Final = tuple(f"{name}: " for name in sorted({definition.name for definition in ANSWERED}))
 _ARGUMENT: Final = re.compile(r"- \w+ \((?:required|optional)\)")
 _PIECE_OF_ARGUMENT: Final = re.compile(r"-(?: (?:\w+(?: (?:\(\w*)?)?)?)?")
-_OUR_LINES: Final = (NOW, HOURS, SERVICES, RULE, "You can use the tools below.", *_TOOLS)
+_OUR_LINES: Final = (NOW, HOURS, SERVICES, RULE, UNANSWERED, "You can use the tools below.", *_TOOLS)
 _PIECE_OF_MARKER_MIN: Final = len("<!-- zerotouch")
 
 

@@ -26,15 +26,16 @@ WHERE (org_id, agent_id) IN (SELECT * FROM unnest($1::uuid[], $2::text[]))
 # A foreign key would refuse an outcome whose organization was deleted meanwhile; the join leaves it out.
 _UPSERT: Final = """
 INSERT INTO outcomes AS kept (org_id, agent_id, sequence, event_id, synced, assistant_id, revision, tools, failed_tools,
-                              code, message, cause, trace_id, occurred_at, reason, log_id)
+                              code, message, cause, trace_id, occurred_at, reason, log_id, tool_versions)
 SELECT n.org_id, n.agent_id, n.sequence, n.event_id, n.synced, n.assistant_id, n.revision,
        string_to_array(n.tools, ','), string_to_array(n.failed_tools, ','),
-       n.code, n.message, n.cause, n.trace_id, n.occurred_at, n.reason, n.log_id
+       n.code, n.message, n.cause, n.trace_id, n.occurred_at, n.reason, n.log_id,
+       string_to_array(n.tool_versions, ',')::integer[]
 FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::boolean[], $6::text[], $7::bigint[], $8::text[],
             $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::timestamptz[],
-            $15::text[], $16::uuid[])
+            $15::text[], $16::uuid[], $17::text[])
      AS n(org_id, agent_id, sequence, event_id, synced, assistant_id, revision, tools, failed_tools, code, message,
-          cause, trace_id, occurred_at, reason, log_id)
+          cause, trace_id, occurred_at, reason, log_id, tool_versions)
 JOIN organizations o ON o.id = n.org_id
 ORDER BY n.org_id, n.agent_id
 ON CONFLICT (org_id, agent_id) DO UPDATE SET
@@ -42,7 +43,7 @@ ON CONFLICT (org_id, agent_id) DO UPDATE SET
        assistant_id = excluded.assistant_id, revision = excluded.revision, tools = excluded.tools,
        failed_tools = excluded.failed_tools, code = excluded.code, message = excluded.message, cause = excluded.cause,
        trace_id = excluded.trace_id, occurred_at = excluded.occurred_at,
-       reason = excluded.reason, log_id = excluded.log_id
+       reason = excluded.reason, log_id = excluded.log_id, tool_versions = excluded.tool_versions
 WHERE kept.log_id <> excluded.log_id OR kept.sequence < excluded.sequence
 RETURNING org_id, agent_id, sequence
 """
@@ -147,4 +148,5 @@ def _row(org_id: UUID, agent_id: str, delivered: Delivered) -> tuple[object, ...
         delivered.time,
         message.reason if isinstance(message, ToolsSynced) else None,
         delivered.log_id,
+        ",".join(str(tool.definition_version) for tool in message.tools),
     )

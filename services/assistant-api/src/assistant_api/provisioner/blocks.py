@@ -44,7 +44,7 @@ _LOST: Final = "SELECT agent_id, event_id FROM outcomes WHERE org_id = $1 AND to
 _AGENTS: Final = """
 SELECT a.id, a.block_hash, a.provisioned_revision, a.refused_revision >= a.saved_revision AS refused,
        a.saved_revision > greatest(a.provisioned_revision, a.refused_revision) AS on_its_way,
-       reachable_tools(x.tools, x.failed_tools) AS tools
+       reachable_versions(x.tools, x.tool_versions, x.failed_tools) AS tools
 FROM agents a
 LEFT JOIN outcomes x ON x.org_id = a.org_id AND x.agent_id = a.id
      AND x.assistant_id = a.vapi_assistant_id AND x.revision <= a.saved_revision

@@ -38,7 +38,7 @@ RETURNING a.org_id, a.id, a.saved_revision, a.provisioned_revision, a.name, a.sy
           a.model, a.vapi_account, a.vapi_assistant_id, a.vapi_seen, a.bulk, a.failures,
           a.attempt_id, a.attempt_creates, o.time_zone, o.opening_hours, o.services,
           CASE WHEN x.assistant_id = a.vapi_assistant_id AND x.revision <= a.saved_revision
-               THEN reachable_tools(x.tools, x.failed_tools) ELSE '{{}}' END AS reachable,
+               THEN reachable_versions(x.tools, x.tool_versions, x.failed_tools) ELSE '{{}}' END AS reachable,
           extract(epoch FROM now() - a.attempt_at)::float8 AS attempt_age_seconds,
           ARRAY(SELECT s.traceparent FROM saves s
                 WHERE s.org_id = a.org_id AND s.agent_id = a.id AND s.state = 'open' AND s.traceparent IS NOT NULL
@@ -80,7 +80,7 @@ class Claimed:
     """Whether there are open requests that nobody began a trace for: plain SQL made them."""
     clinic: ClinicFacts
     reachable: tuple[str, ...]
-    """The tools that callers of this assistant reach, by its newest outcome."""
+    """The tools that callers of this assistant reach, by its newest outcome, as `name:version`."""
     being_released: bool
     """Whether somebody who had this assistant before has still to be taken out of it."""
 

@@ -2,14 +2,24 @@
 
 import hashlib
 from collections.abc import Collection
+from typing import Final
 
 from assistant_api.block import ClinicFacts, prompt_block
-from zerotouch_contracts.tools import DEFINITIONS
+from zerotouch_contracts.tools import ANSWERED, DEFINITIONS, ToolDefinition
+
+_NEWEST: Final = {definition.name: definition for definition in DEFINITIONS}
+_KNOWN: Final = {f"{definition.name}:{definition.version}": definition for definition in ANSWERED}
 
 
 def block_for(clinic: ClinicFacts, reachable: Collection[str]) -> str:
-    """The block of an assistant whose callers reach the tools of these names."""
-    return prompt_block(clinic, [definition for definition in DEFINITIONS if definition.name in reachable])
+    """The block of an assistant whose callers reach these tools, each as `name:version`."""
+    found = [_definition(tool) for tool in reachable]
+    return prompt_block(clinic, [definition for definition in found if definition is not None])
+
+
+def _definition(tool: str) -> ToolDefinition | None:
+    """The definition that the assistant has; of a version that this release does not know, the newest that it does."""
+    return _KNOWN.get(tool) or _NEWEST.get(tool.partition(":")[0])
 
 
 def hash_of(block: str) -> str:
