@@ -1,4 +1,4 @@
-"""A collector of spans for tests: the part of OTLP over HTTP that the services' exporters speak.
+"""A collector of spans and gauges for tests: the part of OTLP over HTTP that the services' exporters speak.
 
 It serves in a thread of its own, because the tests' event loop stands still between two tests.
 """
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -29,11 +30,15 @@ class CollectedSpan:
 
 
 class Collector:
-    """Keeps every exported span, in the order of arrival. Field: endpoint (a base URL)."""
+    """Keeps every exported span, in the order of arrival, and the newest value of every gauge.
+
+    Field: endpoint (a base URL).
+    """
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
         self._spans: list[CollectedSpan] = []
+        self._gauges: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
 
     def take(self, body: bytes) -> None:
@@ -41,6 +46,17 @@ class Collector:
         found = list(_spans_of(ExportTraceServiceRequest.FromString(body)))
         with self._lock:
             self._spans += found
+
+    def take_gauges(self, body: bytes) -> None:
+        """Decode one export request and keep its gauges; raises `DecodeError` for anything else."""
+        found = dict(_gauges_of(ExportMetricsServiceRequest.FromString(body)))
+        with self._lock:
+            self._gauges |= found
+
+    def gauges(self) -> dict[tuple[str, str], float]:
+        """The newest values, by service and name."""
+        with self._lock:
+            return dict(self._gauges)
 
     def spans(self, trace_id: str | None = None) -> list[CollectedSpan]:
         """All spans so far, or those of one trace."""
@@ -59,6 +75,8 @@ def collecting() -> Iterator[Collector]:
             assert self.headers["content-type"] == "application/x-protobuf", self.headers["content-type"]
             if self.path == "/v1/traces":
                 collector.take(body)
+            else:
+                collector.take_gauges(body)
             answer = ExportTraceServiceResponse().SerializeToString()  # an empty message, as of metrics
             self.send_response(200)
             self.send_header("content-type", "application/x-protobuf")
@@ -67,7 +85,7 @@ def collecting() -> Iterator[Collector]:
             self.wfile.write(answer)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class' name
-            """Requests are no news; the spans are looked at."""
+            """Requests are no news; what they bring is looked at."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     collector = Collector(f"http://127.0.0.1:{server.server_address[1]}")
@@ -95,3 +113,13 @@ def _spans_of(request: ExportTraceServiceRequest) -> Iterator[CollectedSpan]:
                     kind=int(span.kind),
                     raw=span.SerializeToString(),
                 )
+
+
+def _gauges_of(request: ExportMetricsServiceRequest) -> Iterator[tuple[tuple[str, str], float]]:
+    for resource in request.resource_metrics:
+        attributes = {item.key: item.value.string_value for item in resource.resource.attributes}
+        for scope in resource.scope_metrics:
+            for metric in scope.metrics:
+                for point in metric.gauge.data_points:
+                    value = point.as_double if point.WhichOneof("value") == "as_double" else float(point.as_int)
+                    yield (attributes["service.name"], metric.name), value

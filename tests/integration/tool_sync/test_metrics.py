@@ -6,7 +6,7 @@ from uuid import uuid4
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from tool_sync import db
-from tool_sync.composition.metrics import Metrics
+from tool_sync.composition.metrics import metrics
 from tool_sync.domain import events
 from tool_sync.event_log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
 
@@ -27,9 +27,9 @@ async def append(log: EventLog, stream: str, org_id: Any, *what: events.Event) -
 
 async def test_coverage_and_open_work_are_gauges(pool: db.Pool, event_log: EventLog) -> None:
     reader = InMemoryMetricReader()
-    metrics = Metrics(pool, reader)
+    gauges = metrics(pool, reader)
     assert seen_by(reader) == {}, "nothing is claimed before the first look"
-    await metrics.run_once()
+    await gauges.run_once()
     assert seen_by(reader)["zerotouch.coverage"] == 1.0
 
     org_id, request_id = uuid4(), uuid4()
@@ -37,7 +37,7 @@ async def test_coverage_and_open_work_are_gauges(pool: db.Pool, event_log: Event
     tool = events.BlueprintPublished("book", 1, "basic", True, "a" * 64)
     await append(event_log, "blueprint-book", None, tool)
     await append(event_log, org_stream(org_id), org_id, events.OrgRegistered("basic"), save)
-    await metrics.run_once()
+    await gauges.run_once()
     waiting = seen_by(reader)
     assert (waiting["zerotouch.coverage"], waiting["zerotouch.assistants"]) == (0.0, 1)
     assert waiting["zerotouch.syncs.pending"] == 1
@@ -52,6 +52,6 @@ async def test_coverage_and_open_work_are_gauges(pool: db.Pool, event_log: Event
         "a", "vapi-a", 1, "platform", (ref,), (events.Settled(request_id, None),), through, None, 1
     )
     await append(event_log, toolset_stream(org_id), org_id, registered, synced)
-    await metrics.run_once()
+    await gauges.run_once()
     done = seen_by(reader)
     assert (done["zerotouch.coverage"], done["zerotouch.syncs.pending"], done["zerotouch.syncs.oldest"]) == (1.0, 0, 0)

@@ -19,6 +19,7 @@ from assistant_api.health import Health
 from assistant_api.housekeeping import Housekeeping
 from assistant_api.installation import Installation, claim_installation
 from assistant_api.lost import LostAssistants
+from assistant_api.metrics import metrics
 from assistant_api.outcomes.consumer import OutcomesConsumer
 from assistant_api.provisioner.blocks import BlockRewrites
 from assistant_api.provisioner.loop import Provisioner
@@ -33,6 +34,7 @@ from assistant_api.tool_calls.credentials import WebhookCredentials
 from assistant_api.vapi.client import VapiClient
 from assistant_api.vapi.key import VapiKey
 from assistant_api.wake import Wake
+from zerotouch_platform.gauges import Gauges, otlp_reader
 from zerotouch_platform.vapi.clock_watch import ClockWatch
 
 _log: Final = structlog.get_logger()
@@ -56,6 +58,11 @@ class Service:
         self.database = Database(settings, self.health)
         self.vapi = VapiClient(settings, self.telemetry, VapiKey(settings, self.database), transport=vapi_transport)
         self.clock_watch = ClockWatch(self.vapi.clock, self.database.now, (DatabaseUnavailable, *UNAVAILABLE))
+        self.metrics: Gauges | None = None
+        if settings.otel_exporter_otlp_endpoint is not None:
+            self.metrics = metrics(
+                self.database, otlp_reader(str(settings.otel_exporter_otlp_endpoint)), self.clock_watch
+            )
         self.wake_relay = Wake()
         self.guard = TopicGuard(settings, self.database, self.health)
         lost = LostAssistants(self.vapi, settings)
@@ -126,6 +133,7 @@ class Service:
                 self.outcomes,
                 self.housekeeping,
                 self.clock_watch,
+                *([] if self.metrics is None else [self.metrics]),
             ):
                 group.create_task(loops.run(loop, lambda: self._stopping), name=type(loop).__name__)
 
@@ -133,6 +141,8 @@ class Service:
         """Stop the loops: nothing new is begun, what runs gets `stop_seconds`."""
         self._stopping = True
         self.clock_watch.stop()
+        if self.metrics is not None:
+            self.metrics.stop()
         stops: list[Coroutine[Any, Any, None]] = [
             self.provisioner.stop(self.settings.stop_seconds / 2),
             self.remover.stop(self.settings.stop_seconds / 2),

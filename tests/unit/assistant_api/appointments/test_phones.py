@@ -47,7 +47,8 @@ ONE_NUMBER: Final = {
 # addresses and numbers have for a hyphen (geolonia/normalize-japanese-addresses#131 and #150); Hebrew, Armenian and
 # Mongolian hyphens; Korean EU, typed on the key where other keyboards have the hyphen.
 BETWEEN_DIGITS: Final = (
-    "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u30fc\uff0d\uff0e\uff0f \u00a0\u00ad\u200b\u2060\u3000()\uff08\uff09\uff3b\uff3d."
+    "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u30fc\uff0d\uff0e\uff0f"
+    " \u00a0\u00ad\u200b\u2060\u3000()\uff08\uff09\uff3b\uff3d."
     "[]/~\u2053\u223c\uff5e"
     "\ufe63\u2043\ufe58\u23af\u23e4\uff70\u2500\u2501\u207b\u208b\u02d7\u2796\u301c\u30a0\u058a\u05be\u1806\u2e3a\u3161\u1173\u00b7\u2022"
 )
@@ -83,7 +84,8 @@ def test_all_ways_to_say_a_number_are_one_number(said: str) -> None:
      "\uff10\uff10\uff10\uff10\uff10", "anonymous", "Anonymous", "unknown", "restricted", "n/a", "null", "none",
      "+266696687", "266696687", "+86282452253", "---", "+", "tel:", "12", "110", "half past two", "0151 one two three",
      "1-800-FLOWERS", "*31#015112345678", "#31#015112345678", "+49 151 111111 / +49 171 222222",
-     "sip:+4915112345678@example.com", "\u30fc", "\u30b9\u30fc\u30d1\u30fc", "0151 12345678 or 0171 12345678", "{{customer.number}}", "1" * 101],
+     "sip:+4915112345678@example.com", "\u30fc", "\u30b9\u30fc\u30d1\u30fc",
+     "0151 12345678 or 0171 12345678", "{{customer.number}}", "1" * 101],
 )  # fmt: skip
 @pytest.mark.parametrize("country", ["DE", "US", None])
 def test_what_is_no_number_is_none(said: str, country: str | None) -> None:

@@ -24,6 +24,9 @@ _OPEN: Final = """
 SELECT id, topic, partition, first_offset, end_offset, cause, found_at FROM lost_records
  WHERE acknowledged_at IS NULL ORDER BY id LIMIT $1
 """
+_COUNT: Final = """
+SELECT coalesce(sum(greatest(end_offset - first_offset, 1)), 0)::bigint FROM lost_records WHERE acknowledged_at IS NULL
+"""
 _ACKNOWLEDGE: Final = """
 UPDATE lost_records SET acknowledged_at = clock_timestamp(), acknowledged_reason = $2
  WHERE id = $1 AND acknowledged_at IS NULL RETURNING id
@@ -77,6 +80,11 @@ async def note(connection: Connection, topic: str, now: Mapping[int, Place], jum
 async def open_losses(connection: Connection) -> list[Lost]:
     """What nobody has acknowledged, oldest first."""
     return [Lost(**dict(row)) for row in await connection.fetch(_OPEN, OPEN_MAX)]
+
+
+async def records_lost(connection: Connection) -> int:
+    """How many records are in those losses; one whose extent nobody can tell counts as one record."""
+    return int(await connection.fetchval(_COUNT))
 
 
 async def acknowledge(connection: Connection, loss_id: int, reason: str) -> bool:

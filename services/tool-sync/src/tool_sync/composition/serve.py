@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import SpanExporter
 
 from tool_sync import blueprint, db, telemetry
 from tool_sync.auth import TokenVerifier
-from tool_sync.composition.metrics import Metrics, otlp_reader
+from tool_sync.composition.metrics import metrics
 from tool_sync.composition.parts import build, watch
 from tool_sync.db import Pool
 from tool_sync.event_log import AppendRejected, LogUnavailable
@@ -30,6 +30,7 @@ from tool_sync.readiness import database_problem
 from tool_sync.settings import Settings
 from tool_sync.telemetry import SERVICE_VERSION, Telemetry
 from tool_sync.vapi.forgetting import Forgetting
+from zerotouch_platform.gauges import otlp_reader
 from zerotouch_platform.postgres import session_problem
 
 log = structlog.get_logger(__name__)
@@ -107,7 +108,7 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
             loops.start("clock", parts.clock_watch)
             if settings.otel_exporter_otlp_endpoint is not None:
                 loops.start(
-                    "metrics", Metrics(pool, otlp_reader(settings.otel_exporter_otlp_endpoint), parts.clock_watch)
+                    "metrics", metrics(pool, otlp_reader(settings.otel_exporter_otlp_endpoint), parts.clock_watch)
                 )
             # Not ready before that: a save would wait for the look.
             state.health.starting = "looking whether the outcomes topic is ahead of the log"

@@ -1,0 +1,97 @@
+"""Gauges over OTLP: what a look at the database found, exported until the next look.
+
+    look() ──every 15 s──► values ──every 15 s──► the collector
+
+The same from every replica, as all look at the same rows: take the newest, not the sum.
+"""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import structlog
+from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
+
+LOOK_SECONDS: Final = 15.0
+EXPORT_SECONDS: Final = 15.0
+EXPORT_TIMEOUT_SECONDS: Final = 3
+
+# By their names in both services: one alarm reads either.
+RECORDS_LOST: Final = "zerotouch.records.lost"
+CLOCK_SKEW: Final = "zerotouch.vapi.clock_skew"
+
+_log: Final = structlog.get_logger()
+
+
+class Gauges:
+    """A loop. ``reader`` exports what was looked up last; ``values`` is that.
+
+    ``look`` answers values by name; a name that it leaves out is not observed. It raises one of ``away`` where the
+    database does not answer. ``units`` has every name there is. ``service`` is the name and version of who exports.
+    """
+
+    def __init__(
+        self,
+        service: tuple[str, str],
+        reader: MetricReader,
+        units: Mapping[str, str],
+        look: Callable[[], Awaitable[Mapping[str, float]]],
+        away: tuple[type[BaseException], ...],
+    ) -> None:
+        self.values: Mapping[str, float] = {}
+        self._look, self._away = look, away
+        self._stopping = asyncio.Event()
+        name, version = service
+        resource = Resource.create({"service.name": name, "service.version": version})
+        self._provider = MeterProvider([reader], resource=resource, shutdown_on_exit=False)
+        meter = self._provider.get_meter(name, version)
+        for gauge, unit in units.items():
+            meter.create_observable_gauge(gauge, [self._observe(gauge)], unit=unit)
+
+    def _observe(self, name: str) -> Callable[[CallbackOptions], list[Observation]]:
+        def observe(_: CallbackOptions) -> list[Observation]:
+            return [Observation(self.values[name])] if name in self.values else []
+
+        return observe
+
+    async def run_once(self) -> None:
+        """Look once. Raises what ``look`` raises."""
+        self.values = await self._look()
+
+    async def run_forever(self) -> None:
+        """Look until :meth:`stop`. While the database is away nothing is observed: better a gap than an old value."""
+        try:
+            while not self._stopping.is_set():
+                try:
+                    await self.run_once()
+                except self._away as error:
+                    self.values = {}
+                    _log.debug("metrics: not looked", reason=type(error).__name__)
+                await self._pause(LOOK_SECONDS)
+        finally:
+            # The exporter blocks, and the end of a process waits for an executor's threads, not for a daemon's.
+            threading.Thread(target=self._provider.shutdown, name="metrics shutdown", daemon=True).start()
+
+    def stop(self) -> None:
+        """End :meth:`run_forever`."""
+        self._stopping.set()
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+
+
+def otlp_reader(endpoint: str) -> MetricReader:
+    """Exports to an OTLP endpoint (http/protobuf; ``/v1/metrics`` is appended)."""
+    # Imported here: it brings requests and protobuf, which a process without metrics need not hold.
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+
+    exporter = OTLPMetricExporter(endpoint=f"{endpoint.rstrip('/')}/v1/metrics", timeout=EXPORT_TIMEOUT_SECONDS)
+    return PeriodicExportingMetricReader(exporter, export_interval_millis=EXPORT_SECONDS * 1000)
