@@ -105,6 +105,33 @@ async def test_every_save_is_accounted_for_and_gaps_are_seen(world: World) -> No
     assert before_code in (0, 1)
 
 
+async def test_an_assistant_that_no_caller_reaches_is_a_gap_where_vapi_is_read(world: World) -> None:
+    around = world.stack.surroundings
+    vapi = ["--live", "--vapi-base-url", around.vapi_base_url, "--vapi-api-key", around.vapi_api_key]
+    agent = await world.synced_agent(await world.organization())
+    await world.quiet()
+    assistant = await world.vapi.assistant(agent["assistantId"])
+    _, without = await audited(world)
+    assert without["live"] is None
+    assert any(what.startswith("Vapi, which was not read") for what in without["not_looked_at"])
+    _, before = await audited(world, *vapi)
+    assert before["live"]["assistants"] >= 1
+    assert before["live"]["not_read"] == []
+    assert agent["agentId"] not in {one["agent_id"] for one in before["live"]["unreached"]}
+
+    await world.vapi.edit_assistant(agent["assistantId"], {"model": {**assistant["model"], "toolIds": []}})
+    code, report = await audited(world, *vapi)
+
+    assert code == 1
+    assert not report["complete"]
+    assert agent["agentId"] in {one["agent_id"] for one in report["live"]["unreached"]}
+    text = await invoke(["audit", *sources(world), *vapi])
+    assert text.exit_code == 1
+    assert "not reached at Vapi" in text.stdout
+    assert agent["agentId"] in text.stdout
+    await world.vapi.edit_assistant(agent["assistantId"], {"model": assistant["model"]})
+
+
 async def test_a_window_in_the_future_of_all_saves_is_empty_and_not_called_complete(world: World) -> None:
     later = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
     code, report = await audited(world, "--since", later)

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -240,3 +241,28 @@ def test_every_obstacle_is_told_within_80_columns_with_who_acts(code: str, capsy
     assert all(len(line) <= 80 for line in text.splitlines())
     assert f"{CATALOGUE[ErrorCode(code)].who_acts}: " in text
     assert "0 of 1 assistants that should can book as far as the log knows" in text
+
+
+@dataclass(frozen=True)
+class Minutes(OpenKey):
+    """A key whose rate is used up for a moment, or for an hour."""
+
+    waits: list[timedelta] = field(default_factory=list)
+
+    async def admit(self, now: datetime, *, save: bool) -> datetime | None:
+        return now + self.waits.pop() if self.waits else None
+
+
+@pytest.mark.parametrize(("patience_seconds", "wait_seconds", "reads"), [(0, 0.01, 0), (1, 0.01, 1), (1, 3600, 0)])
+async def test_a_look_waits_for_the_keys_rate_as_long_as_it_may(
+    patience_seconds: float, wait_seconds: float, reads: int
+) -> None:
+    key = Minutes(waits=[timedelta(seconds=wait_seconds)] * 2)
+    vapi = Vapi({}, {"tool-1": {}})
+    patient = Look(vapi, key, INSTALLATION, definition, 100, patience_seconds)
+    if reads:
+        assert await patient._tool("4f0c2b1e-3a64-4b3e-9a55-5d4f0a6c9a10") is None
+    else:
+        with pytest.raises(Stopped, match="the key allows no call before"):
+            await patient._tool("4f0c2b1e-3a64-4b3e-9a55-5d4f0a6c9a10")
+    assert (patient.calls, len(key.waits)) == (reads, 0 if reads else 1)

@@ -123,7 +123,7 @@ class Service:
         )
         await self.guard.begin(installation.log_id)
         async with asyncio.TaskGroup() as group:
-            for loop in (
+            wanted: list[loops.Loop] = [
                 self.guard,
                 self.provisioner,
                 self.blocks,
@@ -133,8 +133,10 @@ class Service:
                 self.outcomes,
                 self.housekeeping,
                 self.clock_watch,
-                *([] if self.metrics is None else [self.metrics]),
-            ):
+            ]
+            if self.metrics is not None:
+                wanted.append(self.metrics)
+            for loop in wanted:
                 group.create_task(loops.run(loop, lambda: self._stopping), name=type(loop).__name__)
 
     async def stop(self) -> None:

@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from devstack.databases import DatabaseUrls
+from tool_sync.audit import LiveRead
 from tool_sync.blueprint import publish
+from tool_sync.cli.looking import At, looking
 from tool_sync.db import claim_installation
 from tool_sync.domain.events import (
     AssistantRemoved,
@@ -21,6 +23,7 @@ from tool_sync.domain.events import (
     ToolSettingChanged,
 )
 from tool_sync.http.server import HttpServer, bind
+from tool_sync.operations.live_all import read_all
 from vapi_sandbox import DEFAULT_KEY, SandboxSettings, create_app
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT, DEFINITIONS
@@ -289,3 +292,78 @@ async def test_an_agent_made_anew_under_its_id_is_not_judged_by_its_life_before(
     status, stdout, _ = await desk.check(org)
     assert status == 1
     assert "it was saved, and no sync has ended yet" in stdout
+
+
+async def audited(desk: Desk, calls_max: int = 1000, key: str = DEFAULT_KEY) -> LiveRead:
+    """What a read of all assistants finds."""
+    async with looking(desk.world.pool, At(desk.vapi_url, key, "platform", calls_max)) as look:
+        return await read_all(desk.world.pool, look)
+
+
+async def test_all_assistants_are_read_and_those_that_no_caller_reaches_are_named(desk: Desk) -> None:
+    clinics = [uuid4(), uuid4(), uuid4()]
+    made = [await desk.synced(org) for org in clinics]
+    good = await audited(desk)
+    assert (good.assistants, good.known, good.unreached, good.not_read) == (3, 0, (), ())
+
+    await patch_model(desk.world, await desk.world.at_vapi(made[0]["id"]), toolIds=[])
+    await unsent(desk.world, made[1]["id"])
+    found = await audited(desk)
+
+    assert (found.assistants, found.not_read) == (3, ())
+    assert {(one.org_id, one.assistant_id) for one in found.unreached} == {
+        (clinics[0], made[0]["id"]),
+        (clinics[1], made[1]["id"]),
+    }
+    assert all(one.agent_id == "agent-1" and BOOK in one.what for one in found.unreached)
+
+
+async def test_what_the_log_knows_already_is_not_read_again(desk: Desk) -> None:
+    org, other = uuid4(), uuid4()
+    await desk.synced(org)
+    gone = await desk.synced(other)
+    await assistant_deleted(desk.world, gone["id"])
+    await desk.world.save(other, gone, "agent-1")
+    await desk.world.sync()
+
+    found = await audited(desk)
+
+    assert (found.assistants, found.known, found.unreached, found.not_read) == (1, 1, (), ())
+
+
+async def test_an_audit_that_may_make_no_more_calls_says_what_it_did_not_read(desk: Desk) -> None:
+    for org in (uuid4(), uuid4()):
+        await desk.synced(org)
+
+    found = await audited(desk, calls_max=4)
+
+    assert (found.assistants, found.calls) == (1, 4)
+    (why,) = found.not_read
+    assert why.startswith("what comes after the 1 assistants that were read: 4 calls of Vapi were made")
+
+
+async def test_with_a_refused_key_nothing_is_called_reached(desk: Desk) -> None:
+    await desk.synced(uuid4())
+
+    found = await audited(desk, key="wrong")
+
+    assert (found.assistants, found.unreached) == (0, ())
+    assert "Vapi refuses the key" in found.not_read[0]
+
+
+async def test_what_the_log_came_to_know_during_the_read_is_no_finding(desk: Desk) -> None:
+    """An agent was deleted between the rows and the read: its assistant lacks the tool, and that is as it should be."""
+    org = uuid4()
+    made = await desk.synced(org)
+    async with looking(desk.world.pool, At(desk.vapi_url, DEFAULT_KEY, "platform", 100)) as look:
+        asked = look.vapi.get_assistant
+
+        async def released(assistant_id: str) -> dict[str, Any]:
+            await patch_model(desk.world, await desk.world.at_vapi(assistant_id), toolIds=[])
+            await desk.world.append(org, AssistantRemoved("agent-1", made["id"], 1))
+            return await asked(assistant_id)
+
+        look.vapi.get_assistant = released  # type: ignore[method-assign]
+        found = await read_all(desk.world.pool, look)
+
+    assert (found.assistants, found.unreached, found.not_read) == (0, (), ())

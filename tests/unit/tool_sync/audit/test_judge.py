@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from tool_sync.audit import Accepted, Answer, History, Place, Report, Save, Verdict, judge
+from tool_sync.audit import Accepted, Answer, History, LiveRead, Place, Report, Save, Unreached, Verdict, judge
 from tool_sync.coverage import Coverage
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -85,3 +85,38 @@ def test_a_window_and_what_retention_deleted_are_named() -> None:
 
 def test_a_window_that_ends_before_every_save_looked_at_none() -> None:
     assert not judged(history(save()), until=NOW - 3 * HOUR).is_complete
+
+
+def read(*unreached: Unreached, not_read: tuple[str, ...] = ()) -> LiveRead:
+    return LiveRead(2, 5, 1, unreached, not_read, ("traffic splits: this account has no access to them",))
+
+
+def with_live(live: LiveRead | None) -> Report:
+    one = save()
+    return judge(history(one), [], {}, COVERAGE, now=NOW, until=None, patience=HOUR, live=live)
+
+
+def test_an_audit_that_did_not_read_vapi_says_so() -> None:
+    report = with_live(None)
+    assert report.is_complete
+    assert any(what.startswith("Vapi, which was not read") for what in report.not_looked_at)
+
+
+def test_what_was_read_at_vapi_is_named_with_what_was_not() -> None:
+    report = with_live(read())
+    assert report.is_complete
+    assert "2 assistants at Vapi that the log calls synced, with 5 calls" in report.looked_at
+    assert "traffic splits: this account has no access to them" in report.not_looked_at
+    assert any(what.startswith("1 assistants at Vapi that cannot book as it is") for what in report.not_looked_at)
+    assert not any("Vapi, which was not read" in what for what in report.not_looked_at)
+
+
+def test_an_assistant_that_no_caller_reaches_is_a_gap() -> None:
+    report = with_live(read(Unreached(UUID(int=1), "agent-1", "vapi-1", "book: the assistant does not name it")))
+    assert (report.has_gaps, report.is_complete) == (True, False)
+
+
+def test_vapi_read_in_part_is_not_complete() -> None:
+    report = with_live(read(not_read=("7 assistants that Vapi did not show",)))
+    assert (report.has_gaps, report.is_complete) == (False, False)
+    assert "7 assistants that Vapi did not show" in report.not_looked_at

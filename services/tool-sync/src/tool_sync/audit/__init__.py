@@ -5,6 +5,7 @@
     history    what lies on both topics: saves with their place, outcomes with the requests they answer
     accepted   what assistant-api accepted, over its HTTP API
     parked     dead letters, and those that somebody has looked at and closed
+    unreached  what a read of Vapi adds, where it is asked for
     judge      PURE: each save into its class, and the report
 
 It trusts neither the log nor the projections: it compares what went in with what came out.
@@ -14,6 +15,7 @@ from tool_sync.audit.accepted import Accepted, AcceptedUnavailable, accepted_sav
 from tool_sync.audit.history import Answer, History, Place, Save, Unreadable, read_history
 from tool_sync.audit.judge import Finding, Report, Verdict, judge
 from tool_sync.audit.parked import Parked, acknowledge, parked_records
+from tool_sync.audit.unreached import LiveRead, Unreached
 
 __all__ = [
     "Accepted",
@@ -21,10 +23,12 @@ __all__ = [
     "Answer",
     "Finding",
     "History",
+    "LiveRead",
     "Parked",
     "Place",
     "Report",
     "Save",
+    "Unreached",
     "Unreadable",
     "Verdict",
     "accepted_saves",

@@ -12,6 +12,7 @@ from tool_sync.audit.accepted import Accepted
 from tool_sync.audit.history import Answer, History, Place, Save, Unreadable
 from tool_sync.audit.looked import looked_at, not_looked_at
 from tool_sync.audit.parked import Parked
+from tool_sync.audit.unreached import LiveRead
 from tool_sync.coverage import Coverage
 
 PROMISE: Final = timedelta(seconds=2)
@@ -71,11 +72,14 @@ class Report:
     """Whether assistant-api was asked for what it accepted."""
     lost: tuple[str, ...] = ()
     """Records that were gone before they were read, and that nobody has acknowledged."""
+    live: LiveRead | None = None
+    """What was read at Vapi; None where that was not asked for."""
 
     @property
     def has_gaps(self) -> bool:
         """Somebody has to look at something. What is late or under way is no gap."""
-        return bool(self.lost) or any(self.counts.get(verdict) for verdict in GAPS)
+        unreached = self.live is not None and bool(self.live.unreached)
+        return bool(self.lost) or unreached or any(self.counts.get(verdict) for verdict in GAPS)
 
     @property
     def judged(self) -> int:
@@ -83,9 +87,14 @@ class Report:
         return sum(count for verdict, count in self.counts.items() if verdict is not Verdict.EXPIRED)
 
     @property
+    def is_read_whole(self) -> bool:
+        """All was read at Vapi that was to be read there."""
+        return self.live is None or not self.live.not_read
+
+    @property
     def is_complete(self) -> bool:
-        """Something was looked at, on both sides, and there is no gap."""
-        return self.compared and self.judged > 0 and not self.has_gaps
+        """Something was looked at, on both sides, nothing asked for was left out, and there is no gap."""
+        return self.compared and self.judged > 0 and self.is_read_whole and not self.has_gaps
 
 
 def judge(
@@ -99,6 +108,7 @@ def judge(
     patience: timedelta,
     since: datetime | None = None,
     lost: Sequence[str] = (),
+    live: LiveRead | None = None,
 ) -> Report:
     """Saves up to ``until``. ``patience``: how long a save may go without an outcome while Vapi is in trouble."""
     findings: list[Finding] = []
@@ -138,10 +148,11 @@ def judge(
         _percentiles(waits),
         tuple(findings),
         coverage,
-        tuple(looked_at(history, asked)),
-        tuple(not_looked_at(history, asked, counts[Verdict.EXPIRED], since, until)),
+        tuple(looked_at(history, asked, live)),
+        tuple(not_looked_at(history, asked, counts[Verdict.EXPIRED], since, until, live)),
         told is not None,
         tuple(lost),
+        live,
     )
 
 

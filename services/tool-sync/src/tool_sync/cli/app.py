@@ -3,14 +3,20 @@
 import asyncio
 import sys
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 from uuid import UUID
 
 import typer
 
 from tool_sync.cli import log, lost, operations, projection, relay, replay, tool
-from tool_sync.cli.options import EXIT_FOUND, EXIT_USAGE, utc
+from tool_sync.cli.options import EXIT_FOUND, EXIT_USAGE, KeyRate, RateShare, VapiAccount, VapiKey, VapiUrl, utc
 from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES
+
+if TYPE_CHECKING:
+    from tool_sync.cli.looking import At
+
+RATE_PATIENCE_SECONDS: Final = 120.0
+"""The longest that a call of an audit waits for the key's rate, which is counted by the minute."""
 
 app = typer.Typer(
     name="tool-sync",
@@ -146,34 +152,20 @@ def check(
     database_url: DatabaseOption,
     live: Annotated[bool, typer.Option("--live", help="Read Vapi now; without it, say what the log knows.")] = False,
     calls: Annotated[int, typer.Option(help="With --live: make at most so many calls.", min=1, max=10_000)] = 200,
-    vapi_base_url: Annotated[
-        str | None, typer.Option(envvar="VAPI_BASE_URL", help="Where Vapi is.", show_default=False)
-    ] = None,
-    vapi_api_key: Annotated[
-        str | None, typer.Option(envvar="VAPI_API_KEY", help="The service's own key.", show_default=False)
-    ] = None,
-    account: Annotated[str, typer.Option(envvar="VAPI_ACCOUNT", help="The account's name.")] = "platform",
-    requests_per_minute: Annotated[
-        int | None, typer.Option(envvar="VAPI_REQUESTS_PER_MINUTE", help="The key's rate.", min=1, show_default=False)
-    ] = None,
-    rate_share: Annotated[
-        float, typer.Option(envvar="VAPI_RATE_SHARE", help="tool-sync's share of it.", min=0, max=1)
-    ] = 0.6,
+    vapi_base_url: VapiUrl = None,
+    vapi_api_key: VapiKey = None,
+    account: VapiAccount = "platform",
+    requests_per_minute: KeyRate = None,
+    rate_share: RateShare = 0.6,
     as_json: JsonOption = False,
 ) -> None:
     """Say whether the callers of a clinic's assistants can book, and what stands in the way.
 
     Exit status 0: every assistant that should book can. 1: one cannot, or was not looked at. 2: no key, or a wrong one.
     """
-    from tool_sync.cli.check import At, check
+    from tool_sync.cli.check import check
 
-    at = None
-    if live:
-        if not vapi_base_url or not vapi_api_key:
-            print("tool-sync: --live needs VAPI_BASE_URL and VAPI_API_KEY", file=sys.stderr)
-            raise typer.Exit(EXIT_USAGE)
-        rate = None if requests_per_minute is None else max(1, int(requests_per_minute * rate_share))
-        at = At(vapi_base_url, vapi_api_key, account, calls, rate)
+    at = _vapi(vapi_base_url, vapi_api_key, account, calls, requests_per_minute, rate_share) if live else None
     raise typer.Exit(asyncio.run(check(database_url, target, at, as_json=as_json)))
 
 
@@ -188,6 +180,24 @@ def coverage(
     from tool_sync.cli.coverage import show_coverage
 
     raise typer.Exit(asyncio.run(show_coverage(database_url, org_id, limit=limit, as_json=as_json)))
+
+
+def _vapi(
+    base_url: str | None,
+    api_key: str | None,
+    account: str,
+    calls_max: int,
+    requests_per_minute: int | None,
+    share: float,
+    patience_seconds: float = 0.0,
+) -> "At":
+    from tool_sync.cli.looking import At
+
+    if not base_url or not api_key:
+        print("tool-sync: --live needs VAPI_BASE_URL and VAPI_API_KEY", file=sys.stderr)
+        raise typer.Exit(EXIT_USAGE)
+    rate = None if requests_per_minute is None else max(1, int(requests_per_minute * share))
+    return At(base_url, api_key, account, calls_max, rate, patience_seconds)
 
 
 audit_app = typer.Typer(help="Whether every save got its outcome, exactly one, and in time.")
@@ -214,10 +224,23 @@ def audit(
     patience_seconds: Annotated[
         float, typer.Option(envvar="GIVE_UP_SECONDS", help="How long a save may go without an outcome.", min=0)
     ] = 3600,
+    live: Annotated[
+        bool, typer.Option("--live", help="Read every assistant at Vapi, too, that the log calls synced.")
+    ] = False,
+    calls: Annotated[int, typer.Option(help="With --live: make at most so many calls.", min=1)] = 100_000,
+    vapi_base_url: VapiUrl = None,
+    vapi_api_key: VapiKey = None,
+    account: VapiAccount = "platform",
+    requests_per_minute: KeyRate = None,
+    rate_share: RateShare = 0.6,
     jaeger_url: JaegerOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare every save with its outcome; exit status 1 on any gap, 3 where nothing could be audited."""
+    """Compare every save with its outcome.
+
+    Exit status 1: a gap, or with --live an assistant whose callers do not reach our tool though the log calls it
+    synced. 3: nothing could be audited, or with --live not everything was read.
+    """
     if context.invoked_subcommand is not None:
         return
     from tool_sync.cli.audit import Sources, run_audit
@@ -225,6 +248,9 @@ def audit(
     if not only_topics and not token:
         print("tool-sync: assistant-api is asked with PLATFORM_TOKEN; without one, --only-topics", file=sys.stderr)
         raise typer.Exit(EXIT_USAGE)
+    at = None
+    if live:
+        at = _vapi(vapi_base_url, vapi_api_key, account, calls, requests_per_minute, rate_share, RATE_PATIENCE_SECONDS)
     asked = None if only_topics else assistant_api_url
     sources = Sources(database_url, kafka, assistants_topic, outcomes_topic, group, asked, token)
     answer = run_audit(
@@ -234,6 +260,7 @@ def audit(
         patience_seconds=patience_seconds,
         as_json=as_json,
         jaeger_url=jaeger_url,
+        live=at,
     )
     raise typer.Exit(asyncio.run(answer))
 

@@ -15,6 +15,7 @@ from tool_sync import db
 from tool_sync.allowance import paused_keys, waiting
 from tool_sync.audit import (
     AcceptedUnavailable,
+    LiveRead,
     Place,
     Report,
     accepted_saves,
@@ -26,9 +27,11 @@ from tool_sync.audit import (
 from tool_sync.audit.history import TopicUnreadable
 from tool_sync.cli.account import account_document, account_lines
 from tool_sync.cli.explain import trace_link
+from tool_sync.cli.looking import At, looking
 from tool_sync.cli.options import COLUMNS_IN_FILES
 from tool_sync.cli.show import EXIT_DATABASE
 from tool_sync.coverage import coverage_of
+from tool_sync.operations.live_all import read_all
 from zerotouch_platform.kafka.durability import topic_warnings
 from zerotouch_platform.kafka.ledger import open_losses
 
@@ -58,8 +61,9 @@ async def run_audit(
     patience_seconds: float,
     as_json: bool,
     jaeger_url: str | None,
+    live: At | None = None,
 ) -> int:
-    """Print the report; returns the exit status."""
+    """Print the report; returns the exit status. ``live``: read Vapi, too."""
     console = Console(stderr=True)
     try:
         accepted = None
@@ -88,6 +92,8 @@ async def run_audit(
             keys, behind = await paused_keys(connection), await waiting(connection)
         finally:
             await connection.close()
+        # Last: what the log calls synced by then is what is read.
+        read = None if live is None else await _read(sources.database_url, live, console)
     except (TopicUnreadable, AcceptedUnavailable, KafkaError) as error:
         print(f"tool-sync: not audited: {error}", file=sys.stderr)
         return EXIT_NOT_AUDITED
@@ -104,6 +110,7 @@ async def run_audit(
         patience=timedelta(seconds=patience_seconds),
         since=since,
         lost=lost,
+        live=read,
     )
     if as_json:
         document = asdict(report) | {"complete": report.is_complete, "topics": topics} | account_document(keys, behind)
@@ -116,9 +123,21 @@ async def run_audit(
             out.print(line)
     if report.has_gaps:
         return EXIT_GAP
+    if not report.is_read_whole:
+        return EXIT_NOT_AUDITED
     # A window that was asked for may well hold no save; all of the topic without any, or with lost ones, is no audit.
     is_window = (since is not None or until is not None) and not report.counts
     return 0 if report.judged or is_window else EXIT_NOT_AUDITED
+
+
+async def _read(database_url: str, live: At, console: Console) -> LiveRead:
+    pool = await db.create_pool(database_url, size_max=2, application_name="tool-sync cli")
+    try:
+        async with looking(pool, live) as look:
+            with console.status("reading Vapi") as status:
+                return await read_all(pool, look, lambda count: status.update(f"reading Vapi: {count:,} assistants"))
+    finally:
+        await pool.close()
 
 
 async def run_acknowledge(database_url: str, place: Place, reason: str) -> int:
@@ -160,6 +179,8 @@ def _text(report: Report, jaeger_url: str | None, topics: Iterable[str]) -> Iter
         yield f"{report.repeats:,} records are repeats of a save, which is harmless"
     if report.findings:
         yield _findings(report, jaeger_url)
+    if report.live is not None and report.live.unreached:
+        yield _unreached(report.live)
     for what in report.lost:
         yield f"LOST: {what}"
     for what in topics:
@@ -176,11 +197,24 @@ def _verdict(report: Report) -> str:
         return "GAPS: see above"
     if not report.judged:
         return "NOTHING was audited: there is no save to look at"
+    if not report.is_read_whole:
+        return f"no gap in the {report.judged:,} saves on the topic; Vapi was not read whole"
     if not report.compared:
         return (
             f"no gap in the {report.judged:,} saves on the topic; whether all accepted ones are there was not looked at"
         )
     return f"complete: no gap in {report.judged:,} saves, as far as was looked"
+
+
+def _unreached(live: LiveRead) -> Table:
+    table = Table("synced by the log, not reached at Vapi", title_justify="left")
+    for heading in ("agent", "assistant", "what"):
+        table.add_column(heading, overflow="fold")
+    for one in live.unreached[:FINDINGS_SHOWN_MAX]:
+        table.add_row(str(one.org_id), one.agent_id, one.assistant_id or "", one.what)
+    if len(live.unreached) > FINDINGS_SHOWN_MAX:
+        table.caption = f"{len(live.unreached) - FINDINGS_SHOWN_MAX:,} more: --json shows all"
+    return table
 
 
 def _findings(report: Report, jaeger_url: str | None) -> Table:

@@ -1,8 +1,7 @@
 """``tool-sync check``: can the callers of a clinic's assistants book? What the log knows, or what Vapi says now."""
 
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from textwrap import wrap
 from typing import Any, Final
@@ -10,36 +9,18 @@ from uuid import UUID
 
 from pydantic_core import to_json
 
-from tool_sync import db, telemetry
-from tool_sync.allowance import KeyLimits, KeyTable, SharedKey, fingerprint_of
-from tool_sync.allowance.tokens import Rate
+from tool_sync import db
+from tool_sync.cli.looking import At, looking
 from tool_sync.cli.options import EXIT_DATABASE, EXIT_FOUND, EXIT_USAGE
 from tool_sync.codec import UnknownEvent
-from tool_sync.event_log import published
 from tool_sync.explain import BeforeFirstEvent, find_assistants
 from tool_sync.operations.checked import Clinic, Known, Trouble, clinic_of
 from tool_sync.operations.live import Look, Met, Stopped
-from tool_sync.vapi.client import VapiClient
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
-from zerotouch_platform.vapi.transport import PooledTransport
 
 COLUMNS: Final = 80
-DEADLINE_SECONDS: Final = 10.0
-CONNECTIONS_MAX: Final = 4
 
 _IS_ORG: Final = "SELECT EXISTS (SELECT FROM organizations WHERE id = $1)"
-_INSTALLATION: Final = "SELECT installation_id FROM installation"
-
-
-@dataclass(frozen=True, slots=True)
-class At:
-    """Vapi, as this command is told of it. ``requests_per_minute`` is tool-sync's share of the key's rate, if set."""
-
-    base_url: str
-    api_key: str
-    account: str
-    calls_max: int
-    requests_per_minute: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +62,7 @@ async def check(database_url: str, target: str, live: At | None, *, as_json: boo
 
 async def _check_live(pool: db.Pool, clinics: list[Clinic], live: At, *, as_json: bool) -> int:
     checked, stopped = [], None
-    async with _looking(pool, live) as look:
+    async with looking(pool, live) as look:
         for clinic in clinics:
             met: list[Met] = []
             for known in clinic.assistants if clinic.wanted else ():
@@ -103,33 +84,6 @@ async def _clinics(pool: db.Pool, target: str) -> list[Clinic]:
         return [
             await clinic_of(connection, org, agent_id) for org, agent_id in await find_assistants(connection, target)
         ]
-
-
-@asynccontextmanager
-async def _looking(pool: db.Pool, live: At) -> AsyncIterator[Look]:
-    import time
-
-    rate = None
-    if live.requests_per_minute is not None:
-        rate = Rate(live.requests_per_minute, batch=1, saves_share=0.2, late_seconds=1.5, early_seconds=0.5)
-    limits = KeyLimits(rate, probe_seconds=DEADLINE_SECONDS + 2)
-    key = SharedKey(KeyTable(pool, fingerprint_of(live.api_key)), limits, monotonic=time.monotonic)
-    vapi = VapiClient(
-        live.base_url,
-        lambda: live.api_key,
-        account=live.account,
-        deadline_seconds=DEADLINE_SECONDS,
-        transport=PooledTransport(CONNECTIONS_MAX),
-        telemetry=telemetry.off(),
-    )
-
-    async def definition(name: str, definition_hash: str) -> Any:
-        return await published.definition(pool, name, definition_hash)
-
-    try:
-        yield Look(vapi, key, await pool.fetchval(_INSTALLATION), definition, live.calls_max)
-    finally:
-        await vapi.close()
 
 
 def _tell(checked: list[Checked], look: Look | None, stopped: Stopped | None, *, as_json: bool) -> int:
@@ -235,9 +189,7 @@ def _text(checked: Checked, *, live: bool) -> Iterator[str]:
 def _troubles(troubles: tuple[Trouble, ...], lead: str = "  cannot reach ") -> Iterator[str]:
     for one in troubles:
         advice = _advice(one.code)
-        what = one.what or f"{one.code} {advice['title'] or ''}".strip()
-        names = f"{', '.join(one.tools)}: " if one.tools else ""
-        yield from wrap(f"{lead}{names}{what}", COLUMNS, subsequent_indent="    ")
+        yield from wrap(f"{lead}{one.said}", COLUMNS, subsequent_indent="    ")
         if one.vapi_tool_ids:
             yield from wrap(f"    tool id {', '.join(one.vapi_tool_ids)}", COLUMNS, subsequent_indent="    ")
         if advice["what_to_do"]:

@@ -22,6 +22,13 @@ OwnerUrl = Annotated[
 BootstrapServers = Annotated[
     str, typer.Option("--kafka", envvar="KAFKA_BOOTSTRAP_SERVERS", help="host:port of Kafka.", show_default=False)
 ]
+VapiUrl = Annotated[str | None, typer.Option(envvar="VAPI_BASE_URL", help="Where Vapi is.", show_default=False)]
+VapiKey = Annotated[str | None, typer.Option(envvar="VAPI_API_KEY", help="The service's own key.", show_default=False)]
+VapiAccount = Annotated[str, typer.Option(envvar="VAPI_ACCOUNT", help="The account's name.")]
+KeyRate = Annotated[
+    int | None, typer.Option(envvar="VAPI_REQUESTS_PER_MINUTE", help="The key's rate.", min=1, show_default=False)
+]
+RateShare = Annotated[float, typer.Option(envvar="VAPI_RATE_SHARE", help="tool-sync's share of it.", min=0, max=1)]
 
 
 def utc(moment: datetime | None) -> datetime | None:

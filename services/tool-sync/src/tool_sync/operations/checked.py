@@ -15,6 +15,7 @@ from tool_sync.domain.toolset import Toolset, tool_subject
 from tool_sync.domain.wanted import WantedTool, reason_for_none, wanted_for
 from tool_sync.explain import Moment, blueprint_of, moment_of
 from tool_sync.reconciler.rows import split_of
+from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 
 ASSISTANTS_MAX: Final = 1000
 
@@ -42,10 +43,23 @@ class Trouble:
     vapi_tool_ids: tuple[str, ...] = ()
     what: str | None = None
 
+    @property
+    def said(self) -> str:
+        """Which tools, and what is wrong."""
+        names = f"{', '.join(self.tools)}: " if self.tools else ""
+        return names + (self.what or f"{self.code} {_title(self.code)}".strip())
+
     @classmethod
     def of(cls, obstacle: Obstacle) -> "Trouble":
         """An obstacle in an assistant's document."""
         return cls(obstacle.code, obstacle.tools, obstacle.vapi_tool_ids)
+
+
+def _title(code: str | None) -> str:
+    try:
+        return CATALOGUE[ErrorCode(code or "")].title
+    except ValueError:  # a newer release's, or none
+        return ""
 
 
 @dataclass(frozen=True, slots=True)

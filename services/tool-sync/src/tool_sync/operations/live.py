@@ -4,6 +4,7 @@ GET /assistant/{id}, GET /tool/{id} of every tool that it names (each once, for 
 Nothing is written. The calls are asked of the key's shared allowance as bulk work, and there are so many at most.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from zerotouch_contracts.tools import Marker
 T = TypeVar("T")
 
 CHANGED_SHOWN_MAX: Final = 8
+WAIT_SECONDS_MIN: Final = 0.1
 
 
 class Vapi(Protocol):
@@ -75,13 +77,17 @@ class Met:
 
 @dataclass(slots=True)
 class Look:
-    """One check: what it asked so far. ``definition`` is the document that a tool was registered from."""
+    """One check: what it asked so far. ``definition`` is the document that a tool was registered from.
+
+    ``patience_seconds``: the longest that one call waits for the key's rate; at 0 the check stops instead.
+    """
 
     vapi: Vapi
     key: Key
     installation_id: UUID
     definition: Callable[[str, str], Awaitable[Mapping[str, Any] | None]]
     calls_max: int
+    patience_seconds: float = 0.0
     answered: frozenset[tuple[str, int]] = ANSWERED_VERSIONS
     calls: int = 0
     splits_refused: bool = False
@@ -95,6 +101,10 @@ class Look:
             return Met(
                 known.agent_id, known.assistant_id, (), (), not_read=f"Vapi did not show it: {failure.code.value}"
             )
+
+    def forget(self) -> None:
+        """Read tools again from now on."""
+        self._tools.clear()
 
     async def _assistant(self, clinic: Clinic, known: Known) -> Met:
         names = tuple(tool.name for tool in clinic.wanted)
@@ -219,9 +229,7 @@ class Look:
         """One read. Raises :class:`Stopped` and :class:`VapiFailure`."""
         if self.calls >= self.calls_max:
             raise Stopped(f"{self.calls_max} calls of Vapi were made, which is what --calls allows")
-        now = datetime.now(UTC)
-        if (held := await self.key.admit(now, save=False)) is not None:
-            raise Stopped(f"the key allows no call before {held:%Y-%m-%d %H:%M:%S} UTC")
+        await self._admitted()
         self.calls += 1
         try:
             answer = await call()
@@ -237,6 +245,13 @@ class Look:
             raise
         await self.key.note("answered", datetime.now(UTC), 0.0)
         return answer
+
+    async def _admitted(self) -> None:
+        while (held := await self.key.admit(now := datetime.now(UTC), save=False)) is not None:
+            wait_seconds = (held - now).total_seconds()
+            if not self.patience_seconds or wait_seconds > self.patience_seconds:
+                raise Stopped(f"the key allows no call before {held:%Y-%m-%d %H:%M:%S} UTC")
+            await asyncio.sleep(max(wait_seconds, WAIT_SECONDS_MIN))
 
 
 def changed_fields(document: Mapping[str, Any], sent: Mapping[str, Any]) -> list[str]:

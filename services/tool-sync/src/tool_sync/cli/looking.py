@@ -1,0 +1,63 @@
+"""A look at Vapi for a command: its client, beside the rate and the pauses that the service's key has."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tool_sync import db, telemetry
+from tool_sync.allowance import KeyLimits, KeyTable, SharedKey, fingerprint_of
+from tool_sync.allowance.tokens import Rate
+from tool_sync.event_log import published
+from tool_sync.operations.live import Look
+from tool_sync.vapi.client import VapiClient
+from zerotouch_platform.vapi.transport import PooledTransport
+
+DEADLINE_SECONDS: Final = 10.0
+CONNECTIONS_MAX: Final = 4
+
+_INSTALLATION: Final = "SELECT installation_id FROM installation"
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """Vapi, as a command is told of it. ``requests_per_minute`` is tool-sync's share of the key's rate, if set.
+
+    ``patience_seconds``: the longest that one call waits for the rate; at 0 the command stops instead.
+    """
+
+    base_url: str
+    api_key: str
+    account: str
+    calls_max: int
+    requests_per_minute: int | None = None
+    patience_seconds: float = 0.0
+
+
+@asynccontextmanager
+async def looking(pool: db.Pool, live: At) -> AsyncIterator[Look]:
+    """A look that asks as bulk work, and counts its calls."""
+    import time
+
+    rate = None
+    if live.requests_per_minute is not None:
+        rate = Rate(live.requests_per_minute, batch=1, saves_share=0.2, late_seconds=1.5, early_seconds=0.5)
+    limits = KeyLimits(rate, probe_seconds=DEADLINE_SECONDS + 2)
+    key = SharedKey(KeyTable(pool, fingerprint_of(live.api_key)), limits, monotonic=time.monotonic)
+    vapi = VapiClient(
+        live.base_url,
+        lambda: live.api_key,
+        account=live.account,
+        deadline_seconds=DEADLINE_SECONDS,
+        transport=PooledTransport(CONNECTIONS_MAX),
+        telemetry=telemetry.off(),
+    )
+
+    async def definition(name: str, definition_hash: str) -> Any:
+        return await published.definition(pool, name, definition_hash)
+
+    try:
+        installation_id = await pool.fetchval(_INSTALLATION)
+        yield Look(vapi, key, installation_id, definition, live.calls_max, live.patience_seconds)
+    finally:
+        await vapi.close()
