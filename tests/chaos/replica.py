@@ -95,6 +95,8 @@ class Replica:
     async def _keep(self, http: httpx.AsyncClient) -> None:
         if not self.running:
             await asyncio.sleep(RESTART_SECONDS)
+            if self.held:
+                return
             self.restarts += 1
             self.start()
         elif time.monotonic() >= self._probe_at:
