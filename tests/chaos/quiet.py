@@ -16,7 +16,8 @@ SELECT (SELECT count(*) FROM outbox) AS outbox,
        (SELECT count(*) FROM saves WHERE state = 'open') AS open_saves,
        (SELECT count(*) FROM agents WHERE saved_revision > greatest(provisioned_revision, refused_revision)
                                        OR attempt_id IS NOT NULL) AS agents_not_in_vapi,
-       (SELECT count(*) FROM removals) AS removals
+       (SELECT count(*) FROM removals) AS removals,
+       (SELECT count(*) FROM lost_records) AS outcomes_called_lost
 """
 TO_LOOK_FOR: Final = "SELECT count(*) FROM unanswered_creations"
 SOON_SECONDS: Final = 30
@@ -25,7 +26,8 @@ SELECT (SELECT count(*) FROM pending_syncs WHERE requested > settled) AS pending
        (SELECT max(position) FROM events) - (SELECT position FROM cursors WHERE name = 'outcomes-relay')
          AS events_unpublished,
        (SELECT count(*) FROM leases WHERE token IS NOT NULL) AS orgs_at_work,
-       (SELECT count(*) FROM leases WHERE next_due < now() + make_interval(secs => $1)) AS orgs_due_soon
+       (SELECT count(*) FROM leases WHERE next_due < now() + make_interval(secs => $1)) AS orgs_due_soon,
+       (SELECT count(*) FROM lost_records) AS saves_called_lost
 """
 
 

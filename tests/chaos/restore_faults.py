@@ -28,7 +28,7 @@ NAME: Final = "restore-tool-sync"
 DATABASE: Final = "tool_sync"
 TIMES_MAX: Final = 2
 """In a run of any length: each restore is another log for the checker to follow."""
-BACKUP_AGE_SECONDS: Final = (8.0, 16.0)
+BACKUP_AGE_SECONDS: Final = (15.0, 25.0)
 COMMAND_SECONDS_MAX: Final = 60.0
 FORK_TRIES_MAX: Final = 8
 BEGAN_AGAIN: Final = "tool-sync was started on its restored log"
