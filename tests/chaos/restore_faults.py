@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+import asyncpg
 from tests.chaos.field import Fault, Field
 from tests.chaos.polling import until
 from tests.chaos.replica import Replica
@@ -31,6 +32,7 @@ TIMES_MAX: Final = 2
 BACKUP_AGE_SECONDS: Final = (15.0, 25.0)
 COMMAND_SECONDS_MAX: Final = 60.0
 FORK_TRIES_MAX: Final = 8
+HEAD: Final = "SELECT coalesce(max(position), 0) FROM events"
 BEGAN_AGAIN: Final = "tool-sync was started on its restored log"
 
 
@@ -47,10 +49,11 @@ async def _restore(field: Field) -> None:
             for replica in replicas:
                 await stack.enter_async_context(field.locks[replica.name])
             await _stop(replicas)
-            field.note(NAME, DATABASE, detail=f"to {age:.1f} s before")
-            await _put_in_place(field, replicas, backup, f"{DATABASE}_lost_{number}")
+            lost = await _put_in_place(field, replicas, backup, f"{DATABASE}_lost_{number}")
+            if lost:  # a copy that lacks nothing proves nothing
+                field.note(NAME, DATABASE, detail=f"{lost} events lost, of {age:.1f} s")
             await _fork(world, replicas[0])
-            world.consumer_group = f"tool-sync-{number}"
+            world.consumer_group = f"tool-sync-restored-{number}"
             _start(replicas, world.consumer_group)
             field.measure(BEGAN_AGAIN, time.time(), fault_class=NAME)
 
@@ -61,8 +64,8 @@ async def _stop(replicas: Sequence[Replica]) -> None:
     await asyncio.gather(*(replica.terminate() for replica in replicas))
 
 
-async def _put_in_place(field: Field, replicas: Sequence[Replica], backup: Path, lost: str) -> None:
-    """Rename what is there, and restore the backup under its name."""
+async def _put_in_place(field: Field, replicas: Sequence[Replica], backup: Path, lost: str) -> int:
+    """Rename what is there, and restore the backup under its name; returns how many events that lacks."""
     world = field.world
     async with AsyncExitStack() as stack:
         for replica in replicas:  # behind a black hole PostgreSQL does not learn that its client is gone
@@ -71,6 +74,15 @@ async def _put_in_place(field: Field, replicas: Sequence[Replica], backup: Path,
         await _administer(world, "psql", "--command", f"ALTER DATABASE {DATABASE} RENAME TO {lost}", "postgres")
         world.lost_logs.append(databases.urls(world.postgres.admin_url, "tool_sync", lost).admin)
         await _administer(world, "pg_restore", "--exit-on-error", "--create", "--dbname", "postgres", str(backup))
+        return await _head(world.lost_logs[-1]) - await _head(world.database("tool_sync").admin)
+
+
+async def _head(url: str) -> int:
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        return int(await connection.fetchval(HEAD))
+    finally:
+        await connection.close()
 
 
 async def _fork(world: World, replica: Replica) -> None:
