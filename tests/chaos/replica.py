@@ -1,7 +1,7 @@
 """A replica of a service and what keeps it running: started anew when it ends, and when its liveness probe fails.
 
-As a container runtime does it: a probe every 5 s, 2 s for its answer, killed after four failures in a row. Until it has answered
-once it has a minute: on a busy machine the imports alone may take longer than four probes.
+As a container runtime does it: a probe every 5 s, 2 s for its answer, killed after four failures in a row. Until it
+has answered once it has a minute: on a busy machine the imports alone may take longer than four probes.
 """
 
 import asyncio
