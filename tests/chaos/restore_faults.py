@@ -62,7 +62,7 @@ async def _restore(field: Field) -> None:
 
 
 async def _until_tool_is_made(world: World, head: int) -> None:
-    """A clinic's tool that the backup does not know is what a restore may make twice; while Kafka is away there is none."""
+    """A tool that the backup does not know is what a restore may make twice; while Kafka is away none is made."""
 
     async def is_made() -> bool:
         try:
