@@ -215,6 +215,7 @@ async def test_tool_sync_is_restored_as_the_runbook_says(restorable: World) -> N
     log_db = await asyncpg.connect(world.stack.database("tool_sync").admin)
     try:
         assert await log_db.fetchval("SELECT closed FROM organizations WHERE id = $1", gone), "closed again"
+        assert await log_db.fetchval("SELECT count(*) FROM lost_records") == 0, "another group has lost nothing"
     finally:
         await log_db.close()
 

@@ -101,7 +101,11 @@ Act: TypeAlias = Callable[[Field], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A class of faults: its name in the ledger, and what injects one. It returns when the fault is over."""
+    """A class of faults: its name in the ledger, and what injects one. It returns when the fault is over.
+
+    `times_max`: how often it may come in a run; None: as often as there is time for.
+    """
 
     name: str
     act: Act
+    times_max: int | None = None

@@ -4,16 +4,23 @@ Every class comes once before any comes again, so a run of three minutes has the
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from tests.chaos import network_faults, process_faults, server_faults, vapi_faults
+from tests.chaos import network_faults, process_faults, restore_faults, server_faults, vapi_faults
 from tests.chaos.field import Fault, Field
 
 GAP_SECONDS: Final = (4.6, 5.4)
-FAULTS: Final = (*process_faults.FAULTS, *server_faults.FAULTS, *network_faults.FAULTS, *vapi_faults.FAULTS)
+FAULTS: Final = (
+    *process_faults.FAULTS,
+    *server_faults.FAULTS,
+    *restore_faults.FAULTS,
+    *network_faults.FAULTS,
+    *vapi_faults.FAULTS,
+)
 CLASSES: Final = tuple(fault.name for fault in FAULTS)
 
 
@@ -34,7 +41,9 @@ def schedule(dice: Random, seconds: float, faults: Sequence[Fault] = FAULTS) -> 
         if at > seconds:
             return found
         if not round_of_all:
-            round_of_all = dice.sample(list(faults), len(faults))
+            came = Counter(due.fault.name for due in found)
+            left = [it for it in faults if it.times_max is None or came[it.name] < it.times_max]
+            round_of_all = dice.sample(left, len(left))
         found.append(Due(at, round_of_all.pop()))
 
 

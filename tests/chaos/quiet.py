@@ -1,5 +1,6 @@
 """The quiet period after healing: nothing is under way any more, or the run has failed."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import asyncpg
@@ -8,14 +9,15 @@ from aiokafka.admin import AIOKafkaAdminClient
 from tests.chaos.polling import until
 from tests.chaos.world import World
 
-GROUPS: Final = (("tool-sync", "assistants.v1"), ("assistant-api", "tool-sync.outcomes.v1"))
+INPUT, OUTPUT = "assistants.v1", "tool-sync.outcomes.v1"
 PARTITIONS: Final = 12
 ASSISTANT_API: Final = """
 SELECT (SELECT count(*) FROM outbox) AS outbox,
        (SELECT count(*) FROM saves WHERE state = 'open') AS open_saves,
        (SELECT count(*) FROM agents WHERE saved_revision > greatest(provisioned_revision, refused_revision)
                                        OR attempt_id IS NOT NULL) AS agents_not_in_vapi,
-       (SELECT count(*) FROM removals) AS removals
+       (SELECT count(*) FROM removals) AS removals,
+       (SELECT count(*) FROM lost_records) AS outcomes_called_lost
 """
 TO_LOOK_FOR: Final = "SELECT count(*) FROM unanswered_creations"
 SOON_SECONDS: Final = 30
@@ -24,7 +26,8 @@ SELECT (SELECT count(*) FROM pending_syncs WHERE requested > settled) AS pending
        (SELECT max(position) FROM events) - (SELECT position FROM cursors WHERE name = 'outcomes-relay')
          AS events_unpublished,
        (SELECT count(*) FROM leases WHERE token IS NOT NULL) AS orgs_at_work,
-       (SELECT count(*) FROM leases WHERE next_due < now() + make_interval(secs => $1)) AS orgs_due_soon
+       (SELECT count(*) FROM leases WHERE next_due < now() + make_interval(secs => $1)) AS orgs_due_soon,
+       (SELECT count(*) FROM lost_records) AS saves_called_lost
 """
 
 
@@ -37,11 +40,12 @@ async def come_to_rest(world: World, within_seconds: float, *, swept: bool = Fal
     log = await asyncpg.connect(world.database("tool_sync").admin)
     admin = AIOKafkaAdminClient(bootstrap_servers=world.broker.bootstrap_servers)
     consumer = AIOKafkaConsumer(bootstrap_servers=world.broker.bootstrap_servers, group_id=None)
+    groups = {world.consumer_group: INPUT, "assistant-api": OUTPUT}
     left: dict[str, int] = {}
 
     async def nothing_left() -> bool:
         left.clear()
-        left.update(await _open(api, log, admin, consumer, world.times.surplus_age if swept else 0))
+        left.update(await _open(api, log, admin, consumer, groups, world.times.surplus_age if swept else 0))
         if swept and (looking := await api.fetchval(TO_LOOK_FOR)):
             left["assistants to look for"] = looking
         return not left
@@ -63,11 +67,12 @@ async def _open(
     log: "asyncpg.Connection[asyncpg.Record]",
     admin: AIOKafkaAdminClient,
     consumer: AIOKafkaConsumer,
+    groups: Mapping[str, str],
     ahead_seconds: float,
 ) -> dict[str, int]:
     due = await log.fetchrow(TOOL_SYNC, max(SOON_SECONDS, ahead_seconds))
     found = dict(await api.fetchrow(ASSISTANT_API) or {}) | dict(due or {})
-    for group, topic in GROUPS:
+    for group, topic in groups.items():
         found[f"lag of {group}"] = await _lag(admin, consumer, group, topic)
     return {name: count for name, count in found.items() if count}
 

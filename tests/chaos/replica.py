@@ -1,6 +1,7 @@
 """A replica of a service and what keeps it running: started anew when it ends, and when its liveness probe fails.
 
-As a container runtime does it: a probe every 5 s, 2 s for its answer, killed after four failures in a row.
+As a container runtime does it: a probe every 5 s, 2 s for its answer, killed after four failures in a row. Until it
+has answered once it has a minute: on a busy machine the imports alone may take longer than four probes.
 """
 
 import asyncio
@@ -24,10 +25,11 @@ from devstack.options import say
 PROBE_SECONDS: Final = 5.0
 PROBE_ANSWER_SECONDS: Final = 2.0
 PROBE_FAILURES_MAX: Final = 4
+STARTING_FAILURES_MAX: Final = 12
 RESTART_SECONDS: Final = 0.3
 WATCH_SECONDS: Final = 0.1
 STOP_SECONDS: Final = 5.0
-READY_SECONDS: Final = 60.0
+READY_SECONDS: Final = 120.0
 
 
 @dataclass(slots=True)
@@ -49,6 +51,7 @@ class Replica:
     stopped: list[tuple[float, float]] = field(default_factory=list)
     _failures: int = 0
     _probe_at: float = 0.0
+    _was_live: bool = False
 
     @property
     def url(self) -> str:
@@ -72,7 +75,7 @@ class Replica:
 
     def start(self) -> None:
         """Start the process; does not wait for it."""
-        self._failures, self._probe_at = 0, time.monotonic() + PROBE_SECONDS
+        self._failures, self._probe_at, self._was_live = 0, time.monotonic() + PROBE_SECONDS, False
         self.child = process.start(
             self.name,
             [sys.executable, "-m", "tests.chaos.watch", self.service, str(self.blocks_file), "run"],
@@ -95,14 +98,22 @@ class Replica:
     async def _keep(self, http: httpx.AsyncClient) -> None:
         if not self.running:
             await asyncio.sleep(RESTART_SECONDS)
+            if self.held:
+                return
             self.restarts += 1
             self.start()
         elif time.monotonic() >= self._probe_at:
             self._probe_at = time.monotonic() + PROBE_SECONDS
-            self._failures = 0 if await _live(http) else self._failures + 1
-            if self._failures >= PROBE_FAILURES_MAX and self.child is not None:
-                self.killed_by_probe += 1
-                await self.child.kill()
+            await self._probe(http)
+
+    async def _probe(self, http: httpx.AsyncClient) -> None:
+        is_live = await _live(http)
+        self._failures = 0 if is_live else self._failures + 1
+        self._was_live = self._was_live or is_live
+        most = PROBE_FAILURES_MAX if self._was_live else STARTING_FAILURES_MAX
+        if self._failures >= most and self.child is not None:
+            self.killed_by_probe += 1
+            await self.child.kill()
 
     def signal(self, number: int) -> None:
         """Signal the process, where there is one."""

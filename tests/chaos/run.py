@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -134,7 +134,7 @@ class _Run:
         poison = await load.poison.write_down()
         self.ledger.close()
         say("  collecting")
-        await collect(self.dump, self.sources)
+        await collect(self.dump, replace(self.sources, lost_logs=tuple(world.lost_logs)))
         client, replicas = load.operations.client, world.replicas
         return Findings(
             dump=self.dump,

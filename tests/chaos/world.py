@@ -40,7 +40,10 @@ OUTSIDER_KEY: Final = "key-of-somebody-else"
 
 @dataclass(slots=True)
 class World:
-    """Everything that runs. Mutable: PostgreSQL and the broker are started anew."""
+    """Everything that runs. Mutable: PostgreSQL and the broker are started anew, and tool-sync's database is restored.
+
+    `lost_logs`: the addresses of the databases that a restore has put another one in place of, oldest first.
+    """
 
     folder: Path
     times: Times
@@ -51,6 +54,8 @@ class World:
     broker_proxy: Proxy
     sandbox_url: str
     replicas: list[Replica] = field(default_factory=list)
+    consumer_group: str = "tool-sync"
+    lost_logs: list[str] = field(default_factory=list)
 
     def of(self, service: Service) -> list[Replica]:
         """The replicas of a service."""

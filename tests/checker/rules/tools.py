@@ -71,7 +71,9 @@ def check_assistants(history: History) -> Result:
 def check_surplus(history: History) -> Result:
     """I3: creations beyond the first and those that made up for a deletion."""
     result = Result("I3", "nothing is made twice; at most one per pause")
-    registered = {e.data["vapi_tool_id"] for e in history.events_of("ToolRegistered")}
+    # A log that was lost may alone know a tool that somebody deleted and that was made anew.
+    logs = history.logs.values()
+    registered = {e.data["vapi_tool_id"] for log in logs for e in log if e.type == "ToolRegistered"}
     saved = {m.body.get("assistant_id") for m in history.input}
     surplus: dict[Key, int] = {}
     deletions = [op for op in history.ledger("op") if op["op"].startswith("delete_") and op["state"] != "fail"]

@@ -2,8 +2,12 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupLoadInProgressError
+from aiokafka.protocol.commit import OffsetFetchRequest, OffsetFetchResponse_v3
 
 from devstack import topics
 from devstack.fixtures import TestKafka
@@ -13,7 +17,9 @@ from tool_sync.event_log import EventLog
 from tool_sync.settings import Settings
 from tool_sync.subscriber import Subscriber
 from tool_sync.subscriber.intake import Intake
+from zerotouch_platform.kafka.jumps import Jumps
 from zerotouch_platform.kafka.ledger import Lost, acknowledge, open_losses
+from zerotouch_platform.kafka.watch import TopicWatch
 
 from ..lost_records import add_partitions, delete_before, fill
 from .conftest import eventually
@@ -69,6 +75,44 @@ async def test_records_deleted_while_nobody_read_are_told_once_and_remembered(
     async with pool.acquire() as connection:
         assert await acknowledge(connection, loss.id, "saved again")
         assert not await acknowledge(connection, loss.id, "saved again")
+    assert await found(pool) == []
+
+
+async def test_another_consumer_group_reads_all_again_and_nothing_is_lost(
+    hasty: Settings, event_log: EventLog, pool: db.Pool
+) -> None:
+    await fill(hasty.kafka_bootstrap_servers, hasty.assistants_topic, 3)
+    async with consuming(hasty, event_log, pool):
+        await eventually(lambda: read_to(hasty, 3))
+    other = hasty.model_copy(update={"consumer_group": f"{hasty.consumer_group}-again"})
+    async with consuming(other, event_log, pool):
+        await eventually(lambda: read_to(other, 3))
+    assert await found(pool) == []
+
+
+async def test_a_coordinator_that_is_still_loading_has_forgotten_nothing(
+    hasty: Settings, event_log: EventLog, pool: db.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(hasty.kafka_bootstrap_servers, hasty.assistants_topic, 3)
+    async with consuming(hasty, event_log, pool):
+        await eventually(lambda: read_to(hasty, 3))
+    send = AIOKafkaAdminClient._send_request
+
+    async def loading(admin: AIOKafkaAdminClient, request: object, node_id: int | None = None) -> Any:
+        if isinstance(request, OffsetFetchRequest):
+            return OffsetFetchResponse_v3(0, [], GroupLoadInProgressError.errno)
+        return await send(admin, request, node_id)
+
+    monkeypatch.setattr(AIOKafkaAdminClient, "_send_request", loading)
+    watch = TopicWatch(
+        hasty.kafka_bootstrap_servers,
+        hasty.assistants_topic,
+        hasty.consumer_group,
+        lambda: db.transaction(pool),
+        Jumps(),
+    )
+    with pytest.raises(GroupLoadInProgressError):
+        await watch.run_once()
     assert await found(pool) == []
 
 

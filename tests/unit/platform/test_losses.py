@@ -41,6 +41,15 @@ def test_a_topic_that_was_made_again_is_seen_by_its_end_or_by_the_offsets_that_w
     assert losses(after, {0: Place(0, 3, None)}) == ()
 
 
+def test_a_group_with_another_name_has_not_forgotten_what_the_one_before_it_read() -> None:
+    before, now = {0: Seen(5, 9, by_another_group=True)}, {0: Place(0, 12, None)}
+    assert losses(before, now) == ()
+    assert losses(seen_now(before, now), now) == (), "it has not committed anything yet"
+    assert losses(before, {0: Place(7, 12, None)}) == (Loss(0, 5, 7, Cause.DELETED),), "neither of them has read it"
+    assert losses(before, {0: Place(0, 2, None)}) == (Loss(0, 5, 9, Cause.MADE_AGAIN),)
+    assert losses({0: Seen(5, 9)}, {0: Place(0, 12, 0)}) == (), "the same group, set back to the beginning by hand"
+
+
 def test_partitions_that_were_added_are_told_once() -> None:
     now = {0: Place(0, 9, 9), 1: Place(0, 4, None)}
     assert losses({0: Seen(9, 9)}, now) == (Loss(1, 0, 4, Cause.ADDED),)

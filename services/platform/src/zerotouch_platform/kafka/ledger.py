@@ -9,12 +9,13 @@ from zerotouch_platform.kafka.losses import Jump, Loss, Seen, losses, seen_now
 from zerotouch_platform.kafka.places import Place
 
 _ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtextextended('topic_looks ' || $1, 0))"
-_SEEN: Final = "SELECT partition, read_to, end_offset FROM topic_looks WHERE topic = $1"
+_SEEN: Final = "SELECT partition, read_to, end_offset, group_id FROM topic_looks WHERE topic = $1"
 _STORE: Final = """
-INSERT INTO topic_looks (topic, partition, read_to, end_offset)
-SELECT $1, * FROM unnest($2::int[], $3::bigint[], $4::bigint[])
+INSERT INTO topic_looks (topic, group_id, partition, read_to, end_offset)
+SELECT $1, $2, * FROM unnest($3::int[], $4::bigint[], $5::bigint[])
 ON CONFLICT (topic, partition) DO UPDATE
-   SET read_to = excluded.read_to, end_offset = excluded.end_offset, looked_at = clock_timestamp()
+   SET read_to = excluded.read_to, end_offset = excluded.end_offset, group_id = excluded.group_id,
+       looked_at = clock_timestamp()
 """
 _LOSE: Final = """
 INSERT INTO lost_records (topic, partition, first_offset, end_offset, cause)
@@ -63,17 +64,23 @@ class Lost:
         return f"{self.topic} partition {self.partition}, {span}: {self.cause}"
 
 
-async def note(connection: Connection, topic: str, now: Mapping[int, Place], jumps: Iterable[Jump]) -> tuple[Loss, ...]:
+async def note(
+    connection: Connection, topic: str, group_id: str, now: Mapping[int, Place], jumps: Iterable[Jump]
+) -> tuple[Loss, ...]:
     """Compare with the look before and write down what was lost since. Call it in a transaction."""
     await connection.execute(_ONE_AT_A_TIME, topic)
     rows = await connection.fetch(_SEEN, topic)
-    before = {row["partition"]: Seen(row["read_to"], row["end_offset"]) for row in rows}
+    before = {
+        row["partition"]: Seen(row["read_to"], row["end_offset"], row["group_id"] not in (None, group_id))
+        for row in rows
+    }
     found, seen = losses(before, now, jumps), seen_now(before, now)
     if found:
         columns = zip(*((loss.partition, loss.first, loss.end, loss.cause.value) for loss in found), strict=True)
         await connection.execute(_LOSE, topic, *map(list, columns))
     numbers = sorted(seen)
-    await connection.execute(_STORE, topic, numbers, [seen[n].read_to for n in numbers], [seen[n].end for n in numbers])
+    read_to, ends = [seen[n].read_to for n in numbers], [seen[n].end for n in numbers]
+    await connection.execute(_STORE, topic, group_id, numbers, read_to, ends)
     return found
 
 

@@ -21,10 +21,14 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The last look at a partition: what the group was to read next, and where it ended."""
+    """The last look at a partition: what the group was to read next, and where it ended.
+
+    ``by_another_group``: the service's group had another name then, so the one of now reads from the beginning.
+    """
 
     read_to: int
     end: int
+    by_another_group: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,8 @@ def seen_now(before: Mapping[int, Seen], now: Mapping[int, Place]) -> dict[int, 
 
 def _is_another_log(seen: Seen, place: Place) -> bool:
     """It has shrunk, or begins before what was read, and the broker forgot what was committed: it does with a topic."""
-    return place.end < seen.end or (place.committed is None and place.begin < seen.read_to)
+    is_forgotten = place.committed is None and not seen.by_another_group
+    return place.end < seen.end or (is_forgotten and place.begin < seen.read_to)
 
 
 def _deleted(number: int, seen: Seen | None, place: Place, jumps: list[Jump]) -> Iterable[Loss]:
@@ -84,6 +89,7 @@ def _deleted(number: int, seen: Seen | None, place: Place, jumps: list[Jump]) ->
 
 
 def _seen(seen: Seen | None, place: Place) -> Seen:
-    known = 0 if seen is None or _is_another_log(seen, place) else seen.read_to
+    goes_on = seen is not None and not seen.by_another_group and not _is_another_log(seen, place)
+    known = seen.read_to if seen is not None and goes_on else 0
     committed = 0 if place.committed is None or place.committed > place.end else place.committed
     return Seen(max(place.begin, committed, known), place.end)

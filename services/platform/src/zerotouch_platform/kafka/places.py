@@ -1,9 +1,11 @@
 """Where a topic's partitions begin and end, and how far a group has committed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupLoadInProgressError
 
 from zerotouch_contracts.kafka import drop_consumer
 
@@ -38,15 +40,30 @@ async def read_places(bootstrap_servers: str, topic: str, group_id: str) -> dict
     return {p.partition: Place(begins[p], ends[p], committed.get(p.partition)) for p in partitions}
 
 
+async def committed_offsets(
+    admin: AIOKafkaAdminClient, group_id: str, partitions: Sequence[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """What a group has committed of some partitions; those of which it never did are left out.
+
+    Raises aiokafka's ``KafkaError``, also where the coordinator does not know yet, as after the broker's start: it then
+    leaves out every partition, and aiokafka 0.14 does not look at the error beside them.
+    """
+    if not partitions:
+        return {}
+    told = await admin.list_consumer_group_offsets(group_id, partitions=list(partitions))
+    if missing := [p for p in partitions if p not in told]:
+        raise GroupLoadInProgressError(f"group {group_id}: {len(missing)} partition(s) were not told of")
+    return {p: found.offset for p, found in told.items() if found.offset >= 0}
+
+
 async def _asked(bootstrap_servers: str, topic: str, group_id: str) -> tuple[list[int], dict[int, int]]:
     """The topic's partitions, and what the group has committed of them."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=REQUEST_MILLISECONDS)
     try:
         await admin.start()
         known = await admin.describe_topics()  # of all: to ask for one by name may create it
-        offsets = await admin.list_consumer_group_offsets(group_id)
+        numbers = sorted(p["partition"] for one in known if one["topic"] == topic for p in one["partitions"])
+        committed = await committed_offsets(admin, group_id, [TopicPartition(topic, number) for number in numbers])
     finally:
         await admin.close()
-    numbers = [p["partition"] for one in known if one["topic"] == topic for p in one["partitions"]]
-    committed = {at.partition: found.offset for at, found in offsets.items() if at.topic == topic and found.offset >= 0}
-    return sorted(numbers), committed
+    return numbers, {at.partition: offset for at, offset in committed.items()}

@@ -34,7 +34,7 @@ class TopicWatch:
         jumps = self._jumps.take()
         places = await read_places(self._bootstrap_servers, self._topic, self._group_id)
         async with self._transaction() as connection:
-            found = await note(connection, self._topic, places, jumps)
+            found = await note(connection, self._topic, self._group_id, places, jumps)
         for loss in found:
             _log.error(
                 "records_lost",

@@ -14,6 +14,7 @@ from tool_sync.telemetry import trace_id_of
 from zerotouch_contracts.envelope import UndecodableRecord, from_record
 from zerotouch_contracts.events import AssistantSaved, ToolsSynced, ToolSyncFailed
 from zerotouch_contracts.kafka import drop_consumer
+from zerotouch_platform.kafka.places import committed_offsets
 
 POLL_MILLISECONDS: Final = 500
 STALLED_SECONDS_MAX: Final = 30.0
@@ -116,10 +117,13 @@ async def read_history(
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()
     try:
-        committed = await admin.list_consumer_group_offsets(group_id)
+        partitions = [
+            TopicPartition(assistants_topic, number) for topic, number in history.read if topic == assistants_topic
+        ]
+        committed = await committed_offsets(admin, group_id, partitions)
     finally:
         await admin.close()
-    history.taken_in = {(p.topic, p.partition): o.offset for p, o in committed.items() if p.topic == assistants_topic}
+    history.taken_in = {(p.topic, p.partition): offset for p, offset in committed.items()}
     return history
 
 
