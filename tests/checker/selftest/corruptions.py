@@ -9,8 +9,9 @@ from tests.checker.dump import Dump
 from tests.checker.judge import judge
 from tests.checker.selftest import spoilt, spoilt_logs
 from tests.checker.selftest.group import Shared, group
+from tests.checker.selftest.losing_stories import log_restored
 from tests.checker.selftest.quiet import becomes_quiet
-from tests.checker.selftest.scenarios import foreign_edits, log_restored, plain, poisoned
+from tests.checker.selftest.scenarios import foreign_edits, plain, poisoned
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,3 +65,13 @@ def adopted_deleted() -> None:
     from assistant_api.removals.step import RemovalSteps
 
     put(RemovalSteps, "_release", port(RemovalSteps, "_delete_all"))
+
+
+def restores_without_looking() -> None:
+    """After a restore an agent takes nothing up that the rows have lost."""
+    from assistant_api.provisioner import step
+
+    async def nothing(*_: Any) -> None:
+        """Nothing was lost."""
+
+    put(step, "oldest_lost", nothing)
