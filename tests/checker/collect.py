@@ -53,8 +53,9 @@ class Sources:
         if unknown := rest.keys() - SETTINGS_DEFAULTS.keys():
             raise ValueError(f"unknown fields in the sources: {', '.join(sorted(unknown))}")
         logs = tuple(Path(name) for name in document.get("log_files", ()))
-        lost = {name: tuple(document.get(name, ())) for name in ("lost_logs", "lost_rows")}
-        return cls(**addresses, settings=SETTINGS_DEFAULTS | rest, log_files=logs, **lost)
+        lost_logs, lost_rows = (tuple(document.get(name, ())) for name in ("lost_logs", "lost_rows"))
+        settings = SETTINGS_DEFAULTS | rest
+        return cls(**addresses, settings=settings, log_files=logs, lost_logs=lost_logs, lost_rows=lost_rows)
 
 
 async def collect(folder: Path, sources: Sources) -> None:
