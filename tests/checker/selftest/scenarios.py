@@ -245,7 +245,9 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "api_restored": Scenario(api_restored),
     "records_gone": Scenario(records_gone),
     "topic_made_again": Scenario(topic_made_again),
-    "clock_skewed": Scenario(saved, on_tool(LOST), dials={"clock_skew_ms": -SKEW_MS}),
+    "clock_skewed": Scenario(
+        saved, lambda org: [*on_assistant(LOST)(org), *on_tool(LOST)(org)], dials={"clock_skew_ms": -SKEW_MS}
+    ),
     "killed_before_append": Scenario(killed, trap="kill_before_append"),
     "killed_before_publish": Scenario(killed, trap="kill_before_publish"),
     "killed_before_confirmed": Scenario(api_killed, api_trap="kill_before_confirmed"),

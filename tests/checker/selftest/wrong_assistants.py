@@ -1,5 +1,6 @@
 """assistant-api, wrong in how it writes to Vapi. Each function breaks the process that it runs in, in one way."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.checker.selftest.ports import port, put
@@ -75,3 +76,13 @@ def restores_without_looking() -> None:
         """Nothing was lost."""
 
     put(step, "oldest_lost", nothing)
+
+
+def assistants_in_our_time() -> None:
+    """A lost creation is looked for by our clock, whatever Vapi's shows."""
+    from zerotouch_platform.vapi.clock import VapiClock
+
+    def around(_self: Any, age_seconds: float, margin: timedelta, **_: Any) -> tuple[datetime, None]:
+        return datetime.now(UTC) - timedelta(seconds=age_seconds) - margin, None
+
+    put(VapiClock, "around", around)
