@@ -10,7 +10,7 @@ import asyncpg
 import httpx
 from aiokafka import AIOKafkaConsumer
 from tests.checker.canaries import Canaries
-from tests.checker.dump import LEDGER, LOST_LOG, SETTINGS_DEFAULTS, Row, read_lines
+from tests.checker.dump import LEDGER, LOST_LOG, LOST_ROWS, SETTINGS_DEFAULTS, Row, read_lines
 from tests.checker.wire import packed
 
 JOURNAL_PAGE: Final = 10_000
@@ -42,29 +42,32 @@ class Sources:
     settings: Row
     log_files: tuple[Path, ...] = ()
     lost_logs: tuple[str, ...] = ()
+    lost_rows: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:
         """Read the document of README.md; a field that it does not know is an error."""
         addresses = {name: document[name] for name in ("assistant_api", "tool_sync", "kafka", "sandbox")}
-        lists = ("log_files", "lost_logs")
+        lists = ("log_files", "lost_logs", "lost_rows")
         rest = {name: value for name, value in document.items() if name not in addresses and name not in lists}
         if unknown := rest.keys() - SETTINGS_DEFAULTS.keys():
             raise ValueError(f"unknown fields in the sources: {', '.join(sorted(unknown))}")
         logs = tuple(Path(name) for name in document.get("log_files", ()))
-        lost = tuple(document.get("lost_logs", ()))
-        return cls(**addresses, settings=SETTINGS_DEFAULTS | rest, log_files=logs, lost_logs=lost)
+        lost_logs, lost_rows = (tuple(document.get(name, ())) for name in ("lost_logs", "lost_rows"))
+        settings = SETTINGS_DEFAULTS | rest
+        return cls(**addresses, settings=settings, log_files=logs, lost_logs=lost_logs, lost_rows=lost_rows)
 
 
 async def collect(folder: Path, sources: Sources) -> None:
     """Fill ``folder``, in which the run has written its ledger already."""
     _make(folder)
     (folder / "settings.json").write_text(json.dumps(sources.settings))
-    lost = [(f"{LOST_LOG}{number}", url) for number, url in enumerate(sources.lost_logs, 1)]
+    former = ((LOST_LOG, sources.lost_logs), (LOST_ROWS, sources.lost_rows))
+    lost = [(f"{part}{number}", url) for part, urls in former for number, url in enumerate(urls, 1)]
     for part, url in (("tool_sync", sources.tool_sync), ("assistant_api", sources.assistant_api), *lost):
         await _tables(folder, part, url)
     topics = (sources.settings["input_topic"], sources.settings["output_topic"])
-    _write(folder / "records.jsonl", await _records(sources.kafka, topics))
+    _write(folder / "records.jsonl", await read_records(sources.kafka, topics))
     async with httpx.AsyncClient(base_url=sources.sandbox, timeout=60) as http:
         _write(folder / "journal.jsonl", await _journal(http))
         state = (await http.get("/__sandbox/state")).raise_for_status()
@@ -80,7 +83,7 @@ async def _tables(folder: Path, part: str, url: str) -> None:
                 name = row["table_name"]
                 if name in LEFT_OUT:
                     continue
-                query = EVENTS if part != "assistant_api" and name == "events" else f'SELECT * FROM "{name}"'  # noqa: S608 - a name from the catalogue
+                query = EVENTS if name == "events" else f'SELECT * FROM "{name}"'  # noqa: S608 - a name from the catalogue
                 rows = await connection.fetch(f"SELECT row_to_json(x)::text AS line FROM ({query}) x")  # noqa: S608
                 text = "".join(f"{row['line']}\n" for row in rows)
                 (folder / f"{part}.{name}.jsonl").write_text(text, encoding="utf-8")
@@ -88,7 +91,8 @@ async def _tables(folder: Path, part: str, url: str) -> None:
         await connection.close()
 
 
-async def _records(bootstrap_servers: str, topics: Iterable[str]) -> list[Row]:
+async def read_records(bootstrap_servers: str, topics: Iterable[str]) -> list[Row]:
+    """Everything that is on these topics now, as a dump keeps it."""
     consumer = AIOKafkaConsumer(
         *topics,
         bootstrap_servers=bootstrap_servers,

@@ -10,6 +10,11 @@ Row = dict[str, Any]
 LEDGER = "ledger"
 LOST_LOG = "lost-"
 """Before the number of a tool-sync database that a restore has put another one in place of."""
+LOST_ROWS = "former-"
+"""Likewise, of assistant-api."""
+GONE = "gone"
+DELETED, MADE_AGAIN = "deleted", "topic made again"
+"""How a record went that the run took off its topic: the field `gone` of its line."""
 PARTS = ("records", "journal", "logs")
 SETTINGS_DEFAULTS: Row = {
     "requests_per_minute": None,
@@ -40,7 +45,7 @@ class Dump:
         return cls(
             ledger=read_lines(folder / f"{LEDGER}.jsonl"),
             settings=SETTINGS_DEFAULTS | json.loads((folder / "settings.json").read_text()),
-            records=parts["records"],
+            records=read_lines(folder / f"{GONE}.jsonl") + parts["records"],
             tables={file.name.removesuffix(".jsonl"): read_lines(file) for file in folder.glob("*.*.jsonl")},
             journal=parts["journal"],
             state=json.loads((folder / "state.json").read_text()),

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from tests.checker import vapi
-from tests.checker.dump import LOST_LOG, Dump, Row
+from tests.checker.dump import LOST_LOG, LOST_ROWS, Dump, Row
 from tests.checker.wire import Message, message_of
 
 OUTCOME_EVENTS = ("AssistantSynced", "AssistantSyncFailed")
@@ -80,9 +80,7 @@ class History:
 
         A log that was set back and kept its id has lost what it said: only what stands is here.
         """
-        numbers = {int(n.partition(".")[0].removeprefix(LOST_LOG)) for n in self.dump.tables if n.startswith(LOST_LOG)}
-        parts = [f"{LOST_LOG}{number}" for number in sorted(numbers)]
-        found = {self._log_id(part): self._events(part) for part in parts}
+        found = {self._log_id(part): self._events(part) for part in self._former(LOST_LOG)}
         found.pop(self._log_id("tool_sync"), None)
         return {**found, self._log_id("tool_sync"): self.events}
 
@@ -92,8 +90,9 @@ class History:
 
     @cached_property
     def messages(self) -> list[Message]:
-        """All records, each topic partition by partition in order."""
-        return sorted((message_of(record) for record in self.dump.records), key=lambda message: message.place)
+        """All records, each topic partition by partition in order: what is gone was there before what is left."""
+        messages = (message_of(record) for record in self.dump.records)
+        return sorted(messages, key=lambda m: (m.topic, m.partition, m.gone is None, m.offset))
 
     @cached_property
     def input(self) -> list[Message]:
@@ -113,6 +112,20 @@ class History:
             for request in event.data.get("requests") or []:
                 found[str(request["request_id"])].append(event)
         return found
+
+    @cached_property
+    def taken_in(self) -> dict[tuple[str, str], set[str]]:
+        """The types of the events that a record has become, by its organization and id."""
+        found: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for event in self.events:
+            found[event.org or "", str(event.meta.get("causation_id"))].add(event.type)
+        return found
+
+    @cached_property
+    def saves(self) -> dict[str, Row]:
+        """Every save's row by its request: a database that a restore put another one in place of had it too."""
+        parts = (*self._former(LOST_ROWS), "assistant_api")
+        return {row["request_id"]: row for part in parts for row in self.dump.table(f"{part}.saves")}
 
     @cached_property
     def newest_outcome(self) -> dict[tuple[str, str], Event]:
@@ -173,6 +186,11 @@ class History:
     def live_assistants(self) -> dict[str, Row]:
         """Every assistant in the sandbox, by id."""
         return self._live("assistant")
+
+    def _former(self, prefix: str) -> list[str]:
+        """The databases that are no more, oldest first."""
+        numbers = {int(n.partition(".")[0].removeprefix(prefix)) for n in self.dump.tables if n.startswith(prefix)}
+        return [f"{prefix}{number}" for number in sorted(numbers)]
 
     def _events(self, part: str) -> list[Event]:
         rows = sorted(self.dump.table(f"{part}.events"), key=lambda row: row["position"])

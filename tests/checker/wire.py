@@ -29,6 +29,8 @@ class Message:
     body: Row
     raw: bytes
     headers: tuple[str, ...]
+    gone: str | None
+    """How it went, where the topic does not have it any more."""
 
     @property
     def place(self) -> tuple[str, int, int]:
@@ -63,6 +65,7 @@ def message_of(record: Row) -> Message:
         body=_object(raw),
         raw=raw,
         headers=tuple(headers.values()),
+        gone=record.get("gone"),
     )
 
 

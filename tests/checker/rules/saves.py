@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 
 from tests.checker.dump import Row
 from tests.checker.history import OUTCOME_EVENTS, History
+from tests.checker.rules.gone import lost_and_told
 from tests.checker.verdict import Result
 from tests.checker.wire import OUTCOME_TYPES, SAVED, Message
 
@@ -11,7 +12,7 @@ from tests.checker.wire import OUTCOME_TYPES, SAVED, Message
 def check_lost(history: History) -> Result:
     """I1: from the acknowledged operation over row, topic and log to the outcome on the topic."""
     result = Result("I1", "every acknowledged save has its one outcome")
-    rows = {row["request_id"]: row for row in history.dump.table("assistant_api.saves")}
+    rows = history.saves
     _acknowledged(history, rows, result)
     saved: dict[str, Message] = {m.body.get("request_id", ""): m for m in history.input if m.type == SAVED and m.body}
     unreadable = {line["request_id"] for line in history.ledger("poison") if line.get("request_id")}
@@ -25,7 +26,8 @@ def check_lost(history: History) -> Result:
             result.broken("a save is in Vapi, but not on the topic", save=row)
         if row["state"] in ("refused", "deleted") and history.outcomes_by_request.get(request_id):
             result.broken(f"a {row['state']} save has an outcome", save=row)
-    due = set(saved) | unreadable
+    lost = {request_id for request_id, message in saved.items() if lost_and_told(history, message)}
+    due = (set(saved) | unreadable) - lost
     result.judged = len(due)
     for request_id in sorted(due):
         events = history.outcomes_by_request.get(request_id, [])
@@ -34,10 +36,10 @@ def check_lost(history: History) -> Result:
         elif events and not published[request_id] and history.settings["at_rest"]:
             result.broken("a save's outcome is in the log but not on the topic", **events[0].brief())
     for request_id, found in history.outcomes_by_request.items():
-        if request_id not in due and request_id not in rows:
+        if request_id not in due | lost and request_id not in rows:
             result.broken("an outcome names a request that nobody made", request_id=request_id, **found[0].brief())
     states = Counter(row["state"] for row in rows.values())
-    result.figures["saves"] = {"on the topic": len(saved), "unreadable": len(unreadable), **states}
+    result.figures["saves"] = {"on the topic": len(saved), "unreadable": len(unreadable), "lost": len(lost), **states}
     return result
 
 

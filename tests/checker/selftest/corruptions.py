@@ -7,10 +7,11 @@ from typing import Final
 
 from tests.checker.dump import Dump
 from tests.checker.judge import judge
-from tests.checker.selftest import spoilt, spoilt_logs
+from tests.checker.selftest import spoilt, spoilt_gone, spoilt_logs
 from tests.checker.selftest.group import Shared, group
+from tests.checker.selftest.losing_stories import api_restored, log_restored, records_gone
 from tests.checker.selftest.quiet import becomes_quiet
-from tests.checker.selftest.scenarios import foreign_edits, log_restored, plain, poisoned
+from tests.checker.selftest.scenarios import foreign_edits, plain, poisoned
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +23,16 @@ class Corruption:
 
 
 async def good_dump(shared: Shared) -> Dump:
-    """Record a short run of right services: saves of several clinics, somebody's edits, a log that is set back."""
+    """Record a run of right services: saves of several clinics, somebody's edits, and all that is lost but a topic."""
     async with group(shared, "good") as made:
         await made.start("assistant_api", "assistant-api")
         await made.start("tool_sync", "tool-sync-1")
         await foreign_edits(made, await made.organization())
         await plain(made, await made.organization())
         await poisoned(made, await made.organization())
-        await log_restored(made, await made.organization())
-        assert await becomes_quiet(made, 30), "the good run did not come to rest"
+        for story in (log_restored, records_gone, api_restored):
+            await story(made, await made.organization())
+            assert await becomes_quiet(made, 30), f"the good run did not come to rest after {story.__name__}"
         dump = await made.collect()
     verdict = judge(dump)
     assert not verdict.violations, verdict.table()
@@ -88,5 +90,13 @@ CORRUPTIONS: Final[Mapping[str, Corruption]] = {
         ("I7", spoilt_logs.new_log_out_of_order),
         ("I8", spoilt_logs.two_outcomes_in_lost_log),
         ("I13", spoilt_logs.lost_outcome_believed),
+        ("I1", spoilt_gone.gone_and_not_told),
+        ("I1", spoilt_gone.told_of_what_follows),
+        ("I1", spoilt_gone.told_of_another_partition),
+        ("I1", spoilt_gone.made_again_told_of_what_was_deleted),
+        ("I1", spoilt_gone.told_of_what_is_there),
+        ("I1", spoilt_gone.told_of_what_was_read),
+        ("I1", spoilt_gone.save_without_any_row),
+        ("I1", spoilt_gone.lost_save_never_sent),
     )
 }

@@ -29,8 +29,9 @@ from devstack.topics import TopicSpec, create
 SERVICE_KEY: Final = "key-of-the-services"
 OUTSIDER_KEY: Final = "key-of-somebody-else"
 VAPI_ORG: Final = "5a4db0c5-0000-4000-8000-000000000001"
-START_SECONDS: Final = 30.0
+START_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.05
+PARTITIONS: Final = 2
 SYNCED_SECONDS_MAX: Final = 12.0
 SYNCED: Final = "SELECT count(*) FROM events WHERE org_id = $1 AND type = 'AssistantSynced'"
 SCALED: Final[Mapping[Service, Mapping[str, str]]] = {
@@ -73,7 +74,7 @@ class Shared:
 class Group:
     """A running system. Mutable: processes come and go, and a database may be set back to a copy of it.
 
-    ``lost_logs``: tool-sync's databases that were.
+    ``lost``: the databases that were.
     """
 
     name: str
@@ -92,7 +93,8 @@ class Group:
     port: int
     mutant: str = ""
     children: dict[str, process.Child] = field(default_factory=dict)
-    lost_logs: list[str] = field(default_factory=list)
+    ports: dict[str, int] = field(default_factory=dict)
+    lost: dict[Service, list[str]] = field(default_factory=lambda: {service: [] for service in SERVICES})
 
     @property
     def dump(self) -> Path:
@@ -103,9 +105,14 @@ class Group:
         """Start a replica under a name; returns once it is ready."""
         port = self.port if service == "assistant_api" else free_port()
         child = self.command(name, service, "run", port=port, CHECKER_TRAP=trap, **env)
-        self.children[name] = child
-        await child.ready(lambda: services.not_ready(services.base_url(port)), START_SECONDS)
+        self.children[name], self.ports[name] = child, port
+        await self.ready_again(name)
         return child
+
+    async def ready_again(self, name: str) -> None:
+        """Wait until a process is ready."""
+        url = services.base_url(self.ports[name])
+        await self.children[name].ready(lambda: services.not_ready(url), START_SECONDS)
 
     def command(self, name: str, service: Service, *arguments: str, port: int = 0, **env: str) -> process.Child:
         """Begin a command of a service, with its settings and the scaled times; its log has ``name``."""
@@ -122,6 +129,11 @@ class Group:
         }
         command = [sys.executable, "-m", "tests.checker.selftest.entry", service, *arguments]
         return process.start(name, command, log=self.folder / f"{name}.log", env=settings)
+
+    async def connect(self, service: Service) -> None:
+        """Connect to the service's database, as it is now."""
+        urls = self.urls[service]
+        self.database[service] = await asyncpg.connect(urls.owner if service == "assistant_api" else urls.admin)
 
     @property
     def trap_file(self) -> Path:
@@ -238,7 +250,8 @@ class Group:
                 "input_topic": self.topics[0],
                 "output_topic": self.topics[1],
                 "service_keys": [SERVICE_KEY],
-                "lost_logs": self.lost_logs,
+                "lost_logs": self.lost["tool_sync"],
+                "lost_rows": self.lost["assistant_api"],
                 **settings,
             }
         )
@@ -260,7 +273,7 @@ async def group(shared: Shared, name: str, mutant: str = "") -> AsyncIterator[Gr
         exits.push_async_callback(stop_all)
         urls = {service: await shared.databases.create_database(service) for service in SERVICES}
         topics = (f"{name}.in", f"{name}.out", f"{name}.calls")
-        await create(shared.bootstrap_servers, [TopicSpec(topic, 2) for topic in topics])
+        await create(shared.bootstrap_servers, [TopicSpec(topic, PARTITIONS) for topic in topics])
         vapi_url = await _sandbox(folder, children)
         signer, port = tokens.new_signer(), free_port()
         around = services.Surroundings(
@@ -288,11 +301,9 @@ async def group(shared: Shared, name: str, mutant: str = "") -> AsyncIterator[Gr
             await asyncio.gather(*(connection.close() for connection in database.values()))
 
         exits.push_async_callback(disconnect)
-        for service, of in urls.items():
-            database[service] = await asyncpg.connect(of.owner if service == "assistant_api" else of.admin)
         ledger = Ledger(folder / "dump")
         exits.callback(ledger.close)
-        yield Group(
+        made = Group(
             name=name,
             folder=folder,
             databases=shared.databases,
@@ -310,6 +321,9 @@ async def group(shared: Shared, name: str, mutant: str = "") -> AsyncIterator[Gr
             mutant=mutant,
             children=children,
         )
+        for service in SERVICES:
+            await made.connect(service)
+        yield made
 
 
 async def _sandbox(folder: Path, children: dict[str, process.Child]) -> str:

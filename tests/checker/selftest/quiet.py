@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from tests.checker.selftest.group import Group
+from tests.checker.selftest.group import PARTITIONS, Group
 
 from devstack.databases import Service
 
@@ -42,7 +42,16 @@ async def becomes_quiet(group: Group, within_seconds: float) -> bool:
         await consumer.stop()
 
 
+async def all_sent(group: Group, within_seconds: float) -> bool:
+    """Wait until every save is in Vapi and on the topic, whoever reads it; False where it did not come to that."""
+
+    async def nothing_open() -> bool:
+        return not await group.database["assistant_api"].fetchval(ASSISTANTS_OPEN)
+
+    return bool(await group.until(nothing_open, within_seconds))
+
+
 async def _lag(group: Group, consumer: Any, topic: str, service: Service) -> int:
-    ends = await consumer.end_offsets([TopicPartition(topic, number) for number in range(2)])
+    ends = await consumer.end_offsets([TopicPartition(topic, number) for number in range(PARTITIONS)])
     committed = await group.kafka.list_consumer_group_offsets(group.consumer_groups[service])
     return sum(end - max(committed[place].offset if place in committed else 0, 0) for place, end in ends.items())

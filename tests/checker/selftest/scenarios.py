@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tests.checker.selftest import restore
 from tests.checker.selftest.group import Group
+from tests.checker.selftest.losing_stories import api_restored, log_restored, records_gone, topic_made_again
 from tests.checker.selftest.poison import forged_save, poison
-from tests.checker.selftest.quiet import becomes_quiet
+from tests.checker.selftest.saving import saved
 
 from devstack.databases import Service
 
@@ -28,6 +28,7 @@ PATIENT: Final = {
     "CALL_DEADLINE_SECONDS": "3", "VAPI_DEADLINE_SECONDS": "3", "SETTLE_SECONDS": "5", "LEASE_SECONDS": "8",
 }  # fmt: skip
 """Where calls are counted, none of them may be made again because the machine was busy for a moment."""
+SKEW_MS: Final = 25 * 60 * 1000
 LOST: Final = {"kind": "hang", "commit": True, "hold_ms": 60_000}
 
 
@@ -56,11 +57,6 @@ async def plain(group: Group, org: str) -> None:
                 await group.save(
                     each, f"{agent}-{each[:8]}", f"{turn} words of {agent} {uuid.uuid4()}", change=turn == "second"
                 )
-
-
-async def saved(group: Group, org: str) -> dict[str, Any]:
-    """One agent, one save; the rules do the rest."""
-    return await group.save(org, f"agent-{org[:8]}", f"words of {org} {uuid.uuid4()}")
 
 
 async def many_tools(group: Group, org: str) -> None:
@@ -146,25 +142,6 @@ async def forged(group: Group, org: str) -> None:
         return await group.database["tool_sync"].fetchval(HAS_OUTCOME, request_id)
 
     assert await group.until(settled, 20), "a forged save got no outcome"
-
-
-async def log_restored(group: Group, org: str) -> None:
-    """tool-sync's log is set back to before one clinic registered and another saved again, and forked; both go on."""
-    first, second = org, await group.organization()
-    await saved(group, first)
-    assert await becomes_quiet(group, 30), "the log to be copied did not come to rest"
-    copied = await restore.backup(group)
-    await save_again(group, first)
-    await saved(group, second)
-    assert await becomes_quiet(group, 30), "the log to be lost did not come to rest"
-    await restore.restore(group, copied)
-    for each in (first, second):
-        await save_again(group, each)
-
-
-async def save_again(group: Group, org: str) -> None:
-    """The next save of the one agent."""
-    await group.save(org, f"agent-{org[:8]}", f"words after {uuid.uuid4()}", change=True)
 
 
 async def handed_on(group: Group, org: str) -> None:
@@ -265,6 +242,12 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "handed_on": Scenario(handed_on),
     "adopted_and_left": Scenario(adopted_and_left),
     "log_restored": Scenario(log_restored),
+    "api_restored": Scenario(api_restored),
+    "records_gone": Scenario(records_gone),
+    "topic_made_again": Scenario(topic_made_again),
+    "clock_skewed": Scenario(
+        saved, lambda org: [*on_assistant(LOST)(org), *on_tool(LOST)(org)], dials={"clock_skew_ms": -SKEW_MS}
+    ),
     "killed_before_append": Scenario(killed, trap="kill_before_append"),
     "killed_before_publish": Scenario(killed, trap="kill_before_publish"),
     "killed_before_confirmed": Scenario(api_killed, api_trap="kill_before_confirmed"),

@@ -1,5 +1,6 @@
 """assistant-api, wrong in how it writes to Vapi. Each function breaks the process that it runs in, in one way."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.checker.selftest.ports import port, put
@@ -65,3 +66,23 @@ def adopted_deleted() -> None:
     from assistant_api.removals.step import RemovalSteps
 
     put(RemovalSteps, "_release", port(RemovalSteps, "_delete_all"))
+
+
+def restores_without_looking() -> None:
+    """After a restore an agent takes nothing up that the rows have lost."""
+    from assistant_api.provisioner import step
+
+    async def nothing(*_: Any) -> None:
+        """Nothing was lost."""
+
+    put(step, "oldest_lost", nothing)
+
+
+def assistants_in_our_time() -> None:
+    """A lost creation is looked for by our clock, whatever Vapi's shows."""
+    from zerotouch_platform.vapi.clock import VapiClock
+
+    def around(_self: Any, age_seconds: float, margin: timedelta, **_: Any) -> tuple[datetime, None]:
+        return datetime.now(UTC) - timedelta(seconds=age_seconds) - margin, None
+
+    put(VapiClock, "around", around)

@@ -84,3 +84,20 @@ def unreadable_saves_forgotten() -> None:
     from tool_sync.subscriber import mapping
 
     put(mapping, "_unreadable_save", lambda *_: None)
+
+
+def losses_not_written_down() -> None:
+    """What is gone from the topic is not compared with what was read."""
+    from zerotouch_platform.kafka import watch
+
+    async def note(*_: Any) -> tuple[()]:
+        return ()
+
+    put(watch, "note", note)
+
+
+def one_topic_for_ever() -> None:
+    """A topic that was made again is taken for the one that was."""
+    from zerotouch_platform.kafka import losses
+
+    put(losses, "_is_another_log", lambda *_: False)

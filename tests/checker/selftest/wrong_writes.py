@@ -64,6 +64,13 @@ def forks_without_looking() -> None:
     put(register, "adopt", nothing)
 
 
+def looks_in_its_own_time() -> None:
+    """A lost creation is looked for by our clock, whatever Vapi's shows."""
+    from tool_sync.reconciler.context import Context
+
+    put(Context, "vapi_time_before", lambda _self, at: at)
+
+
 def no_send_window() -> None:
     """What was announced is sent, however long ago that was and whoever holds the lease by now."""
     from tool_sync.reconciler.fence import Fence
