@@ -16,7 +16,7 @@ CREATE TRIGGER outcomes_mark_lost BEFORE UPDATE OF tools, failed_tools, tool_ver
     FOR EACH ROW WHEN (NOT reachable_versions(OLD.tools, OLD.tool_versions, OLD.failed_tools)
                        <@ reachable_versions(NEW.tools, NEW.tool_versions, NEW.failed_tools))
     EXECUTE FUNCTION outcomes_mark_lost();
-DROP FUNCTION reachable_tools(text[], text[]);
+-- `reachable_tools` stays for replicas of the release before.
 
 -- migrate:down
 
