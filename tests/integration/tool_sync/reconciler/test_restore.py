@@ -12,6 +12,7 @@ from devstack.databases import DatabaseUrls
 from devstack.fixtures import FreshDatabase
 from tool_sync import db
 from tool_sync.domain.events import (
+    AssistantRemoved,
     AssistantSynced,
     OrgClosed,
     OrgRegistered,
@@ -222,12 +223,52 @@ async def test_a_clinic_that_left_since_the_backup_is_closed_again(world: World,
     await world.save(org, assistant)
     await world.sync()
     async with restored() as after:
+        after.reconciler = worker(after, age=0.1)
         await after.append(org, OrgRegistered("basic"))
         await after.save(org, await after.at_vapi(assistant["id"]))
         await after.append(org, OrgClosed())
+        assert (await after.http.delete(f"/assistant/{assistant['id']}")).status_code == 200
         await after.sync()
         assert await after.events(org, ToolRegistered) == []
         assert len(await after.requests("POST", "/tool")) == 1, "the one before the backup"
+        await after.until(lambda: nothing_is_left(after))
+
+
+async def test_the_tool_of_a_clinic_whose_only_agent_left_since_the_backup_is_swept(
+    world: World, restored: Restored
+) -> None:
+    org, assistant = uuid4(), await world.assistant()
+    await world.save(org, assistant)
+    await world.sync()
+    async with restored() as after:
+        after.reconciler = worker(after, age=0.1)
+        await after.save(org, await after.at_vapi(assistant["id"]))
+        assert (await after.http.delete(f"/assistant/{assistant['id']}")).status_code == 200
+        await after.append(org, AssistantRemoved("agent-1", assistant["id"]))
+        await after.sync()
+        assert await after.events(org, ToolRegistered) == []
+        await after.until(lambda: nothing_is_left(after))
+
+
+async def test_a_tool_that_was_switched_off_and_unlinked_since_the_backup_is_swept(
+    world: World, restored: Restored
+) -> None:
+    org, assistant = uuid4(), await world.assistant()
+    await world.save(org, assistant)
+    await world.sync()
+    await world.append(org, ToolSettingChanged(BOOK, enabled=False))
+    await world.sync()
+    assert await links(world, assistant) == []
+    assert len(await ids(world)) == 1, "kept for its grace"
+    async with restored() as after:
+        after.reconciler = worker(after, age=0.1)
+        await after.append(org, ToolSettingChanged(BOOK, enabled=False))
+        await saved_again(after, org, assistant)
+        await after.until(lambda: nothing_is_left(after))
+
+
+async def nothing_is_left(world: World) -> bool:
+    return await ids(world) == set()
 
 
 async def test_a_tool_that_is_not_wanted_any_more_and_that_the_log_lost_is_unlinked_and_swept(

@@ -6,7 +6,7 @@ something above it is claimed once more. So any number of saves during a run bec
 
 import asyncio
 from collections import ChainMap, Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import Context as TaskContext
 from dataclasses import replace
 from datetime import datetime
@@ -37,6 +37,7 @@ from tool_sync.leases import Claim, Release
 from tool_sync.reconciler.asking import KeyHeld
 from tool_sync.reconciler.context import Context
 from tool_sync.reconciler.effects import perform
+from tool_sync.reconciler.effects.adopt import lost_surplus
 from tool_sync.reconciler.fence import Fence
 from tool_sync.reconciler.load import Loaded
 from tool_sync.reconciler.traces import note_outcome, other_traces, start_span
@@ -70,7 +71,7 @@ class Run:
         self._context = context
         self._claim = claim
         self._assistants: dict[str, Assistant] = {}
-        self._is_behind = False
+        self._is_behind = self._is_lost_noted = False
         self._holds_lease = holds_lease
         self._times: Counter[str] = Counter()
         self._progress = Progress()
@@ -165,6 +166,9 @@ class Run:
                 if reloads > TIMES_MAX:
                     raise NoHeadway(f"the state stays behind its assistants after {TIMES_MAX} reads")
                 await self._writer.reload()
+            if self._writer.state.closed and not self._is_lost_noted:
+                await self._note_lost(tool.name for tool in self._context.blueprint.tools)
+                self._is_lost_noted = True
             plan = self._next(self._writer.state, self._assistants)
             if plan.commands:
                 await self._writer.write(plan.commands)
@@ -291,8 +295,16 @@ class Run:
         found, inhabited = await self._context.store.not_as_wanted(
             self._claim.org_id, target, self._taken_up, ORG_WIDE_PAGE, self._none_wanted(state)
         )
+        tools = self._context.blueprint.tools
+        leaving = unwanted_for(state.tier, tools, state.disabled) if inhabited else [tool.name for tool in tools]
+        await self._note_lost(leaving)
         self._take_in({agent_id: row for agent_id, row in found.items() if agent_id not in self._assistants})
         self._progress = replace(self._progress, org_wide=OrgWide(target, frozenset(found), inhabited))
+
+    async def _note_lost(self, names: Iterable[str]) -> None:
+        """After a restore: the org is not to have these tools, and Vapi may."""
+        if commands := await lost_surplus(self._context, self._writer.state, self._claim.org_id, names):
+            await self._writer.write(commands)
 
 
 def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:

@@ -1,11 +1,14 @@
 """Adopting what a restore of the database has lost: a tool that was made after the backup is not made again."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 from tool_sync.domain.decider import Command, ConfirmTool, NoteSurplus, Start
 from tool_sync.domain.events import ToolRegistrationStarted
 from tool_sync.domain.steps import RegisterTool
+from tool_sync.domain.toolset import Toolset
+from tool_sync.reconciler.context import Context
 from tool_sync.reconciler.fence import Fence
 from tool_sync.vapi.documents import created_at, holds, latest_version
 from tool_sync.vapi.failures import VapiFailure
@@ -41,6 +44,13 @@ async def adopt(fence: Fence, org_id: UUID, step: RegisterTool) -> tuple[Command
     if gone:
         await fence.writer.write(gone)
     return None
+
+
+async def lost_surplus(context: Context, state: Toolset, org_id: UUID, names: Iterable[str]) -> list[NoteSurplus]:
+    """What the log has lost of tools that the org is not to have: no registration takes it up, so it is swept."""
+    account, known = context.vapi.account, state.tool_ids | frozenset(state.gone)
+    lost = {name: await context.store.lost_tools(account, org_id, name) for name in names}
+    return [NoteSurplus(account, name, id_, None) for name, ids in lost.items() for id_ in ids if id_ not in known]
 
 
 def _adopted(fence: Fence, org_id: UUID, step: RegisterTool, found: list[dict[str, Any]]) -> tuple[Command, ...]:
