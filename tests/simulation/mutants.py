@@ -231,21 +231,6 @@ def forgets_late_links() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def concludes_from_an_older_state() -> Iterator[None]:
-    """Decides its conclusions once more after a conflict, and keeps what it had seen before."""
-
-    def mutated(self: Any) -> None:
-        self._is_behind = False
-        self._assistants.clear()
-
-    with (
-        patch.object(writer, "_told", lambda commands: commands),
-        patch.object(run.Run, "_look_anew", mutated),
-    ):
-        yield
-
-
 MUTANTS: Mapping[str, Mutant] = {
     mutant.__name__.replace("_", " "): mutant
     for mutant in (
@@ -267,7 +252,6 @@ MUTANTS: Mapping[str, Mutant] = {
         never_heals,
         stirs_nobody,
         forgets_late_links,
-        concludes_from_an_older_state,
         *LATER,
     )
 }
