@@ -106,8 +106,14 @@ class Database:
         """A connection with the service's rights; each statement is a transaction of its own."""
         if self._pool is None:
             raise DatabaseUnavailable(self._health.reasons().get("database", "not connected"))
-        async with self._pool.acquire(timeout=5) as connection:
+        try:
+            connection = await self._pool.acquire(timeout=5)
+        except asyncpg.PostgresError as error:  # a server that lets nobody in says so in many ways: 55000, 3D000, 28000
+            raise DatabaseUnavailable(describe(error)) from error
+        try:
             yield connection
+        finally:
+            await self._pool.release(connection)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
