@@ -18,7 +18,6 @@ from opentelemetry.trace import use_span
 from devstack.tokens import AUDIENCE, ISSUER, Signer
 from tool_sync import db, telemetry
 from tool_sync.allowance import KeyLimits, KeyTable, SharedKey
-from tool_sync.auth import TokenVerifier
 from tool_sync.composition.parts import paused_key_notes
 from tool_sync.domain import events
 from tool_sync.event_log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
@@ -28,6 +27,7 @@ from tool_sync.http.state import HttpState
 from tool_sync.liveness import Health
 from tool_sync.settings import Settings
 from zerotouch_contracts import traces
+from zerotouch_platform.auth import TokenVerifier
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 HASH = "a" * 64

@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from tool_sync.blueprint import ANSWERED_VERSIONS, definitions_with
-from tool_sync.public_key import require_key_of_algorithm
 from tool_sync.settings import SettingsInvalid, load
 from zerotouch_contracts.tools import DEFINITIONS
+from zerotouch_platform.public_key import require_key_of_algorithm
 
 PRIVATE = Ed25519PrivateKey.generate()
 PEM = PRIVATE.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()

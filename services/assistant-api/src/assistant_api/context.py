@@ -6,9 +6,9 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
-from assistant_api.auth import Caller, Verifier
 from assistant_api.db import Database
 from assistant_api.health import Health
+from assistant_api.problems import Problem
 from assistant_api.provisioner.loop import Provisioner
 from assistant_api.removals.loop import Remover
 from assistant_api.settings import Settings
@@ -17,6 +17,8 @@ from assistant_api.tool_calls.credentials import WebhookCredentials
 from assistant_api.tool_calls.others import OtherMessages
 from assistant_api.vapi.client import VapiClient
 from assistant_api.wake import Wake
+from zerotouch_contracts.errors import ErrorCode
+from zerotouch_platform.auth import Caller, Platform, TokenRefused, TokenVerifier
 from zerotouch_platform.vapi.clock_watch import ClockWatch
 
 
@@ -28,7 +30,7 @@ class Parts:
     telemetry: Telemetry
     health: Health
     database: Database
-    verifier: Verifier
+    verifier: TokenVerifier
     webhook_credentials: WebhookCredentials
     vapi: VapiClient
     clock_watch: ClockWatch
@@ -49,7 +51,16 @@ def _parts(request: Request) -> Parts:
 
 
 def _caller(request: Request) -> Caller:
-    return _parts(request).verifier.caller(request.headers.get("authorization"))
+    try:
+        return _parts(request).verifier.caller_of(request.headers.get("authorization"))
+    except TokenRefused as refused:
+        raise Problem(401, ErrorCode.UNAUTHENTICATED, refused.reason) from None
+
+
+def require_platform(caller: Caller) -> None:
+    """Raise a 403 problem for everybody but the platform role."""
+    if not isinstance(caller, Platform):
+        raise Problem(403, ErrorCode.FORBIDDEN, "this needs a token with the role platform")
 
 
 PartsOf = Annotated[Parts, Depends(_parts)]

@@ -14,12 +14,12 @@ from uuid import UUID, uuid5
 import uuid_utils.compat as uuids
 from starlette.responses import Response
 
-from assistant_api.auth import Caller, Tenant
 from assistant_api.db import Connection, Database
 from assistant_api.problems import Problem, invalid, to_response
 from assistant_api.settings import Settings
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_contracts.text import require_storable
+from zerotouch_platform.auth import Caller, OrgMember
 
 NAMESPACE: Final = UUID("5a0d7a52-6f0e-4c1e-9a5e-3b1f1c9a7e01")
 KEY_CHARACTERS_MAX: Final = 255
@@ -59,7 +59,7 @@ def scope_of(caller: Caller) -> str:
     The subject is whatever the issuer of tokens makes it. One that is long or cannot be stored is hashed; `#` stands
     where no plain scope has it.
     """
-    org = str(caller.org_id) if isinstance(caller, Tenant) else ""
+    org = str(caller.org_id) if isinstance(caller, OrgMember) else ""
     plain = f"{caller.role}|{org}|{caller.subject}"
     if len(plain) <= SCOPE_CHARACTERS_MAX and is_storable(plain):
         return plain

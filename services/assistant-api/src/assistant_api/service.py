@@ -12,7 +12,6 @@ from opentelemetry.sdk.trace.export import SpanExporter
 
 from assistant_api import loops
 from assistant_api import telemetry as traces
-from assistant_api.auth import Verifier
 from assistant_api.context import Parts
 from assistant_api.db import UNAVAILABLE, Database, DatabaseUnavailable, describe
 from assistant_api.health import Health
@@ -34,6 +33,7 @@ from assistant_api.tool_calls.credentials import WebhookCredentials
 from assistant_api.vapi.client import VapiClient
 from assistant_api.vapi.key import VapiKey
 from assistant_api.wake import Wake
+from zerotouch_platform.auth import TokenVerifier
 from zerotouch_platform.gauges import Gauges, otlp_reader
 from zerotouch_platform.vapi.clock_watch import ClockWatch
 
@@ -97,7 +97,7 @@ class Service:
             telemetry=self.telemetry,
             health=self.health,
             database=self.database,
-            verifier=Verifier(settings),
+            verifier=TokenVerifier(settings),
             webhook_credentials=WebhookCredentials(settings),
             vapi=self.vapi,
             clock_watch=self.clock_watch,

@@ -5,10 +5,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import AfterValidator, BeforeValidator, Field, PostgresDsn, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -16,6 +12,7 @@ from assistant_api.limits import BODY_BYTES_MAX, WEBHOOK_BYTES_MAX
 from assistant_api.tool_calls.signature import Header, HmacFormat
 from zerotouch_contracts.text import Identifier
 from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES, TOOL_CALLS
+from zerotouch_platform.public_key import Algorithm, require_key_of_algorithm
 
 
 def _postgres_url(value: SecretStr) -> SecretStr:
@@ -104,7 +101,7 @@ class Settings(BaseSettings):
     vapi_api_key: Annotated[SecretStr, Field(min_length=1)]
     vapi_account: Identifier = "platform"
     jwt_public_key: str
-    jwt_algorithm: Literal["EdDSA", "RS256"] = "EdDSA"
+    jwt_algorithm: Algorithm = "EdDSA"
     jwt_issuer: Annotated[str, Field(min_length=1)]
     jwt_audience: Annotated[str, Field(min_length=1)]
     host: str = "127.0.0.1"
@@ -218,12 +215,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _key_fits_algorithm(self) -> "Settings":
         try:
-            key = load_pem_public_key(self.jwt_public_key.encode())
-        except (ValueError, UnsupportedAlgorithm):
-            raise ValueError("JWT_PUBLIC_KEY must be a public key in PEM form") from None
-        wanted = Ed25519PublicKey if self.jwt_algorithm == "EdDSA" else RSAPublicKey
-        if not isinstance(key, wanted):
-            raise ValueError(f"JWT_PUBLIC_KEY is not a key for JWT_ALGORITHM={self.jwt_algorithm}")
+            require_key_of_algorithm(self.jwt_public_key, self.jwt_algorithm)
+        except ValueError as error:
+            raise ValueError(f"JWT_PUBLIC_KEY with JWT_ALGORITHM={self.jwt_algorithm}: {error}") from None
         return self
 
 

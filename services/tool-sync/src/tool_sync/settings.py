@@ -25,8 +25,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from tool_sync.public_key import require_key_of_algorithm
 from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES
+from zerotouch_platform.public_key import Algorithm, require_key_of_algorithm
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _SECRET = re.compile("key|secret|password|token", re.IGNORECASE)
@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     # HTTP.
     host: NonEmpty = "127.0.0.1"
     port: int = Field(default=3002, ge=0, le=65535)
-    jwt_algorithm: Literal["EdDSA", "RS256"] = "EdDSA"
+    jwt_algorithm: Algorithm = "EdDSA"
     jwt_public_key: NonEmpty = Field(repr=False)
     jwt_issuer: NonEmpty
     jwt_audience: NonEmpty

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from assistant_api.assistants.save import unavailable
-from assistant_api.auth import Caller, Platform
 from assistant_api.db import Database
 from assistant_api.document import Holder, Mark
 from assistant_api.problems import Problem
@@ -11,6 +10,7 @@ from assistant_api.removals.store import who_leaves
 from assistant_api.vapi.answers import Document, Found, Gone, Later, Refused
 from assistant_api.vapi.client import VapiClient
 from zerotouch_contracts.errors import CATALOGUE
+from zerotouch_platform.auth import Caller, Platform
 
 
 async def require_adoptable(

@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from assistant_api.auth import Caller, Tenant
 from assistant_api.db import Connection, Database
 from assistant_api.problems import Problem, invalid, not_found
 from zerotouch_contracts.errors import ErrorCode
+from zerotouch_platform.auth import Caller, OrgMember
 
 PAGE_MAX: Final = 200
 
@@ -29,12 +29,12 @@ ORDER BY org_id, id LIMIT $4
 
 def reading(database: Database, caller: Caller) -> AbstractAsyncContextManager[Connection]:
     """A connection for a caller's reads: an organization's sees its own rows only."""
-    return database.tenant(caller.org_id) if isinstance(caller, Tenant) else database.connection()
+    return database.tenant(caller.org_id) if isinstance(caller, OrgMember) else database.connection()
 
 
 def org_of(caller: Caller, named: UUID | None) -> UUID | None:
     """The organization a request is about: the token's, or the one that the platform names. 404 for a foreign one."""
-    if not isinstance(caller, Tenant):
+    if not isinstance(caller, OrgMember):
         return named
     if named is not None and named != caller.org_id:
         raise not_found()

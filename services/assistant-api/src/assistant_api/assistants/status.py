@@ -9,7 +9,6 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from assistant_api.assistants.agents import reading, resolve, state_of
-from assistant_api.auth import Caller
 from assistant_api.db import Database
 from assistant_api.problems import not_found
 from assistant_api.routes.schemas import AtVapi, Status
@@ -17,6 +16,7 @@ from assistant_api.telemetry import trace_id_in
 from assistant_api.vapi.pause import KeyPause, read_pause
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode, ErrorEntry
 from zerotouch_contracts.traces import trace_url
+from zerotouch_platform.auth import Caller
 
 State = Literal["provisioning", "refused", "syncing", "synced", "no_tools", "failed"]
 

@@ -9,7 +9,6 @@ from starlette.responses import Response
 
 from assistant_api.assistants import agents, remove, save
 from assistant_api.assistants.adopt import require_adoptable
-from assistant_api.auth import Caller
 from assistant_api.body import documented, parse, read_bytes
 from assistant_api.context import CallerOf, Parts, PartsOf
 from assistant_api.document import Mark
@@ -18,6 +17,7 @@ from assistant_api.problems import invalid
 from assistant_api.routes.answers import answer_save, log_arrival, new_request
 from assistant_api.routes.schemas import AgentChange, NewAgent, Saved
 from assistant_api.telemetry import traceparent_of
+from zerotouch_platform.auth import Caller
 
 router = APIRouter(prefix="/api/agents", tags=["agents"])
 

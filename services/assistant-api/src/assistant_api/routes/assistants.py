@@ -9,7 +9,6 @@ from starlette.responses import JSONResponse, Response
 
 from assistant_api.assistants import agents, save
 from assistant_api.assistants.status import read_status
-from assistant_api.auth import Caller
 from assistant_api.body import documented, parse, read_bytes
 from assistant_api.context import CallerOf, Parts, PartsOf
 from assistant_api.idempotency import Ids, answer_once, keep_within
@@ -17,6 +16,7 @@ from assistant_api.problems import invalid
 from assistant_api.routes.answers import answer_save, log_arrival, new_request
 from assistant_api.routes.schemas import AllRequested, AutoSyncRequest, Saved, Status, SyncRequest
 from assistant_api.telemetry import trace_id_of, traceparent_of
+from zerotouch_platform.auth import Caller
 
 router = APIRouter(prefix="/api/assistants", tags=["assistants"])
 

@@ -11,9 +11,8 @@ from starlette.responses import JSONResponse, Response
 from assistant_api.appointments.hours import write_calendar
 from assistant_api.appointments.schemas import Calendar
 from assistant_api.assistants import remove
-from assistant_api.auth import require_platform
 from assistant_api.body import documented, parse, read_bytes
-from assistant_api.context import CallerOf, PartsOf
+from assistant_api.context import CallerOf, PartsOf, require_platform
 from assistant_api.idempotency import Ids, answer_once, keep_within
 from assistant_api.problems import Problem
 from assistant_api.routes.schemas import NewOrganization, Organization

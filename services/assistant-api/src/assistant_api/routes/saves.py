@@ -6,8 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
 from assistant_api.assistants import saves
-from assistant_api.auth import require_platform
-from assistant_api.context import CallerOf, PartsOf
+from assistant_api.context import CallerOf, PartsOf, require_platform
 from assistant_api.paging import within_range
 
 router = APIRouter(prefix="/api/saves", tags=["saves"])

@@ -15,7 +15,6 @@ import structlog
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from tool_sync import blueprint, db, telemetry
-from tool_sync.auth import TokenVerifier
 from tool_sync.composition.metrics import metrics
 from tool_sync.composition.parts import build, watch
 from tool_sync.db import Pool
@@ -30,6 +29,7 @@ from tool_sync.readiness import database_problem
 from tool_sync.settings import Settings
 from tool_sync.telemetry import SERVICE_VERSION, Telemetry
 from tool_sync.vapi.forgetting import Forgetting
+from zerotouch_platform.auth import TokenVerifier
 from zerotouch_platform.gauges import otlp_reader
 from zerotouch_platform.postgres import session_problem
 

@@ -7,13 +7,13 @@ from uuid import UUID
 import asyncpg
 from fastapi import APIRouter, Query, Request
 
-from tool_sync.auth import OrgMember
 from tool_sync.db import Connection
 from tool_sync.http.access import AnyCaller, reading, require_readable
 from tool_sync.http.feed import PROBLEMS, FeedRoute
 from tool_sync.http.problems import Problem
 from tool_sync.http.state import state_of
 from zerotouch_contracts.errors import ErrorCode
+from zerotouch_platform.auth import OrgMember
 
 LIMIT_DEFAULT: Final = 500
 LIMIT_MAX: Final = 5000

@@ -10,7 +10,6 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Request
 
 from tool_sync.allowance import paused_keys
-from tool_sync.auth import Caller, OrgMember
 from tool_sync.codec import UnknownEvent
 from tool_sync.db import Connection
 from tool_sync.explain import (
@@ -31,6 +30,7 @@ from tool_sync.http.problems import Problem
 from tool_sync.http.state import state_of
 from tool_sync.http.times import At
 from zerotouch_contracts.errors import ErrorCode
+from zerotouch_platform.auth import Caller, OrgMember
 
 router = APIRouter(prefix="/v1", tags=["reasons"], route_class=FeedRoute, responses=PROBLEMS)
 

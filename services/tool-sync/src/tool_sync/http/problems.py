@@ -9,9 +9,9 @@ from fastapi.responses import JSONResponse
 from opentelemetry.trace import format_trace_id, get_current_span
 from starlette.exceptions import HTTPException
 
-from tool_sync.auth import TokenRefused
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_contracts.traces import trace_url
+from zerotouch_platform.auth import TokenRefused
 
 log = structlog.get_logger(__name__)
 

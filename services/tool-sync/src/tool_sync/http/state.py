@@ -5,10 +5,10 @@ from uuid import UUID
 
 from fastapi import Request
 
-from tool_sync.auth import TokenVerifier
 from tool_sync.db import Pool
 from tool_sync.feed import Tail
 from tool_sync.liveness import Health
+from zerotouch_platform.auth import TokenVerifier
 
 
 @dataclass(slots=True)

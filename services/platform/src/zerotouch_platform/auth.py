@@ -1,35 +1,37 @@
-"""Who is calling: bearer tokens (JWT), verified with a public key; this service can sign none.
+"""Who is calling: bearer tokens (JWT), verified with a public key; neither service can sign one.
 
 The algorithm is the configured one, never the token's own choice. A token has ``iss``, ``aud``, ``exp``, ``sub`` and a
-``role``: ``platform`` may read every org, ``org`` only its ``org_id``.
+``role``: ``platform`` may do everything for every organization, ``org`` what a clinic may for its own ``org_id``.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal, Protocol
 from uuid import UUID
 
 import jwt
 
-from tool_sync.public_key import require_key_of_algorithm
-from tool_sync.settings import Settings
+from zerotouch_platform.public_key import Algorithm, require_key_of_algorithm
 
-LEEWAY_SECONDS: Final = 5
+LEEWAY_SECONDS: Final = 30
+"""How far the clock of whoever signs may be from ours."""
 TOKEN_CHARACTERS_MAX: Final = 8192
 
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """May read every org."""
+    """The operator of the platform: every organization."""
 
     subject: str
+    role: Literal["platform"] = "platform"
 
 
 @dataclass(frozen=True, slots=True)
 class OrgMember:
-    """May read one org."""
+    """A clinic: its own organization only."""
 
     subject: str
     org_id: UUID
+    role: Literal["org"] = "org"
 
 
 Caller = Platform | OrgMember
@@ -43,10 +45,23 @@ class TokenRefused(Exception):
         super().__init__(reason)
 
 
-class TokenVerifier:
-    """Verifies tokens against the settings' key, issuer and audience."""
+class JwtSettings(Protocol):
+    """What each service's settings say of tokens; the key is PEM."""
 
-    def __init__(self, settings: Settings) -> None:
+    @property
+    def jwt_public_key(self) -> str: ...
+    @property
+    def jwt_algorithm(self) -> Algorithm: ...
+    @property
+    def jwt_issuer(self) -> str: ...
+    @property
+    def jwt_audience(self) -> str: ...
+
+
+class TokenVerifier:
+    """Verifies tokens against the settings' key, algorithm, issuer and audience."""
+
+    def __init__(self, settings: JwtSettings) -> None:
         self._key = require_key_of_algorithm(settings.jwt_public_key, settings.jwt_algorithm)
         self._algorithm = settings.jwt_algorithm
         self._issuer = settings.jwt_issuer
@@ -69,7 +84,7 @@ class TokenVerifier:
             )
         except jwt.ExpiredSignatureError:
             raise TokenRefused("the token has expired") from None
-        except jwt.InvalidTokenError:
+        except (jwt.InvalidTokenError, ValueError, OverflowError):  # also a claim that Python cannot count
             raise TokenRefused("the token is not valid here") from None
         return _caller(claims)
 
