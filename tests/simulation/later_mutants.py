@@ -161,18 +161,6 @@ def makes_a_tool_without_looking() -> Iterator[None]:
 
 
 @contextmanager
-def keeps_what_the_log_does_not_know() -> Iterator[None]:
-    """A clinic's own tool that a restore has lost stays linked, wanted or not."""
-    is_misplaced = reach._is_misplaced
-
-    def mutated(tool: Any, known: Any) -> bool:
-        return tool.org_id != known.org_id and is_misplaced(tool, known)
-
-    with patch.object(reach, "_is_misplaced", mutated):
-        yield
-
-
-@contextmanager
 def does_not_read_again() -> Iterator[None]:
     """tool-sync is started on the restored log with the consumer group that it had."""
 
@@ -215,7 +203,6 @@ LATER: tuple[Callable[[], AbstractContextManager[object]], ...] = (
     adopts_without_waiting,
     releases_nothing,
     makes_a_tool_without_looking,
-    keeps_what_the_log_does_not_know,
     does_not_read_again,
     looks_in_its_own_time,
     works_with_rows_that_are_ahead,
