@@ -182,7 +182,7 @@ class Rest:
 
 
 def _as_sent(ref: ToolRef) -> set[tuple[str, str]]:
-    """What a tool says that is as the log has it. One that an older release adopted has a hash that nobody published."""
+    """What a tool says that is as the log has it. One that an older release adopted has a hash of its own."""
     if (document := PUBLISHED.get((ref.name, ref.definition_hash))) is not None:
         return {said(document)}
     versions = [document for (name, _), document in PUBLISHED.items() if name == ref.name]
