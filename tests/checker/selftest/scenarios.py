@@ -27,7 +27,7 @@ SELECT count(*) FROM events, jsonb_array_elements(data -> 'requests') AS request
 PATIENT: Final = {
     "CALL_DEADLINE_SECONDS": "3", "VAPI_DEADLINE_SECONDS": "3", "SETTLE_SECONDS": "5", "LEASE_SECONDS": "8",
 }  # fmt: skip
-"""Where calls are counted, few of them may be made again because the machine was busy for a moment: once it was 42 for 34.
+"""Where calls are counted, few may be made again because the machine was busy for a moment: once it was 42 for 34.
 Without leases it is more than half as many again."""
 SKEW_MS: Final = 25 * 60 * 1000
 LOST: Final = {"kind": "hang", "commit": True, "hold_ms": 60_000}
