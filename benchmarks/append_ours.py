@@ -11,7 +11,7 @@ import uvloop
 from benchmarks.append import APPENDERS, APPENDS, WARM_UP
 from tool_sync import db
 from tool_sync.domain.events import SyncRequested
-from tool_sync.event_log import Appended, AppendRequest, EventLog, Meta, NewEvent, event_id, org_stream
+from tool_sync.log import Appended, AppendRequest, EventLog, Meta, NewEvent, event_id, org_stream
 
 
 async def appender(log: EventLog, org_id: UUID, count: int) -> None:

@@ -24,7 +24,7 @@ from devstack import services
 from devstack.ports import free_port
 from tool_sync import db
 from tool_sync.domain.events import AssistantSynced
-from tool_sync.event_log import AppendRequest, EventLog, Meta, NewEvent, toolset_stream
+from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, toolset_stream
 
 PAGE = 1_000
 LATENCIES = 300

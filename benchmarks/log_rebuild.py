@@ -16,8 +16,8 @@ from benchmarks.figures import Say, alternate
 from benchmarks.rows import Row
 from benchmarks.sides import Side
 from benchmarks.world import Corner, World, corner
-from tool_sync import db, projections
-from tool_sync.event_log import Appended, EventLog
+from tool_sync import db
+from tool_sync.log import Appended, EventLog, projections
 
 PEER_EVENTS = 100_000
 PEER_NAME = "eventsourcing: select_notifications, folded in Python"

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from assistant_api.prompt import FIRST_LINE, RULE
+from assistant_api.prompt.lines import FIRST_LINE, RULE
 
 from .vapi import system_prompt
 from .waiting import eventually

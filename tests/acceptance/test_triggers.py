@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest_asyncio
 
-from assistant_api.prompt import BEGIN, END, RULE
+from assistant_api.prompt.lines import BEGIN, END, RULE
 
 from .kafka_topics import Published
 from .vapi import not_the_rows, system_prompt

@@ -18,7 +18,7 @@ from tests.faults.gate import FROM_START, Gate, Point
 
 SERVICES: Final = ("tool_sync", "assistant_api", "vapi_sandbox")
 PRELOADED: Final = (
-    "assistant_api.server",
+    "assistant_api.app.serve",
     "tool_sync.cli.run",
     "vapi_sandbox.__main__",
     "tests.faults.assistant_api_ports",
@@ -49,9 +49,9 @@ def main(service: str) -> int:
             tool_sync_ports.wrap(_gate())
             return run_service()
         case "assistant_api":
+            from assistant_api.app.serve import serve
             from tests.faults import assistant_api_ports
 
-            from assistant_api.server import serve
             from assistant_api.settings import Settings
 
             assistant_api_ports.wrap(_gate())

@@ -23,11 +23,11 @@ from tests.faults.gate import Gate
 from tests.faults.replace import replace
 from tests.faults.watchdog import watch
 
-from tool_sync import leases, loops
-from tool_sync.composition import parts
-from tool_sync.event_log import EventLog, group_commit
-from tool_sync.reconciler import rows
-from tool_sync.relay.leadership import Leadership
+from tool_sync import loops
+from tool_sync.app import dependencies as parts
+from tool_sync.log import EventLog, group_commit
+from tool_sync.outcomes.relay.leadership import Leadership
+from tool_sync.sync import leases, rows
 from zerotouch_platform.vapi.transport import Answer, Request, Transport
 
 Call = Callable[..., Coroutine[Any, Any, Any]]

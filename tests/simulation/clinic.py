@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from tool_sync.domain import events as e
-from tool_sync.event_log import AppendRequest, Meta, NewEvent, event_id, org_stream
+from tool_sync.log import AppendRequest, Meta, NewEvent, event_id, org_stream
 from zerotouch_contracts.canonical import model_hash
 
 from .checks import Checks

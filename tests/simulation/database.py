@@ -13,8 +13,8 @@ from uuid import UUID
 from tool_sync.domain import events as e
 from tool_sync.domain.assistants import evolve_assistant
 from tool_sync.domain.toolset import Assistant
-from tool_sync.event_log import Appended, AppendRequest, AppendResult, Conflict, Duplicate, Snapshot, StoredEvent
-from tool_sync.event_log.fork import LostTool
+from tool_sync.log import Appended, AppendRequest, AppendResult, Conflict, Duplicate, Snapshot, StoredEvent
+from tool_sync.log.fork import LostTool
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 SAVED_MAX = 8

@@ -9,15 +9,15 @@ from unittest.mock import patch
 
 from tool_sync.domain import events as e
 from tool_sync.domain import reach, steps, toolset
-from tool_sync.reconciler.context import Context
-from tool_sync.reconciler.run import Run
+from tool_sync.sync.context import Context
+from tool_sync.sync.run import Run
 
 from . import clinic, database, topic
 
 # The package exports functions of these names; these are the modules that they are in.
-link: Any = import_module("tool_sync.reconciler.effects.link")
-register: Any = import_module("tool_sync.reconciler.effects.register")
-resolve: Any = import_module("tool_sync.reconciler.effects.resolve")
+link: Any = import_module("tool_sync.sync.effects.link")
+register: Any = import_module("tool_sync.sync.effects.register")
+resolve: Any = import_module("tool_sync.sync.effects.resolve")
 
 
 @contextmanager

@@ -10,9 +10,10 @@ from unittest.mock import patch
 
 from tool_sync.domain import decider, steps, toolset
 from tool_sync.domain.decider import FailStep
-from tool_sync.event_log import Appended, Duplicate
-from tool_sync.leases import Release
-from tool_sync.reconciler import fence, loop, run, writer
+from tool_sync.log import Appended, Duplicate
+from tool_sync.sync import loop, run, writer
+from tool_sync.sync import write_guard as fence
+from tool_sync.sync.leases import Release
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.errors import ErrorCode
 
@@ -20,8 +21,8 @@ from . import database, ports, world
 from .later_mutants import LATER
 
 # The package exports functions of these names; these are the modules that they are in.
-link: Any = import_module("tool_sync.reconciler.effects.link")
-resolve: Any = import_module("tool_sync.reconciler.effects.resolve")
+link: Any = import_module("tool_sync.sync.effects.link")
+resolve: Any = import_module("tool_sync.sync.effects.resolve")
 
 Mutant = Callable[[], AbstractContextManager[object]]
 

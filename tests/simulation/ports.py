@@ -15,8 +15,8 @@ from tool_sync.domain import events as e
 from tool_sync.domain.events import ToolRef
 from tool_sync.domain.reach import NamedTool
 from tool_sync.domain.toolset import Assistant
-from tool_sync.event_log import Appended, AppendRequest, AppendResult, Duplicate, Loaded, LogUnavailable, Snapshot
-from tool_sync.leases import Claim, Release
+from tool_sync.log import Appended, AppendRequest, AppendResult, Duplicate, Loaded, LogUnavailable, Snapshot
+from tool_sync.sync.leases import Claim, Release
 from tool_sync.vapi.failures import VapiFailure
 
 from .checks import Checks
@@ -159,7 +159,7 @@ class SimStore(Ports):
         self._published = published
 
     async def claim(self, orgs_max: int, lease_seconds: float) -> tuple[list[Claim], datetime | None]:
-        """See `tool_sync.leases.claim`."""
+        """See `tool_sync.sync.leases.claim`."""
         await self._away()
         now, claims = self.now, []
         for org_id in self.database.due(now)[:orgs_max]:
@@ -171,7 +171,7 @@ class SimStore(Ports):
         return claims, time_of(now) if claims else None
 
     async def renew(self, claims: Sequence[Claim], lease_seconds: float) -> frozenset[UUID]:
-        """See `tool_sync.leases.renew`."""
+        """See `tool_sync.sync.leases.renew`."""
         await self._away()
         now, ours = self.now, set()
         for claim in claims:
@@ -185,7 +185,7 @@ class SimStore(Ports):
         return frozenset(ours)
 
     async def release(self, releases: Sequence[Release]) -> None:
-        """See `tool_sync.leases.release`."""
+        """See `tool_sync.sync.leases.release`."""
         await self._away()
         for release in releases:
             lease = self.database.leases[release.claim.org_id]
@@ -200,7 +200,7 @@ class SimStore(Ports):
         await self.on_the_way()
 
     async def assistants(self, agents: Sequence[tuple[UUID, str]]) -> dict[UUID, dict[str, Assistant]]:
-        """See `tool_sync.reconciler.rows.by_agent`."""
+        """See `tool_sync.sync.rows.by_agent`."""
         await self._away()
         found: dict[UUID, dict[str, Assistant]] = {}
         for org_id, agent_id in agents:
@@ -212,7 +212,7 @@ class SimStore(Ports):
     async def not_as_wanted(
         self, org_id: UUID, wanted: Sequence[ToolRef], without: Iterable[str], limit: int, none_wanted: str | None
     ) -> tuple[dict[str, Assistant], bool]:
-        """See `tool_sync.reconciler.rows.not_as_wanted`."""
+        """See `tool_sync.sync.rows.not_as_wanted`."""
         await self._away()
         rows, left_out, target = self.database.assistants.get(org_id, {}), set(without), tuple(wanted)
         there = {agent_id: row for agent_id, row in sorted(rows.items()) if not row.removed}
@@ -227,7 +227,7 @@ class SimStore(Ports):
         return answer, bool(there)
 
     async def named_tools(self, account: str, ids: Sequence[str]) -> Mapping[str, NamedTool]:
-        """See `tool_sync.reconciler.named_tools.read`."""
+        """See `tool_sync.sync.named_tools.read`."""
         assert account
         await self._away()
         fresh = self.now - NAMED_SECONDS
@@ -240,7 +240,7 @@ class SimStore(Ports):
         return found
 
     async def keep_named_tools(self, account: str, tools: Sequence[NamedTool]) -> None:
-        """See `tool_sync.reconciler.named_tools.keep`."""
+        """See `tool_sync.sync.named_tools.keep`."""
         assert account
         await self._away()
         self.named |= {tool.vapi_tool_id: (self.now, tool) for tool in tools}
@@ -251,7 +251,7 @@ class SimStore(Ports):
         self.named = {FOREIGN_TOOL: (0.0, NamedTool(FOREIGN_TOOL, exists=True))}
 
     async def lost_tools(self, account: str, org_id: UUID, name: str) -> Sequence[str]:
-        """See `tool_sync.reconciler.lost_tools`. No time passes where nothing was restored: old seeds have none."""
+        """See `tool_sync.sync.lost_tools`. No time passes where nothing was restored: old seeds have none."""
         if not self.database.lost_tools:
             return ()
         await self._away()
@@ -265,7 +265,7 @@ class SimStore(Ports):
         return [tool.vapi_tool_id for tool in found]
 
     async def definition(self, name: str, definition_hash: str) -> Mapping[str, Any] | None:
-        """See `tool_sync.event_log.published.definition`."""
+        """See `tool_sync.log.published.definition`."""
         await self._away()
         await self.on_the_way()
         return self._published.get((name, definition_hash))

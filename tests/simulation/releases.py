@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
-from tool_sync.blueprint import Blueprint
+from tool_sync.sync.blueprint import Blueprint
 from zerotouch_contracts.tools import CANCEL_APPOINTMENT, DEFINITIONS, ToolDefinition
 
 from .faults import Faults

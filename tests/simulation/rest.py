@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Callable
 from uuid import UUID
 
-from tool_sync.blueprint import Blueprint
 from tool_sync.domain import events as e
 from tool_sync.domain.events import ToolRef
 from tool_sync.domain.toolset import Recorded, Toolset, evolve
 from tool_sync.domain.wanted import WantedTool, wanted_for
+from tool_sync.sync.blueprint import Blueprint
 from zerotouch_contracts.tools import version_of
 
 from .checks import Checks

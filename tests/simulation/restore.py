@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from tool_sync.operations.lost_tools import find_lost_tools
+from tool_sync.admin.lost_tools import find_lost_tools
 from tool_sync.vapi.client import VapiClient
 from tool_sync.vapi.failures import VapiFailure
 

@@ -6,7 +6,7 @@ An event's id is made from its record, so what the log has already is a duplicat
 import asyncio
 from random import Random
 
-from tool_sync.event_log import AppendRequest
+from tool_sync.log import AppendRequest
 
 from .database import Database
 

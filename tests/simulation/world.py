@@ -17,12 +17,12 @@ from uuid import UUID
 import structlog
 
 from tool_sync import telemetry
-from tool_sync.blueprint import Blueprint
 from tool_sync.domain import events as e
 from tool_sync.domain.steps import Policy
-from tool_sync.reconciler.context import Clock, Context, Limits
-from tool_sync.reconciler.loop import Reconciler
-from tool_sync.reconciler.pace import Pace
+from tool_sync.sync.blueprint import Blueprint
+from tool_sync.sync.concurrency import Pace
+from tool_sync.sync.context import Clock, Context, Limits
+from tool_sync.sync.loop import Reconciler
 from tool_sync.vapi.client import VapiClient
 from zerotouch_contracts.events import SaveCause
 from zerotouch_platform.vapi.clock import VapiClock

@@ -18,7 +18,7 @@ STARTS_TOGETHER: Final = 3
 
 def kill_before_append() -> None:
     """The process dies with a batch that holds a save in hand, before anything of it is stored."""
-    from tool_sync.subscriber.intake import Intake
+    from tool_sync.intake.intake import Intake
 
     original = port(Intake, "_store")
 
@@ -35,7 +35,7 @@ def kill_before_append() -> None:
 
 def kill_before_publish() -> None:
     """The process dies with a page of outcomes in hand, before anything of it is sent."""
-    from tool_sync.relay.relay import Relay
+    from tool_sync.outcomes.relay.relay import Relay
 
     original = port(Relay, "_publish")
 
@@ -78,7 +78,7 @@ def kill_after_call() -> None:
 def stop_before_sending() -> None:
     """The process is stopped when several registrations are announced and none is sent."""
     from tool_sync.domain.events import ToolRegistrationStarted
-    from tool_sync.event_log import EventLog
+    from tool_sync.log import EventLog
 
     original = port(EventLog, "append")
     arrived, together = 0, asyncio.Event()

@@ -8,7 +8,7 @@ from tests.checker.selftest.ports import port, put
 
 def ack_before_commit() -> None:
     """Offsets are committed before the records are stored."""
-    from tool_sync.subscriber import subscriber
+    from tool_sync.intake import subscriber
 
     original = port(subscriber, "build")
 
@@ -25,7 +25,7 @@ def ack_before_commit() -> None:
 
 def cursor_before_publish() -> None:
     """The relay moves its cursor before it sends."""
-    from tool_sync.relay.relay import Relay
+    from tool_sync.outcomes.relay.relay import Relay
 
     async def run_once(self: Any, leadership: Any, producer: Any) -> bool:
         cursor = await leadership.cursor()
@@ -71,7 +71,7 @@ def sequence_repeated() -> None:
 
 def poison_dropped() -> None:
     """A record that cannot be read is passed over."""
-    from tool_sync.subscriber import intake
+    from tool_sync.intake import intake
 
     async def dropped(*_: Any) -> None:
         """Nothing is kept."""
@@ -81,7 +81,7 @@ def poison_dropped() -> None:
 
 def unreadable_saves_forgotten() -> None:
     """A save whose message cannot be read is a dead letter and nothing else."""
-    from tool_sync.subscriber import mapping
+    from tool_sync.intake import mapping
 
     put(mapping, "_unreadable_save", lambda *_: None)
 

@@ -33,7 +33,7 @@ def keeps_strange_tool() -> None:
     """A tool of another clinic stays where it is found."""
     import importlib
 
-    link = importlib.import_module("tool_sync.reconciler.effects.link")
+    link = importlib.import_module("tool_sync.sync.effects.link")
     put(link, "to_take_out", lambda *_: ())
 
 
@@ -41,7 +41,7 @@ def links_what_is_another_s() -> None:
     """A save is believed, whatever the assistant's own mark says."""
     import importlib
 
-    link = importlib.import_module("tool_sync.reconciler.effects.link")
+    link = importlib.import_module("tool_sync.sync.effects.link")
     put(link, "belongs_to_another", lambda *_: False)
 
 

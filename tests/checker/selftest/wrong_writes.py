@@ -11,7 +11,7 @@ from tests.checker.selftest.ports import port, put
 
 def no_fence() -> None:
     """A write is announced only when it is over."""
-    from tool_sync.reconciler.fence import Fence
+    from tool_sync.sync.write_guard import Fence
     from tool_sync.vapi.failures import VapiFailure
 
     original = port(Fence, "send")
@@ -36,7 +36,7 @@ def no_fence() -> None:
 
 def no_settle_time() -> None:
     """A lost answer is looked for at once, when it may still land."""
-    from tool_sync.composition import parts
+    from tool_sync.app import dependencies as parts
 
     original = port(parts, "_policy")
     put(parts, "_policy", lambda settings: dataclasses.replace(original(settings), settle=timedelta(0)))
@@ -56,7 +56,7 @@ def no_adoption() -> None:
 def forks_without_looking() -> None:
     """What Vapi made after the backup is not looked for before a tool is made."""
     # The package gives its function of the same name, so the module is asked for by its path.
-    register = importlib.import_module("tool_sync.reconciler.effects.register")
+    register = importlib.import_module("tool_sync.sync.effects.register")
 
     async def nothing(*_: Any) -> None:
         """Nothing was lost."""
@@ -66,14 +66,14 @@ def forks_without_looking() -> None:
 
 def looks_in_its_own_time() -> None:
     """A lost creation is looked for by our clock, whatever Vapi's shows."""
-    from tool_sync.reconciler.context import Context
+    from tool_sync.sync.context import Context
 
     put(Context, "vapi_time_before", lambda _self, at: at)
 
 
 def no_send_window() -> None:
     """What was announced is sent, however long ago that was and whoever holds the lease by now."""
-    from tool_sync.reconciler.fence import Fence
+    from tool_sync.sync.write_guard import Fence
 
     original = port(Fence, "send")
 
@@ -87,8 +87,8 @@ def no_send_window() -> None:
 
 def no_lease() -> None:
     """Every replica claims every org that is due."""
-    from tool_sync import leases
-    from tool_sync.reconciler.loop import Reconciler
+    from tool_sync.sync import leases
+    from tool_sync.sync.loop import Reconciler
 
     condition = "(l.until IS NULL OR l.until <= clock_timestamp())"
     claim = leases.CLAIM.replace(condition, "true").replace("l.until IS NULL OR l.until <= clock_timestamp()", "true")

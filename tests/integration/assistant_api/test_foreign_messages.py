@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import pytest
 
-from assistant_api.prompt import BEGIN, END
+from assistant_api.prompt.lines import BEGIN, END
 
 from .harness import Harness
 

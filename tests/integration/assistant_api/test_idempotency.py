@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from assistant_api.routes import agents as agent_routes
+from assistant_api.http.routes import agents as agent_routes
 from assistant_api.wake import Wake
 
 from .harness import Harness, token

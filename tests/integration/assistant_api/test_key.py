@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
+from assistant_api.app.service import Service
 
-from assistant_api.service import Service
 from assistant_api.vapi.answers import Later
 from assistant_api.vapi.key import Ticket, VapiKey, fingerprint_of
 from devstack.databases import DatabaseUrls

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from assistant_api.outcomes.apply import apply_outcomes
-from assistant_api.prompt import BEGIN, END, FIRST_LINE, RULE, UNANSWERED
+from assistant_api.prompt.lines import BEGIN, END, FIRST_LINE, RULE, UNANSWERED
 from devstack.databases import DatabaseUrls
 from devstack.sandbox import Sandbox
 from zerotouch_contracts.canonical import model_hash

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from assistant_api.prompt import BEGIN
+from assistant_api.prompt.lines import BEGIN
 from zerotouch_contracts.tools import DEFINITIONS
 
 from .harness import Harness, eventually

@@ -9,11 +9,11 @@ import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
+from assistant_api.app.service import Service
 
-from assistant_api.app import create_app
+from assistant_api.app.application import create_app
 from assistant_api.restore.begin import Begun, ServiceRuns, begin_again
 from assistant_api.restore.marked import VapiNotListed, list_assistants
-from assistant_api.service import Service
 from assistant_api.settings import Settings
 from devstack.databases import DatabaseUrls
 from devstack.fixtures import TestKafka

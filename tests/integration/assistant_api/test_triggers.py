@@ -3,7 +3,7 @@
 import json
 from uuid import UUID, uuid4
 
-from assistant_api.prompt import BEGIN
+from assistant_api.prompt.lines import BEGIN
 from zerotouch_contracts.canonical import model_hash
 from zerotouch_contracts.events import AssistantSaved
 

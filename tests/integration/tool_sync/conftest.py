@@ -18,7 +18,7 @@ from devstack.databases import DatabaseUrls
 from devstack.fixtures import TestKafka
 from devstack.tokens import AUDIENCE, ISSUER, Signer
 from tool_sync import db
-from tool_sync.event_log import EventLog, LogSettings
+from tool_sync.log import EventLog, LogSettings
 from tool_sync.settings import Settings
 from zerotouch_contracts.envelope import Record, to_record
 from zerotouch_contracts.events import AssistantMessage, AssistantSaved

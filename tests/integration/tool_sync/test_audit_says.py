@@ -3,9 +3,9 @@
 import json
 from uuid import uuid4
 
-from tool_sync.allowance import KeyLimits, KeyTable, SharedKey
 from tool_sync.db import Pool
 from tool_sync.settings import Settings
+from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey
 
 from .command import command
 from .conftest import Topics

@@ -4,7 +4,7 @@ import json
 from uuid import UUID, uuid4
 
 from tool_sync.domain import events
-from tool_sync.event_log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
+from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
 from tool_sync.settings import Settings
 
 from .command import command

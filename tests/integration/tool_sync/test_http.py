@@ -17,15 +17,15 @@ from opentelemetry.trace import use_span
 
 from devstack.tokens import AUDIENCE, ISSUER, Signer
 from tool_sync import db, telemetry
-from tool_sync.allowance import KeyLimits, KeyTable, SharedKey
-from tool_sync.composition.parts import paused_key_notes
+from tool_sync.app.dependencies import paused_key_notes
 from tool_sync.domain import events
-from tool_sync.event_log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
 from tool_sync.http import reads
 from tool_sync.http.app import build
 from tool_sync.http.state import HttpState
 from tool_sync.liveness import Health
+from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
 from tool_sync.settings import Settings
+from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey
 from zerotouch_contracts import traces
 from zerotouch_platform.auth import TokenVerifier
 

@@ -13,12 +13,12 @@ from devstack import topics as devstack_topics
 from devstack.kafka import Broker
 from devstack.ports import free_port
 from tool_sync import db, telemetry
-from tool_sync.event_log import EventLog
+from tool_sync.intake import Subscriber
+from tool_sync.intake.intake import Intake
+from tool_sync.log import EventLog
 from tool_sync.loops import Loops
-from tool_sync.relay import Relay
+from tool_sync.outcomes.relay import Relay
 from tool_sync.settings import Settings
-from tool_sync.subscriber import Subscriber
-from tool_sync.subscriber.intake import Intake
 
 from .conftest import LOG_ID, Topics, eventually
 from .test_relay import append, by_org, synced

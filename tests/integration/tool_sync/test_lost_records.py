@@ -13,10 +13,10 @@ from devstack import topics
 from devstack.fixtures import TestKafka
 from devstack.topics import TopicSpec
 from tool_sync import db, telemetry
-from tool_sync.event_log import EventLog
+from tool_sync.intake import Subscriber
+from tool_sync.intake.intake import Intake
+from tool_sync.log import EventLog
 from tool_sync.settings import Settings
-from tool_sync.subscriber import Subscriber
-from tool_sync.subscriber.intake import Intake
 from zerotouch_platform.kafka.jumps import Jumps
 from zerotouch_platform.kafka.ledger import Lost, acknowledge, open_losses
 from zerotouch_platform.kafka.watch import TopicWatch

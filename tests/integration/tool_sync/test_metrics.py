@@ -6,9 +6,9 @@ from uuid import uuid4
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from tool_sync import db
-from tool_sync.composition.metrics import metrics
+from tool_sync.app.metrics import metrics
 from tool_sync.domain import events
-from tool_sync.event_log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
+from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
 
 META = Meta("cause", "correlation", None, "test", "1")
 

@@ -15,9 +15,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from tool_sync import db, telemetry
 from tool_sync.domain import events
-from tool_sync.event_log import Appended, AppendRequest, EventLog, Meta, NewEvent, toolset_stream
-from tool_sync.relay import Relay
-from tool_sync.relay.leadership import CURSOR
+from tool_sync.log import Appended, AppendRequest, EventLog, Meta, NewEvent, toolset_stream
+from tool_sync.outcomes.relay import Relay
+from tool_sync.outcomes.relay.leadership import CURSOR
 from tool_sync.settings import Settings
 from zerotouch_contracts.envelope import from_record
 from zerotouch_contracts.events import ToolsSynced, ToolSyncFailed

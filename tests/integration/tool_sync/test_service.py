@@ -19,7 +19,7 @@ from devstack.databases import DatabaseUrls, TestDatabases
 from devstack.ports import free_port
 from devstack.sandbox import Sandbox
 from tool_sync import db
-from tool_sync.composition import serve
+from tool_sync.app import serve
 from tool_sync.settings import Settings
 from zerotouch_contracts.canonical import model_hash
 from zerotouch_contracts.envelope import from_record

@@ -10,7 +10,7 @@ from devstack.databases import DatabaseUrls
 from devstack.ports import free_port
 from devstack.sandbox import Sandbox
 from tool_sync import db
-from tool_sync.event_log.fork import fork
+from tool_sync.log.fork import fork
 from tool_sync.settings import Settings
 from zerotouch_contracts.canonical import model_hash
 from zerotouch_contracts.envelope import from_record

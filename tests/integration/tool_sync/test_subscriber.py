@@ -17,11 +17,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from devstack.databases import TestDatabases
 from devstack.fixtures import TestKafka
 from tool_sync import db, telemetry
-from tool_sync.event_log import EventLog
+from tool_sync.intake import Subscriber
+from tool_sync.intake.consumer import build
+from tool_sync.intake.intake import Intake
+from tool_sync.log import EventLog
 from tool_sync.settings import Settings
-from tool_sync.subscriber import Subscriber
-from tool_sync.subscriber.consumer import build
-from tool_sync.subscriber.intake import Intake
 from zerotouch_contracts.events import OrganizationSaved
 
 from .conftest import Topics, eventually

@@ -7,7 +7,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from assistant_api import telemetry
-from assistant_api.app import Traced
+from assistant_api.app.application import Traced
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from assistant_api.document import Holder, Mark, Spoken, attempt_of, changes, creation, was_made_by
-from assistant_api.prompt import BEGIN, END
+from assistant_api.prompt.lines import BEGIN, END
 
 BLOCK = f"{BEGIN}\ntools\n{END}"
 DEFAULT = {"provider": "openai", "model": "gpt-4o"}

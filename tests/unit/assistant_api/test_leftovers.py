@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from assistant_api.document import Mark
-from assistant_api.prompt import with_block
+from assistant_api.prompt.lines import with_block
 from assistant_api.removals.leftovers import is_tool_of, linked_ids, without_leftovers
 from zerotouch_contracts.tools import DEFINITIONS
 

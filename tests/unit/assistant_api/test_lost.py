@@ -12,10 +12,10 @@ import pytest
 
 from assistant_api.db import DatabaseUnavailable
 from assistant_api.document import Mark
-from assistant_api.lost import LostAssistants
 from assistant_api.settings import Settings
 from assistant_api.vapi.answers import Later
 from assistant_api.vapi.client import VapiClient
+from assistant_api.vapi.orphan_lookup import LostAssistants
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_platform.vapi.clock import VapiClock
 

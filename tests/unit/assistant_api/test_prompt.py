@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant_api.appointments.clinic import WEEKDAYS
-from assistant_api.block import ClinicFacts, plain, prompt_block
 from assistant_api.limits import BLOCK_CHARACTERS_MAX
-from assistant_api.prompt import BEGIN, END, RULE, UNANSWERED, with_block, without_block
+from assistant_api.prompt.block import ClinicFacts, plain, prompt_block
+from assistant_api.prompt.lines import BEGIN, END, RULE, UNANSWERED, with_block, without_block
 from assistant_api.provisioner.facts import block_for
 from zerotouch_contracts.tools import ANSWERED, BOOK_CLINIC_APPOINTMENT, DEFINITIONS, ToolDefinition
 

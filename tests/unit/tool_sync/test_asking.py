@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from tool_sync.reconciler.asking import KeyHeld, ask
-from tool_sync.reconciler.context import Context
+from tool_sync.sync.asking import KeyHeld, ask
+from tool_sync.sync.context import Context
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.errors import ErrorCode
 

@@ -9,12 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from tool_sync.allowance import OpenKey
-from tool_sync.cli.check import Checked, _tell
-from tool_sync.domain.events import ToolDriftSeen, ToolRef
-from tool_sync.domain.toolset import Failure, Retired, Toolset, tool_subject
-from tool_sync.domain.wanted import WantedTool
-from tool_sync.operations.checked import (
+from tool_sync.admin.checked import (
     CHANGED,
     NEVER_SYNCED,
     NOT_NAMED,
@@ -26,8 +21,13 @@ from tool_sync.operations.checked import (
     Trouble,
     known_trouble,
 )
-from tool_sync.operations.live import Look, Met, Stopped
+from tool_sync.admin.live import Look, Met, Stopped
+from tool_sync.cli.check import Checked, _tell
+from tool_sync.domain.events import ToolDriftSeen, ToolRef
+from tool_sync.domain.toolset import Failure, Retired, Toolset, tool_subject
+from tool_sync.domain.wanted import WantedTool
 from tool_sync.vapi.failures import VapiFailure
+from tool_sync.vapi.rate_limit import OpenKey
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT
 from zerotouch_platform.vapi.answers import Meaning

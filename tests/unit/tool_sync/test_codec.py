@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import PydanticSerializationError
 
-from tool_sync import codec
-from tool_sync.codec import UnknownEvent, decode, encode
 from tool_sync.domain.events import AssistantSynced, BlueprintPublished, Event, OrgRegistered, OrgTierChanged
+from tool_sync.log import codec
+from tool_sync.log.codec import UnknownEvent, decode, encode
 
 st.register_type_strategy(datetime, st.datetimes(timezones=st.just(UTC)))
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

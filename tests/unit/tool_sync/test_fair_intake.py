@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from tool_sync.subscriber.consumer import Batch, FairSubscriber, build
+from tool_sync.intake.consumer import Batch, FairSubscriber, build
 from zerotouch_contracts.kafka.clients import SteadyClient
 
 A, B, C, D = (TopicPartition("t", number) for number in range(4))

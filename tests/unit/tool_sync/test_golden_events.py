@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 from pydantic_core import from_json
 
-from tool_sync.codec import SCHEMAS, UPCASTERS, decode, encode
 from tool_sync.domain.events import Event
-from tool_sync.publications import PUBLISHABLE, publication_of
+from tool_sync.log.codec import SCHEMAS, UPCASTERS, decode, encode
+from tool_sync.outcomes.publications import PUBLISHABLE, publication_of
 
 from ...golden.reading import CHECKSUMS, Golden, assert_result, goldens, listed, log_of, present
 

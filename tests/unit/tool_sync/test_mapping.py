@@ -7,8 +7,8 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from tool_sync.domain import events
-from tool_sync.event_log import event_id
-from tool_sync.subscriber.mapping import Poison, Readable, Record, as_poison, read_record
+from tool_sync.intake.mapping import Poison, Readable, Record, as_poison, read_record
+from tool_sync.log import event_id
 from zerotouch_contracts.envelope import SOURCE_ASSISTANT_API, to_record
 from zerotouch_contracts.events import (
     AssistantDeleted,

@@ -5,7 +5,7 @@ import logging
 import pytest
 from aiokafka.errors import CommitFailedError, KafkaError
 
-from tool_sync.subscriber import consumer
+from tool_sync.intake import consumer
 
 
 @pytest.mark.parametrize(

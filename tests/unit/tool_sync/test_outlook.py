@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tool_sync.allowance import PausedKey
-from tool_sync.explain.outlook import AS_WANTED, BY_SAVE, FINAL, Reason, Work, outlook_of
+from tool_sync.queries.explain.next_action import AS_WANTED, BY_SAVE, FINAL, Reason, Work, outlook_of
+from tool_sync.vapi.rate_limit import PausedKey
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from tool_sync.domain import events
-from tool_sync.publications import PUBLISHABLE, publication_of
+from tool_sync.outcomes.publications import PUBLISHABLE, publication_of
 from zerotouch_contracts.events import AssistantDiverged, SyncedTool, ToolsSynced, ToolSyncFailed
 
 ORG = UUID("6a1f3c52-9d0e-4c58-8a52-6f6a5f0f7a11")

@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from tool_sync.blueprint import ANSWERED_VERSIONS, definitions_with
 from tool_sync.settings import SettingsInvalid, load
+from tool_sync.sync.blueprint import ANSWERED_VERSIONS, definitions_with
 from zerotouch_contracts.tools import DEFINITIONS
 from zerotouch_platform.public_key import require_key_of_algorithm
 

@@ -13,8 +13,9 @@ import typer
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
-from assistant_api import logs, lost_outcomes
+from assistant_api import logs
 from assistant_api.appointments import erase
+from assistant_api.cli import lost_outcomes
 from assistant_api.migrate import MigrationFailed
 from assistant_api.migrate import migrate as migrate_database
 from assistant_api.settings import EraseSettings, MigrateSettings, RestoreSettings, Settings, problems_of
@@ -32,7 +33,7 @@ app.add_typer(lost_outcomes.app, name="lost")
 @app.command()
 def run() -> None:
     """Serve HTTP, provision assistants, relay messages and follow outcomes, until SIGTERM."""
-    from assistant_api.server import serve  # importing the web stack takes a second that `migrate` need not wait
+    from assistant_api.app.serve import serve
 
     raise SystemExit(serve(_settings(Settings)))
 

@@ -10,9 +10,9 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from assistant_api import problems
-from assistant_api.context import Parts
-from assistant_api.routes import agents, appointments, assistants, health, organizations, saves, tool_calls
+from assistant_api.http import problems
+from assistant_api.http.dependencies import Parts
+from assistant_api.http.routes import agents, appointments, assistants, health, organizations, saves, tool_calls
 from assistant_api.telemetry import Telemetry, parent_from_headers, trace_id_of
 
 TITLE: Final = "Zerotouch assistant-api"

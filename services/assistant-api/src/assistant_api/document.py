@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
-from assistant_api.messages import LEGACY_PROMPT, with_tools
+from assistant_api.prompt.messages import LEGACY_PROMPT, with_tools
 from zerotouch_contracts.canonical import TOOL_LINK_KEYS
 
 ATTEMPT_KEY: Final = "zerotouch_attempt"

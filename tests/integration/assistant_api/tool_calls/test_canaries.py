@@ -13,11 +13,11 @@ import httpx
 import pytest
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from assistant_api.app.service import Service
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from assistant_api.app import create_app
+from assistant_api.app.application import create_app
 from assistant_api.appointments import book
-from assistant_api.service import Service
 from devstack.databases import DatabaseUrls
 from devstack.fixtures import TestKafka
 from devstack.sandbox import Sandbox

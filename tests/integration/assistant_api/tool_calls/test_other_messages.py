@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from assistant_api.limits import BLOCK_CHARACTERS_MAX, PROMPT_CHARACTERS_MAX
-from assistant_api.prompt import BEGIN
+from assistant_api.prompt.lines import BEGIN
 from devstack.databases import DatabaseUrls
 from devstack.sandbox import Sandbox
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic_core import from_json, to_json
 
 from tool_sync.domain import events as e
-from tool_sync.event_log import StoredEvent
+from tool_sync.log import StoredEvent
 
 Row = dict[str, Any]
 TOOL_IS_THERE = e.ToolRegistered | e.ToolUpdated | e.ToolReinstated

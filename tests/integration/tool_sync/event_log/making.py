@@ -7,10 +7,10 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from tool_sync.codec import Encoded
 from tool_sync.domain.events import Event, OrgRegistered, OrgSettled, SyncRequested
-from tool_sync.event_log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
-from tool_sync.event_log.statement import EncodedRequest
+from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
+from tool_sync.log.codec import Encoded
+from tool_sync.log.statement import EncodedRequest
 
 META = Meta("cause-1", "correlation-1", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "test", "0")
 

@@ -7,7 +7,7 @@ import pytest
 
 from tool_sync import db
 from tool_sync.domain.events import BlueprintPublished, ToolRegistered
-from tool_sync.event_log import AppendRequest, EventLog, NewEvent, Snapshot
+from tool_sync.log import AppendRequest, EventLog, NewEvent, Snapshot
 
 from .making import META, arrived, count, done, rows, save
 

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from tool_sync.domain.events import BlueprintPublished, OrgClosed, OrgRegistered, OrgSettled
-from tool_sync.event_log import (
+from tool_sync.log import (
     Appended,
     AppendRejected,
     AppendRequest,

@@ -10,8 +10,8 @@ import pytest
 
 from devstack.databases import DatabaseUrls
 from tool_sync import db
-from tool_sync.event_log import Appended, EventLog
-from tool_sync.event_log.statement import APPEND, encode
+from tool_sync.log import Appended, EventLog
+from tool_sync.log.statement import APPEND, encode
 
 from .conftest import LIMITS
 from .making import arrived, count, done, eventually, rows

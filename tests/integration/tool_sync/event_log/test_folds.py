@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tool_sync import db
 from tool_sync.domain import events as e
-from tool_sync.event_log import AppendRequest, EventLog, NewEvent, org_stream, toolset_stream
+from tool_sync.log import AppendRequest, EventLog, NewEvent, org_stream, toolset_stream
 
 from .fold_oracle import Tables
 from .making import META, arrived, count, rows, save

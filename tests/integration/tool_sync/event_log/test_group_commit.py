@@ -12,15 +12,8 @@ import pytest
 from devstack.databases import DatabaseUrls
 from tool_sync import db
 from tool_sync.domain.events import OrgRegistered
-from tool_sync.event_log import (
-    Appended,
-    AppendRejected,
-    Duplicate,
-    EventLog,
-    LogSettings,
-    LogUnavailable,
-)
-from tool_sync.event_log.group_commit import Answer
+from tool_sync.log import Appended, AppendRejected, Duplicate, EventLog, LogSettings, LogUnavailable
+from tool_sync.log.group_commit import Answer
 
 from .making import arrived, count, done, eventually, rows, waiting
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 import asyncpg
 
 from tool_sync.domain.events import OrgRegistered
-from tool_sync.event_log import EventLog
+from tool_sync.log import EventLog
 
 from .making import arrived, done, rows, save
 

@@ -6,8 +6,8 @@ import pytest
 
 from tool_sync import db
 from tool_sync.domain.events import OrgRegistered, OrgSettled
-from tool_sync.event_log import EventLog, Loaded, Snapshot, UnknownEvent, read_org
-from tool_sync.event_log.statement import execute
+from tool_sync.log import EventLog, Loaded, Snapshot, UnknownEvent, read_org
+from tool_sync.log.statement import execute
 
 from .making import arrived, done, foreign, save
 

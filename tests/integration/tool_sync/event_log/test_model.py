@@ -6,7 +6,7 @@ from uuid import UUID, uuid4, uuid5
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tool_sync.event_log import Appended, AppendRejected, AppendRequest, Conflict, Duplicate, EventLog
+from tool_sync.log import Appended, AppendRejected, AppendRequest, Conflict, Duplicate, EventLog
 
 from .making import arrived, done, save
 

@@ -8,9 +8,9 @@ import pytest
 
 from devstack.databases import DatabaseUrls
 from tool_sync import db
-from tool_sync.event_log import EventLog, verify
-from tool_sync.event_log.fork import LogInUse, fork
-from tool_sync.event_log.verify import Finding
+from tool_sync.log import EventLog, verify
+from tool_sync.log.fork import LogInUse, fork
+from tool_sync.log.verify import Finding
 
 from .making import arrived, done, save
 

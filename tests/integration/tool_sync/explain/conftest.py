@@ -14,10 +14,10 @@ from devstack.databases import DatabaseUrls
 from devstack.tokens import AUDIENCE, ISSUER, Signer
 from tool_sync import db, telemetry
 from tool_sync.domain import events as e
-from tool_sync.event_log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
 from tool_sync.http.app import build
 from tool_sync.http.state import HttpState
 from tool_sync.liveness import Health
+from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
 from tool_sync.settings import Settings
 from zerotouch_platform.auth import TokenVerifier
 

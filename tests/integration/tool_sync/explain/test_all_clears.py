@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 
 from devstack.databases import DatabaseUrls
-from tool_sync.allowance import KeyLimits, KeyTable, SharedKey
 from tool_sync.domain import events as e
+from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey
 
 from ..command import command
 from .conftest import HASH, TOOL, Clinic, published, registered, tool_args

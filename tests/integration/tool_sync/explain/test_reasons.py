@@ -9,11 +9,11 @@ from typer.testing import CliRunner
 
 from devstack.databases import DatabaseUrls
 from tool_sync.cli.app import app
-from tool_sync.codec import Encoded
 from tool_sync.domain import events as e
-from tool_sync.event_log import org_stream
-from tool_sync.event_log.statement import EncodedRequest, execute
-from tool_sync.explain import moment
+from tool_sync.log import org_stream
+from tool_sync.log.codec import Encoded
+from tool_sync.log.statement import EncodedRequest, execute
+from tool_sync.queries.explain import as_of as moment
 
 from .conftest import HASH, TOOL, Clinic, published, registered, tool_args
 

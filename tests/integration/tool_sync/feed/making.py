@@ -3,7 +3,7 @@
 from uuid import UUID, uuid4
 
 from tool_sync.domain import events as e
-from tool_sync.event_log import AppendRequest, Meta, NewEvent, org_stream, toolset_stream
+from tool_sync.log import AppendRequest, Meta, NewEvent, org_stream, toolset_stream
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 META = Meta("cause", "correlation", f"00-{TRACE}-b7ad6b7169203331-01", "test", "1")

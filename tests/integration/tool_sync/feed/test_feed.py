@@ -13,13 +13,13 @@ from pydantic_core import from_json
 
 from devstack.tokens import Signer
 from tool_sync import db
-from tool_sync.codec import Encoded
-from tool_sync.event_log import EventLog, org_stream
-from tool_sync.event_log.statement import EncodedRequest, execute
-from tool_sync.feed import Filter, Tail, document_of, pages, read_page
-from tool_sync.feed.filters import STORED_AS
 from tool_sync.http.state import HttpState
-from tool_sync.publications import PUBLISHABLE
+from tool_sync.log import EventLog, org_stream
+from tool_sync.log.codec import Encoded
+from tool_sync.log.statement import EncodedRequest, execute
+from tool_sync.outcomes.feed import Filter, Tail, document_of, pages, read_page
+from tool_sync.outcomes.feed.filters import STORED_AS
+from tool_sync.outcomes.publications import PUBLISHABLE
 from zerotouch_contracts.events import OUTCOME_MESSAGES
 from zerotouch_contracts.subscriber import Feed
 

@@ -14,11 +14,11 @@ from devstack.databases import DatabaseUrls
 from tool_sync import db
 from tool_sync.domain.events import OrgEvent
 from tool_sync.domain.toolset import FOLD, Toolset
-from tool_sync.event_log import EventLog, Loaded
-from tool_sync.event_log.verify import verify as verify_log
-from tool_sync.projections import verify
-from tool_sync.reconciler.load import fold
-from tool_sync.relay.pages import read_page
+from tool_sync.log import EventLog, Loaded
+from tool_sync.log.projections import verify
+from tool_sync.log.verify import verify as verify_log
+from tool_sync.outcomes.relay.pages import read_page
+from tool_sync.sync.load import fold
 from zerotouch_contracts.envelope import to_record
 
 from ....golden.reading import Row, assert_result, goldens, log_of

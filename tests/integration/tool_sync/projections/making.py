@@ -3,7 +3,7 @@
 from uuid import UUID, uuid4
 
 from tool_sync.domain import events as e
-from tool_sync.event_log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
+from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
 
 META = Meta("cause", "correlation", None, "test", "1")
 NAMES = ("organizations", "org_tools", "assistants", "pending_syncs", "system_tools")

@@ -11,7 +11,7 @@ import asyncpg
 from devstack.databases import DatabaseUrls
 from devstack.sandbox import Sandbox
 from tool_sync import db
-from tool_sync.event_log import EventLog
+from tool_sync.log import EventLog
 
 from .making import make_orgs
 

@@ -12,8 +12,8 @@ import pytest
 
 from devstack.databases import DatabaseUrls
 from tool_sync import db
-from tool_sync.event_log import Appended, EventLog
-from tool_sync.projections import (
+from tool_sync.log import Appended, EventLog
+from tool_sync.log.projections import (
     AlreadyRunning,
     DatabaseTrouble,
     DiskFull,

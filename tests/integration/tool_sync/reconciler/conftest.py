@@ -15,16 +15,16 @@ from tests.support.over_httpx import OverHttpx
 
 from devstack.databases import DatabaseUrls
 from tool_sync import db, telemetry
-from tool_sync.allowance import OpenKey
-from tool_sync.blueprint import Blueprint
 from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, Event, SyncRequested
 from tool_sync.domain.steps import Policy
-from tool_sync.event_log import AppendRequest, EventLog, Meta, NewEvent, StoredEvent, event_id, org_stream, read_org
-from tool_sync.reconciler.context import Clock, Context, Limits
-from tool_sync.reconciler.loop import Reconciler
-from tool_sync.reconciler.pace import Pace
-from tool_sync.reconciler.store import PostgresStore
+from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, StoredEvent, event_id, org_stream, read_org
+from tool_sync.sync.blueprint import Blueprint
+from tool_sync.sync.concurrency import Pace
+from tool_sync.sync.context import Clock, Context, Limits
+from tool_sync.sync.loop import Reconciler
+from tool_sync.sync.store import PostgresStore
 from tool_sync.vapi.client import VapiClient
+from tool_sync.vapi.rate_limit import OpenKey
 from vapi_sandbox import DEFAULT_KEY, SandboxSettings, create_app
 from zerotouch_contracts.canonical import model_hash
 from zerotouch_contracts.tools import DEFINITIONS, ToolDefinition

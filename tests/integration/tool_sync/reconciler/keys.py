@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from tool_sync.allowance import KeyLimits, KeyTable, SharedKey
-from tool_sync.allowance.tokens import Rate
 from tool_sync.domain.steps import Policy
-from tool_sync.reconciler.context import Clock
-from tool_sync.reconciler.loop import Reconciler
+from tool_sync.sync.context import Clock
+from tool_sync.sync.loop import Reconciler
+from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey
+from tool_sync.vapi.rate_limit.tokens import Rate
 
 from .conftest import World
 

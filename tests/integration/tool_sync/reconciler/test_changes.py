@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
-from tool_sync.blueprint import definitions_with
 from tool_sync.domain.events import (
     AssistantDiverged,
     AssistantLinked,
@@ -22,6 +21,7 @@ from tool_sync.domain.events import (
     ToolUpdated,
     ToolVanished,
 )
+from tool_sync.sync.blueprint import definitions_with
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT, DEFINITIONS
 
 from .conftest import World

@@ -11,8 +11,7 @@ import httpx
 import pytest
 
 from devstack.databases import DatabaseUrls
-from tool_sync.audit import LiveRead
-from tool_sync.blueprint import publish
+from tool_sync.admin.live_all import read_all
 from tool_sync.cli.looking import At, looking
 from tool_sync.db import claim_installation
 from tool_sync.domain.events import (
@@ -23,7 +22,8 @@ from tool_sync.domain.events import (
     ToolSettingChanged,
 )
 from tool_sync.http.server import HttpServer, bind
-from tool_sync.operations.live_all import read_all
+from tool_sync.queries.audit import LiveRead
+from tool_sync.sync.blueprint import publish
 from vapi_sandbox import DEFAULT_KEY, SandboxSettings, create_app
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT, DEFINITIONS

@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 
 from tool_sync.domain.events import AssistantSynced, ToolRegistrationStarted
-from tool_sync.leases import Release
-from tool_sync.reconciler.run import Run
+from tool_sync.sync.leases import Release
+from tool_sync.sync.run import Run
 
 from .conftest import World
 

@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tool_sync.blueprint import Blueprint
 from tool_sync.domain.events import (
     AssistantRemoved,
     AssistantSynced,
@@ -27,8 +26,9 @@ from tool_sync.domain.events import (
     ToolRetired,
     ToolSettingChanged,
 )
-from tool_sync.reconciler.context import Clock
-from tool_sync.reconciler.loop import Reconciler
+from tool_sync.sync.blueprint import Blueprint
+from tool_sync.sync.context import Clock
+from tool_sync.sync.loop import Reconciler
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT
 
 from .conftest import INSTALLATION, World

@@ -14,7 +14,7 @@ from tool_sync.domain.events import (
     SyncAttemptFailed,
     ToolRegistrationStarted,
 )
-from tool_sync.reconciler.loop import Reconciler
+from tool_sync.sync.loop import Reconciler
 
 from .conftest import World
 from .keys import at, calls, replica, saved_orgs

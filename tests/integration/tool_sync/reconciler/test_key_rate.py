@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tool_sync.allowance import KeyTable
-from tool_sync.allowance.tokens import Tokens
 from tool_sync.db import Pool
+from tool_sync.vapi.rate_limit import KeyTable
+from tool_sync.vapi.rate_limit.tokens import Tokens
 
 from .conftest import World
 from .keys import at, calls, rate, replica, saved_orgs, shared_key

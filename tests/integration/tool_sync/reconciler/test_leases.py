@@ -3,10 +3,10 @@
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from tool_sync import leases
 from tool_sync.domain.events import DriftDetected
-from tool_sync.event_log import Appended, AppendRequest, Meta, NewEvent, event_id, toolset_stream
-from tool_sync.leases import Claim, Release
+from tool_sync.log import Appended, AppendRequest, Meta, NewEvent, event_id, toolset_stream
+from tool_sync.sync import leases
+from tool_sync.sync.leases import Claim, Release
 
 from .conftest import World
 

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from uuid import UUID, uuid4, uuid5
 
+from tool_sync.admin import list_failures, list_letters, read_letter, replay_letters, retry_failures
+from tool_sync.admin.dead_letters import REPLAYED
 from tool_sync.domain.events import (
     AssistantSynced,
     AssistantSyncFailed,
@@ -10,8 +12,6 @@ from tool_sync.domain.events import (
     RetryRequested,
     SyncRequested,
 )
-from tool_sync.operations import list_failures, list_letters, read_letter, replay_letters, retry_failures
-from tool_sync.operations.dead_letters import REPLAYED
 from zerotouch_contracts.canonical import model_hash
 from zerotouch_contracts.envelope import Record, to_record
 from zerotouch_contracts.events import AssistantSaved

@@ -15,7 +15,7 @@ from tool_sync.domain.events import (
     ToolSettingChanged,
     TrafficSplitSeen,
 )
-from tool_sync.publications import publication_of
+from tool_sync.outcomes.publications import publication_of
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT
 

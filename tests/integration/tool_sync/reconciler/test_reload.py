@@ -13,13 +13,13 @@ from tool_sync.domain import toolset
 from tool_sync.domain.decider import NoteDrift, RetireTool, SettleOrg, SettleSynced
 from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, DriftDetected, SyncAttemptFailed
 from tool_sync.domain.toolset import Assistant
-from tool_sync.event_log import Appended, AppendRequest, AppendResult, Duplicate, EventLog
-from tool_sync.leases import Claim
-from tool_sync.reconciler.load import load_one
-from tool_sync.reconciler.loop import Reconciler
-from tool_sync.reconciler.run import PAGE_AGENTS, TIMES_MAX
-from tool_sync.reconciler.store import Store
-from tool_sync.reconciler.writer import Writer
+from tool_sync.log import Appended, AppendRequest, AppendResult, Duplicate, EventLog
+from tool_sync.sync.leases import Claim
+from tool_sync.sync.load import load_one
+from tool_sync.sync.loop import Reconciler
+from tool_sync.sync.run import PAGE_AGENTS, TIMES_MAX
+from tool_sync.sync.store import Store
+from tool_sync.sync.writer import Writer
 
 from .conftest import World
 

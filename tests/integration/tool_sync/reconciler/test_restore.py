@@ -11,6 +11,7 @@ import pytest
 from devstack.databases import DatabaseUrls
 from devstack.fixtures import FreshDatabase
 from tool_sync import db
+from tool_sync.admin.lost_tools import find_lost_tools
 from tool_sync.domain.events import (
     AssistantRemoved,
     AssistantSynced,
@@ -21,8 +22,7 @@ from tool_sync.domain.events import (
     ToolSettingChanged,
     ToolUpdated,
 )
-from tool_sync.event_log.fork import fork, newest_event_at
-from tool_sync.operations.lost_tools import find_lost_tools
+from tool_sync.log.fork import fork, newest_event_at
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT, DEFINITIONS
 
 from .conftest import INSTALLATION, World, world_over

@@ -14,8 +14,8 @@ from tool_sync.domain.events import (
     SyncAttemptFailed,
     ToolRegistered,
 )
-from tool_sync.reconciler.context import Clock
-from tool_sync.reconciler.loop import Reconciler
+from tool_sync.sync.context import Clock
+from tool_sync.sync.loop import Reconciler
 
 from .conftest import SETTLE_SECONDS, World
 from .test_deletion import until_event

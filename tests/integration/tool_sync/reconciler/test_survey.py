@@ -7,11 +7,11 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from tool_sync.blueprint import publish
 from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, ToolDriftSeen, ToolVanished, TrafficSplitSeen
-from tool_sync.reconciler.looks import Looks
-from tool_sync.reconciler.loop import Reconciler
-from tool_sync.reconciler.survey import Pace, Survey, versions_of
+from tool_sync.sync.blueprint import publish
+from tool_sync.sync.looks import Looks
+from tool_sync.sync.loop import Reconciler
+from tool_sync.sync.survey import Pace, Survey, versions_of
 
 from .conftest import World
 

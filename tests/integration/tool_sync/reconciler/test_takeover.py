@@ -16,7 +16,7 @@ from tool_sync.domain.events import (
     ToolRegistered,
     ToolRegistrationStarted,
 )
-from tool_sync.reconciler.loop import Reconciler
+from tool_sync.sync.loop import Reconciler
 
 from .conftest import World
 

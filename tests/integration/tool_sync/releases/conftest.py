@@ -9,11 +9,11 @@ from uuid import UUID, uuid4
 
 from pydantic import TypeAdapter
 
-from tool_sync import codec, db
-from tool_sync.codec import Encoded
+from tool_sync import db
 from tool_sync.domain import events as e
-from tool_sync.event_log import AppendRequest, Meta, NewEvent, org_stream, toolset_stream
-from tool_sync.event_log.statement import EncodedRequest, execute
+from tool_sync.log import AppendRequest, Meta, NewEvent, codec, org_stream, toolset_stream
+from tool_sync.log.codec import Encoded
+from tool_sync.log.statement import EncodedRequest, execute
 
 META = Meta("cause", "correlation", None, "test", "1")
 HASH = "a" * 64

@@ -9,9 +9,9 @@ from devstack.databases import DatabaseUrls
 from tool_sync import db
 from tool_sync.domain import events as e
 from tool_sync.domain.toolset import FOLD
-from tool_sync.event_log import EventLog, Loaded, UnknownEvent
-from tool_sync.projections import rebuild, verify
-from tool_sync.relay.pages import read_page
+from tool_sync.log import EventLog, Loaded, UnknownEvent
+from tool_sync.log.projections import rebuild, verify
+from tool_sync.outcomes.relay.pages import read_page
 
 from .conftest import ClinicRenamed, arrived, did, newer_release, save, stored, synced, write
 

@@ -6,14 +6,14 @@ import pytest
 
 from devstack.databases import DatabaseUrls
 from tool_sync import db
-from tool_sync.codec import UnknownEvent
 from tool_sync.domain.toolset import FOLD
-from tool_sync.event_log import EventLog, Loaded
-from tool_sync.event_log.unreadable import unreadable
-from tool_sync.feed import Filter, read_head
-from tool_sync.feed import read_page as read_feed
-from tool_sync.projections import FoldRaised, rebuild
-from tool_sync.relay.pages import read_page
+from tool_sync.log import EventLog, Loaded
+from tool_sync.log.codec import UnknownEvent
+from tool_sync.log.projections import FoldRaised, rebuild
+from tool_sync.log.unreadable import unreadable
+from tool_sync.outcomes.feed import Filter, read_head
+from tool_sync.outcomes.feed import read_page as read_feed
+from tool_sync.outcomes.relay.pages import read_page
 
 from .conftest import arrived, did, newer_release, save, stored, synced, write
 

@@ -2,7 +2,7 @@
 
 from devstack.fixtures import TestKafka
 from tool_sync import db
-from tool_sync.event_log import EventLog
+from tool_sync.log import EventLog
 from tool_sync.settings import Settings
 
 from ..command import command

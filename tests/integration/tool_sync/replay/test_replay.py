@@ -12,10 +12,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from devstack.fixtures import TestKafka
 from tool_sync import db, telemetry
 from tool_sync.domain import events as e
-from tool_sync.event_log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
-from tool_sync.feed import Filter
-from tool_sync.relay import Relay
-from tool_sync.replay import CannotReplay, Range, Replayed, find_ahead, replay, rewind
+from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
+from tool_sync.outcomes.feed import Filter
+from tool_sync.outcomes.relay import Relay
+from tool_sync.outcomes.replay import CannotReplay, Range, Replayed, find_ahead, replay, rewind
 from tool_sync.settings import Settings
 from zerotouch_contracts.envelope import from_record
 from zerotouch_contracts.events import ToolsSynced

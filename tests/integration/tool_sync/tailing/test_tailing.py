@@ -19,7 +19,7 @@ from devstack import databases, postgres
 from devstack.errors import DevstackError
 from devstack.postgres import Server
 from tool_sync import db
-from tool_sync.event_log import read, verify
+from tool_sync.log import read, verify
 
 APPENDS = 300
 EVENTS = 6 * 2 * APPENDS

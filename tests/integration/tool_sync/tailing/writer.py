@@ -11,7 +11,7 @@ import asyncpg
 
 from tool_sync import db
 from tool_sync.domain.events import OrgTierChanged
-from tool_sync.event_log import AppendRequest, EventLog, LogSettings, LogUnavailable, Meta, NewEvent, org_stream
+from tool_sync.log import AppendRequest, EventLog, LogSettings, LogUnavailable, Meta, NewEvent, org_stream
 
 META = Meta("cause", "correlation", None, "test", "0")
 

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from tool_sync.audit import Accepted, Answer, History, LiveRead, Place, Report, Save, Unreached, Verdict, judge
-from tool_sync.coverage import Coverage
+from tool_sync.queries.audit import Accepted, Answer, History, LiveRead, Place, Report, Save, Unreached, Verdict, judge
+from tool_sync.queries.coverage import Coverage
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -1,6 +1,6 @@
 """As many orgs at once as the process can serve in time."""
 
-from tool_sync.reconciler.pace import ORGS_FIRST, ORGS_MIN, Pace
+from tool_sync.sync.concurrency import ORGS_FIRST, ORGS_MIN, Pace
 
 
 class Time:

@@ -15,8 +15,8 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from assistant_api.block import ClinicFacts
 from assistant_api.db import UNAVAILABLE, Connection, Database, DatabaseUnavailable, describe
+from assistant_api.prompt.block import ClinicFacts
 from assistant_api.provisioner.facts import block_for, hash_of
 from assistant_api.settings import Settings
 from assistant_api.telemetry import Telemetry, traceparent_of

@@ -13,9 +13,9 @@ from uuid import UUID
 
 import uuid_utils.compat as uuids
 
-from assistant_api.block import ClinicFacts
 from assistant_api.db import Connection
 from assistant_api.document import Spoken
+from assistant_api.prompt.block import ClinicFacts
 
 LINKS_MAX: Final = 20
 """Traces of further saves that a step links to."""

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Collection
 from typing import Final
 
-from assistant_api.block import ClinicFacts, prompt_block
+from assistant_api.prompt.block import ClinicFacts, prompt_block
 from zerotouch_contracts.tools import ANSWERED, DEFINITIONS, ToolDefinition
 
 _NEWEST: Final = {definition.name: definition for definition in DEFINITIONS}

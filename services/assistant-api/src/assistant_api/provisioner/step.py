@@ -23,7 +23,6 @@ from opentelemetry.trace import Span
 
 from assistant_api.db import Database
 from assistant_api.document import Holder, Mark, attempt_of, changes, creation
-from assistant_api.lost import LostAssistants
 from assistant_api.provisioner.announce import announce
 from assistant_api.provisioner.claim import Claimed
 from assistant_api.provisioner.facts import block_for, hash_of
@@ -34,6 +33,7 @@ from assistant_api.settings import Settings
 from assistant_api.telemetry import Telemetry, links_to, parent_of, traceparent_of
 from assistant_api.vapi.answers import Document, Found, Gone, Later, Refused, Unknown, Write
 from assistant_api.vapi.client import VapiClient
+from assistant_api.vapi.orphan_lookup import LostAssistants
 from zerotouch_contracts.canonical import model_hash
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_platform.vapi.answers import field_paths

@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from assistant_api.document import Holder, Mark
-from assistant_api.messages import LEGACY_PROMPT, without_tools
-from assistant_api.prompt import without_block
+from assistant_api.prompt.lines import without_block
+from assistant_api.prompt.messages import LEGACY_PROMPT, without_tools
 from zerotouch_contracts.tools import Marker
 
 ID_CHARACTERS_MAX: Final = 64

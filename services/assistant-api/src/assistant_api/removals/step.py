@@ -20,7 +20,6 @@ import structlog
 
 from assistant_api.db import Database
 from assistant_api.document import Holder, Mark, was_made_by
-from assistant_api.lost import LostAssistants, oldest
 from assistant_api.removals.release import Clean, Lost, Releases
 from assistant_api.removals.store import (
     Removal,
@@ -36,6 +35,7 @@ from assistant_api.settings import Settings
 from assistant_api.telemetry import Telemetry, parent_of
 from assistant_api.vapi.answers import Found, Gone, Later, Refused, Unknown
 from assistant_api.vapi.client import VapiClient
+from assistant_api.vapi.orphan_lookup import LostAssistants, oldest
 from zerotouch_contracts.errors import ErrorCode
 
 REFUSED_AGAIN_SECONDS: Final = 24 * 3600.0

@@ -16,10 +16,10 @@ import structlog
 
 from assistant_api.db import UNAVAILABLE, Connection, Database, DatabaseUnavailable, describe
 from assistant_api.document import Mark, was_made_by
-from assistant_api.lost import ByMark, LostAssistants, oldest
 from assistant_api.removals.store import MADE
 from assistant_api.settings import Settings
 from assistant_api.vapi.answers import Later
+from assistant_api.vapi.orphan_lookup import ByMark, LostAssistants, oldest
 from assistant_api.wake import Wake
 
 ROWS_MAX: Final = 10_000

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from pydantic import SecretStr
 
-from assistant_api.problems import Problem
+from assistant_api.http.problems import Problem
 from assistant_api.settings import Settings
 from assistant_api.tool_calls.signature import as_bytes, is_signed
 from zerotouch_contracts.errors import ErrorCode

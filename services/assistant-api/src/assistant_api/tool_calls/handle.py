@@ -26,8 +26,8 @@ from assistant_api.appointments.outcomes import Outcome
 from assistant_api.appointments.phones import read
 from assistant_api.appointments.reschedule import reschedule
 from assistant_api.appointments.tries import scope_of
-from assistant_api.context import Parts
 from assistant_api.db import UNAVAILABLE, Connection, DatabaseUnavailable
+from assistant_api.http.dependencies import Parts
 from assistant_api.telemetry import traceparent_of
 from assistant_api.tool_calls import answers
 from assistant_api.tool_calls.answers import Answer, answer_of

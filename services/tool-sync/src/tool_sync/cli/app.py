@@ -274,7 +274,7 @@ def acknowledge(
     reason: Annotated[str, typer.Option(help="Why it needs nothing more.")],
 ) -> None:
     """Close a parked record that needs nothing more."""
-    from tool_sync.audit import Place
     from tool_sync.cli.audit import run_acknowledge
+    from tool_sync.queries.audit import Place
 
     raise typer.Exit(asyncio.run(run_acknowledge(database_url, Place(topic, partition, offset), reason)))

@@ -12,8 +12,13 @@ from rich.console import Console
 from rich.table import Table
 
 from tool_sync import db
-from tool_sync.allowance import paused_keys, waiting
-from tool_sync.audit import (
+from tool_sync.admin.live_all import read_all
+from tool_sync.cli.account import account_document, account_lines
+from tool_sync.cli.explain import trace_link
+from tool_sync.cli.looking import At, looking
+from tool_sync.cli.options import COLUMNS_IN_FILES
+from tool_sync.cli.show import EXIT_DATABASE
+from tool_sync.queries.audit import (
     AcceptedUnavailable,
     LiveRead,
     Place,
@@ -24,14 +29,9 @@ from tool_sync.audit import (
     parked_records,
     read_history,
 )
-from tool_sync.audit.history import TopicUnreadable
-from tool_sync.cli.account import account_document, account_lines
-from tool_sync.cli.explain import trace_link
-from tool_sync.cli.looking import At, looking
-from tool_sync.cli.options import COLUMNS_IN_FILES
-from tool_sync.cli.show import EXIT_DATABASE
-from tool_sync.coverage import coverage_of
-from tool_sync.operations.live_all import read_all
+from tool_sync.queries.audit.history import TopicUnreadable
+from tool_sync.queries.coverage import coverage_of
+from tool_sync.vapi.rate_limit import paused_keys, waiting
 from zerotouch_platform.kafka.durability import topic_warnings
 from zerotouch_platform.kafka.ledger import open_losses
 

@@ -10,12 +10,12 @@ from uuid import UUID
 from pydantic_core import to_json
 
 from tool_sync import db
+from tool_sync.admin.checked import Clinic, Known, Trouble, clinic_of
+from tool_sync.admin.live import Look, Met, Stopped
 from tool_sync.cli.looking import At, looking
 from tool_sync.cli.options import EXIT_DATABASE, EXIT_FOUND, EXIT_USAGE
-from tool_sync.codec import UnknownEvent
-from tool_sync.explain import BeforeFirstEvent, find_assistants
-from tool_sync.operations.checked import Clinic, Known, Trouble, clinic_of
-from tool_sync.operations.live import Look, Met, Stopped
+from tool_sync.log.codec import UnknownEvent
+from tool_sync.queries.explain import BeforeFirstEvent, find_assistants
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 
 COLUMNS: Final = 80

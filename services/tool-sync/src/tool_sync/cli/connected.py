@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 
 from tool_sync import db
 from tool_sync.cli.options import EXIT_DATABASE, EXIT_FOUND
-from tool_sync.codec import UnknownEvent
-from tool_sync.event_log.fork import LogInUse
-from tool_sync.replay import CannotReplay
+from tool_sync.log.codec import UnknownEvent
+from tool_sync.log.fork import LogInUse
+from tool_sync.outcomes.replay import CannotReplay
 
 APPLICATION: str = "zerotouch cli"
 """Not ``tool-sync …``: that is what a running service calls itself."""

@@ -12,11 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from tool_sync import db
-from tool_sync.allowance import paused_keys
 from tool_sync.cli.options import COLUMNS_IN_FILES, EXIT_FOUND
 from tool_sync.cli.show import DATA_CHARACTERS_SHOWN, EXIT_DATABASE, EXIT_UNKNOWN_ORG
-from tool_sync.codec import UnknownEvent
-from tool_sync.explain import (
+from tool_sync.log.codec import UnknownEvent
+from tool_sync.queries.explain import (
     AssistantExplained,
     BeforeFirstEvent,
     ToolExplained,
@@ -27,8 +26,9 @@ from tool_sync.explain import (
     find_assistants,
     moment_of,
 )
-from tool_sync.explain.outlook import Outlook
-from tool_sync.explain.story import Told
+from tool_sync.queries.explain.next_action import Outlook
+from tool_sync.queries.explain.timeline import Told
+from tool_sync.vapi.rate_limit import paused_keys
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_contracts.traces import page_of
 

@@ -10,9 +10,9 @@ from tool_sync.cli.bar import bar
 from tool_sync.cli.connected import connected
 from tool_sync.cli.limits import say_not_looked_at
 from tool_sync.cli.options import EXIT_FOUND
-from tool_sync.event_log.verify import LogVerified, verify
-from tool_sync.replay import find_ahead
-from tool_sync.replay.ahead import NEWEST_RECORDS, Ahead
+from tool_sync.log.verify import LogVerified, verify
+from tool_sync.outcomes.replay import find_ahead
+from tool_sync.outcomes.replay.ahead import NEWEST_RECORDS, Ahead
 from zerotouch_contracts.topics import OUTCOMES
 
 NOT_SHOWN: Final = (

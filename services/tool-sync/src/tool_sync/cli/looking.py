@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tool_sync import db, telemetry
-from tool_sync.allowance import KeyLimits, KeyTable, SharedKey, fingerprint_of
-from tool_sync.allowance.tokens import Rate
-from tool_sync.event_log import published
-from tool_sync.operations.live import Look
+from tool_sync.admin.live import Look
+from tool_sync.log import published
 from tool_sync.vapi.client import VapiClient
+from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey, fingerprint_of
+from tool_sync.vapi.rate_limit.tokens import Rate
 from zerotouch_platform.vapi.transport import PooledTransport
 
 DEADLINE_SECONDS: Final = 10.0

@@ -48,9 +48,9 @@ def list_failures(
     """
 
     async def work(connection: Any) -> int:
-        from tool_sync.allowance import paused_keys, waiting
+        from tool_sync.admin import list_failures as find
         from tool_sync.cli.account import account_lines
-        from tool_sync.operations import list_failures as find
+        from tool_sync.vapi.rate_limit import paused_keys, waiting
 
         found = await find(connection, org_id=org, code=code, since=utc(since), limit=limit)
         keys, behind = await paused_keys(connection), await waiting(connection)
@@ -122,8 +122,8 @@ def retry_failures(
     """Try them again now, whatever they wait for. A success is published with cause `recovered`."""
 
     async def work(connection: Any) -> int:
-        from tool_sync.operations import list_failures as find
-        from tool_sync.operations import retry_failures as retry
+        from tool_sync.admin import list_failures as find
+        from tool_sync.admin import retry_failures as retry
         from tool_sync.telemetry import SERVICE_VERSION
 
         found = await find(connection, org_id=org, code=code, since=utc(since), limit=limit)
@@ -151,7 +151,7 @@ def list_letters(
     """Oldest first."""
 
     async def work(connection: Any) -> int:
-        from tool_sync.operations import list_letters as find
+        from tool_sync.admin import list_letters as find
 
         found = await find(connection, org_id=org, since=utc(since), closed=all_of_them, limit=limit)
         if as_json:
@@ -175,7 +175,7 @@ def show_letter(
     """One record with its bytes, of the value at most 4 KiB."""
 
     async def work(connection: Any) -> int:
-        from tool_sync.operations import read_letter
+        from tool_sync.admin import read_letter
 
         letter = await read_letter(connection, letter_id)
         if letter is None:
@@ -202,8 +202,8 @@ def replay_letters(database_url: DatabaseUrl, ids: Ids = None, org: Org = None, 
     """Take records in again, as this release reads them. Exit status 1 where one cannot be read this time either."""
 
     async def work(connection: Any) -> int:
-        from tool_sync.operations import list_letters as find
-        from tool_sync.operations import replay_letters as replay
+        from tool_sync.admin import list_letters as find
+        from tool_sync.admin import replay_letters as replay
         from tool_sync.telemetry import SERVICE_VERSION
 
         letters = await find(connection, org_id=org, since=None, closed=False, limit=100_000)
@@ -237,7 +237,7 @@ def _run(database_url: str, work: Any) -> int:
 async def log_of(database_url: str) -> AsyncIterator[Any]:
     """The log, to append to."""
     from tool_sync import db
-    from tool_sync.event_log import EventLog
+    from tool_sync.log import EventLog
 
     pool = await db.create_pool(database_url, size_max=2, application_name="zerotouch cli")
     try:

@@ -12,7 +12,7 @@ from tool_sync.cli.limits import say_not_looked_at
 from tool_sync.cli.options import EXIT_DATABASE, EXIT_FOUND, EXIT_USAGE, OwnerUrl
 
 if TYPE_CHECKING:
-    from tool_sync.projections import RebuildError, Verified
+    from tool_sync.log.projections import RebuildError, Verified
 
 app = typer.Typer(help="Rebuild the read tables from the log, or check them.", no_args_is_help=True)
 
@@ -35,8 +35,8 @@ def rebuild(name: NameArgument, database_url: OwnerUrl, as_json: JsonOption = Fa
     Readers notice nothing; appends wait some tens of milliseconds at a time, and only where rows differ. It may be
     ended with Ctrl-C and started again.
     """
-    from tool_sync import projections
     from tool_sync.cli.bar import bar
+    from tool_sync.log import projections
 
     try:
         with bar() as say:
@@ -65,8 +65,8 @@ def verify(
 
     Exit status 1 where a row differs, or where a table is behind the log.
     """
-    from tool_sync import projections
     from tool_sync.cli.bar import bar
+    from tool_sync.log import projections
 
     found: list[Verified] = []
     try:
@@ -107,7 +107,7 @@ def _range(name: str, position: int) -> str:
 
 
 def _refused(error: "RebuildError") -> int:
-    from tool_sync import projections
+    from tool_sync.log import projections
 
     print(f"tool-sync: {error}", file=sys.stderr)
     match error:

@@ -27,7 +27,7 @@ def rewind(
     """Fill an outcomes topic that was lost and made anew; refused where it holds any record."""
     from tool_sync.cli.connected import connected
     from tool_sync.db import Connection
-    from tool_sync.replay import rewind as rewind_relay
+    from tool_sync.outcomes.replay import rewind as rewind_relay
     from zerotouch_contracts.topics import OUTCOMES
 
     name = topic or OUTCOMES.name

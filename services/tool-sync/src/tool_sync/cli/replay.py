@@ -29,9 +29,9 @@ def replay(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count only, send nothing.")] = False,
 ) -> None:
     """Send published events again with their ids, sequences and order, and with a header that names the position."""
-    from tool_sync import feed
     from tool_sync.cli.replaying import replay_to
-    from tool_sync.replay import Range
+    from tool_sync.outcomes import feed
+    from tool_sync.outcomes.replay import Range
 
     try:
         wanted = feed.Filter.of(type_ or (), org)

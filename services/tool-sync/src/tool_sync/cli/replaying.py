@@ -6,7 +6,7 @@ import time
 from tool_sync import db
 from tool_sync.cli.bar import bar
 from tool_sync.cli.connected import connected
-from tool_sync.replay import Range, replay
+from tool_sync.outcomes.replay import Range, replay
 
 GARBAGE_ALLOCATIONS = 50_000
 """Before cycles are looked for: a page makes many objects and no cycle."""

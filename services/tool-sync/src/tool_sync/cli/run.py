@@ -11,7 +11,7 @@ import structlog
 import uvloop
 
 from tool_sync import logs
-from tool_sync.composition import serve
+from tool_sync.app import serve
 from tool_sync.db import ForeignInstallation
 from tool_sync.loops import LoopEnded
 from tool_sync.settings import Settings, SettingsInvalid, load

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from tool_sync import db
 from tool_sync.cli.options import COLUMNS_IN_FILES
-from tool_sync.explain import BeforeFirstEvent
 from tool_sync.http import reads
+from tool_sync.queries.explain import BeforeFirstEvent
 
 EXIT_UNKNOWN_ORG = 1
 EXIT_DATABASE = 3

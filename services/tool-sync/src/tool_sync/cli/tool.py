@@ -28,9 +28,9 @@ def enable(org: Org, tool: Tool, database_url: DatabaseUrl) -> None:
 
 
 def _switch(database_url: str, org: UUID, tool: str, *, enabled: bool) -> int:
+    from tool_sync.admin.tool_settings import problem_with, switch_tool
     from tool_sync.cli.connected import connected
     from tool_sync.cli.operations import log_of
-    from tool_sync.operations.tool_settings import problem_with, switch_tool
     from tool_sync.telemetry import SERVICE_VERSION
 
     async def work(connection: Any) -> int:

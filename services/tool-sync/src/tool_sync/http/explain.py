@@ -9,10 +9,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Request
 
-from tool_sync.allowance import paused_keys
-from tool_sync.codec import UnknownEvent
 from tool_sync.db import Connection
-from tool_sync.explain import (
+from tool_sync.http.access import AnyCaller, reading, require_readable
+from tool_sync.http.feed import PROBLEMS, FeedRoute
+from tool_sync.http.problems import Problem
+from tool_sync.http.state import state_of
+from tool_sync.http.times import At
+from tool_sync.log.codec import UnknownEvent
+from tool_sync.queries.explain import (
     AssistantExplained,
     BeforeFirstEvent,
     Moment,
@@ -24,11 +28,7 @@ from tool_sync.explain import (
     find_assistants,
     moment_of,
 )
-from tool_sync.http.access import AnyCaller, reading, require_readable
-from tool_sync.http.feed import PROBLEMS, FeedRoute
-from tool_sync.http.problems import Problem
-from tool_sync.http.state import state_of
-from tool_sync.http.times import At
+from tool_sync.vapi.rate_limit import paused_keys
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_platform.auth import Caller, OrgMember
 

@@ -7,10 +7,10 @@ from uuid import UUID
 from fastapi import Depends, Query, Request
 
 from tool_sync.db import Pool
-from tool_sync.feed import Filter, Page, Tail, UnknownType, read_head, read_page
 from tool_sync.http.access import AnyCaller, reading, require_readable
 from tool_sync.http.problems import Problem
 from tool_sync.http.state import HttpState, state_of
+from tool_sync.outcomes.feed import Filter, Page, Tail, UnknownType, read_head, read_page
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_platform.auth import Caller, OrgMember
 

@@ -13,7 +13,7 @@ import asyncpg
 from pydantic_core import from_json
 
 from tool_sync.db import Connection
-from tool_sync.explain import place_of
+from tool_sync.queries.explain import place_of
 from tool_sync.telemetry import trace_id_of
 
 # One statement, so one snapshot: the tools are those as of the position that is named beside them.
@@ -106,7 +106,7 @@ async def tools_of(connection: Connection, org_id: UUID) -> OrgTools | None:
 
 
 async def tools_at(connection: Connection, org_id: UUID, at: datetime) -> OrgTools:
-    """The org's tools as they were. Raises `tool_sync.explain.BeforeFirstEvent`, also for an org that is not known."""
+    """The org's tools as they were. Raises `BeforeFirstEvent`, also for an org that is not known."""
     place = await place_of(connection, org_id, at)
     return OrgTools(place.position, _tools(await connection.fetch(_TOOLS_AT, org_id, place.position)))
 

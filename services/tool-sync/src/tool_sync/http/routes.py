@@ -5,12 +5,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from tool_sync.explain import BeforeFirstEvent
 from tool_sync.http import reads
 from tool_sync.http.access import AnyCaller, reading, require_readable
 from tool_sync.http.problems import MEDIA_TYPE, Problem
 from tool_sync.http.state import state_of
 from tool_sync.http.times import At
+from tool_sync.queries.explain import BeforeFirstEvent
 from zerotouch_contracts.errors import ErrorCode
 
 HISTORY_LIMIT_DEFAULT: Final = 100

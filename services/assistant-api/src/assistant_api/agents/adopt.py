@@ -1,0 +1,45 @@
+"""Whether a Vapi assistant that somebody named may become an agent's."""
+
+from collections.abc import Sequence
+
+from assistant_api.agents.save import unavailable
+from assistant_api.db import Database
+from assistant_api.document import Holder, Mark
+from assistant_api.http.problems import Problem
+from assistant_api.removals.store import who_leaves
+from assistant_api.vapi.answers import Document, Found, Gone, Later, Refused
+from assistant_api.vapi.client import VapiClient
+from zerotouch_contracts.errors import CATALOGUE
+from zerotouch_platform.auth import Caller, Platform
+
+
+async def require_adoptable(
+    database: Database, vapi: VapiClient, caller: Caller, account: str, mark: Mark, assistant_id: str
+) -> None:
+    """Raise a 422 problem unless ``assistant_id`` exists and may become that of ``mark``'s agent; 503 where Vapi does
+    not say.
+
+    Its `metadata` must name no other organization or installation, unless that is about to be taken out: then the save
+    waits for it. One without a mark may be anybody's, so only the platform may take it.
+    """
+    async with database.connection() as connection:
+        leaving = await who_leaves(connection, account, assistant_id)
+    match await vapi.get(assistant_id):
+        case Found(assistant):
+            marks = [Mark(mark.installation_id, org_id, agent_id) for org_id, agent_id in leaving]
+            if not _is_adoptable(mark, assistant, marks, by_platform=isinstance(caller, Platform)):
+                raise unavailable()
+        case Gone() | Refused():
+            raise unavailable()
+        case Later(code):
+            raise Problem(503, code, f"vapiAssistantId cannot be checked now: {CATALOGUE[code].title}; try again")
+
+
+def _is_adoptable(mark: Mark, assistant: Document, leaving: Sequence[Mark], *, by_platform: bool) -> bool:
+    match mark.holder_of(assistant):
+        case Holder.THIS_AGENT | Holder.SAME_ORGANIZATION:
+            return True
+        case Holder.NOBODY:
+            return by_platform or mark.is_named_in(assistant)
+        case Holder.ANOTHER:
+            return by_platform and any(other.holder_of(assistant) is Holder.THIS_AGENT for other in leaving)

@@ -1,0 +1,119 @@
+"""Writing an agent's row. That is the whole save: triggers count the revision and note the request.
+
+Every function says which request and trace it is for in the same transaction, so that `saves` has them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from assistant_api.db import Connection
+from assistant_api.http.problems import Problem, not_found
+from zerotouch_contracts.errors import ErrorCode
+
+_FOR_TRIGGERS: Final = """
+SELECT set_config('app.cause', $1, true), set_config('app.request_id', $2, true),
+       set_config('app.traceparent', $3, true)
+"""
+_INSERT: Final = """
+INSERT INTO agents (org_id, id, name, system_prompt, first_message, voice, model, vapi_account, vapi_assistant_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+RETURNING saved_revision
+"""
+_KNOWN: Final = "SELECT revision FROM saves WHERE request_id = $1 AND org_id = $2 AND agent_id = $3"
+
+COLUMNS: Final = {
+    "name": "name",
+    "systemPrompt": "system_prompt",
+    "firstMessage": "first_message",
+    "voice": "voice",
+    "model": "model",
+    "vapiAssistantId": "vapi_assistant_id",
+}
+"""What an agent says, by its name in HTTP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request to save: its id, and the trace that it belongs to."""
+
+    request_id: UUID
+    traceparent: str
+
+
+async def create(
+    connection: Connection, org_id: UUID, agent_id: str, values: Mapping[str, Any], account: str, request: Request
+) -> int:
+    """Insert an agent inside the caller's transaction; the revision that answers the request.
+
+    404 without such an organization, 409 where the id is taken, 422 where the Vapi assistant is.
+    """
+    known = await connection.fetchval(_KNOWN, request.request_id, org_id, agent_id)
+    if known is not None:  # the first try of this request got this far
+        return int(known)
+    await connection.execute(_FOR_TRIGGERS, "save", str(request.request_id), request.traceparent)
+    said = [values.get(name) for name in COLUMNS if name != "vapiAssistantId"]
+    try:
+        revision = await connection.fetchval(_INSERT, org_id, agent_id, *said, account, values.get("vapiAssistantId"))
+    except asyncpg.ForeignKeyViolationError:
+        raise not_found() from None
+    except asyncpg.UniqueViolationError as error:
+        raise _taken(error) from None
+    return int(revision)
+
+
+async def change(
+    connection: Connection, org_id: UUID, agent_id: str, values: Mapping[str, Any], request: Request
+) -> int:
+    """Update what ``values`` names inside the caller's transaction; the revision that answers the request.
+
+    Every call is a save, also where nothing differs. Another Vapi assistant is an adoption, and leaves the one before.
+    """
+    known = await connection.fetchval(_KNOWN, request.request_id, org_id, agent_id)
+    if known is not None:
+        return int(known)
+    await connection.execute(_FOR_TRIGGERS, "save", str(request.request_id), request.traceparent)
+    columns = [COLUMNS[name] for name in values]
+    assignments = [f"{column} = ${place}" for place, column in enumerate(columns, start=3)]
+    assignments.append("saved_revision = saved_revision + 1")
+    try:
+        revision = await connection.fetchval(
+            f"UPDATE agents SET {', '.join(assignments)} WHERE org_id = $1 AND id = $2 RETURNING saved_revision",  # noqa: S608 - column names are constants of this module
+            org_id,
+            agent_id,
+            *values.values(),
+        )
+    except asyncpg.UniqueViolationError as error:
+        raise _taken(error) from None
+    if revision is None:
+        raise not_found()
+    return int(revision)
+
+
+async def request_again(connection: Connection, org_id: UUID, agent_id: str, cause: str, request: Request) -> int:
+    """Ask for a sync of an unchanged agent; the revision that answers the request."""
+    revision = await connection.fetchval(
+        "SELECT request_save($1, $2, $3, $4, $5)", org_id, agent_id, cause, request.request_id, request.traceparent
+    )
+    if revision is None:
+        raise not_found()
+    return int(revision)
+
+
+async def request_all(connection: Connection, org_id: UUID, cause: str, traceparent: str) -> int:
+    """Ask for a sync of all agents of an organization, in one statement; how many there are."""
+    return int(await connection.fetchval("SELECT request_save_of_all($1, $2, $3)", org_id, cause, traceparent))
+
+
+def unavailable() -> Problem:
+    """The Vapi assistant cannot be had; whose it is stays unsaid."""
+    return Problem(422, ErrorCode.ASSISTANT_ID_UNAVAILABLE, "vapiAssistantId cannot be used for this agent")
+
+
+def _taken(error: asyncpg.UniqueViolationError) -> Problem:
+    if error.constraint_name == "agents_vapi_assistant":
+        return unavailable()
+    return Problem(409, ErrorCode.ALREADY_EXISTS, "an agent with this id exists")

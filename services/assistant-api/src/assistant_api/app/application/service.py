@@ -1,0 +1,193 @@
+"""The composition: builds every part, starts the loops in an order that can wait, stops them within seconds."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import httpx
+import structlog
+from assistant_api.app.housekeeping import Housekeeping
+from assistant_api.app.metrics import metrics
+from opentelemetry.sdk.trace.export import SpanExporter
+
+from assistant_api import loops
+from assistant_api import telemetry as traces
+from assistant_api.db import UNAVAILABLE, Database, DatabaseUnavailable, describe
+from assistant_api.health import Health
+from assistant_api.http.dependencies import Parts
+from assistant_api.installation import Installation, claim_installation
+from assistant_api.outcomes.consumer import OutcomesConsumer
+from assistant_api.provisioner.blocks import BlockRewrites
+from assistant_api.provisioner.loop import Provisioner
+from assistant_api.provisioner.step import Steps
+from assistant_api.relay.loop import Relay
+from assistant_api.removals.loop import Remover
+from assistant_api.removals.step import RemovalSteps
+from assistant_api.removals.sweep import Sweep
+from assistant_api.restore.guard import TopicGuard
+from assistant_api.settings import Settings
+from assistant_api.tool_calls.credentials import WebhookCredentials
+from assistant_api.vapi.client import VapiClient
+from assistant_api.vapi.key import VapiKey
+from assistant_api.vapi.orphan_lookup import LostAssistants
+from assistant_api.wake import Wake
+from zerotouch_platform.auth import TokenVerifier
+from zerotouch_platform.gauges import Gauges, otlp_reader
+from zerotouch_platform.vapi.clock_watch import ClockWatch
+
+_log: Final = structlog.get_logger()
+
+
+class Service:
+    """All parts of one process. ``exporter`` and ``vapi_transport`` are the seams for tests and benchmarks."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        exporter: SpanExporter | None = None,
+        vapi_transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.settings = settings
+        self.health = Health()
+        self.telemetry = traces.build(
+            settings.otel_exporter_otlp_endpoint, exporter=exporter, instance=socket.gethostname()
+        )
+        self.database = Database(settings, self.health)
+        self.vapi = VapiClient(settings, self.telemetry, VapiKey(settings, self.database), transport=vapi_transport)
+        self.clock_watch = ClockWatch(self.vapi.clock, self.database.now, (DatabaseUnavailable, *UNAVAILABLE))
+        self.metrics: Gauges | None = None
+        if settings.otel_exporter_otlp_endpoint is not None:
+            self.metrics = metrics(
+                self.database, otlp_reader(str(settings.otel_exporter_otlp_endpoint)), self.clock_watch
+            )
+        self.wake_relay = Wake()
+        self.guard = TopicGuard(settings, self.database, self.health)
+        lost = LostAssistants(self.vapi, settings)
+        steps = Steps(self.database, self.vapi, lost, settings, self.telemetry, settings.installation_id)
+        self.provisioner = Provisioner(
+            steps, self.database, settings, on_stored=self.wake_relay, stands_aside=lambda: self.guard.stands_aside
+        )
+        removals = RemovalSteps(
+            self.database,
+            self.vapi,
+            lost,
+            settings,
+            self.telemetry,
+            settings.installation_id,
+            on_released=self.provisioner.wake,
+        )
+        self.remover = Remover(removals, self.database, settings, lambda: self.guard.stands_aside)
+        self.sweep = Sweep(lost, self.database, settings, settings.installation_id, self.remover.wake)
+        self.outcomes = OutcomesConsumer(settings, self.database, self.telemetry, self.health, self.provisioner.wake)
+        self.blocks = BlockRewrites(
+            self.database,
+            settings,
+            self.telemetry,
+            self.provisioner.wake,
+            stands_aside=lambda: self.guard.stands_aside,
+        )
+        self.housekeeping = Housekeeping(settings, self.database)
+        self.relay: Relay | None = None
+        self._stopping = False
+        self.parts = Parts(
+            settings=settings,
+            telemetry=self.telemetry,
+            health=self.health,
+            database=self.database,
+            verifier=TokenVerifier(settings),
+            webhook_credentials=WebhookCredentials(settings),
+            vapi=self.vapi,
+            clock_watch=self.clock_watch,
+            provisioner=self.provisioner,
+            remover=self.remover,
+            wake_relay=self.wake_relay,
+        )
+
+    async def run_loops(self) -> None:
+        """Wait for the database, then run every loop until they are stopped.
+
+        Raises :class:`~assistant_api.installation.ForeignDatabase` where the database is another installation's.
+        """
+        installation = await self._installation()
+        self.relay = Relay(
+            self.settings,
+            self.database,
+            self.telemetry,
+            self.health,
+            installation.log_id,
+            wake=self.wake_relay,
+            guard=self.guard,
+        )
+        await self.guard.begin(installation.log_id)
+        async with asyncio.TaskGroup() as group:
+            wanted: list[loops.Loop] = [
+                self.guard,
+                self.provisioner,
+                self.blocks,
+                self.remover,
+                self.sweep,
+                self.relay,
+                self.outcomes,
+                self.housekeeping,
+                self.clock_watch,
+            ]
+            if self.metrics is not None:
+                wanted.append(self.metrics)
+            for loop in wanted:
+                group.create_task(loops.run(loop, lambda: self._stopping), name=type(loop).__name__)
+
+    async def stop(self) -> None:
+        """Stop the loops: nothing new is begun, what runs gets `stop_seconds`."""
+        self._stopping = True
+        self.clock_watch.stop()
+        if self.metrics is not None:
+            self.metrics.stop()
+        stops: list[Coroutine[Any, Any, None]] = [
+            self.provisioner.stop(self.settings.stop_seconds / 2),
+            self.remover.stop(self.settings.stop_seconds / 2),
+            self.guard.stop(),
+            self.sweep.stop(),
+            self.blocks.stop(),
+            self.outcomes.stop(),
+            self.housekeeping.stop(),
+        ]
+        if self.relay is not None:
+            stops.append(self.relay.stop())
+        for result in await asyncio.gather(*stops, return_exceptions=True):
+            if isinstance(result, BaseException):
+                _log.warning("stop_incomplete", reason=describe(result))
+
+    async def close(self) -> None:
+        """Close connections and export the last spans; after :meth:`stop`."""
+        await self.vapi.close()
+        await self.database.close()
+        await self.telemetry.stop(timeout_seconds=1)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["asyncio.Task[None]"]:
+        """The loops, as one task, while the block runs."""
+        running = traces.start_loop(self.run_loops(), "loops")
+        try:
+            yield running
+        finally:
+            await self.stop()
+            await asyncio.wait([running], timeout=self.settings.stop_seconds / 2)
+            running.cancel()
+            await asyncio.wait([running])
+            await self.close()
+
+    async def _installation(self) -> Installation:
+        await self.database.connect()
+        while True:
+            try:
+                async with self.database.connection() as connection:
+                    installation = await claim_installation(connection, self.settings.installation_id)
+            except (DatabaseUnavailable, *UNAVAILABLE) as error:
+                self.health.fails("database", describe(error))
+                await asyncio.sleep(self.settings.relay_candidate_seconds)
+            else:
+                self.health.works("database")
+                return installation

@@ -1,0 +1,114 @@
+"""Reading a request's body: JSON whatever the content type says, of a limited size, and only what can be stored.
+
+curl sends `application/x-www-form-urlencoded` unless told otherwise, so the content type decides nothing here.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+
+from assistant_api.http.problems import Problem, invalid
+from zerotouch_contracts.errors import ErrorCode
+from zerotouch_contracts.text import require_storable
+
+DEPTH_MAX: Final = 32
+ERRORS_MAX: Final = 20
+
+T = TypeVar("T", bound=BaseModel)
+
+
+async def read_bytes(request: Request, bytes_max: int) -> bytes:
+    """The raw body. 413 as soon as it is known to be longer than ``bytes_max``, whether or not it says its length."""
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Problem(415, ErrorCode.INVALID_REQUEST, "the body must not be compressed")
+    declared = request.headers.get("content-length", "0")
+    if declared.isdecimal() and (len(declared) > 12 or int(declared) > bytes_max):
+        raise _too_large(bytes_max)
+    chunks = bytearray()
+    async for chunk in request.stream():
+        chunks += chunk
+        if len(chunks) > bytes_max:
+            raise _too_large(bytes_max)
+    return bytes(chunks)
+
+
+def parse(raw: bytes, model: type[T], *, empty_is_object: bool = False) -> T:
+    """The body as ``model``. 400 where it is no JSON, 422 where it has not the documented form.
+
+    Problems name fields and never repeat what was in them.
+    """
+    if empty_is_object and not raw.strip():
+        raw = b"{}"
+    value = read_json(raw)
+    _require_storable(value, "body", 0)
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        problems = [
+            {"field": ".".join(map(str, item["loc"])) or "body", "problem": str(item["msg"])}
+            for item in error.errors(include_input=False, include_url=False, include_context=False)[:ERRORS_MAX]
+        ]
+        raise invalid("the body has not the documented form", problems) from None
+
+
+def read_json(raw: bytes, *, line_breaks_in_text: bool = False) -> object:
+    """Bytes as JSON in UTF-8, no key twice and no number that JSON has not; else a 400 problem.
+
+    ``line_breaks_in_text``: also those that JSON wants escaped, as language models write them. They can mean one thing
+    only.
+    """
+    try:
+        return json.loads(
+            raw.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_constant=_no_constant,
+            strict=not line_breaks_in_text,
+        )
+    except (ValueError, RecursionError):
+        raise Problem(400, ErrorCode.INVALID_REQUEST, "the body is not valid JSON in UTF-8") from None
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a key is there twice")
+    return made
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _require_storable(value: object, place: str, depth: int) -> None:
+    """PostgreSQL takes neither U+0000 nor lone surrogates nor numbers without end, also not deep inside a document."""
+    if depth > DEPTH_MAX:
+        raise invalid(f"the body is nested deeper than {DEPTH_MAX} levels")
+    try:
+        if isinstance(value, str):
+            require_storable(value)
+        elif isinstance(value, float) and value in {float("inf"), float("-inf")}:
+            raise ValueError("must be a finite number")
+        elif isinstance(value, int) and abs(value) >= 2**63:
+            raise ValueError("must be below 2^63")
+    except ValueError as error:
+        raise invalid("the body has a value that cannot be stored", [{"field": place, "problem": str(error)}]) from None
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            _require_storable(key, f"{place} (a key)", depth)
+            _require_storable(item, f"{place}.{key}"[:200], depth + 1)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _require_storable(item, f"{place}.{index}"[:200], depth + 1)
+
+
+def _too_large(bytes_max: int) -> Problem:
+    return Problem(413, ErrorCode.BODY_TOO_LARGE, f"the body is over {bytes_max} bytes")
+
+
+def documented(model: type[BaseModel]) -> dict[str, Any]:
+    """What OpenAPI says about a body that is read by :func:`parse`."""
+    schema = model.model_json_schema(by_alias=True)
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}

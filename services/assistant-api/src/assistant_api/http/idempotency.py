@@ -1,0 +1,151 @@
+"""`Idempotency-Key` on everything that writes: the first answer is kept and given again.
+
+Ids that a request makes (its request id, the id of a new agent) come from a seed in the key's row. So a request whose
+process died half-way can simply be run again: it finds what the first try wrote. A key that was pruned has no row and
+no seed any more, and is a new request (ADR 23).
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID, uuid5
+
+import uuid_utils.compat as uuids
+from starlette.responses import Response
+
+from assistant_api.db import Connection, Database
+from assistant_api.http.problems import Problem, invalid, to_response
+from assistant_api.settings import Settings
+from zerotouch_contracts.errors import ErrorCode
+from zerotouch_contracts.text import require_storable
+from zerotouch_platform.auth import Caller, OrgMember
+
+NAMESPACE: Final = UUID("5a0d7a52-6f0e-4c1e-9a5e-3b1f1c9a7e01")
+KEY_CHARACTERS_MAX: Final = 255
+SCOPE_CHARACTERS_MAX: Final = 500
+
+# A lock that has run out belongs to a request that died: whoever asks next takes its place, and its seed.
+_TAKE: Final = """
+INSERT INTO idempotency_keys (scope, key, request_hash, locked_until, seed)
+VALUES ($1, $2, $3, now() + make_interval(secs => $4), $5)
+ON CONFLICT (scope, key) DO UPDATE SET locked_until = excluded.locked_until
+WHERE idempotency_keys.status IS NULL AND idempotency_keys.locked_until < now()
+  AND idempotency_keys.request_hash = excluded.request_hash
+RETURNING true AS taken, seed
+"""
+_READ: Final = "SELECT request_hash, status, body, content_type FROM idempotency_keys WHERE scope = $1 AND key = $2"
+_KEEP: Final = "UPDATE idempotency_keys SET status = $3, body = $4, content_type = $5 WHERE scope = $1 AND key = $2"
+# Not deleted: what failed may have been written all the same, and the next try finds it by the seed.
+_FREE: Final = """
+UPDATE idempotency_keys SET locked_until = now() - interval '1 second' WHERE scope = $1 AND key = $2 AND status IS NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """Where the ids that a request makes come from: chance, or the seed of its idempotency key."""
+
+    seed: str | None = None
+
+    def make(self, what: str) -> UUID:
+        """An id for ``what``; the same for the same seed."""
+        return uuids.uuid7() if self.seed is None else uuid5(NAMESPACE, f"{self.seed}|{what}")
+
+
+def scope_of(caller: Caller) -> str:
+    """Whose keys these are: one caller's never meet another's.
+
+    The subject is whatever the issuer of tokens makes it. One that is long or cannot be stored is hashed; `#` stands
+    where no plain scope has it.
+    """
+    org = str(caller.org_id) if isinstance(caller, OrgMember) else ""
+    plain = f"{caller.role}|{org}|{caller.subject}"
+    if len(plain) <= SCOPE_CHARACTERS_MAX and is_storable(plain):
+        return plain
+    return f"{caller.role}#{org}#{hashlib.sha256(caller.subject.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def is_storable(text: str) -> bool:
+    """Whether PostgreSQL takes a text."""
+    try:
+        require_storable(text)
+    except ValueError:
+        return False
+    return True
+
+
+async def answer_once(
+    database: Database,
+    settings: Settings,
+    caller: Caller,
+    key: str | None,
+    route: str,
+    raw: bytes,
+    answer: Callable[[Ids], Awaitable[Response]],
+) -> Response:
+    """Run ``answer``, or give the kept answer of the first request with this key.
+
+    422 where the key came with another route or body, 409 while the first is still being answered. Answers from 500 on
+    are not kept: the next try takes up where the first one ended.
+    """
+    if key is None:
+        return await answer(Ids())
+    # Bytes of any encoding reach us as characters up to U+00FF, of which only ASCII's control characters are refused.
+    if not 0 < len(key) <= KEY_CHARACTERS_MAX or any(char < " " or char == "\x7f" for char in key):
+        raise invalid(f"Idempotency-Key must have 1 to {KEY_CHARACTERS_MAX} printable characters")
+    scope = scope_of(caller)
+    request_hash = hashlib.sha256(route.encode() + b"\n" + raw).hexdigest()
+    async with database.connection() as connection:
+        taken = await connection.fetchrow(
+            _TAKE, scope, key, request_hash, settings.idempotency_lock_seconds, uuids.uuid4()
+        )
+        kept = None if taken else await connection.fetchrow(_READ, scope, key)
+    if kept is not None:
+        return _kept(kept["request_hash"] == request_hash, kept["status"], kept["body"], kept["content_type"])
+    if not taken:
+        raise _in_progress()
+    # A row of the release before has no seed: its first try made ids from scope and key.
+    seed = f"{scope}|{key}" if taken["seed"] is None else str(taken["seed"])
+    try:
+        response = await _answer_or_problem(answer, Ids(seed))
+    except BaseException:
+        async with database.connection() as connection:
+            await connection.execute(_FREE, scope, key)
+        raise
+    async with database.connection() as connection:
+        if response.status_code >= 500:
+            await connection.execute(_FREE, scope, key)
+        else:
+            text = bytes(response.body).decode()
+            await connection.execute(_KEEP, scope, key, response.status_code, text, response.media_type)
+    return response
+
+
+async def keep_within(connection: Connection, caller: Caller, key: str | None, answer: Response) -> None:
+    """Keep an answer in the transaction that makes it true.
+
+    For what leaves no row behind that a second try could find: a process that dies after the commit has answered.
+    """
+    if key is not None:
+        text = bytes(answer.body).decode()
+        await connection.execute(_KEEP, scope_of(caller), key, answer.status_code, text, answer.media_type)
+
+
+async def _answer_or_problem(answer: Callable[[Ids], Awaitable[Response]], ids: Ids) -> Response:
+    try:
+        return await answer(ids)
+    except Problem as problem:  # an answer like any other, and kept like any other
+        return to_response(problem)
+
+
+def _kept(same_request: bool, status: int | None, body: str | None, content_type: str | None) -> Response:
+    if not same_request:
+        raise Problem(422, ErrorCode.IDEMPOTENCY_MISMATCH, "this Idempotency-Key came with another request before")
+    if status is None:
+        raise _in_progress()
+    return Response(body, status, {"Idempotent-Replayed": "true"}, content_type)
+
+
+def _in_progress() -> Problem:
+    return Problem(409, ErrorCode.IDEMPOTENCY_IN_PROGRESS, "the first request with this key is still being answered")

@@ -1,0 +1,94 @@
+"""The answer to every kind of save: wait for Vapi a little, then say where the assistant is."""
+
+from uuid import UUID
+
+import structlog
+from opentelemetry.trace import get_current_span
+from starlette.responses import JSONResponse, Response
+
+from assistant_api.agents.save import Request
+from assistant_api.agents.wait import Deleted, NotTaken, Provisioned, Provisioning, wait_for_vapi
+from assistant_api.http.dependencies import Parts
+from assistant_api.http.idempotency import Ids
+from assistant_api.http.problems import Problem, not_found
+from assistant_api.http.routes.schemas import Saved
+from assistant_api.telemetry import trace_id_of, traceparent_of
+from assistant_api.vapi.pause import KeyPause, read_pause
+from zerotouch_contracts.errors import CATALOGUE
+
+_log = structlog.get_logger()
+
+
+def new_request(ids: Ids) -> Request:
+    """The request as rows know it: an id, and the current trace."""
+    return Request(ids.make("request"), traceparent_of(get_current_span()))
+
+
+def log_arrival(org_id: UUID, agent_id: str | None, request: Request | None, **fields: object) -> None:
+    """The line that operators look for when an assistant was saved."""
+    _log.info(
+        "Auto-syncing tools for assistant",
+        agent_id=agent_id,
+        org_id=str(org_id),
+        request_id=None if request is None else str(request.request_id),
+        trace_id=trace_id_of(get_current_span()),
+        **fields,
+    )
+
+
+async def answer_save(parts: Parts, org_id: UUID, agent_id: str, revision: int, request: Request) -> Response:
+    """200 when ``revision`` is at Vapi, 202 when that is not known in time, a 422 problem when Vapi refuses it.
+
+    404 when the agent was deleted meanwhile: its save is closed as `deleted`.
+    """
+    progress = await wait_for_vapi(
+        parts.database,
+        parts.provisioner,
+        org_id,
+        agent_id,
+        revision,
+        timeout_seconds=parts.settings.answer_wait_seconds,
+    )
+    match progress:
+        case Provisioned(assistant_id):
+            return _saved(200, org_id, agent_id, assistant_id, request)
+        case Provisioning():
+            async with parts.database.connection() as connection:
+                pause = await read_pause(connection, parts.vapi.key.fingerprint)
+            return _saved(202, org_id, agent_id, None, request, pause)
+        case Deleted():
+            raise not_found()
+        case NotTaken(reasons, code):
+            extra = {
+                "success": False,
+                "agentId": agent_id,
+                "orgId": str(org_id),
+                "assistantId": None,
+                "requestId": str(request.request_id),
+                "state": "refused",
+                "reasons": list(reasons),
+            }
+            texts = dict.fromkeys([CATALOGUE[code].meaning, "; ".join(reasons)])
+            raise Problem(422, code, " ".join(texts)[:2000], extra=extra)
+
+
+def _saved(
+    status: int,
+    org_id: UUID,
+    agent_id: str,
+    assistant_id: str | None,
+    request: Request,
+    pause: KeyPause | None = None,
+) -> Response:
+    saved = Saved(
+        success=True,
+        agent_id=agent_id,
+        org_id=org_id,
+        assistant_id=assistant_id,
+        request_id=request.request_id,
+        trace_id=trace_id_of(get_current_span()),
+        state="provisioning" if assistant_id is None else "provisioned",
+        code=None if pause is None else pause.code.value,
+        message=None if pause is None else pause.sentence(),
+    )
+    return JSONResponse(saved.model_dump(mode="json", by_alias=True), status)

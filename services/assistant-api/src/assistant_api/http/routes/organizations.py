@@ -1,0 +1,88 @@
+"""`/api/organizations`."""
+
+from typing import Annotated, Final
+from uuid import UUID
+
+import asyncpg
+from fastapi import APIRouter, Header, Request
+from opentelemetry.trace import get_current_span
+from starlette.responses import JSONResponse, Response
+
+from assistant_api.agents import remove
+from assistant_api.appointments.hours import write_calendar
+from assistant_api.appointments.schemas import Calendar
+from assistant_api.http.body import documented, parse, read_bytes
+from assistant_api.http.dependencies import CallerOf, PartsOf, require_platform
+from assistant_api.http.idempotency import Ids, answer_once, keep_within
+from assistant_api.http.problems import Problem
+from assistant_api.http.routes.schemas import NewOrganization, Organization
+from assistant_api.telemetry import trace_id_of, traceparent_of
+from zerotouch_contracts.errors import ErrorCode
+
+_INSERT: Final = "INSERT INTO organizations (id, name, tier) VALUES ($1, $2, $3) RETURNING revision"
+
+router = APIRouter(prefix="/api/organizations", tags=["organizations"])
+
+
+@router.post(
+    "", status_code=201, response_model=Organization, openapi_extra=documented(NewOrganization), summary="Add a clinic"
+)
+async def create(
+    request: Request, parts: PartsOf, caller: CallerOf, idempotency_key: Annotated[str | None, Header()] = None
+) -> Response:
+    """Add an organization; only the platform may. `OrganizationSaved` follows by itself."""
+    require_platform(caller)
+    raw = await read_bytes(request, parts.settings.body_bytes_max)
+
+    async def answer(ids: Ids) -> Response:
+        body = parse(raw, NewOrganization)
+        org_id = body.id or ids.make("organization")
+        span = get_current_span()
+        async with parts.database.transaction() as connection:
+            await connection.execute("SELECT set_config('app.traceparent', $1, true)", traceparent_of(span))
+            try:
+                revision = await connection.fetchval(_INSERT, org_id, body.name, body.tier)
+            except asyncpg.UniqueViolationError:
+                raise Problem(409, ErrorCode.ALREADY_EXISTS, "an organization with this id exists") from None
+            calendar = Calendar(**body.model_dump(include=set(Calendar.model_fields)))
+            await write_calendar(connection, org_id, calendar)
+            made = Organization(
+                id=org_id,
+                name=body.name,
+                tier=body.tier,
+                revision=revision,
+                calendar=calendar,
+                trace_id=trace_id_of(span),
+            )
+            done = JSONResponse(made.model_dump(mode="json", by_alias=True), 201)
+            await keep_within(connection, caller, idempotency_key, done)
+        parts.wake_relay()
+        return done
+
+    return await answer_once(
+        parts.database, parts.settings, caller, idempotency_key, "POST /api/organizations", raw, answer
+    )
+
+
+@router.delete("/{org_id}", status_code=204, summary="Delete a clinic and all that is its")
+async def delete(
+    parts: PartsOf, caller: CallerOf, org_id: UUID, idempotency_key: Annotated[str | None, Header()] = None
+) -> Response:
+    """Forget an organization, its agents, appointments and tool calls; only the platform may.
+
+    `AssistantDeleted` follows for each agent that was announced, `OrganizationDeleted` last. The assistants are deleted
+    at Vapi in the background; those that were adopted stay there, without what is ours.
+    """
+    require_platform(caller)
+
+    async def answer(_: Ids) -> Response:
+        done = Response(status_code=204)
+        async with parts.database.transaction() as connection:
+            await remove.delete_organization(connection, org_id, traceparent_of(get_current_span()))
+            await keep_within(connection, caller, idempotency_key, done)
+        parts.remover.wake()
+        parts.wake_relay()
+        return done
+
+    route = f"DELETE /api/organizations/{org_id}"
+    return await answer_once(parts.database, parts.settings, caller, idempotency_key, route, b"", answer)

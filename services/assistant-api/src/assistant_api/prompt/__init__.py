@@ -1,0 +1,1 @@
+"""What assistant-api writes into an assistant's prompt, and how it is taken out again."""

@@ -1,0 +1,153 @@
+"""What is to be checked about a clinic, and what the log knows of its assistants. Reads the database only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from tool_sync.db import Connection
+from tool_sync.domain import reach
+from tool_sync.domain.events import ToolRef
+from tool_sync.domain.reach import Obstacle
+from tool_sync.domain.steps import is_current, target_of
+from tool_sync.domain.toolset import Toolset, tool_subject
+from tool_sync.domain.wanted import WantedTool, reason_for_none, wanted_for
+from tool_sync.queries.coverage import OUTCOME_NOW
+from tool_sync.queries.explain import Moment, blueprint_of, moment_of
+from tool_sync.sync.rows import split_of
+from zerotouch_contracts.errors import CATALOGUE, ErrorCode
+
+ASSISTANTS_MAX: Final = 1000
+
+NOT_THERE: Final = "it is wanted, and this clinic does not have it at Vapi yet"
+NOT_NAMED: Final = "the assistant does not name it"
+OLDER_ID: Final = "the newest sync named another tool of this name"
+CHANGED: Final = "somebody changed it at Vapi; tool-sync writes it again"
+OLDER_DEFINITION: Final = "a newer definition is published than the one that it was made from"
+NEVER_SYNCED: Final = "it was saved, and no sync has ended yet"
+
+_ASSISTANTS: Final = f"""
+SELECT agent_id, assistant_id, code, synced_tools, split, linked_version, {OUTCOME_NOW} AS outcome
+  FROM assistants a
+ WHERE org_id = $1 AND NOT removed AND ($2::text IS NULL OR agent_id = $2)
+ ORDER BY agent_id LIMIT $3
+"""  # noqa: S608 - made of constants
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a caller does not reach ``tools``. ``code`` is of the catalogue, null where ``what`` says it all."""
+
+    code: str | None
+    tools: tuple[str, ...]
+    vapi_tool_ids: tuple[str, ...] = ()
+    what: str | None = None
+
+    @property
+    def said(self) -> str:
+        """Which tools, and what is wrong."""
+        names = f"{', '.join(self.tools)}: " if self.tools else ""
+        return names + (self.what or f"{self.code} {_title(self.code)}".strip())
+
+    @classmethod
+    def of(cls, obstacle: Obstacle) -> "Trouble":
+        """An obstacle in an assistant's document."""
+        return cls(obstacle.code, obstacle.tools, obstacle.vapi_tool_ids)
+
+
+def _title(code: str | None) -> str:
+    try:
+        return CATALOGUE[ErrorCode(code or "")].title
+    except ValueError:  # a newer release's, or none
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An assistant as its row has it. ``trouble`` is what the log knows to stand in the way."""
+
+    agent_id: str
+    assistant_id: str | None
+    split: tuple[str, ...] | None
+    linked_version: str | None
+    trouble: tuple[Trouble, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Clinic:
+    """A clinic now. ``wanted``: what its assistants should have; where nothing is, ``none_wanted`` is the code why.
+
+    ``target`` are those of them that it has at Vapi. ``more``: it has more assistants than are listed.
+    """
+
+    org_id: UUID
+    position: int
+    state: Toolset
+    wanted: tuple[WantedTool, ...]
+    none_wanted: str | None
+    target: tuple[ToolRef, ...]
+    assistants: tuple[Known, ...]
+    more: bool
+
+
+async def clinic_of(connection: Connection, org_id: UUID, agent_id: str | None = None) -> Clinic:
+    """The clinic with all its assistants, or one of them. Raises `BeforeFirstEvent` and `UnknownEvent`."""
+    moment = await moment_of(connection, org_id, await blueprint_of(connection))
+    state = moment.state
+    wanted = () if state.closed else wanted_for(state.tier, moment.blueprint, state.disabled)
+    target = target_of(state, wanted)
+    rows = await connection.fetch(_ASSISTANTS, org_id, agent_id, ASSISTANTS_MAX + 1)
+    assistants = tuple(
+        Known(
+            row["agent_id"],
+            row["assistant_id"],
+            split_of(row["split"], row["assistant_id"]),
+            row["linked_version"],
+            known_trouble(
+                row["outcome"], row["code"], [ToolRef(**tool) for tool in row["synced_tools"] or ()], wanted, state
+            ),
+        )
+        for row in rows[:ASSISTANTS_MAX]
+    )
+    none_wanted = _none_wanted(moment, wanted)
+    return Clinic(
+        org_id, moment.position, state, wanted, none_wanted, target, assistants, more=len(rows) > ASSISTANTS_MAX
+    )
+
+
+def _none_wanted(moment: Moment, wanted: Sequence[WantedTool]) -> str | None:
+    if wanted:
+        return None
+    if moment.state.closed:
+        return "TS-403"
+    return reason_for_none(moment.state.tier, moment.blueprint, moment.state.disabled)
+
+
+def known_trouble(
+    outcome: str | None, code: str | None, synced: Sequence[ToolRef], wanted: Sequence[WantedTool], state: Toolset
+) -> tuple[Trouble, ...]:
+    """What the log knows to stand between an assistant's callers and what is wanted now; () where nothing does."""
+    names = tuple(tool.name for tool in wanted)
+    if not names:
+        return ()
+    if outcome is None:
+        return (Trouble(None, names, what=NEVER_SYNCED),)
+    found = [Trouble(code, names)] if outcome == "failed" else []
+    named = {ref.name: ref.vapi_tool_id for ref in synced}
+    for tool in wanted:
+        name = tool.name
+        if name not in state.tools:
+            failure = state.failures.get(tool_subject(name))
+            found.append(Trouble(failure.code if failure else None, (name,), what=None if failure else NOT_THERE))
+        elif (drift := state.drifted.get(name)) is not None:
+            drift_code, what = (reach.DANGLING_CODE, None) if drift.gone else (None, CHANGED)
+            found.append(Trouble(drift_code, (name,), (drift.vapi_tool_id,), what))
+        elif not is_current(state.tools[name], tool):
+            found.append(Trouble(None, (name,), (state.tools[name].vapi_tool_id,), OLDER_DEFINITION))
+        elif outcome == "failed":
+            continue  # its outcome says it already
+        elif name not in named:
+            found.append(Trouble(None, (name,), what=NOT_NAMED))
+        elif named[name] != state.tools[name].vapi_tool_id:
+            found.append(Trouble(None, (name,), (named[name],), OLDER_ID))
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,259 @@
+"""Reads Vapi now and says what a caller of an assistant would meet.
+
+GET /assistant/{id}, GET /tool/{id} of every tool that it names (each once, for all assistants), and the traffic split.
+Nothing is written. The calls are asked of the key's shared allowance as bulk work, and there are so many at most.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol, TypeVar
+from uuid import UUID
+
+from tool_sync.admin.checked import NOT_NAMED, NOT_THERE, Clinic, Known, Trouble
+from tool_sync.domain import reach
+from tool_sync.domain.events import ToolRef
+from tool_sync.sync.asking import said_of
+from tool_sync.sync.blueprint import ANSWERED_VERSIONS, document_for
+from tool_sync.sync.effects.named import is_id, named_tool
+from tool_sync.sync.survey import versions_of
+from tool_sync.vapi.documents import holds
+from tool_sync.vapi.failures import Kind, VapiFailure
+from tool_sync.vapi.rate_limit import Key
+from zerotouch_contracts.errors import ErrorCode
+from zerotouch_contracts.tools import Marker
+
+T = TypeVar("T")
+
+CHANGED_SHOWN_MAX: Final = 8
+WAIT_SECONDS_MIN: Final = 0.1
+
+
+class Vapi(Protocol):
+    """What is asked of :class:`~tool_sync.vapi.client.VapiClient`."""
+
+    async def get_assistant(self, assistant_id: str) -> dict[str, Any]: ...
+
+    async def get_tool(self, tool_id: str) -> dict[str, Any]: ...
+
+    async def traffic_allocation(self, assistant_id: str) -> Mapping[str, Any] | None: ...
+
+
+class Stopped(Exception):
+    """Nothing more is asked; the message says why. ``is_key``: Vapi refuses the key that was given."""
+
+    def __init__(self, reason: str, *, is_key: bool = False) -> None:
+        super().__init__(reason)
+        self.is_key = is_key
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A tool that the next caller reaches."""
+
+    name: str
+    vapi_tool_id: str
+    definition_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """What the next caller of an assistant meets. ``not_looked_at`` says what of it is not known, and why."""
+
+    agent_id: str
+    assistant_id: str | None
+    reaches: tuple[Reached, ...]
+    trouble: tuple[Trouble, ...]
+    pinned: tuple[str, ...] = ()
+    not_looked_at: tuple[str, ...] = ()
+    not_read: str | None = None
+
+    @property
+    def can_book(self) -> bool:
+        """It was read, and nothing stands in the way."""
+        return not self.trouble and self.not_read is None
+
+
+@dataclass(slots=True)
+class Look:
+    """One check: what it asked so far. ``definition`` is the document that a tool was registered from.
+
+    ``patience_seconds``: the longest that one call waits for the key's rate; at 0 the check stops instead.
+    """
+
+    vapi: Vapi
+    key: Key
+    installation_id: UUID
+    definition: Callable[[str, str], Awaitable[Mapping[str, Any] | None]]
+    calls_max: int
+    patience_seconds: float = 0.0
+    answered: frozenset[tuple[str, int]] = ANSWERED_VERSIONS
+    calls: int = 0
+    splits_refused: bool = False
+    _tools: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)
+
+    async def assistant(self, clinic: Clinic, known: Known) -> Met:
+        """What its next caller meets. Raises :class:`Stopped`; `VapiFailure` is told as what was not read."""
+        try:
+            return await self._assistant(clinic, known)
+        except VapiFailure as failure:
+            return Met(
+                known.agent_id, known.assistant_id, (), (), not_read=f"Vapi did not show it: {failure.code.value}"
+            )
+
+    def forget(self) -> None:
+        """Read tools again from now on."""
+        self._tools.clear()
+
+    async def _assistant(self, clinic: Clinic, known: Known) -> Met:
+        names = tuple(tool.name for tool in clinic.wanted)
+        met = Met(known.agent_id, known.assistant_id, (), ())
+        if known.assistant_id is None:
+            return replace(met, trouble=(Trouble(None, names, what="it is not known at Vapi yet"),))
+        assistant_id = known.assistant_id
+        try:
+            document = await self._ask(lambda: self.vapi.get_assistant(assistant_id))
+        except VapiFailure as failure:
+            if failure.status == 404:
+                return replace(met, trouble=(Trouble(ErrorCode.ASSISTANT_MISSING.value, names),))
+            raise
+        if reach.belongs_to_another(document, self.installation_id, clinic.org_id):
+            return replace(met, trouble=(Trouble(ErrorCode.ASSISTANT_OF_ANOTHER.value, names),))
+        if not isinstance(document.get("model"), dict):
+            return replace(met, trouble=(Trouble(ErrorCode.ASSISTANT_WITHOUT_MODEL.value, names),))
+        split, not_looked_at = await self._split(assistant_id)
+        trouble = [*await self._of_tools(clinic, document), *await self._obstacles(clinic, known, document, split)]
+        barred = {name for one in trouble for name in one.tools}
+        reached = tuple(
+            Reached(r.name, r.vapi_tool_id, r.definition_version) for r in clinic.target if r.name not in barred
+        )
+        pins = reach.pins_of(document, clinic.target, self._known(clinic))
+        pinned = tuple(f"{pin.name} to {pin.label}" for pin in pins if pin.name not in barred)
+        return replace(
+            met, reaches=reached, trouble=tuple(dict.fromkeys(trouble)), pinned=pinned, not_looked_at=not_looked_at
+        )
+
+    def _known(self, clinic: Clinic) -> reach.Known:
+        return reach.Known(
+            installation_id=self.installation_id,
+            org_id=clinic.org_id,
+            tool_ids=clinic.state.tool_ids,
+            registered=frozenset(clinic.state.tools),
+            versions=clinic.state.versions,
+            answered=self.answered,
+        )
+
+    async def _split(self, assistant_id: str) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+        """The versions that get calls, None where all go to the newest; and what could not be looked at."""
+        refused = ("traffic splits: this account has no access to them",)
+        if self.splits_refused:
+            return None, refused
+        try:
+            return versions_of(await self._ask(lambda: self.vapi.traffic_allocation(assistant_id))), ()
+        except VapiFailure as failure:
+            if failure.no_beta_access:
+                self.splits_refused = True
+                return None, refused
+            return None, (f"traffic splits: Vapi answered {failure.status or 'nothing'} ({failure.code.value})",)
+
+    async def _obstacles(
+        self, clinic: Clinic, known: Known, document: Mapping[str, Any], split: tuple[str, ...] | None
+    ) -> list[Trouble]:
+        """What stands in the document: the ids that our log does not know are read."""
+        named = {}
+        for tool_id in reach.named_ids(document):
+            if tool_id not in clinic.state.tool_ids:
+                found = await self._tool(tool_id)
+                named[tool_id] = reach.NamedTool(tool_id, exists=False) if found is None else named_tool(tool_id, found)
+        obstacles = reach.obstacles_of(
+            document,
+            clinic.target,
+            named=named,
+            known=self._known(clinic),
+            split=split,
+            linked_version=known.linked_version,
+        )
+        return [Trouble.of(one) for one in obstacles]
+
+    async def _of_tools(self, clinic: Clinic, document: Mapping[str, Any]) -> list[Trouble]:
+        """What is wrong with our own tools: not there, not named, deleted or changed at Vapi."""
+        ids = reach.named_ids(document)
+        have = {ref.name: ref for ref in clinic.target}
+        found = []
+        for tool in clinic.wanted:
+            ref = have.get(tool.name)
+            if ref is None:
+                found.append(Trouble(None, (tool.name,), what=NOT_THERE))
+            elif ref.vapi_tool_id not in ids:
+                found.append(Trouble(None, (tool.name,), (ref.vapi_tool_id,), NOT_NAMED))
+            else:
+                found += await self._of_tool(clinic, ref)
+        names = tuple(tool.name for tool in clinic.wanted)
+        others = clinic.state.tool_ids.intersection(ids) - {ref.vapi_tool_id for ref in clinic.target}
+        gone = tuple([one for one in sorted(others) if await self._tool(one) is None])
+        return [*found, *([Trouble(ErrorCode.TOOL_ID_DANGLING.value, names, gone)] if gone else [])]
+
+    async def _of_tool(self, clinic: Clinic, ref: ToolRef) -> list[Trouble]:
+        document = await self._tool(ref.vapi_tool_id)
+        if document is None:
+            names = tuple(tool.name for tool in clinic.wanted)  # such an id fails the whole call
+            return [Trouble(ErrorCode.TOOL_ID_DANGLING.value, names, (ref.vapi_tool_id,))]
+        marker = Marker.of(document)
+        if marker is not None and marker.installation_id == self.installation_id and marker.org_id != clinic.org_id:
+            return [Trouble(ErrorCode.TOOL_OF_ANOTHER_CLINIC.value, (ref.name,), (ref.vapi_tool_id,))]
+        sent = await self.definition(ref.name, ref.definition_hash)
+        changed = [] if sent is None else changed_fields(document, document_for(sent, clinic.org_id))
+        if marker != Marker(self.installation_id, clinic.org_id, ref.name):
+            changed = changed or ["marker"]
+        if not changed:
+            return []
+        what = f"somebody changed it at Vapi: {', '.join(changed[:CHANGED_SHOWN_MAX])}; tool-sync writes it again"
+        return [Trouble(None, (ref.name,), (ref.vapi_tool_id,), what)]
+
+    async def _tool(self, tool_id: str) -> Mapping[str, Any] | None:
+        """A tool, read once; None where Vapi has none, or where it is no id at all."""
+        if tool_id not in self._tools:
+            self._tools[tool_id] = await self._read_tool(tool_id) if is_id(tool_id) else None
+        return self._tools[tool_id]
+
+    async def _read_tool(self, tool_id: str) -> Mapping[str, Any] | None:
+        try:
+            return await self._ask(lambda: self.vapi.get_tool(tool_id))
+        except VapiFailure as failure:
+            if failure.status == 404:
+                return None
+            raise
+
+    async def _ask(self, call: Callable[[], Awaitable[T]]) -> T:
+        """One read. Raises :class:`Stopped` and :class:`VapiFailure`."""
+        if self.calls >= self.calls_max:
+            raise Stopped(f"{self.calls_max} calls of Vapi were made, which is what --calls allows")
+        await self._admitted()
+        self.calls += 1
+        try:
+            answer = await call()
+        except VapiFailure as failure:
+            if failure.kind is Kind.AUTHENTICATION:
+                # The key that this command was given may be another than the service's: that one is not paused by it.
+                await self.key.unused()
+                raise Stopped(f"Vapi refuses the key: {failure.code.value}", is_key=True) from failure
+            await self.key.note(said_of(failure), datetime.now(UTC), 0.0, failure.retry_after_seconds)
+            raise
+        except BaseException:
+            await self.key.unused()
+            raise
+        await self.key.note("answered", datetime.now(UTC), 0.0)
+        return answer
+
+    async def _admitted(self) -> None:
+        while (held := await self.key.admit(now := datetime.now(UTC), save=False)) is not None:
+            wait_seconds = (held - now).total_seconds()
+            if not self.patience_seconds or wait_seconds > self.patience_seconds:
+                raise Stopped(f"the key allows no call before {held:%Y-%m-%d %H:%M:%S} UTC")
+            await asyncio.sleep(max(wait_seconds, WAIT_SECONDS_MIN))
+
+
+def changed_fields(document: Mapping[str, Any], sent: Mapping[str, Any]) -> list[str]:
+    """The names of the fields that are not at Vapi as they were sent; never their values."""
+    return sorted(key for key, value in sent.items() if not holds(document.get(key), value))

@@ -1,0 +1,9 @@
+"""The composition root.
+
+parts    builds every part and passes it down
+serve    starts and stops them in order
+"""
+
+from tool_sync.app.serve import serve
+
+__all__ = ["serve"]

@@ -1,0 +1,237 @@
+"""Builds the parts of the process and passes each what it needs; none of them is started here."""
+
+import time
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from tool_sync import broker, db
+from tool_sync.db import ACQUIRE_SECONDS, Pool
+from tool_sync.domain.steps import Policy
+from tool_sync.intake import Subscriber
+from tool_sync.intake.intake import Intake
+from tool_sync.liveness import Health
+from tool_sync.log import EventLog
+from tool_sync.outcomes.relay import Relay
+from tool_sync.outcomes.topic_guard import TopicGuard
+from tool_sync.readiness import database_problem
+from tool_sync.settings import Settings
+from tool_sync.sync.blueprint import Blueprint, definitions_with
+from tool_sync.sync.concurrency import Pace
+from tool_sync.sync.context import Context, Limits
+from tool_sync.sync.looks import Looks
+from tool_sync.sync.loop import Reconciler
+from tool_sync.sync.store import PostgresStore
+from tool_sync.sync.survey import Pace as SurveyPace
+from tool_sync.sync.survey import Survey
+from tool_sync.telemetry import SERVICE_VERSION, Telemetry
+from tool_sync.vapi.client import VapiClient
+from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey, fingerprint_of, paused_keys
+from tool_sync.vapi.rate_limit.tokens import Rate
+from zerotouch_platform.kafka.ledger import open_losses
+from zerotouch_platform.vapi.clock_watch import ClockWatch
+from zerotouch_platform.vapi.transport import PooledTransport
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What runs or is used while the process runs."""
+
+    event_log: EventLog
+    relay: Relay
+    reconciler: Reconciler
+    subscriber: Subscriber
+    survey: Survey
+    guard: TopicGuard
+    vapi: VapiClient
+    clock_watch: ClockWatch
+    blueprint: Blueprint
+
+
+def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> Parts:
+    """The parts of a process that works on ``pool``, whose log is ``log_id``."""
+
+    def on_settled(org_id: UUID) -> None:
+        parts.survey.settled(org_id)
+
+    def on_append(head: int) -> None:
+        parts.guard.appended(head)
+        parts.relay.wake()
+        parts.reconciler.wake()
+
+    event_log = EventLog(pool, on_append=on_append)
+    guard = TopicGuard(settings, pool, log_id, on_change=lambda: parts.reconciler.wake())
+    vapi = VapiClient(
+        settings.vapi_base_url,
+        settings.vapi_api_key.get_secret_value,
+        account=settings.vapi_account,
+        deadline_seconds=settings.call_deadline_seconds,
+        transport=PooledTransport(settings.vapi_connections_max),
+        telemetry=tracing,
+    )
+    tools = Blueprint.of(
+        definitions_with(settings.booking_definition_version),
+        server_url=settings.tool_server_url,
+        installation_id=settings.installation_id,
+        credential_id=settings.tool_server_credential_id,
+    )
+    context = Context(
+        log=event_log,
+        store=PostgresStore(pool),
+        vapi=vapi,
+        blueprint=tools,
+        policy=_policy(settings),
+        limits=_limits(settings),
+        telemetry=tracing,
+        service_version=SERVICE_VERSION,
+        pace=Pace(
+            settings.orgs_in_flight_max,
+            # Well within the window: by then the loop is behind.
+            slow_seconds=settings.send_window_seconds * 0.4,
+            monotonic=time.monotonic,
+        ),
+        key=SharedKey(
+            KeyTable(pool, fingerprint_of(settings.vapi_api_key.get_secret_value())),
+            _key_limits(settings),
+            monotonic=time.monotonic,
+        ),
+        stands_aside=lambda: guard.stands_aside,
+        on_settled=on_settled,
+    )
+    intake = Intake(settings, event_log, pool, tracing, SERVICE_VERSION)
+    parts = Parts(
+        event_log=event_log,
+        relay=Relay(settings, pool, log_id, tracing, look=guard.why_not_publish),
+        reconciler=Reconciler(context),
+        subscriber=Subscriber(settings, intake),
+        survey=Survey(context, Looks(pool), _survey_pace(settings)),
+        guard=guard,
+        vapi=vapi,
+        clock_watch=ClockWatch(vapi.clock, lambda: read_now(pool), db.WEATHER),
+        blueprint=tools,
+    )
+    return parts
+
+
+def watch(settings: Settings, health: Health, pool: Pool, parts: Parts) -> None:
+    """Make the parts what ``/livez`` and ``/readyz`` answer from: the start is over."""
+    topics = (settings.assistants_topic, settings.outcomes_topic)
+
+    async def intake_wedged() -> str | None:
+        return parts.subscriber.wedged
+
+    async def intake_problem() -> str | None:
+        return parts.subscriber.problem
+
+    async def relay_problem() -> str | None:
+        return parts.relay.problem
+
+    async def log_replaced() -> str | None:
+        return parts.guard.replaced
+
+    async def log_behind() -> str | None:
+        return parts.guard.problem
+
+    health.live["log"] = log_replaced
+    health.ready["restore"] = log_behind
+    health.live["intake"] = intake_wedged
+
+    async def clock_notes() -> list[dict[str, object]]:
+        problem = parts.clock_watch.problem
+        return [] if problem is None else [{"skew_seconds": parts.clock_watch.skew_seconds, "meaning": problem}]
+
+    health.notes["vapi_key"] = lambda: paused_key_notes(pool)
+    health.notes["vapi_clock"] = clock_notes
+    health.notes["records_lost"] = lambda: lost_notes(pool)
+    health.ready["database"] = lambda: database_problem(pool)
+    health.ready["kafka"] = lambda: broker.problem_of(settings.kafka_bootstrap_servers, topics)
+    health.ready["intake"] = intake_problem
+    health.ready["relay"] = relay_problem
+    health.starting = None
+
+
+async def paused_key_notes(pool: Pool) -> list[dict[str, object]]:
+    """The paused keys, for ``/readyz``; none while the database is away, as its own check says so."""
+    try:
+        async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            return [asdict(key) for key in await paused_keys(connection)]
+    except db.WEATHER:
+        return []
+
+
+async def lost_notes(pool: Pool) -> list[dict[str, object]]:
+    """What was lost and nobody has acknowledged, for ``/readyz``."""
+    try:
+        async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            return [asdict(lost) for lost in await open_losses(connection)]
+    except db.WEATHER:
+        return []
+
+
+async def read_now(pool: Pool) -> datetime:
+    """The database's time."""
+    now: datetime = await pool.fetchval("SELECT clock_timestamp()", timeout=ACQUIRE_SECONDS)
+    return now
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        settle=timedelta(seconds=settings.settle_seconds),
+        give_up=timedelta(seconds=settings.give_up_seconds),
+        look_again=timedelta(seconds=settings.look_again_seconds),
+        diverged_look=timedelta(seconds=settings.diverged_look_seconds),
+        diverged_give_up=timedelta(seconds=settings.diverged_give_up_seconds),
+        retry_seconds_base=settings.retry_seconds_base,
+        retry_seconds_max=settings.retry_seconds_max,
+        tool_grace=timedelta(seconds=settings.tool_grace_seconds),
+        surplus_age=timedelta(seconds=settings.surplus_age_seconds),
+        sweep_every=timedelta(seconds=settings.sweep_every_seconds),
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        send_window_seconds=settings.send_window_seconds,
+        lease_seconds=settings.lease_seconds,
+        lease_renew_seconds=settings.lease_renew_seconds,
+        claim_batch_max=settings.claim_batch_max,
+        steps_per_org_max=settings.steps_per_org_max,
+        poll_seconds_max=settings.poll_seconds_max,
+        snapshot_after_events=settings.snapshot_after_events,
+        read_tries_max=settings.read_tries_max,
+        read_retry_seconds=settings.read_retry_seconds,
+    )
+
+
+def _survey_pace(settings: Settings) -> SurveyPace:
+    return SurveyPace(
+        looks_per_second=settings.survey_looks_per_second,
+        poll_seconds=settings.survey_poll_seconds,
+        settled_seconds=settings.survey_settled_seconds,
+    )
+
+
+def _key_limits(settings: Settings) -> KeyLimits:
+    # A call may be sent until the window closes after its admission, and ends by its deadline.
+    sent_seconds = settings.send_window_seconds
+    return KeyLimits(
+        rate=_rate(settings, sent_seconds),
+        probe_seconds=sent_seconds + settings.call_deadline_seconds + 1,
+        refused_seconds=settings.key_refused_seconds,
+        breaker_failures=settings.breaker_failures,
+        breaker_seconds_base=settings.breaker_seconds_base,
+        breaker_seconds_max=settings.breaker_seconds_max,
+        read_seconds=settings.key_read_seconds,
+    )
+
+
+def _rate(settings: Settings, sent_seconds: float) -> Rate | None:
+    if settings.vapi_requests_per_minute is None:
+        return None
+    return Rate(
+        per_minute=max(1, int(settings.vapi_requests_per_minute * settings.vapi_rate_share)),
+        batch=settings.vapi_rate_batch,
+        saves_share=settings.vapi_rate_saves_share,
+        late_seconds=sent_seconds + settings.vapi_rate_guard_seconds,
+        early_seconds=settings.vapi_rate_guard_seconds,
+    )

@@ -1,0 +1,73 @@
+"""What is measured all the time: read from the database every few seconds, exported over OTLP beside the traces.
+
+zerotouch.coverage             1      assistants that can book, of those that should (the promise is 1.0)
+zerotouch.assistants           {assistant}  that should book, by what is wanted now
+zerotouch.assistants.without_tools  {assistant}  whose clinics want none: in neither number of coverage
+zerotouch.syncs.pending        {org}  organizations with open work
+zerotouch.syncs.oldest         s      age of the oldest save without an outcome
+zerotouch.dead_letters.open    {record}
+zerotouch.records.lost         {record}  gone from the topic before they were read, and not acknowledged
+zerotouch.log.head             {event}
+zerotouch.relay.lag            {event}  positions between the log's head and what is published
+zerotouch.vapi.clock_skew      s      how far Vapi's clock is ahead of the database's; not before an answer told
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from opentelemetry.sdk.metrics.export import MetricReader
+
+from tool_sync import db
+from tool_sync.db import ACQUIRE_SECONDS, Pool
+from tool_sync.queries.coverage import coverage_of
+from tool_sync.telemetry import SERVICE_NAME, SERVICE_VERSION
+from zerotouch_platform.gauges import CLOCK_SKEW, RECORDS_LOST, Gauges
+from zerotouch_platform.kafka.ledger import records_lost
+from zerotouch_platform.vapi.clock_watch import ClockWatch
+
+_LOOK: Final = """
+SELECT (SELECT count(DISTINCT org_id) FROM pending_syncs WHERE requested > settled) AS pending,
+       (SELECT coalesce(extract(epoch FROM clock_timestamp() - min(e.recorded_at)), 0)::float8
+          FROM pending_syncs p JOIN events e ON e.position = p.save_requested
+         WHERE p.save_requested > p.settled) AS oldest,
+       (SELECT count(*) FROM dead_letters WHERE acknowledged_at IS NULL AND replayed_at IS NULL) AS dead_letters,
+       (SELECT coalesce(max(position), 0) FROM events) AS head,
+       (SELECT coalesce(max(position), 0) FROM cursors WHERE name = 'outcomes-relay') AS published
+"""
+_UNITS: Final = {
+    "zerotouch.coverage": "1",
+    "zerotouch.assistants": "{assistant}",
+    "zerotouch.assistants.without_tools": "{assistant}",
+    "zerotouch.syncs.pending": "{org}",
+    "zerotouch.syncs.oldest": "s",
+    "zerotouch.dead_letters.open": "{record}",
+    RECORDS_LOST: "{record}",
+    "zerotouch.log.head": "{event}",
+    "zerotouch.relay.lag": "{event}",
+    CLOCK_SKEW: "s",
+}
+
+
+def metrics(pool: Pool, reader: MetricReader, clock_watch: ClockWatch | None = None) -> Gauges:
+    """The loop that looks and exports."""
+
+    async def look() -> Mapping[str, float]:
+        async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            row = await connection.fetchrow(_LOOK)
+            coverage, lost = await coverage_of(connection), await records_lost(connection)
+        assert row is not None
+        skew_seconds = None if clock_watch is None else clock_watch.skew_seconds
+        return {
+            "zerotouch.coverage": coverage.percent / 100,
+            "zerotouch.assistants": coverage.assistants,
+            "zerotouch.assistants.without_tools": coverage.without_tools,
+            "zerotouch.syncs.pending": row["pending"],
+            "zerotouch.syncs.oldest": row["oldest"],
+            "zerotouch.dead_letters.open": row["dead_letters"],
+            RECORDS_LOST: lost,
+            "zerotouch.log.head": row["head"],
+            "zerotouch.relay.lag": row["head"] - row["published"],
+            **({} if skew_seconds is None else {CLOCK_SKEW: skew_seconds}),
+        }
+
+    return Gauges((SERVICE_NAME, SERVICE_VERSION), reader, _UNITS, look, db.WEATHER)

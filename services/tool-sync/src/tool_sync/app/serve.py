@@ -1,0 +1,194 @@
+"""The composition root: builds every part, passes it down, starts and stops it in order.
+
+HTTP comes first, so that a process that waits for PostgreSQL or Kafka is live and says what it waits for. The parts
+end along the data's way: intake and reconciler, then the log (which stores what they asked for), then the relay, then
+the connections.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import structlog
+from opentelemetry.sdk.trace.export import SpanExporter
+
+from tool_sync import db, telemetry
+from tool_sync.app.dependencies import build, watch
+from tool_sync.app.metrics import metrics
+from tool_sync.db import Pool
+from tool_sync.http import app as http_app
+from tool_sync.http.server import HttpServer, bind
+from tool_sync.http.state import HttpState
+from tool_sync.liveness import Health
+from tool_sync.log import AppendRejected, LogUnavailable
+from tool_sync.loops import Loops
+from tool_sync.outcomes.feed import Tail
+from tool_sync.readiness import database_problem
+from tool_sync.settings import Settings
+from tool_sync.sync import blueprint
+from tool_sync.telemetry import SERVICE_VERSION, Telemetry
+from tool_sync.vapi.forgetting import Forgetting
+from zerotouch_platform.auth import TokenVerifier
+from zerotouch_platform.gauges import otlp_reader
+from zerotouch_platform.postgres import session_problem
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+_AWAY: Final = (*db.WEATHER, LogUnavailable, AppendRejected)
+# Together below 5 s, of which tracing may take what the others leave.
+_STOP_WORK_SECONDS: Final = 2.5
+_STOP_LOG_SECONDS: Final = 0.7
+_STOP_RELAY_SECONDS: Final = 0.7
+_STOP_HTTP_SECONDS: Final = 0.5
+_CLOSE_POOL_SECONDS: Final = 0.5
+
+
+class NotThere(Exception):
+    """What the start needs is missing; the message says what, for an operator. It is tried again."""
+
+
+class Stopped(Exception):
+    """The process was asked to stop while it was still starting."""
+
+
+async def serve(
+    settings: Settings,
+    stopping: asyncio.Event,
+    *,
+    exporter: SpanExporter | None = None,
+    on_listening: Callable[[int], None] | None = None,
+) -> None:
+    """Run the whole service until ``stopping`` is set, and then stop it within 5 s.
+
+    ``on_listening`` is told the HTTP port. Raises ``OSError`` where the port cannot be had,
+    :class:`tool_sync.db.ForeignInstallation` where the database is another installation's, and
+    :class:`tool_sync.loops.LoopEnded`.
+    """
+    tracing = telemetry.set_up(settings.otel_exporter_otlp_endpoint, exporter=exporter)
+    state = HttpState(TokenVerifier(settings), Health(check_seconds_max=settings.ready_check_seconds_max))
+    server = HttpServer(http_app.build(state, tracing), bind(settings.host, settings.port))
+    log.info("tool-sync starts", version=SERVICE_VERSION, host=settings.host, port=server.port)
+    if on_listening is not None:
+        on_listening(server.port)
+    loops = Loops()
+    loops.start("http", server)
+    try:
+        await _run(settings, stopping, tracing, state, loops)
+    except Stopped:
+        log.info("tool-sync was stopped while it was starting")
+    finally:
+        await loops.stop("http", seconds_max=_STOP_HTTP_SECONDS)
+        await tracing.shutdown()
+        log.info("tool-sync has stopped")
+
+
+async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, state: HttpState, loops: Loops) -> None:
+    def until_there(act: Callable[[], Awaitable[T]]) -> Awaitable[T]:
+        return _until_there(act, state.health, stopping, settings.start_retry_seconds)
+
+    pool = await until_there(lambda: _open_database(settings))
+    try:
+        state.pool = pool
+        state.log_id = await until_there(lambda: _read_log_id(settings, pool))
+        state.tail = Tail(settings.database_url)
+        parts = build(settings, pool, state.log_id, tracing)
+        try:
+            loops.start("event log", parts.event_log)
+            loops.start("feed", state.tail)
+            await until_there(lambda: blueprint.publish(parts.event_log, parts.blueprint, SERVICE_VERSION))
+            loops.start("guard", parts.guard)
+            loops.start("relay", parts.relay)
+            loops.start("reconciler", parts.reconciler)
+            loops.start("intake", parts.subscriber)
+            loops.start("survey", parts.survey)
+            loops.start("forgetting", Forgetting(pool))
+            loops.start("clock", parts.clock_watch)
+            if settings.otel_exporter_otlp_endpoint is not None:
+                loops.start(
+                    "metrics", metrics(pool, otlp_reader(settings.otel_exporter_otlp_endpoint), parts.clock_watch)
+                )
+            # Not ready before that: a save would wait for the look.
+            state.health.starting = "looking whether the outcomes topic is ahead of the log"
+            await _either(parts.guard.looked, stopping)
+            watch(settings, state.health, pool, parts)
+            log.info("tool-sync works")
+            await loops.until_ended(stopping)
+            log.info("tool-sync stops")
+        finally:
+            await loops.stop(
+                "metrics",
+                "feed",
+                "guard",
+                "intake",
+                "survey",
+                "forgetting",
+                "clock",
+                "reconciler",
+                seconds_max=_STOP_WORK_SECONDS,
+            )
+            await loops.stop("event log", seconds_max=_STOP_LOG_SECONDS)
+            await loops.stop("relay", seconds_max=_STOP_RELAY_SECONDS)
+            await parts.vapi.close()
+    finally:
+        await _close(pool)
+
+
+async def _open_database(settings: Settings) -> Pool:
+    try:
+        if (problem := await session_problem(settings.database_url)) is not None:
+            raise NotThere(problem)
+        pool = await db.create_pool(settings.database_url, size_max=settings.database_pool_max)
+    except db.WEATHER as error:
+        at = urlsplit(settings.database_url)
+        raise NotThere(
+            f"PostgreSQL at {at.hostname}:{at.port or 5432} does not answer: {type(error).__name__}: {error}"
+        ) from error
+    if (reason := await database_problem(pool)) is not None:
+        await _close(pool)
+        raise NotThere(reason)
+    return pool
+
+
+async def _read_log_id(settings: Settings, pool: Pool) -> UUID:
+    async with pool.acquire(timeout=db.ACQUIRE_SECONDS) as connection:
+        await db.claim_installation(connection, settings.installation_id)
+        return await db.read_log_id(connection)
+
+
+async def _until_there(
+    act: Callable[[], Awaitable[T]], health: Health, stopping: asyncio.Event, retry_seconds: float
+) -> T:
+    """Do ``act`` until it succeeds; a new reason is logged once and is what ``/readyz`` says. Raises `Stopped`."""
+    while not stopping.is_set():
+        try:
+            return await act()
+        except (NotThere, *_AWAY) as error:
+            reason = str(error) if isinstance(error, NotThere) else f"{type(error).__name__}: {error}"
+        if reason != health.starting:
+            log.warning("tool-sync waits", reason=reason)
+        health.starting = reason
+        try:
+            async with asyncio.timeout(retry_seconds):
+                await stopping.wait()
+        except TimeoutError:
+            continue
+    raise Stopped
+
+
+async def _either(*events: asyncio.Event) -> None:
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
+
+
+async def _close(pool: Pool) -> None:
+    try:
+        async with asyncio.timeout(_CLOSE_POOL_SECONDS):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()

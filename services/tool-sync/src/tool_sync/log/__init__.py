@@ -1,0 +1,52 @@
+"""The event log: append, load, read. Table ``events``; the only writer is the SQL function ``append``.
+
+::
+
+    append ──► queue ──► one call of append() per round ──► events + projections   (group commit)
+    load   ◄── snapshots + the events of an org above them
+    read   ◄── events by position, without holes
+"""
+
+from tool_sync.log.codec import UnknownEvent
+from tool_sync.log.errors import AppendRejected, LogUnavailable
+from tool_sync.log.event_log import EventLog, LogSettings
+from tool_sync.log.load import Loaded, Snapshot
+from tool_sync.log.read import Page, read_org
+from tool_sync.log.records import (
+    Appended,
+    AppendRequest,
+    AppendResult,
+    Conflict,
+    Duplicate,
+    Meta,
+    NewEvent,
+    StoredEvent,
+    event_id,
+    org_stream,
+    toolset_stream,
+)
+from tool_sync.log.unreadable import UNREADABLE
+
+__all__ = [
+    "UNREADABLE",
+    "AppendRejected",
+    "AppendRequest",
+    "AppendResult",
+    "Appended",
+    "Conflict",
+    "Duplicate",
+    "EventLog",
+    "Loaded",
+    "LogSettings",
+    "LogUnavailable",
+    "Meta",
+    "NewEvent",
+    "Page",
+    "Snapshot",
+    "StoredEvent",
+    "UnknownEvent",
+    "event_id",
+    "org_stream",
+    "read_org",
+    "toolset_stream",
+]

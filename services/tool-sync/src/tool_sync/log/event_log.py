@@ -1,0 +1,104 @@
+"""`EventLog`: what the rest of the process sees of the log."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from tool_sync.db import ACQUIRE_SECONDS, Pool
+from tool_sync.log import load, read
+from tool_sync.log.codec import UnknownEvent
+from tool_sync.log.errors import AppendRejected
+from tool_sync.log.group_commit import GroupCommit
+from tool_sync.log.load import Loaded, Snapshot
+from tool_sync.log.read import Page
+from tool_sync.log.records import AppendRequest, AppendResult
+from tool_sync.log.statement import EncodedRequest, encode
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """Limits. ``append_seconds_max`` is from queued to given up, resends included; ``retry_seconds`` between those."""
+
+    queue_requests_max: int = 10_000
+    round_requests_max: int = 500
+    append_seconds_max: float = 15.0
+    retry_seconds: float = 0.2
+
+
+class EventLog:
+    """Append, load and read. `run_forever` must be running for appends to be answered.
+
+    ``on_append`` is called with the newest position after each round that stored something; it must not block.
+    """
+
+    def __init__(
+        self, pool: Pool, settings: LogSettings | None = None, *, on_append: Callable[[int], None] | None = None
+    ) -> None:
+        self._pool = pool
+        settings = settings or LogSettings()
+        self._commits = GroupCommit(
+            pool,
+            queue_requests_max=settings.queue_requests_max,
+            round_requests_max=settings.round_requests_max,
+            append_seconds_max=settings.append_seconds_max,
+            retry_seconds=settings.retry_seconds,
+            on_append=on_append,
+        )
+
+    async def append(self, request: AppendRequest) -> AppendResult:
+        """Stores the request's events, all or none. Only `Appended` permits a call to Vapi.
+
+        Raises `AppendRejected` (its data is refused, for good) or `LogUnavailable` (the outcome is unknown).
+        """
+        (answer,) = await self._commits.submit([encode(request)])
+        if isinstance(answer, AppendRejected):
+            raise answer
+        return answer
+
+    async def append_all(self, requests: Sequence[AppendRequest]) -> list[AppendResult | AppendRejected]:
+        """Stores requests in their order, each for itself: a bad one is its own answer and stops no other.
+
+        Raises `LogUnavailable` where some outcome is unknown: send all of them again.
+        """
+        encoded = [_encode_or_reject(request) for request in requests]
+        answers = iter(await self._commits.submit([item for item in encoded if isinstance(item, EncodedRequest)]))
+        return [item if isinstance(item, AppendRejected) else next(answers) for item in encoded]
+
+    async def load(self, org_ids: Collection[UUID], *, fold: int) -> Mapping[UUID, Loaded | UnknownEvent]:
+        """See `load.load`; one statement on a connection of the pool."""
+        async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            return await load.load(connection, org_ids, fold)
+
+    async def read(self, after: int, limit: int) -> Page:
+        """See `read.read`; one statement on a connection of the pool."""
+        async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            return await read.read(connection, after, limit)
+
+    async def save_snapshots(self, snapshots: Sequence[Snapshot]) -> None:
+        """See `load.save_snapshots`."""
+        async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            await load.save_snapshots(connection, snapshots)
+
+    @property
+    def waiting(self) -> int:
+        """The number of requests that are queued and not yet sent."""
+        return self._commits.waiting
+
+    async def run_once(self) -> bool:
+        """Appends one round of what is waiting; False where nothing was."""
+        return await self._commits.run_once()
+
+    async def run_forever(self) -> None:
+        """Answers appends until `stop`, and then those still waiting."""
+        await self._commits.run_forever()
+
+    def stop(self) -> None:
+        """Refuses new appends; `run_forever` returns once the waiting ones are answered."""
+        self._commits.stop()
+
+
+def _encode_or_reject(request: AppendRequest) -> EncodedRequest | AppendRejected:
+    try:
+        return encode(request)
+    except AppendRejected as rejected:
+        return rejected

@@ -1,0 +1,94 @@
+"""Loading orgs: the newest snapshot of each and its events above that, for many orgs in one statement."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from tool_sync.db import Connection
+from tool_sync.log.codec import UnknownEvent
+from tool_sync.log.read import COLUMNS, stored_event
+from tool_sync.log.records import StoredEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An org's folded state up to ``position``: a JSON document. ``fold`` numbers the code that made it."""
+
+    org_id: UUID
+    fold: int
+    position: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What is needed to know an org: its snapshot, and the events of both its streams above it in position order."""
+
+    snapshot: Snapshot | None
+    events: tuple[StoredEvent, ...]
+
+    @property
+    def position(self) -> int:
+        """Of the org's newest event; 0 where it has none."""
+        if self.events:
+            return self.events[-1].position
+        return self.snapshot.position if self.snapshot else 0
+
+
+LOAD = f"""
+WITH s AS (SELECT org_id, position, state FROM snapshots WHERE org_id = ANY($1::uuid[]) AND fold = $2)
+SELECT 0 AS kind, org_id, s.position, NULL AS stream, NULL AS version, NULL AS event_id, NULL AS type, NULL AS schema,
+       s.state::text AS data, NULL AS meta, NULL AS recorded_at
+FROM s
+UNION ALL
+SELECT 1, o.org_id, e.position, e.stream, e.version, e.event_id, e.type, e.schema, e.data, e.meta, e.recorded_at
+FROM unnest($1::uuid[]) AS o (org_id)
+LEFT JOIN s USING (org_id)
+CROSS JOIN LATERAL (
+  SELECT {COLUMNS} FROM events WHERE events.org_id = o.org_id AND events.position > coalesce(s.position, 0)
+) e
+ORDER BY kind, position
+"""  # noqa: S608 - constants
+
+
+async def load(connection: Connection, org_ids: Collection[UUID], fold: int) -> Mapping[UUID, Loaded | UnknownEvent]:
+    """The orgs as of one moment; an org without events is there too, empty.
+
+    Snapshots of another ``fold`` number are left aside. An org with an event that this release cannot read has that
+    error as its value, so that it stops nobody else.
+    """
+    rows = await connection.fetch(LOAD, list(org_ids), fold)
+    snapshots: dict[UUID, Snapshot] = {}
+    events: dict[UUID, list[StoredEvent]] = {org_id: [] for org_id in org_ids}
+    unknown: dict[UUID, UnknownEvent] = {}
+    for row in rows:
+        org_id: UUID = row["org_id"]
+        if row["kind"] == 0:
+            snapshots[org_id] = Snapshot(org_id, fold, row["position"], row["data"])
+        elif org_id not in unknown:
+            try:
+                events[org_id].append(stored_event(row))
+            except UnknownEvent as error:
+                unknown[org_id] = error
+    return {org_id: unknown.get(org_id) or Loaded(snapshots.get(org_id), tuple(own)) for org_id, own in events.items()}
+
+
+SAVE = """
+INSERT INTO snapshots AS s (org_id, fold, position, state)
+SELECT u.org_id, u.fold, u.position, u.state::jsonb
+FROM unnest($1::uuid[], $2::int[], $3::bigint[], $4::text[]) AS u (org_id, fold, position, state)
+ORDER BY u.org_id
+ON CONFLICT (org_id) DO UPDATE SET fold = excluded.fold, position = excluded.position, state = excluded.state
+WHERE s.fold <> excluded.fold OR s.position < excluded.position
+"""
+
+
+async def save_snapshots(connection: Connection, snapshots: Sequence[Snapshot]) -> None:
+    """Keeps each org's snapshot unless a newer one of the same fold is there. One snapshot per org in a call."""
+    await connection.execute(
+        SAVE,
+        [snapshot.org_id for snapshot in snapshots],
+        [snapshot.fold for snapshot in snapshots],
+        [snapshot.position for snapshot in snapshots],
+        [snapshot.state for snapshot in snapshots],
+    )

@@ -1,0 +1,136 @@
+"""Wakes readers that wait for something new: one connection that listens, however many readers a process has.
+
+A notification only says "look". What is new is read once, and only readers that it concerns are woken: with many orgs
+waiting, an append for one of them must not make all of them ask the database.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from tool_sync import db
+from tool_sync.log import UNREADABLE
+from tool_sync.outcomes.feed.filters import STORED_AS
+
+log = structlog.get_logger(__name__)
+
+CHANNEL: Final = "tool_sync_events"
+POLL_SECONDS: Final = 1.0
+"""How often it looks without having been told."""
+PAUSE_SECONDS: Final = 0.01
+"""Between two looks, so that a busy log wakes readers 100 times a second at most."""
+RECONNECT_SECONDS: Final = 0.5
+
+# What is published, and what this release does not know: at that, readers must stop, so they must look.
+_NEW: Final = f"""
+SELECT coalesce(max(position), $1) AS head,
+       array_agg(DISTINCT org_id) FILTER (WHERE type = ANY ($2::text[]) OR {UNREADABLE}) AS orgs
+  FROM events WHERE position > $1
+"""  # noqa: S608 - constants
+_HEAD: Final = "SELECT coalesce(max(position), 0) FROM events"
+_PUBLISHED: Final = sorted(stored.__name__ for stored in STORED_AS.values())
+
+
+@dataclass(eq=False, slots=True)
+class _Reader:
+    org_id: UUID | None
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Tail:
+    """The end of the log, watched. :meth:`run_forever` must be running for :meth:`beyond` to be woken in time."""
+
+    def __init__(self, database_url: str) -> None:
+        self._database_url = database_url
+        self._head = 0
+        self._readers: set[_Reader] = set()
+        self._told = asyncio.Event()
+        self._stopping = asyncio.Event()
+
+    @property
+    def stopping(self) -> bool:
+        """The process stops: readers are to be sent away."""
+        return self._stopping.is_set()
+
+    @property
+    def waiting(self) -> int:
+        """The number of readers that wait now."""
+        return len(self._readers)
+
+    def stop(self) -> None:
+        """End :meth:`run_forever` and every wait."""
+        self._stopping.set()
+        self._told.set()
+        self._wake(self._readers)
+
+    async def beyond(self, position: int, org_id: UUID | None, *, seconds: float) -> bool:
+        """Wait until something may have been published above ``position`` (for the org, if one is named).
+
+        False where nothing was in that time, or the process stops.
+        """
+        if self.stopping:
+            return False
+        if self._head > position:
+            return True
+        reader = _Reader(org_id)
+        self._readers.add(reader)
+        try:
+            async with asyncio.timeout(seconds):
+                await reader.woken.wait()
+        except TimeoutError:
+            return False
+        finally:
+            self._readers.discard(reader)
+        return not self.stopping
+
+    async def run_forever(self) -> None:
+        """Listen and look until :meth:`stop`; a lost connection is made anew."""
+        said: str | None = None
+        while not self.stopping:
+            try:
+                await self._listen()
+                said = None
+            except db.WEATHER as error:
+                reason = f"{type(error).__name__}: {error}"
+                if reason != said:
+                    said = reason
+                    log.warning("feed: cannot listen for new events", reason=reason)
+                await self._pause(self._stopping, RECONNECT_SECONDS)
+
+    async def _listen(self) -> None:
+        connection = await db.connect(self._database_url, application_name="tool-sync feed")
+        try:
+            await connection.add_listener(CHANNEL, lambda *_: self._told.set())
+            if not self._head:
+                self._head = await connection.fetchval(_HEAD)
+                self._wake(self._readers)
+            while not self.stopping:
+                self._told.clear()  # before the look: what is told after it makes us look again
+                await self._look(connection)
+                await self._pause(self._stopping, PAUSE_SECONDS)
+                await self._pause(self._told, POLL_SECONDS)
+        finally:
+            connection.terminate()
+
+    async def _look(self, connection: db.Connection) -> None:
+        row = await connection.fetchrow(_NEW, self._head, _PUBLISHED)
+        assert row is not None
+        self._head = row["head"]
+        if orgs := row["orgs"]:
+            concerned = set(orgs)
+            self._wake(r for r in self._readers if r.org_id is None or r.org_id in concerned or None in concerned)
+
+    def _wake(self, readers: Iterable[_Reader]) -> None:
+        for reader in readers:
+            reader.woken.set()
+
+    async def _pause(self, until: asyncio.Event, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await until.wait()
+        except TimeoutError:
+            return

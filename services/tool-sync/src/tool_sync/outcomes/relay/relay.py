@@ -1,0 +1,215 @@
+"""The relay's loop: become the leader, walk the log from the cursor, publish, move the cursor.
+
+candidate ──lock──► leader: read page ► send all ► advance ─┐        at least once, in order per key:
+    ▲                          ▲─────────────────────────────┘        a crash between send and advance
+    └── timeout, refusal, lost connection, unknown event: resign      repeats at most one page
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+from uuid import UUID
+
+import structlog
+from opentelemetry.trace import Span, SpanKind
+from pydantic import ValidationError
+
+from tool_sync import broker, db, telemetry
+from tool_sync.db import Pool
+from tool_sync.log.codec import UnknownEvent
+from tool_sync.outcomes.relay.leadership import Leadership, LeadershipLost, candidate
+from tool_sync.outcomes.relay.pages import Page, Publication, read_page
+from tool_sync.outcomes.relay.producer import OutcomeProducer, PublishFailed
+from tool_sync.settings import Settings
+from tool_sync.telemetry import Telemetry
+from zerotouch_contracts.envelope import Record, to_record
+
+log = structlog.get_logger(__name__)
+
+ANSWER_SECONDS_MAX: Final = 2.0
+"""How long the lock's connection may take for one statement; well below its idle limit."""
+
+
+class TopicUnusable(Exception):
+    """The outcomes topic cannot be published to; the message says why."""
+
+
+_WEATHER: Final = (*db.WEATHER, PublishFailed, LeadershipLost, TopicUnusable)
+
+
+async def _nothing_to_say() -> str | None:
+    return None
+
+
+class Relay:
+    """Publishes the log's outcomes; one of all replicas does, the others stand by. :meth:`wake` it after an append.
+
+    ``look``: why nothing may be published now; asked whenever it begins to lead.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        pool: Pool,
+        log_id: UUID,
+        telemetry: Telemetry,
+        look: Callable[[], Awaitable[str | None]] = _nothing_to_say,
+    ) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._log_id = log_id
+        self._look = look
+        self._telemetry = telemetry
+        self._stopping = asyncio.Event()
+        self._woken = asyncio.Event()
+        self._said: str | None = None
+        self.leads = False
+
+    @property
+    def problem(self) -> str | None:
+        """Why this relay could not publish when it last tried; None where it leads or another one does."""
+        return self._said
+
+    def wake(self) -> None:
+        """Something was appended: look at once."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """End :meth:`run_forever` after the page at hand; the lock is released."""
+        self._stopping.set()
+        self._woken.set()
+
+    async def run_forever(self) -> None:
+        """Stand for the lead again and again until :meth:`stop`; trouble is logged once per reason, then retried."""
+        while not self._stopping.is_set():
+            wait_seconds = self._settings.relay_candidate_seconds
+            try:
+                await self._stand_and_lead()
+            except* _WEATHER as trouble:
+                self._say_once("relay: waiting to publish", _first_of(trouble))
+            except* (UnknownEvent, ValidationError) as bug:
+                # Another replica of a newer release may lead meanwhile; this one must not get in its way at once.
+                wait_seconds = self._settings.relay_idle_session_seconds
+                self._said = str(_first_of(bug))
+                log.error("relay: stopped at an event that cannot be published", reason=self._said, alarm=True)
+            if not self._stopping.is_set():
+                await self._pause(self._stopping, wait_seconds)
+
+    async def run_once(self, leadership: Leadership, producer: OutcomeProducer) -> bool:
+        """Publish the next page; False where there was none."""
+        cursor = await leadership.cursor()
+        page = await self._read(cursor)
+        if page.scanned_through == cursor:
+            return False
+        await self._publish(page, producer)
+        await leadership.advance(old=cursor, new=page.scanned_through)
+        return True
+
+    async def _stand_and_lead(self) -> None:
+        async with candidate(
+            self._settings.database_url,
+            idle_session_seconds=self._settings.relay_idle_session_seconds,
+            answer_seconds_max=ANSWER_SECONDS_MAX,
+        ) as leadership:
+            while not self._stopping.is_set():
+                if await leadership.try_lock():
+                    await self._lead(leadership)
+                    return
+                self._said = None
+                await self._pause(self._stopping, self._settings.relay_candidate_seconds)
+
+    async def _lead(self, leadership: Leadership) -> None:
+        async with asyncio.TaskGroup() as group:
+            # From here on, also while Kafka is being connected to: an untouched session loses the lock.
+            touching = group.create_task(leadership.touch_forever(self._settings.relay_touch_seconds))
+            try:
+                await self._publish_forever(leadership)
+            finally:
+                touching.cancel()
+
+    async def _publish_forever(self, leadership: Leadership) -> None:
+        settings = self._settings
+        if reason := await broker.problem_of(settings.kafka_bootstrap_servers, [settings.outcomes_topic]):
+            raise TopicUnusable(reason)
+        if reason := await self._look():
+            raise TopicUnusable(reason)
+        producer = await OutcomeProducer.start(
+            settings.kafka_bootstrap_servers, settings.outcomes_topic, send_seconds_max=settings.relay_send_seconds_max
+        )
+        log.info("relay: leads", topic=settings.outcomes_topic)
+        self.leads, self._said = True, None
+        try:
+            while not self._stopping.is_set():
+                self._woken.clear()  # before the look: what is appended after it wakes us again
+                if not await self.run_once(leadership, producer):
+                    await self._pause(self._woken, settings.relay_poll_seconds_max)
+        finally:
+            self.leads = False
+            await producer.drop()
+
+    async def _read(self, after: int) -> Page:
+        settings = self._settings
+        return await read_page(
+            self._pool,
+            after=after,
+            publications_max=settings.relay_page_events_max,
+            scan_max=settings.relay_scan_events_max,
+        )
+
+    async def _publish(self, page: Page, producer: OutcomeProducer) -> None:
+        if not page.publications:
+            return
+        spans = [self._span(publication) for publication in page.publications]
+        try:
+            await producer.send_all(
+                [self._record(publication, span) for publication, span in zip(page.publications, spans, strict=True)]
+            )
+        except PublishFailed as error:
+            for span in spans:
+                span.set_attribute(telemetry.ERROR_TYPE, type(error).__name__)
+            raise
+        finally:
+            for span in spans:
+                span.end()
+
+    def _record(self, publication: Publication, span: Span) -> Record:
+        return to_record(
+            publication.message,
+            id=publication.event_id,
+            time=publication.recorded_at,
+            log_id=self._log_id,
+            traceparent=telemetry.traceparent_of(span),
+        )
+
+    def _span(self, publication: Publication) -> Span:
+        topic = self._settings.outcomes_topic
+        return self._telemetry.start(
+            telemetry.send_span_name(topic),
+            kind=SpanKind.PRODUCER,
+            traceparent=publication.traceparent,
+            attributes={
+                telemetry.MESSAGING_SYSTEM: "kafka",
+                telemetry.MESSAGING_OPERATION_NAME: "send",
+                telemetry.MESSAGING_DESTINATION: topic,
+                telemetry.MESSAGING_MESSAGE_ID: str(publication.event_id),
+                telemetry.ORG_ID: str(publication.message.org_id),
+            },
+        )
+
+    async def _pause(self, until: asyncio.Event, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await until.wait()
+        except TimeoutError:
+            return
+
+    def _say_once(self, event: str, error: BaseException) -> None:
+        reason = f"{type(error).__name__}: {error}"
+        if reason != self._said:
+            self._said = reason
+            log.warning(event, reason=reason)
+
+
+def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    first = group.exceptions[0]
+    return _first_of(first) if isinstance(first, BaseExceptionGroup) else first

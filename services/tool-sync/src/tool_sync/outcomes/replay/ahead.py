@@ -1,0 +1,88 @@
+"""Is a topic ahead of the log? Then the database was restored from a backup that is older than what was published.
+
+The newest records of each partition are looked up in the log by their ids. One that is not there is ahead if its
+clinic has not come to its number yet: a record that somebody else put on the topic repeats a number, and stops nobody.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from aiokafka import TopicPartition
+
+from tool_sync.db import Connection, Pool
+from tool_sync.outcomes.replay.topic import partitions_of
+from zerotouch_contracts.envelope import UndecodableRecord, from_record
+
+NEWEST_RECORDS: Final = 200
+"""Looked at in each partition: those that a backup lacks are the newest."""
+
+_AHEAD: Final = """
+SELECT r.event_id
+  FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS r(event_id, org_id, sequence)
+ WHERE NOT EXISTS (SELECT FROM events WHERE event_id = r.event_id)
+   AND r.sequence > coalesce((
+       SELECT (data ->> 'sequence')::bigint FROM events
+        WHERE stream = 'toolset-' || r.org_id AND data ->> 'sequence' IS NOT NULL
+        ORDER BY version DESC LIMIT 1), 0)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """A record that was published under this log's id and is not in the log."""
+
+    partition: int
+    offset: int
+    event_id: UUID
+
+
+async def find_ahead(connection: "Connection | Pool", log_id: UUID, bootstrap_servers: str, topic: str) -> list[Ahead]:
+    """The records ahead of the log, of the newest ones; those under another log's id are another log's affair.
+
+    Raises `CannotReplay` where Kafka cannot be asked.
+    """
+    found: list[Ahead] = []
+    async with partitions_of(bootstrap_servers, topic) as (consumer, partitions):
+        first, end = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+        for partition in partitions:
+            start = max(first[partition], end[partition] - NEWEST_RECORDS)
+            records = await _read(consumer, partition, start, end[partition])
+            said = {one.event_id: one for record in records if (one := _read_one(record, log_id)) is not None}
+            columns = ([one.event_id, one.org_id, one.sequence] for one in said.values())
+            ahead = await connection.fetch(_AHEAD, *map(list, zip(*columns, strict=True))) if said else []
+            found += [Ahead(partition.partition, said[row[0]].offset, row[0]) for row in ahead]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    event_id: UUID
+    org_id: UUID
+    sequence: int
+    offset: int
+
+
+def _read_one(record: Any, log_id: UUID) -> _Said | None:
+    """What a record of this log says; None for another log's, and for what is no message of ours."""
+    if dict(record.headers).get("log_id") != str(log_id).encode():
+        return None
+    try:
+        message, attributes = from_record(record.key, record.value, record.headers)
+        event_id = UUID(attributes.id)
+    except (UndecodableRecord, ValueError):
+        return None
+    if attributes.sequence is None:
+        return None
+    return _Said(event_id, message.org_id, attributes.sequence, record.offset)
+
+
+async def _read(consumer: Any, partition: TopicPartition, start: int, end: int) -> list[Any]:
+    records: list[Any] = []
+    if start == end:
+        return records
+    consumer.seek(partition, start)
+    while await consumer.position(partition) < end:
+        batch = await consumer.getmany(partition, timeout_ms=500)
+        records += batch.get(partition, [])
+    return records

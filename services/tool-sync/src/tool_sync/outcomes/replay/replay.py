@@ -1,0 +1,126 @@
+"""``replay``: published events once more, with their ids, sequences and order, to a topic that a subscriber asked for.
+
+Never to a live one: there, old outcomes would follow newer ones for everybody.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from tool_sync.db import Connection, read_log_id
+from tool_sync.outcomes.feed import Filter, Page, Published, read_head, read_page
+from tool_sync.outcomes.replay.errors import CannotReplay
+from tool_sync.outcomes.replay.sending import Outgoing, Sender
+from tool_sync.outcomes.replay.topic import require_topic
+from zerotouch_contracts.topics import TOPICS
+
+PAGE_EVENTS: Final = 2_000
+POSITION_HEADER: Final = "position"
+"""On replayed records only: a subscriber that was rebuilt from them goes on in the feed from here."""
+
+OnProgress = Callable[[int, int], None]
+
+_RECORDED_AT: Final = "SELECT recorded_at FROM events WHERE position = $1"
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What is replayed: positions above ``after``, times from ``since`` and before ``until``, and what is wanted."""
+
+    wanted: Filter
+    after: int = 0
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """``events`` were sent, or would be; the log was read from ``after`` through ``through``."""
+
+    events: int
+    after: int
+    through: int
+
+
+async def replay(
+    connection: Connection,
+    bootstrap_servers: str,
+    topic: str,
+    range_: Range,
+    *,
+    live_topics: frozenset[str],
+    dry_run: bool,
+    on_progress: OnProgress,
+) -> Replayed:
+    """Send the range up to the log's present head; ``on_progress`` is told positions done and in all.
+
+    Raises `CannotReplay`, and `UnknownEvent` at what this release cannot read; what was sent until then
+    stays. With ``dry_run`` it counts and sends nothing.
+    """
+    if topic in live_topics | {live.name for live in TOPICS}:
+        raise CannotReplay(f"{topic} is live: old outcomes would follow newer ones there; make another topic for this")
+    await require_topic(bootstrap_servers, topic)
+    after, through = await _limits(connection, range_)
+    if dry_run:
+        return Replayed(await _walk(connection, range_.wanted, after, through, None, on_progress), after, through)
+    sender = Sender(bootstrap_servers, topic)
+    await sender.start()
+    try:
+        return Replayed(await _walk(connection, range_.wanted, after, through, sender, on_progress), after, through)
+    finally:
+        await sender.drop()
+
+
+async def _walk(
+    connection: Connection, wanted: Filter, after: int, through: int, sender: Sender | None, on_progress: OnProgress
+) -> int:
+    """A page is read while the one before it is being sent; pages are sent one after the other."""
+    log_id: UUID = await read_log_id(connection)
+    position, number = after, 0
+    sending: asyncio.Task[None] | None = None
+    try:
+        while position < through:
+            page: Page = await read_page(connection, after=position, head=through, wanted=wanted, limit=PAGE_EVENTS)
+            if sending is not None:
+                await sending
+            if sender is not None and page.events:
+                sending = asyncio.create_task(sender.send_all([_outgoing(event, log_id) for event in page.events]))
+            if page.stopped_by is not None:
+                raise page.stopped_by
+            position, number = page.scanned_through, number + len(page.events)
+            on_progress(position - after, through - after)
+    finally:
+        if sending is not None:
+            await sending
+    return number
+
+
+def _outgoing(event: Published, log_id: UUID) -> Outgoing:
+    record = event.record(log_id)
+    headers = (*record.headers, (POSITION_HEADER, str(event.position).encode()))
+    return Outgoing(record.key, record.value, headers, int(event.recorded_at.timestamp() * 1000))
+
+
+async def _limits(connection: Connection, range_: Range) -> tuple[int, int]:
+    head = await read_head(connection)
+    after, through = range_.after, head
+    if range_.since is not None:
+        after = max(after, await _last_before(connection, range_.since, head))
+    if range_.until is not None:
+        through = await _last_before(connection, range_.until, head)
+    return after, max(after, through)
+
+
+async def _last_before(connection: Connection, moment: datetime, head: int) -> int:
+    """The newest position recorded before a moment, 0 where there is none: times never fall with positions."""
+    low, high = 0, head
+    while low < high:
+        middle = (low + high + 1) // 2
+        if await connection.fetchval(_RECORDED_AT, middle) < moment:
+            low = middle
+        else:
+            high = middle - 1
+    return low

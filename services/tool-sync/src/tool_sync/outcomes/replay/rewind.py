@@ -1,0 +1,35 @@
+"""``relay rewind``: the relay begins again at a position, so that an outcomes topic that was lost is filled anew."""
+
+from typing import Final
+
+from tool_sync.db import Connection
+from tool_sync.outcomes.replay.errors import CannotReplay
+from tool_sync.outcomes.replay.topic import is_empty
+
+# The cursor of tool_sync.outcomes.relay. A relay that runs finds it moved at its next step, resigns, and begins there.
+CURSOR: Final = "outcomes-relay"
+
+_HEAD: Final = "SELECT coalesce(max(position), 0) FROM events"
+_MOVE: Final = """
+INSERT INTO cursors AS c (name, position) VALUES ($1, $2)
+ON CONFLICT (name) DO UPDATE SET position = excluded.position
+RETURNING c.position
+"""
+_READ: Final = "SELECT position FROM cursors WHERE name = $1"
+
+
+async def rewind(connection: Connection, bootstrap_servers: str, topic: str, position: int) -> int:
+    """Make the relay go on after ``position``; returns where it was. Raises `CannotReplay` and changes nothing else.
+
+    Only where the topic is empty: on one that holds records, old outcomes would follow newer ones.
+    """
+    head = await connection.fetchval(_HEAD)
+    if not 0 <= position <= head:
+        raise CannotReplay(f"position {position} is not in the log, which goes from 0 to {head}")
+    if not await is_empty(bootstrap_servers, topic):
+        raise CannotReplay(
+            f"{topic} holds records: rewinding fills an empty topic only; to send events again, replay to another topic"
+        )
+    before: int = await connection.fetchval(_READ, CURSOR) or 0
+    await connection.execute(_MOVE, CURSOR, position)
+    return before

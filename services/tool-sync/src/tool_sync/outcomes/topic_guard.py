@@ -1,0 +1,111 @@
+"""Stands aside while the outcomes topic is ahead of the log: then the database was restored, and nobody has forked.
+
+    not looked yet   nothing is written to Vapi: it may be a restored log; Kafka's own check says what is waited for
+    ahead            nothing is written to Vapi or published until `tool-sync log fork`; records are still taken in
+    not ahead        work; looked at again whenever a relay begins to lead, or the head has gone back
+
+A replica that is merely late is never mistaken: a record is published after its event is committed, and the topic is
+read before the log.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from tool_sync import db
+from tool_sync.db import Pool
+from tool_sync.outcomes.replay import CannotReplay, find_ahead
+from tool_sync.settings import Settings
+
+_HEAD: Final = "SELECT log_id, (SELECT coalesce(max(position), 0) FROM events) AS head FROM log"
+
+log = structlog.get_logger(__name__)
+
+
+class TopicGuard:
+    """The loop. ``on_change`` is called when work may begin; ``looked`` is set once the first look has ended."""
+
+    def __init__(self, settings: Settings, pool: Pool, log_id: UUID, on_change: Callable[[], None]) -> None:
+        self._settings, self._pool, self._log_id, self._on_change = settings, pool, log_id, on_change
+        self._stopping = asyncio.Event()
+        self._is_known = False
+        self._head = 0
+        self.looked = asyncio.Event()
+        self.problem: str | None = None
+        self.replaced: str | None = None
+
+    @property
+    def stands_aside(self) -> bool:
+        """Whether nothing may be written to Vapi now."""
+        return not self._is_known or self.problem is not None or self.replaced is not None
+
+    async def look(self) -> str | None:
+        """Look now; the problem, or None. Raises `CannotReplay`, and what a database raises that is away."""
+        servers, topic = self._settings.kafka_bootstrap_servers, self._settings.outcomes_topic
+        ahead = await find_ahead(self._pool, self._log_id, servers, topic)
+        problem = None
+        if ahead:
+            problem = (
+                f"{topic} is ahead of the log: {ahead[0].event_id} at partition {ahead[0].partition} offset"
+                f" {ahead[0].offset} is not in it, so the database was restored; see docs/runbooks/restore.md"
+            )
+        if problem is not None and self.problem is None:
+            log.error("The outcomes topic is ahead of the log", reason=problem, alarm=True)
+        was_aside = self.stands_aside
+        self._is_known, self.problem = True, problem
+        if was_aside and not self.stands_aside:
+            self._on_change()
+        return problem
+
+    async def why_not_publish(self) -> str | None:
+        """Why nothing may be published, or None. Looks now, unless the loop knows of a problem and looks again."""
+        if problem := self.problem or self.replaced:
+            return problem
+        try:
+            return await self.look()
+        except CannotReplay as error:
+            return str(error)
+
+    def appended(self, head: int) -> None:
+        """This process has stored events up to ``head``: a log that ends before it has gone back."""
+        self._head = max(self._head, head)
+
+    async def run_forever(self) -> None:
+        """Look until it is known, and again when the log's head has gone back, until :meth:`stop`."""
+        while not self._stopping.is_set():
+            try:
+                await self.run_once()
+            except (CannotReplay, *db.WEATHER) as error:
+                log.debug("The outcomes topic is not known yet", reason=f"{type(error).__name__}: {error}")
+            self.looked.set()
+            seconds = self._settings.log_check_seconds if self._is_known else self._settings.start_retry_seconds
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._stopping.wait()
+            except TimeoutError:
+                continue
+
+    async def run_once(self) -> None:
+        """Look at the log's head, and at the topic where that is due."""
+        before = self._head  # what is appended during the query may be above what it finds
+        row = await self._pool.fetchrow(_HEAD, timeout=db.ACQUIRE_SECONDS)
+        assert row is not None, "the table log has its one row from the first migration"
+        if row["log_id"] != self._log_id:
+            self.replaced = (
+                f"the log is {row['log_id']} now, this process works on {self._log_id}: it must be restarted"
+            )
+            return
+        if row["head"] < before:
+            self._is_known, self._head = False, row["head"]
+        else:
+            self._head = max(self._head, row["head"])
+        if self.stands_aside:
+            await self.look()
+
+    def stop(self) -> None:
+        """End :meth:`run_forever`."""
+        self._stopping.set()
+        self.looked.set()

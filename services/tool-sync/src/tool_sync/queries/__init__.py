@@ -1,0 +1,1 @@
+"""What is known now: one module for each thing that somebody asks. Nothing here writes."""

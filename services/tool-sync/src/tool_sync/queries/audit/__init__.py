@@ -1,0 +1,39 @@
+"""The completeness audit: did every save get its outcome, exactly one, and in time?
+
+::
+
+    history    what lies on both topics: saves with their place, outcomes with the requests they answer
+    accepted   what assistant-api accepted, over its HTTP API
+    parked     dead letters, and those that somebody has looked at and closed
+    unreached  what a read of Vapi adds, where it is asked for
+    judge      PURE: each save into its class, and the report
+
+It trusts neither the log nor the projections: it compares what went in with what came out.
+"""
+
+from tool_sync.queries.audit.accepted import Accepted, AcceptedUnavailable, accepted_saves
+from tool_sync.queries.audit.history import Answer, History, Place, Save, Unreadable, read_history
+from tool_sync.queries.audit.judge import Finding, Report, Verdict, judge
+from tool_sync.queries.audit.parked import Parked, acknowledge, parked_records
+from tool_sync.queries.audit.unreached import LiveRead, Unreached
+
+__all__ = [
+    "Accepted",
+    "AcceptedUnavailable",
+    "Answer",
+    "Finding",
+    "History",
+    "LiveRead",
+    "Parked",
+    "Place",
+    "Report",
+    "Save",
+    "Unreached",
+    "Unreadable",
+    "Verdict",
+    "accepted_saves",
+    "acknowledge",
+    "judge",
+    "parked_records",
+    "read_history",
+]

@@ -1,0 +1,128 @@
+"""An org's state now, or as it was at a time: the same fold as the reconciler's."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from tool_sync.db import Connection
+from tool_sync.domain.events import BlueprintPublished
+from tool_sync.domain.toolset import FOLD, Recorded, Toolset, evolve
+from tool_sync.domain.wanted import WantedTool
+from tool_sync.log.codec import decode
+from tool_sync.vapi.rate_limit import PausedKey
+
+PAGE_EVENTS: Final = 1_000
+"""A page folds in about 35 ms; between pages the process serves others, as an old moment may lie many events back."""
+
+_TOOLSET: Final[TypeAdapter[Toolset]] = TypeAdapter(Toolset)
+
+# The newest event of the org at that time; recorded_at rises with the position.
+_POSITION_AT: Final = """
+SELECT position, recorded_at, coalesce($2, clock_timestamp()) AS asked_at FROM events
+ WHERE org_id = $1 AND ($2::timestamptz IS NULL OR recorded_at <= $2)
+ ORDER BY position DESC LIMIT 1
+"""
+_SNAPSHOT: Final = "SELECT state::text FROM snapshots WHERE org_id = $1 AND fold = $2 AND position <= $3"
+_EVENTS: Final = """
+SELECT position, type, schema, data::text AS data, meta ->> 'traceparent' AS traceparent, recorded_at
+  FROM events WHERE org_id = $1 AND position > $2 AND position <= $3 ORDER BY position LIMIT $4
+"""
+_BLUEPRINT: Final = """
+SELECT DISTINCT ON (e.stream) e.position, e.type, e.schema, e.data::text AS data
+  FROM system_tools t JOIN events e ON e.stream = 'blueprint-' || t.name
+ WHERE e.type = 'BlueprintPublished' AND ($1::timestamptz IS NULL OR e.recorded_at <= $1)
+ ORDER BY e.stream, e.version DESC
+"""
+
+
+@dataclass(eq=False)
+class BeforeFirstEvent(Exception):
+    """Nothing is known of the org as of then. ``first`` is its first event's time, None where it has none."""
+
+    org_id: UUID
+    first: datetime | None
+
+    def __str__(self) -> str:
+        if self.first is None:
+            return f"there is no organization {self.org_id}"
+        return f"organization {self.org_id} has no event before {self.first:%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """An org as of its newest event at ``position``. ``blueprint`` is what the log had published by then.
+
+    ``at`` is that event's time, ``asked_at`` the time that was asked about: the database's own where that is now.
+    """
+
+    org_id: UUID
+    position: int
+    at: datetime
+    asked_at: datetime
+    is_now: bool
+    state: Toolset
+    blueprint: tuple[WantedTool, ...]
+    paused: tuple[PausedKey, ...] = ()
+    """Keys of Vapi that are paused now; the account's, and so of no org."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An org's newest event now, or at a time; ``asked_at`` is that time."""
+
+    position: int
+    recorded_at: datetime
+    asked_at: datetime
+
+
+async def place_of(connection: Connection, org_id: UUID, at: datetime | None) -> Place:
+    """Where the org stood. Raises `BeforeFirstEvent`."""
+    row = await connection.fetchrow(_POSITION_AT, org_id, at)
+    if row is None:
+        first = await connection.fetchval("SELECT min(recorded_at) FROM events WHERE org_id = $1", org_id)
+        raise BeforeFirstEvent(org_id, first)
+    return Place(row["position"], row["recorded_at"], row["asked_at"])
+
+
+async def blueprint_of(connection: Connection, at: datetime | None = None) -> tuple[WantedTool, ...]:
+    """What the log has published as the blueprint, now or by a time. Belongs to no org: needs the service's role."""
+    tools = []
+    for row in await connection.fetch(_BLUEPRINT, at):
+        event = decode(row["position"], row["type"], row["schema"], row["data"])
+        assert isinstance(event, BlueprintPublished)
+        tools.append(WantedTool(event.name, event.version, event.definition_hash, event.tier))
+    return tuple(tools)
+
+
+def unknown_since(state: Toolset, subject: str) -> datetime | None:
+    """When the oldest write to Vapi about this subject that has no answer yet was announced."""
+    return min((a.started_at for a in state.attempts.values() if a.subject == subject), default=None)
+
+
+def age_seconds(moment: Moment, since: datetime | None) -> float | None:
+    """How old that was at the moment that was asked about."""
+    return None if since is None else max(0.0, (moment.asked_at - since).total_seconds())
+
+
+async def moment_of(
+    connection: Connection,
+    org_id: UUID,
+    blueprint: tuple[WantedTool, ...],
+    at: datetime | None = None,
+    paused: tuple[PausedKey, ...] = (),
+) -> Moment:
+    """The org now, or at a time. The connection's role decides what is seen. Raises `BeforeFirstEvent`, `UnknownEvent`.
+
+    Nothing above the position that is found first is looked at, so what is appended meanwhile does not show.
+    """
+    place = await place_of(connection, org_id, at)
+    saved = await connection.fetchval(_SNAPSHOT, org_id, FOLD, place.position)
+    state = Toolset() if saved is None else _TOOLSET.validate_json(saved)
+    while state.position < place.position:
+        for row in await connection.fetch(_EVENTS, org_id, state.position, place.position, PAGE_EVENTS):
+            event = decode(row["position"], row["type"], row["schema"], row["data"])
+            state = evolve(state, Recorded(row["position"], row["recorded_at"], event, row["traceparent"]))
+    return Moment(org_id, place.position, place.recorded_at, place.asked_at, at is None, state, blueprint, paused)

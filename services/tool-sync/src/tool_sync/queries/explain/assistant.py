@@ -1,0 +1,191 @@
+"""What happened to an assistant, what it has, and what happens next."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from tool_sync.db import Connection
+from tool_sync.domain.events import SyncRequested, ToolRef
+from tool_sync.domain.steps import target_of
+from tool_sync.domain.toolset import Toolset, agent_subject, tool_subject
+from tool_sync.domain.wanted import WantedTool, reason_for_none, wanted_for
+from tool_sync.queries.coverage import OUTCOME_NOW, cannot_book
+from tool_sync.queries.explain.as_of import Moment, age_seconds, unknown_since
+from tool_sync.queries.explain.next_action import Outlook, Reason, outlook_of, work_of
+from tool_sync.queries.explain.timeline import Told, story_of_agent
+from tool_sync.queries.explain.tool import tool_reasons
+
+MATCHES_MAX: Final = 20
+
+_FIND: Final = """
+SELECT org_id, agent_id FROM assistants WHERE assistant_id = $1 OR agent_id = $1 ORDER BY org_id, agent_id LIMIT $2
+"""
+_ROW: Final = f"""
+SELECT assistant_id, revision, {OUTCOME_NOW} AS outcome, code, synced_tools, look_at, removed
+  FROM assistants a WHERE org_id = $1 AND agent_id = $2
+"""  # noqa: S608 - made of constants
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRequest:
+    """A save that has no outcome yet."""
+
+    request_id: UUID
+    revision: int
+    cause: str
+    since: datetime
+    trace_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MissingTool:
+    """A wanted tool that the org does not have yet, and why, where that is known."""
+
+    name: str
+    code: str | None
+    retry_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantExplained:
+    """What the newest outcome said (``outcome``, ``code``, ``tools``), what is open, and what happens next.
+
+    An outcome of the agent's life before, or of the assistant that it had before, says nothing of what it is now.
+    ``unknown_since``: a write to Vapi that has no answer yet, ``unknown_seconds`` old. Where a time in the past was
+    asked for, what the newest outcome said and ``outlook`` are null: the events say what had been said by then.
+    """
+
+    org_id: UUID
+    agent_id: str
+    assistant_id: str | None
+    as_of_position: int
+    as_of: datetime
+    removed: bool
+    outcome: str | None
+    code: str | None
+    tools: tuple[str, ...]
+    wanted: tuple[str, ...]
+    missing: tuple[MissingTool, ...]
+    open_requests: tuple[OpenRequest, ...]
+    unknown_since: datetime | None
+    unknown_seconds: float | None
+    failure_code: str | None
+    failures: int
+    retry_at: datetime | None
+    outlook: Outlook | None
+    events: tuple[Told, ...]
+
+
+async def find_assistants(connection: Connection, name: str) -> list[tuple[UUID, str]]:
+    """(org, agent) of the assistants with this Vapi id or agent id; agents of several orgs may share theirs."""
+    return [(row["org_id"], row["agent_id"]) for row in await connection.fetch(_FIND, name, MATCHES_MAX)]
+
+
+async def explain_assistant(connection: Connection, moment: Moment, agent_id: str) -> AssistantExplained:
+    """The assistant at that moment, which must be one of the org's."""
+    state = moment.state
+    row = await connection.fetchrow(_ROW, moment.org_id, agent_id)
+    assert row is not None, "found by find_assistants"
+    subject = agent_subject(agent_id)
+    failure = state.failures.get(subject)
+    unknown = unknown_since(state, subject)
+    requests = state.open_requests.get(agent_id, ())
+    wanted = () if state.closed else wanted_for(state.tier, moment.blueprint, state.disabled)
+    there: tuple[ToolRef, ...] = target_of(state, wanted)
+    lacking = {tool.name for tool in wanted} - {ref.name for ref in there}
+    reasons = {name: state.failures.get(tool_subject(name)) for name in sorted(lacking)}
+    look_at = state.looks.get(agent_id)
+    outlook = None
+    said = moment.is_now and row["outcome"] is not None
+    if moment.is_now:
+        outlook = outlook_of(
+            await work_of(connection, moment.org_id, moment.paused, agent_id),
+            reasons=() if row["removed"] else await _reasons(connection, moment, agent_id, dict(row), wanted),
+            retry_at=(failure.retry_at if failure else None) or look_at or _tool_retry(state, wanted),
+            is_open=bool(requests),
+            is_unknown=unknown is not None,
+            is_final=_is_final(state, agent_id, wanted, has_failed=row["outcome"] == "failed"),
+            none_wanted=reason_for_none(state.tier, moment.blueprint, state.disabled),
+            gone=_gone(state, is_removed=row["removed"]),
+        )
+    return AssistantExplained(
+        org_id=moment.org_id,
+        agent_id=agent_id,
+        assistant_id=row["assistant_id"],
+        as_of_position=moment.position,
+        as_of=moment.at,
+        removed=row["removed"],
+        outcome=row["outcome"] if said else None,
+        code=row["code"] if said else None,
+        tools=tuple(tool["name"] for tool in row["synced_tools"] or ()) if said else (),
+        wanted=tuple(tool.name for tool in wanted),
+        missing=tuple(MissingTool(n, f.code if f else None, f.retry_at if f else None) for n, f in reasons.items()),
+        open_requests=tuple(
+            OpenRequest(r.asked.request_id, r.asked.revision, r.asked.cause, r.recorded_at, r.asked.trace_id)
+            for r in requests
+            if isinstance(r.asked, SyncRequested)
+        ),
+        unknown_since=unknown,
+        unknown_seconds=age_seconds(moment, unknown),
+        failure_code=failure.code if failure else None,
+        failures=failure.count if failure else 0,
+        retry_at=failure.retry_at if failure else None,
+        outlook=outlook,
+        events=await story_of_agent(connection, moment.org_id, agent_id, moment.position),
+    )
+
+
+def _tool_retry(state: Toolset, wanted: tuple[WantedTool, ...]) -> datetime | None:
+    """When the first of its tools that failed is tried again."""
+    failures = (state.failures.get(tool_subject(tool.name)) for tool in wanted)
+    return min((f.retry_at for f in failures if f is not None and f.retry_at is not None), default=None)
+
+
+def _is_final(state: Toolset, agent_id: str, wanted: tuple[WantedTool, ...], *, has_failed: bool) -> bool:
+    """Whether waiting does not help: the assistant or one of its tools was refused, and nothing asks again."""
+    if agent_id in state.open_requests and agent_subject(agent_id) not in state.failures:
+        return False
+    if has_failed and agent_id not in state.looks:
+        return True
+    subjects = (agent_subject(agent_id), *(tool_subject(tool.name) for tool in wanted))
+    return any((f := state.failures.get(subject)) is not None and f.retry_at is None for subject in subjects)
+
+
+def _gone(state: Toolset, *, is_removed: bool) -> str | None:
+    if state.closed:
+        return "nothing: the organization was deleted"
+    return "nothing: the assistant was deleted" if is_removed else None
+
+
+async def _reasons(
+    connection: Connection, moment: Moment, agent_id: str, row: Mapping[str, Any], wanted: tuple[WantedTool, ...]
+) -> tuple[Reason, ...]:
+    """Everything that makes "as wanted" false of an assistant: by what is wanted now, and by what is known now."""
+    state = moment.state
+    if state.closed:
+        return ()
+    found = [
+        Reason.of(lack.what, lack.code)
+        for one in await cannot_book(connection, moment.org_id, limit=1, agent_id=agent_id)
+        for lack in one.lacks
+    ]
+    if not wanted and row["outcome"] == "failed":  # who should not book is not covered above
+        found.append(Reason.of("its newest outcome is a failure", row["code"]))
+    if not wanted and row["outcome"] is None:
+        found.append(Reason("it was saved, and no sync of it has ended yet"))
+    if state.open_requests.get(agent_id):
+        found.append(Reason("a save of it has no outcome yet"))
+    if unknown_since(state, agent_subject(agent_id)) is not None:
+        found.append(Reason.of("a write to it has no answer yet", "TS-104"))
+    if (failure := state.failures.get(agent_subject(agent_id))) is not None:
+        found.append(Reason.of("the last try failed", failure.code))
+    found += tool_reasons(state, [tool.name for tool in wanted])
+    names = {tool.name for tool in wanted}
+    found += [
+        Reason(f"it still has {tool['name']}, which is not wanted any more")
+        for tool in row["synced_tools"] or ()
+        if tool["name"] not in names
+    ]
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,123 @@
+"""What happens next, and when; and the one place that decides whether anything may be called as wanted."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from tool_sync.db import Connection
+from tool_sync.vapi.rate_limit import PausedKey
+from zerotouch_contracts.errors import CATALOGUE, ErrorCode
+
+AS_WANTED: Final = "nothing: it is as wanted"
+BY_SAVE: Final = "nothing by itself: the next save brings it, or a sync of all (POST /api/assistants/auto-sync)"
+FINAL: Final = "nothing by itself: it waits for a save, another definition or an operator"
+
+_LEASE: Final = """
+SELECT l.until > clock_timestamp() AS at_work, l.next_due,
+       EXISTS (SELECT FROM pending_syncs p WHERE p.org_id = $1 AND p.requested > p.settled
+                  AND ($2::text IS NULL OR p.agent_id IN ('', $2))
+                  AND p.requested > coalesce(l.looked_through, 0)) AS is_waiting,
+       clock_timestamp() AS now
+  FROM (SELECT $1::uuid AS org_id) o LEFT JOIN leases l USING (org_id)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something is not as wanted. Where there is a code, the catalogue says who acts and what to do."""
+
+    what: str
+    code: str | None = None
+    who_acts: str | None = None
+    what_to_do: str | None = None
+
+    @classmethod
+    def of(cls, what: str, code: str | None = None) -> "Reason":
+        """With what the catalogue says of the code."""
+        with suppress(ValueError):  # a newer release's
+            if code is not None:
+                entry = CATALOGUE[ErrorCode(code)]
+                return cls(what, code, entry.who_acts, entry.what_to_do)
+        return cls(what, code)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """``at`` is when; null where it is now, or where nothing is planned. ``reasons``: why it is not as wanted."""
+
+    next: str
+    at: datetime | None
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Where an org's work stands: ``at_work`` now, ``is_waiting`` for a worker, due again at ``next_due``."""
+
+    at_work: bool
+    is_waiting: bool
+    next_due: datetime | None
+    now: datetime
+    paused: tuple[PausedKey, ...] = ()
+
+
+async def work_of(
+    connection: Connection, org_id: UUID, paused: tuple[PausedKey, ...], agent_id: str | None = None
+) -> Work:
+    """Where the org's work stands now; with ``agent_id``, what waits is of that agent or of the whole org."""
+    row = await connection.fetchrow(_LEASE, org_id, agent_id)
+    assert row is not None
+    return Work(bool(row["at_work"]), row["is_waiting"], row["next_due"], row["now"], paused)
+
+
+def outlook_of(
+    work: Work,
+    *,
+    reasons: Sequence[Reason],
+    retry_at: datetime | None,
+    is_open: bool,
+    is_unknown: bool,
+    is_final: bool,
+    delete_at: datetime | None = None,
+    none_wanted: str | None = None,
+    gone: str | None = None,
+) -> Outlook:
+    """The next thing that happens to a subject that may have an unanswered attempt, a due time or an open wish.
+
+    Only here anything is called as wanted: where ``reasons`` is empty, no key is paused, something is wanted and it is
+    still there. ``delete_at``: it is a tool that is not wanted any more and goes then. ``none_wanted``: the code that
+    says why nothing is wanted. ``gone``: why there is nothing left to bring about.
+    """
+    found = (*(_of_key(key) for key in work.paused if reasons or key.who_acts != "nobody"), *reasons)
+    if gone is not None and not reasons:
+        return Outlook(gone, None)
+    if work.paused and found:
+        return Outlook(
+            "nothing is sent to Vapi before its key works; then one call tries it", work.paused[0].until, found
+        )
+    if work.at_work:
+        return Outlook("a worker is at it", None, found)
+    if is_unknown:
+        return Outlook("Vapi is asked what became of the write whose answer was lost", work.next_due, found)
+    if retry_at is not None and retry_at > work.now:
+        return Outlook("it is tried again", retry_at, found)
+    if is_final:
+        return Outlook(FINAL, None, found)
+    if delete_at is not None:
+        return Outlook("it is deleted at Vapi, if no assistant links it by then", max(delete_at, work.now), found)
+    if work.is_waiting or is_open or retry_at is not None:
+        return Outlook("the next free worker takes it up", work.next_due, found)
+    if found:
+        return Outlook(BY_SAVE, None, found)
+    if none_wanted is not None:
+        reason = Reason.of("no tool is wanted, so it has none and takes no bookings", none_wanted)
+        return Outlook("nothing: no tool is wanted", None, (reason,))
+    return Outlook(AS_WANTED, None)
+
+
+def _of_key(key: PausedKey) -> Reason:
+    since = f" since {key.since:%Y-%m-%d %H:%M:%S} UTC" if key.since else ""
+    return Reason(f"Vapi's key is paused{since}: {key.title}", key.code, key.who_acts, key.what_to_do)

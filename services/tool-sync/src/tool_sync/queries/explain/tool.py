@@ -1,0 +1,229 @@
+"""Why an org has a tool, or lacks it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+from uuid import UUID
+
+from tool_sync.db import Connection
+from tool_sync.domain.events import RetireReason
+from tool_sync.domain.steps import is_current
+from tool_sync.domain.toolset import Retired, Toolset, tool_subject
+from tool_sync.domain.wanted import WantedTool, unwanted_for, wanted_for
+from tool_sync.queries.coverage import cannot_book
+from tool_sync.queries.explain.as_of import Moment, age_seconds, unknown_since
+from tool_sync.queries.explain.next_action import Outlook, Reason, outlook_of, work_of
+from tool_sync.queries.explain.surplus import SurplusTool, surplus_of
+from tool_sync.queries.explain.timeline import Told, story_of_tool
+
+ToolCondition = Literal["registered", "outdated", "retired", "unknown", "failed", "missing", "unwanted"]
+
+
+NOT_WANTED: Final = "nothing: it is not wanted"
+WITHOUT_SHOWN: Final = 5
+WITHOUT_MAX: Final = 1000
+
+_PUBLISHED: Final = "SELECT name FROM system_tools ORDER BY name"
+
+
+@dataclass(eq=False)
+class UnknownTool(Exception):
+    """Nobody has published a tool of this name, and the org never had one. ``known`` are those that there are."""
+
+    name: str
+    known: tuple[str, ...]
+
+    def __str__(self) -> str:
+        there = f"the tools are {', '.join(self.known)}" if self.known else "no tool is published"
+        return f"there is no tool {self.name}; {there}"
+
+
+@dataclass(frozen=True, slots=True)
+class RetiredTool:
+    """A tool at Vapi that goes after ``delete_at``, if no assistant links it. ``doomed``: a deletion may still land."""
+
+    vapi_tool_id: str
+    reason: RetireReason
+    delete_at: datetime
+    doomed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ToolExplained:
+    """``rule`` says why it is wanted or not. ``unknown_since``: a write to Vapi that has no answer yet.
+
+    ``condition``: registered as wanted; registered from another definition; not wanted any more and waiting for its
+    deletion; its write has no answer; the last try failed; not there yet; not wanted and not there. ``surplus`` are
+    further tools of this name at Vapi that the sweep deletes. ``outlook`` is null where a time in the past was asked
+    for; ``unknown_seconds`` is the age at that time.
+    """
+
+    org_id: UUID
+    tool: str
+    as_of_position: int
+    as_of: datetime
+    wanted: bool
+    rule: str
+    condition: ToolCondition
+    vapi_tool_id: str | None
+    definition_version: int | None
+    retired: RetiredTool | None
+    surplus: tuple[SurplusTool, ...]
+    unknown_since: datetime | None
+    unknown_seconds: float | None
+    failure_code: str | None
+    failures: int
+    retry_at: datetime | None
+    outlook: Outlook | None
+    events: tuple[Told, ...]
+
+
+async def explain_tool(connection: Connection, moment: Moment, name: str) -> ToolExplained:
+    """The tool at that moment. Raises `UnknownTool`."""
+    state = moment.state
+    events = await story_of_tool(connection, moment.org_id, name, moment.position)
+    await _require_known(connection, moment, name, events)
+    wanted = _wanted(state, name, moment.blueprint)
+    retired = state.retired.get(name)
+    ref = state.tools.get(name) or (retired.ref if retired else None)
+    failure = state.failures.get(tool_subject(name))
+    unknown = unknown_since(state, tool_subject(name))
+    condition = _condition(state, name, wanted, unknown=unknown is not None)
+    outlook = None
+    if moment.is_now:
+        outlook = outlook_of(
+            await work_of(connection, moment.org_id, moment.paused),
+            reasons=await _reasons(connection, moment, name, wanted, condition),
+            retry_at=(failure.retry_at if failure else None) or _next_look(state, wanted, condition),
+            is_open=False,
+            is_unknown=unknown is not None,
+            is_final=failure is not None and failure.retry_at is None,
+            delete_at=retired.delete_at if retired and wanted is None else None,
+            gone=NOT_WANTED if condition == "unwanted" else None,
+        )
+    return ToolExplained(
+        org_id=moment.org_id,
+        tool=name,
+        as_of_position=moment.position,
+        as_of=moment.at,
+        wanted=wanted is not None,
+        rule=_rule(state, name, moment.blueprint),
+        condition=condition,
+        vapi_tool_id=ref.vapi_tool_id if ref else None,
+        definition_version=ref.definition_version if ref else None,
+        retired=_retired(retired) if retired else None,
+        surplus=surplus_of(moment, name),
+        unknown_since=unknown,
+        unknown_seconds=age_seconds(moment, unknown),
+        failure_code=failure.code if failure else None,
+        failures=failure.count if failure else 0,
+        retry_at=failure.retry_at if failure else None,
+        outlook=outlook,
+        events=events,
+    )
+
+
+async def _require_known(connection: Connection, moment: Moment, name: str, events: Iterable[Told]) -> None:
+    if any(told.data.get("name") == name or told.data.get("subject") == tool_subject(name) for told in events):
+        return
+    published = {row["name"] for row in await connection.fetch(_PUBLISHED)} | {tool.name for tool in moment.blueprint}
+    if name not in published:
+        raise UnknownTool(name, tuple(sorted(published)))
+
+
+def tool_reasons(state: Toolset, names: Iterable[str]) -> list[Reason]:
+    """What is known to be wrong with these wanted tools of the org, by name."""
+    found = []
+    for name in names:
+        current, seen = state.tools.get(name), state.drifted.get(name)
+        if (failure := state.failures.get(tool_subject(name))) is not None:
+            found.append(Reason.of(f"the last try to bring {name} to Vapi failed", failure.code))
+        if unknown_since(state, tool_subject(name)) is not None:
+            found.append(Reason.of(f"a write of {name} to Vapi has no answer yet", "TS-104"))
+        if current is not None and seen is not None and seen.vapi_tool_id == current.vapi_tool_id:
+            found.append(Reason(f"somebody {'deleted' if seen.gone else 'changed'} {name} at Vapi"))
+    return found
+
+
+async def _reasons(
+    connection: Connection, moment: Moment, name: str, wanted: WantedTool | None, condition: ToolCondition
+) -> tuple[Reason, ...]:
+    """Everything that makes "as wanted" false of a tool."""
+    state = moment.state
+    if wanted is None:
+        still = condition not in ("unwanted", "retired")
+        return (Reason(f"{name} is not wanted, and the clinic still has it"),) if still else ()
+    found = tool_reasons(state, [name])
+    match condition:
+        case "missing":
+            found.append(Reason(f"{name} is wanted, and the clinic does not have it at Vapi yet"))
+        case "retired":
+            found.append(Reason(f"{name} is wanted again, and still retired"))
+        case "outdated":
+            found.append(Reason(f"{name} is wanted from another definition than it was made from"))
+    lacking = [
+        one
+        for one in await cannot_book(connection, moment.org_id, limit=WITHOUT_MAX)
+        if any(lack.tool in (None, name) for lack in one.lacks)
+    ]
+    for code in dict.fromkeys(one.code for one in lacking):
+        agents = [one.agent_id for one in lacking if one.code == code]
+        more = f" and {len(agents) - WITHOUT_SHOWN} more" if len(agents) > WITHOUT_SHOWN else ""
+        shown = ", ".join(agents[:WITHOUT_SHOWN])
+        found.append(Reason.of(f"callers of {len(agents)} assistant(s) do not reach it: {shown}{more}", code))
+    return tuple(found)
+
+
+def _next_look(state: Toolset, wanted: WantedTool | None, condition: ToolCondition) -> datetime | None:
+    """A look at any assistant of the org brings a tool that is wanted and not there."""
+    if wanted is None or condition not in ("missing", "outdated", "retired"):
+        return None
+    return min(state.looks.values(), default=None)
+
+
+def _retired(retired: Retired) -> RetiredTool:
+    return RetiredTool(retired.ref.vapi_tool_id, retired.reason, retired.delete_at, retired.doomed)
+
+
+def _is_unused(state: Toolset, name: str) -> bool:
+    return name in state.retired and state.retired[name].reason == "unused"
+
+
+def _wanted(state: Toolset, name: str, blueprint: tuple[WantedTool, ...]) -> WantedTool | None:
+    """As it is wanted; None where it is not. An org that lost its last assistant wants it again with the next."""
+    if state.closed or _is_unused(state, name):
+        return None
+    return next((tool for tool in wanted_for(state.tier, blueprint, state.disabled) if tool.name == name), None)
+
+
+def _condition(state: Toolset, name: str, wanted: WantedTool | None, *, unknown: bool) -> ToolCondition:
+    current = state.tools.get(name)
+    if unknown:
+        return "unknown"
+    if tool_subject(name) in state.failures:
+        return "failed"
+    if name in state.retired:
+        return "retired"
+    if current is not None:
+        return "registered" if wanted is None or is_current(current, wanted) else "outdated"
+    return "unwanted" if wanted is None else "missing"
+
+
+def _rule(state: Toolset, name: str, blueprint: tuple[WantedTool, ...]) -> str:
+    if state.closed:
+        return "the organization was deleted, so it wants no tools"
+    published = next((tool for tool in blueprint if tool.name == name), None)
+    if published is None:
+        return f"the blueprint has no tool {name}"
+    rule = (
+        f"version {published.definition_version} of the blueprint is for tier {published.tier} and above; "
+        f"the organization's tier is {state.tier}"
+    )
+    match unwanted_for(state.tier, blueprint, state.disabled).get(name):
+        case "setting":
+            return f"{rule}; switched off by the clinic's setting"
+        case "tier":
+            return f"{rule}, which is below it"
+        case _:
+            return f"{rule}; no assistant is left that needs it" if _is_unused(state, name) else rule

@@ -1,0 +1,241 @@
+"""Linking an assistant, and seeing what stands between its callers and our tools.
+
+GET /assistant ─► another clinic's: nothing is linked
+               ─► ids that the log does not know: each read once a day, then the assistant is read again
+               ─► PATCH /assistant where links are to change
+               ─► what stands in the way is looked for on the newest document
+
+Only ``model.toolIds`` is ever changed, and ``model.toolRefs`` where they pin what must not be there.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+
+from tool_sync.domain.decider import Command, ConfirmLinked, FailStep, NoteDiverged, NoteDrift, NoteSurplus, Start
+from tool_sync.domain.events import AssistantLinkStarted
+from tool_sync.domain.linking import Seen as Version
+from tool_sync.domain.linking import relinked, unpinned, whose
+from tool_sync.domain.reach import (
+    Known,
+    NamedTool,
+    belongs_to_another,
+    named_ids,
+    obstacles_of,
+    pins_of,
+    to_take_out,
+)
+from tool_sync.domain.steps import LinkAssistant, Seen
+from tool_sync.domain.toolset import OUTDATED_CODE, Assistant
+from tool_sync.domain.wanted import unwanted_for
+from tool_sync.sync.effects.named import look_up
+from tool_sync.sync.write_guard import Fence
+from tool_sync.vapi.documents import latest_version
+from tool_sync.vapi.failures import VapiFailure
+from zerotouch_contracts.canonical import canonical_hash, model_hash
+from zerotouch_contracts.errors import ErrorCode
+
+LOOKS_MAX: Final = 3
+"""Reads of the assistant in one step: ids that nobody knew take time to look up, and it may change meanwhile."""
+
+Done = tuple[Seen | None, tuple[Command, ...]]
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Link:
+    """One step: what it knows so far, and what it has noted for the log."""
+
+    fence: Fence
+    step: LinkAssistant
+    known: Known
+    named: dict[str, NamedTool] = field(default_factory=dict)
+    noted: list[Command] = field(default_factory=list)
+
+
+async def link(fence: Fence, org_id: UUID, step: LinkAssistant) -> Done:
+    """Read the assistant, and write it back with ``step.target`` linked where it is not."""
+    found = _Link(fence, step, known_of(fence, org_id))
+    document = await _read(found)
+    if document is None:
+        return None, ()
+    model = document.get("model")
+    if belongs_to_another(document, found.known.installation_id, org_id):
+        return _not_ours(found)
+    if not isinstance(model, dict):
+        code, about = ErrorCode.ASSISTANT_WITHOUT_MODEL, step.assistant.assistant_id
+        return None, (FailStep(step.subject, None, "refused", code, None, assistant_id=about),)
+    base_hash = model_hash(model)
+    version = whose(step.assistant, base_hash)
+    if version is Version.OUTDATED:
+        return None, _outdated(fence, step, base_hash)
+    if version is Version.FOREIGN and step.assistant.drift_hash != base_hash:
+        found.noted.append(NoteDrift(step.assistant.agent_id, step.assistant.assistant_id, base_hash))
+    changes = _changes(found, model)
+    if not changes:
+        return _seen(found, document), tuple(found.noted)
+    return await _write(found, model, base_hash, changes)
+
+
+def known_of(fence: Fence, org_id: UUID) -> Known:
+    """What the log says of the org now, beside what this release answers."""
+    state, blueprint = fence.writer.state, fence.context.blueprint
+    return Known(
+        installation_id=blueprint.installation_id,
+        org_id=org_id,
+        tool_ids=state.tool_ids,
+        registered=frozenset(state.tools),
+        unwanted=frozenset(unwanted_for(state.tier, blueprint.tools, state.disabled)),
+        versions=state.versions,
+        answered=blueprint.answered,
+    )
+
+
+async def _read(found: _Link) -> Mapping[str, Any] | None:
+    """The assistant, with everything known about the tools that it names; None where the failure is in the log.
+
+    It is read again after tools were looked up: a change of it meanwhile must not be overwritten.
+    """
+    fence, step, assistant_id = found.fence, found.step, found.step.assistant.assistant_id
+    for _ in range(LOOKS_MAX):
+        document = await fence.read(step.subject, lambda: fence.context.vapi.get_assistant(assistant_id), assistant_id)
+        if document is None:
+            return None
+        if belongs_to_another(document, found.known.installation_id, found.known.org_id):
+            return document
+        unknown = [one for one in named_ids(document) if one not in found.known.tool_ids and one not in found.named]
+        if not unknown:
+            return document
+        looked_up = partial(look_up, fence, unknown)
+        tools = await fence.recorded(step.subject, looked_up, assistant_id)
+        if tools is None:
+            return None
+        asked = bool(tools.asked)
+        found.named |= tools.named
+        if not asked:  # all of it was known: no time has passed
+            return document
+    return document
+
+
+def _changes(found: _Link, model: dict[str, Any]) -> dict[str, list[object]]:
+    """The fields of ``model`` that are to be written; {} where everything is linked and nothing is to be taken out."""
+    taken_out = to_take_out(found.named.values(), found.known)
+    unwanted = found.step.unwanted | set(taken_out)
+    for tool_id in taken_out:
+        tool = found.named[tool_id]
+        if tool.org_id == found.known.org_id and tool.name is not None:
+            found.noted.append(NoteSurplus(found.fence.context.vapi.account, tool.name, tool_id, None))
+    tool_ids = relinked(model, found.step.assistant.linked, found.step.target, unwanted)
+    tool_refs = unpinned(model, unwanted)
+    return {
+        **({"toolIds": tool_ids} if tool_ids is not None else {}),
+        **({"toolRefs": tool_refs} if tool_refs is not None else {}),
+    }
+
+
+async def _write(found: _Link, model: dict[str, Any], base_hash: str, changes: dict[str, list[object]]) -> Done:
+    fence, step = found.fence, found.step
+    context, assistant = fence.context, step.assistant
+    started = AssistantLinkStarted(
+        attempt_id=context.new_id(),
+        account=context.vapi.account,
+        agent_id=assistant.agent_id,
+        assistant_id=assistant.assistant_id,
+        revision=assistant.revision,
+        base_hash=base_hash,
+        tools=step.target,
+        taken_out=_taken_out(model, changes),
+    )
+    try:
+        answer = await fence.send(
+            Start(started),
+            step.subject,
+            # Vapi replaces ``model`` whole, so all of it goes back as it came; only the links change.
+            lambda: context.vapi.update_assistant(assistant.assistant_id, {"model": {**model, **changes}}),
+        )
+    except VapiFailure:
+        return None, tuple(found.noted)  # 404: the failure is in the log
+    if answer is None:
+        return None, tuple(found.noted)
+    return _check_link(found, started, answer)
+
+
+def _taken_out(model: Mapping[str, Any], changes: Mapping[str, Sequence[object]]) -> tuple[str, ...]:
+    """The ids that the model names and no longer names with these changes."""
+    before = named_ids({"model": model})
+    after = set(named_ids({"model": {**model, **changes}}))
+    return tuple(tool_id for tool_id in before if tool_id not in after)
+
+
+def _check_link(found: _Link, started: AssistantLinkStarted, answer: Mapping[str, Any]) -> Done:
+    """Vapi answers with the assistant as stored: what is not in there was overwritten in between."""
+    fence, step, model = found.fence, found.step, answer.get("model")
+    if not isinstance(model, dict) or not is_linked(model, started):
+        retry_at = fence.retry_at(step.subject)
+        lost = FailStep(step.subject, started.attempt_id, "refused", ErrorCode.VAPI_CONFLICT, retry_at)
+        return None, (*found.noted, lost)
+    version = latest_version(answer)
+    confirmed = ConfirmLinked(started.attempt_id, model_hash(model), canonical_hash(answer), version)
+    return _seen(found, answer, version), (*found.noted, confirmed)
+
+
+def is_linked(model: dict[str, Any], started: AssistantLinkStarted) -> bool:
+    """Whether a model is as this attempt was to make it."""
+    return relinked(model, (), started.tools, started.taken_out) is None and unpinned(model, started.taken_out) is None
+
+
+def _seen(found: _Link, document: Mapping[str, Any], linked_version: str | None = None) -> Seen:
+    """What stands in the way on the newest document that was read, beside what is known from elsewhere."""
+    step, assistant = found.step, found.step.assistant
+    obstacles = obstacles_of(
+        document,
+        step.target,
+        named=found.named,
+        known=found.known,
+        split=assistant.split,
+        linked_version=linked_version or assistant.linked_version,
+    )
+    for obstacle in obstacles:
+        log.warning(
+            "Assistant is linked and not usable", org_id=str(found.known.org_id), agent_id=assistant.agent_id,
+            assistant_id=assistant.assistant_id, code=obstacle.code, tools=obstacle.tools,
+            vapi_tool_ids=obstacle.vapi_tool_ids,
+        )  # fmt: skip
+    for pin in pins_of(document, step.target, found.known):
+        log.info("Assistant pins a version of a tool", agent_id=assistant.agent_id, tool=pin.name, version=pin.label)
+    return Seen(step.target, step.through, obstacles)
+
+
+def _not_ours(found: _Link) -> Done:
+    """Its metadata names somebody else: a forged or mistaken record must not cross clinics."""
+    assistant = found.step.assistant
+    log.error(
+        "Assistant belongs to another clinic or installation", org_id=str(found.known.org_id),
+        agent_id=assistant.agent_id, assistant_id=assistant.assistant_id, code=ErrorCode.ASSISTANT_OF_ANOTHER.value,
+        alarm=True,
+    )  # fmt: skip
+    return Seen(found.step.target, found.step.through, another=True), ()
+
+
+def _outdated(fence: Fence, step: LinkAssistant, base_hash: str) -> tuple[Command, ...]:
+    """An older version than the newest save: look again, as a save may be on its way; then ask for it once."""
+    context, assistant = fence.context, step.assistant
+    before = fence.writer.state.failures.get(step.subject)
+    again = before is not None and before.code == OUTDATED_CODE
+    wait = context.policy.diverged_look * (6 if again else 1)
+    failed = FailStep(
+        step.subject, None, "refused", ErrorCode.ASSISTANT_OUTDATED, context.clock.now() + wait,
+        assistant_id=assistant.assistant_id,
+    )  # fmt: skip
+    if not again or assistant.diverged_revision == assistant.revision:
+        return (failed,)
+    return (failed, _diverged(assistant, base_hash))
+
+
+def _diverged(assistant: Assistant, base_hash: str) -> NoteDiverged:
+    return NoteDiverged(assistant.agent_id, assistant.assistant_id, assistant.revision, base_hash)

@@ -1,0 +1,79 @@
+"""Looking up the tools that an assistant names and the log does not know: whose they are, and how they are called."""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tool_sync.domain.reach import NamedTool
+from tool_sync.sync.write_guard import Fence
+from tool_sync.vapi.failures import VapiFailure
+from zerotouch_contracts.tools import Marker
+
+READS_AT_ONCE: Final = 8
+
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What is known of the ids that were asked for, and those that Vapi was asked about just now."""
+
+    named: Mapping[str, NamedTool]
+    asked: tuple[str, ...]
+
+
+def is_id(text: str) -> bool:
+    """Whether it can be a tool's: what is no id of Vapi's must not become a part of a path."""
+    return _ID.fullmatch(text) is not None
+
+
+async def look_up(fence: Fence, ids: Sequence[str]) -> Named:
+    """What is behind these ids, each read from Vapi at most once a day. Raises :class:`VapiFailure`."""
+    context = fence.context
+    named = {one: NamedTool(one, exists=False) for one in ids if not is_id(one)}
+    asked = [one for one in ids if one not in named]
+    named |= await context.store.named_tools(context.vapi.account, asked) if asked else {}
+    asked = [one for one in asked if one not in named]
+    places = asyncio.Semaphore(READS_AT_ONCE)
+
+    async def read(tool_id: str) -> NamedTool:
+        async with places:
+            return await _read(fence, tool_id)
+
+    if asked:
+        tools = await asyncio.gather(*(read(tool_id) for tool_id in asked))
+        await context.store.keep_named_tools(context.vapi.account, tools)
+        named |= {tool.vapi_tool_id: tool for tool in tools}
+    return Named(named, tuple(asked))
+
+
+async def _read(fence: Fence, tool_id: str) -> NamedTool:
+    try:
+        document = await fence.look(lambda: fence.context.vapi.get_tool(tool_id))
+    except VapiFailure as failure:
+        if failure.status == 404:
+            return NamedTool(tool_id, exists=False)
+        raise
+    return named_tool(tool_id, document)
+
+
+def named_tool(tool_id: str, document: Mapping[str, Any]) -> NamedTool:
+    """What a tool's own document says of it."""
+    marker = Marker.of(document)
+    return NamedTool(
+        tool_id,
+        exists=True,
+        name=_function_name(document),
+        installation_id=None if marker is None else marker.installation_id,
+        org_id=None if marker is None else marker.org_id,
+    )
+
+
+def _function_name(document: Mapping[str, Any]) -> str | None:
+    """The name by which a model calls it; None where it has none that one of ours could have."""
+    function = document.get("function")
+    name = function.get("name") if isinstance(function, Mapping) else None
+    return name if isinstance(name, str) and _NAME.fullmatch(name) else None

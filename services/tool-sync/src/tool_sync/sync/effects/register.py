@@ -1,0 +1,73 @@
+"""Making and updating an org's tools."""
+
+from uuid import UUID
+
+from tool_sync.domain.decider import Command, ConfirmTool, ForgetTool, NoteSurplus, Start
+from tool_sync.domain.events import ToolRegistrationStarted, ToolUpdateStarted
+from tool_sync.domain.steps import RegisterTool, UpdateTool
+from tool_sync.sync.effects.adopt import adopt
+from tool_sync.sync.write_guard import Fence
+from tool_sync.vapi.documents import latest_version
+from tool_sync.vapi.failures import VapiFailure, invalid_answer
+from zerotouch_contracts.canonical import canonical_hash
+from zerotouch_contracts.tools import Marker
+
+
+async def register(fence: Fence, org_id: UUID, step: RegisterTool) -> tuple[Command, ...]:
+    """``POST /tool``, unless a restore has lost one that was made before."""
+    if (adopted := await adopt(fence, org_id, step)) is not None:
+        return adopted
+    context, tool = fence.context, step.tool
+    attempt_id = context.new_id()
+    started = ToolRegistrationStarted(
+        attempt_id, context.vapi.account, tool.name, tool.definition_version, tool.definition_hash
+    )
+    payload = context.blueprint.payload(tool.name, org_id)
+    try:
+        answer = await fence.send(
+            Start(started), step.subject, lambda: context.vapi.create_tool(payload), tool.definition_hash
+        )
+    except VapiFailure:
+        return ()  # a 404 on POST /tool: a wrong base URL; it is in the log
+    if answer is None:
+        return ()
+    if Marker.of(answer) != Marker(context.blueprint.installation_id, org_id, tool.name):
+        failure = invalid_answer("the created tool is another one", write=True)
+        return (fence.failed(step.subject, failure, attempt_id, tool.definition_hash),)
+    made = NoteSurplus(context.vapi.account, tool.name, answer["id"], context.made_at(answer))
+    return (
+        ConfirmTool(
+            attempt_id, answer["id"], canonical_hash(answer), adopted=False, made=made,
+            vapi_version=latest_version(answer),
+        ),
+    )  # fmt: skip
+
+
+async def update(fence: Fence, org_id: UUID, step: UpdateTool) -> tuple[Command, ...]:
+    """``PATCH /tool``: the definition changed, the id stays."""
+    context, tool, current = fence.context, step.tool, step.current
+    started = ToolUpdateStarted(
+        context.new_id(),
+        context.vapi.account,
+        tool.name,
+        current.vapi_tool_id,
+        tool.definition_version,
+        tool.definition_hash,
+    )
+    payload = context.blueprint.payload(tool.name, org_id)
+    try:
+        answer = await fence.send(
+            Start(started),
+            step.subject,
+            lambda: context.vapi.update_tool(current.vapi_tool_id, payload),
+            tool.definition_hash,
+        )
+    except VapiFailure:
+        return (ForgetTool(context.vapi.account, current),)
+    if answer is None:
+        return ()
+    return (
+        ConfirmTool(
+            started.attempt_id, answer["id"], canonical_hash(answer), adopted=False, vapi_version=latest_version(answer)
+        ),
+    )

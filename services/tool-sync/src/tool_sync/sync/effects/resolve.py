@@ -1,0 +1,154 @@
+"""Looking what became of a write whose answer was lost."""
+
+from dataclasses import replace
+from typing import Any, assert_never
+from uuid import UUID
+
+from tool_sync.domain.decider import (
+    Command,
+    ConfirmDeleted,
+    ConfirmLinked,
+    ConfirmTool,
+    FailStep,
+    ForgetTool,
+    NoteSurplus,
+)
+from tool_sync.domain.events import (
+    AssistantLinkStarted,
+    SurplusDeleteStarted,
+    ToolDeleteStarted,
+    ToolRegistrationStarted,
+    ToolUpdateStarted,
+)
+from tool_sync.domain.steps import ResolveAttempt
+from tool_sync.domain.toolset import Toolset
+from tool_sync.sync.blueprint import document_for
+from tool_sync.sync.effects.link import is_linked
+from tool_sync.sync.write_guard import Fence
+from tool_sync.vapi.documents import holds, latest_version
+from tool_sync.vapi.failures import VapiFailure
+from zerotouch_contracts.canonical import canonical_hash, model_hash
+from zerotouch_contracts.errors import ErrorCode
+from zerotouch_contracts.tools import Marker
+
+
+async def resolve(fence: Fence, org_id: UUID, step: ResolveAttempt) -> tuple[Command, ...]:
+    """Look what became of a write whose answer was lost; by now it can no longer land."""
+    started = step.attempt.started
+    match started:
+        case ToolRegistrationStarted():
+            return await _find_tool(fence, org_id, step, started)
+        case ToolUpdateStarted():
+            return await _read_tool(fence, org_id, step, started)
+        case ToolDeleteStarted() | SurplusDeleteStarted():
+            return await _look_deleted(fence, step, started)
+        case AssistantLinkStarted():
+            return await _read_links(fence, step, started)
+        case _:
+            assert_never(started)
+
+
+async def _find_tool(
+    fence: Fence, org_id: UUID, step: ResolveAttempt, started: ToolRegistrationStarted
+) -> tuple[Command, ...]:
+    context = fence.context
+    marker = Marker(context.blueprint.installation_id, org_id, started.name)
+    since = context.vapi_time_before(step.attempt.started_at)
+
+    async def find() -> list[dict[str, Any]]:
+        return [tool async for tool in context.vapi.tools_created_since(since, fence.look) if Marker.of(tool) == marker]
+
+    try:
+        found = await find()
+    except VapiFailure as failure:
+        return (_look_later(fence, step, failure),)
+    # What the log holds as surplus, or as being deleted, is not adopted.
+    found = [tool for tool in found if not _is_given_up(fence.writer.state, started.name, tool["id"])]
+    if not found:
+        return (_absent(fence, step, started.attempt_id),)
+    # Several: two workers raced. Everybody takes the oldest; the surplus is only noted here, as it may be linked.
+    oldest = min(found, key=lambda tool: (str(tool.get("createdAt")), tool["id"]))
+    return (
+        ConfirmTool(
+            started.attempt_id, oldest["id"], canonical_hash(oldest), adopted=True, vapi_version=latest_version(oldest)
+        ),
+        *(
+            NoteSurplus(context.vapi.account, started.name, tool["id"], context.made_at(tool))
+            for tool in found
+            if tool is not oldest
+        ),
+    )
+
+
+def _is_given_up(state: Toolset, name: str, vapi_tool_id: str) -> bool:
+    retired = state.retired.get(name)
+    return vapi_tool_id in state.surplus or (retired is not None and retired.ref.vapi_tool_id == vapi_tool_id)
+
+
+async def _read_tool(
+    fence: Fence, org_id: UUID, step: ResolveAttempt, started: ToolUpdateStarted
+) -> tuple[Command, ...]:
+    context = fence.context
+    try:
+        tool = await fence.look(lambda: context.vapi.get_tool(started.vapi_tool_id))
+    except VapiFailure as failure:
+        if failure.status == 404:
+            current = fence.writer.state.tools.get(started.name)
+            return (ForgetTool(context.vapi.account, current),) if current else ()
+        return (_look_later(fence, step, failure),)
+    # Judged by the definition that was sent, whichever release sent it: not by what this one would send.
+    payload = await _sent(fence, org_id, started)
+    if payload is not None and holds(tool, payload):
+        confirmed = ConfirmTool(
+            started.attempt_id, tool["id"], canonical_hash(tool), adopted=True, vapi_version=latest_version(tool)
+        )
+        return (confirmed,)
+    return (_absent(fence, step, started.attempt_id),)
+
+
+async def _sent(fence: Fence, org_id: UUID, started: ToolUpdateStarted) -> dict[str, Any] | None:
+    """What this attempt sent; None where no release has left its document in the log."""
+    blueprint = fence.context.blueprint
+    if started.definition_hash in {tool.definition_hash for tool in blueprint.tools if tool.name == started.name}:
+        return blueprint.payload(started.name, org_id)
+    document = await fence.context.store.definition(started.name, started.definition_hash)
+    return None if document is None else document_for(document, org_id)
+
+
+async def _look_deleted(
+    fence: Fence, step: ResolveAttempt, started: ToolDeleteStarted | SurplusDeleteStarted
+) -> tuple[Command, ...]:
+    """Gone: the deletion happened. Still there: the tool is swept again later, and never linked meanwhile."""
+    try:
+        await fence.look(lambda: fence.context.vapi.get_tool(started.vapi_tool_id))
+    except VapiFailure as failure:
+        if failure.status == 404:
+            return (ConfirmDeleted(started.attempt_id),)
+        return (_look_later(fence, step, failure),)
+    return (_absent(fence, step, started.attempt_id),)
+
+
+async def _read_links(fence: Fence, step: ResolveAttempt, started: AssistantLinkStarted) -> tuple[Command, ...]:
+    try:
+        answer = await fence.look(lambda: fence.context.vapi.get_assistant(started.assistant_id))
+    except VapiFailure as failure:
+        if failure.retryable:
+            return (_look_later(fence, step, failure),)
+        # The assistant is gone: so is what was sent to it.
+        return (fence.failed(step.subject, failure, started.attempt_id, None),)
+    model = answer.get("model")
+    if isinstance(model, dict) and is_linked(model, started):
+        version = latest_version(answer)
+        return (ConfirmLinked(started.attempt_id, model_hash(model), canonical_hash(answer), version),)
+    return (_absent(fence, step, started.attempt_id),)
+
+
+def _look_later(fence: Fence, step: ResolveAttempt, failure: VapiFailure) -> FailStep:
+    """The look failed: the attempt stays open and is looked up again, whatever the refusal, as nobody else can."""
+    failed = fence.failed(step.subject, failure, None, None)
+    return failed if failed.retry_at is not None else replace(failed, retry_at=fence.retry_at(step.subject))
+
+
+def _absent(fence: Fence, step: ResolveAttempt, attempt_id: UUID) -> FailStep:
+    """It did not happen: the attempt is closed, and the step is due again at once."""
+    return FailStep(step.subject, attempt_id, "absent", ErrorCode.VAPI_ANSWER_UNKNOWN, fence.context.clock.now(), None)

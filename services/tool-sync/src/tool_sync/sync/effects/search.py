@@ -1,0 +1,31 @@
+"""Searching for surplus tools: registrations that were given up as not done may have been done after all."""
+
+from typing import Any
+from uuid import UUID
+
+from tool_sync.domain.decider import Command, EndSearch, NoteSurplus
+from tool_sync.domain.sweep import SearchSurplus
+from tool_sync.sync.write_guard import Fence
+from zerotouch_contracts.tools import Marker
+
+
+async def search(fence: Fence, org_id: UUID, step: SearchSurplus) -> tuple[Command, ...]:
+    """``GET /tool`` over the time of those registrations. What the log knows already is noted by nobody twice."""
+    context = fence.context
+    ours = {Marker(context.blueprint.installation_id, org_id, name) for name in step.names}
+    since = context.vapi_time_before(step.since)
+
+    async def find() -> list[dict[str, Any]]:
+        return [tool async for tool in context.vapi.tools_created_since(since, fence.look) if Marker.of(tool) in ours]
+
+    found = await fence.recorded(step.subject, find)
+    if found is None:
+        return ()
+    noted = (NoteSurplus(context.vapi.account, _name(tool), tool["id"], context.made_at(tool)) for tool in found)
+    return (*noted, EndSearch(step.names, step.through))
+
+
+def _name(tool: dict[str, Any]) -> str:
+    marker = Marker.of(tool)
+    assert marker is not None, "only marked tools were kept"
+    return marker.name

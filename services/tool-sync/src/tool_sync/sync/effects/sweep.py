@@ -1,0 +1,67 @@
+"""Deleting tools that nobody links: the only step that can break a call, so it looks first and does it last.
+
+SweepStarted ─► GET /assistant, every page ─► linked by anybody: kept, looked at again later
+                                           └► ToolDeleteStarted ─► DELETE /tool ─► ToolDeleted
+"""
+
+from dataclasses import replace
+
+from tool_sync.domain.decider import BeginSweep, Command, ConfirmDeleted, FailStep, Start
+from tool_sync.domain.events import SurplusDeleteStarted, ToolDeleteStarted
+from tool_sync.domain.sweep import Condemned, SweepTools
+from tool_sync.sync.write_guard import Fence
+from tool_sync.vapi.documents import mentioned
+from tool_sync.vapi.failures import VapiFailure
+from zerotouch_contracts.errors import ErrorCode
+
+
+async def sweep(fence: Fence, step: SweepTools) -> tuple[Command, ...]:
+    """List the assistants of the account, any org's and anybody's, and delete the tools that none of them mentions."""
+    ids = frozenset(tool.vapi_tool_id for tool in step.tools)
+    if not await fence.writer.write((BeginSweep(tuple(tool.vapi_tool_id for tool in step.tools)),)):
+        return ()
+
+    async def find() -> frozenset[str]:
+        kept: set[str] = set()
+        async for assistant in fence.context.vapi.assistants(fence.look):
+            kept |= mentioned(assistant, ids)
+        return frozenset(kept)
+
+    linked = await fence.recorded(step.subject, find)
+    if linked is None:
+        return ()
+    for tool in step.tools:
+        if tool.vapi_tool_id in linked:
+            await fence.writer.write((_in_use(fence, tool),))
+        elif command := await _delete(fence, tool):
+            await fence.writer.write((command,))
+    return ()
+
+
+def _in_use(fence: Fence, tool: Condemned) -> FailStep:
+    later = fence.context.clock.now() + fence.context.policy.sweep_every
+    return FailStep(tool.subject, None, "refused", ErrorCode.TOOL_IN_USE, later)
+
+
+async def _delete(fence: Fence, tool: Condemned) -> Command | None:
+    context = fence.context
+    attempt_id, account = context.new_id(), context.vapi.account
+    started: ToolDeleteStarted | SurplusDeleteStarted
+    if tool.delete_at is None:
+        started = SurplusDeleteStarted(attempt_id, account, tool.name, tool.vapi_tool_id)
+    else:
+        started = ToolDeleteStarted(attempt_id, account, tool.name, tool.vapi_tool_id, tool.delete_at)
+
+    async def call() -> bool:
+        try:
+            await context.vapi.delete_tool(tool.vapi_tool_id)
+        except VapiFailure as failure:
+            if failure.status == 404:
+                return True  # somebody else deleted it
+            if failure.status == 409:
+                raise replace(failure, code=ErrorCode.TOOL_IN_USE) from failure
+            raise
+        return True
+
+    deleted = await fence.send(Start(started), tool.subject, call)
+    return ConfirmDeleted(attempt_id) if deleted else None

@@ -1,0 +1,232 @@
+"""The loop: claims orgs, runs them side by side, keeps their leases and gives them back.
+
+One org's exception never ends the process and never touches another org: it is logged, the org is released and comes
+back after a pause. An org whose log holds what this release does not know is put aside until the next release.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from tool_sync import db, telemetry
+from tool_sync.domain.steps import agents_with_work
+from tool_sync.log import LogUnavailable, UnknownEvent
+from tool_sync.sync.context import Context
+from tool_sync.sync.leases import Claim, Release
+from tool_sync.sync.load import Loaded, load_many
+from tool_sync.sync.run import PAGE_AGENTS, Run
+
+log = structlog.get_logger(__name__)
+
+SET_ASIDE_SECONDS: Final = 60.0
+"""After a fault of ours in one org: long enough not to spin, short enough that a repaired release is noticed."""
+STOP_GRACE_SECONDS: Final = 1.5
+"""Most calls end well within it; the whole process must stop within 5 s."""
+
+
+class Reconciler:
+    """Runs until :meth:`stop`; any number of processes may run one, the leases divide the orgs between them."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._stopping = asyncio.Event()
+        self._woken = asyncio.Event()
+        self._holding = asyncio.Event()
+        self._runs: dict[UUID, asyncio.Task[None]] = {}
+        self._held: dict[UUID, tuple[Claim, float]] = {}
+        self._finished: list[Release] = []
+        self._opened = False
+
+    def wake(self) -> None:
+        """Something was appended: look for work now instead of at the next poll."""
+        self._woken.set()
+
+    @property
+    def in_flight(self) -> int:
+        """Orgs that are being worked on."""
+        return len(self._runs)
+
+    async def run_forever(self) -> None:
+        """Work until stopped. While the database is away it waits, and says so once."""
+        renewing = telemetry.start_loop(self._renew_forever(), name="renew leases")
+        unavailable = False
+        try:
+            while not self._stopping.is_set():
+                self._woken.clear()
+                try:
+                    worked = await self.run_once()
+                    unavailable = False
+                except Exception as error:
+                    if not unavailable:
+                        _tell(error)
+                    unavailable = True
+                    worked = False
+                if not worked or len(self._runs) >= self._context.pace.orgs:
+                    await self._wait()
+        finally:
+            renewing.cancel()
+            await self._abandon()
+
+    async def run_once(self) -> bool:
+        """Give back what is finished, claim what is due and start it; True where an org was claimed.
+
+        Tests call this and then :meth:`drain`.
+        """
+        if not self._opened:
+            await self._context.key.open()
+            self._opened = True
+        await self._release()
+        if self._context.stands_aside():
+            return False
+        limits = self._context.limits
+        room = min(self._context.pace.orgs - len(self._runs), limits.claim_batch_max)
+        if room <= 0:
+            return False
+        claimed_at = self._context.clock.monotonic()
+        claims, now = await self._context.store.claim(room, limits.lease_seconds)
+        if now is None:
+            return False
+        self._context.clock.sync(now)
+        for claim in claims:
+            self._held[claim.org_id] = (claim, claimed_at + limits.lease_seconds)
+        self._holding.set()
+        await self._start(claims)
+        return True
+
+    async def drain(self) -> None:
+        """Wait until every started run has ended, and give all orgs back."""
+        while self._runs:
+            await asyncio.wait(list(self._runs.values()))
+        await self._release()
+
+    async def stop(self) -> None:
+        """Claim nothing more and end :meth:`run_forever`."""
+        self._stopping.set()
+        self._woken.set()
+
+    async def _start(self, claims: list[Claim]) -> None:
+        try:
+            loaded = await load_many(self._context, [claim.org_id for claim in claims])
+            now = self._context.clock.now()
+            assistants = await self._context.store.assistants(
+                [
+                    (org_id, agent_id)
+                    for org_id, item in loaded.items()
+                    if isinstance(item, Loaded)
+                    for agent_id in agents_with_work(item.state, now)[:PAGE_AGENTS]
+                ],
+            )
+        except BaseException:
+            for claim in claims:
+                self._give_back(claim, self._context.limits.poll_seconds_max)
+            raise
+        for claim in claims:
+            org = loaded[claim.org_id]
+            if isinstance(org, UnknownEvent):
+                log.error("Org set aside", org_id=str(claim.org_id), reason=str(org), alarm=True)
+                self._give_back(claim, SET_ASIDE_SECONDS)
+                continue
+            run = Run(self._context, claim, org, assistants.get(claim.org_id, {}), self._holds(claim))
+            self._runs[claim.org_id] = asyncio.create_task(
+                self._run(claim, run), name=f"sync {claim.org_id}", context=run.in_span
+            )
+
+    async def _run(self, claim: Claim, run: Run) -> None:
+        try:
+            release = await run.execute()
+        except asyncio.CancelledError:
+            self._give_back(claim, 0.0)
+            raise
+        except (LogUnavailable, *db.WEATHER) as error:
+            log.warning("Sync interrupted", org_id=str(claim.org_id), reason=str(error))
+            self._give_back(claim, self._context.limits.poll_seconds_max)
+        except Exception:
+            log.exception("Sync failed for a fault of ours", org_id=str(claim.org_id), alarm=True)
+            self._give_back(claim, SET_ASIDE_SECONDS)
+        else:
+            self._finished.append(release)
+        finally:
+            self._runs.pop(claim.org_id, None)
+            self._woken.set()
+
+    def _give_back(self, claim: Claim, seconds: float) -> None:
+        """Release without having looked at anything; nobody takes it before ``seconds`` are over."""
+        aside = timedelta(seconds=seconds)
+        due = self._context.clock.now() + aside
+        self._finished.append(Release(claim, looked_through=0, next_due=due, aside=aside))
+
+    def _holds(self, claim: Claim) -> Callable[[], bool]:
+        def holds() -> bool:
+            held = self._held.get(claim.org_id)
+            return held is not None and held[0] == claim and self._context.clock.monotonic() < held[1]
+
+        return holds
+
+    async def _release(self) -> None:
+        finished, self._finished = self._finished, []
+        if not finished:
+            return
+        try:
+            await self._context.store.release(finished)
+        except BaseException:
+            self._finished = finished + self._finished
+            raise
+        for release in finished:
+            held = self._held.get(release.claim.org_id)
+            if held is not None and held[0] == release.claim:
+                del self._held[release.claim.org_id]
+
+    async def _renew_forever(self) -> None:
+        limits = self._context.limits
+        while True:
+            await self._holding.wait()
+            await asyncio.sleep(limits.lease_renew_seconds)
+            claims = [claim for claim, _ in self._held.values()]
+            if not claims:
+                self._holding.clear()
+                continue
+            renewed_at = self._context.clock.monotonic()
+            try:
+                ours = await self._context.store.renew(claims, limits.lease_seconds)
+            except Exception as error:
+                log.warning("Leases not renewed", reason=type(error).__name__, count=len(claims))
+                continue  # they run out by themselves, and nothing is sent after that
+            for claim in claims:
+                if claim.org_id in ours:
+                    self._held[claim.org_id] = (claim, renewed_at + limits.lease_seconds)
+                elif self._held.get(claim.org_id, (None,))[0] == claim:
+                    del self._held[claim.org_id]  # somebody else's by now: nothing more is sent
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(self._context.limits.poll_seconds_max):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+
+    async def _abandon(self) -> None:
+        """Let runs finish for a moment, so that nothing is done twice; then end them.
+
+        What was announced stays announced: the next holder finds out what became of it.
+        """
+        if self._runs:
+            await asyncio.wait(list(self._runs.values()), timeout=STOP_GRACE_SECONDS)
+        for task in list(self._runs.values()):
+            task.cancel()
+        if self._runs:
+            await asyncio.wait(list(self._runs.values()))
+        try:
+            await self._release()
+        except Exception as error:
+            log.warning("Leases not given back", reason=type(error).__name__)
+
+
+def _tell(error: Exception) -> None:
+    if isinstance(error, (LogUnavailable, *db.WEATHER)):
+        log.warning("Reconciler waits", reason=f"{type(error).__name__}: {error}")
+    else:
+        log.exception("Reconciler waits for a fault of ours", reason=type(error).__name__, alarm=True)

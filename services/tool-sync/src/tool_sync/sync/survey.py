@@ -1,0 +1,200 @@
+"""Looks at Vapi off the path of saves, as bulk: what no save would notice, because nothing of ours had changed.
+
+    every assistant, once a day         does an explicit traffic split keep callers from the version with our links?
+    every org's tools, once a day,      did somebody delete or change one of them?
+    and soon after a save was settled
+
+What is found becomes an event of the org's stream, only where it differs from what is known; the org's own run does the
+rest. A look that is lost with its process is made the next day. One account has one beta: a 403 ends the day's looks at
+splits.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import structlog
+
+from tool_sync import db
+from tool_sync.domain.events import OrgEvent, ToolDriftSeen, TrafficSplitSeen
+from tool_sync.log import AppendRequest, LogUnavailable, Meta, NewEvent, event_id, org_stream
+from tool_sync.sync.asking import KeyHeld, ask
+from tool_sync.sync.blueprint import document_for
+from tool_sync.sync.context import Context
+from tool_sync.sync.looks import AssistantLook, Looks, ToolLook
+from tool_sync.vapi.documents import holds
+from tool_sync.vapi.failures import VapiFailure
+from zerotouch_contracts.tools import Marker
+
+T = TypeVar("T")
+
+SOURCE: Final = "/zerotouch/tool-sync/survey"
+LOOKS_PER_ROUND: Final = 50
+SETTLED_MAX: Final = 1000
+"""Orgs whose save was settled and that are to be looked at soon; beyond that the daily look will do."""
+GONE_TOOLS_MIN: Final = 5
+"""So many of a round's tools missing, and more than half: that is another account's key, not so many accidents."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much is looked at: a ceiling that leaves the key and the CPU to saves, far above what a day needs."""
+
+    looks_per_second: float = 5.0
+    poll_seconds: float = 30.0
+    settled_seconds: float = 10.0
+    """How long after a save was settled its org's tools are looked at: what a doctor does comes in bursts."""
+
+
+class Survey:
+    """The loop; any number of processes may run one. :meth:`settled` is told of orgs whose save was settled."""
+
+    def __init__(self, context: Context, looks: Looks, pace: Pace) -> None:
+        self._context, self._looks, self._pace = context, looks, pace
+        self._settled: dict[UUID, float] = {}
+        self._stopping = asyncio.Event()
+
+    def settled(self, org_id: UUID) -> None:
+        """A save of this org was settled: its tools are looked at soon, unless they were just made."""
+        if len(self._settled) < SETTLED_MAX:
+            self._settled.setdefault(org_id, self._context.clock.monotonic() + self._pace.settled_seconds)
+
+    async def run_forever(self) -> None:
+        """Look until stopped. Whatever does not answer is asked again in the next round."""
+        while not self._stopping.is_set():
+            try:
+                await self.run_once()
+            except KeyHeld:
+                pass  # the key is paused, or saves need it: there is no hurry here
+            except (LogUnavailable, *db.WEATHER) as error:
+                log.warning("Survey waits", reason=f"{type(error).__name__}: {error}")
+            except Exception:
+                log.exception("Survey failed for a fault of ours", alarm=True)
+            await self._wait()
+
+    async def stop(self) -> None:
+        """End :meth:`run_forever`."""
+        self._stopping.set()
+
+    async def run_once(self) -> int:
+        """Look at what is due, at most a round of it; returns how many events came of it."""
+        if self._context.stands_aside():
+            return 0
+        found = await self._look_at_tools(await self._looks.due_tools(self._due_orgs(), LOOKS_PER_ROUND))
+        return found + await self._look_at_splits(await self._looks.due_splits(self._account, LOOKS_PER_ROUND))
+
+    @property
+    def _account(self) -> str:
+        return self._context.vapi.account
+
+    def _due_orgs(self) -> list[UUID]:
+        now = self._context.clock.monotonic()
+        due = [org_id for org_id, at in self._settled.items() if at <= now]
+        for org_id in due:
+            del self._settled[org_id]
+        return due
+
+    async def _look_at_tools(self, tools: list[ToolLook]) -> int:
+        found: list[tuple[UUID, ToolDriftSeen]] = []
+        for tool in tools:
+            gone = await self._drift_of(tool)
+            if gone is not None and await self._looks.is_still(tool):
+                found.append((tool.org_id, ToolDriftSeen(self._account, tool.name, tool.vapi_tool_id, gone)))
+        gone_tools = sum(event.gone for _, event in found)
+        if gone_tools >= GONE_TOOLS_MIN and gone_tools * 2 > len(tools):
+            log.error("Tools of many clinics are gone at Vapi", gone=gone_tools, of=len(tools), alarm=True)
+            return 0
+        for org_id, event in found:
+            log.warning("A tool was changed at Vapi", org_id=str(org_id), tool=event.name, gone=event.gone)
+            await self._append(org_id, event)
+        return len(found)
+
+    async def _drift_of(self, tool: ToolLook) -> bool | None:
+        """True: the tool is gone. False: it is not as it was registered. None: it is, or nobody can tell."""
+        try:
+            document = await self._ask(lambda: self._context.vapi.get_tool(tool.vapi_tool_id))
+        except VapiFailure as failure:
+            return True if failure.status == 404 else None
+        marker = Marker(self._context.blueprint.installation_id, tool.org_id, tool.name)
+        sent = await self._context.store.definition(tool.name, tool.definition_hash)
+        if Marker.of(document) != marker:
+            return False
+        as_sent = sent is None or holds(document, document_for(sent, tool.org_id))
+        return None if as_sent else False
+
+    async def _look_at_splits(self, assistants: list[AssistantLook]) -> int:
+        found = 0
+        for assistant in assistants:
+            try:
+                allocation = await self._ask(lambda of=assistant: self._allocation(of))  # type: ignore[misc]
+            except VapiFailure as failure:
+                if failure.no_beta_access:
+                    await self._looks.no_splits_today(self._account)
+                    return found
+                continue
+            versions = versions_of(allocation)
+            if versions != assistant.split:
+                event = TrafficSplitSeen(assistant.agent_id, assistant.assistant_id, versions)
+                log.info("A traffic split changed", org_id=str(assistant.org_id), agent_id=assistant.agent_id)
+                await self._append(assistant.org_id, event)
+                found += 1
+        return found
+
+    def _allocation(self, assistant: AssistantLook) -> Awaitable[Mapping[str, Any] | None]:
+        return self._context.vapi.traffic_allocation(assistant.assistant_id)
+
+    async def _ask(self, call: Callable[[], Awaitable[T]]) -> T:
+        """One read as bulk, no faster than the pace. Raises `KeyHeld` and `VapiFailure`."""
+        context = self._context
+        await asyncio.sleep(1 / self._pace.looks_per_second)
+        if self._stopping.is_set():
+            raise KeyHeld(context.clock.now())
+        return await ask(context, call, save=False)
+
+    async def _append(self, org_id: UUID, event: OrgEvent) -> None:
+        stream, cause = org_stream(org_id), str(self._context.new_id())
+        await self._context.log.append(
+            AppendRequest(
+                stream=stream,
+                org_id=org_id,
+                expected_version=None,
+                events=(NewEvent(event_id(stream, SOURCE, cause, type(event).__name__, 0), event),),
+                meta=Meta(
+                    causation_id=cause,
+                    correlation_id=cause,
+                    traceparent=None,
+                    actor="tool-sync",
+                    service_version=self._context.service_version,
+                ),
+            )
+        )
+
+    async def _wait(self) -> None:
+        seconds = self._pace.poll_seconds
+        if self._settled:
+            seconds = min(seconds, self._pace.settled_seconds / 2)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+
+
+def versions_of(allocation: Mapping[str, Any] | None) -> tuple[str, ...] | None:
+    """The labels of the versions that an explicit split sends calls to, sorted; None where all go to the newest.
+
+    A target of 0 % keeps its version in the split without sending it calls (docs.vapi.ai, traffic splitting, 2026-11).
+    """
+    if allocation is None or allocation.get("allocationIntent") != "explicit":
+        return None
+    targets = allocation.get("targets")
+    found = {
+        str(target.get("assistantVersion"))[:64]
+        for target in (targets if isinstance(targets, list) else ())
+        if isinstance(target, Mapping) and target.get("percentage") != 0
+    }
+    return tuple(sorted(found))

@@ -1,0 +1,149 @@
+"""The fence around every write to Vapi: announce, send only at once, and know what the answer means.
+
+0. the key allows it: a request is taken before anything is announced, for a read as well
+1. the announcement (``…Started``) is in the log before anything is sent
+2. it is sent only if less than the send window has passed, on the monotonic clock, since before the append was
+   queued, and only while the lease is ours: a process that slept in between sends nothing
+3. the answer is clean, or the attempt stays open until the settle time
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import count
+from typing import TypeVar
+from uuid import UUID
+
+import structlog
+
+from tool_sync.domain.decider import FailStep, Start
+from tool_sync.domain.steps import is_save, retry_time
+from tool_sync.sync.asking import KeyHeld, admit, ask, ask_admitted, note
+from tool_sync.sync.context import Context
+from tool_sync.sync.writer import Writer
+from tool_sync.vapi.failures import Kind, VapiFailure
+from zerotouch_contracts.errors import ErrorCode
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """What one run needs to write to Vapi and to read from it. Whatever is sent raises :class:`KeyHeld` where it may
+    not be."""
+
+    context: Context
+    writer: Writer
+    holds_lease: Callable[[], bool]
+
+    async def send(
+        self, start: Start, subject: str, call: Callable[[], Awaitable[T]], definition_hash: str | None = None
+    ) -> T | None:
+        """Announce the write and make it; None where it was not wanted any more, or failed and that is in the log.
+
+        A 404 is the caller's to judge and is raised as :class:`VapiFailure`; the attempt is closed by then.
+        """
+        if not self.holds_lease():
+            return None
+        await admit(self.context, save=is_save(self.writer.state))
+        queued_at = self.context.clock.monotonic()
+        try:
+            announced = await self.writer.write((start,))
+        except BaseException:
+            await self.context.key.unused()
+            raise
+        attempt_id = start.event.attempt_id
+        waited = self.context.clock.monotonic() - queued_at
+        if not announced:
+            await self.context.key.unused()
+            return None
+        self.context.pace.note(waited)
+        if waited >= self.context.limits.send_window_seconds or not self.holds_lease():
+            await self.context.key.unused()
+            # Soon: nothing is wrong at Vapi. At once where somebody else has the org by now, who knows nothing of it.
+            soon = min(self.retry_at(subject), self.context.clock.now() + self.context.policy.settle)
+            missed = FailStep(
+                subject, attempt_id, "not_sent", ErrorCode.SEND_WINDOW_MISSED, soon, definition_hash,
+                counted=self.holds_lease(),
+            )  # fmt: skip
+            await self.writer.write((missed,))
+            return None
+        try:
+            return await ask_admitted(self.context, call)
+        except VapiFailure as failure:
+            held = await note(self.context, failure)
+            await self._keep_words(subject, failure)
+            failed = self.failed(subject, failure, attempt_id, definition_hash)
+            await self.writer.write((replace(failed, counted=held is None),))
+            if held is not None:
+                raise KeyHeld(held) from failure
+            if failure.status == 404:
+                raise
+            return None
+
+    async def read(self, subject: str, call: Callable[[], Awaitable[T]], assistant_id: str | None = None) -> T | None:
+        """One read from Vapi; None where it failed and the failure is in the log."""
+        return await self.recorded(subject, lambda: self.look(call), assistant_id)
+
+    async def recorded(
+        self, subject: str, work: Callable[[], Awaitable[T]], assistant_id: str | None = None
+    ) -> T | None:
+        """What ``work`` returns, made of :meth:`look`; None where one failed and the failure is in the log.
+
+        ``assistant_id`` is the assistant that it is about, where it is about one.
+        """
+        try:
+            return await work()
+        except VapiFailure as failure:
+            await self._keep_words(subject, failure)
+            failed = self.failed(subject, failure, None, None)
+            await self.writer.write((replace(failed, assistant_id=assistant_id),))
+            return None
+
+    async def look(self, call: Callable[[], Awaitable[T]]) -> T:
+        """One read from Vapi, tried a few times where that may help. Raises :class:`VapiFailure`."""
+        limits = self.context.limits
+        for tried in count(1):
+            try:
+                return await ask(self.context, call, save=is_save(self.writer.state))
+            except VapiFailure as failure:
+                if failure.kind is not Kind.RETRYABLE or tried >= limits.read_tries_max:
+                    raise
+            await asyncio.sleep(limits.read_retry_seconds * 2 ** (tried - 1) * self.context.jitter())
+        raise AssertionError("the last try returns or raises")
+
+    async def _keep_words(self, subject: str, failure: VapiFailure) -> None:
+        if failure.words:
+            kind, _, name = subject.partition(":")
+            await self.context.store.keep_words(
+                failure,
+                org_id=self.writer.org_id,
+                agent_id=name if kind == "agent" else None,
+                trace_id=self.writer.trace_id,
+            )
+
+    def failed(
+        self, subject: str, failure: VapiFailure, attempt_id: UUID | None, definition_hash: str | None
+    ) -> FailStep:
+        """The command that records a failure and its due time."""
+        now = self.context.clock.now()
+        retry_at: datetime | None = None
+        if failure.end == "unknown":
+            retry_at = now + self.context.policy.settle
+        elif failure.retryable:
+            retry_at = self.retry_at(subject)
+        if retry_at is not None and failure.retry_after_seconds is not None:
+            retry_at = max(retry_at, now + timedelta(seconds=failure.retry_after_seconds))
+        log.warning(
+            "Vapi call failed", subject=subject, code=failure.code.value, end=failure.end, status=failure.status,
+            detail=failure.detail, fields=failure.fields, retry_at=retry_at.isoformat() if retry_at else None,
+        )  # fmt: skip
+        return FailStep(subject, attempt_id, failure.end, failure.code, retry_at, definition_hash)
+
+    def retry_at(self, subject: str) -> datetime:
+        """When a retryable failure of this subject is tried again."""
+        context = self.context
+        return retry_time(self.writer.state, subject, context.clock.now(), context.jitter(), context.policy)
