@@ -6,7 +6,7 @@ from uuid import UUID
 
 import httpx
 
-from zerotouch_contracts.tools import Marker
+from zerotouch_contracts.tools import ToolMarker
 
 PAGE = 10_000
 
@@ -40,7 +40,7 @@ class Vapi:
     async def tools_of(self, org_id: UUID) -> list[dict[str, Any]]:
         """The tools that carry an org's marker."""
         tools, _ = await self.state()
-        return [tool for tool in tools if (marker := Marker.of(tool)) is not None and marker.org_id == org_id]
+        return [tool for tool in tools if (marker := ToolMarker.of(tool)) is not None and marker.org_id == org_id]
 
     async def journal(self, after: int = 0) -> list[dict[str, Any]]:
         """Every request after a sequence number, in the order of arrival."""

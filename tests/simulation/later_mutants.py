@@ -97,10 +97,10 @@ def judges_by_its_own_definition() -> Iterator[None]:
     """Compares what became of a lost update with what this release would send, not with what was sent."""
     read_tool = resolve._read_tool
 
-    async def mutated(fence_: Any, org_id: Any, step: Any, started: Any) -> Any:
-        tool = next(tool for tool in fence_.context.blueprint.tools if tool.name == started.name)
+    async def mutated(guard_: Any, org_id: Any, step: Any, started: Any) -> Any:
+        tool = next(tool for tool in guard_.context.blueprint.tools if tool.name == started.name)
         own = replace(started, definition_hash=tool.definition_hash)
-        return await read_tool(fence_, org_id, step, own)
+        return await read_tool(guard_, org_id, step, own)
 
     with patch.object(resolve, "_read_tool", mutated):
         yield

@@ -11,8 +11,7 @@ from unittest.mock import patch
 from tool_sync.domain import decider, steps, toolset
 from tool_sync.domain.decider import FailStep
 from tool_sync.log import Appended, Duplicate
-from tool_sync.sync import loop, run, writer
-from tool_sync.sync import write_guard as fence
+from tool_sync.sync import loop, run, write_guard, writer
 from tool_sync.sync.leases import Release
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.errors import ErrorCode
@@ -30,7 +29,7 @@ Mutant = Callable[[], AbstractContextManager[object]]
 @contextmanager
 def announces_afterwards() -> Iterator[None]:
     """The write is sent first, and announced once it is answered."""
-    send = fence.Fence.send
+    send = write_guard.WriteGuard.send
 
     async def mutated(self: Any, start: Any, subject: str, call: Any, definition_hash: str | None = None) -> Any:
         try:
@@ -43,7 +42,7 @@ def announces_afterwards() -> Iterator[None]:
 
         return await send(self, start, subject, answered, definition_hash)
 
-    with patch.object(fence.Fence, "send", mutated):
+    with patch.object(write_guard.WriteGuard, "send", mutated):
         yield
 
 
@@ -58,8 +57,8 @@ def does_not_settle() -> Iterator[None]:
 def does_not_adopt() -> Iterator[None]:
     """Never finds the tool of a lost answer."""
 
-    async def absent(fence_: Any, _org_id: Any, step: Any, started: Any) -> Any:
-        now = fence_.context.clock.now()
+    async def absent(guard_: Any, _org_id: Any, step: Any, started: Any) -> Any:
+        now = guard_.context.clock.now()
         return (FailStep(step.subject, started.attempt_id, "absent", ErrorCode.VAPI_ANSWER_UNKNOWN, now),)
 
     with patch.object(resolve, "_find_tool", absent):
@@ -109,7 +108,7 @@ def takes_a_duplicate_for_its_own() -> Iterator[None]:
 @contextmanager
 def repeats_blindly() -> Iterator[None]:
     """Sends a write again when its answer is lost, as Vapi's own SDK does."""
-    send = fence.Fence.send
+    send = write_guard.WriteGuard.send
 
     async def mutated(self: Any, start: Any, subject: str, call: Any, definition_hash: str | None = None) -> Any:
         async def twice() -> Any:
@@ -122,7 +121,7 @@ def repeats_blindly() -> Iterator[None]:
 
         return await send(self, start, subject, twice, definition_hash)
 
-    with patch.object(fence.Fence, "send", mutated):
+    with patch.object(write_guard.WriteGuard, "send", mutated):
         yield
 
 

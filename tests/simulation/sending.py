@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from tool_sync.domain import events as e
-from zerotouch_contracts.tools import Marker
+from zerotouch_contracts.tools import ToolMarker
 
 from .checks import Checks
 from .database import Database, seconds_of
@@ -78,7 +78,7 @@ class Sending:
         """The newest unanswered announcement of such a write: its org, its attempt, and its time in virtual seconds."""
         kind, _, item_id = path.strip("/").partition("/")
         newest: tuple[UUID, UUID, float] | None = None
-        made = Marker.of(body) if method == "POST" else None
+        made = ToolMarker.of(body) if method == "POST" else None
         for org_id, events in self.database.by_org.items():
             if made is not None and made.org_id != org_id:
                 continue
@@ -106,7 +106,7 @@ def _links(model: Json) -> list[str]:
     return links
 
 
-def _fits(event: Any, method: str, kind: str, item_id: str, made: Marker | None) -> bool:
+def _fits(event: Any, method: str, kind: str, item_id: str, made: ToolMarker | None) -> bool:
     match event:
         case e.ToolRegistrationStarted(name=name):
             return (method, kind) == ("POST", "tool") and made is not None and made.name == name

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import aiohttp
 
-from zerotouch_contracts.tools import Marker
+from zerotouch_contracts.tools import ToolMarker
 from zerotouch_platform.vapi.transport import Answer, Request
 
 from .checks import Checks
@@ -80,7 +80,7 @@ class Server:
     def owner_of(self, tool_id: str) -> UUID | None:
         """The org of a tool of ours; None for a foreign one, or one that is gone."""
         tool = self.tools.get(tool_id)
-        marker = Marker.of(tool) if tool is not None else None
+        marker = ToolMarker.of(tool) if tool is not None else None
         return None if marker is None else marker.org_id
 
     def execute(self, method: str, path: str, query: Mapping[str, str], body: Json | None) -> tuple[int, Any]:
@@ -103,7 +103,7 @@ class Server:
                 return 200, items[item_id]
             case "DELETE", _:
                 gone = items.pop(item_id)
-                if (marker := Marker.of(gone)) is not None:
+                if (marker := ToolMarker.of(gone)) is not None:
                     self._deleted[marker.org_id, marker.name] += 1
                     self._no_dangling_link(item_id)
                 return 200, gone
@@ -118,7 +118,7 @@ class Server:
     def _create_tool(self, body: Json) -> Json:
         self._made += 1
         tool = {"id": f"tool-{self._made:04}", "createdAt": self._stamp(self._now), **body}
-        marker = Marker.of(tool)
+        marker = ToolMarker.of(tool)
         assert marker is not None, "a tool without our marker"
         live = {tool["id"] for tool in self.live_tools(marker.org_id, marker.name)}
         self._checks.reached["made beside what a restore gave up"] += bool(live and live <= self._checks.given_up)

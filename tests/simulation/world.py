@@ -20,7 +20,7 @@ from tool_sync import telemetry
 from tool_sync.domain import events as e
 from tool_sync.domain.steps import Policy
 from tool_sync.sync.blueprint import Blueprint
-from tool_sync.sync.concurrency import Pace
+from tool_sync.sync.concurrency import ConcurrencyLimiter
 from tool_sync.sync.context import Clock, Context, Limits
 from tool_sync.sync.loop import Reconciler
 from tool_sync.vapi.client import VapiClient
@@ -221,7 +221,7 @@ class World:
             limits=self._limits,
             telemetry=OFF,
             service_version="0",
-            pace=Pace(100, slow_seconds=0.4, monotonic=loop.time),
+            concurrency=ConcurrencyLimiter(100, slow_seconds=0.4, monotonic=loop.time),
             clock=Clock(loop.time),
             new_id=self.log.new_id,
             jitter=self.random.random if self.faults.chance else lambda: 0.5,

@@ -4,7 +4,7 @@ Its JSON Schema is registered with Vapi, is described in the assistant's prompt,
 
 Vapi tools have no metadata, no idempotency key and no name filter. What identifies a tool as ours is the installation
 id (a server header) together with the static parameter ``organization_id`` and the function's name: see
-:class:`Marker`.
+:class:`ToolMarker`.
 """
 
 from collections.abc import Mapping
@@ -199,7 +199,7 @@ class ToolDefinition:
 
 
 @dataclass(frozen=True, slots=True)
-class Marker:
+class ToolMarker:
     """Which of our tools a tool at Vapi is: the only identity that survives a lost answer."""
 
     installation_id: UUID
@@ -207,7 +207,7 @@ class Marker:
     name: str
 
     @classmethod
-    def of(cls, tool: object) -> "Marker | None":
+    def of(cls, tool: object) -> "ToolMarker | None":
         """The marker of a tool as Vapi returns it, or None where it is not one of ours."""
         if not isinstance(tool, dict):
             return None

@@ -34,7 +34,7 @@ def check_rest(history: History) -> Result:
     for row in table("tool_sync.cursors"):
         if row["name"] == RELAY_CURSOR and row["position"] < head:
             result.broken(f"the relay is at {row['position']} of {head}")
-    for row in table("tool_sync.log.projections"):
+    for row in table("tool_sync.projections"):
         if row["position"] != head:
             result.broken(f"projection {row['name']} is at {row['position']} of {head}")
     for event in _unanswered(history):

@@ -11,10 +11,10 @@ from tests.checker.selftest.ports import port, put
 
 def no_fence() -> None:
     """A write is announced only when it is over."""
-    from tool_sync.sync.write_guard import Fence
+    from tool_sync.sync.write_guard import WriteGuard
     from tool_sync.vapi.failures import VapiFailure
 
-    original = port(Fence, "send")
+    original = port(WriteGuard, "send")
 
     async def send(self: Any, start: Any, subject: str, call: Any, *more: Any, **named: Any) -> Any:
         answer: Any = None
@@ -31,7 +31,7 @@ def no_fence() -> None:
 
         return await original(self, start, subject, done, *more, **named)
 
-    put(Fence, "send", send)
+    put(WriteGuard, "send", send)
 
 
 def no_settle_time() -> None:
@@ -73,16 +73,16 @@ def looks_in_its_own_time() -> None:
 
 def no_send_window() -> None:
     """What was announced is sent, however long ago that was and whoever holds the lease by now."""
-    from tool_sync.sync.write_guard import Fence
+    from tool_sync.sync.write_guard import WriteGuard
 
-    original = port(Fence, "send")
+    original = port(WriteGuard, "send")
 
     async def send(self: Any, *more: Any, **named: Any) -> Any:
         limits = dataclasses.replace(self.context.limits, send_window_seconds=float("inf"))
         context = dataclasses.replace(self.context, limits=limits)
         return await original(dataclasses.replace(self, context=context, holds_lease=lambda: True), *more, **named)
 
-    put(Fence, "send", send)
+    put(WriteGuard, "send", send)
 
 
 def no_lease() -> None:

@@ -5,16 +5,16 @@ from uuid import UUID
 
 import pytest
 
-from assistant_api.document import Holder, Mark, Spoken, attempt_of, changes, creation, was_made_by
+from assistant_api.document import AgentMarker, AssistantSpec, Holder, attempt_of, changes, creation, was_made_by
 from assistant_api.prompt.lines import BEGIN, END
 
 BLOCK = f"{BEGIN}\ntools\n{END}"
 DEFAULT = {"provider": "openai", "model": "gpt-4o"}
-MARK = Mark(UUID(int=1), UUID(int=2), "a")
-NOTHING = Spoken("Reception", None, None, None, None)
+MARK = AgentMarker(UUID(int=1), UUID(int=2), "a")
+NOTHING = AssistantSpec("Reception", None, None, None, None)
 
 
-def _spoken(**values: Any) -> Spoken:
+def _spoken(**values: Any) -> AssistantSpec:
     fields: dict[str, Any] = {
         "name": "Reception",
         "system_prompt": None,
@@ -22,7 +22,7 @@ def _spoken(**values: Any) -> Spoken:
         "voice": None,
         "model": None,
     }
-    return Spoken(**{**fields, **values})
+    return AssistantSpec(**{**fields, **values})
 
 
 def _document(**model: Any) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def test_a_new_assistant_carries_its_mark() -> None:
     assert MARK.fits(body)
     assert MARK.holder_of(body) is Holder.THIS_AGENT
     assert attempt_of(body) == UUID(int=7)
-    assert Mark.of(body) == MARK
+    assert AgentMarker.of(body) == MARK
     assert was_made_by(body, UUID(int=7))
     assert not was_made_by(body, UUID(int=8))
 
@@ -107,12 +107,12 @@ def test_a_new_assistant_carries_its_mark() -> None:
 @pytest.mark.parametrize("value", [None, 7, "", "x" * 300, "{00000000-0000-0000-0000-000000000001}"])
 def test_what_carries_no_whole_mark_has_none(key: str, value: object) -> None:
     metadata = {**MARK.metadata(), key: value}
-    mark = Mark.of({"metadata": metadata})
+    mark = AgentMarker.of({"metadata": metadata})
     assert mark is None or (key == "agent_id" and mark.agent_id == value)
-    assert Mark.of({"metadata": {name: text for name, text in metadata.items() if name != key}}) is None
+    assert AgentMarker.of({"metadata": {name: text for name, text in metadata.items() if name != key}}) is None
 
 
-ABC = Mark(UUID("0000000a-0000-0000-0000-00000000000b"), UUID("0000000c-0000-0000-0000-00000000000d"), "a")
+ABC = AgentMarker(UUID("0000000a-0000-0000-0000-00000000000b"), UUID("0000000c-0000-0000-0000-00000000000d"), "a")
 
 
 @pytest.mark.parametrize(

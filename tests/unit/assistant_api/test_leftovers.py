@@ -6,12 +6,12 @@ from uuid import UUID
 
 import pytest
 
-from assistant_api.document import Mark
+from assistant_api.document import AgentMarker
 from assistant_api.prompt.lines import with_block
 from assistant_api.removals.leftovers import is_tool_of, linked_ids, without_leftovers
 from zerotouch_contracts.tools import DEFINITIONS
 
-MARK = Mark(UUID(int=1), UUID(int=2), "a")
+MARK = AgentMarker(UUID(int=1), UUID(int=2), "a")
 BLOCK = "<!-- zerotouch:tools -->\ntools\n<!-- /zerotouch:tools -->"
 
 

@@ -11,11 +11,11 @@ from uuid import UUID
 import pytest
 
 from assistant_api.db import DatabaseUnavailable
-from assistant_api.document import Mark
+from assistant_api.document import AgentMarker
 from assistant_api.settings import Settings
 from assistant_api.vapi.answers import Later
 from assistant_api.vapi.client import VapiClient
-from assistant_api.vapi.orphan_lookup import LostAssistants
+from assistant_api.vapi.orphan_lookup import OrphanLookup
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_platform.vapi.clock import VapiClock
 
@@ -55,14 +55,14 @@ class Patience:
     lost_create_window_minutes = 10
 
 
-def looker(vapi: Vapi, *, deadline_seconds: float = 5.0) -> LostAssistants:
+def looker(vapi: Vapi, *, deadline_seconds: float = 5.0) -> OrphanLookup:
     settings = Patience()
     settings.vapi_deadline_seconds = deadline_seconds
-    return LostAssistants(cast(VapiClient, vapi), cast(Settings, settings))
+    return OrphanLookup(cast(VapiClient, vapi), cast(Settings, settings))
 
 
-def mark(agent_id: str) -> Mark:
-    return Mark(UUID(int=1), UUID(int=2), agent_id)
+def mark(agent_id: str) -> AgentMarker:
+    return AgentMarker(UUID(int=1), UUID(int=2), agent_id)
 
 
 def made(assistant_id: str, agent_id: str, *, seconds_ago: float = 10) -> dict[str, Any]:

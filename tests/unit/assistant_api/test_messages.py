@@ -7,7 +7,7 @@ from assistant_api.prompt.messages import with_tools, without_tools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant_api.document import Spoken, changes
+from assistant_api.document import AssistantSpec, changes
 from assistant_api.prompt.block import ClinicFacts, prompt_block
 from assistant_api.prompt.lines import BEGIN, END
 from zerotouch_contracts.tools import DEFINITIONS
@@ -110,8 +110,8 @@ def test_whatever_is_there_there_is_one_block_and_twice_is_once(messages: list[A
 
 def _changed(model: dict[str, Any], prompt: str | None) -> Any:
     document = {"name": "A", "model": {"provider": "openai", "model": "gpt-4o", **model}}
-    once = {**document, **changes(document, Spoken("A", prompt, None, None, None), BLOCK, {})}
-    assert changes(once, Spoken("A", prompt, None, None, None), BLOCK, {}) == {}
+    once = {**document, **changes(document, AssistantSpec("A", prompt, None, None, None), BLOCK, {})}
+    assert changes(once, AssistantSpec("A", prompt, None, None, None), BLOCK, {}) == {}
     return once["model"]
 
 

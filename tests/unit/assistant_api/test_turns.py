@@ -2,7 +2,7 @@
 
 import asyncio
 
-from assistant_api.turns import TURN_ITEMS, in_turns
+from assistant_api.turns import TURN_ITEMS, yielding
 
 
 async def _turns_of_others(items: int) -> int:
@@ -15,7 +15,7 @@ async def _turns_of_others(items: int) -> int:
             await asyncio.sleep(0)
 
     counting = asyncio.create_task(count())
-    assert [item async for item in in_turns(range(items))] == list(range(items))
+    assert [item async for item in yielding(range(items))] == list(range(items))
     counting.cancel()
     return others
 

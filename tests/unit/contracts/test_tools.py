@@ -17,8 +17,8 @@ from zerotouch_contracts.tools import (
     DEFINITIONS,
     INSTALLATION_HEADER,
     BookClinicAppointment,
-    Marker,
     ToolDefinition,
+    ToolMarker,
 )
 
 ORG, INSTALLATION = UUID(int=7), UUID(int=8)
@@ -165,7 +165,7 @@ def test_a_registered_tool_is_known_again_by_its_marker(installation: UUID, org:
     body = definition.vapi_payload(org, server_url="https://x.test", installation_id=installation)
     stored = {**body, "id": str(uuid4()), "orgId": str(uuid4()), "latestVersion": "v1"}
 
-    assert Marker.of(stored) == Marker(installation, org, definition.name)
+    assert ToolMarker.of(stored) == ToolMarker(installation, org, definition.name)
 
 
 def test_a_credential_is_named_only_where_there_is_one() -> None:
@@ -202,7 +202,7 @@ FOREIGN: dict[str, Any] = {
 
 @pytest.mark.parametrize("tool", FOREIGN.values(), ids=FOREIGN)
 def test_a_foreign_tool_has_no_marker(tool: Any) -> None:
-    assert Marker.of(tool) is None
+    assert ToolMarker.of(tool) is None
 
 
 @given(
@@ -222,4 +222,4 @@ def test_a_foreign_tool_has_no_marker(tool: Any) -> None:
     )
 )
 def test_no_document_upsets_the_marker(tool: Any) -> None:
-    assert Marker.of(tool) is None or isinstance(Marker.of(tool), Marker)
+    assert ToolMarker.of(tool) is None or isinstance(ToolMarker.of(tool), ToolMarker)

@@ -27,7 +27,7 @@ from tool_sync.domain.events import ToolDriftSeen, ToolRef
 from tool_sync.domain.toolset import Failure, Retired, Toolset, tool_subject
 from tool_sync.domain.wanted import WantedTool
 from tool_sync.vapi.failures import VapiFailure
-from tool_sync.vapi.rate_limit import OpenKey
+from tool_sync.vapi.rate_limit import Unlimited
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT
 from zerotouch_platform.vapi.answers import Meaning
@@ -99,7 +99,7 @@ async def definition(_name: str, _hash: str) -> Mapping[str, Any] | None:
 
 
 def look(vapi: Vapi, calls_max: int = 100) -> Look:
-    return Look(vapi, OpenKey(), INSTALLATION, definition, calls_max)
+    return Look(vapi, Unlimited(), INSTALLATION, definition, calls_max)
 
 
 async def met(document: dict[str, Any], tools: Mapping[str, dict[str, Any]], state: Toolset = HAS) -> Met:
@@ -244,7 +244,7 @@ def test_every_obstacle_is_told_within_80_columns_with_who_acts(code: str, capsy
 
 
 @dataclass(frozen=True)
-class Minutes(OpenKey):
+class Minutes(Unlimited):
     """A key whose rate is used up for a moment, or for an hour."""
 
     waits: list[timedelta] = field(default_factory=list)

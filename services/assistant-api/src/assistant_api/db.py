@@ -22,7 +22,7 @@ from zerotouch_platform.postgres import session_problem
 
 Connection = PoolConnectionProxy
 
-UNAVAILABLE: Final = (
+TRANSIENT_ERRORS: Final = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
@@ -78,7 +78,7 @@ class Database:
                         "lock_timeout": "8s",
                     },
                 )
-            except (NoSession, *UNAVAILABLE, asyncpg.PostgresError, socket.gaierror) as error:
+            except (NoSession, *TRANSIENT_ERRORS, asyncpg.PostgresError, socket.gaierror) as error:
                 self._health.fails("database", describe(error))
                 await asyncio.sleep(delay_seconds)
                 delay_seconds = min(delay_seconds * 2, self._settings.reconnect_seconds_max)
@@ -91,7 +91,7 @@ class Database:
         try:
             async with asyncio.timeout(2), self.connection() as connection:
                 await connection.fetchval("SELECT 1")
-        except (DatabaseUnavailable, *UNAVAILABLE, asyncpg.PostgresError) as error:
+        except (DatabaseUnavailable, *TRANSIENT_ERRORS, asyncpg.PostgresError) as error:
             return describe(error)
         return None
 

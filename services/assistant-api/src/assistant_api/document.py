@@ -24,7 +24,7 @@ NOT_THE_ROWS: Final = frozenset({"messages", LEGACY_PROMPT, "tools", *TOOL_LINK_
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class AssistantSpec:
     """What an assistant says and is, as its row has it. ``None``: left as it is at Vapi."""
 
     name: str
@@ -44,7 +44,7 @@ class Holder(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class AgentMarker:
     """Whose an assistant at Vapi is: how a lost creation is found again."""
 
     installation_id: UUID
@@ -60,7 +60,7 @@ class Mark:
         }
 
     @classmethod
-    def of(cls, assistant: Mapping[str, Any]) -> "Mark | None":
+    def of(cls, assistant: Mapping[str, Any]) -> "AgentMarker | None":
         """The mark that an assistant at Vapi carries; None where it carries none."""
         metadata = metadata_of(assistant)
         try:
@@ -152,7 +152,7 @@ def metadata_of(assistant: Mapping[str, Any]) -> dict[str, str]:
 
 
 def creation(
-    spoken: Spoken, block: str, mark: Mark, default_model: Mapping[str, str], attempt_id: UUID
+    spoken: AssistantSpec, block: str, mark: AgentMarker, default_model: Mapping[str, str], attempt_id: UUID
 ) -> dict[str, Any]:
     """The body of `POST /assistant`."""
     metadata = {**mark.metadata(), ATTEMPT_KEY: str(attempt_id)}
@@ -169,7 +169,9 @@ def was_made_by(assistant: Mapping[str, Any], attempt_id: UUID) -> bool:
     return metadata_of(assistant).get(ATTEMPT_KEY) == str(attempt_id)
 
 
-def changes(current: Mapping[str, Any], spoken: Spoken, block: str, default_model: Mapping[str, str]) -> dict[str, Any]:
+def changes(
+    current: Mapping[str, Any], spoken: AssistantSpec, block: str, default_model: Mapping[str, str]
+) -> dict[str, Any]:
     """The top-level fields that differ from ``current``, whole, as `PATCH /assistant` wants them; {} for none."""
     wanted: dict[str, Any] = {"name": spoken.name, "model": _model(current.get("model"), spoken, block, default_model)}
     if spoken.first_message is not None:
@@ -191,7 +193,7 @@ def _covers(current: object, wanted: object) -> bool:
     return bool(current == wanted)
 
 
-def _model(current: object, spoken: Spoken, block: str, default_model: Mapping[str, str]) -> dict[str, Any]:
+def _model(current: object, spoken: AssistantSpec, block: str, default_model: Mapping[str, str]) -> dict[str, Any]:
     model: dict[str, Any] = dict(current) if isinstance(current, Mapping) else dict(default_model)
     if spoken.model is not None:
         model |= {key: value for key, value in spoken.model.items() if key not in NOT_THE_ROWS}

@@ -10,7 +10,7 @@ TURN_ITEMS: Final = 25
 """Some milliseconds of work on messages, spans or log lines; 500 in one turn were 40 ms and more."""
 
 
-async def in_turns(items: Iterable[T]) -> AsyncIterator[T]:
+async def yielding(items: Iterable[T]) -> AsyncIterator[T]:
     """Yield ``items``, with a turn for everybody else after every ``TURN_ITEMS`` of them."""
     for place, item in enumerate(items):
         if place and place % TURN_ITEMS == 0:

@@ -20,7 +20,7 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProx
 ACQUIRE_SECONDS = 5.0
 COMMAND_SECONDS = 30.0
 
-WEATHER = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+TRANSIENT_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """What a database that is away, restarting or being killed makes asyncpg raise. The last is its own confusion about a
 connection that died between two statements; whether something was committed is as unknown as for the others."""
 

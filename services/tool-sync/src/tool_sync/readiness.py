@@ -17,7 +17,7 @@ async def database_problem(pool: Pool) -> str | None:
         rows = await pool.fetch(_APPLIED, timeout=ACQUIRE_SECONDS)
     except asyncpg.UndefinedTableError:
         rows = []
-    except db.WEATHER as error:
+    except db.TRANSIENT_ERRORS as error:
         return f"PostgreSQL does not answer: {type(error).__name__}: {error}"
     missing = sorted(_of_this_release() - {row["version"] for row in rows})
     return f"migrations are missing: {', '.join(missing)}; run `tool-sync migrate`" if missing else None

@@ -11,7 +11,7 @@ from tool_sync.admin.failures import list_failures
 from tool_sync.domain import events as e
 from tool_sync.domain.wanted import WantedTool, wanted_for
 from tool_sync.queries.coverage import CannotBook, Coverage, cannot_book, coverage_of
-from tool_sync.queries.explain import moment_of
+from tool_sync.queries.explain import state_as_of
 from tool_sync.queries.explain.assistant import explain_assistant
 
 from ..command import command
@@ -173,7 +173,7 @@ async def test_an_agent_that_got_another_assistant_is_not_judged_by_the_one_befo
     assert await numbers(clinic) == (0, 1, 0)
     assert await kinds(clinic) == [("never synced", None)]
     async with clinic.pool.acquire() as connection:
-        explained = await explain_assistant(connection, await moment_of(connection, clinic.org_id, ()), "agent-1")
+        explained = await explain_assistant(connection, await state_as_of(connection, clinic.org_id, ()), "agent-1")
         failures = await list_failures(connection, org_id=None, code=None, since=None, limit=10)
     assert (explained.outcome, explained.code, explained.tools, failures) == (None, None, (), [])
     (told,) = (await clinic.ask("/v1/assistants")).json()["assistants"]

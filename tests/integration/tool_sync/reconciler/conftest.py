@@ -19,12 +19,12 @@ from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, Event,
 from tool_sync.domain.steps import Policy
 from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, StoredEvent, event_id, org_stream, read_org
 from tool_sync.sync.blueprint import Blueprint
-from tool_sync.sync.concurrency import Pace
+from tool_sync.sync.concurrency import ConcurrencyLimiter
 from tool_sync.sync.context import Clock, Context, Limits
 from tool_sync.sync.loop import Reconciler
 from tool_sync.sync.store import PostgresStore
 from tool_sync.vapi.client import VapiClient
-from tool_sync.vapi.rate_limit import OpenKey
+from tool_sync.vapi.rate_limit import Unlimited
 from vapi_sandbox import DEFAULT_KEY, SandboxSettings, create_app
 from zerotouch_contracts.canonical import model_hash
 from zerotouch_contracts.tools import DEFINITIONS, ToolDefinition
@@ -263,8 +263,8 @@ async def world_over(urls: DatabaseUrls, transport: httpx.AsyncBaseTransport) ->
         ),
         telemetry=off,
         service_version="test",
-        pace=Pace(1000, slow_seconds=0.4, monotonic=time.monotonic),
-        key=OpenKey(refused_seconds=0.2),
+        concurrency=ConcurrencyLimiter(1000, slow_seconds=0.4, monotonic=time.monotonic),
+        key=Unlimited(refused_seconds=0.2),
     )
     http = httpx.AsyncClient(
         transport=transport, base_url="http://sandbox", headers={"authorization": f"Bearer {DEFAULT_KEY}"}

@@ -93,7 +93,7 @@ async def test_a_rebuild_whose_fold_cannot_take_an_event_names_it_and_leaves_the
     async with pool.acquire() as connection:
         before = await connection.fetch("SELECT * FROM org_tools")
     strange = stored(org, "ToolRegistered", 2, '{"name": "book", "vapi_tool_id": "tool-1", "account": "platform"}')
-    with pytest.raises(db.WEATHER, match="definition_version"):
+    with pytest.raises(db.TRANSIENT_ERRORS, match="definition_version"):
         await write(pool, strange)  # append refuses it: the tables of this database cannot hold it
     assert (await log.read(0, 10)).head == 1
     async with pool.acquire() as connection:

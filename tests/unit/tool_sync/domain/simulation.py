@@ -54,7 +54,7 @@ from tool_sync.domain.steps import (
     retry_time,
     target_of,
 )
-from tool_sync.domain.sweep import Condemned, SearchSurplus, SweepTools
+from tool_sync.domain.sweep import DeletionCandidate, SearchSurplus, SweepTools
 from tool_sync.domain.toolset import OUTDATED_CODE, Assistant, Recorded, Toolset, evolve
 from tool_sync.domain.wanted import WantedTool, unwanted_for, wanted_for
 
@@ -229,7 +229,7 @@ class Org:
                 return False
         return True
 
-    def _delete(self, tool: Condemned, end: str) -> bool:
+    def _delete(self, tool: DeletionCandidate, end: str) -> bool:
         attempt = uid(self._id())
         started: ToolDeleteStarted | SurplusDeleteStarted
         if tool.delete_at is None:
@@ -336,8 +336,8 @@ class Org:
             self.taken_up |= before.agents
         differing = [a for a, row in self.rows.items() if not row.removed and row.synced != target]
         page = [agent_id for agent_id in sorted(differing) if agent_id not in self.taken_up][:1]
-        inhabited = any(not row.removed for row in self.rows.values())
-        self.progress = replace(self.progress, org_wide=OrgWide(target, frozenset(page), inhabited))
+        has_assistants = any(not row.removed for row in self.rows.values())
+        self.progress = replace(self.progress, org_wide=OrgWide(target, frozenset(page), has_assistants))
 
     def _learn(self, event: ToolsetEvent) -> None:
         agent_id = getattr(event, "agent_id", None)

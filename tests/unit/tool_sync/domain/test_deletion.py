@@ -44,7 +44,7 @@ from tool_sync.domain.steps import (
     ResolveAttempt,
     next_steps,
 )
-from tool_sync.domain.sweep import DELETIONS_PER_SWEEP_MAX, Condemned, SearchSurplus, SweepTools
+from tool_sync.domain.sweep import DELETIONS_PER_SWEEP_MAX, DeletionCandidate, SearchSurplus, SweepTools
 from tool_sync.domain.toolset import Assistant, Toolset
 from tool_sync.domain.wanted import unwanted_for, wanted_for
 
@@ -76,7 +76,7 @@ RETIRED = ToolRetired(ACCOUNT, "book", "t-1", 1, "hash-book-1", "tier", after(GR
 DELETING = ToolDeleteStarted(uid(300), ACCOUNT, "book", "t-1", after(GRACE))
 FOUND = SurplusFound(ACCOUNT, "book", "t-9", after(0))
 REMOVING = SurplusDeleteStarted(uid(301), ACCOUNT, "book", "t-9")
-SWEEP = SweepTools((Condemned("book", "t-1", after(GRACE)),))
+SWEEP = SweepTools((DeletionCandidate("book", "t-1", after(GRACE)),))
 
 
 def planned(
@@ -84,7 +84,7 @@ def planned(
     *rows: Assistant,
     at: float = 0,
     found: frozenset[str] = frozenset(),
-    inhabited: bool = True,
+    has_assistants: bool = True,
     busy: frozenset[str] = frozenset(),
 ) -> Plan:
     """A plan after the run has looked through the org."""
@@ -96,7 +96,7 @@ def planned(
         wanted,
         after(at),
         POLICY,
-        Progress(org_wide=OrgWide(target, found, inhabited), busy=busy),
+        Progress(org_wide=OrgWide(target, found, has_assistants), busy=busy),
         ACCOUNT,
         unwanted_for(state.tier, (BOOK, CANCEL), state.disabled),
     )
@@ -139,12 +139,12 @@ def test_without_an_assistant_every_tool_is_retired_also_one_that_this_release_d
     newer = replace(BOOK, name="newer")
     state = given(*BOTH, registering(102, newer), registered(102, newer, "t-3"), AssistantRemoved("a", None))
 
-    made = planned(state, inhabited=False)
+    made = planned(state, has_assistants=False)
     assert {(c.ref.name, c.reason) for c in made.commands if isinstance(c, RetireTool)} == {
         ("book", "unused"), ("cancel", "unused"), ("newer", "unused"),
     }  # fmt: skip
-    inhabited = planned(then(state, OrgTierChanged("basic")))
-    assert [c.ref.name for c in inhabited.commands if isinstance(c, RetireTool)] == ["cancel"]
+    has_assistants = planned(then(state, OrgTierChanged("basic")))
+    assert [c.ref.name for c in has_assistants.commands if isinstance(c, RetireTool)] == ["cancel"]
 
 
 def test_nothing_is_retired_while_a_write_has_no_answer() -> None:
@@ -318,7 +318,7 @@ def test_a_surplus_tool_is_swept_when_it_is_old_enough() -> None:
     state = then(state, *decide(state, SettleOrg(3)))
 
     assert plan(state) == Plan(next_due=after(AGE))
-    assert plan(state, at=AGE).steps == (SweepTools((Condemned("book", "t-9", None),)),)
+    assert plan(state, at=AGE).steps == (SweepTools((DeletionCandidate("book", "t-9", None),)),)
 
 
 @pytest.mark.parametrize("before", [(), BOTH[:2], (OrgClosed(),)], ids=["no other tool", "another", "closed"])
@@ -327,7 +327,7 @@ def test_a_surplus_tool_may_go_whatever_else_the_org_has(before: tuple[Event, ..
     state = given(*before, FOUND)
     state = then(state, *decide(state, SettleOrg(state.position)))
 
-    assert plan(state, at=AGE * 2).steps == (SweepTools((Condemned("book", "t-9", None),)),)
+    assert plan(state, at=AGE * 2).steps == (SweepTools((DeletionCandidate("book", "t-9", None),)),)
     assert decide(state, Start(REMOVING)) == (REMOVING,)
     assert decide(then(state, registering(101, CANCEL)), Start(REMOVING)) == ()
 

@@ -279,10 +279,10 @@ def test_an_unreadable_request_ends_at_once_and_makes_no_other_work() -> None:
     assert (command.agent_id, command.code, command.through) == (None, "TS-401", 1)
 
 
-def found(*agents: str, target: tuple[WantedTool, ...] = (BOOK,), inhabited: bool = True) -> Progress:
+def found(*agents: str, target: tuple[WantedTool, ...] = (BOOK,), has_assistants: bool = True) -> Progress:
     """The run looked through the org and found these assistants to be without the target."""
     refs = tuple(ref(tool) for tool in target)
-    return Progress(org_wide=OrgWide(refs, frozenset(agents), inhabited))
+    return Progress(org_wide=OrgWide(refs, frozenset(agents), has_assistants))
 
 
 def test_a_tier_change_looks_through_the_org_before_anything_else() -> None:
@@ -291,7 +291,7 @@ def test_a_tier_change_looks_through_the_org_before_anything_else() -> None:
 
 def test_a_tier_change_of_an_org_without_assistants_registers_nothing() -> None:
     made = plan(
-        given(OrgTierChanged("professional")), wanted=(BOOK, CANCEL), progress=found(inhabited=False, target=())
+        given(OrgTierChanged("professional")), wanted=(BOOK, CANCEL), progress=found(has_assistants=False, target=())
     )
 
     assert (made.steps, made.commands) == ((), (SettleOrg(1),))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from assistant_api.agents.save import unavailable
 from assistant_api.db import Database
-from assistant_api.document import Holder, Mark
+from assistant_api.document import AgentMarker, Holder
 from assistant_api.http.problems import Problem
 from assistant_api.removals.store import who_leaves
 from assistant_api.vapi.answers import Document, Found, Gone, Later, Refused
@@ -14,7 +14,7 @@ from zerotouch_platform.auth import Caller, Platform
 
 
 async def require_adoptable(
-    database: Database, vapi: VapiClient, caller: Caller, account: str, mark: Mark, assistant_id: str
+    database: Database, vapi: VapiClient, caller: Caller, account: str, mark: AgentMarker, assistant_id: str
 ) -> None:
     """Raise a 422 problem unless ``assistant_id`` exists and may become that of ``mark``'s agent; 503 where Vapi does
     not say.
@@ -26,7 +26,7 @@ async def require_adoptable(
         leaving = await who_leaves(connection, account, assistant_id)
     match await vapi.get(assistant_id):
         case Found(assistant):
-            marks = [Mark(mark.installation_id, org_id, agent_id) for org_id, agent_id in leaving]
+            marks = [AgentMarker(mark.installation_id, org_id, agent_id) for org_id, agent_id in leaving]
             if not _is_adoptable(mark, assistant, marks, by_platform=isinstance(caller, Platform)):
                 raise unavailable()
         case Gone() | Refused():
@@ -35,7 +35,7 @@ async def require_adoptable(
             raise Problem(503, code, f"vapiAssistantId cannot be checked now: {CATALOGUE[code].title}; try again")
 
 
-def _is_adoptable(mark: Mark, assistant: Document, leaving: Sequence[Mark], *, by_platform: bool) -> bool:
+def _is_adoptable(mark: AgentMarker, assistant: Document, leaving: Sequence[AgentMarker], *, by_platform: bool) -> bool:
     match mark.holder_of(assistant):
         case Holder.THIS_AGENT | Holder.SAME_ORGANIZATION:
             return True

@@ -23,7 +23,7 @@ from zerotouch_platform.vapi.clock_watch import ClockWatch
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Dependencies:
     """The parts of the service that routes use. ``wake_relay`` says that the outbox has something."""
 
     settings: Settings
@@ -45,8 +45,8 @@ class Parts:
         return self.settings.installation_id
 
 
-def _parts(request: Request) -> Parts:
-    parts: Parts = request.app.state.parts
+def _parts(request: Request) -> Dependencies:
+    parts: Dependencies = request.app.state.parts
     return parts
 
 
@@ -63,5 +63,5 @@ def require_platform(caller: Caller) -> None:
         raise Problem(403, ErrorCode.FORBIDDEN, "this needs a token with the role platform")
 
 
-PartsOf = Annotated[Parts, Depends(_parts)]
+DependenciesOf = Annotated[Dependencies, Depends(_parts)]
 CallerOf = Annotated[Caller, Depends(_caller)]

@@ -11,7 +11,7 @@ from opentelemetry.trace import get_current_span
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from assistant_api.db import UNAVAILABLE, DatabaseUnavailable
+from assistant_api.db import TRANSIENT_ERRORS, DatabaseUnavailable
 from assistant_api.telemetry import trace_id_of
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_contracts.traces import trace_url
@@ -76,7 +76,7 @@ def install(app: FastAPI) -> None:
         _log.warning("database_unavailable", error=str(error))
         return to_response(Problem(503, ErrorCode.NOT_READY, "the database does not answer; try again in a moment"))
 
-    for kind in (DatabaseUnavailable, *UNAVAILABLE):
+    for kind in (DatabaseUnavailable, *TRANSIENT_ERRORS):
         app.add_exception_handler(kind, _database)
 
 

@@ -15,13 +15,13 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from opentelemetry.trace import Link, SpanKind, get_current_span
 
-from assistant_api.db import UNAVAILABLE, Database, DatabaseUnavailable, describe
+from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, describe
 from assistant_api.health import Health
 from assistant_api.kafka import TopicsMissing, require_topics
 from assistant_api.outcomes.apply import apply_outcomes, repair
 from assistant_api.settings import Settings
 from assistant_api.telemetry import Telemetry, parent_of, trace_id_of
-from assistant_api.turns import in_turns
+from assistant_api.turns import yielding
 from assistant_api.wake import Wake
 from zerotouch_contracts.envelope import UndecodableRecord
 from zerotouch_contracts.events import AssistantDiverged, ToolsSynced, ToolSyncFailed
@@ -63,7 +63,7 @@ class OutcomesConsumer:
             try:
                 await self._session()
                 delay_seconds = 0.2
-            except (TopicsMissing, DatabaseUnavailable, *TROUBLE, *UNAVAILABLE) as error:
+            except (TopicsMissing, DatabaseUnavailable, *TROUBLE, *TRANSIENT_ERRORS) as error:
                 self._health.fails("outcomes", describe(error))
                 delay_seconds = min(delay_seconds * 2, self._settings.reconnect_seconds_max)
             if not self._stopping:
@@ -107,12 +107,12 @@ class OutcomesConsumer:
 
     async def handle(self, records: Sequence[ConsumerRecord]) -> None:
         """Store what the records say. One that cannot be read is logged with its place and passed over."""
-        delivered = [item async for record in in_turns(records) if (item := _delivered(record)) is not None]
+        delivered = [item async for record in yielding(records) if (item := _delivered(record)) is not None]
         try:
             newest = await self._store(delivered)
         except UNSTORABLE:
             newest = await self._store_one_by_one(delivered)
-        async for item in in_turns(delivered):
+        async for item in yielding(delivered):
             match item.message:
                 case ToolsSynced() | ToolSyncFailed() as outcome:
                     if (outcome.org_id, outcome.agent_id, outcome.sequence) in newest:

@@ -15,7 +15,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from assistant_api.db import UNAVAILABLE, Connection, Database, DatabaseUnavailable, describe
+from assistant_api.db import TRANSIENT_ERRORS, Connection, Database, DatabaseUnavailable, describe
 from assistant_api.prompt.block import ClinicFacts
 from assistant_api.provisioner.facts import block_for, hash_of
 from assistant_api.settings import Settings
@@ -108,7 +108,7 @@ class BlockRewrites:
         while not self._stopping:
             try:
                 await self.run_once()
-            except (DatabaseUnavailable, *UNAVAILABLE, asyncpg.TransactionRollbackError) as error:
+            except (DatabaseUnavailable, *TRANSIENT_ERRORS, asyncpg.TransactionRollbackError) as error:
                 _log.warning("rewrites_postponed", reason=describe(error))
             await self._wake.wait(self._settings.rewrite_poll_seconds)
 

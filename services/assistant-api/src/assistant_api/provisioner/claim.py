@@ -14,7 +14,7 @@ from uuid import UUID
 import uuid_utils.compat as uuids
 
 from assistant_api.db import Connection
-from assistant_api.document import Spoken
+from assistant_api.document import AssistantSpec
 from assistant_api.prompt.block import ClinicFacts
 
 LINKS_MAX: Final = 20
@@ -69,7 +69,7 @@ class Claimed:
     revision: int
     was_seen: bool
     """Whether we have seen, at Vapi, the assistant that the row names."""
-    spoken: Spoken
+    spoken: AssistantSpec
     vapi_account: str
     assistant_id: str | None
     bulk: bool
@@ -102,7 +102,7 @@ def _claimed(row: Any, token: UUID) -> Claimed:
         token=token,
         revision=row["saved_revision"],
         was_seen=row["vapi_seen"],
-        spoken=Spoken(row["name"], row["system_prompt"], row["first_message"], row["voice"], row["model"]),
+        spoken=AssistantSpec(row["name"], row["system_prompt"], row["first_message"], row["voice"], row["model"]),
         vapi_account=row["vapi_account"],
         assistant_id=row["vapi_assistant_id"],
         bulk=row["bulk"],

@@ -8,11 +8,11 @@ from uuid import UUID
 
 import structlog
 
-from assistant_api.db import UNAVAILABLE, Database, DatabaseUnavailable, describe
+from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, describe
 from assistant_api.provisioner.claim import Claimed, claim
 from assistant_api.provisioner.step import Steps
 from assistant_api.settings import Settings
-from assistant_api.turns import in_turns
+from assistant_api.turns import yielding
 from assistant_api.wake import Wake
 
 Key = tuple[UUID, str]
@@ -60,7 +60,7 @@ class Provisioner:
                 return await claim(connection, limit=limit, lease_seconds=lease_seconds, with_bulk=free > reserved)
 
             agents = await self._steps.vapi.key.claim(connection, free if free <= reserved else free - reserved, take)
-        async for agent in in_turns(agents):
+        async for agent in yielding(agents):
             task = asyncio.create_task(self._step(agent), name=f"provision {agent.agent_id}")
             self._running[task] = agent
             task.add_done_callback(self._ended)
@@ -71,7 +71,7 @@ class Provisioner:
         while not self._stopping:
             try:
                 claimed = await self.run_once()
-            except (DatabaseUnavailable, *UNAVAILABLE) as error:
+            except (DatabaseUnavailable, *TRANSIENT_ERRORS) as error:
                 _log.warning("provisioner_waits", reason=describe(error))
                 claimed = 0
             if not claimed:
@@ -126,7 +126,7 @@ class Provisioner:
     async def _step(self, agent: Claimed) -> None:
         try:
             await self._steps.run(agent)
-        except (DatabaseUnavailable, *UNAVAILABLE) as error:
+        except (DatabaseUnavailable, *TRANSIENT_ERRORS) as error:
             # The lease runs out by itself, and an attempt that was begun is in the row.
             _log.warning("provisioning_interrupted", agent_id=agent.agent_id, reason=describe(error))
         except Exception:

@@ -22,7 +22,7 @@ import uuid_utils.compat as uuids
 from opentelemetry.trace import Span
 
 from assistant_api.db import Database
-from assistant_api.document import Holder, Mark, attempt_of, changes, creation
+from assistant_api.document import AgentMarker, Holder, attempt_of, changes, creation
 from assistant_api.provisioner.announce import announce
 from assistant_api.provisioner.claim import Claimed
 from assistant_api.provisioner.facts import block_for, hash_of
@@ -33,7 +33,7 @@ from assistant_api.settings import Settings
 from assistant_api.telemetry import Telemetry, links_to, parent_of, traceparent_of
 from assistant_api.vapi.answers import Document, Found, Gone, Later, Refused, Unknown, Write
 from assistant_api.vapi.client import VapiClient
-from assistant_api.vapi.orphan_lookup import LostAssistants
+from assistant_api.vapi.orphan_lookup import OrphanLookup
 from zerotouch_contracts.canonical import model_hash
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_platform.vapi.answers import field_paths
@@ -51,7 +51,7 @@ class Steps:
 
     database: Database
     vapi: VapiClient
-    lost: LostAssistants
+    lost: OrphanLookup
     settings: Settings
     telemetry: Telemetry
     installation_id: UUID
@@ -79,7 +79,7 @@ class _Step:
         self._steps, self._agent = steps, agent
         self._settings = steps.settings
         self._traceparent = traceparent_of(span)
-        self._mark = Mark(steps.installation_id, agent.org_id, agent.agent_id)
+        self._mark = AgentMarker(steps.installation_id, agent.org_id, agent.agent_id)
         self._default_model = {"provider": self._settings.default_model_provider, "model": self._settings.default_model}
 
     async def run(self) -> None:

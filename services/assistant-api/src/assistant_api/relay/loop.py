@@ -13,7 +13,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from opentelemetry.trace import SpanKind
 
-from assistant_api.db import UNAVAILABLE, Database, DatabaseUnavailable, describe
+from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, describe
 from assistant_api.health import Health
 from assistant_api.kafka import TopicsMissing, require_topics
 from assistant_api.relay.leader import LeadershipLost, leadership
@@ -21,7 +21,7 @@ from assistant_api.relay.page import Row, delete_page, read_page
 from assistant_api.restore.guard import TopicAhead, TopicGuard
 from assistant_api.settings import Settings
 from assistant_api.telemetry import Telemetry, parent_of, traceparent_of
-from assistant_api.turns import in_turns
+from assistant_api.turns import yielding
 from assistant_api.wake import Wake
 from zerotouch_contracts.kafka import TROUBLE, drop_producer, new_producer
 
@@ -60,7 +60,14 @@ class Relay:
             try:
                 await self._lead()
                 delay_seconds = self._settings.relay_candidate_seconds
-            except (TopicAhead, TopicsMissing, LeadershipLost, DatabaseUnavailable, *TROUBLE, *UNAVAILABLE) as error:
+            except (
+                TopicAhead,
+                TopicsMissing,
+                LeadershipLost,
+                DatabaseUnavailable,
+                *TROUBLE,
+                *TRANSIENT_ERRORS,
+            ) as error:
                 self._health.fails("relay", describe(error))
                 delay_seconds = min(delay_seconds * 2, self._settings.reconnect_seconds_max)
             if not self._stopping:
@@ -117,7 +124,7 @@ class Relay:
         spans = []
         try:
             confirmations: list[asyncio.Future[Any]] = []
-            async for row in in_turns(rows):
+            async for row in yielding(rows):
                 topic = self._settings.tool_calls_topic if row.says_tool_call else self._settings.assistants_topic
                 span = self._telemetry.tracer.start_span(
                     f"send {topic}",

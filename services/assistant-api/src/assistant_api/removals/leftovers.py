@@ -7,10 +7,10 @@ ours stays.
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from assistant_api.document import Holder, Mark
+from assistant_api.document import AgentMarker, Holder
 from assistant_api.prompt.lines import without_block
 from assistant_api.prompt.messages import LEGACY_PROMPT, without_tools
-from zerotouch_contracts.tools import Marker
+from zerotouch_contracts.tools import ToolMarker
 
 ID_CHARACTERS_MAX: Final = 64
 
@@ -25,13 +25,13 @@ def linked_ids(assistant: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(item for item in named if isinstance(item, str) and _is_id(item)))
 
 
-def is_tool_of(mark: Mark, tool: object) -> bool:
+def is_tool_of(mark: AgentMarker, tool: object) -> bool:
     """Whether a tool as Vapi returns it is our installation's, for the mark's organization."""
-    marker = Marker.of(tool)
+    marker = ToolMarker.of(tool)
     return marker is not None and (marker.installation_id, marker.org_id) == (mark.installation_id, mark.org_id)
 
 
-def without_leftovers(assistant: Mapping[str, Any], mark: Mark, tool_ids: Collection[str]) -> dict[str, Any]:
+def without_leftovers(assistant: Mapping[str, Any], mark: AgentMarker, tool_ids: Collection[str]) -> dict[str, Any]:
     """The top-level fields that differ once ``tool_ids`` and what is the mark's are taken out; {} for none.
 
     The block goes with the mark: where somebody else's mark stands, it is theirs by now.
@@ -48,7 +48,7 @@ def without_leftovers(assistant: Mapping[str, Any], mark: Mark, tool_ids: Collec
     return changes
 
 
-def _without_links(model: Mapping[str, Any], mark: Mark, tool_ids: Collection[str]) -> dict[str, Any]:
+def _without_links(model: Mapping[str, Any], mark: AgentMarker, tool_ids: Collection[str]) -> dict[str, Any]:
     kept = dict(model)
     if isinstance(model.get("tools"), list):  # a copy of a tool says by itself whose it is
         kept["tools"] = [item for item in model["tools"] if not is_tool_of(mark, item)]

@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from assistant_api.db import UNAVAILABLE, Database, DatabaseUnavailable, describe
+from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, describe
 from assistant_api.removals.step import RemovalSteps
 from assistant_api.removals.store import Removal, claim
 from assistant_api.settings import Settings
@@ -57,7 +57,7 @@ class Remover:
         while not self._stopping:
             try:
                 claimed = await self.run_once()
-            except (DatabaseUnavailable, *UNAVAILABLE) as error:
+            except (DatabaseUnavailable, *TRANSIENT_ERRORS) as error:
                 _log.warning("remover_waits", reason=describe(error))
                 claimed = 0
             if not claimed:
@@ -75,7 +75,7 @@ class Remover:
     async def _step(self, removal: Removal) -> None:
         try:
             await self._steps.run(removal)
-        except (DatabaseUnavailable, *UNAVAILABLE) as error:
+        except (DatabaseUnavailable, *TRANSIENT_ERRORS) as error:
             _log.warning("removal_interrupted", agent_id=removal.agent_id, reason=describe(error))
         except Exception:
             # One removal's bug must not end the others' work. The lease is the back-off.

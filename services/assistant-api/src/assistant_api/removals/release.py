@@ -19,7 +19,7 @@ from uuid import UUID
 import structlog
 
 from assistant_api.db import Database
-from assistant_api.document import Mark
+from assistant_api.document import AgentMarker
 from assistant_api.removals.leftovers import is_tool_of, linked_ids, without_leftovers
 from assistant_api.removals.store import Removal, begin_write, holder_of, renew, write_answered
 from assistant_api.settings import Settings
@@ -64,7 +64,7 @@ class Releases:
             holder = await holder_of(connection, removal, removal.assistant_id)
         if holder is not None and holder[0] == removal.org_id:
             return Clean()  # the tools are its organization's, and its own save writes block and mark
-        mark = Mark(self.installation_id, removal.org_id, removal.agent_id)
+        mark = AgentMarker(self.installation_id, removal.org_id, removal.agent_id)
         ours: dict[str, bool] = {}
         for _ in range(LOOKS_MAX):
             match await self.vapi.get(removal.assistant_id, save=False):
@@ -83,7 +83,7 @@ class Releases:
         return Later(ErrorCode.VAPI_CONFLICT)
 
     async def _step(
-        self, removal: Removal, mark: Mark, assistant: Mapping[str, Any], ours: dict[str, bool]
+        self, removal: Removal, mark: AgentMarker, assistant: Mapping[str, Any], ours: dict[str, bool]
     ) -> Outcome | None:
         """What follows from one look; None: look again. ``ours`` says of each tool's id whether its link goes."""
         unread = [tool_id for tool_id in linked_ids(assistant) if tool_id not in ours]
@@ -95,7 +95,7 @@ class Releases:
         return await self._write(removal, change)
 
     async def _read_tools(
-        self, removal: Removal, mark: Mark, tool_ids: Sequence[str], ours: dict[str, bool]
+        self, removal: Removal, mark: AgentMarker, tool_ids: Sequence[str], ours: dict[str, bool]
     ) -> Outcome | None:
         for place in range(0, len(tool_ids), TOOLS_AT_ONCE):
             async with self.database.connection() as connection:

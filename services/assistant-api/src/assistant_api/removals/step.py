@@ -19,7 +19,7 @@ from uuid import UUID
 import structlog
 
 from assistant_api.db import Database
-from assistant_api.document import Holder, Mark, was_made_by
+from assistant_api.document import AgentMarker, Holder, was_made_by
 from assistant_api.removals.release import Clean, Lost, Releases
 from assistant_api.removals.store import (
     Removal,
@@ -35,7 +35,7 @@ from assistant_api.settings import Settings
 from assistant_api.telemetry import Telemetry, parent_of
 from assistant_api.vapi.answers import Found, Gone, Later, Refused, Unknown
 from assistant_api.vapi.client import VapiClient
-from assistant_api.vapi.orphan_lookup import LostAssistants, oldest
+from assistant_api.vapi.orphan_lookup import OrphanLookup, oldest
 from zerotouch_contracts.errors import ErrorCode
 
 REFUSED_AGAIN_SECONDS: Final = 24 * 3600.0
@@ -50,7 +50,7 @@ class RemovalSteps:
 
     database: Database
     vapi: VapiClient
-    lost: LostAssistants
+    lost: OrphanLookup
     settings: Settings
     telemetry: Telemetry
     installation_id: UUID
@@ -96,7 +96,7 @@ class RemovalSteps:
         await self._done(removal)
 
     async def _candidates(self, removal: Removal) -> Sequence[str] | Later:
-        mark = Mark(self.installation_id, removal.org_id, removal.agent_id)
+        mark = AgentMarker(self.installation_id, removal.org_id, removal.agent_id)
         if removal.assistant_id is None:
             assert removal.attempt_age_seconds is not None
             assert removal.attempt_id is not None

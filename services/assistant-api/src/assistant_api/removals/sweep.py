@@ -14,12 +14,12 @@ from uuid import UUID
 
 import structlog
 
-from assistant_api.db import UNAVAILABLE, Connection, Database, DatabaseUnavailable, describe
-from assistant_api.document import Mark, was_made_by
+from assistant_api.db import TRANSIENT_ERRORS, Connection, Database, DatabaseUnavailable, describe
+from assistant_api.document import AgentMarker, was_made_by
 from assistant_api.removals.store import MADE
 from assistant_api.settings import Settings
 from assistant_api.vapi.answers import Later
-from assistant_api.vapi.orphan_lookup import ByMark, LostAssistants, oldest
+from assistant_api.vapi.orphan_lookup import ByMark, OrphanLookup, oldest
 from assistant_api.wake import Wake
 
 ROWS_MAX: Final = 10_000
@@ -39,7 +39,7 @@ class Sweep:
     """The loop. ``removals`` is woken when it has something to do."""
 
     def __init__(
-        self, lost: LostAssistants, database: Database, settings: Settings, installation_id: UUID, removals: Wake
+        self, lost: OrphanLookup, database: Database, settings: Settings, installation_id: UUID, removals: Wake
     ) -> None:
         self._lost, self._database, self._settings = lost, database, settings
         self._installation_id, self._removals = installation_id, removals
@@ -69,7 +69,7 @@ class Sweep:
         while not self._stopping:
             try:
                 await self.run_once()
-            except (DatabaseUnavailable, *UNAVAILABLE) as error:
+            except (DatabaseUnavailable, *TRANSIENT_ERRORS) as error:
                 _log.warning("sweep_postponed", reason=describe(error))
             await self._wake.wait(self._settings.surplus_age_seconds / LOOKS_PER_AGE)
 
@@ -82,7 +82,7 @@ class Sweep:
         gone = 0
         for attempt in due:
             key = (attempt["org_id"], attempt["agent_id"])
-            carriers = found.get(Mark(self._installation_id, *key), ())
+            carriers = found.get(AgentMarker(self._installation_id, *key), ())
             made = oldest(item for item in carriers if was_made_by(item, attempt["attempt_id"]))  # others are copies
             if made is not None:
                 stored = await connection.execute(MADE, *key, attempt["vapi_account"], str(made["id"]))

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 
-from assistant_api.db import UNAVAILABLE, Database, DatabaseUnavailable, describe
+from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, describe
 from assistant_api.health import Health
 from assistant_api.kafka import TopicsMissing, require_topics
 from assistant_api.restore.ahead import find_ahead, newest_said
@@ -23,7 +23,7 @@ from zerotouch_contracts.kafka import TROUBLE
 _log: Final = structlog.get_logger()
 
 LOOK_SECONDS_MAX: Final = 15.0
-_AWAY: Final = (TopicsMissing, DatabaseUnavailable, *TROUBLE, *UNAVAILABLE)
+_AWAY: Final = (TopicsMissing, DatabaseUnavailable, *TROUBLE, *TRANSIENT_ERRORS)
 
 
 class TopicAhead(Exception):

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import httpx
 
-from assistant_api.document import Mark, attempt_of
+from assistant_api.document import AgentMarker, attempt_of
 from zerotouch_platform.vapi import json
 from zerotouch_platform.vapi.answers import LIST_BYTES_MAX, BodyTooLarge, read_body
 from zerotouch_platform.vapi.paging import ListUnreadable, PageTooLarge, Window, created_at, pages
@@ -25,7 +25,7 @@ class Marked:
     """An assistant at Vapi that carries our installation's mark. ``made``: an attempt of ours made it."""
 
     assistant_id: str
-    mark: Mark
+    mark: AgentMarker
     made: bool
     created_at: datetime | None
 
@@ -56,7 +56,7 @@ async def list_assistants(http: httpx.AsyncClient, installation_id: UUID) -> AtV
         async for page in pages(ask, Window(), PAGE_LIMIT):
             for item in page.items:
                 ids.add(str(item["id"]))
-                mark = Mark.of(item)
+                mark = AgentMarker.of(item)
                 if mark is not None and mark.installation_id == installation_id:
                     marked.append(Marked(str(item["id"]), mark, attempt_of(item) is not None, created_at(item)))
     except (ListUnreadable, json.Unreadable) as error:

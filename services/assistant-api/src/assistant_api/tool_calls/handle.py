@@ -26,8 +26,8 @@ from assistant_api.appointments.outcomes import Outcome
 from assistant_api.appointments.phones import read
 from assistant_api.appointments.reschedule import reschedule
 from assistant_api.appointments.tries import scope_of
-from assistant_api.db import UNAVAILABLE, Connection, DatabaseUnavailable
-from assistant_api.http.dependencies import Parts
+from assistant_api.db import TRANSIENT_ERRORS, Connection, DatabaseUnavailable
+from assistant_api.http.dependencies import Dependencies
 from assistant_api.telemetry import traceparent_of
 from assistant_api.tool_calls import answers
 from assistant_api.tool_calls.answers import Answer, answer_of
@@ -93,7 +93,7 @@ class _Delivery:
         return int((time.monotonic() - self.started) * 1000)
 
 
-async def handle(parts: Parts, asked: ToolCalls, call: ToolCall) -> Answer:
+async def handle(parts: Dependencies, asked: ToolCalls, call: ToolCall) -> Answer:
     """Answer one call of ``asked``. The same request gets the same answer, however often it comes."""
     if call.id is None:
         return _foreign("This tool call has no id, so nothing was done.")
@@ -120,12 +120,12 @@ def _foreign(explanation: str) -> Answer:
     return Answer("foreign", explanation, failed=True)
 
 
-async def _answer(parts: Parts, delivery: _Delivery, span: Span) -> Answer:
+async def _answer(parts: Dependencies, delivery: _Delivery, span: Span) -> Answer:
     try:
         answer = await _once(parts, delivery, span)
     except _AnsweredMeanwhile:
         answer = await _once(parts, delivery, span)
-    except (DatabaseUnavailable, *UNAVAILABLE, *_CROWDED) as error:
+    except (DatabaseUnavailable, *TRANSIENT_ERRORS, *_CROWDED) as error:
         # Not a 503: Vapi ignores whatever comes with another status than 200, and the model would hear nothing.
         _log.warning("tool_call_unavailable", org_id=str(delivery.checked.org_id), reason=type(error).__name__)
         return answers.UNAVAILABLE
@@ -136,7 +136,7 @@ async def _answer(parts: Parts, delivery: _Delivery, span: Span) -> Answer:
     return answer
 
 
-async def _once(parts: Parts, delivery: _Delivery, span: Span) -> Answer:
+async def _once(parts: Dependencies, delivery: _Delivery, span: Span) -> Answer:
     org_id: UUID = delivery.checked.org_id
     async with calendar_of(parts.database, org_id) as connection:
         row = await connection.fetchrow(
@@ -172,7 +172,7 @@ async def _once(parts: Parts, delivery: _Delivery, span: Span) -> Answer:
 
 
 async def _decide(
-    parts: Parts, connection: Connection, delivery: _Delivery, row: Mapping[str, Any]
+    parts: Dependencies, connection: Connection, delivery: _Delivery, row: Mapping[str, Any]
 ) -> tuple[Answer, int | None]:
     match delivery.checked:
         case Unfit(_, _, version, code, explanation, _):
@@ -183,7 +183,7 @@ async def _decide(
             return answer_of(outcome, clinic), definition.version
 
 
-async def _act(parts: Parts, connection: Connection, delivery: _Delivery, fit: Fit, clinic: Clinic) -> Outcome:
+async def _act(parts: Dependencies, connection: Connection, delivery: _Delivery, fit: Fit, clinic: Clinic) -> Outcome:
     now, days_ahead_max = datetime.now(UTC), parts.settings.booking_days_ahead_max
     match fit.arguments:
         case BookClinicAppointment() as wish:
@@ -207,7 +207,11 @@ async def _act(parts: Parts, connection: Connection, delivery: _Delivery, fit: F
 
 
 def _claim(
-    parts: Parts, delivery: _Delivery, clinic: Clinic, wish: CancelAppointment | RescheduleAppointment, now: datetime
+    parts: Dependencies,
+    delivery: _Delivery,
+    clinic: Clinic,
+    wish: CancelAppointment | RescheduleAppointment,
+    now: datetime,
 ) -> Claim:
     phone = read(wish.patient_phone, clinic.country)
     caller = None if delivery.caller is None else read(delivery.caller, clinic.country)

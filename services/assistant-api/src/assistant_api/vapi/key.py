@@ -19,7 +19,7 @@ from typing import Final, Literal, TypeVar, get_args
 
 import structlog
 
-from assistant_api.db import UNAVAILABLE, Connection, Database, DatabaseUnavailable, describe
+from assistant_api.db import TRANSIENT_ERRORS, Connection, Database, DatabaseUnavailable, describe
 from assistant_api.settings import Settings
 from assistant_api.vapi.answers import Later
 from assistant_api.vapi.minutes import Minutes
@@ -140,7 +140,7 @@ class VapiKey:
             try:
                 async with self._database.connection() as connection:
                     await connection.execute(_LIFT, self.fingerprint)
-            except (DatabaseUnavailable, *UNAVAILABLE) as error:  # the answer itself must not be lost with it
+            except (DatabaseUnavailable, *TRANSIENT_ERRORS) as error:  # the answer itself must not be lost with it
                 _log.warning("vapi_key_pause_untold", reason=describe(error))
 
     async def troubled(self, trouble: Trouble, retry_after_seconds: float | None = None) -> None:
@@ -162,7 +162,7 @@ class VapiKey:
                     await connection.execute(_REFUSED, self.fingerprint)
             self._told, self._on_trial = True, False
             self._close(left, trouble)
-        except (DatabaseUnavailable, *UNAVAILABLE) as error:
+        except (DatabaseUnavailable, *TRANSIENT_ERRORS) as error:
             self._told = False  # only this process knows
             refused = trouble in {"refused", "unpaid"}
             left = self._settings.key_refused_seconds if refused else self._settings.breaker_seconds_base

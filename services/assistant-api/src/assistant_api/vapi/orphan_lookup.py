@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from assistant_api.document import Mark
+from assistant_api.document import AgentMarker
 from assistant_api.settings import Settings
 from assistant_api.vapi.answers import Document, Later
 from assistant_api.vapi.client import VapiClient
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_platform.vapi.paging import Window, created_at
 
-ByMark = Mapping[Mark, Sequence[Document]]
+ByMark = Mapping[AgentMarker, Sequence[Document]]
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class _Round:
         self.end = None if self.end is None or end is None else max(self.end, end)
 
 
-class LostAssistants:
+class OrphanLookup:
     """Looks for them; one for a process."""
 
     def __init__(self, vapi: VapiClient, settings: Settings) -> None:
@@ -45,7 +45,7 @@ class LostAssistants:
         self._open: _Round | None = None
         self._listing = asyncio.Lock()
 
-    async def find(self, mark: Mark, *, age_seconds: float) -> Document | Later | None:
+    async def find(self, mark: AgentMarker, *, age_seconds: float) -> Document | Later | None:
         """The oldest assistant with this mark that was made since shortly before an attempt, or None.
 
         ``age_seconds`` is how long ago the attempt was.
@@ -54,7 +54,7 @@ class LostAssistants:
         return found if isinstance(found, Later) else oldest(found)
 
     async def made_about(
-        self, mark: Mark, *, age_seconds: float, after_seconds: float | None = None, save: bool = True
+        self, mark: AgentMarker, *, age_seconds: float, after_seconds: float | None = None, save: bool = True
     ) -> Sequence[Document] | Later:
         """All assistants with this mark that were made around an attempt, ``age_seconds`` ago.
 
@@ -101,9 +101,9 @@ class LostAssistants:
             return error
         if isinstance(found, Later):
             return found
-        by_mark: defaultdict[Mark, list[Document]] = defaultdict(list)
+        by_mark: defaultdict[AgentMarker, list[Document]] = defaultdict(list)
         for item in found:
-            if (mark := Mark.of(item)) is not None:
+            if (mark := AgentMarker.of(item)) is not None:
                 by_mark[mark].append(item)
         return dict(by_mark)
 

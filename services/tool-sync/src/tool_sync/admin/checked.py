@@ -13,7 +13,7 @@ from tool_sync.domain.steps import is_current, target_of
 from tool_sync.domain.toolset import Toolset, tool_subject
 from tool_sync.domain.wanted import WantedTool, reason_for_none, wanted_for
 from tool_sync.queries.coverage import OUTCOME_NOW
-from tool_sync.queries.explain import Moment, blueprint_of, moment_of
+from tool_sync.queries.explain import StateAsOf, blueprint_of, state_as_of
 from tool_sync.sync.rows import split_of
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 
@@ -92,7 +92,7 @@ class Clinic:
 
 async def clinic_of(connection: Connection, org_id: UUID, agent_id: str | None = None) -> Clinic:
     """The clinic with all its assistants, or one of them. Raises `BeforeFirstEvent` and `UnknownEvent`."""
-    moment = await moment_of(connection, org_id, await blueprint_of(connection))
+    moment = await state_as_of(connection, org_id, await blueprint_of(connection))
     state = moment.state
     wanted = () if state.closed else wanted_for(state.tier, moment.blueprint, state.disabled)
     target = target_of(state, wanted)
@@ -115,7 +115,7 @@ async def clinic_of(connection: Connection, org_id: UUID, agent_id: str | None =
     )
 
 
-def _none_wanted(moment: Moment, wanted: Sequence[WantedTool]) -> str | None:
+def _none_wanted(moment: StateAsOf, wanted: Sequence[WantedTool]) -> str | None:
     if wanted:
         return None
     if moment.state.closed:

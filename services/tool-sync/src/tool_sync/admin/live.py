@@ -22,7 +22,7 @@ from tool_sync.vapi.documents import holds
 from tool_sync.vapi.failures import Kind, VapiFailure
 from tool_sync.vapi.rate_limit import Key
 from zerotouch_contracts.errors import ErrorCode
-from zerotouch_contracts.tools import Marker
+from zerotouch_contracts.tools import ToolMarker
 
 T = TypeVar("T")
 
@@ -199,12 +199,12 @@ class Look:
         if document is None:
             names = tuple(tool.name for tool in clinic.wanted)  # such an id fails the whole call
             return [Trouble(ErrorCode.TOOL_ID_DANGLING.value, names, (ref.vapi_tool_id,))]
-        marker = Marker.of(document)
+        marker = ToolMarker.of(document)
         if marker is not None and marker.installation_id == self.installation_id and marker.org_id != clinic.org_id:
             return [Trouble(ErrorCode.TOOL_OF_ANOTHER_CLINIC.value, (ref.name,), (ref.vapi_tool_id,))]
         sent = await self.definition(ref.name, ref.definition_hash)
         changed = [] if sent is None else changed_fields(document, document_for(sent, clinic.org_id))
-        if marker != Marker(self.installation_id, clinic.org_id, ref.name):
+        if marker != ToolMarker(self.installation_id, clinic.org_id, ref.name):
             changed = changed or ["marker"]
         if not changed:
             return []

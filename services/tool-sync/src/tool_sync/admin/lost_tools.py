@@ -7,7 +7,7 @@ from uuid import UUID
 from tool_sync.log.fork import LostTool
 from tool_sync.vapi.client import VapiClient
 from tool_sync.vapi.documents import created_at
-from zerotouch_contracts.tools import Marker
+from zerotouch_contracts.tools import ToolMarker
 from zerotouch_platform.vapi.clock import UNKNOWN_SKEW
 
 MARGIN: Final = UNKNOWN_SKEW
@@ -24,7 +24,7 @@ async def find_lost_tools(vapi: VapiClient, installation_id: UUID, backup_at: da
     since = EVER if backup_at is None else backup_at - MARGIN
     found = []
     async for tool in vapi.tools_created_since(since):
-        marker = Marker.of(tool)
+        marker = ToolMarker.of(tool)
         if marker is not None and marker.installation_id == installation_id:
             found.append(LostTool(vapi.account, str(tool["id"]), marker.org_id, marker.name, created_at(tool)))
     return found

@@ -17,12 +17,12 @@ from tool_sync.outcomes.topic_guard import TopicGuard
 from tool_sync.readiness import database_problem
 from tool_sync.settings import Settings
 from tool_sync.sync.blueprint import Blueprint, definitions_with
-from tool_sync.sync.concurrency import Pace
+from tool_sync.sync.concurrency import ConcurrencyLimiter
 from tool_sync.sync.context import Context, Limits
 from tool_sync.sync.looks import Looks
 from tool_sync.sync.loop import Reconciler
 from tool_sync.sync.store import PostgresStore
-from tool_sync.sync.survey import Pace as SurveyPace
+from tool_sync.sync.survey import ConcurrencyLimiter as SurveyPace
 from tool_sync.sync.survey import Survey
 from tool_sync.telemetry import SERVICE_VERSION, Telemetry
 from tool_sync.vapi.client import VapiClient
@@ -34,7 +34,7 @@ from zerotouch_platform.vapi.transport import PooledTransport
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Dependencies:
     """What runs or is used while the process runs."""
 
     event_log: EventLog
@@ -48,7 +48,7 @@ class Parts:
     blueprint: Blueprint
 
 
-def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> Parts:
+def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> Dependencies:
     """The parts of a process that works on ``pool``, whose log is ``log_id``."""
 
     def on_settled(org_id: UUID) -> None:
@@ -84,7 +84,7 @@ def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> P
         limits=_limits(settings),
         telemetry=tracing,
         service_version=SERVICE_VERSION,
-        pace=Pace(
+        concurrency=ConcurrencyLimiter(
             settings.orgs_in_flight_max,
             # Well within the window: by then the loop is behind.
             slow_seconds=settings.send_window_seconds * 0.4,
@@ -99,7 +99,7 @@ def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> P
         on_settled=on_settled,
     )
     intake = Intake(settings, event_log, pool, tracing, SERVICE_VERSION)
-    parts = Parts(
+    parts = Dependencies(
         event_log=event_log,
         relay=Relay(settings, pool, log_id, tracing, look=guard.why_not_publish),
         reconciler=Reconciler(context),
@@ -107,13 +107,13 @@ def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> P
         survey=Survey(context, Looks(pool), _survey_pace(settings)),
         guard=guard,
         vapi=vapi,
-        clock_watch=ClockWatch(vapi.clock, lambda: read_now(pool), db.WEATHER),
+        clock_watch=ClockWatch(vapi.clock, lambda: read_now(pool), db.TRANSIENT_ERRORS),
         blueprint=tools,
     )
     return parts
 
 
-def watch(settings: Settings, health: Health, pool: Pool, parts: Parts) -> None:
+def watch(settings: Settings, health: Health, pool: Pool, parts: Dependencies) -> None:
     """Make the parts what ``/livez`` and ``/readyz`` answer from: the start is over."""
     topics = (settings.assistants_topic, settings.outcomes_topic)
 
@@ -155,7 +155,7 @@ async def paused_key_notes(pool: Pool) -> list[dict[str, object]]:
     try:
         async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
             return [asdict(key) for key in await paused_keys(connection)]
-    except db.WEATHER:
+    except db.TRANSIENT_ERRORS:
         return []
 
 
@@ -164,7 +164,7 @@ async def lost_notes(pool: Pool) -> list[dict[str, object]]:
     try:
         async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
             return [asdict(lost) for lost in await open_losses(connection)]
-    except db.WEATHER:
+    except db.TRANSIENT_ERRORS:
         return []
 
 

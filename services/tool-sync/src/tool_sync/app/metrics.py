@@ -70,4 +70,4 @@ def metrics(pool: Pool, reader: MetricReader, clock_watch: ClockWatch | None = N
             **({} if skew_seconds is None else {CLOCK_SKEW: skew_seconds}),
         }
 
-    return Gauges((SERVICE_NAME, SERVICE_VERSION), reader, _UNITS, look, db.WEATHER)
+    return Gauges((SERVICE_NAME, SERVICE_VERSION), reader, _UNITS, look, db.TRANSIENT_ERRORS)

@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-_AWAY: Final = (*db.WEATHER, LogUnavailable, AppendRejected)
+_AWAY: Final = (*db.TRANSIENT_ERRORS, LogUnavailable, AppendRejected)
 # Together below 5 s, of which tracing may take what the others leave.
 _STOP_WORK_SECONDS: Final = 2.5
 _STOP_LOG_SECONDS: Final = 0.7
@@ -142,7 +142,7 @@ async def _open_database(settings: Settings) -> Pool:
         if (problem := await session_problem(settings.database_url)) is not None:
             raise NotThere(problem)
         pool = await db.create_pool(settings.database_url, size_max=settings.database_pool_max)
-    except db.WEATHER as error:
+    except db.TRANSIENT_ERRORS as error:
         at = urlsplit(settings.database_url)
         raise NotThere(
             f"PostgreSQL at {at.hostname}:{at.port or 5432} does not answer: {type(error).__name__}: {error}"

@@ -71,7 +71,7 @@ def migrate(
 
     try:
         asyncio.run(migrate_database(database_url))
-    except (MigrationFailed, *db.WEATHER) as error:
+    except (MigrationFailed, *db.TRANSIENT_ERRORS) as error:
         print(f"tool-sync: the migration failed: {type(error).__name__}: {error}", file=sys.stderr)
         raise typer.Exit(EXIT_FOUND) from None
     print("tool-sync: the database has the newest schema", file=sys.stderr)

@@ -97,7 +97,7 @@ async def run_audit(
     except (TopicUnreadable, AcceptedUnavailable, KafkaError) as error:
         print(f"tool-sync: not audited: {error}", file=sys.stderr)
         return EXIT_NOT_AUDITED
-    except db.WEATHER as error:
+    except db.TRANSIENT_ERRORS as error:
         print(f"tool-sync: not audited: {type(error).__name__}: {error}", file=sys.stderr)
         return EXIT_NOT_AUDITED
     report = judge(
@@ -148,7 +148,7 @@ async def run_acknowledge(database_url: str, place: Place, reason: str) -> int:
             done = await acknowledge(connection, place, reason)
         finally:
             await connection.close()
-    except db.WEATHER as error:
+    except db.TRANSIENT_ERRORS as error:
         print(f"tool-sync: the database does not answer: {type(error).__name__}: {error}", file=sys.stderr)
         return EXIT_DATABASE
     if not done:

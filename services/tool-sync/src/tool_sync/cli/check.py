@@ -55,7 +55,7 @@ async def check(database_url: str, target: str, live: At | None, *, as_json: boo
     except (BeforeFirstEvent, UnknownEvent) as error:
         print(f"tool-sync: {error}", file=sys.stderr)
         return EXIT_FOUND
-    except (asyncpg.PostgresError, *db.WEATHER) as error:
+    except (asyncpg.PostgresError, *db.TRANSIENT_ERRORS) as error:
         print(f"tool-sync: the database does not answer: {type(error).__name__}: {error}", file=sys.stderr)
         return EXIT_DATABASE
 

@@ -24,6 +24,6 @@ async def connected(database_url: str, work: Callable[[db.Connection], Awaitable
     except (CannotReplay, LogInUse, UnknownEvent) as error:
         print(f"tool-sync: {error}", file=sys.stderr)
         return EXIT_FOUND
-    except db.WEATHER as error:  # fmt: skip
+    except db.TRANSIENT_ERRORS as error:  # fmt: skip
         print(f"tool-sync: the database does not answer: {type(error).__name__}: {error}", file=sys.stderr)
         return EXIT_DATABASE

@@ -24,10 +24,10 @@ from tool_sync.queries.explain import (
     explain_assistant,
     explain_tool,
     find_assistants,
-    moment_of,
+    state_as_of,
 )
-from tool_sync.queries.explain.next_action import Outlook
-from tool_sync.queries.explain.timeline import Told
+from tool_sync.queries.explain.next_action import NextAction
+from tool_sync.queries.explain.timeline import TimelineEntry
 from tool_sync.vapi.rate_limit import paused_keys
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_contracts.traces import page_of
@@ -42,7 +42,7 @@ async def show_why(
 
     async def read(connection: db.Connection) -> ToolExplained:
         blueprint, paused = await blueprint_of(connection, at), await paused_keys(connection)
-        moment = await moment_of(connection, org_id, blueprint, at, paused)
+        moment = await state_as_of(connection, org_id, blueprint, at, paused)
         return await explain_tool(connection, moment, tool)
 
     def text(found: ToolExplained) -> Iterator[str | Table]:
@@ -82,7 +82,7 @@ async def show_explanation(
             if org_id not in (None, owner):
                 continue
             blueprint, paused = await blueprint_of(connection, at), await paused_keys(connection)
-            moment = await moment_of(connection, owner, blueprint, at, paused)
+            moment = await state_as_of(connection, owner, blueprint, at, paused)
             found.append(await explain_assistant(connection, moment, agent_id))
         if not found:
             raise _Unknown(f"there is no assistant {assistant}")
@@ -129,7 +129,7 @@ async def _answer(
     except UnknownEvent as error:
         print(f"tool-sync: {error}; a newer release reads on", file=sys.stderr)
         return EXIT_FOUND
-    except db.WEATHER as error:
+    except db.TRANSIENT_ERRORS as error:
         print(f"tool-sync: the database does not answer: {type(error).__name__}: {error}", file=sys.stderr)
         return EXIT_DATABASE
     if to_text is None:
@@ -152,7 +152,7 @@ def _trouble(code: str | None, failures: int, retry_at: datetime | None) -> Iter
         yield f"failed      {failures} time(s){_code(code)}" + (f"; due {_time(retry_at)}" if retry_at else "")
 
 
-def _next(outlook: Outlook | None) -> Iterator[str]:
+def _next(outlook: NextAction | None) -> Iterator[str]:
     if outlook is not None:
         for reason in outlook.reasons:
             yield f"not yet     {reason.what}{_code(reason.code)}"
@@ -174,7 +174,7 @@ def _time(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _events(events: Sequence[Told], jaeger_url: str | None) -> Table:
+def _events(events: Sequence[TimelineEntry], jaeger_url: str | None) -> Table:
     table = Table("position", "recorded at (UTC)", "event")
     table.add_column("trace", overflow="fold")
     table.add_column("data", overflow="fold")

@@ -64,7 +64,7 @@ async def _show(
     except BeforeFirstEvent as error:
         print(f"tool-sync: {error}", file=sys.stderr)
         return EXIT_UNKNOWN_ORG
-    except db.WEATHER as error:
+    except db.TRANSIENT_ERRORS as error:
         print(f"tool-sync: the database does not answer: {type(error).__name__}: {error}", file=sys.stderr)
         return EXIT_DATABASE
     if answer is None:

@@ -142,12 +142,12 @@ class OrgWide:
     """What this run found when it looked through the org, for a change that concerns all of it.
 
     ``agents`` are a page of the assistants whose newest outcome named other tools than ``target``, without those that
-    this run has taken up already. ``inhabited``: the org has an assistant at all.
+    this run has taken up already. ``has_assistants``: the org has an assistant at all.
     """
 
     target: tuple[ToolRef, ...]
     agents: frozenset[str]
-    inhabited: bool
+    has_assistants: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +237,7 @@ def next_steps(
     if state.org_wide_through is not None and progress.org_wide is not None:
         complete = _looked_through(state, wanted, progress.org_wide)
         if idle and complete and _nothing_open(state, wanted, progress.org_wide):
-            reasons = unwanted if progress.org_wide.inhabited else _all(state, "unused")
+            reasons = unwanted if progress.org_wide.has_assistants else _all(state, "unused")
             commands += _retirements(state, reasons, now + policy.tool_grace, account)
             commands.append(SettleOrg(state.org_wide_through))
         # Else this page is done, or what is left of it waits for a time of its own; or a tool has come meanwhile.
@@ -309,12 +309,12 @@ def _vanished(state: Toolset, account: str) -> Iterable[ForgetTool]:
 
 def _looked_through(state: Toolset, wanted: Iterable[WantedTool], found: OrgWide) -> bool:
     """Whether the run has taken up every assistant that lacks something, with the tools as they are now."""
-    return not found.inhabited or (found.target == target_of(state, wanted) and not found.agents)
+    return not found.has_assistants or (found.target == target_of(state, wanted) and not found.agents)
 
 
 def _nothing_open(state: Toolset, wanted: Iterable[WantedTool], found: OrgWide) -> bool:
     """Whether nothing is left that only this org-wide change keeps in mind: a tool to come, or a lost answer."""
-    return not state.attempts and (not found.inhabited or all(_is_done(state, tool) for tool in wanted))
+    return not state.attempts and (not found.has_assistants or all(_is_done(state, tool) for tool in wanted))
 
 
 def target_of(state: Toolset, wanted: Iterable[WantedTool]) -> tuple[ToolRef, ...]:
@@ -356,7 +356,7 @@ class _Due:
 def _wants_tools(state: Toolset, progress: Progress, due: _Due) -> bool:
     """Whether anybody waits for the org's tools: a save, an assistant to look at again, or a change to all of it."""
     looking = [at for at in state.looks.values() if not due.later(at)]
-    org_wide = state.org_wide_through is not None and progress.org_wide is not None and progress.org_wide.inhabited
+    org_wide = state.org_wide_through is not None and progress.org_wide is not None and progress.org_wide.has_assistants
     return bool(looking) or org_wide or any(agent_id != UNREADABLE for agent_id in state.open_requests)
 
 

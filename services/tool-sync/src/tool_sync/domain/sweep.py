@@ -24,7 +24,7 @@ DELETIONS_PER_SWEEP_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Condemned:
+class DeletionCandidate:
     """A tool to delete, if nobody links it. ``delete_at`` is the end of a retired tool's grace; None: surplus."""
 
     name: str
@@ -40,7 +40,7 @@ class Condemned:
 class SweepTools:
     """List the assistants, then delete those of these tools that none of them links."""
 
-    tools: tuple[Condemned, ...]
+    tools: tuple[DeletionCandidate, ...]
 
     @property
     def subject(self) -> str:
@@ -77,14 +77,14 @@ def sweep_steps(
         yield SweepTools(tuple(condemned[:DELETIONS_PER_SWEEP_MAX]))
 
 
-def _condemned(state: Toolset, surplus_age: timedelta) -> Iterable[tuple[Condemned, datetime]]:
+def _condemned(state: Toolset, surplus_age: timedelta) -> Iterable[tuple[DeletionCandidate, datetime]]:
     for name, retired in state.retired.items():
-        yield Condemned(name, retired.ref.vapi_tool_id, retired.delete_at), retired.delete_at
+        yield DeletionCandidate(name, retired.ref.vapi_tool_id, retired.delete_at), retired.delete_at
     for tool_id, surplus in state.surplus.items():
-        yield Condemned(surplus.name, tool_id, None), surplus.since + surplus_age
+        yield DeletionCandidate(surplus.name, tool_id, None), surplus.since + surplus_age
 
 
-def _not_before(state: Toolset, tool: Condemned, at: datetime, every: timedelta) -> datetime:
+def _not_before(state: Toolset, tool: DeletionCandidate, at: datetime, every: timedelta) -> datetime:
     at = max(_at(state, SWEEP_SUBJECT, at), _at(state, tool.subject, at))
     return at if state.swept_at is None else max(at, state.swept_at + every)
 

@@ -153,7 +153,7 @@ class Surplus:
 
 
 @dataclass(frozen=True, slots=True)
-class Suspect:
+class UnconfirmedCreation:
     """Registrations of a tool that were not found at Vapi after the settle time, but may have landed even later.
 
     ``since``: when the first was announced; ``closed_at``: when the newest was given up.
@@ -187,7 +187,7 @@ class Toolset:
     """By the tool's id at Vapi. None of them is ever adopted or linked, so the sweep may have it."""
     gone: tuple[str, ...] = ()
     """Ids at Vapi of tools that do not exist any more: an assistant that changed hands may still name one."""
-    suspects: Mapping[str, Suspect] = field(default_factory=dict)
+    suspects: Mapping[str, UnconfirmedCreation] = field(default_factory=dict)
     swept_at: datetime | None = None
     versions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """By a tool's id at Vapi, and Vapi's label of a version: the definition version that it holds."""
@@ -493,7 +493,7 @@ def _not_found(state: Toolset, attempt: Attempt, at: datetime) -> dict[str, Any]
         case ToolRegistrationStarted(name=name):
             before = state.suspects.get(name)
             since = before.since if before is not None else attempt.started_at
-            return {"suspects": _with(state.suspects, name, Suspect(since, at))}
+            return {"suspects": _with(state.suspects, name, UnconfirmedCreation(since, at))}
         case ToolDeleteStarted(name=name) if name in state.retired:
             return {"retired": _with(state.retired, name, replace(state.retired[name], doomed=True))}
         case _:

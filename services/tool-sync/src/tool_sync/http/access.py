@@ -45,5 +45,5 @@ async def reading(pool: "Pool | None", org_id: UUID | None) -> AsyncIterator[Con
         else:
             async with tenant_tx(pool, org_id) as connection:
                 yield connection
-    except db.WEATHER as error:  # fmt: skip
+    except db.TRANSIENT_ERRORS as error:  # fmt: skip
         raise Problem(503, ErrorCode.NOT_READY) from error

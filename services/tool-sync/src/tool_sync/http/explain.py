@@ -19,14 +19,14 @@ from tool_sync.log.codec import UnknownEvent
 from tool_sync.queries.explain import (
     AssistantExplained,
     BeforeFirstEvent,
-    Moment,
+    StateAsOf,
     ToolExplained,
     UnknownTool,
     blueprint_of,
     explain_assistant,
     explain_tool,
     find_assistants,
-    moment_of,
+    state_as_of,
 )
 from tool_sync.vapi.rate_limit import paused_keys
 from zerotouch_contracts.errors import ErrorCode
@@ -82,14 +82,14 @@ async def _places(request: Request, caller: Caller, assistant: str) -> AsyncIter
 
 
 @asynccontextmanager
-async def _moment(request: Request, org_id: UUID, at: datetime | None) -> AsyncIterator[tuple[Connection, Moment]]:
+async def _moment(request: Request, org_id: UUID, at: datetime | None) -> AsyncIterator[tuple[Connection, StateAsOf]]:
     """The org at that time, read as that tenant; the blueprint belongs to nobody."""
     pool = state_of(request).pool
     try:
         async with reading(pool, None) as connection:
             blueprint, paused = await blueprint_of(connection, at), await paused_keys(connection)
         async with reading(pool, org_id) as connection:
-            yield connection, await moment_of(connection, org_id, blueprint, at, paused)
+            yield connection, await state_as_of(connection, org_id, blueprint, at, paused)
     except BeforeFirstEvent as error:
         raise Problem(404, ErrorCode.NOT_FOUND, None if error.first is None else str(error)) from None
     except UnknownEvent as error:

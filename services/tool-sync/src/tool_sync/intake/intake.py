@@ -31,7 +31,7 @@ T = TypeVar("T")
 _SCHEMA_CLASS: Final = "42"
 """SQLSTATE class of missing tables, functions and rights: the deployment is not finished. No record is to blame."""
 
-_DATABASE_AWAY: Final = (LogUnavailable, *db.WEATHER)
+_DATABASE_AWAY: Final = (LogUnavailable, *db.TRANSIENT_ERRORS)
 
 
 class DatabaseAway(Exception):

@@ -107,7 +107,7 @@ class Subscriber:
         """Why it could not be looked, or None."""
         try:
             await self._topic_watch.run_once()
-        except (*TROUBLE, *db.WEATHER) as error:
+        except (*TROUBLE, *db.TRANSIENT_ERRORS) as error:
             return described(error)
         return None
 

@@ -117,7 +117,7 @@ class GroupCommit:
             try:
                 async with self._pool.acquire(timeout=self._append_seconds_max) as connection:
                     results = await execute(connection, [waiting.request for waiting in pending])
-            except db.WEATHER as error:
+            except db.TRANSIENT_ERRORS as error:
                 if _is_for_data(error):
                     await self._halve(pending, error)
                     return

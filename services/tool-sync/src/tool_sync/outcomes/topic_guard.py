@@ -78,7 +78,7 @@ class TopicGuard:
         while not self._stopping.is_set():
             try:
                 await self.run_once()
-            except (CannotReplay, *db.WEATHER) as error:
+            except (CannotReplay, *db.TRANSIENT_ERRORS) as error:
                 log.debug("The outcomes topic is not known yet", reason=f"{type(error).__name__}: {error}")
             self.looked.set()
             seconds = self._settings.log_check_seconds if self._is_known else self._settings.start_retry_seconds

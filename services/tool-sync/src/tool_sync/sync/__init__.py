@@ -2,7 +2,7 @@
 
 loop       claims orgs, keeps their leases, runs them side by side, gives them back
 run        one org: load, plan, perform, append, until nothing is due
-effects    one step against Vapi, fenced
+effects    one step against Vapi, behind the write guard
 writer     the run's only writer to the log
 store      leases and rows: the port to the database beside the log
 rows       what the projection knows of the assistants with work

@@ -14,7 +14,7 @@ ORGS_FIRST: Final = 128
 SHRINK: Final = 0.75
 
 
-class Pace:
+class ConcurrencyLimiter:
     """``slow_seconds``: an append that takes longer means too many orgs. ``monotonic`` is in seconds."""
 
     def __init__(self, orgs_max: int, *, slow_seconds: float, monotonic: Callable[[], float]) -> None:

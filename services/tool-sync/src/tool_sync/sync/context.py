@@ -11,12 +11,12 @@ from uuid_utils.compat import uuid4
 
 from tool_sync.domain.steps import Policy
 from tool_sync.sync.blueprint import Blueprint
-from tool_sync.sync.concurrency import Pace
+from tool_sync.sync.concurrency import ConcurrencyLimiter
 from tool_sync.sync.store import Log, Store
 from tool_sync.telemetry import Telemetry
 from tool_sync.vapi.client import VapiClient
 from tool_sync.vapi.documents import created_at
-from tool_sync.vapi.rate_limit import Key, OpenKey
+from tool_sync.vapi.rate_limit import Key, Unlimited
 
 
 class Clock:
@@ -66,8 +66,8 @@ class Context:
     limits: Limits
     telemetry: Telemetry
     service_version: str
-    pace: Pace
-    key: Key = field(default_factory=OpenKey)
+    concurrency: ConcurrencyLimiter
+    key: Key = field(default_factory=Unlimited)
     clock: Clock = field(default_factory=Clock)
     new_id: Callable[[], UUID] = uuid4
     jitter: Callable[[], float] = random.random

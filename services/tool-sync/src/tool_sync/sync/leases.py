@@ -3,7 +3,7 @@
 An org may be claimed when its lease is free or expired and something is open that its last holder had not yet seen, or
 its next due time has come. So an org has one worker, orgs run side by side over any number of replicas, and a worker
 that died is replaced when its lease runs out: a claimed org is due until it is given back. A lease decides who works;
-it is no fence: that is the expected version of the toolset stream, and the token that a worker checks before it writes.
+it is no guard: that is the expected version of the toolset stream, and the token that a worker checks before it writes.
 
 Whoever writes to the log without the lease (it slept, and woke up) makes the org due by the append itself: ``stirred``
 is the position, and a holder that has not read so far leaves the org due at once.

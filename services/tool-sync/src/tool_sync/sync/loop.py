@@ -65,7 +65,7 @@ class Reconciler:
                         _tell(error)
                     unavailable = True
                     worked = False
-                if not worked or len(self._runs) >= self._context.pace.orgs:
+                if not worked or len(self._runs) >= self._context.concurrency.orgs:
                     await self._wait()
         finally:
             renewing.cancel()
@@ -83,7 +83,7 @@ class Reconciler:
         if self._context.stands_aside():
             return False
         limits = self._context.limits
-        room = min(self._context.pace.orgs - len(self._runs), limits.claim_batch_max)
+        room = min(self._context.concurrency.orgs - len(self._runs), limits.claim_batch_max)
         if room <= 0:
             return False
         claimed_at = self._context.clock.monotonic()
@@ -141,7 +141,7 @@ class Reconciler:
         except asyncio.CancelledError:
             self._give_back(claim, 0.0)
             raise
-        except (LogUnavailable, *db.WEATHER) as error:
+        except (LogUnavailable, *db.TRANSIENT_ERRORS) as error:
             log.warning("Sync interrupted", org_id=str(claim.org_id), reason=str(error))
             self._give_back(claim, self._context.limits.poll_seconds_max)
         except Exception:
@@ -226,7 +226,7 @@ class Reconciler:
 
 
 def _tell(error: Exception) -> None:
-    if isinstance(error, (LogUnavailable, *db.WEATHER)):
+    if isinstance(error, (LogUnavailable, *db.TRANSIENT_ERRORS)):
         log.warning("Reconciler waits", reason=f"{type(error).__name__}: {error}")
     else:
         log.exception("Reconciler waits for a fault of ours", reason=type(error).__name__, alarm=True)

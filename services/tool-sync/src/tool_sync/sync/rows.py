@@ -30,7 +30,7 @@ SELECT {_COLUMNS}
  LIMIT $4
 """  # noqa: S608
 
-INHABITED: Final = "SELECT EXISTS (SELECT FROM assistants WHERE org_id = $1 AND NOT removed)"
+HAS_ASSISTANTS: Final = "SELECT EXISTS (SELECT FROM assistants WHERE org_id = $1 AND NOT removed)"
 
 
 async def by_agent(pool: Pool, agents: Sequence[tuple[UUID, str]]) -> dict[UUID, dict[str, Assistant]]:
@@ -52,8 +52,8 @@ async def not_as_wanted(
     """
     document = [_document(ref) for ref in wanted]
     found = await pool.fetch(NOT_AS_WANTED, org_id, document, list(without), limit, none_wanted)
-    inhabited = bool(found) or await pool.fetchval(INHABITED, org_id)
-    return {row["agent_id"]: _assistant(row) for row in found}, bool(inhabited)
+    has_assistants = bool(found) or await pool.fetchval(HAS_ASSISTANTS, org_id)
+    return {row["agent_id"]: _assistant(row) for row in found}, bool(has_assistants)
 
 
 def _assistant(row: Any) -> Assistant:

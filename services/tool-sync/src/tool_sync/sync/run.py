@@ -40,7 +40,7 @@ from tool_sync.sync.effects.adopt import lost_surplus
 from tool_sync.sync.leases import Claim, Release
 from tool_sync.sync.load import Loaded
 from tool_sync.sync.traces import note_outcome, other_traces, start_span
-from tool_sync.sync.write_guard import Fence
+from tool_sync.sync.write_guard import WriteGuard
 from tool_sync.sync.writer import Writer
 
 PAGE_AGENTS: Final = 32
@@ -90,7 +90,7 @@ class Run:
             on_reloaded=self._look_anew,
             traceparent=telemetry.traceparent_of(self._span),
         )
-        self._fence = Fence(context, self._writer, holds_lease)
+        self._guard = WriteGuard(context, self._writer, holds_lease)
         self._turn_page()
         self._take_in(assistants)
 
@@ -136,7 +136,7 @@ class Run:
     async def _perform(self, step: Step) -> StepResult:
         """A step, unless the key allows nothing: then it stays due, and this run starts no other before that time."""
         try:
-            return await perform(self._fence, self._claim.org_id, step)
+            return await perform(self._guard, self._claim.org_id, step)
         except KeyHeld as held:
             if self._held_until is None or held.until > self._held_until:
                 self._held_until = held.until
@@ -292,14 +292,14 @@ class Run:
             self._taken_up.clear()
         elif before is not None:
             self._taken_up |= before.agents
-        found, inhabited = await self._context.store.not_as_wanted(
+        found, has_assistants = await self._context.store.not_as_wanted(
             self._claim.org_id, target, self._taken_up, ORG_WIDE_PAGE, self._none_wanted(state)
         )
         tools = self._context.blueprint.tools
-        leaving = unwanted_for(state.tier, tools, state.disabled) if inhabited else [tool.name for tool in tools]
+        leaving = unwanted_for(state.tier, tools, state.disabled) if has_assistants else [tool.name for tool in tools]
         await self._note_lost(leaving)
         self._take_in({agent_id: row for agent_id, row in found.items() if agent_id not in self._assistants})
-        self._progress = replace(self._progress, org_wide=OrgWide(target, frozenset(found), inhabited))
+        self._progress = replace(self._progress, org_wide=OrgWide(target, frozenset(found), has_assistants))
 
     async def _note_lost(self, names: Iterable[str]) -> None:
         """After a restore: the org is not to have these tools, and Vapi may."""

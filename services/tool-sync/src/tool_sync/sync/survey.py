@@ -26,7 +26,7 @@ from tool_sync.sync.context import Context
 from tool_sync.sync.looks import AssistantLook, Looks, ToolLook
 from tool_sync.vapi.documents import holds
 from tool_sync.vapi.failures import VapiFailure
-from zerotouch_contracts.tools import Marker
+from zerotouch_contracts.tools import ToolMarker
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class ConcurrencyLimiter:
     """How much is looked at: a ceiling that leaves the key and the CPU to saves, far above what a day needs."""
 
     looks_per_second: float = 5.0
@@ -53,15 +53,15 @@ class Pace:
 class Survey:
     """The loop; any number of processes may run one. :meth:`settled` is told of orgs whose save was settled."""
 
-    def __init__(self, context: Context, looks: Looks, pace: Pace) -> None:
-        self._context, self._looks, self._pace = context, looks, pace
+    def __init__(self, context: Context, looks: Looks, concurrency: ConcurrencyLimiter) -> None:
+        self._context, self._looks, self._concurrency = context, looks, concurrency
         self._settled: dict[UUID, float] = {}
         self._stopping = asyncio.Event()
 
     def settled(self, org_id: UUID) -> None:
         """A save of this org was settled: its tools are looked at soon, unless they were just made."""
         if len(self._settled) < SETTLED_MAX:
-            self._settled.setdefault(org_id, self._context.clock.monotonic() + self._pace.settled_seconds)
+            self._settled.setdefault(org_id, self._context.clock.monotonic() + self._concurrency.settled_seconds)
 
     async def run_forever(self) -> None:
         """Look until stopped. Whatever does not answer is asked again in the next round."""
@@ -70,7 +70,7 @@ class Survey:
                 await self.run_once()
             except KeyHeld:
                 pass  # the key is paused, or saves need it: there is no hurry here
-            except (LogUnavailable, *db.WEATHER) as error:
+            except (LogUnavailable, *db.TRANSIENT_ERRORS) as error:
                 log.warning("Survey waits", reason=f"{type(error).__name__}: {error}")
             except Exception:
                 log.exception("Survey failed for a fault of ours", alarm=True)
@@ -119,9 +119,9 @@ class Survey:
             document = await self._ask(lambda: self._context.vapi.get_tool(tool.vapi_tool_id))
         except VapiFailure as failure:
             return True if failure.status == 404 else None
-        marker = Marker(self._context.blueprint.installation_id, tool.org_id, tool.name)
+        marker = ToolMarker(self._context.blueprint.installation_id, tool.org_id, tool.name)
         sent = await self._context.store.definition(tool.name, tool.definition_hash)
-        if Marker.of(document) != marker:
+        if ToolMarker.of(document) != marker:
             return False
         as_sent = sent is None or holds(document, document_for(sent, tool.org_id))
         return None if as_sent else False
@@ -150,7 +150,7 @@ class Survey:
     async def _ask(self, call: Callable[[], Awaitable[T]]) -> T:
         """One read as bulk, no faster than the pace. Raises `KeyHeld` and `VapiFailure`."""
         context = self._context
-        await asyncio.sleep(1 / self._pace.looks_per_second)
+        await asyncio.sleep(1 / self._concurrency.looks_per_second)
         if self._stopping.is_set():
             raise KeyHeld(context.clock.now())
         return await ask(context, call, save=False)
@@ -174,9 +174,9 @@ class Survey:
         )
 
     async def _wait(self) -> None:
-        seconds = self._pace.poll_seconds
+        seconds = self._concurrency.poll_seconds
         if self._settled:
-            seconds = min(seconds, self._pace.settled_seconds / 2)
+            seconds = min(seconds, self._concurrency.settled_seconds / 2)
         try:
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()

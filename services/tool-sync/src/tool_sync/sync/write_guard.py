@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Fence:
+class WriteGuard:
     """What one run needs to write to Vapi and to read from it. Whatever is sent raises :class:`KeyHeld` where it may
     not be."""
 
@@ -60,7 +60,7 @@ class Fence:
         if not announced:
             await self.context.key.unused()
             return None
-        self.context.pace.note(waited)
+        self.context.concurrency.note(waited)
         if waited >= self.context.limits.send_window_seconds or not self.holds_lease():
             await self.context.key.unused()
             # Soon: nothing is wrong at Vapi. At once where somebody else has the org by now, who knows nothing of it.

@@ -31,7 +31,7 @@ class Forgetting:
         while not self._stopping.is_set():
             try:
                 await self.run_once()
-            except db.WEATHER as error:
+            except db.TRANSIENT_ERRORS as error:
                 log.debug("Vapi's words: nothing was deleted", reason=type(error).__name__)
             try:
                 async with asyncio.timeout(LOOK_SECONDS):

@@ -72,7 +72,7 @@ async def keep_words(
     row = (org_id, agent_id, trace_id, failure.route, failure.status, failure.code.value, words, AGAIN)
     try:
         await pool.execute(_KEEP, *row, timeout=ACQUIRE_SECONDS)
-    except db.WEATHER as error:
+    except db.TRANSIENT_ERRORS as error:
         log.warning("Vapi's words were not kept", org_id=str(org_id), reason=type(error).__name__)
 
 

@@ -10,9 +10,9 @@ from starlette.responses import Response
 from assistant_api.agents import read as agents
 from assistant_api.agents import remove, save
 from assistant_api.agents.adopt import require_adoptable
-from assistant_api.document import Mark
+from assistant_api.document import AgentMarker
 from assistant_api.http.body import documented, parse, read_bytes
-from assistant_api.http.dependencies import CallerOf, Parts, PartsOf
+from assistant_api.http.dependencies import CallerOf, Dependencies, DependenciesOf
 from assistant_api.http.idempotency import Ids, answer_once, keep_within
 from assistant_api.http.problems import invalid
 from assistant_api.http.routes.answers import answer_save, log_arrival, new_request
@@ -27,7 +27,7 @@ OrgId = Annotated[UUID | None, Query(alias="orgId")]
 
 @router.post("", response_model=Saved, openapi_extra=documented(NewAgent), summary="Add an agent and its assistant")
 async def create(
-    request: Request, parts: PartsOf, caller: CallerOf, idempotency_key: Annotated[str | None, Header()] = None
+    request: Request, parts: DependenciesOf, caller: CallerOf, idempotency_key: Annotated[str | None, Header()] = None
 ) -> Response:
     """Save a new agent. 202 while Vapi has not answered, 422 where it refuses; the row is kept either way."""
     raw = await read_bytes(request, parts.settings.body_bytes_max)
@@ -55,7 +55,7 @@ async def create(
 )
 async def change(
     request: Request,
-    parts: PartsOf,
+    parts: DependenciesOf,
     caller: CallerOf,
     agent_id: str,
     org_id: OrgId = None,
@@ -82,7 +82,7 @@ async def change(
 
 @router.delete("/{agent_id}", status_code=204, summary="Delete an agent and its assistant")
 async def delete(
-    parts: PartsOf,
+    parts: DependenciesOf,
     caller: CallerOf,
     agent_id: str,
     org_id: OrgId = None,
@@ -110,7 +110,7 @@ async def delete(
 
 @router.get("", summary="A page of agents, in order of organization and id")
 async def page(
-    parts: PartsOf,
+    parts: DependenciesOf,
     caller: CallerOf,
     org_id: OrgId = None,
     limit: Annotated[int, Query(ge=1, le=agents.PAGE_MAX)] = 50,
@@ -121,11 +121,13 @@ async def page(
 
 
 @router.get("/{agent_id}", summary="One agent")
-async def read(parts: PartsOf, caller: CallerOf, agent_id: str, org_id: OrgId = None) -> dict[str, Any]:
+async def read(parts: DependenciesOf, caller: CallerOf, agent_id: str, org_id: OrgId = None) -> dict[str, Any]:
     """The agent, and where its newest revision is."""
     return await agents.read(parts.database, caller, agent_id, org_id)
 
 
-async def _require_adoptable(parts: Parts, caller: Caller, org_id: UUID, agent_id: str, assistant_id: str) -> None:
-    mark = Mark(parts.installation_id, org_id, agent_id)
+async def _require_adoptable(
+    parts: Dependencies, caller: Caller, org_id: UUID, agent_id: str, assistant_id: str
+) -> None:
+    mark = AgentMarker(parts.installation_id, org_id, agent_id)
     await require_adoptable(parts.database, parts.vapi, caller, parts.settings.vapi_account, mark, assistant_id)

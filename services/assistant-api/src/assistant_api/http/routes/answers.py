@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from assistant_api.agents.save import Request
 from assistant_api.agents.wait import Deleted, NotTaken, Provisioned, Provisioning, wait_for_vapi
-from assistant_api.http.dependencies import Parts
+from assistant_api.http.dependencies import Dependencies
 from assistant_api.http.idempotency import Ids
 from assistant_api.http.problems import Problem, not_found
 from assistant_api.http.routes.schemas import Saved
@@ -36,7 +36,7 @@ def log_arrival(org_id: UUID, agent_id: str | None, request: Request | None, **f
     )
 
 
-async def answer_save(parts: Parts, org_id: UUID, agent_id: str, revision: int, request: Request) -> Response:
+async def answer_save(parts: Dependencies, org_id: UUID, agent_id: str, revision: int, request: Request) -> Response:
     """200 when ``revision`` is at Vapi, 202 when that is not known in time, a 422 problem when Vapi refuses it.
 
     404 when the agent was deleted meanwhile: its save is closed as `deleted`.

@@ -12,7 +12,7 @@ from assistant_api.appointments import listing
 from assistant_api.appointments.hours import read_calendar, write_calendar
 from assistant_api.appointments.schemas import Calendar
 from assistant_api.http.body import documented, parse, read_bytes
-from assistant_api.http.dependencies import CallerOf, PartsOf
+from assistant_api.http.dependencies import CallerOf, DependenciesOf
 from assistant_api.http.idempotency import Ids, answer_once, keep_within
 from assistant_api.http.paging import within_range
 from assistant_api.http.problems import invalid, not_found
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/api", tags=["appointments"])
 
 @router.get("/appointments", summary="A page of appointments, in order of their start")
 async def page(
-    parts: PartsOf,
+    parts: DependenciesOf,
     caller: CallerOf,
     org_id: Annotated[UUID | None, Query(alias="orgId")] = None,
     earliest: Annotated[AwareDatetime | None, Query(alias="from")] = None,
@@ -37,7 +37,7 @@ async def page(
 
 
 @router.get("/organizations/{org_id}/calendar", response_model=Calendar, summary="A clinic's calendar settings")
-async def read(parts: PartsOf, caller: CallerOf, org_id: UUID) -> Response:
+async def read(parts: DependenciesOf, caller: CallerOf, org_id: UUID) -> Response:
     """Time zone, country, slot length, opening hours and services."""
     async with reading(parts.database, caller) as connection:
         calendar = await read_calendar(connection, org_of(caller, org_id) or org_id)
@@ -54,7 +54,7 @@ async def read(parts: PartsOf, caller: CallerOf, org_id: UUID) -> Response:
 )
 async def replace(
     request: Request,
-    parts: PartsOf,
+    parts: DependenciesOf,
     caller: CallerOf,
     org_id: UUID,
     idempotency_key: Annotated[str | None, Header()] = None,

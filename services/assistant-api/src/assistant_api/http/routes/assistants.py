@@ -11,7 +11,7 @@ from assistant_api.agents import read as agents
 from assistant_api.agents import save
 from assistant_api.agents.status import read_status
 from assistant_api.http.body import documented, parse, read_bytes
-from assistant_api.http.dependencies import CallerOf, Parts, PartsOf
+from assistant_api.http.dependencies import CallerOf, Dependencies, DependenciesOf
 from assistant_api.http.idempotency import Ids, answer_once, keep_within
 from assistant_api.http.problems import invalid
 from assistant_api.http.routes.answers import answer_save, log_arrival, new_request
@@ -25,7 +25,7 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key")]
 
 
 @router.post("/sync", response_model=Saved, openapi_extra=documented(SyncRequest), summary="Sync one assistant")
-async def sync(request: Request, parts: PartsOf, caller: CallerOf, idempotency_key: Key = None) -> Response:
+async def sync(request: Request, parts: DependenciesOf, caller: CallerOf, idempotency_key: Key = None) -> Response:
     """Bring the agent to Vapi, if it is not there, and have its tools synced. Never waits for the tools."""
     raw = await read_bytes(request, parts.settings.body_bytes_max)
 
@@ -44,7 +44,7 @@ async def sync(request: Request, parts: PartsOf, caller: CallerOf, idempotency_k
     openapi_extra=documented(AutoSyncRequest),
     summary="Sync one assistant, or all of an organization",
 )
-async def auto_sync(request: Request, parts: PartsOf, caller: CallerOf, idempotency_key: Key = None) -> Response:
+async def auto_sync(request: Request, parts: DependenciesOf, caller: CallerOf, idempotency_key: Key = None) -> Response:
     """With `agentId` as sync; without it, ask for all agents of the organization at once and answer 202."""
     raw = await read_bytes(request, parts.settings.body_bytes_max)
 
@@ -61,7 +61,7 @@ async def auto_sync(request: Request, parts: PartsOf, caller: CallerOf, idempote
 
 @router.get("/{agent_id}/status", response_model=Status, summary="How far an assistant's tools are")
 async def status(
-    parts: PartsOf, caller: CallerOf, agent_id: str, org_id: Annotated[UUID | None, Query(alias="orgId")] = None
+    parts: DependenciesOf, caller: CallerOf, agent_id: str, org_id: Annotated[UUID | None, Query(alias="orgId")] = None
 ) -> Response:
     """From the row and the newest outcome that tool-sync published."""
     found = await read_status(parts.database, parts.vapi.key.fingerprint, caller, agent_id, org_id)
@@ -69,7 +69,7 @@ async def status(
 
 
 async def _sync_one(
-    parts: Parts, caller: Caller, agent_id: str, named_org: UUID | None, cause: str, ids: Ids
+    parts: Dependencies, caller: Caller, agent_id: str, named_org: UUID | None, cause: str, ids: Ids
 ) -> Response:
     key = await agents.resolve(parts.database, caller, agent_id, named_org)
     made = new_request(ids)
@@ -79,7 +79,9 @@ async def _sync_one(
     return await answer_save(parts, *key, revision, made)
 
 
-async def _sync_all(parts: Parts, caller: Caller, named_org: UUID | None, idempotency_key: str | None) -> Response:
+async def _sync_all(
+    parts: Dependencies, caller: Caller, named_org: UUID | None, idempotency_key: str | None
+) -> Response:
     org_id = agents.org_of(caller, named_org)
     if org_id is None:
         raise invalid("orgId is needed with a token of the platform", [{"field": "orgId", "problem": "is missing"}])

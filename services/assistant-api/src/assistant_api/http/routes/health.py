@@ -6,8 +6,8 @@ from typing import Any, Final
 from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
-from assistant_api.db import UNAVAILABLE, DatabaseUnavailable
-from assistant_api.http.dependencies import Parts, PartsOf
+from assistant_api.db import TRANSIENT_ERRORS, DatabaseUnavailable
+from assistant_api.http.dependencies import Dependencies, DependenciesOf
 from assistant_api.vapi.pause import read_pause
 from zerotouch_platform.kafka.ledger import open_losses
 
@@ -23,7 +23,7 @@ async def livez() -> dict[str, str]:
 
 
 @router.get("/readyz", summary="The service can do its work, or why not", responses={503: {"description": "Not ready"}})
-async def readyz(parts: PartsOf) -> JSONResponse:
+async def readyz(parts: DependenciesOf) -> JSONResponse:
     """Say what does not work, part by part.
 
     `notes` says what hinders the work though the service is ready: `vapiKey`, while Vapi refuses the key or wants to be
@@ -40,7 +40,7 @@ async def readyz(parts: PartsOf) -> JSONResponse:
     return JSONResponse({"status": "ready", **await _notes(parts)})
 
 
-async def _notes(parts: Parts) -> dict[str, Any]:
+async def _notes(parts: Dependencies) -> dict[str, Any]:
     notes: dict[str, Any] = {}
     if parts.clock_watch.problem is not None:
         notes["vapiClock"] = {"skewSeconds": parts.clock_watch.skew_seconds, "meaning": parts.clock_watch.problem}
@@ -52,6 +52,6 @@ async def _notes(parts: Parts) -> dict[str, Any]:
             notes["recordsLost"] = lost
         if pause is not None and pause.needs_a_person:
             notes["vapiKey"] = pause.shown()
-    except (DatabaseUnavailable, *UNAVAILABLE):  # it was there a moment ago; the next look says so
+    except (DatabaseUnavailable, *TRANSIENT_ERRORS):  # it was there a moment ago; the next look says so
         return {}
     return {"notes": notes} if notes else {}

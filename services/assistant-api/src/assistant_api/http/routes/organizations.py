@@ -12,7 +12,7 @@ from assistant_api.agents import remove
 from assistant_api.appointments.hours import write_calendar
 from assistant_api.appointments.schemas import Calendar
 from assistant_api.http.body import documented, parse, read_bytes
-from assistant_api.http.dependencies import CallerOf, PartsOf, require_platform
+from assistant_api.http.dependencies import CallerOf, DependenciesOf, require_platform
 from assistant_api.http.idempotency import Ids, answer_once, keep_within
 from assistant_api.http.problems import Problem
 from assistant_api.http.routes.schemas import NewOrganization, Organization
@@ -28,7 +28,7 @@ router = APIRouter(prefix="/api/organizations", tags=["organizations"])
     "", status_code=201, response_model=Organization, openapi_extra=documented(NewOrganization), summary="Add a clinic"
 )
 async def create(
-    request: Request, parts: PartsOf, caller: CallerOf, idempotency_key: Annotated[str | None, Header()] = None
+    request: Request, parts: DependenciesOf, caller: CallerOf, idempotency_key: Annotated[str | None, Header()] = None
 ) -> Response:
     """Add an organization; only the platform may. `OrganizationSaved` follows by itself."""
     require_platform(caller)
@@ -66,7 +66,7 @@ async def create(
 
 @router.delete("/{org_id}", status_code=204, summary="Delete a clinic and all that is its")
 async def delete(
-    parts: PartsOf, caller: CallerOf, org_id: UUID, idempotency_key: Annotated[str | None, Header()] = None
+    parts: DependenciesOf, caller: CallerOf, org_id: UUID, idempotency_key: Annotated[str | None, Header()] = None
 ) -> Response:
     """Forget an organization, its agents, appointments and tool calls; only the platform may.
 

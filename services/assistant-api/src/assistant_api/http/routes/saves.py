@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
 from assistant_api.agents import saves
-from assistant_api.http.dependencies import CallerOf, PartsOf, require_platform
+from assistant_api.http.dependencies import CallerOf, DependenciesOf, require_platform
 from assistant_api.http.paging import within_range
 
 router = APIRouter(prefix="/api/saves", tags=["saves"])
@@ -14,7 +14,7 @@ router = APIRouter(prefix="/api/saves", tags=["saves"])
 
 @router.get("", summary="A page of accepted saves, oldest first; platform only")
 async def page(
-    parts: PartsOf,
+    parts: DependenciesOf,
     caller: CallerOf,
     since: AwareDatetime | None = None,
     limit: Annotated[int, Query(ge=1, le=saves.PAGE_MAX)] = saves.PAGE_MAX,

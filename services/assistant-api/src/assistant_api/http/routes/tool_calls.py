@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from assistant_api.http.body import read_bytes
-from assistant_api.http.dependencies import PartsOf
+from assistant_api.http.dependencies import DependenciesOf
 from assistant_api.tool_calls import answers
 from assistant_api.tool_calls.handle import handle
 from assistant_api.tool_calls.payload import FUNCTION_CALL, TOOL_CALLS, read_tool_calls
@@ -27,7 +27,7 @@ _BODY: Final[dict[str, Any]] = {
 
 
 @router.post("/tool-calls", openapi_extra=_BODY, summary="Answer the tool calls of a phone call")
-async def tool_calls(request: Request, parts: PartsOf) -> Response:
+async def tool_calls(request: Request, parts: DependenciesOf) -> Response:
     """200 for everything that Vapi sends and that is JSON, with `results` for tool calls: it ignores any other status.
 
     401 without the bearer token, the secret or the signature, 413 for a body over the limit, 400 where it is not JSON.

@@ -44,5 +44,5 @@ async def session(owner_url: str, name: str) -> AsyncIterator[Owner]:
             connection.terminate()
     except asyncpg.DiskFullError as error:
         raise DiskFull(name, str(error)) from error
-    except db.WEATHER as error:  # fmt: skip
+    except db.TRANSIENT_ERRORS as error:  # fmt: skip
         raise DatabaseTrouble(name, f"{type(error).__name__}: {error}") from error

@@ -94,7 +94,7 @@ class Tail:
             try:
                 await self._listen()
                 said = None
-            except db.WEATHER as error:
+            except db.TRANSIENT_ERRORS as error:
                 reason = f"{type(error).__name__}: {error}"
                 if reason != said:
                     said = reason

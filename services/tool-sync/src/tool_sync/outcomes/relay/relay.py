@@ -34,7 +34,7 @@ class TopicUnusable(Exception):
     """The outcomes topic cannot be published to; the message says why."""
 
 
-_WEATHER: Final = (*db.WEATHER, PublishFailed, LeadershipLost, TopicUnusable)
+_WEATHER: Final = (*db.TRANSIENT_ERRORS, PublishFailed, LeadershipLost, TopicUnusable)
 
 
 async def _nothing_to_say() -> str | None:

@@ -11,23 +11,23 @@
 Everything is read from the log and its projections; nothing here decides or writes.
 """
 
-from tool_sync.queries.explain.as_of import BeforeFirstEvent, Moment, blueprint_of, moment_of, place_of
+from tool_sync.queries.explain.as_of import BeforeFirstEvent, StateAsOf, blueprint_of, place_of, state_as_of
 from tool_sync.queries.explain.assistant import AssistantExplained, explain_assistant, find_assistants
-from tool_sync.queries.explain.next_action import Outlook, Reason
+from tool_sync.queries.explain.next_action import NextAction, Reason
 from tool_sync.queries.explain.tool import ToolExplained, UnknownTool, explain_tool
 
 __all__ = [
     "AssistantExplained",
     "BeforeFirstEvent",
-    "Moment",
-    "Outlook",
+    "NextAction",
     "Reason",
+    "StateAsOf",
     "ToolExplained",
     "UnknownTool",
     "blueprint_of",
     "explain_assistant",
     "explain_tool",
     "find_assistants",
-    "moment_of",
     "place_of",
+    "state_as_of",
 ]

@@ -52,7 +52,7 @@ class BeforeFirstEvent(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class StateAsOf:
     """An org as of its newest event at ``position``. ``blueprint`` is what the log had published by then.
 
     ``at`` is that event's time, ``asked_at`` the time that was asked about: the database's own where that is now.
@@ -102,18 +102,18 @@ def unknown_since(state: Toolset, subject: str) -> datetime | None:
     return min((a.started_at for a in state.attempts.values() if a.subject == subject), default=None)
 
 
-def age_seconds(moment: Moment, since: datetime | None) -> float | None:
+def age_seconds(moment: StateAsOf, since: datetime | None) -> float | None:
     """How old that was at the moment that was asked about."""
     return None if since is None else max(0.0, (moment.asked_at - since).total_seconds())
 
 
-async def moment_of(
+async def state_as_of(
     connection: Connection,
     org_id: UUID,
     blueprint: tuple[WantedTool, ...],
     at: datetime | None = None,
     paused: tuple[PausedKey, ...] = (),
-) -> Moment:
+) -> StateAsOf:
     """The org now, or at a time. The connection's role decides what is seen. Raises `BeforeFirstEvent`, `UnknownEvent`.
 
     Nothing above the position that is found first is looked at, so what is appended meanwhile does not show.
@@ -125,4 +125,4 @@ async def moment_of(
         for row in await connection.fetch(_EVENTS, org_id, state.position, place.position, PAGE_EVENTS):
             event = decode(row["position"], row["type"], row["schema"], row["data"])
             state = evolve(state, Recorded(row["position"], row["recorded_at"], event, row["traceparent"]))
-    return Moment(org_id, place.position, place.recorded_at, place.asked_at, at is None, state, blueprint, paused)
+    return StateAsOf(org_id, place.position, place.recorded_at, place.asked_at, at is None, state, blueprint, paused)

@@ -12,9 +12,9 @@ from tool_sync.domain.steps import target_of
 from tool_sync.domain.toolset import Toolset, agent_subject, tool_subject
 from tool_sync.domain.wanted import WantedTool, reason_for_none, wanted_for
 from tool_sync.queries.coverage import OUTCOME_NOW, cannot_book
-from tool_sync.queries.explain.as_of import Moment, age_seconds, unknown_since
-from tool_sync.queries.explain.next_action import Outlook, Reason, outlook_of, work_of
-from tool_sync.queries.explain.timeline import Told, story_of_agent
+from tool_sync.queries.explain.as_of import StateAsOf, age_seconds, unknown_since
+from tool_sync.queries.explain.next_action import NextAction, Reason, next_action_of, work_of
+from tool_sync.queries.explain.timeline import TimelineEntry, timeline_of_agent
 from tool_sync.queries.explain.tool import tool_reasons
 
 MATCHES_MAX: Final = 20
@@ -74,8 +74,8 @@ class AssistantExplained:
     failure_code: str | None
     failures: int
     retry_at: datetime | None
-    outlook: Outlook | None
-    events: tuple[Told, ...]
+    outlook: NextAction | None
+    events: tuple[TimelineEntry, ...]
 
 
 async def find_assistants(connection: Connection, name: str) -> list[tuple[UUID, str]]:
@@ -83,7 +83,7 @@ async def find_assistants(connection: Connection, name: str) -> list[tuple[UUID,
     return [(row["org_id"], row["agent_id"]) for row in await connection.fetch(_FIND, name, MATCHES_MAX)]
 
 
-async def explain_assistant(connection: Connection, moment: Moment, agent_id: str) -> AssistantExplained:
+async def explain_assistant(connection: Connection, moment: StateAsOf, agent_id: str) -> AssistantExplained:
     """The assistant at that moment, which must be one of the org's."""
     state = moment.state
     row = await connection.fetchrow(_ROW, moment.org_id, agent_id)
@@ -100,7 +100,7 @@ async def explain_assistant(connection: Connection, moment: Moment, agent_id: st
     outlook = None
     said = moment.is_now and row["outcome"] is not None
     if moment.is_now:
-        outlook = outlook_of(
+        outlook = next_action_of(
             await work_of(connection, moment.org_id, moment.paused, agent_id),
             reasons=() if row["removed"] else await _reasons(connection, moment, agent_id, dict(row), wanted),
             retry_at=(failure.retry_at if failure else None) or look_at or _tool_retry(state, wanted),
@@ -133,7 +133,7 @@ async def explain_assistant(connection: Connection, moment: Moment, agent_id: st
         failures=failure.count if failure else 0,
         retry_at=failure.retry_at if failure else None,
         outlook=outlook,
-        events=await story_of_agent(connection, moment.org_id, agent_id, moment.position),
+        events=await timeline_of_agent(connection, moment.org_id, agent_id, moment.position),
     )
 
 
@@ -160,7 +160,7 @@ def _gone(state: Toolset, *, is_removed: bool) -> str | None:
 
 
 async def _reasons(
-    connection: Connection, moment: Moment, agent_id: str, row: Mapping[str, Any], wanted: tuple[WantedTool, ...]
+    connection: Connection, moment: StateAsOf, agent_id: str, row: Mapping[str, Any], wanted: tuple[WantedTool, ...]
 ) -> tuple[Reason, ...]:
     """Everything that makes "as wanted" false of an assistant: by what is wanted now, and by what is known now."""
     state = moment.state

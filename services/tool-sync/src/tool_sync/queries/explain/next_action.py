@@ -45,7 +45,7 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class NextAction:
     """``at`` is when; null where it is now, or where nothing is planned. ``reasons``: why it is not as wanted."""
 
     next: str
@@ -73,7 +73,7 @@ async def work_of(
     return Work(bool(row["at_work"]), row["is_waiting"], row["next_due"], row["now"], paused)
 
 
-def outlook_of(
+def next_action_of(
     work: Work,
     *,
     reasons: Sequence[Reason],
@@ -84,7 +84,7 @@ def outlook_of(
     delete_at: datetime | None = None,
     none_wanted: str | None = None,
     gone: str | None = None,
-) -> Outlook:
+) -> NextAction:
     """The next thing that happens to a subject that may have an unanswered attempt, a due time or an open wish.
 
     Only here anything is called as wanted: where ``reasons`` is empty, no key is paused, something is wanted and it is
@@ -93,29 +93,29 @@ def outlook_of(
     """
     found = (*(_of_key(key) for key in work.paused if reasons or key.who_acts != "nobody"), *reasons)
     if gone is not None and not reasons:
-        return Outlook(gone, None)
+        return NextAction(gone, None)
     if work.paused and found:
-        return Outlook(
+        return NextAction(
             "nothing is sent to Vapi before its key works; then one call tries it", work.paused[0].until, found
         )
     if work.at_work:
-        return Outlook("a worker is at it", None, found)
+        return NextAction("a worker is at it", None, found)
     if is_unknown:
-        return Outlook("Vapi is asked what became of the write whose answer was lost", work.next_due, found)
+        return NextAction("Vapi is asked what became of the write whose answer was lost", work.next_due, found)
     if retry_at is not None and retry_at > work.now:
-        return Outlook("it is tried again", retry_at, found)
+        return NextAction("it is tried again", retry_at, found)
     if is_final:
-        return Outlook(FINAL, None, found)
+        return NextAction(FINAL, None, found)
     if delete_at is not None:
-        return Outlook("it is deleted at Vapi, if no assistant links it by then", max(delete_at, work.now), found)
+        return NextAction("it is deleted at Vapi, if no assistant links it by then", max(delete_at, work.now), found)
     if work.is_waiting or is_open or retry_at is not None:
-        return Outlook("the next free worker takes it up", work.next_due, found)
+        return NextAction("the next free worker takes it up", work.next_due, found)
     if found:
-        return Outlook(BY_SAVE, None, found)
+        return NextAction(BY_SAVE, None, found)
     if none_wanted is not None:
         reason = Reason.of("no tool is wanted, so it has none and takes no bookings", none_wanted)
-        return Outlook("nothing: no tool is wanted", None, (reason,))
-    return Outlook(AS_WANTED, None)
+        return NextAction("nothing: no tool is wanted", None, (reason,))
+    return NextAction(AS_WANTED, None)
 
 
 def _of_key(key: PausedKey) -> Reason:

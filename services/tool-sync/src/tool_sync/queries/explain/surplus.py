@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tool_sync.domain.toolset import surplus_subject
-from tool_sync.queries.explain.as_of import Moment, age_seconds, unknown_since
+from tool_sync.queries.explain.as_of import StateAsOf, age_seconds, unknown_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class SurplusTool:
     retry_at: datetime | None
 
 
-def surplus_of(moment: Moment, name: str) -> tuple[SurplusTool, ...]:
+def surplus_of(moment: StateAsOf, name: str) -> tuple[SurplusTool, ...]:
     """Those of this name, oldest first."""
     state = moment.state
     found = []

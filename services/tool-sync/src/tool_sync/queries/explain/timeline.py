@@ -32,7 +32,7 @@ _OF_AGENT: Final = _STORY.format(
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class TimelineEntry:
     """One event. ``data`` is as stored; ``trace_id`` is null where it belongs to no trace."""
 
     position: int
@@ -42,22 +42,24 @@ class Told:
     trace_id: str | None
 
 
-async def story_of_tool(connection: Connection, org_id: UUID, name: str, through: int) -> tuple[Told, ...]:
+async def timeline_of_tool(connection: Connection, org_id: UUID, name: str, through: int) -> tuple[TimelineEntry, ...]:
     """What led to the tool's state: its own events, and those that decide whether it is wanted."""
     return await _read(connection, _OF_TOOL, org_id, through, name, f"tool:{name}", _OF_ORG_FOR_TOOLS)
 
 
-async def story_of_agent(connection: Connection, org_id: UUID, agent_id: str, through: int) -> tuple[Told, ...]:
+async def timeline_of_agent(
+    connection: Connection, org_id: UUID, agent_id: str, through: int
+) -> tuple[TimelineEntry, ...]:
     """What happened to one assistant."""
     return await _read(connection, _OF_AGENT, org_id, through, agent_id, f"agent:{agent_id}", _OF_ORG_FOR_AGENTS)
 
 
 async def _read(
     connection: Connection, statement: str, org_id: UUID, through: int, about: str, subject: str, also: tuple[str, ...]
-) -> tuple[Told, ...]:
+) -> tuple[TimelineEntry, ...]:
     rows = await connection.fetch(statement, org_id, through, about, subject, list(also), EVENTS_MAX)
     return tuple(
-        Told(
+        TimelineEntry(
             position=row["position"],
             recorded_at=row["recorded_at"],
             type=row["type"],

@@ -12,10 +12,10 @@ from tool_sync.domain.steps import is_current
 from tool_sync.domain.toolset import Retired, Toolset, tool_subject
 from tool_sync.domain.wanted import WantedTool, unwanted_for, wanted_for
 from tool_sync.queries.coverage import cannot_book
-from tool_sync.queries.explain.as_of import Moment, age_seconds, unknown_since
-from tool_sync.queries.explain.next_action import Outlook, Reason, outlook_of, work_of
+from tool_sync.queries.explain.as_of import StateAsOf, age_seconds, unknown_since
+from tool_sync.queries.explain.next_action import NextAction, Reason, next_action_of, work_of
 from tool_sync.queries.explain.surplus import SurplusTool, surplus_of
-from tool_sync.queries.explain.timeline import Told, story_of_tool
+from tool_sync.queries.explain.timeline import TimelineEntry, timeline_of_tool
 
 ToolCondition = Literal["registered", "outdated", "retired", "unknown", "failed", "missing", "unwanted"]
 
@@ -75,14 +75,14 @@ class ToolExplained:
     failure_code: str | None
     failures: int
     retry_at: datetime | None
-    outlook: Outlook | None
-    events: tuple[Told, ...]
+    outlook: NextAction | None
+    events: tuple[TimelineEntry, ...]
 
 
-async def explain_tool(connection: Connection, moment: Moment, name: str) -> ToolExplained:
+async def explain_tool(connection: Connection, moment: StateAsOf, name: str) -> ToolExplained:
     """The tool at that moment. Raises `UnknownTool`."""
     state = moment.state
-    events = await story_of_tool(connection, moment.org_id, name, moment.position)
+    events = await timeline_of_tool(connection, moment.org_id, name, moment.position)
     await _require_known(connection, moment, name, events)
     wanted = _wanted(state, name, moment.blueprint)
     retired = state.retired.get(name)
@@ -92,7 +92,7 @@ async def explain_tool(connection: Connection, moment: Moment, name: str) -> Too
     condition = _condition(state, name, wanted, unknown=unknown is not None)
     outlook = None
     if moment.is_now:
-        outlook = outlook_of(
+        outlook = next_action_of(
             await work_of(connection, moment.org_id, moment.paused),
             reasons=await _reasons(connection, moment, name, wanted, condition),
             retry_at=(failure.retry_at if failure else None) or _next_look(state, wanted, condition),
@@ -124,7 +124,7 @@ async def explain_tool(connection: Connection, moment: Moment, name: str) -> Too
     )
 
 
-async def _require_known(connection: Connection, moment: Moment, name: str, events: Iterable[Told]) -> None:
+async def _require_known(connection: Connection, moment: StateAsOf, name: str, events: Iterable[TimelineEntry]) -> None:
     if any(told.data.get("name") == name or told.data.get("subject") == tool_subject(name) for told in events):
         return
     published = {row["name"] for row in await connection.fetch(_PUBLISHED)} | {tool.name for tool in moment.blueprint}
@@ -147,7 +147,7 @@ def tool_reasons(state: Toolset, names: Iterable[str]) -> list[Reason]:
 
 
 async def _reasons(
-    connection: Connection, moment: Moment, name: str, wanted: WantedTool | None, condition: ToolCondition
+    connection: Connection, moment: StateAsOf, name: str, wanted: WantedTool | None, condition: ToolCondition
 ) -> tuple[Reason, ...]:
     """Everything that makes "as wanted" false of a tool."""
     state = moment.state

@@ -11,12 +11,12 @@ from tool_sync.sync.effects.register import register, update
 from tool_sync.sync.effects.resolve import resolve
 from tool_sync.sync.effects.search import search
 from tool_sync.sync.effects.sweep import sweep
-from tool_sync.sync.write_guard import Fence
+from tool_sync.sync.write_guard import WriteGuard
 
 __all__ = ["perform"]
 
 
-async def perform(fence: Fence, org_id: UUID, step: Step) -> tuple[Seen | None, tuple[Command, ...]]:
+async def perform(guard: WriteGuard, org_id: UUID, step: Step) -> tuple[Seen | None, tuple[Command, ...]]:
     """Perform a step. Returns what was seen of an assistant, and commands that are still to be written.
 
     The caller writes them together with the outcome that follows from them. Everything that must be in the log before
@@ -24,16 +24,16 @@ async def perform(fence: Fence, org_id: UUID, step: Step) -> tuple[Seen | None, 
     """
     match step:
         case RegisterTool():
-            return None, await register(fence, org_id, step)
+            return None, await register(guard, org_id, step)
         case UpdateTool():
-            return None, await update(fence, org_id, step)
+            return None, await update(guard, org_id, step)
         case ResolveAttempt():
-            return None, await resolve(fence, org_id, step)
+            return None, await resolve(guard, org_id, step)
         case LinkAssistant():
-            return await link(fence, org_id, step)
+            return await link(guard, org_id, step)
         case SweepTools():
-            return None, await sweep(fence, step)
+            return None, await sweep(guard, step)
         case SearchSurplus():
-            return None, await search(fence, org_id, step)
+            return None, await search(guard, org_id, step)
         case _:
             assert_never(step)

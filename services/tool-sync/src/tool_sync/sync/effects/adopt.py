@@ -9,40 +9,40 @@ from tool_sync.domain.events import ToolRegistrationStarted
 from tool_sync.domain.steps import RegisterTool
 from tool_sync.domain.toolset import Toolset
 from tool_sync.sync.context import Context
-from tool_sync.sync.write_guard import Fence
+from tool_sync.sync.write_guard import WriteGuard
 from tool_sync.vapi.documents import created_at, holds, latest_version
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.canonical import canonical_hash
-from zerotouch_contracts.tools import Marker, version_of
+from zerotouch_contracts.tools import ToolMarker, version_of
 
 
-async def adopt(fence: Fence, org_id: UUID, step: RegisterTool) -> tuple[Command, ...] | None:
+async def adopt(guard: WriteGuard, org_id: UUID, step: RegisterTool) -> tuple[Command, ...] | None:
     """The oldest tool of this name that the log has lost becomes the org's, the others surplus; None where it has none.
 
     Each is read now: it may be gone since it was listed, or be another version than is wanted. () where a read failed,
     and that is in the log.
     """
-    context = fence.context
+    context = guard.context
     ids = await context.store.lost_tools(context.vapi.account, org_id, step.tool.name)
-    state = fence.writer.state
+    state = guard.writer.state
     unknown = [tool_id for tool_id in ids if tool_id not in state.tool_ids and tool_id not in state.gone]
     if not unknown:
         return None
 
     async def look() -> dict[str, dict[str, Any] | None]:
-        return {tool_id: await _read(fence, tool_id) for tool_id in unknown}
+        return {tool_id: await _read(guard, tool_id) for tool_id in unknown}
 
-    tools = await fence.recorded(step.subject, look)
+    tools = await guard.recorded(step.subject, look)
     if tools is None:
         return ()
     # An assistant may still name one that is gone: as surplus it is taken out there.
     gone = [NoteSurplus(context.vapi.account, step.tool.name, id_, None) for id_, tool in tools.items() if tool is None]
-    marker = Marker(context.blueprint.installation_id, org_id, step.tool.name)
-    found = [tool for tool in tools.values() if tool is not None and Marker.of(tool) == marker]
+    marker = ToolMarker(context.blueprint.installation_id, org_id, step.tool.name)
+    found = [tool for tool in tools.values() if tool is not None and ToolMarker.of(tool) == marker]
     if found:
-        return (*_adopted(fence, org_id, step, found), *gone)
+        return (*_adopted(guard, org_id, step, found), *gone)
     if gone:
-        await fence.writer.write(gone)
+        await guard.writer.write(gone)
     return None
 
 
@@ -53,8 +53,8 @@ async def lost_surplus(context: Context, state: Toolset, org_id: UUID, names: It
     return [NoteSurplus(account, name, id_, None) for name, ids in lost.items() for id_ in ids if id_ not in known]
 
 
-def _adopted(fence: Fence, org_id: UUID, step: RegisterTool, found: list[dict[str, Any]]) -> tuple[Command, ...]:
-    context, tool, (oldest, *others) = fence.context, step.tool, found
+def _adopted(guard: WriteGuard, org_id: UUID, step: RegisterTool, found: list[dict[str, Any]]) -> tuple[Command, ...]:
+    context, tool, (oldest, *others) = guard.context, step.tool, found
     is_wanted, answer_hash = holds(oldest, context.blueprint.payload(tool.name, org_id)), canonical_hash(oldest)
     # Of another release: its own version, and a hash that no definition has. So it is updated next, and keeps its id;
     # where this release's version is the higher one, no older release beside it takes the tool for current.
@@ -73,9 +73,9 @@ def _adopted(fence: Fence, org_id: UUID, step: RegisterTool, found: list[dict[st
     return (Start(started), confirmed, *surplus)
 
 
-async def _read(fence: Fence, tool_id: str) -> dict[str, Any] | None:
+async def _read(guard: WriteGuard, tool_id: str) -> dict[str, Any] | None:
     try:
-        return await fence.look(lambda: fence.context.vapi.get_tool(tool_id))
+        return await guard.look(lambda: guard.context.vapi.get_tool(tool_id))
     except VapiFailure as failure:
         if failure.status == 404:
             return None

@@ -33,7 +33,7 @@ from tool_sync.domain.steps import LinkAssistant, Seen
 from tool_sync.domain.toolset import OUTDATED_CODE, Assistant
 from tool_sync.domain.wanted import unwanted_for
 from tool_sync.sync.effects.named import look_up
-from tool_sync.sync.write_guard import Fence
+from tool_sync.sync.write_guard import WriteGuard
 from tool_sync.vapi.documents import latest_version
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.canonical import canonical_hash, model_hash
@@ -51,16 +51,16 @@ log = structlog.get_logger(__name__)
 class _Link:
     """One step: what it knows so far, and what it has noted for the log."""
 
-    fence: Fence
+    guard: WriteGuard
     step: LinkAssistant
     known: Known
     named: dict[str, NamedTool] = field(default_factory=dict)
     noted: list[Command] = field(default_factory=list)
 
 
-async def link(fence: Fence, org_id: UUID, step: LinkAssistant) -> Done:
+async def link(guard: WriteGuard, org_id: UUID, step: LinkAssistant) -> Done:
     """Read the assistant, and write it back with ``step.target`` linked where it is not."""
-    found = _Link(fence, step, known_of(fence, org_id))
+    found = _Link(guard, step, known_of(guard, org_id))
     document = await _read(found)
     if document is None:
         return None, ()
@@ -73,7 +73,7 @@ async def link(fence: Fence, org_id: UUID, step: LinkAssistant) -> Done:
     base_hash = model_hash(model)
     version = whose(step.assistant, base_hash)
     if version is Version.OUTDATED:
-        return None, _outdated(fence, step, base_hash)
+        return None, _outdated(guard, step, base_hash)
     if version is Version.FOREIGN and step.assistant.drift_hash != base_hash:
         found.noted.append(NoteDrift(step.assistant.agent_id, step.assistant.assistant_id, base_hash))
     changes = _changes(found, model)
@@ -82,9 +82,9 @@ async def link(fence: Fence, org_id: UUID, step: LinkAssistant) -> Done:
     return await _write(found, model, base_hash, changes)
 
 
-def known_of(fence: Fence, org_id: UUID) -> Known:
+def known_of(guard: WriteGuard, org_id: UUID) -> Known:
     """What the log says of the org now, beside what this release answers."""
-    state, blueprint = fence.writer.state, fence.context.blueprint
+    state, blueprint = guard.writer.state, guard.context.blueprint
     return Known(
         installation_id=blueprint.installation_id,
         org_id=org_id,
@@ -101,9 +101,9 @@ async def _read(found: _Link) -> Mapping[str, Any] | None:
 
     It is read again after tools were looked up: a change of it meanwhile must not be overwritten.
     """
-    fence, step, assistant_id = found.fence, found.step, found.step.assistant.assistant_id
+    guard, step, assistant_id = found.guard, found.step, found.step.assistant.assistant_id
     for _ in range(LOOKS_MAX):
-        document = await fence.read(step.subject, lambda: fence.context.vapi.get_assistant(assistant_id), assistant_id)
+        document = await guard.read(step.subject, lambda: guard.context.vapi.get_assistant(assistant_id), assistant_id)
         if document is None:
             return None
         if belongs_to_another(document, found.known.installation_id, found.known.org_id):
@@ -111,8 +111,8 @@ async def _read(found: _Link) -> Mapping[str, Any] | None:
         unknown = [one for one in named_ids(document) if one not in found.known.tool_ids and one not in found.named]
         if not unknown:
             return document
-        looked_up = partial(look_up, fence, unknown)
-        tools = await fence.recorded(step.subject, looked_up, assistant_id)
+        looked_up = partial(look_up, guard, unknown)
+        tools = await guard.recorded(step.subject, looked_up, assistant_id)
         if tools is None:
             return None
         asked = bool(tools.asked)
@@ -129,7 +129,7 @@ def _changes(found: _Link, model: dict[str, Any]) -> dict[str, list[object]]:
     for tool_id in taken_out:
         tool = found.named[tool_id]
         if tool.org_id == found.known.org_id and tool.name is not None:
-            found.noted.append(NoteSurplus(found.fence.context.vapi.account, tool.name, tool_id, None))
+            found.noted.append(NoteSurplus(found.guard.context.vapi.account, tool.name, tool_id, None))
     tool_ids = relinked(model, found.step.assistant.linked, found.step.target, unwanted)
     tool_refs = unpinned(model, unwanted)
     return {
@@ -139,8 +139,8 @@ def _changes(found: _Link, model: dict[str, Any]) -> dict[str, list[object]]:
 
 
 async def _write(found: _Link, model: dict[str, Any], base_hash: str, changes: dict[str, list[object]]) -> Done:
-    fence, step = found.fence, found.step
-    context, assistant = fence.context, step.assistant
+    guard, step = found.guard, found.step
+    context, assistant = guard.context, step.assistant
     started = AssistantLinkStarted(
         attempt_id=context.new_id(),
         account=context.vapi.account,
@@ -152,7 +152,7 @@ async def _write(found: _Link, model: dict[str, Any], base_hash: str, changes: d
         taken_out=_taken_out(model, changes),
     )
     try:
-        answer = await fence.send(
+        answer = await guard.send(
             Start(started),
             step.subject,
             # Vapi replaces ``model`` whole, so all of it goes back as it came; only the links change.
@@ -174,9 +174,9 @@ def _taken_out(model: Mapping[str, Any], changes: Mapping[str, Sequence[object]]
 
 def _check_link(found: _Link, started: AssistantLinkStarted, answer: Mapping[str, Any]) -> Done:
     """Vapi answers with the assistant as stored: what is not in there was overwritten in between."""
-    fence, step, model = found.fence, found.step, answer.get("model")
+    guard, step, model = found.guard, found.step, answer.get("model")
     if not isinstance(model, dict) or not is_linked(model, started):
-        retry_at = fence.retry_at(step.subject)
+        retry_at = guard.retry_at(step.subject)
         lost = FailStep(step.subject, started.attempt_id, "refused", ErrorCode.VAPI_CONFLICT, retry_at)
         return None, (*found.noted, lost)
     version = latest_version(answer)
@@ -222,10 +222,10 @@ def _not_ours(found: _Link) -> Done:
     return Seen(found.step.target, found.step.through, another=True), ()
 
 
-def _outdated(fence: Fence, step: LinkAssistant, base_hash: str) -> tuple[Command, ...]:
+def _outdated(guard: WriteGuard, step: LinkAssistant, base_hash: str) -> tuple[Command, ...]:
     """An older version than the newest save: look again, as a save may be on its way; then ask for it once."""
-    context, assistant = fence.context, step.assistant
-    before = fence.writer.state.failures.get(step.subject)
+    context, assistant = guard.context, step.assistant
+    before = guard.writer.state.failures.get(step.subject)
     again = before is not None and before.code == OUTDATED_CODE
     wait = context.policy.diverged_look * (6 if again else 1)
     failed = FailStep(

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tool_sync.domain.reach import NamedTool
-from tool_sync.sync.write_guard import Fence
+from tool_sync.sync.write_guard import WriteGuard
 from tool_sync.vapi.failures import VapiFailure
-from zerotouch_contracts.tools import Marker
+from zerotouch_contracts.tools import ToolMarker
 
 READS_AT_ONCE: Final = 8
 
@@ -30,9 +30,9 @@ def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
-async def look_up(fence: Fence, ids: Sequence[str]) -> Named:
+async def look_up(guard: WriteGuard, ids: Sequence[str]) -> Named:
     """What is behind these ids, each read from Vapi at most once a day. Raises :class:`VapiFailure`."""
-    context = fence.context
+    context = guard.context
     named = {one: NamedTool(one, exists=False) for one in ids if not is_id(one)}
     asked = [one for one in ids if one not in named]
     named |= await context.store.named_tools(context.vapi.account, asked) if asked else {}
@@ -41,7 +41,7 @@ async def look_up(fence: Fence, ids: Sequence[str]) -> Named:
 
     async def read(tool_id: str) -> NamedTool:
         async with places:
-            return await _read(fence, tool_id)
+            return await _read(guard, tool_id)
 
     if asked:
         tools = await asyncio.gather(*(read(tool_id) for tool_id in asked))
@@ -50,9 +50,9 @@ async def look_up(fence: Fence, ids: Sequence[str]) -> Named:
     return Named(named, tuple(asked))
 
 
-async def _read(fence: Fence, tool_id: str) -> NamedTool:
+async def _read(guard: WriteGuard, tool_id: str) -> NamedTool:
     try:
-        document = await fence.look(lambda: fence.context.vapi.get_tool(tool_id))
+        document = await guard.look(lambda: guard.context.vapi.get_tool(tool_id))
     except VapiFailure as failure:
         if failure.status == 404:
             return NamedTool(tool_id, exists=False)
@@ -62,7 +62,7 @@ async def _read(fence: Fence, tool_id: str) -> NamedTool:
 
 def named_tool(tool_id: str, document: Mapping[str, Any]) -> NamedTool:
     """What a tool's own document says of it."""
-    marker = Marker.of(document)
+    marker = ToolMarker.of(document)
     return NamedTool(
         tool_id,
         exists=True,

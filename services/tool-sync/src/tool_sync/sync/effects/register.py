@@ -6,34 +6,34 @@ from tool_sync.domain.decider import Command, ConfirmTool, ForgetTool, NoteSurpl
 from tool_sync.domain.events import ToolRegistrationStarted, ToolUpdateStarted
 from tool_sync.domain.steps import RegisterTool, UpdateTool
 from tool_sync.sync.effects.adopt import adopt
-from tool_sync.sync.write_guard import Fence
+from tool_sync.sync.write_guard import WriteGuard
 from tool_sync.vapi.documents import latest_version
 from tool_sync.vapi.failures import VapiFailure, invalid_answer
 from zerotouch_contracts.canonical import canonical_hash
-from zerotouch_contracts.tools import Marker
+from zerotouch_contracts.tools import ToolMarker
 
 
-async def register(fence: Fence, org_id: UUID, step: RegisterTool) -> tuple[Command, ...]:
+async def register(guard: WriteGuard, org_id: UUID, step: RegisterTool) -> tuple[Command, ...]:
     """``POST /tool``, unless a restore has lost one that was made before."""
-    if (adopted := await adopt(fence, org_id, step)) is not None:
+    if (adopted := await adopt(guard, org_id, step)) is not None:
         return adopted
-    context, tool = fence.context, step.tool
+    context, tool = guard.context, step.tool
     attempt_id = context.new_id()
     started = ToolRegistrationStarted(
         attempt_id, context.vapi.account, tool.name, tool.definition_version, tool.definition_hash
     )
     payload = context.blueprint.payload(tool.name, org_id)
     try:
-        answer = await fence.send(
+        answer = await guard.send(
             Start(started), step.subject, lambda: context.vapi.create_tool(payload), tool.definition_hash
         )
     except VapiFailure:
         return ()  # a 404 on POST /tool: a wrong base URL; it is in the log
     if answer is None:
         return ()
-    if Marker.of(answer) != Marker(context.blueprint.installation_id, org_id, tool.name):
+    if ToolMarker.of(answer) != ToolMarker(context.blueprint.installation_id, org_id, tool.name):
         failure = invalid_answer("the created tool is another one", write=True)
-        return (fence.failed(step.subject, failure, attempt_id, tool.definition_hash),)
+        return (guard.failed(step.subject, failure, attempt_id, tool.definition_hash),)
     made = NoteSurplus(context.vapi.account, tool.name, answer["id"], context.made_at(answer))
     return (
         ConfirmTool(
@@ -43,9 +43,9 @@ async def register(fence: Fence, org_id: UUID, step: RegisterTool) -> tuple[Comm
     )  # fmt: skip
 
 
-async def update(fence: Fence, org_id: UUID, step: UpdateTool) -> tuple[Command, ...]:
+async def update(guard: WriteGuard, org_id: UUID, step: UpdateTool) -> tuple[Command, ...]:
     """``PATCH /tool``: the definition changed, the id stays."""
-    context, tool, current = fence.context, step.tool, step.current
+    context, tool, current = guard.context, step.tool, step.current
     started = ToolUpdateStarted(
         context.new_id(),
         context.vapi.account,
@@ -56,7 +56,7 @@ async def update(fence: Fence, org_id: UUID, step: UpdateTool) -> tuple[Command,
     )
     payload = context.blueprint.payload(tool.name, org_id)
     try:
-        answer = await fence.send(
+        answer = await guard.send(
             Start(started),
             step.subject,
             lambda: context.vapi.update_tool(current.vapi_tool_id, payload),

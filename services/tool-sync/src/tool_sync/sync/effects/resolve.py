@@ -24,48 +24,50 @@ from tool_sync.domain.steps import ResolveAttempt
 from tool_sync.domain.toolset import Toolset
 from tool_sync.sync.blueprint import document_for
 from tool_sync.sync.effects.link import is_linked
-from tool_sync.sync.write_guard import Fence
+from tool_sync.sync.write_guard import WriteGuard
 from tool_sync.vapi.documents import holds, latest_version
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.canonical import canonical_hash, model_hash
 from zerotouch_contracts.errors import ErrorCode
-from zerotouch_contracts.tools import Marker
+from zerotouch_contracts.tools import ToolMarker
 
 
-async def resolve(fence: Fence, org_id: UUID, step: ResolveAttempt) -> tuple[Command, ...]:
+async def resolve(guard: WriteGuard, org_id: UUID, step: ResolveAttempt) -> tuple[Command, ...]:
     """Look what became of a write whose answer was lost; by now it can no longer land."""
     started = step.attempt.started
     match started:
         case ToolRegistrationStarted():
-            return await _find_tool(fence, org_id, step, started)
+            return await _find_tool(guard, org_id, step, started)
         case ToolUpdateStarted():
-            return await _read_tool(fence, org_id, step, started)
+            return await _read_tool(guard, org_id, step, started)
         case ToolDeleteStarted() | SurplusDeleteStarted():
-            return await _look_deleted(fence, step, started)
+            return await _look_deleted(guard, step, started)
         case AssistantLinkStarted():
-            return await _read_links(fence, step, started)
+            return await _read_links(guard, step, started)
         case _:
             assert_never(started)
 
 
 async def _find_tool(
-    fence: Fence, org_id: UUID, step: ResolveAttempt, started: ToolRegistrationStarted
+    guard: WriteGuard, org_id: UUID, step: ResolveAttempt, started: ToolRegistrationStarted
 ) -> tuple[Command, ...]:
-    context = fence.context
-    marker = Marker(context.blueprint.installation_id, org_id, started.name)
+    context = guard.context
+    marker = ToolMarker(context.blueprint.installation_id, org_id, started.name)
     since = context.vapi_time_before(step.attempt.started_at)
 
     async def find() -> list[dict[str, Any]]:
-        return [tool async for tool in context.vapi.tools_created_since(since, fence.look) if Marker.of(tool) == marker]
+        return [
+            tool async for tool in context.vapi.tools_created_since(since, guard.look) if ToolMarker.of(tool) == marker
+        ]
 
     try:
         found = await find()
     except VapiFailure as failure:
-        return (_look_later(fence, step, failure),)
+        return (_look_later(guard, step, failure),)
     # What the log holds as surplus, or as being deleted, is not adopted.
-    found = [tool for tool in found if not _is_given_up(fence.writer.state, started.name, tool["id"])]
+    found = [tool for tool in found if not _is_given_up(guard.writer.state, started.name, tool["id"])]
     if not found:
-        return (_absent(fence, step, started.attempt_id),)
+        return (_absent(guard, step, started.attempt_id),)
     # Several: two workers raced. Everybody takes the oldest; the surplus is only noted here, as it may be linked.
     oldest = min(found, key=lambda tool: (str(tool.get("createdAt")), tool["id"]))
     return (
@@ -86,69 +88,69 @@ def _is_given_up(state: Toolset, name: str, vapi_tool_id: str) -> bool:
 
 
 async def _read_tool(
-    fence: Fence, org_id: UUID, step: ResolveAttempt, started: ToolUpdateStarted
+    guard: WriteGuard, org_id: UUID, step: ResolveAttempt, started: ToolUpdateStarted
 ) -> tuple[Command, ...]:
-    context = fence.context
+    context = guard.context
     try:
-        tool = await fence.look(lambda: context.vapi.get_tool(started.vapi_tool_id))
+        tool = await guard.look(lambda: context.vapi.get_tool(started.vapi_tool_id))
     except VapiFailure as failure:
         if failure.status == 404:
-            current = fence.writer.state.tools.get(started.name)
+            current = guard.writer.state.tools.get(started.name)
             return (ForgetTool(context.vapi.account, current),) if current else ()
-        return (_look_later(fence, step, failure),)
+        return (_look_later(guard, step, failure),)
     # Judged by the definition that was sent, whichever release sent it: not by what this one would send.
-    payload = await _sent(fence, org_id, started)
+    payload = await _sent(guard, org_id, started)
     if payload is not None and holds(tool, payload):
         confirmed = ConfirmTool(
             started.attempt_id, tool["id"], canonical_hash(tool), adopted=True, vapi_version=latest_version(tool)
         )
         return (confirmed,)
-    return (_absent(fence, step, started.attempt_id),)
+    return (_absent(guard, step, started.attempt_id),)
 
 
-async def _sent(fence: Fence, org_id: UUID, started: ToolUpdateStarted) -> dict[str, Any] | None:
+async def _sent(guard: WriteGuard, org_id: UUID, started: ToolUpdateStarted) -> dict[str, Any] | None:
     """What this attempt sent; None where no release has left its document in the log."""
-    blueprint = fence.context.blueprint
+    blueprint = guard.context.blueprint
     if started.definition_hash in {tool.definition_hash for tool in blueprint.tools if tool.name == started.name}:
         return blueprint.payload(started.name, org_id)
-    document = await fence.context.store.definition(started.name, started.definition_hash)
+    document = await guard.context.store.definition(started.name, started.definition_hash)
     return None if document is None else document_for(document, org_id)
 
 
 async def _look_deleted(
-    fence: Fence, step: ResolveAttempt, started: ToolDeleteStarted | SurplusDeleteStarted
+    guard: WriteGuard, step: ResolveAttempt, started: ToolDeleteStarted | SurplusDeleteStarted
 ) -> tuple[Command, ...]:
     """Gone: the deletion happened. Still there: the tool is swept again later, and never linked meanwhile."""
     try:
-        await fence.look(lambda: fence.context.vapi.get_tool(started.vapi_tool_id))
+        await guard.look(lambda: guard.context.vapi.get_tool(started.vapi_tool_id))
     except VapiFailure as failure:
         if failure.status == 404:
             return (ConfirmDeleted(started.attempt_id),)
-        return (_look_later(fence, step, failure),)
-    return (_absent(fence, step, started.attempt_id),)
+        return (_look_later(guard, step, failure),)
+    return (_absent(guard, step, started.attempt_id),)
 
 
-async def _read_links(fence: Fence, step: ResolveAttempt, started: AssistantLinkStarted) -> tuple[Command, ...]:
+async def _read_links(guard: WriteGuard, step: ResolveAttempt, started: AssistantLinkStarted) -> tuple[Command, ...]:
     try:
-        answer = await fence.look(lambda: fence.context.vapi.get_assistant(started.assistant_id))
+        answer = await guard.look(lambda: guard.context.vapi.get_assistant(started.assistant_id))
     except VapiFailure as failure:
         if failure.retryable:
-            return (_look_later(fence, step, failure),)
+            return (_look_later(guard, step, failure),)
         # The assistant is gone: so is what was sent to it.
-        return (fence.failed(step.subject, failure, started.attempt_id, None),)
+        return (guard.failed(step.subject, failure, started.attempt_id, None),)
     model = answer.get("model")
     if isinstance(model, dict) and is_linked(model, started):
         version = latest_version(answer)
         return (ConfirmLinked(started.attempt_id, model_hash(model), canonical_hash(answer), version),)
-    return (_absent(fence, step, started.attempt_id),)
+    return (_absent(guard, step, started.attempt_id),)
 
 
-def _look_later(fence: Fence, step: ResolveAttempt, failure: VapiFailure) -> FailStep:
+def _look_later(guard: WriteGuard, step: ResolveAttempt, failure: VapiFailure) -> FailStep:
     """The look failed: the attempt stays open and is looked up again, whatever the refusal, as nobody else can."""
-    failed = fence.failed(step.subject, failure, None, None)
-    return failed if failed.retry_at is not None else replace(failed, retry_at=fence.retry_at(step.subject))
+    failed = guard.failed(step.subject, failure, None, None)
+    return failed if failed.retry_at is not None else replace(failed, retry_at=guard.retry_at(step.subject))
 
 
-def _absent(fence: Fence, step: ResolveAttempt, attempt_id: UUID) -> FailStep:
+def _absent(guard: WriteGuard, step: ResolveAttempt, attempt_id: UUID) -> FailStep:
     """It did not happen: the attempt is closed, and the step is due again at once."""
-    return FailStep(step.subject, attempt_id, "absent", ErrorCode.VAPI_ANSWER_UNKNOWN, fence.context.clock.now(), None)
+    return FailStep(step.subject, attempt_id, "absent", ErrorCode.VAPI_ANSWER_UNKNOWN, guard.context.clock.now(), None)

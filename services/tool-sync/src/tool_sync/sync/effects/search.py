@@ -5,20 +5,22 @@ from uuid import UUID
 
 from tool_sync.domain.decider import Command, EndSearch, NoteSurplus
 from tool_sync.domain.sweep import SearchSurplus
-from tool_sync.sync.write_guard import Fence
-from zerotouch_contracts.tools import Marker
+from tool_sync.sync.write_guard import WriteGuard
+from zerotouch_contracts.tools import ToolMarker
 
 
-async def search(fence: Fence, org_id: UUID, step: SearchSurplus) -> tuple[Command, ...]:
+async def search(guard: WriteGuard, org_id: UUID, step: SearchSurplus) -> tuple[Command, ...]:
     """``GET /tool`` over the time of those registrations. What the log knows already is noted by nobody twice."""
-    context = fence.context
-    ours = {Marker(context.blueprint.installation_id, org_id, name) for name in step.names}
+    context = guard.context
+    ours = {ToolMarker(context.blueprint.installation_id, org_id, name) for name in step.names}
     since = context.vapi_time_before(step.since)
 
     async def find() -> list[dict[str, Any]]:
-        return [tool async for tool in context.vapi.tools_created_since(since, fence.look) if Marker.of(tool) in ours]
+        return [
+            tool async for tool in context.vapi.tools_created_since(since, guard.look) if ToolMarker.of(tool) in ours
+        ]
 
-    found = await fence.recorded(step.subject, find)
+    found = await guard.recorded(step.subject, find)
     if found is None:
         return ()
     noted = (NoteSurplus(context.vapi.account, _name(tool), tool["id"], context.made_at(tool)) for tool in found)
@@ -26,6 +28,6 @@ async def search(fence: Fence, org_id: UUID, step: SearchSurplus) -> tuple[Comma
 
 
 def _name(tool: dict[str, Any]) -> str:
-    marker = Marker.of(tool)
+    marker = ToolMarker.of(tool)
     assert marker is not None, "only marked tools were kept"
     return marker.name

@@ -8,43 +8,43 @@ from dataclasses import replace
 
 from tool_sync.domain.decider import BeginSweep, Command, ConfirmDeleted, FailStep, Start
 from tool_sync.domain.events import SurplusDeleteStarted, ToolDeleteStarted
-from tool_sync.domain.sweep import Condemned, SweepTools
-from tool_sync.sync.write_guard import Fence
+from tool_sync.domain.sweep import DeletionCandidate, SweepTools
+from tool_sync.sync.write_guard import WriteGuard
 from tool_sync.vapi.documents import mentioned
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.errors import ErrorCode
 
 
-async def sweep(fence: Fence, step: SweepTools) -> tuple[Command, ...]:
+async def sweep(guard: WriteGuard, step: SweepTools) -> tuple[Command, ...]:
     """List the assistants of the account, any org's and anybody's, and delete the tools that none of them mentions."""
     ids = frozenset(tool.vapi_tool_id for tool in step.tools)
-    if not await fence.writer.write((BeginSweep(tuple(tool.vapi_tool_id for tool in step.tools)),)):
+    if not await guard.writer.write((BeginSweep(tuple(tool.vapi_tool_id for tool in step.tools)),)):
         return ()
 
     async def find() -> frozenset[str]:
         kept: set[str] = set()
-        async for assistant in fence.context.vapi.assistants(fence.look):
+        async for assistant in guard.context.vapi.assistants(guard.look):
             kept |= mentioned(assistant, ids)
         return frozenset(kept)
 
-    linked = await fence.recorded(step.subject, find)
+    linked = await guard.recorded(step.subject, find)
     if linked is None:
         return ()
     for tool in step.tools:
         if tool.vapi_tool_id in linked:
-            await fence.writer.write((_in_use(fence, tool),))
-        elif command := await _delete(fence, tool):
-            await fence.writer.write((command,))
+            await guard.writer.write((_in_use(guard, tool),))
+        elif command := await _delete(guard, tool):
+            await guard.writer.write((command,))
     return ()
 
 
-def _in_use(fence: Fence, tool: Condemned) -> FailStep:
-    later = fence.context.clock.now() + fence.context.policy.sweep_every
+def _in_use(guard: WriteGuard, tool: DeletionCandidate) -> FailStep:
+    later = guard.context.clock.now() + guard.context.policy.sweep_every
     return FailStep(tool.subject, None, "refused", ErrorCode.TOOL_IN_USE, later)
 
 
-async def _delete(fence: Fence, tool: Condemned) -> Command | None:
-    context = fence.context
+async def _delete(guard: WriteGuard, tool: DeletionCandidate) -> Command | None:
+    context = guard.context
     attempt_id, account = context.new_id(), context.vapi.account
     started: ToolDeleteStarted | SurplusDeleteStarted
     if tool.delete_at is None:
@@ -63,5 +63,5 @@ async def _delete(fence: Fence, tool: Condemned) -> Command | None:
             raise
         return True
 
-    deleted = await fence.send(Start(started), tool.subject, call)
+    deleted = await guard.send(Start(started), tool.subject, call)
     return ConfirmDeleted(attempt_id) if deleted else None

@@ -9,7 +9,7 @@ paused     which key is paused, why, and what waits for it
 """
 
 from tool_sync.vapi.rate_limit.paused import PausedKey, Waiting, paused_keys, waiting
-from tool_sync.vapi.rate_limit.port import Answer, Key, Known, OpenKey
+from tool_sync.vapi.rate_limit.port import Answer, Key, Known, Unlimited
 from tool_sync.vapi.rate_limit.shared import KeyLimits, SharedKey
 from tool_sync.vapi.rate_limit.table import KeyTable, fingerprint_of
 
@@ -19,9 +19,9 @@ __all__ = [
     "KeyLimits",
     "KeyTable",
     "Known",
-    "OpenKey",
     "PausedKey",
     "SharedKey",
+    "Unlimited",
     "Waiting",
     "fingerprint_of",
     "paused_keys",

@@ -60,7 +60,7 @@ class Key(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class OpenKey:
+class Unlimited:
     """Admits every call. A call that was told to wait is still put off for as long; no other call is."""
 
     refused_seconds: float = REFUSED_SECONDS

@@ -211,5 +211,5 @@ class SharedKey:
         """What an answer said must not keep the answer itself from the log."""
         try:
             await statement
-        except db.WEATHER as error:
+        except db.TRANSIENT_ERRORS as error:
             log.warning("Vapi key: other replicas are not told", reason=type(error).__name__)

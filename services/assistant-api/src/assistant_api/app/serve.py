@@ -11,12 +11,12 @@ from typing import Final
 import structlog
 import uvicorn
 import uvloop
-from assistant_api.app.service import Service
-from assistant_api.app.stopping import cut_off_later
 from fastapi import FastAPI
 
 from assistant_api import logs
 from assistant_api.app.application import create_app
+from assistant_api.app.service import Service
+from assistant_api.app.stopping import cut_off_later
 from assistant_api.db import describe
 from assistant_api.installation import ForeignDatabase
 from assistant_api.settings import Settings

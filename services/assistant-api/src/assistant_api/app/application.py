@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant_api.http import problems
-from assistant_api.http.dependencies import Parts
+from assistant_api.http.dependencies import Dependencies
 from assistant_api.http.routes import agents, appointments, assistants, health, organizations, saves, tool_calls
 from assistant_api.telemetry import Telemetry, parent_from_headers, trace_id_of
 
@@ -20,7 +20,7 @@ TITLE: Final = "Zerotouch assistant-api"
 Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
 
 
-def create_app(parts: Parts, *, lifespan: Lifespan | None = None) -> FastAPI:
+def create_app(parts: Dependencies, *, lifespan: Lifespan | None = None) -> FastAPI:
     """The application over ``parts``; ``lifespan`` starts and stops the loops where they run in the same process."""
     app = FastAPI(
         title=TITLE,

@@ -4,7 +4,7 @@ from typing import Final
 
 import structlog
 
-from assistant_api.db import UNAVAILABLE, Database, DatabaseUnavailable, describe
+from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, describe
 from assistant_api.settings import Settings
 from assistant_api.wake import Wake
 
@@ -59,7 +59,7 @@ class Housekeeping:
         while not self._stopping:
             try:
                 more = await self.run_once()
-            except (DatabaseUnavailable, *UNAVAILABLE) as error:
+            except (DatabaseUnavailable, *TRANSIENT_ERRORS) as error:
                 _log.warning("housekeeping_postponed", reason=describe(error))
                 more = False
             if not more:

@@ -8,15 +8,15 @@ from typing import Any, Final
 
 import httpx
 import structlog
-from assistant_api.app.housekeeping import Housekeeping
-from assistant_api.app.metrics import metrics
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from assistant_api import loops
 from assistant_api import telemetry as traces
-from assistant_api.db import UNAVAILABLE, Database, DatabaseUnavailable, describe
+from assistant_api.app.housekeeping import Housekeeping
+from assistant_api.app.metrics import metrics
+from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, describe
 from assistant_api.health import Health
-from assistant_api.http.dependencies import Parts
+from assistant_api.http.dependencies import Dependencies
 from assistant_api.installation import Installation, claim_installation
 from assistant_api.outcomes.consumer import OutcomesConsumer
 from assistant_api.provisioner.blocks import BlockRewrites
@@ -31,7 +31,7 @@ from assistant_api.settings import Settings
 from assistant_api.tool_calls.credentials import WebhookCredentials
 from assistant_api.vapi.client import VapiClient
 from assistant_api.vapi.key import VapiKey
-from assistant_api.vapi.orphan_lookup import LostAssistants
+from assistant_api.vapi.orphan_lookup import OrphanLookup
 from assistant_api.wake import Wake
 from zerotouch_platform.auth import TokenVerifier
 from zerotouch_platform.gauges import Gauges, otlp_reader
@@ -57,7 +57,7 @@ class Service:
         )
         self.database = Database(settings, self.health)
         self.vapi = VapiClient(settings, self.telemetry, VapiKey(settings, self.database), transport=vapi_transport)
-        self.clock_watch = ClockWatch(self.vapi.clock, self.database.now, (DatabaseUnavailable, *UNAVAILABLE))
+        self.clock_watch = ClockWatch(self.vapi.clock, self.database.now, (DatabaseUnavailable, *TRANSIENT_ERRORS))
         self.metrics: Gauges | None = None
         if settings.otel_exporter_otlp_endpoint is not None:
             self.metrics = metrics(
@@ -65,7 +65,7 @@ class Service:
             )
         self.wake_relay = Wake()
         self.guard = TopicGuard(settings, self.database, self.health)
-        lost = LostAssistants(self.vapi, settings)
+        lost = OrphanLookup(self.vapi, settings)
         steps = Steps(self.database, self.vapi, lost, settings, self.telemetry, settings.installation_id)
         self.provisioner = Provisioner(
             steps, self.database, settings, on_stored=self.wake_relay, stands_aside=lambda: self.guard.stands_aside
@@ -92,7 +92,7 @@ class Service:
         self.housekeeping = Housekeeping(settings, self.database)
         self.relay: Relay | None = None
         self._stopping = False
-        self.parts = Parts(
+        self.parts = Dependencies(
             settings=settings,
             telemetry=self.telemetry,
             health=self.health,
@@ -185,7 +185,7 @@ class Service:
             try:
                 async with self.database.connection() as connection:
                     installation = await claim_installation(connection, self.settings.installation_id)
-            except (DatabaseUnavailable, *UNAVAILABLE) as error:
+            except (DatabaseUnavailable, *TRANSIENT_ERRORS) as error:
                 self.health.fails("database", describe(error))
                 await asyncio.sleep(self.settings.relay_candidate_seconds)
             else:
