@@ -30,7 +30,7 @@ FOUND_SOMETHING = (
 )  # fmt: skip
 """Plans that broke the protocol once. They come first, and are among those that must catch the broken ones."""
 
-TELLING = (Plan(407), Plan(18), Plan(5), Plan(3), Plan(49), Plan(109), Plan(124))
+TELLING = (Plan(407), Plan(18), Plan(5), Plan(3), Plan(49), Plan(109), Plan(124), Plan(14), Plan(23), Plan(164))
 """Seeds that catch broken protocols which few others catch; they only save time."""
 
 MUST_BE_REACHED = (
@@ -39,7 +39,7 @@ MUST_BE_REACHED = (
     "ToolRetired", "ToolReinstated", "sent late", "surplus", "SurplusFound", "SurplusDeleted", "AssistantLinked",
     "failed TS-401", "failed TS-402", "failed TS-403", "cause tier", "cause setting", "cause drift", "cause retry",
     "failed TS-307", "failed TS-308", "failed TS-309", "failed TS-312", "released", "definition put back",
-    "restored events", "lost tools listed",
+    "restored events", "lost tools listed", "records gone", "agents set back", "agents made again",
 )  # fmt: skip
 """Branches of the protocol. A campaign that never took one of them has proved nothing about it, and is void."""
 

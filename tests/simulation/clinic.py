@@ -81,7 +81,7 @@ class Clinic:
         self._database, self._topic = database, topic
         self._server, self._faults, self._checks = server, faults, checks
         self._crowds = Random(f"crowds {faults.plan.seed}")
-        self._requests = 0
+        self._requests = self._lives = self._revision_floor = 0
         server.add_tool(FOREIGN_TOOL)
 
     def organization(self, number: int) -> UUID:
@@ -118,7 +118,7 @@ class Clinic:
 
     async def save(self, agent: Agent, cause: str = "save") -> None:
         """Save a new prompt and bring it to Vapi; its message arrives when it is there."""
-        agent.revision += 1
+        agent.revision = max(agent.revision + 1, self._revision_floor)
         agent.prompt = f"prompt {agent.revision} of {agent.agent_id}"
         await self._provision(agent, cause)
 
@@ -132,15 +132,18 @@ class Clinic:
 
     async def _provision(self, agent: Agent, cause: str) -> None:
         async with agent.at_work:
+            life = self._lives
             while True:
                 await self.a_moment(0.2)
+                if life != self._lives:
+                    return  # the process was stopped, and this row is of a database that is no more
                 if self.is_being_released(agent.assistant_id) and not agent.removed:
                     await asyncio.sleep(1.0)  # TS-108
                     continue
                 assistant_id = agent.assistant_id
                 read = self._server.assistants.get(assistant_id)
                 await self.a_moment(0.2)
-                if read is None or agent.removed:
+                if read is None or agent.removed or life != self._lives:
                     return  # a save of a deleted agent is closed, and nobody hears of it
                 if marked_for(read) not in (None, agent.org_id):
                     self._checks.reached["save refused"] += 1
@@ -169,11 +172,36 @@ class Clinic:
         )
         if self._faults.hits("poison"):
             event = e.RequestUnreadable(request_id, None)
+        life = self._lives
         await self.a_moment(0.1)
+        if life != self._lives:
+            del self._checks.asked[request_id]  # its outbox was lost with the database
+            return
         self.arrive(agent.org_id, event, str(request_id))
         if self._faults.hits("duplicate_delivery"):
             await self.a_moment(5.0)
             self.arrive(agent.org_id, event, str(request_id))
+
+    def set_back(self, backup: list[Agent]) -> list[Agent]:
+        """The database is a backup's, and what was under way is over. Returns the agents that it had."""
+        lost, self.agents = self.agents, backup
+        self._lives += 1
+        self._revision_floor = self.revisions_above(lost)
+        return lost
+
+    def revisions_above(self, lost: list[Agent]) -> int:
+        """`assistant-api restore` begins above whatever was published; there it is the time in seconds."""
+        return max((agent.revision for agent in lost), default=0) + 1_000
+
+    def made_again(self, lost: Agent) -> Agent:
+        """An agent that no row knows is made under its id, and takes up the assistant that carries its mark."""
+        agent = Agent(lost.org_id, lost.agent_id, lost.assistant_id, prompt=lost.prompt, made=lost.made)
+        self.agents.append(agent)
+        return agent
+
+    def is_excused(self, request_id: UUID) -> bool:
+        """Whether Kafka lost a save before it was read, and tool-sync's ledger says so."""
+        return self._topic.is_gone_and_told(request_id)
 
     def request(self, what: str) -> UUID:
         """The id of a new request, which now needs its outcome."""

@@ -1,6 +1,7 @@
 """What happens to a run: a plan (die at this await, pause at that one, lose this answer), or what a seed draws."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
@@ -30,7 +31,7 @@ OUTSIDER_FAULTS = (
     "inline_twin", "saved_twin", "silence", "dangling_id", "strange_tool", "edit_tool", "delete_tool", "take_back",
 )  # fmt: skip
 RELEASE_FAULTS = ("other_url", "newer_version", "stay_mixed")
-MACHINE_FAULTS = ("restore", "skewed_clock")
+MACHINE_FAULTS = ("restore", "skewed_clock", "records_gone", "topic_made_again", "rows_set_back")
 FIRST_CLASSES = (*VAPI_FAULTS, *LOG_FAULTS, *CLINIC_FAULTS, *OTHER_FAULTS)
 LATER_CLASSES = (
     "oldest_first", *OPERATOR_FAULTS, *PLATFORM_FAULTS, *OUTSIDER_FAULTS, *RELEASE_FAULTS, *MACHINE_FAULTS,
@@ -118,6 +119,10 @@ class Faults:
     def later(self) -> bool:
         """Whether this run has any of the classes that came later."""
         return any(name in self._on for name in LATER_CLASSES)
+
+    def has_without(self, name: str, others: Iterable[str]) -> bool:
+        """Whether this run has a class and none of ``others``, which it cannot be told apart from; counted."""
+        return not any(other in self._on for other in others) and self.has(name)
 
     def has(self, name: str) -> bool:
         """Whether this run has a class at all, such as a second release; counted where it has."""

@@ -17,6 +17,7 @@ from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.errors import ErrorCode
 
 from . import database, ports, world
+from .gone_mutants import GONE
 from .later_mutants import LATER
 
 # The package exports functions of these names; these are the modules that they are in.
@@ -253,5 +254,6 @@ MUTANTS: Mapping[str, Mutant] = {
         stirs_nobody,
         forgets_late_links,
         *LATER,
+        *GONE,
     )
 }

@@ -98,6 +98,21 @@ def test_a_log_that_is_set_back_is_a_part_of_ordinary_seeds() -> None:
 
 
 @pytest.mark.parametrize(
+    ("seed", "fault", "reached"),
+    [
+        (14, "records_gone", "records gone"),
+        (23, "topic_made_again", "records gone"),
+        (164, "rows_set_back", "agents made again"),
+    ],
+)
+def test_lost_records_and_a_database_set_back_are_a_part_of_ordinary_seeds(seed: int, fault: str, reached: str) -> None:
+    result = run(Plan(seed))
+    assert result.violations == ()
+    assert result.fired[fault] == 1
+    assert result.reached[reached] > 0
+
+
+@pytest.mark.parametrize(
     ("name", "plans"),
     [
         ("announces afterwards", [Plan(None)]),
@@ -109,6 +124,9 @@ def test_a_log_that_is_set_back_is_a_part_of_ordinary_seeds() -> None:
         ("does not read again", [Plan(49)]),
         ("looks in its own time", [Plan(124)]),
         ("works with rows that are ahead", [Plan(5014)]),
+        ("does not see what was deleted", [Plan(14)]),
+        ("takes a new topic for the old one", [Plan(23)]),
+        ("makes a second assistant", [Plan(164)]),
     ],
 )
 def test_broken_protocols_are_caught(name: str, plans: list[Plan]) -> None:

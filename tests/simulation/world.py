@@ -7,7 +7,7 @@ import logging
 import sys
 import traceback
 from collections import Counter
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
@@ -31,7 +31,8 @@ from . import process
 from .checks import Checks
 from .clinic import Agent, Clinic
 from .database import Database, time_of
-from .faults import KILL_RESTART_SECONDS, Faults, Plan
+from .faults import KILL_RESTART_SECONDS, PLATFORM_FAULTS, Faults, Plan
+from .gone import Gone
 from .loop import VirtualLoop
 from .people import People
 from .ports import SimLog, SimStore
@@ -39,6 +40,7 @@ from .process import Process
 from .releases import INSTALLATION, OLD, PUBLISHED, releases_of
 from .rest import PUT_BACK_IN_PEACE_MAX, Rest
 from .restore import Restore
+from .rows import RowsSetBack
 from .sending import Sending
 from .topic import Topic
 from .vapi import Server, Transport
@@ -374,6 +376,7 @@ class World:
         acts: list[asyncio.Task[None]] = []
         if self.faults.has("restore"):
             acts.append(process.outside(self._restore().live()))
+        acts += [process.outside(machine.live()) for machine in self._machines()]
         while asyncio.get_running_loop().time() < until:
             acts.append(process.outside(self._something()))
             await asyncio.sleep(self.random.choice((0.05, 1.0, 5.0, 15.0)))
@@ -385,6 +388,16 @@ class World:
         return Restore(
             self.database, self.store, self.topic, self.checks, self, self._vapi, settle_seconds, dice
         )  # fmt: skip
+
+    def _machines(self) -> Iterator[Gone | RowsSetBack]:
+        """What else happens to databases and topics, where it can be told apart from what happens beside it."""
+        faults, dice = self.faults, Random(f"machines {self.faults.plan.seed}")
+        if faults.has_without("records_gone", ("restore",)):
+            yield Gone(self.topic, self.checks, dice, made_again=False)
+        elif faults.has_without("topic_made_again", ("restore",)):
+            yield Gone(self.topic, self.checks, dice, made_again=True)
+        if faults.has_without("rows_set_back", PLATFORM_FAULTS):
+            yield RowsSetBack(self.clinic, self.server, self.checks, dice)
 
     async def _something(self) -> None:
         agents = [agent for agent in self.clinic.agents if not agent.removed]
