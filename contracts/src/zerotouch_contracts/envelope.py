@@ -143,22 +143,11 @@ def from_record(
     def refuse(reason: str) -> UndecodableRecord:
         return UndecodableRecord(reason, **known, org_id=org_id)
 
-    if value is None:
-        raise refuse("the record has no value")
-    if len(value) > VALUE_BYTES_MAX:
-        raise refuse(f"the value has {len(value)} bytes, at most {VALUE_BYTES_MAX} are allowed")
-    if fields.get("ce_specversion") != "1.0":
-        raise refuse("header ce_specversion is not 1.0")
-    if fields.get("content-type", "").partition(";")[0].strip().lower() != CONTENT_TYPE.decode():
-        raise refuse("header content-type is not application/json")
-    missing = [name for name in ("ce_id", "ce_type", "ce_source", "ce_time") if not fields.get(name)]
-    if missing:
-        raise refuse(f"missing or unreadable headers: {', '.join(missing)}")
-    model = _BY_TYPE.get(fields["ce_type"])
-    if model is None:
-        raise refuse("unknown type")
+    if (reason := _unreadable(fields, value)) is not None:
+        raise refuse(reason)
+    assert value is not None
     try:
-        message = model.model_validate_json(value)
+        message = _BY_TYPE[fields["ce_type"]].model_validate_json(value)
     except ValidationError as error:
         raise refuse(_without_input(error)) from None
     except UnicodeError:
@@ -185,6 +174,21 @@ def from_record(
         traceparent=fields.get("traceparent"),
         log_id=_uuid_or_none(fields.get("log_id")),
     )
+
+
+def _unreadable(fields: Mapping[str, str], value: bytes | None) -> str | None:
+    """Why a record is not even to be decoded, or None."""
+    if value is None:
+        return "the record has no value"
+    if len(value) > VALUE_BYTES_MAX:
+        return f"the value has {len(value)} bytes, at most {VALUE_BYTES_MAX} are allowed"
+    if fields.get("ce_specversion") != "1.0":
+        return "header ce_specversion is not 1.0"
+    if fields.get("content-type", "").partition(";")[0].strip().lower() != CONTENT_TYPE.decode():
+        return "header content-type is not application/json"
+    if missing := [name for name in ("ce_id", "ce_type", "ce_source", "ce_time") if not fields.get(name)]:
+        return f"missing or unreadable headers: {', '.join(missing)}"
+    return None if fields["ce_type"] in _BY_TYPE else "unknown type"
 
 
 def _to_rfc3339(time: datetime) -> str:

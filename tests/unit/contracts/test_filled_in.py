@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 from pydantic import ValidationError
 
-from zerotouch_contracts.tools import BookClinicAppointment, CancelAppointment, RescheduleAppointment
+from zerotouch_contracts.arguments import BookClinicAppointment, CancelAppointment, RescheduleAppointment
 
 CALL: Final = {
     "patientName": "Ada Lovelace",

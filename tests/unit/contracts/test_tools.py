@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from zerotouch_contracts.arguments import BookClinicAppointment
 from zerotouch_contracts.canonical import canonical_hash
 from zerotouch_contracts.tools import (
     ANSWERED,
     BOOK_CLINIC_APPOINTMENT,
     DEFINITIONS,
     INSTALLATION_HEADER,
-    BookClinicAppointment,
     ToolDefinition,
     ToolMarker,
 )

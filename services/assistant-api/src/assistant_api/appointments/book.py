@@ -12,8 +12,8 @@ from assistant_api.appointments.outcomes import Booked, Refused
 from assistant_api.appointments.patients import patient_key
 from assistant_api.appointments.phones import Phone, keys_of, read
 from assistant_api.db import Connection
+from zerotouch_contracts.arguments import BookClinicAppointment
 from zerotouch_contracts.text import folded
-from zerotouch_contracts.tools import BookClinicAppointment
 
 # ON CONFLICT waits for a transaction that holds the slot, and needs neither a savepoint nor deadlock detection.
 _INSERT: Final = """

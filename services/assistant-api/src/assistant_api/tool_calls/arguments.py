@@ -15,14 +15,9 @@ from pydantic import ValidationError
 from assistant_api.appointments.text import fault_in
 from assistant_api.tool_calls.payload import ToolCall
 from assistant_api.tool_calls.refusals import Fault, explained, fault_of
+from zerotouch_contracts.arguments import ToolArguments
 from zerotouch_contracts.text import folded
-from zerotouch_contracts.tools import (
-    ANSWERED,
-    ORGANIZATION_PARAMETER,
-    VERSION_PARAMETER,
-    ToolArguments,
-    ToolDefinition,
-)
+from zerotouch_contracts.tools import ANSWERED, ORGANIZATION_PARAMETER, VERSION_PARAMETER, ToolDefinition
 
 _NAMES: Final = frozenset(definition.name for definition in ANSWERED)
 _BY_VERSION: Final = {(definition.name, definition.version): definition for definition in ANSWERED}

@@ -35,7 +35,7 @@ from assistant_api.tool_calls.arguments import Fit, Foreign, Unfit, check
 from assistant_api.tool_calls.identity import REPEAT_SECONDS, request_hash, request_secret, stored_id
 from assistant_api.tool_calls.payload import ToolCall, ToolCalls
 from assistant_api.tool_calls.record import record
-from zerotouch_contracts.tools import (
+from zerotouch_contracts.arguments import (
     BookClinicAppointment,
     CancelAppointment,
     CancelAppointmentV2,
