@@ -8,8 +8,8 @@ import httpx
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 
+from devstack.launch import running
 from devstack.options import Options
-from devstack.stack import running
 
 from .collector import Collector
 from .kafka_topics import OUTPUT, Outcomes

@@ -8,8 +8,8 @@ import pytest
 
 from devstack import postgres, process, sandbox, services, state, topics
 from devstack.errors import NotPossible
+from devstack.launch import running
 from devstack.options import DEMO_PORTS, Options, choose_ports
-from devstack.stack import running
 
 
 async def test_everything_answers_and_nothing_is_left_afterwards(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from devstack.first_version import assistant_that_does_not_wait
+from devstack.launch import running
 from devstack.options import Options, say
-from devstack.stack import Stack, running
+from devstack.stack import Stack
 from devstack.walkthrough import Arrived, Clinic, call, client, history, outcomes_of, status_when_synced
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT
 

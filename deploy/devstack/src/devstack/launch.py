@@ -1,11 +1,24 @@
-"""Bringing a stack up: what is independent starts side by side, and a failure stops all that had started."""
+"""The whole system, brought up with a progress line and a real round trip for each part.
+
+What is independent starts side by side, and a failure stops all that had started.
+
+    PostgreSQL, Kafka, Vapi sandbox, Jaeger   side by side
+    databases, topics, migrations             of both services
+    assistant-api, tool-sync                  ready when /readyz says so
+
+    async with running(Options()) as stack:
+        stack.assistant_api_url, stack.bootstrap_servers, stack.signer.platform_token()
+
+With the sandbox the data are new at every start, because the sandbox forgets; with the real Vapi they are kept.
+"""
 
 import asyncio
 import secrets
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +32,16 @@ from devstack.stack import Stack, stop_children
 
 VAPI_LIVE_URL = "https://api.vapi.ai"
 TOOL_CALLS_PATH = "/api/vapi/tool-calls"
+
+
+@asynccontextmanager
+async def running(options: Options) -> AsyncIterator[Stack]:
+    """Lends a running system and stops it afterwards, however the block ends."""
+    stack = await launch(options)
+    try:
+        yield stack
+    finally:
+        await stack.stop()
 
 
 async def launch(options: Options) -> Stack:

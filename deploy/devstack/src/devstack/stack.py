@@ -1,18 +1,7 @@
-"""The whole system, brought up with a progress line and a real round trip for each part.
-
-    PostgreSQL, Kafka, Vapi sandbox, Jaeger   side by side
-    databases, topics, migrations             of both services
-    assistant-api, tool-sync                  ready when /readyz says so
-
-    async with running(Options()) as stack:
-        stack.assistant_api_url, stack.bootstrap_servers, stack.signer.platform_token()
-
-With the sandbox the data are new at every start, because the sandbox forgets; with the real Vapi they are kept.
-"""
+"""A running system: where its parts answer, and how they are started again and stopped."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from devstack import databases, kafka, process, services, state
@@ -97,18 +86,6 @@ class Stack:
             "LOG_FILE": str(around.log_file),
         }
         return {name: value for name, value in found.items() if value is not None}
-
-
-@asynccontextmanager
-async def running(options: Options) -> AsyncIterator[Stack]:
-    """Lends a running system and stops it afterwards, however the block ends."""
-    from devstack.launch import launch
-
-    stack = await launch(options)
-    try:
-        yield stack
-    finally:
-        await stack.stop()
 
 
 async def stop_children(children: dict[str, process.Child]) -> None:
