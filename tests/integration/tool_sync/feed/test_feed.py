@@ -17,8 +17,10 @@ from tool_sync.http.state import HttpState
 from tool_sync.log import EventLog, org_stream
 from tool_sync.log.codec import Encoded
 from tool_sync.log.statement import EncodedRequest, execute
-from tool_sync.outcomes.feed import Filter, Tail, document_of, pages, read_page
-from tool_sync.outcomes.feed.filters import STORED_AS
+from tool_sync.outcomes import pages
+from tool_sync.outcomes.feed import Tail, document_of
+from tool_sync.outcomes.filters import STORED_AS, Filter
+from tool_sync.outcomes.pages import read_page
 from tool_sync.outcomes.publications import PUBLISHABLE
 from zerotouch_contracts.events import OUTCOME_MESSAGES
 from zerotouch_contracts.subscriber import Feed

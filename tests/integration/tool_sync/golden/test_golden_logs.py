@@ -17,7 +17,7 @@ from tool_sync.domain.toolset import FOLD, Toolset
 from tool_sync.log import EventLog, Loaded
 from tool_sync.log.projections import verify
 from tool_sync.log.verify import verify as verify_log
-from tool_sync.outcomes.relay.pages import read_page
+from tool_sync.outcomes.relay.relay import next_page
 from tool_sync.sync.load import fold
 from zerotouch_contracts.envelope import to_record
 
@@ -120,9 +120,9 @@ async def _table(pool: db.Pool, table: str) -> Any:
 
 
 async def _published(pool: db.Pool) -> Any:
-    page = await read_page(pool, after=0, publications_max=10_000, scan_max=10_000)
+    page = await next_page(pool, after=0, limit=10_000, scan_max=10_000)
     made = []
-    for one in page.publications:
+    for one in page.events:
         record = to_record(
             one.message, id=one.event_id, time=one.recorded_at, log_id=LOG_ID, traceparent=one.traceparent
         )

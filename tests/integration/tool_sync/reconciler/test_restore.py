@@ -22,7 +22,8 @@ from tool_sync.domain.events import (
     ToolSettingChanged,
     ToolUpdated,
 )
-from tool_sync.log.fork import fork, newest_event_at
+from tool_sync.log.fork import fork
+from tool_sync.log.head import newest_event_at
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT, DEFINITIONS
 
 from .conftest import INSTALLATION, World, world_over

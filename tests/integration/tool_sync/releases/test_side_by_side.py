@@ -11,7 +11,7 @@ from tool_sync.domain import events as e
 from tool_sync.domain.toolset import FOLD
 from tool_sync.log import EventLog, Loaded, UnknownEvent
 from tool_sync.log.projections import rebuild, verify
-from tool_sync.outcomes.relay.pages import read_page
+from tool_sync.outcomes.relay.relay import next_page
 
 from .conftest import ClinicRenamed, arrived, did, newer_release, save, stored, synced, write
 
@@ -102,7 +102,7 @@ async def test_the_older_release_stops_at_what_it_does_not_know_and_the_newer_on
     assert isinstance(stopped, UnknownEvent)
     assert (stopped.position, stopped.type_name) == (4, "ClinicRenamed")
     assert isinstance(older[plain], Loaded)
-    page = await read_page(pool, after=0, publications_max=10, scan_max=100)  # the relay: up to it, and no further
+    page = await next_page(pool, after=0, limit=10, scan_max=100)  # the relay: up to it, and no further
     assert page.scanned_through == 3
 
     with newer_release():
@@ -110,8 +110,8 @@ async def test_the_older_release_stops_at_what_it_does_not_know_and_the_newer_on
         assert isinstance(newer, Loaded)
         assert [stored.position for stored in newer.events] == [1, 2, 4, 5]
         assert newer.events[2].event == ClinicRenamed("Sunrise")  # type: ignore[comparison-overlap]
-        rest = await read_page(pool, after=page.scanned_through, publications_max=10, scan_max=100)
-    published = [(one.message.org_id, one.message.sequence) for one in (*page.publications, *rest.publications)]
+        rest = await next_page(pool, after=page.scanned_through, limit=10, scan_max=100)
+    published = [(one.message.org_id, one.message.sequence) for one in (*page.events, *rest.events)]
     assert published == [(mixed, 1), (plain, 1), (mixed, 2), (plain, 2)]
     assert await names(admin) == {mixed: "Sunrise"}
 

@@ -9,11 +9,12 @@ from tool_sync import db
 from tool_sync.domain.toolset import FOLD
 from tool_sync.log import EventLog, Loaded
 from tool_sync.log.codec import UnknownEvent
+from tool_sync.log.head import read_head
 from tool_sync.log.projections import FoldRaised, rebuild
 from tool_sync.log.unreadable import unreadable
-from tool_sync.outcomes.feed import Filter, read_head
-from tool_sync.outcomes.feed import read_page as read_feed
-from tool_sync.outcomes.relay.pages import read_page
+from tool_sync.outcomes.filters import Filter
+from tool_sync.outcomes.pages import read_page
+from tool_sync.outcomes.relay.relay import next_page
 
 from .conftest import arrived, did, newer_release, save, stored, synced, write
 
@@ -32,10 +33,10 @@ async def test_the_relay_publishes_what_came_before_and_stops_there(
     await log.append(did(org, synced(1)))
     await write(pool, stored(org, type_name, schema, data))
     await log.append(did(org, synced(2)))
-    page = await read_page(pool, after=0, publications_max=10, scan_max=100)
-    assert ([one.position for one in page.publications], page.scanned_through) == ([1], 1)
+    page = await next_page(pool, after=0, limit=10, scan_max=100)
+    assert ([one.position for one in page.events], page.scanned_through) == ([1], 1)
     with pytest.raises(UnknownEvent, match=f"position 2: {type_name} schema {schema}: this release"):
-        await read_page(pool, after=1, publications_max=10, scan_max=100)
+        await next_page(pool, after=1, limit=10, scan_max=100)
 
 
 @pytest.mark.parametrize("wanted", [(), ("ToolsSynced",), ("ToolSyncFailed",)])
@@ -50,10 +51,10 @@ async def test_the_feed_and_a_replay_stop_there_whatever_was_asked_for(
     async with pool.acquire() as connection:
         head = await read_head(connection)
         for org_id in (None, org):
-            page = await read_feed(connection, after=0, head=head, wanted=Filter.of(wanted, org_id), limit=10)
+            page = await read_page(connection, after=0, head=head, wanted=Filter.of(wanted, org_id), limit=10)
             assert page.stopped_by is not None
             assert (page.stopped_by.position, page.scanned_through, page.is_final) == (2, 1, False)
-        page = await read_feed(connection, after=0, head=head, wanted=Filter.of((), other), limit=10)
+        page = await read_page(connection, after=0, head=head, wanted=Filter.of((), other), limit=10)
         assert ([one.position for one in page.events], page.stopped_by) == ([4], None)
 
 
@@ -64,10 +65,10 @@ async def test_the_relay_of_the_newer_release_goes_on_where_the_older_one_stoppe
         pool, stored(org, "OrgTierChanged", 2, '{"level": "BASIC"}'), stored(org, "ClinicRenamed", 1, '{"name": "x"}')
     )
     await log.append(did(org, synced(2)))
-    first = await read_page(pool, after=0, publications_max=10, scan_max=100)
+    first = await next_page(pool, after=0, limit=10, scan_max=100)
     with newer_release():
-        rest = await read_page(pool, after=first.scanned_through, publications_max=10, scan_max=100)
-    assert [one.message.sequence for one in (*first.publications, *rest.publications)] == [1, 2]
+        rest = await next_page(pool, after=first.scanned_through, limit=10, scan_max=100)
+    assert [one.message.sequence for one in (*first.events, *rest.events)] == [1, 2]
     assert rest.scanned_through == 4
 
 

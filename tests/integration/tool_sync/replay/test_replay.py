@@ -13,7 +13,7 @@ from devstack.fixtures import TestKafka
 from tool_sync import db, telemetry
 from tool_sync.domain import events as e
 from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
-from tool_sync.outcomes.feed import Filter
+from tool_sync.outcomes.filters import Filter
 from tool_sync.outcomes.relay import Relay
 from tool_sync.outcomes.replay import CannotReplay, Range, Replayed, find_ahead, replay, rewind
 from tool_sync.settings import Settings

@@ -11,7 +11,8 @@ from tool_sync import db, telemetry
 from tool_sync.admin.lost_tools import find_lost_tools
 from tool_sync.cli.connected import connected
 from tool_sync.cli.options import EXIT_FOUND
-from tool_sync.log.fork import LostTool, fork, newest_event_at, require_unused
+from tool_sync.log.fork import LostTool, fork, require_unused
+from tool_sync.log.head import newest_event_at
 from tool_sync.vapi.client import VapiClient
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_platform.vapi.transport import PooledTransport

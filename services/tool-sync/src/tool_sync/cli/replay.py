@@ -30,12 +30,12 @@ def replay(
 ) -> None:
     """Send published events again with their ids, sequences and order, and with a header that names the position."""
     from tool_sync.cli.replaying import replay_to
-    from tool_sync.outcomes import feed
+    from tool_sync.outcomes.filters import Filter, UnknownType
     from tool_sync.outcomes.replay import Range
 
     try:
-        wanted = feed.Filter.of(type_ or (), org)
-    except feed.UnknownType as error:
+        wanted = Filter.of(type_ or (), org)
+    except UnknownType as error:
         print(f"tool-sync: {error}", file=sys.stderr)
         raise typer.Exit(EXIT_USAGE) from None
     live = frozenset(topic for topic in (outcomes_topic, assistants_topic) if topic)

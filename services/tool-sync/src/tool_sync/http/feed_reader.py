@@ -10,7 +10,10 @@ from tool_sync.db import Pool
 from tool_sync.http.access import AnyCaller, reading, require_readable
 from tool_sync.http.problems import Problem
 from tool_sync.http.state import HttpState, state_of
-from tool_sync.outcomes.feed import Filter, Page, Tail, UnknownType, read_head, read_page
+from tool_sync.log.head import read_head
+from tool_sync.outcomes.feed import Tail
+from tool_sync.outcomes.filters import Filter, UnknownType
+from tool_sync.outcomes.pages import Page, read_page
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_platform.auth import Caller, OrgMember
 

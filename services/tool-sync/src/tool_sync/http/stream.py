@@ -14,7 +14,8 @@ from fastapi.responses import StreamingResponse
 from tool_sync.http.feed import LIMIT_MAX, POSITION_MAX, PROBLEMS, After, FeedRoute
 from tool_sync.http.feed_reader import FeedReader, Reader
 from tool_sync.http.problems import Problem
-from tool_sync.outcomes.feed import Page, document_of
+from tool_sync.outcomes.feed import document_of
+from tool_sync.outcomes.pages import Page
 
 HEARTBEAT_SECONDS: Final = 10.0
 STREAM_SECONDS_MAX: Final = 15 * 60.0

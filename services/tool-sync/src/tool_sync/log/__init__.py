@@ -4,7 +4,8 @@
 
     append ──► queue ──► one call of append() per round ──► events + projections   (group commit)
     load   ◄── snapshots + the events of an org above them
-    read   ◄── events by position, without holes
+    read   ◄── events by position, without holes; one org's; what is published of them
+    head   ◄── the newest position
 """
 
 from tool_sync.log.codec import UnknownEvent

@@ -45,7 +45,6 @@ SELECT application_name FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE 'tool-sync%'
 ORDER BY application_name
 """
-_NEWEST: Final = "SELECT recorded_at FROM events ORDER BY position DESC LIMIT 1"
 _FORK: Final = """
 UPDATE log SET forked_from = log_id, log_id = gen_random_uuid(), forked_at = clock_timestamp()
 RETURNING log_id, forked_from, (SELECT coalesce(max(position), 0) FROM events) AS head
@@ -57,12 +56,6 @@ ON CONFLICT DO NOTHING
 """
 # What was looked at before the backup says nothing of what Vapi has now.
 _FORGET_LOOKS: Final = ("DELETE FROM vapi_looks", "DELETE FROM named_tools")
-
-
-async def newest_event_at(connection: Connection) -> datetime | None:
-    """When the log's newest event was recorded, by the database's clock; None for an empty log."""
-    at: datetime | None = await connection.fetchval(_NEWEST)
-    return at
 
 
 async def require_unused(connection: Connection) -> None:

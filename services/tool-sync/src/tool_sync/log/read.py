@@ -1,16 +1,18 @@
-"""Reading the log in position order: the whole of it by pages, or one org's part."""
+"""Reading the log in position order: the whole of it by pages, one org's part, or what is published of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
 from pydantic import TypeAdapter
 
-from tool_sync.db import Connection
+from tool_sync.db import Connection, Pool
 from tool_sync.log import codec
 from tool_sync.log.codec import UnknownEvent
 from tool_sync.log.records import Meta, StoredEvent
+from tool_sync.log.unreadable import UNREADABLE
 
 COLUMNS = (
     "position, stream, version, event_id, org_id, type, schema, data::text AS data, meta::text AS meta, recorded_at"
@@ -46,16 +48,66 @@ async def read(connection: Connection, after: int, limit: int) -> Page:
 
 
 READ_ORG = f"""
-SELECT {COLUMNS} FROM events WHERE org_id = $1 AND position > $2 ORDER BY position LIMIT $3
+SELECT {COLUMNS} FROM events WHERE org_id = $1 AND position > $2 AND position <= $4 ORDER BY position LIMIT $3
 """  # noqa: S608
 
+POSITION_MAX: Final = 2**63 - 1
 
-async def read_org(connection: Connection, org_id: UUID, after: int, limit: int) -> list[StoredEvent]:
+
+async def read_org(
+    connection: Connection, org_id: UUID, after: int, limit: int, through: int = POSITION_MAX
+) -> list[StoredEvent]:
     """One org's events after a position, at most ``limit``, under the rights of the connection (see `db.tenant_tx`).
 
     Ends before an event that this release cannot read; raises `UnknownEvent` where it would be the first.
     """
-    return _until_unknown(await connection.fetch(READ_ORG, org_id, after, limit))
+    return _until_unknown(await connection.fetch(READ_ORG, org_id, after, limit, through))
+
+
+# What this release cannot read is read too, whatever was asked for: it must stop the reader, as a newer release may
+# publish it.
+_SEQUENCED: Final = f"""
+SELECT position, org_id, event_id, type, schema, data::text AS data, meta ->> 'traceparent' AS traceparent, recorded_at
+  FROM events
+ WHERE position > $1 AND position <= $2
+   AND ((type = ANY ($3::text[]) AND data ->> 'sequence' IS NOT NULL) OR {UNREADABLE})"""  # noqa: S608
+# Two statements, as one with "$5 IS NULL OR" would not be planned by the org's own index.
+_OF_ALL: Final = f"{_SEQUENCED} ORDER BY position LIMIT $4"
+_OF_ORG: Final = f"{_SEQUENCED} AND org_id = $5 ORDER BY position LIMIT $4"
+
+
+async def read_sequenced(
+    connection: "Connection | Pool", after: int, through: int, types: Sequence[str], limit: int, org_id: UUID | None
+) -> list[asyncpg.Record]:
+    """Undecoded rows above ``after``, none above ``through``: events of these types that carry a sequence.
+
+    An event that this release cannot read is among them. Columns: position, org_id, event_id, type, schema, data,
+    traceparent, recorded_at.
+    """
+    if org_id is None:
+        return await connection.fetch(_OF_ALL, after, through, types, limit)
+    return await connection.fetch(_OF_ORG, after, through, types, limit, org_id)
+
+
+class News(NamedTuple):
+    """The log's head, and whose events of some types came since; None among ``orgs`` is an event of no org."""
+
+    head: int
+    orgs: frozenset[UUID | None]
+
+
+_NEWS: Final = f"""
+SELECT coalesce(max(position), $1) AS head,
+       array_agg(DISTINCT org_id) FILTER (WHERE type = ANY ($2::text[]) OR {UNREADABLE}) AS orgs
+  FROM events WHERE position > $1
+"""  # noqa: S608 - constants
+
+
+async def read_news(connection: Connection, after: int, types: Sequence[str]) -> News:
+    """What came after a position. An event that this release cannot read is news for its org, too."""
+    row = await connection.fetchrow(_NEWS, after, types)
+    assert row is not None
+    return News(row["head"], frozenset(row["orgs"] or ()))
 
 
 def _until_unknown(rows: Sequence[asyncpg.Record]) -> list[StoredEvent]:

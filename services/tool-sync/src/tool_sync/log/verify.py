@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from tool_sync.db import Connection
+from tool_sync.log.head import read_head
 
 PAGE_POSITIONS: Final = 20_000
 FINDINGS_MAX: Final = 100
@@ -41,8 +42,6 @@ class LogVerified:
     streams: int = field(default=0, compare=False)
 
 
-_HEAD: Final = "SELECT coalesce(max(position), 0) FROM events"
-
 _PAGE: Final = """
 SELECT count(*) AS found,
        array_agg(position ORDER BY position) FILTER (WHERE version > 1 AND (before IS NULL OR before >= position))
@@ -73,7 +72,7 @@ _CURSORS: Final = "SELECT name, position FROM cursors WHERE position > $1 ORDER 
 
 async def verify(connection: Connection, on_progress: Callable[[int, int], None]) -> LogVerified:
     """Look at every event up to the present head; ``on_progress`` is told how many of how many. Writes nothing."""
-    head: int = await connection.fetchval(_HEAD)
+    head = await read_head(connection)
     findings = [
         Finding(row["position"], f"the cursor {row['name']} is ahead of the log, which ends at {head}")
         for row in await connection.fetch(_CURSORS, head)

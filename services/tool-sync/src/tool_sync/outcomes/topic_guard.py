@@ -10,17 +10,15 @@ read before the log.
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
 from uuid import UUID
 
 import structlog
 
 from tool_sync import db
 from tool_sync.db import Pool
+from tool_sync.log.head import read_log_head
 from tool_sync.outcomes.replay import CannotReplay, find_ahead
 from tool_sync.settings import Settings
-
-_HEAD: Final = "SELECT log_id, (SELECT coalesce(max(position), 0) FROM events) AS head FROM log"
 
 log = structlog.get_logger(__name__)
 
@@ -91,17 +89,14 @@ class TopicGuard:
     async def run_once(self) -> None:
         """Look at the log's head, and at the topic where that is due."""
         before = self._head  # what is appended during the query may be above what it finds
-        row = await self._pool.fetchrow(_HEAD, timeout=db.ACQUIRE_SECONDS)
-        assert row is not None, "the table log has its one row from the first migration"
-        if row["log_id"] != self._log_id:
-            self.replaced = (
-                f"the log is {row['log_id']} now, this process works on {self._log_id}: it must be restarted"
-            )
+        log_id, head = await read_log_head(self._pool)
+        if log_id != self._log_id:
+            self.replaced = f"the log is {log_id} now, this process works on {self._log_id}: it must be restarted"
             return
-        if row["head"] < before:
-            self._is_known, self._head = False, row["head"]
+        if head < before:
+            self._is_known, self._head = False, head
         else:
-            self._head = max(self._head, row["head"])
+            self._head = max(self._head, head)
         if self.stands_aside:
             await self.look()
 

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
+from tool_sync.log.head import read_head
 from tool_sync.log.projections.catching_up import catch_up
 from tool_sync.log.projections.comparing import compare, position_of
 from tool_sync.log.projections.errors import AlreadyRunning
@@ -20,7 +21,6 @@ from tool_sync.log.projections.shape import Shape, shape_of
 REBUILD_LOCK: Final = 7312
 """Class of the session locks that allow one rebuild of a projection at a time."""
 
-_HEAD: Final = "SELECT coalesce(max(position), 0) FROM events"
 _BY_INDEX: Final = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off"
 """While writers wait the few rows of a batch are looked up; no table is read whole."""
 _BATCHES: Final = "SELECT DISTINCT batch FROM pg_temp.differing ORDER BY batch"
@@ -61,9 +61,9 @@ async def _write(connection: Owner, shape: Shape, folding: Folding, on_progress:
     batches = [row["batch"] for row in await connection.fetch(_BATCHES)]
     longest = 0.0
     for done, batch in enumerate(batches, start=1):
-        await folding.fold_to(await connection.fetchval(_HEAD), on_progress)  # what is left for the pause is little
+        await folding.fold_to(await read_head(connection), on_progress)  # what is left for the pause is little
         async with append_locked(connection) as pause:
-            await folding.fold_to(await connection.fetchval(_HEAD), on_progress)
+            await folding.fold_to(await read_head(connection), on_progress)
             at = await position_of(connection, shape)
             assert at == folding.position, f"{shape.name} stands at {at}, the log at {folding.position}"
             await _write_batch(connection, shape, batch)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from tool_sync.log.head import read_head
 from tool_sync.log.projections.comparing import compare, position_of
 from tool_sync.log.projections.folding import Folding
 from tool_sync.log.projections.progress import OnProgress, say_nothing
@@ -60,8 +61,7 @@ async def verify(owner_url: str, name: str, on_progress: OnProgress = say_nothin
         await folding.start()
         differing = await compare(connection, shape, folding, on_progress)
         shown = await _show(connection, shape) if differing else ()
-        head: int = await connection.fetchval("SELECT coalesce(max(position), 0) FROM events")
-        behind = head - await position_of(connection, shape)
+        behind = await read_head(connection) - await position_of(connection, shape)
         rows: int = await connection.fetchval(f"SELECT count(*) FROM {shape.fresh}")  # noqa: S608 - of the catalog
         return Verified(name, folding.position, max(0, behind), differing, shown, rows)
 

@@ -10,7 +10,7 @@ from datetime import UTC
 from typing import Final
 from uuid import UUID
 
-from tool_sync.outcomes.feed.pages import Published
+from tool_sync.outcomes.pages import Published
 from zerotouch_contracts.envelope import CONTENT_TYPE, SEQUENCE_DIGITS, SOURCE_TOOL_SYNC
 
 _FIXED: Final = f'"datacontenttype":"{CONTENT_TYPE.decode()}","specversion":"1.0","source":"{SOURCE_TOOL_SYNC}"'

@@ -13,8 +13,9 @@ from uuid import UUID
 import structlog
 
 from tool_sync import db
-from tool_sync.log import UNREADABLE
-from tool_sync.outcomes.feed.filters import STORED_AS
+from tool_sync.log.head import read_head
+from tool_sync.log.read import read_news
+from tool_sync.outcomes.publications import PUBLISHABLE
 
 log = structlog.get_logger(__name__)
 
@@ -25,14 +26,7 @@ PAUSE_SECONDS: Final = 0.01
 """Between two looks, so that a busy log wakes readers 100 times a second at most."""
 RECONNECT_SECONDS: Final = 0.5
 
-# What is published, and what this release does not know: at that, readers must stop, so they must look.
-_NEW: Final = f"""
-SELECT coalesce(max(position), $1) AS head,
-       array_agg(DISTINCT org_id) FILTER (WHERE type = ANY ($2::text[]) OR {UNREADABLE}) AS orgs
-  FROM events WHERE position > $1
-"""  # noqa: S608 - constants
-_HEAD: Final = "SELECT coalesce(max(position), 0) FROM events"
-_PUBLISHED: Final = sorted(stored.__name__ for stored in STORED_AS.values())
+_PUBLISHED: Final = sorted(cls.__name__ for cls in PUBLISHABLE)
 
 
 @dataclass(eq=False, slots=True)
@@ -106,7 +100,7 @@ class Tail:
         try:
             await connection.add_listener(CHANNEL, lambda *_: self._told.set())
             if not self._head:
-                self._head = await connection.fetchval(_HEAD)
+                self._head = await read_head(connection)
                 self._wake(self._readers)
             while not self.stopping:
                 self._told.clear()  # before the look: what is told after it makes us look again
@@ -117,11 +111,9 @@ class Tail:
             connection.terminate()
 
     async def _look(self, connection: db.Connection) -> None:
-        row = await connection.fetchrow(_NEW, self._head, _PUBLISHED)
-        assert row is not None
-        self._head = row["head"]
-        if orgs := row["orgs"]:
-            concerned = set(orgs)
+        # What this release does not know is news too: at that readers must stop, so they must look.
+        self._head, concerned = await read_news(connection, self._head, _PUBLISHED)
+        if concerned:
             self._wake(r for r in self._readers if r.org_id is None or r.org_id in concerned or None in concerned)
 
     def _wake(self, readers: Iterable[_Reader]) -> None:

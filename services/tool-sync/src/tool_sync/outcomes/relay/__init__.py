@@ -1,6 +1,5 @@
 """Publishes the log's outcomes on Kafka: one leader, in order, at least once.
 
-pages        reads the log from a position
 producer     sends a page's records, all or an exception
 leadership   the advisory lock and the cursor, on one connection
 relay        the loop

@@ -17,12 +17,13 @@ from pydantic import ValidationError
 from tool_sync import broker, db, telemetry
 from tool_sync.db import Pool
 from tool_sync.log.codec import UnknownEvent
+from tool_sync.log.head import read_head
+from tool_sync.outcomes.filters import Filter
+from tool_sync.outcomes.pages import Page, Published, read_page
 from tool_sync.outcomes.relay.leadership import Leadership, LeadershipLost, candidate
-from tool_sync.outcomes.relay.pages import Page, Publication, read_page
 from tool_sync.outcomes.relay.producer import OutcomeProducer, PublishFailed
 from tool_sync.settings import Settings
 from tool_sync.telemetry import Telemetry
-from zerotouch_contracts.envelope import Record, to_record
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +36,21 @@ class TopicUnusable(Exception):
 
 
 _WEATHER: Final = (*db.TRANSIENT_ERRORS, PublishFailed, LeadershipLost, TopicUnusable)
+
+
+ALL: Final = Filter.of()
+
+
+async def next_page(pool: Pool, *, after: int, limit: int, scan_max: int) -> Page:
+    """The next page above position ``after``; ``scanned_through == after`` where the log has nothing more.
+
+    Raises `UnknownEvent` where the next event is one that this release cannot read: to skip it would lose it.
+    """
+    head = await read_head(pool)
+    page = await read_page(pool, after=after, head=head, wanted=ALL, limit=limit, scan_max=scan_max)
+    if page.stopped_by is not None and page.scanned_through == after:
+        raise page.stopped_by
+    return page
 
 
 async def _nothing_to_say() -> str | None:
@@ -98,7 +114,12 @@ class Relay:
     async def run_once(self, leadership: Leadership, producer: OutcomeProducer) -> bool:
         """Publish the next page; False where there was none."""
         cursor = await leadership.cursor()
-        page = await self._read(cursor)
+        page = await next_page(
+            self._pool,
+            after=cursor,
+            limit=self._settings.relay_page_events_max,
+            scan_max=self._settings.relay_scan_events_max,
+        )
         if page.scanned_through == cursor:
             return False
         await self._publish(page, producer)
@@ -147,22 +168,16 @@ class Relay:
             self.leads = False
             await producer.drop()
 
-    async def _read(self, after: int) -> Page:
-        settings = self._settings
-        return await read_page(
-            self._pool,
-            after=after,
-            publications_max=settings.relay_page_events_max,
-            scan_max=settings.relay_scan_events_max,
-        )
-
     async def _publish(self, page: Page, producer: OutcomeProducer) -> None:
-        if not page.publications:
+        if not page.events:
             return
-        spans = [self._span(publication) for publication in page.publications]
+        spans = [self._span(event) for event in page.events]
         try:
             await producer.send_all(
-                [self._record(publication, span) for publication, span in zip(page.publications, spans, strict=True)]
+                [
+                    event._replace(traceparent=telemetry.traceparent_of(span)).record(self._log_id)
+                    for event, span in zip(page.events, spans, strict=True)
+                ]
             )
         except PublishFailed as error:
             for span in spans:
@@ -172,27 +187,18 @@ class Relay:
             for span in spans:
                 span.end()
 
-    def _record(self, publication: Publication, span: Span) -> Record:
-        return to_record(
-            publication.message,
-            id=publication.event_id,
-            time=publication.recorded_at,
-            log_id=self._log_id,
-            traceparent=telemetry.traceparent_of(span),
-        )
-
-    def _span(self, publication: Publication) -> Span:
+    def _span(self, event: Published) -> Span:
         topic = self._settings.outcomes_topic
         return self._telemetry.start(
             telemetry.send_span_name(topic),
             kind=SpanKind.PRODUCER,
-            traceparent=publication.traceparent,
+            traceparent=event.traceparent,
             attributes={
                 telemetry.MESSAGING_SYSTEM: "kafka",
                 telemetry.MESSAGING_OPERATION_NAME: "send",
                 telemetry.MESSAGING_DESTINATION: topic,
-                telemetry.MESSAGING_MESSAGE_ID: str(publication.event_id),
-                telemetry.ORG_ID: str(publication.message.org_id),
+                telemetry.MESSAGING_MESSAGE_ID: str(event.event_id),
+                telemetry.ORG_ID: str(event.message.org_id),
             },
         )
 

@@ -11,21 +11,12 @@ from uuid import UUID
 from aiokafka import TopicPartition
 
 from tool_sync.db import Connection, Pool
+from tool_sync.log.head import ahead_of_log
 from tool_sync.outcomes.replay.topic import partitions_of
 from zerotouch_contracts.envelope import UndecodableRecord, from_record
 
 NEWEST_RECORDS: Final = 200
 """Looked at in each partition: those that a backup lacks are the newest."""
-
-_AHEAD: Final = """
-SELECT r.event_id
-  FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS r(event_id, org_id, sequence)
- WHERE NOT EXISTS (SELECT FROM events WHERE event_id = r.event_id)
-   AND r.sequence > coalesce((
-       SELECT (data ->> 'sequence')::bigint FROM events
-        WHERE stream = 'toolset-' || r.org_id AND data ->> 'sequence' IS NOT NULL
-        ORDER BY version DESC LIMIT 1), 0)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +40,9 @@ async def find_ahead(connection: "Connection | Pool", log_id: UUID, bootstrap_se
             start = max(first[partition], end[partition] - NEWEST_RECORDS)
             records = await _read(consumer, partition, start, end[partition])
             said = {one.event_id: one for record in records if (one := _read_one(record, log_id)) is not None}
-            columns = ([one.event_id, one.org_id, one.sequence] for one in said.values())
-            ahead = await connection.fetch(_AHEAD, *map(list, zip(*columns, strict=True))) if said else []
-            found += [Ahead(partition.partition, said[row[0]].offset, row[0]) for row in ahead]
+            known = [(one.event_id, one.org_id, one.sequence) for one in said.values()]
+            ahead = await ahead_of_log(connection, known)
+            found += [Ahead(partition.partition, said[event_id].offset, event_id) for event_id in ahead]
     return found
 
 

@@ -11,7 +11,9 @@ from typing import Final
 from uuid import UUID
 
 from tool_sync.db import Connection, read_log_id
-from tool_sync.outcomes.feed import Filter, Page, Published, read_head, read_page
+from tool_sync.log.head import last_before, read_head
+from tool_sync.outcomes.filters import Filter
+from tool_sync.outcomes.pages import Page, Published, read_page
 from tool_sync.outcomes.replay.errors import CannotReplay
 from tool_sync.outcomes.replay.sending import Outgoing, Sender
 from tool_sync.outcomes.replay.topic import require_topic
@@ -22,8 +24,6 @@ POSITION_HEADER: Final = "position"
 """On replayed records only: a subscriber that was rebuilt from them goes on in the feed from here."""
 
 OnProgress = Callable[[int, int], None]
-
-_RECORDED_AT: Final = "SELECT recorded_at FROM events WHERE position = $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +108,7 @@ async def _limits(connection: Connection, range_: Range) -> tuple[int, int]:
     head = await read_head(connection)
     after, through = range_.after, head
     if range_.since is not None:
-        after = max(after, await _last_before(connection, range_.since, head))
+        after = max(after, await last_before(connection, range_.since, head))
     if range_.until is not None:
-        through = await _last_before(connection, range_.until, head)
+        through = await last_before(connection, range_.until, head)
     return after, max(after, through)
-
-
-async def _last_before(connection: Connection, moment: datetime, head: int) -> int:
-    """The newest position recorded before a moment, 0 where there is none: times never fall with positions."""
-    low, high = 0, head
-    while low < high:
-        middle = (low + high + 1) // 2
-        if await connection.fetchval(_RECORDED_AT, middle) < moment:
-            low = middle
-        else:
-            high = middle - 1
-    return low

@@ -3,13 +3,13 @@
 from typing import Final
 
 from tool_sync.db import Connection
+from tool_sync.log.head import read_head
 from tool_sync.outcomes.replay.errors import CannotReplay
 from tool_sync.outcomes.replay.topic import is_empty
 
 # The cursor of tool_sync.outcomes.relay. A relay that runs finds it moved at its next step, resigns, and begins there.
 CURSOR: Final = "outcomes-relay"
 
-_HEAD: Final = "SELECT coalesce(max(position), 0) FROM events"
 _MOVE: Final = """
 INSERT INTO cursors AS c (name, position) VALUES ($1, $2)
 ON CONFLICT (name) DO UPDATE SET position = excluded.position
@@ -23,7 +23,7 @@ async def rewind(connection: Connection, bootstrap_servers: str, topic: str, pos
 
     Only where the topic is empty: on one that holds records, old outcomes would follow newer ones.
     """
-    head = await connection.fetchval(_HEAD)
+    head = await read_head(connection)
     if not 0 <= position <= head:
         raise CannotReplay(f"position {position} is not in the log, which goes from 0 to {head}")
     if not await is_empty(bootstrap_servers, topic):
