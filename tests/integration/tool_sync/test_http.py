@@ -19,11 +19,12 @@ from devstack.tokens import AUDIENCE, ISSUER, Signer
 from tool_sync import db, telemetry
 from tool_sync.app.dependencies import paused_key_notes
 from tool_sync.domain import events
-from tool_sync.http import reads
 from tool_sync.http.app import build
 from tool_sync.http.state import HttpState
 from tool_sync.liveness import Health
 from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
+from tool_sync.queries.org_tools import tools_of
+from tool_sync.queries.timeline import history_of
 from tool_sync.settings import Settings
 from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey
 from zerotouch_contracts import traces
@@ -124,9 +125,9 @@ async def test_row_level_security_stands_behind_the_check_of_the_path(
 ) -> None:
     other = await make_org(event_log)
     async with db.tenant_tx(pool, org) as connection:
-        assert await reads.tools_of(connection, other) is None
-        assert await reads.history_of(connection, other, after=0, limit=10) is None
-        own = await reads.tools_of(connection, org)
+        assert await tools_of(connection, other) is None
+        assert await history_of(connection, other, after=0, limit=10) is None
+        own = await tools_of(connection, org)
         assert own is not None
         assert len(own.tools) == 1
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tool_sync.queries.explain.next_action import AS_WANTED, BY_SAVE, FINAL, Reason, Work, next_action_of
+from tool_sync.queries.next_action import AS_WANTED, BY_SAVE, FINAL, Reason, Work, next_action_of
 from tool_sync.vapi.rate_limit import PausedKey
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)

@@ -7,12 +7,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from devstack.databases import DatabaseUrls
-from tool_sync.admin.failures import list_failures
 from tool_sync.domain import events as e
 from tool_sync.domain.wanted import WantedTool, wanted_for
+from tool_sync.queries.as_of import state_as_of
 from tool_sync.queries.coverage import CannotBook, Coverage, cannot_book, coverage_of
-from tool_sync.queries.explain import state_as_of
-from tool_sync.queries.explain.assistant import explain_assistant
+from tool_sync.queries.explain_assistant import explain_assistant
+from tool_sync.queries.failures import list_failures
 
 from ..command import command
 from .conftest import HASH, TOOL, Clinic, published, registered

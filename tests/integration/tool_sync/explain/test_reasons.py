@@ -13,7 +13,7 @@ from tool_sync.domain import events as e
 from tool_sync.log import org_stream
 from tool_sync.log.codec import Encoded
 from tool_sync.log.statement import EncodedRequest, execute
-from tool_sync.queries.explain import as_of as moment
+from tool_sync.queries import as_of as moment
 
 from .conftest import HASH, TOOL, Clinic, published, registered, tool_args
 

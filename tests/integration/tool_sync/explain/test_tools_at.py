@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from devstack.databases import DatabaseUrls
 from tool_sync.cli.app import app
 from tool_sync.domain import events as e
-from tool_sync.http import reads
+from tool_sync.queries import org_tools
 
 from .conftest import HASH, TOOL, Clinic, registered, tool_args
 
@@ -35,14 +35,14 @@ LIFE: tuple[e.Event, ...] = (
 )
 
 
-async def lived(clinic: Clinic) -> list[reads.OrgTools]:
+async def lived(clinic: Clinic) -> list[org_tools.OrgTools]:
     """The clinic's tools after each event of its life, with another clinic's life in between."""
     other, found = uuid4(), []
     for event in LIFE:
         await clinic.happened(event)
         await clinic.happened(event, org_id=other)
         async with clinic.pool.acquire() as connection:
-            tools = await reads.tools_of(connection, clinic.org_id)
+            tools = await org_tools.tools_of(connection, clinic.org_id)
         assert tools is not None
         found.append(tools)
     return found
@@ -69,7 +69,7 @@ async def test_the_fold_and_the_look_into_the_past_read_the_same_types(
     admin: "asyncpg.Connection[asyncpg.Record]",
 ) -> None:
     types = await admin.fetchval("SELECT types FROM projections WHERE name = 'org_tools'")
-    assert {name for cls in e.Event.__args__ if f"'{(name := cls.__name__)}'" in reads._TOOLS_AT} == set(types)
+    assert {name for cls in e.Event.__args__ if f"'{(name := cls.__name__)}'" in org_tools._TOOLS_AT} == set(types)
 
 
 async def test_before_the_first_event_nothing_is_known_and_its_time_is_said(clinic: Clinic) -> None:

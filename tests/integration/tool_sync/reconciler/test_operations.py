@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from uuid import UUID, uuid4, uuid5
 
-from tool_sync.admin import list_failures, list_letters, read_letter, replay_letters, retry_failures
-from tool_sync.admin.dead_letters import REPLAYED
+from tool_sync.admin.dead_letters import REPLAYED, replay_letters
+from tool_sync.admin.failures import retry_failures
 from tool_sync.domain.events import (
     AssistantSynced,
     AssistantSyncFailed,
@@ -12,6 +12,8 @@ from tool_sync.domain.events import (
     RetryRequested,
     SyncRequested,
 )
+from tool_sync.queries.dead_letters import list_letters, read_letter
+from tool_sync.queries.failures import list_failures
 from zerotouch_contracts.canonical import model_hash
 from zerotouch_contracts.envelope import Record, to_record
 from zerotouch_contracts.events import AssistantSaved

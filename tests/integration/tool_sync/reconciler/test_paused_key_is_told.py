@@ -8,7 +8,8 @@ from uuid import uuid4
 import pytest
 
 from devstack.databases import DatabaseUrls
-from tool_sync.vapi.rate_limit import PausedKey, paused_keys, waiting
+from tool_sync.queries.waiting import waiting
+from tool_sync.vapi.rate_limit import PausedKey, paused_keys
 
 from ..command import command
 from .conftest import World

@@ -1,23 +1,12 @@
-"""What an operator does in bulk: look at failures and try them again, look at dead letters and take them in again.
+"""What an operator does in bulk, and what a look at Vapi finds.
 
 ::
 
-    failures      assistants whose newest outcome failed; a retry is an event in their org's stream
-    dead_letters  records that were set aside; a replay reads them as the intake of this release does
+    failures       assistants whose newest outcome failed, tried again: an event in their org's stream each
+    dead_letters   records that were set aside, taken in again as the intake of this release does it, or closed
+    tool_settings  one tool switched off for one org, or on again
+    lost_tools     what Vapi made since a backup
+    checked, live, live_all   what the log knows of assistants, beside what Vapi says now
 
-Both only append to the log: the reconciler does the rest, as for every other wish.
+What is done is only appended to the log: the loop does the rest, as for every other wish.
 """
-
-from tool_sync.admin.dead_letters import DeadLetter, Replayed, list_letters, read_letter, replay_letters
-from tool_sync.admin.failures import Failed, list_failures, retry_failures
-
-__all__ = [
-    "DeadLetter",
-    "Failed",
-    "Replayed",
-    "list_failures",
-    "list_letters",
-    "read_letter",
-    "replay_letters",
-    "retry_failures",
-]

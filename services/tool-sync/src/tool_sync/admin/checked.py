@@ -12,8 +12,8 @@ from tool_sync.domain.reach import Obstacle
 from tool_sync.domain.steps import is_current, target_of
 from tool_sync.domain.toolset import Toolset, tool_subject
 from tool_sync.domain.wanted import WantedTool, reason_for_none, wanted_for
-from tool_sync.queries.coverage import OUTCOME_NOW
-from tool_sync.queries.explain import StateAsOf, blueprint_of, state_as_of
+from tool_sync.queries.as_of import StateAsOf, blueprint_of, state_as_of
+from tool_sync.queries.assistants import assistants_present
 from tool_sync.sync.rows import split_of
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 
@@ -25,13 +25,6 @@ OLDER_ID: Final = "the newest sync named another tool of this name"
 CHANGED: Final = "somebody changed it at Vapi; tool-sync writes it again"
 OLDER_DEFINITION: Final = "a newer definition is published than the one that it was made from"
 NEVER_SYNCED: Final = "it was saved, and no sync has ended yet"
-
-_ASSISTANTS: Final = f"""
-SELECT agent_id, assistant_id, code, synced_tools, split, linked_version, {OUTCOME_NOW} AS outcome
-  FROM assistants a
- WHERE org_id = $1 AND NOT removed AND ($2::text IS NULL OR agent_id = $2)
- ORDER BY agent_id LIMIT $3
-"""  # noqa: S608 - made of constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +89,14 @@ async def clinic_of(connection: Connection, org_id: UUID, agent_id: str | None =
     state = moment.state
     wanted = () if state.closed else wanted_for(state.tier, moment.blueprint, state.disabled)
     target = target_of(state, wanted)
-    rows = await connection.fetch(_ASSISTANTS, org_id, agent_id, ASSISTANTS_MAX + 1)
+    rows = await assistants_present(connection, org_id, agent_id, ASSISTANTS_MAX + 1)
     assistants = tuple(
         Known(
-            row["agent_id"],
-            row["assistant_id"],
-            split_of(row["split"], row["assistant_id"]),
-            row["linked_version"],
-            known_trouble(
-                row["outcome"], row["code"], [ToolRef(**tool) for tool in row["synced_tools"] or ()], wanted, state
-            ),
+            row.agent_id,
+            row.assistant_id,
+            split_of(row.split, row.assistant_id),
+            row.linked_version,
+            known_trouble(row.outcome, row.code, row.synced, wanted, state),
         )
         for row in rows[:ASSISTANTS_MAX]
     )

@@ -14,11 +14,10 @@ from tool_sync.admin.checked import Clinic, Known, clinic_of
 from tool_sync.admin.live import Look, Met, Stopped
 from tool_sync.db import Pool
 from tool_sync.queries.audit import LiveRead, Unreached
+from tool_sync.queries.organizations import open_organizations
 
 PAGE: Final = 500
 TRIES: Final = 2
-
-_CLINICS: Final = "SELECT id FROM organizations WHERE NOT closed AND id > $1 ORDER BY id LIMIT $2"
 
 
 @dataclass(slots=True)
@@ -73,7 +72,7 @@ async def read_all(pool: Pool, look: Look, on_assistant: Callable[[int], None] =
 
 async def _clinics(pool: Pool) -> AsyncIterator[Clinic]:
     last = UUID(int=0)
-    while page := [row["id"] for row in await pool.fetch(_CLINICS, last, PAGE)]:
+    while page := await open_organizations(pool, last, PAGE):
         for org_id in page:
             yield await _clinic(pool, org_id)
         last = page[-1]

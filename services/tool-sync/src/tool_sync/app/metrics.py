@@ -20,20 +20,12 @@ from opentelemetry.sdk.metrics.export import MetricReader
 from tool_sync import db
 from tool_sync.db import ACQUIRE_SECONDS, Pool
 from tool_sync.queries.coverage import coverage_of
+from tool_sync.queries.waiting import backlog
 from tool_sync.telemetry import SERVICE_NAME, SERVICE_VERSION
 from zerotouch_platform.gauges import CLOCK_SKEW, RECORDS_LOST, Gauges
 from zerotouch_platform.kafka.ledger import records_lost
 from zerotouch_platform.vapi.clock_watch import ClockWatch
 
-_LOOK: Final = """
-SELECT (SELECT count(DISTINCT org_id) FROM pending_syncs WHERE requested > settled) AS pending,
-       (SELECT coalesce(extract(epoch FROM clock_timestamp() - min(e.recorded_at)), 0)::float8
-          FROM pending_syncs p JOIN events e ON e.position = p.save_requested
-         WHERE p.save_requested > p.settled) AS oldest,
-       (SELECT count(*) FROM dead_letters WHERE acknowledged_at IS NULL AND replayed_at IS NULL) AS dead_letters,
-       (SELECT coalesce(max(position), 0) FROM events) AS head,
-       (SELECT coalesce(max(position), 0) FROM cursors WHERE name = 'outcomes-relay') AS published
-"""
 _UNITS: Final = {
     "zerotouch.coverage": "1",
     "zerotouch.assistants": "{assistant}",
@@ -53,20 +45,19 @@ def metrics(pool: Pool, reader: MetricReader, clock_watch: ClockWatch | None = N
 
     async def look() -> Mapping[str, float]:
         async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
-            row = await connection.fetchrow(_LOOK)
+            behind = await backlog(connection)
             coverage, lost = await coverage_of(connection), await records_lost(connection)
-        assert row is not None
         skew_seconds = None if clock_watch is None else clock_watch.skew_seconds
         return {
             "zerotouch.coverage": coverage.percent / 100,
             "zerotouch.assistants": coverage.assistants,
             "zerotouch.assistants.without_tools": coverage.without_tools,
-            "zerotouch.syncs.pending": row["pending"],
-            "zerotouch.syncs.oldest": row["oldest"],
-            "zerotouch.dead_letters.open": row["dead_letters"],
+            "zerotouch.syncs.pending": behind.pending,
+            "zerotouch.syncs.oldest": behind.oldest_seconds,
+            "zerotouch.dead_letters.open": behind.dead_letters,
             RECORDS_LOST: lost,
-            "zerotouch.log.head": row["head"],
-            "zerotouch.relay.lag": row["head"] - row["published"],
+            "zerotouch.log.head": behind.head,
+            "zerotouch.relay.lag": behind.head - behind.published,
             **({} if skew_seconds is None else {CLOCK_SKEW: skew_seconds}),
         }
 

@@ -5,7 +5,8 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from tool_sync.vapi.rate_limit import PausedKey, Waiting
+from tool_sync.queries.waiting import Waiting
+from tool_sync.vapi.rate_limit import PausedKey
 
 
 def account_lines(keys: Sequence[PausedKey], behind: Waiting) -> Iterator[str]:

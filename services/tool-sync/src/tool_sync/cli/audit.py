@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tool_sync import db
+from tool_sync.admin.dead_letters import acknowledge
 from tool_sync.admin.live_all import read_all
 from tool_sync.cli.account import account_document, account_lines
 from tool_sync.cli.explain import trace_link
@@ -24,14 +25,14 @@ from tool_sync.queries.audit import (
     Place,
     Report,
     accepted_saves,
-    acknowledge,
     judge,
     parked_records,
     read_history,
 )
 from tool_sync.queries.audit.history import TopicUnreadable
 from tool_sync.queries.coverage import coverage_of
-from tool_sync.vapi.rate_limit import paused_keys, waiting
+from tool_sync.queries.waiting import waiting
+from tool_sync.vapi.rate_limit import paused_keys
 from zerotouch_platform.kafka.durability import topic_warnings
 from zerotouch_platform.kafka.ledger import open_losses
 

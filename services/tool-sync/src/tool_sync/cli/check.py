@@ -15,12 +15,12 @@ from tool_sync.admin.live import Look, Met, Stopped
 from tool_sync.cli.looking import At, looking
 from tool_sync.cli.options import EXIT_DATABASE, EXIT_FOUND, EXIT_USAGE
 from tool_sync.log.codec import UnknownEvent
-from tool_sync.queries.explain import BeforeFirstEvent, find_assistants
+from tool_sync.queries.as_of import BeforeFirstEvent
+from tool_sync.queries.assistants import find_assistants
+from tool_sync.queries.organizations import is_known
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 
 COLUMNS: Final = 80
-
-_IS_ORG: Final = "SELECT EXISTS (SELECT FROM organizations WHERE id = $1)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ async def _clinics(pool: db.Pool, target: str) -> list[Clinic]:
     """The clinic of this id, or those with an assistant of this id, with it alone."""
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         org_id = _uuid(target)
-        if org_id is not None and await connection.fetchval(_IS_ORG, org_id):
+        if org_id is not None and await is_known(connection, org_id):
             return [await clinic_of(connection, org_id)]
         return [
             await clinic_of(connection, org, agent_id) for org, agent_id in await find_assistants(connection, target)

@@ -13,16 +13,10 @@ from tool_sync import db
 from tool_sync.cli.account import account_document, account_lines
 from tool_sync.cli.connected import connected
 from tool_sync.cli.options import COLUMNS_IN_FILES, EXIT_FOUND
-from tool_sync.queries.coverage import (
-    NOT_LOOKED_AT,
-    CannotBook,
-    Coverage,
-    cannot_book,
-    coverage_of,
-    is_known,
-    looked_at,
-)
-from tool_sync.vapi.rate_limit import paused_keys, waiting
+from tool_sync.queries.coverage import NOT_LOOKED_AT, CannotBook, Coverage, cannot_book, coverage_of, looked_at
+from tool_sync.queries.organizations import is_known
+from tool_sync.queries.waiting import waiting
+from tool_sync.vapi.rate_limit import paused_keys
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 
 

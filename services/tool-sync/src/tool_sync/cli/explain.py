@@ -15,19 +15,12 @@ from tool_sync import db
 from tool_sync.cli.options import COLUMNS_IN_FILES, EXIT_FOUND
 from tool_sync.cli.show import DATA_CHARACTERS_SHOWN, EXIT_DATABASE, EXIT_UNKNOWN_ORG
 from tool_sync.log.codec import UnknownEvent
-from tool_sync.queries.explain import (
-    AssistantExplained,
-    BeforeFirstEvent,
-    ToolExplained,
-    UnknownTool,
-    blueprint_of,
-    explain_assistant,
-    explain_tool,
-    find_assistants,
-    state_as_of,
-)
-from tool_sync.queries.explain.next_action import NextAction
-from tool_sync.queries.explain.timeline import TimelineEntry
+from tool_sync.queries.as_of import BeforeFirstEvent, blueprint_of, state_as_of
+from tool_sync.queries.assistants import find_assistants
+from tool_sync.queries.explain_assistant import AssistantExplained, explain_assistant
+from tool_sync.queries.explain_tool import ToolExplained, UnknownTool, explain_tool
+from tool_sync.queries.next_action import NextAction
+from tool_sync.queries.timeline import TimelineEntry
 from tool_sync.vapi.rate_limit import paused_keys
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_contracts.traces import page_of

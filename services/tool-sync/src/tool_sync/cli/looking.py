@@ -8,6 +8,7 @@ from typing import Any, Final
 from tool_sync import db, telemetry
 from tool_sync.admin.live import Look
 from tool_sync.log import published
+from tool_sync.queries.installation import installation_of
 from tool_sync.vapi.client import VapiClient
 from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey, fingerprint_of
 from tool_sync.vapi.rate_limit.tokens import Rate
@@ -15,8 +16,6 @@ from zerotouch_platform.vapi.transport import PooledTransport
 
 DEADLINE_SECONDS: Final = 10.0
 CONNECTIONS_MAX: Final = 4
-
-_INSTALLATION: Final = "SELECT installation_id FROM installation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ async def looking(pool: db.Pool, live: At) -> AsyncIterator[Look]:
         return await published.definition(pool, name, definition_hash)
 
     try:
-        installation_id = await pool.fetchval(_INSTALLATION)
+        installation_id = await installation_of(pool)
         yield Look(vapi, key, installation_id, definition, live.calls_max, live.patience_seconds)
     finally:
         await vapi.close()

@@ -48,9 +48,10 @@ def list_failures(
     """
 
     async def work(connection: Any) -> int:
-        from tool_sync.admin import list_failures as find
         from tool_sync.cli.account import account_lines
-        from tool_sync.vapi.rate_limit import paused_keys, waiting
+        from tool_sync.queries.failures import list_failures as find
+        from tool_sync.queries.waiting import waiting
+        from tool_sync.vapi.rate_limit import paused_keys
 
         found = await find(connection, org_id=org, code=code, since=utc(since), limit=limit)
         keys, behind = await paused_keys(connection), await waiting(connection)
@@ -122,8 +123,8 @@ def retry_failures(
     """Try them again now, whatever they wait for. A success is published with cause `recovered`."""
 
     async def work(connection: Any) -> int:
-        from tool_sync.admin import list_failures as find
-        from tool_sync.admin import retry_failures as retry
+        from tool_sync.admin.failures import retry_failures as retry
+        from tool_sync.queries.failures import list_failures as find
         from tool_sync.telemetry import SERVICE_VERSION
 
         found = await find(connection, org_id=org, code=code, since=utc(since), limit=limit)
@@ -151,7 +152,7 @@ def list_letters(
     """Oldest first."""
 
     async def work(connection: Any) -> int:
-        from tool_sync.admin import list_letters as find
+        from tool_sync.queries.dead_letters import list_letters as find
 
         found = await find(connection, org_id=org, since=utc(since), closed=all_of_them, limit=limit)
         if as_json:
@@ -175,7 +176,7 @@ def show_letter(
     """One record with its bytes, of the value at most 4 KiB."""
 
     async def work(connection: Any) -> int:
-        from tool_sync.admin import read_letter
+        from tool_sync.queries.dead_letters import read_letter
 
         letter = await read_letter(connection, letter_id)
         if letter is None:
@@ -202,8 +203,8 @@ def replay_letters(database_url: DatabaseUrl, ids: Ids = None, org: Org = None, 
     """Take records in again, as this release reads them. Exit status 1 where one cannot be read this time either."""
 
     async def work(connection: Any) -> int:
-        from tool_sync.admin import list_letters as find
-        from tool_sync.admin import replay_letters as replay
+        from tool_sync.admin.dead_letters import replay_letters as replay
+        from tool_sync.queries.dead_letters import list_letters as find
         from tool_sync.telemetry import SERVICE_VERSION
 
         letters = await find(connection, org_id=org, since=None, closed=False, limit=100_000)

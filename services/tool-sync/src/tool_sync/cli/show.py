@@ -13,14 +13,15 @@ from rich.table import Table
 
 from tool_sync import db
 from tool_sync.cli.options import COLUMNS_IN_FILES
-from tool_sync.http import reads
-from tool_sync.queries.explain import BeforeFirstEvent
+from tool_sync.queries.as_of import BeforeFirstEvent
+from tool_sync.queries.org_tools import OrgTools, tools_at, tools_of
+from tool_sync.queries.timeline import History, history_of
 
 EXIT_UNKNOWN_ORG = 1
 EXIT_DATABASE = 3
 DATA_CHARACTERS_SHOWN = 200
 
-T = TypeVar("T", reads.History, reads.OrgTools)
+T = TypeVar("T", History, OrgTools)
 
 
 async def show_history(database_url: str, org_id: UUID, *, after: int, limit: int, as_json: bool) -> int:
@@ -28,7 +29,7 @@ async def show_history(database_url: str, org_id: UUID, *, after: int, limit: in
     return await _show(
         database_url,
         org_id,
-        lambda connection: reads.history_of(connection, org_id, after=after, limit=limit),
+        lambda connection: history_of(connection, org_id, after=after, limit=limit),
         None if as_json else _history_table,
     )
 
@@ -36,10 +37,10 @@ async def show_history(database_url: str, org_id: UUID, *, after: int, limit: in
 async def show_tools(database_url: str, org_id: UUID, *, at: datetime | None, as_json: bool) -> int:
     """Print an org's tools by name, as they are or were; returns the exit status."""
 
-    async def read(connection: db.Connection) -> reads.OrgTools | None:
+    async def read(connection: db.Connection) -> OrgTools | None:
         if at is None:
-            return await reads.tools_of(connection, org_id)
-        return await reads.tools_at(connection, org_id, at)
+            return await tools_of(connection, org_id)
+        return await tools_at(connection, org_id, at)
 
     return await _show(
         database_url,
@@ -77,7 +78,7 @@ async def _show(
     return 0
 
 
-def _history_table(history: reads.History) -> Table:
+def _history_table(history: History) -> Table:
     table = Table("position", "recorded at (UTC)", "event", title="History")
     table.add_column("trace", no_wrap=True)
     table.add_column("data", overflow="fold")
@@ -91,7 +92,7 @@ def _history_table(history: reads.History) -> Table:
     return table
 
 
-def _tools_table(tools: reads.OrgTools) -> Table:
+def _tools_table(tools: OrgTools) -> Table:
     table = Table("tool", title="Tools")
     table.add_column("Vapi id", no_wrap=True)
     for heading in ("enabled", "version", "account", "updated at (UTC)", "position"):

@@ -16,18 +16,10 @@ from tool_sync.http.problems import Problem
 from tool_sync.http.state import state_of
 from tool_sync.http.times import At
 from tool_sync.log.codec import UnknownEvent
-from tool_sync.queries.explain import (
-    AssistantExplained,
-    BeforeFirstEvent,
-    StateAsOf,
-    ToolExplained,
-    UnknownTool,
-    blueprint_of,
-    explain_assistant,
-    explain_tool,
-    find_assistants,
-    state_as_of,
-)
+from tool_sync.queries.as_of import BeforeFirstEvent, StateAsOf, blueprint_of, state_as_of
+from tool_sync.queries.assistants import find_assistants
+from tool_sync.queries.explain_assistant import AssistantExplained, explain_assistant
+from tool_sync.queries.explain_tool import ToolExplained, UnknownTool, explain_tool
 from tool_sync.vapi.rate_limit import paused_keys
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_platform.auth import Caller, OrgMember

@@ -12,11 +12,11 @@ from starlette.requests import Request
 
 from tool_sync.http.feed_reader import FeedReader, Reader
 from tool_sync.http.problems import MEDIA_TYPE, Problem
+from tool_sync.log.read import POSITION_MAX
 from tool_sync.outcomes.feed import document_of
 from tool_sync.outcomes.pages import Page
 from zerotouch_contracts.errors import ErrorCode
 
-POSITION_MAX: Final = 2**63 - 1
 LIMIT_DEFAULT: Final = 100
 LIMIT_MAX: Final = 1000
 WAIT_SECONDS_MAX: Final = 30

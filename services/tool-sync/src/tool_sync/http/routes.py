@@ -1,21 +1,24 @@
 """What is known of an org: its tools and its history."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from tool_sync.http import reads
 from tool_sync.http.access import AnyCaller, reading, require_readable
 from tool_sync.http.problems import MEDIA_TYPE, Problem
 from tool_sync.http.state import state_of
 from tool_sync.http.times import At
-from tool_sync.queries.explain import BeforeFirstEvent
+from tool_sync.log.read import POSITION_MAX
+from tool_sync.queries.as_of import BeforeFirstEvent
+from tool_sync.queries.org_tools import OrgTools, tools_at, tools_of
+from tool_sync.queries.timeline import History, history_of
 from zerotouch_contracts.errors import ErrorCode
+
+T = TypeVar("T")
 
 HISTORY_LIMIT_DEFAULT: Final = 100
 HISTORY_LIMIT_MAX: Final = 500
-POSITION_MAX: Final = 2**63 - 1
 
 _PROBLEM: Final = {"content": {MEDIA_TYPE: {"schema": {"type": "object"}}}}
 PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
@@ -38,13 +41,13 @@ router = APIRouter(prefix="/v1/orgs/{org_id}", tags=["organizations"], responses
 
 
 @router.get("/tools", summary="The tools that an organization has in Vapi")
-async def get_tools(request: Request, org_id: ReadableOrg, at: At = None) -> reads.OrgTools:
+async def get_tools(request: Request, org_id: ReadableOrg, at: At = None) -> OrgTools:
     """All of them, by name, now or at a time. A disabled one is not wanted any more, or somebody deleted it."""
     async with reading(state_of(request).pool, org_id) as connection:
         if at is None:
-            return _found(await reads.tools_of(connection, org_id))
+            return _found(await tools_of(connection, org_id))
         try:
-            return await reads.tools_at(connection, org_id, at)
+            return await tools_at(connection, org_id, at)
         except BeforeFirstEvent as error:
             raise Problem(404, ErrorCode.NOT_FOUND, None if error.first is None else str(error)) from None
 
@@ -55,13 +58,13 @@ async def get_history(
     org_id: ReadableOrg,
     after: Annotated[int, Query(ge=0, le=POSITION_MAX, description="Only events above this position.")] = 0,
     limit: Annotated[int, Query(ge=1, le=HISTORY_LIMIT_MAX)] = HISTORY_LIMIT_DEFAULT,
-) -> reads.History:
+) -> History:
     """Its events, oldest first, a page at a time: pass `next_after` as `after` for the next one."""
     async with reading(state_of(request).pool, org_id) as connection:
-        return _found(await reads.history_of(connection, org_id, after=after, limit=limit))
+        return _found(await history_of(connection, org_id, after=after, limit=limit))
 
 
-def _found(answer: reads.T | None) -> reads.T:
+def _found(answer: T | None) -> T:
     if answer is None:
         raise Problem(404, ErrorCode.NOT_FOUND)
     return answer

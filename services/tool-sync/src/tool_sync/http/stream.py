@@ -11,9 +11,10 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Header
 from fastapi.responses import StreamingResponse
 
-from tool_sync.http.feed import LIMIT_MAX, POSITION_MAX, PROBLEMS, After, FeedRoute
+from tool_sync.http.feed import LIMIT_MAX, PROBLEMS, After, FeedRoute
 from tool_sync.http.feed_reader import FeedReader, Reader
 from tool_sync.http.problems import Problem
+from tool_sync.log.read import POSITION_MAX
 from tool_sync.outcomes.feed import document_of
 from tool_sync.outcomes.pages import Page
 

@@ -1,1 +1,18 @@
-"""What is known now: one module for each thing that somebody asks. Nothing here writes."""
+"""What is known now, or was known at a time: one module for each question. Nothing here writes.
+
+::
+
+    organizations       which there are                     coverage      who can book, of those that should
+    org_tools           which tools an org has, or had      failures      whose newest outcome failed
+    assistants          what one assistant's row says now   waiting       what has no outcome yet, and since when
+    snapshot            all assistants, as of a position    dead_letters  what could not be taken in
+    timeline            what happened to an org, a tool,    as_of         an org's state, by the fold of its log
+                        or an assistant                     next_action   what happens next, and when
+    explain_tool        why an org has a tool or lacks it   surplus       further tools of ours at Vapi
+    explain_assistant   what an assistant has, and why      installation  whose database this is
+    audit               did every save get its outcome
+
+Beside ``log/`` the only place that reads the table ``events``: a reader elsewhere would have to know what a release may
+pass over, and under which role a row is seen. A test holds it. The connection's role and row-level security decide what
+is found: `db.tenant_tx` for a caller of HTTP.
+"""

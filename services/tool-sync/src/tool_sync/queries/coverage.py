@@ -16,14 +16,9 @@ from uuid import UUID
 
 from tool_sync.db import Connection
 from tool_sync.domain.wanted import TIERS
+from tool_sync.queries.assistants import OUTCOME_NOW
 
 Kind = Literal["never synced", "failed", "not there", "older definition", "another id"]
-
-OUTCOME_NOW: Final = """
-CASE WHEN a.settled_revision <= a.removed_revision OR a.settled_assistant_id <> a.assistant_id THEN NULL
-     ELSE a.outcome END"""
-"""The newest outcome of a row of ``assistants AS a``, where it is about what the agent is now: neither its life before
-nor the assistant that it had before."""
 
 # $1: the tiers, low to high (one that is not known counts as the lowest, as in domain/wanted.py). $2: one org, or null.
 _JUDGED: Final = f"""
@@ -70,7 +65,6 @@ SELECT count(*) FILTER (WHERE should) AS assistants, count(*) FILTER (WHERE can)
 _CANNOT: Final = f"""{_JUDGED}
 SELECT * FROM judged WHERE should AND NOT can AND ($4::text IS NULL OR agent_id = $4) ORDER BY org_id, agent_id LIMIT $3
 """  # noqa: S608
-_KNOWN: Final = "SELECT EXISTS (SELECT FROM organizations WHERE id = $1)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +128,6 @@ async def cannot_book(
         CannotBook(row["org_id"], row["agent_id"], row["assistant_id"], row["code"], row["look_at"], _lacks(dict(row)))
         for row in await connection.fetch(_CANNOT, list(TIERS), org_id, limit, agent_id)
     )
-
-
-async def is_known(connection: Connection, org_id: UUID) -> bool:
-    """Whether there is, or was, such a clinic."""
-    return bool(await connection.fetchval(_KNOWN, org_id))
 
 
 def _lacks(row: Mapping[str, Any]) -> tuple[Lack, ...]:

@@ -11,7 +11,7 @@ from tool_sync.log.projections.shape import Shape
 
 PAGE_POSITIONS: Final = 50_000
 
-_WEATHER: Final = frozenset({"08", "25", "40", "42", "53", "55", "57", "58", "XX"})
+_SERVER_CLASSES: Final = frozenset({"08", "25", "40", "42", "53", "55", "57", "58", "XX"})
 """SQLSTATE classes that no event causes: the server's troubles, and a fold that does not fit its table at all."""
 
 
@@ -42,7 +42,7 @@ class Folding:
             async with self._connection.transaction():  # a savepoint where one is open: a failed half must not end it
                 await self._connection.execute(self._fold, self.position, through)
         except asyncpg.PostgresError as error:
-            if (error.sqlstate or "")[:2] in _WEATHER:
+            if (error.sqlstate or "")[:2] in _SERVER_CLASSES:
                 raise
             if through == self.position + 1:
                 raise FoldRaised(self._shape.name, through, str(error)) from error

@@ -35,7 +35,7 @@ class TopicUnusable(Exception):
     """The outcomes topic cannot be published to; the message says why."""
 
 
-_WEATHER: Final = (*db.TRANSIENT_ERRORS, PublishFailed, LeadershipLost, TopicUnusable)
+_TRANSIENT_ERRORS: Final = (*db.TRANSIENT_ERRORS, PublishFailed, LeadershipLost, TopicUnusable)
 
 
 ALL: Final = Filter.of()
@@ -101,7 +101,7 @@ class Relay:
             wait_seconds = self._settings.relay_candidate_seconds
             try:
                 await self._stand_and_lead()
-            except* _WEATHER as trouble:
+            except* _TRANSIENT_ERRORS as trouble:
                 self._say_once("relay: waiting to publish", _first_of(trouble))
             except* (UnknownEvent, ValidationError) as bug:
                 # Another replica of a newer release may lead meanwhile; this one must not get in its way at once.

@@ -14,7 +14,7 @@ It trusts neither the log nor the projections: it compares what went in with wha
 from tool_sync.queries.audit.accepted import Accepted, AcceptedUnavailable, accepted_saves
 from tool_sync.queries.audit.history import Answer, History, Place, Save, Unreadable, read_history
 from tool_sync.queries.audit.judge import Finding, Report, Verdict, judge
-from tool_sync.queries.audit.parked import Parked, acknowledge, parked_records
+from tool_sync.queries.audit.parked import Parked, parked_records
 from tool_sync.queries.audit.unreached import LiveRead, Unreached
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "Unreadable",
     "Verdict",
     "accepted_saves",
-    "acknowledge",
     "judge",
     "parked_records",
     "read_history",

@@ -1,11 +1,11 @@
 """Each save into its class, and the report. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from tool_sync.queries.audit.accepted import Accepted
@@ -97,6 +97,9 @@ class Report:
         return self.compared and self.judged > 0 and self.is_read_whole and not self.has_gaps
 
 
+Judged: TypeAlias = tuple[Verdict, Finding | None]
+
+
 def judge(
     history: History,
     accepted: Iterable[Accepted] | None,
@@ -111,42 +114,22 @@ def judge(
     live: LiveRead | None = None,
 ) -> Report:
     """Saves up to ``until``. ``patience``: how long a save may go without an outcome while Vapi is in trouble."""
-    findings: list[Finding] = []
-    counts: Counter[Verdict] = Counter()
-    waits: list[float] = []
-
-    def note(finding: Finding | None, verdict: Verdict) -> None:
-        counts[verdict] += 1
-        if finding is not None:
-            findings.append(finding)
-
-    for save in history.saves.values():
-        if until is None or save.at <= until:
-            answers = tuple(history.answers.get(save.request_id, {}).values())
-            verdict = _of_save(save, answers, now, patience)
-            waits += [(answers[0].at - save.at).total_seconds()] if len(answers) == 1 else []
-            note(_finding(save, answers, verdict), verdict)
-    for record in history.unreadable:
-        if until is None or record.at <= until:
-            verdict, detail = _of_unreadable(record, parked, history)
-            shown = verdict in GAPS
-            found = Finding(verdict, record.place, record.request_id, None, record.at, detail) if shown else None
-            note(found, verdict)
-    oldest = min((save.at for save in history.saves.values()), default=None)
-    unreadable = {record.request_id for record in history.unreadable}
     told = None if accepted is None else tuple(accepted)
-    for one in told or ():
-        if (until is None or one.at <= until) and one.request_id not in history.saves.keys() | unreadable:
-            verdict = _of_accepted(one, oldest, now)
-            shown = verdict is Verdict.UNPUBLISHED
-            detail = f"accepted for agent {one.agent_id} and saved to Vapi"
-            note(Finding(verdict, None, one.request_id, one.org_id, one.at, detail) if shown else None, verdict)
     asked = None if told is None else len(told)
+    saves = [save for save in history.saves.values() if until is None or save.at <= until]
+    unreadable = [record for record in history.unreadable if until is None or record.at <= until]
+    judged = [
+        *(_of_save(save, _answers(history, save), now, patience) for save in saves),
+        *(_of_unreadable(record, parked, history) for record in unreadable),
+        *_of_all_accepted(history, [one for one in told or () if until is None or one.at <= until], now),
+    ]
+    counts = Counter(verdict for verdict, _ in judged)
+    answered = [(save, answers[0]) for save in saves if len(answers := _answers(history, save)) == 1]
     return Report(
         dict(counts),
         history.repeats,
-        _percentiles(waits),
-        tuple(findings),
+        _percentiles([(answer.at - save.at).total_seconds() for save, answer in answered]),
+        tuple(finding for _, finding in judged if finding is not None),
         coverage,
         tuple(looked_at(history, asked, live)),
         tuple(not_looked_at(history, asked, counts[Verdict.EXPIRED], since, until, live)),
@@ -156,7 +139,16 @@ def judge(
     )
 
 
-def _of_save(save: Save, answers: Sequence[Answer], now: datetime, patience: timedelta) -> Verdict:
+def _answers(history: History, save: Save) -> Sequence[Answer]:
+    return tuple(history.answers.get(save.request_id, {}).values())
+
+
+def _of_save(save: Save, answers: Sequence[Answer], now: datetime, patience: timedelta) -> Judged:
+    verdict = _verdict(save, answers, now, patience)
+    return verdict, _finding(save, answers, verdict)
+
+
+def _verdict(save: Save, answers: Sequence[Answer], now: datetime, patience: timedelta) -> Verdict:
     if len(answers) > 1:
         return Verdict.TWICE
     if answers:
@@ -176,13 +168,32 @@ def _finding(save: Save, answers: Sequence[Answer], verdict: Verdict) -> Finding
     return Finding(verdict, save.place, save.request_id, save.org_id, save.at, detail, save.trace_id)
 
 
-def _of_unreadable(record: Unreadable, parked: Mapping[Place, Parked], history: History) -> tuple[Verdict, str]:
+def _of_unreadable(record: Unreadable, parked: Mapping[Place, Parked], history: History) -> Judged:
+    verdict, detail = _verdict_of_unreadable(record, parked, history)
+    if verdict not in GAPS:
+        return verdict, None
+    return verdict, Finding(verdict, record.place, record.request_id, None, record.at, detail)
+
+
+def _verdict_of_unreadable(record: Unreadable, parked: Mapping[Place, Parked], history: History) -> tuple[Verdict, str]:
     letter = parked.get(record.place)
     if letter is not None:
         return (Verdict.PARKED, record.reason) if letter.closed_by is None else (Verdict.CLOSED, letter.closed_by)
     if record.place.offset >= history.taken_in.get((record.place.topic, record.place.partition), 0):
         return Verdict.WAITING, record.reason
     return Verdict.MISSED, record.reason
+
+
+def _of_all_accepted(history: History, accepted: Sequence[Accepted], now: datetime) -> Iterator[Judged]:
+    """Those of which no record lies on the topic."""
+    there = history.saves.keys() | {record.request_id for record in history.unreadable}
+    oldest = min((save.at for save in history.saves.values()), default=None)
+    for one in accepted:
+        if one.request_id not in there:
+            verdict = _of_accepted(one, oldest, now)
+            detail = f"accepted for agent {one.agent_id} and saved to Vapi"
+            found = Finding(verdict, None, one.request_id, one.org_id, one.at, detail)
+            yield verdict, found if verdict is Verdict.UNPUBLISHED else None
 
 
 def _of_accepted(one: Accepted, oldest: datetime | None, now: datetime) -> Verdict:

@@ -5,10 +5,10 @@ durations  how long an answer pauses a key
 shared     one key of any number of replicas
 tokens     requests of a minute, drawn in batches
 table      its rows in PostgreSQL
-paused     which key is paused, why, and what waits for it
+paused     which key is paused, and why
 """
 
-from tool_sync.vapi.rate_limit.paused import PausedKey, Waiting, paused_keys, waiting
+from tool_sync.vapi.rate_limit.paused import PausedKey, paused_keys
 from tool_sync.vapi.rate_limit.port import Answer, Key, Known, Unlimited
 from tool_sync.vapi.rate_limit.shared import KeyLimits, SharedKey
 from tool_sync.vapi.rate_limit.table import KeyTable, fingerprint_of
@@ -22,8 +22,6 @@ __all__ = [
     "PausedKey",
     "SharedKey",
     "Unlimited",
-    "Waiting",
     "fingerprint_of",
     "paused_keys",
-    "waiting",
 ]

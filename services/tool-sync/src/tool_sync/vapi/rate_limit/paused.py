@@ -1,4 +1,4 @@
-"""Which keys are paused, why, and what waits behind them: for people, read from the database alone."""
+"""Which keys are paused, and why: for people, read from the database alone."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,13 +32,6 @@ SELECT k.key, k.paused_until, coalesce(k.paused_since, p.since) AS since, coales
         OR k.paused_until > clock_timestamp() - $1::interval)
  ORDER BY k.opened_at DESC NULLS LAST, k.key
 """
-_WAITING: Final = """
-SELECT count(*) AS requests, count(DISTINCT e.org_id) AS organizations, min(e.recorded_at) AS oldest
-  FROM pending_syncs p
-  JOIN events e ON e.org_id = p.org_id AND e.position > p.settled AND e.position <= p.requested
-       AND e.type = 'SyncRequested' AND e.data ->> 'agent_id' = p.agent_id
- WHERE p.requested > p.settled AND p.agent_id NOT IN ('', '?')
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,28 +52,12 @@ class PausedKey:
     what_to_do: str
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Saves and syncs without an outcome, of how many organizations, and when the oldest arrived."""
-
-    requests: int
-    organizations: int
-    oldest: datetime | None
-
-
 async def paused_keys(connection: Connection) -> tuple[PausedKey, ...]:
     """The keys in use that are paused, the newest first. Belongs to no org: needs the service's role."""
     return tuple(
         _paused(row["key"], row["since"], row["paused_until"], row["reason"], row["code"])
         for row in await connection.fetch(_PAUSED, IN_USE)
     )
-
-
-async def waiting(connection: Connection) -> Waiting:
-    """What waits for an outcome now; while the key is paused, all of it waits for the key."""
-    row = await connection.fetchrow(_WAITING)
-    assert row is not None
-    return Waiting(row["requests"], row["organizations"], row["oldest"])
 
 
 def _paused(

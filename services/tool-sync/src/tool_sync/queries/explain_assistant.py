@@ -1,31 +1,20 @@
 """What happened to an assistant, what it has, and what happens next."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
 from uuid import UUID
 
 from tool_sync.db import Connection
-from tool_sync.domain.events import SyncRequested, ToolRef
+from tool_sync.domain.events import SyncRequested
 from tool_sync.domain.steps import target_of
 from tool_sync.domain.toolset import Toolset, agent_subject, tool_subject
 from tool_sync.domain.wanted import WantedTool, reason_for_none, wanted_for
-from tool_sync.queries.coverage import OUTCOME_NOW, cannot_book
-from tool_sync.queries.explain.as_of import StateAsOf, age_seconds, unknown_since
-from tool_sync.queries.explain.next_action import NextAction, Reason, next_action_of, work_of
-from tool_sync.queries.explain.timeline import TimelineEntry, timeline_of_agent
-from tool_sync.queries.explain.tool import tool_reasons
-
-MATCHES_MAX: Final = 20
-
-_FIND: Final = """
-SELECT org_id, agent_id FROM assistants WHERE assistant_id = $1 OR agent_id = $1 ORDER BY org_id, agent_id LIMIT $2
-"""
-_ROW: Final = f"""
-SELECT assistant_id, revision, {OUTCOME_NOW} AS outcome, code, synced_tools, look_at, removed
-  FROM assistants a WHERE org_id = $1 AND agent_id = $2
-"""  # noqa: S608 - made of constants
+from tool_sync.queries.as_of import StateAsOf, age_seconds, unknown_since
+from tool_sync.queries.assistants import AssistantNow, assistant_of
+from tool_sync.queries.coverage import cannot_book
+from tool_sync.queries.explain_tool import tool_reasons
+from tool_sync.queries.next_action import NextAction, Reason, next_action_of, work_of
+from tool_sync.queries.timeline import TimelineEntry, timeline_of_agent
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,62 +67,66 @@ class AssistantExplained:
     events: tuple[TimelineEntry, ...]
 
 
-async def find_assistants(connection: Connection, name: str) -> list[tuple[UUID, str]]:
-    """(org, agent) of the assistants with this Vapi id or agent id; agents of several orgs may share theirs."""
-    return [(row["org_id"], row["agent_id"]) for row in await connection.fetch(_FIND, name, MATCHES_MAX)]
-
-
 async def explain_assistant(connection: Connection, moment: StateAsOf, agent_id: str) -> AssistantExplained:
     """The assistant at that moment, which must be one of the org's."""
     state = moment.state
-    row = await connection.fetchrow(_ROW, moment.org_id, agent_id)
+    row = await assistant_of(connection, moment.org_id, agent_id)
     assert row is not None, "found by find_assistants"
-    subject = agent_subject(agent_id)
-    failure = state.failures.get(subject)
-    unknown = unknown_since(state, subject)
-    requests = state.open_requests.get(agent_id, ())
+    failure = state.failures.get(agent_subject(agent_id))
+    unknown = unknown_since(state, agent_subject(agent_id))
     wanted = () if state.closed else wanted_for(state.tier, moment.blueprint, state.disabled)
-    there: tuple[ToolRef, ...] = target_of(state, wanted)
-    lacking = {tool.name for tool in wanted} - {ref.name for ref in there}
-    reasons = {name: state.failures.get(tool_subject(name)) for name in sorted(lacking)}
-    look_at = state.looks.get(agent_id)
-    outlook = None
-    said = moment.is_now and row["outcome"] is not None
-    if moment.is_now:
-        outlook = next_action_of(
-            await work_of(connection, moment.org_id, moment.paused, agent_id),
-            reasons=() if row["removed"] else await _reasons(connection, moment, agent_id, dict(row), wanted),
-            retry_at=(failure.retry_at if failure else None) or look_at or _tool_retry(state, wanted),
-            is_open=bool(requests),
-            is_unknown=unknown is not None,
-            is_final=_is_final(state, agent_id, wanted, has_failed=row["outcome"] == "failed"),
-            none_wanted=reason_for_none(state.tier, moment.blueprint, state.disabled),
-            gone=_gone(state, is_removed=row["removed"]),
-        )
+    said = row if moment.is_now and row.outcome is not None else None
     return AssistantExplained(
         org_id=moment.org_id,
         agent_id=agent_id,
-        assistant_id=row["assistant_id"],
+        assistant_id=row.assistant_id,
         as_of_position=moment.position,
         as_of=moment.at,
-        removed=row["removed"],
-        outcome=row["outcome"] if said else None,
-        code=row["code"] if said else None,
-        tools=tuple(tool["name"] for tool in row["synced_tools"] or ()) if said else (),
+        removed=row.removed,
+        outcome=said.outcome if said else None,
+        code=said.code if said else None,
+        tools=tuple(ref.name for ref in said.synced) if said else (),
         wanted=tuple(tool.name for tool in wanted),
-        missing=tuple(MissingTool(n, f.code if f else None, f.retry_at if f else None) for n, f in reasons.items()),
-        open_requests=tuple(
-            OpenRequest(r.asked.request_id, r.asked.revision, r.asked.cause, r.recorded_at, r.asked.trace_id)
-            for r in requests
-            if isinstance(r.asked, SyncRequested)
-        ),
+        missing=_missing(state, wanted),
+        open_requests=_open_requests(state, agent_id),
         unknown_since=unknown,
         unknown_seconds=age_seconds(moment, unknown),
         failure_code=failure.code if failure else None,
         failures=failure.count if failure else 0,
         retry_at=failure.retry_at if failure else None,
-        outlook=outlook,
+        outlook=await _next_action(connection, moment, row, wanted) if moment.is_now else None,
         events=await timeline_of_agent(connection, moment.org_id, agent_id, moment.position),
+    )
+
+
+async def _next_action(
+    connection: Connection, moment: StateAsOf, row: AssistantNow, wanted: tuple[WantedTool, ...]
+) -> NextAction:
+    state, agent_id = moment.state, row.agent_id
+    failure = state.failures.get(agent_subject(agent_id))
+    return next_action_of(
+        await work_of(connection, moment.org_id, moment.paused, agent_id),
+        reasons=() if row.removed else await _reasons(connection, moment, row, wanted),
+        retry_at=(failure.retry_at if failure else None) or state.looks.get(agent_id) or _tool_retry(state, wanted),
+        is_open=bool(state.open_requests.get(agent_id)),
+        is_unknown=unknown_since(state, agent_subject(agent_id)) is not None,
+        is_final=_is_final(state, agent_id, wanted, has_failed=row.outcome == "failed"),
+        none_wanted=reason_for_none(state.tier, moment.blueprint, state.disabled),
+        gone=_gone(state, is_removed=row.removed),
+    )
+
+
+def _missing(state: Toolset, wanted: tuple[WantedTool, ...]) -> tuple[MissingTool, ...]:
+    lacking = {tool.name for tool in wanted} - {ref.name for ref in target_of(state, wanted)}
+    failures = {name: state.failures.get(tool_subject(name)) for name in sorted(lacking)}
+    return tuple(MissingTool(n, f.code if f else None, f.retry_at if f else None) for n, f in failures.items())
+
+
+def _open_requests(state: Toolset, agent_id: str) -> tuple[OpenRequest, ...]:
+    return tuple(
+        OpenRequest(r.asked.request_id, r.asked.revision, r.asked.cause, r.recorded_at, r.asked.trace_id)
+        for r in state.open_requests.get(agent_id, ())
+        if isinstance(r.asked, SyncRequested)
     )
 
 
@@ -160,10 +153,10 @@ def _gone(state: Toolset, *, is_removed: bool) -> str | None:
 
 
 async def _reasons(
-    connection: Connection, moment: StateAsOf, agent_id: str, row: Mapping[str, Any], wanted: tuple[WantedTool, ...]
+    connection: Connection, moment: StateAsOf, row: AssistantNow, wanted: tuple[WantedTool, ...]
 ) -> tuple[Reason, ...]:
     """Everything that makes "as wanted" false of an assistant: by what is wanted now, and by what is known now."""
-    state = moment.state
+    state, agent_id = moment.state, row.agent_id
     if state.closed:
         return ()
     found = [
@@ -171,9 +164,9 @@ async def _reasons(
         for one in await cannot_book(connection, moment.org_id, limit=1, agent_id=agent_id)
         for lack in one.lacks
     ]
-    if not wanted and row["outcome"] == "failed":  # who should not book is not covered above
-        found.append(Reason.of("its newest outcome is a failure", row["code"]))
-    if not wanted and row["outcome"] is None:
+    if not wanted and row.outcome == "failed":  # who should not book is not covered above
+        found.append(Reason.of("its newest outcome is a failure", row.code))
+    if not wanted and row.outcome is None:
         found.append(Reason("it was saved, and no sync of it has ended yet"))
     if state.open_requests.get(agent_id):
         found.append(Reason("a save of it has no outcome yet"))
@@ -184,8 +177,6 @@ async def _reasons(
     found += tool_reasons(state, [tool.name for tool in wanted])
     names = {tool.name for tool in wanted}
     found += [
-        Reason(f"it still has {tool['name']}, which is not wanted any more")
-        for tool in row["synced_tools"] or ()
-        if tool["name"] not in names
+        Reason(f"it still has {ref.name}, which is not wanted any more") for ref in row.synced if ref.name not in names
     ]
     return tuple(dict.fromkeys(found))

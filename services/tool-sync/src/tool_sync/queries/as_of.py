@@ -11,6 +11,7 @@ from tool_sync.db import Connection
 from tool_sync.domain.events import BlueprintPublished
 from tool_sync.domain.toolset import FOLD, Recorded, Toolset, evolve
 from tool_sync.domain.wanted import WantedTool
+from tool_sync.log import read_org
 from tool_sync.log.codec import decode
 from tool_sync.vapi.rate_limit import PausedKey
 
@@ -26,10 +27,6 @@ SELECT position, recorded_at, coalesce($2, clock_timestamp()) AS asked_at FROM e
  ORDER BY position DESC LIMIT 1
 """
 _SNAPSHOT: Final = "SELECT state::text FROM snapshots WHERE org_id = $1 AND fold = $2 AND position <= $3"
-_EVENTS: Final = """
-SELECT position, type, schema, data::text AS data, meta ->> 'traceparent' AS traceparent, recorded_at
-  FROM events WHERE org_id = $1 AND position > $2 AND position <= $3 ORDER BY position LIMIT $4
-"""
 _BLUEPRINT: Final = """
 SELECT DISTINCT ON (e.stream) e.position, e.type, e.schema, e.data::text AS data
   FROM system_tools t JOIN events e ON e.stream = 'blueprint-' || t.name
@@ -122,7 +119,6 @@ async def state_as_of(
     saved = await connection.fetchval(_SNAPSHOT, org_id, FOLD, place.position)
     state = Toolset() if saved is None else _TOOLSET.validate_json(saved)
     while state.position < place.position:
-        for row in await connection.fetch(_EVENTS, org_id, state.position, place.position, PAGE_EVENTS):
-            event = decode(row["position"], row["type"], row["schema"], row["data"])
-            state = evolve(state, Recorded(row["position"], row["recorded_at"], event, row["traceparent"]))
+        for stored in await read_org(connection, org_id, state.position, PAGE_EVENTS, place.position):
+            state = evolve(state, Recorded(stored.position, stored.recorded_at, stored.event, stored.meta.traceparent))
     return StateAsOf(org_id, place.position, place.recorded_at, place.asked_at, at is None, state, blueprint, paused)

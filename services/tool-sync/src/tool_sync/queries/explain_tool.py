@@ -11,11 +11,11 @@ from tool_sync.domain.events import RetireReason
 from tool_sync.domain.steps import is_current
 from tool_sync.domain.toolset import Retired, Toolset, tool_subject
 from tool_sync.domain.wanted import WantedTool, unwanted_for, wanted_for
+from tool_sync.queries.as_of import StateAsOf, age_seconds, unknown_since
 from tool_sync.queries.coverage import cannot_book
-from tool_sync.queries.explain.as_of import StateAsOf, age_seconds, unknown_since
-from tool_sync.queries.explain.next_action import NextAction, Reason, next_action_of, work_of
-from tool_sync.queries.explain.surplus import SurplusTool, surplus_of
-from tool_sync.queries.explain.timeline import TimelineEntry, timeline_of_tool
+from tool_sync.queries.next_action import NextAction, Reason, next_action_of, work_of
+from tool_sync.queries.surplus import SurplusTool, surplus_of
+from tool_sync.queries.timeline import TimelineEntry, timeline_of_tool
 
 ToolCondition = Literal["registered", "outdated", "retired", "unknown", "failed", "missing", "unwanted"]
 

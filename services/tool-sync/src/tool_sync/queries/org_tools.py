@@ -1,20 +1,15 @@
-"""What an org's tools and history are, or were, as read from the database.
-
-All functions take a connection whose role and row-level security decide what is seen: ``db.tenant_tx`` for a caller.
-"""
+"""Which tools an org has, or had at a time."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Final
 from uuid import UUID
 
 import asyncpg
-from pydantic_core import from_json
 
 from tool_sync.db import Connection
-from tool_sync.queries.explain import place_of
-from tool_sync.telemetry import trace_id_of
+from tool_sync.queries.as_of import place_of
 
 # One statement, so one snapshot: the tools are those as of the position that is named beside them.
 _TOOLS: Final = """
@@ -41,16 +36,6 @@ WINDOW tool AS (PARTITION BY data ->> 'name')
  ORDER BY data ->> 'name', position DESC
 """
 
-_HISTORY: Final = """
-SELECT position, recorded_at, type, data::text AS data, meta ->> 'traceparent' AS traceparent
-  FROM events
- WHERE org_id = $1 AND position > $2
- ORDER BY position
- LIMIT $3
-"""
-
-_KNOWN: Final = "SELECT EXISTS (SELECT FROM organizations WHERE id = $1)"
-
 
 @dataclass(frozen=True, slots=True)
 class OrgTool:
@@ -73,28 +58,6 @@ class OrgTools:
 
     as_of_position: int
     tools: tuple[OrgTool, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryEvent:
-    """An event of an org as stored; ``trace_id`` is null where it belongs to no trace."""
-
-    position: int
-    recorded_at: datetime
-    type: str
-    data: dict[str, Any]
-    trace_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """Events of an org, oldest first. ``next_after`` asks for the next page; null where this is the last so far."""
-
-    events: tuple[HistoryEvent, ...]
-    next_after: int | None
-
-
-T = TypeVar("T")
 
 
 async def tools_of(connection: Connection, org_id: UUID) -> OrgTools | None:
@@ -126,21 +89,3 @@ def _tools(rows: Iterable[asyncpg.Record]) -> tuple[OrgTool, ...]:
         )
         for row in rows
     )
-
-
-async def history_of(connection: Connection, org_id: UUID, *, after: int, limit: int) -> History | None:
-    """The org's events above position ``after``, oldest first; None where the org is not known (to this role)."""
-    rows = await connection.fetch(_HISTORY, org_id, after, limit)
-    if not rows and not await connection.fetchval(_KNOWN, org_id):
-        return None
-    events = tuple(
-        HistoryEvent(
-            position=row["position"],
-            recorded_at=row["recorded_at"],
-            type=row["type"],
-            data=from_json(row["data"]),
-            trace_id=trace_id_of(row["traceparent"]),
-        )
-        for row in rows
-    )
-    return History(events, events[-1].position if len(events) == limit else None)

@@ -1,13 +1,15 @@
-"""The events that concern one tool or one assistant, newest last, each with its trace."""
+"""The events that concern one org, one tool or one assistant, newest last, each with its trace."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
 from pydantic_core import from_json
 
 from tool_sync.db import Connection
+from tool_sync.queries.organizations import is_known
 from tool_sync.telemetry import trace_id_of
 
 EVENTS_MAX: Final = 50
@@ -17,16 +19,18 @@ _OF_ORG_FOR_TOOLS: Final = ("OrgRegistered", "OrgTierChanged", "OrgClosed", "Ret
 _OF_ORG_FOR_AGENTS: Final = ("ToolSettingChanged", "OrgTierChanged", "OrgClosed")
 """What reaches every tool, or every assistant, of the org. An operator's retry of all names no agent."""
 
-_STORY: Final = """
+_EVENTS: Final = """
 SELECT position, recorded_at, type, data::text AS data, meta ->> 'traceparent' AS traceparent
   FROM events
- WHERE org_id = $1 AND position <= $2
-   AND ({about} OR data ->> 'subject' = $4 OR type = ANY ($5::text[]))
+ WHERE org_id = $1"""
+_OF_ORG: Final = f"{_EVENTS} AND position > $2 ORDER BY position LIMIT $3"
+_ABOUT: Final = f"""{_EVENTS} AND position <= $2
+   AND ({{about}} OR data ->> 'subject' = $4 OR type = ANY ($5::text[]))
  ORDER BY position DESC
  LIMIT $6
 """
-_OF_TOOL: Final = _STORY.format(about="data ->> 'name' = $3")
-_OF_AGENT: Final = _STORY.format(
+_OF_TOOL: Final = _ABOUT.format(about="data ->> 'name' = $3")
+_OF_AGENT: Final = _ABOUT.format(
     about="data ->> 'agent_id' = $3 OR (type = 'RetryRequested' AND data ->> 'agent_id' IS NULL)"
 )
 
@@ -40,6 +44,14 @@ class TimelineEntry:
     type: str
     data: dict[str, Any]
     trace_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Events of an org, oldest first. ``next_after`` asks for the next page; null where this is the last so far."""
+
+    events: tuple[TimelineEntry, ...]
+    next_after: int | None
 
 
 async def timeline_of_tool(connection: Connection, org_id: UUID, name: str, through: int) -> tuple[TimelineEntry, ...]:
@@ -58,13 +70,23 @@ async def _read(
     connection: Connection, statement: str, org_id: UUID, through: int, about: str, subject: str, also: tuple[str, ...]
 ) -> tuple[TimelineEntry, ...]:
     rows = await connection.fetch(statement, org_id, through, about, subject, list(also), EVENTS_MAX)
-    return tuple(
-        TimelineEntry(
-            position=row["position"],
-            recorded_at=row["recorded_at"],
-            type=row["type"],
-            data=from_json(row["data"]),
-            trace_id=trace_id_of(row["traceparent"]),
-        )
-        for row in reversed(rows)
+    return tuple(_entry(row) for row in reversed(rows))
+
+
+async def history_of(connection: Connection, org_id: UUID, *, after: int, limit: int) -> History | None:
+    """The org's events above position ``after``, oldest first; None where the org is not known (to this role)."""
+    rows = await connection.fetch(_OF_ORG, org_id, after, limit)
+    if not rows and not await is_known(connection, org_id):
+        return None
+    events = tuple(_entry(row) for row in rows)
+    return History(events, events[-1].position if len(events) == limit else None)
+
+
+def _entry(row: asyncpg.Record) -> TimelineEntry:
+    return TimelineEntry(
+        position=row["position"],
+        recorded_at=row["recorded_at"],
+        type=row["type"],
+        data=from_json(row["data"]),
+        trace_id=trace_id_of(row["traceparent"]),
     )
