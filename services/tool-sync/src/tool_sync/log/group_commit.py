@@ -22,7 +22,7 @@ from tool_sync.log.records import Appended, AppendResult
 from tool_sync.log.statement import EncodedRequest, execute
 
 DATA_CLASSES = frozenset({"21", "22", "23", "2F", "38", "39", "54", "P0", "ZT"})
-"""SQLSTATE classes that the data of a request can cause. All others are weather (a lost connection, a time-out, a
+"""SQLSTATE classes that the data of a request can cause. All others are transient (a lost connection, a time-out, a
 server that stops) or a mistake of the deployment (no such function yet, no right to call it): the data waits.
 """
 
@@ -75,6 +75,7 @@ class GroupCommit:
                 await self._drained.wait()
             if self._stopping:
                 raise LogUnavailable(request.stream, 0.0, "this process is stopping")
+            # Nothing is awaited between the check and this, so the queue's limit holds without a lock.
             waiting = _Waiting(request, loop.create_future())
             self._queue.append(waiting)
             self._filled.set()
@@ -90,6 +91,7 @@ class GroupCommit:
         batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._round_requests_max))]
         self._drained.set()
         try:
+            # Whose caller was cancelled while it waited is not appended: nobody would learn of it, and act on it.
             await self._settle([waiting for waiting in batch if not waiting.answer.done()])
         finally:
             for waiting in batch:  # only where this task was cancelled
@@ -100,6 +102,7 @@ class GroupCommit:
     async def run_forever(self) -> None:
         """Drains the queue until `stop`, and then what is left in it."""
         while not self._stopping or self._queue:
+            # One round at a time: rounds in parallel would only queue for the append lock, and lose their order.
             if not await self.run_once():
                 self._filled.clear()
                 await self._filled.wait()
@@ -121,6 +124,7 @@ class GroupCommit:
                 if _is_for_data(error):
                     await self._halve(pending, error)
                     return
+                # Perhaps it was stored and the answer lost. The same ids again: append answers Duplicate, never twice.
                 pending = await self._wait_out(pending, error)
             else:
                 self._answer(pending, results)
@@ -131,6 +135,7 @@ class GroupCommit:
             sqlstate = error.sqlstate if isinstance(error, asyncpg.PostgresError) else None
             _resolve(batch[0], AppendRejected(batch[0].request.stream, sqlstate, str(error)))
             return
+        # Not a savepoint for each request: every round would pay for what a bad request, which is rare, costs here.
         middle = len(batch) // 2
         await self._settle(batch[:middle])
         await self._settle(batch[middle:])

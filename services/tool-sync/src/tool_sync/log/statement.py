@@ -21,6 +21,7 @@ FROM append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 _META = TypeAdapter(Meta)
 
 
+# Encoded before it is queued: what cannot be written is its caller's fault alone and never reaches a shared round.
 @dataclass(frozen=True, slots=True)
 class EncodedRequest:
     """A request as bytes that can be sent again, the same, as often as needed."""
@@ -55,6 +56,8 @@ async def execute(connection: Connection, requests: Sequence[EncodedRequest]) ->
 
     Raises `asyncpg.PostgresError`; then nothing is stored, unless the connection was lost.
     """
+    # Arrays of columns, not one call a request: the lock is taken once a round, and the plan is one for any number.
+    # Events of all requests lie in one array; each request's number of ids says which are its own.
     events = [event for request in requests for event in request.events]
     rows = await connection.fetch(
         APPEND,
