@@ -1,14 +1,12 @@
 """Switching one tool off for one organization, and on again."""
 
 from typing import Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
+from tool_sync.admin.operator import operator_request
 from tool_sync.db import Connection
 from tool_sync.domain.events import ToolSettingChanged
-from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, event_id, org_stream
-
-SOURCE: Final = "/zerotouch/tool-sync/operations"
-ACTOR: Final = "operator"
+from tool_sync.log import EventLog
 
 _PROBLEM: Final = """
 SELECT CASE WHEN NOT EXISTS (SELECT FROM organizations WHERE id = $1) THEN 'there is no organization ' || $1::text
@@ -27,16 +25,4 @@ async def switch_tool(log: EventLog, org_id: UUID, tool: str, service_version: s
 
     Off: every assistant is unlinked, and the tool is deleted at Vapi after the grace. On within it: the id stays.
     """
-    stream, cause = org_stream(org_id), str(uuid4())
-    event = ToolSettingChanged(tool, enabled)
-    await log.append(
-        AppendRequest(
-            stream=stream,
-            org_id=org_id,
-            expected_version=None,
-            events=(NewEvent(event_id(stream, SOURCE, cause, type(event).__name__, 0), event),),
-            meta=Meta(
-                causation_id=cause, correlation_id=cause, traceparent=None, actor=ACTOR, service_version=service_version
-            ),
-        )
-    )
+    await log.append(operator_request(org_id, ToolSettingChanged(tool, enabled), service_version))
