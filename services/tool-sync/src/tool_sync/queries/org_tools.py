@@ -14,8 +14,8 @@ from tool_sync.queries.as_of import place_of
 # One statement, so one snapshot: the tools are those as of the position that is named beside them.
 _TOOLS: Final = """
 SELECT coalesce((SELECT max(e.position) FROM events e WHERE e.org_id = o.id), o.position) AS as_of_position,
-       t.id, t.tool_name, t.vapi_tool_id, t.enabled, t.account, t.definition_version, t.created_at, t.updated_at,
-       t.position
+       t.id, t.tool_name, t.vapi_tool_id, t.enabled, t.account AS vapi_account, t.definition_version,
+       t.created_at, t.updated_at, t.position
   FROM organizations o
   LEFT JOIN org_tools t ON t.org_id = o.id
  WHERE o.id = $1
@@ -26,7 +26,7 @@ SELECT coalesce((SELECT max(e.position) FROM events e WHERE e.org_id = o.id), o.
 _TOOLS_AT: Final = """
 SELECT DISTINCT ON (data ->> 'name')
        min(position) OVER tool AS id, data ->> 'name' AS tool_name, data ->> 'vapi_tool_id' AS vapi_tool_id,
-       type IN ('ToolRegistered', 'ToolUpdated', 'ToolReinstated') AS enabled, data ->> 'account' AS account,
+       type IN ('ToolRegistered', 'ToolUpdated', 'ToolReinstated') AS enabled, data ->> 'account' AS vapi_account,
        (data ->> 'definition_version')::int AS definition_version,
        min(recorded_at) OVER tool AS created_at, recorded_at AS updated_at, position
   FROM events
@@ -75,17 +75,4 @@ async def tools_at(connection: Connection, org_id: UUID, at: datetime) -> OrgToo
 
 
 def _tools(rows: Iterable[asyncpg.Record]) -> tuple[OrgTool, ...]:
-    return tuple(
-        OrgTool(
-            id=row["id"],
-            tool_name=row["tool_name"],
-            vapi_tool_id=row["vapi_tool_id"],
-            enabled=row["enabled"],
-            vapi_account=row["account"],
-            definition_version=row["definition_version"],
-            created_at=row["created_at"],
-            updated_at=row["updated_at"],
-            position=row["position"],
-        )
-        for row in rows
-    )
+    return tuple(OrgTool(**{name: value for name, value in row.items() if name != "as_of_position"}) for row in rows)
