@@ -48,7 +48,7 @@ CROSS JOIN LATERAL (SELECT CASE s.type
 """
 # Nobody has work to do, and the relay has nothing to send: a service over this log is quiet.
 _QUIET = """
-INSERT INTO leases (org_id, looked_through) SELECT id, $1 FROM organizations;
+INSERT INTO leases (org_id, processed_position) SELECT id, $1 FROM organizations;
 """
 _SENT = "INSERT INTO cursors (name, position) VALUES ('outcomes-relay', $1)"
 _PAGE = 50_000

@@ -17,13 +17,13 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any, Final
 
-from assistant_api.app.service import Service
 from tests.faults.common import KEPT, database_lost, wrap_kafka, wrapped_transport
 from tests.faults.gate import Gate
 from tests.faults.replace import replace
 from tests.faults.watchdog import watch
 
 from assistant_api.agents import save
+from assistant_api.app.service import Service
 from assistant_api.db import Database
 from assistant_api.outcomes import consumer
 from assistant_api.provisioner import loop, step

@@ -49,9 +49,9 @@ def main(service: str) -> int:
             tool_sync_ports.wrap(_gate())
             return run_service()
         case "assistant_api":
-            from assistant_api.app.serve import serve
             from tests.faults import assistant_api_ports
 
+            from assistant_api.app.serve import serve
             from assistant_api.settings import Settings
 
             assistant_api_ports.wrap(_gate())

@@ -42,9 +42,9 @@ class Lease:
     token: UUID | None = None
     until: float | None = None
     holder: object = None
-    looked_through: int = 0
+    processed_position: int = 0
     next_due: float | None = None
-    stirred: int = 0
+    dirty_position: int = 0
 
 
 @dataclass(slots=True)
@@ -117,7 +117,7 @@ class Database:
         """Written without the lease: the org is due, also where its holder gives it back without having read this."""
         lease = self.leases[org_id]
         if lease.token != token or lease.until is None or lease.until <= now:
-            lease.stirred = len(self.events)
+            lease.dirty_position = len(self.events)
             lease.next_due = now if lease.next_due is None else min(lease.next_due, now)
 
     def _fold(self, stored: StoredEvent, org_id: UUID) -> None:
@@ -178,7 +178,7 @@ class Database:
             lease = self.leases.get(org_id)
             if lease is not None and lease.until is not None and lease.until > now:
                 continue
-            looked = lease.looked_through if lease is not None else 0
+            looked = lease.processed_position if lease is not None else 0
             mine = [row for row in rows.values() if row.requested > row.settled and row.requested > looked]
             if mine:
                 found[org_id] = (
@@ -187,7 +187,7 @@ class Database:
                 )
         for org_id, lease in self.leases.items():
             if lease.next_due is not None and lease.next_due <= now and (lease.until is None or lease.until <= now):
-                found.setdefault(org_id, (True, lease.looked_through))
+                found.setdefault(org_id, (True, lease.processed_position))
         return sorted(found, key=lambda org_id: found[org_id])
 
     def is_quiet(self) -> bool:

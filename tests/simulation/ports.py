@@ -193,9 +193,9 @@ class SimStore(Ports):
                 aside = release.aside > timedelta()
                 lease.token = None
                 lease.until = self.now + release.aside.total_seconds() if aside else None
-                lease.looked_through = max(lease.looked_through, release.looked_through)
+                lease.processed_position = max(lease.processed_position, release.processed_position)
                 lease.next_due = None if release.next_due is None else seconds_of(release.next_due)
-                if lease.stirred > release.looked_through:
+                if lease.dirty_position > release.processed_position:
                     lease.next_due = self.now if lease.next_due is None else min(self.now, lease.next_due)
         await self.on_the_way()
 

@@ -13,12 +13,12 @@ import asyncpg
 import httpx
 import jwt
 from aiokafka import AIOKafkaProducer
-from assistant_api.app.service import Service
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from assistant_api.app.application import create_app
+from assistant_api.app.service import Service
 from assistant_api.db import prepare_connection
 from assistant_api.installation import claim_installation
 from assistant_api.settings import Settings

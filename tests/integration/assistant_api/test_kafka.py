@@ -9,9 +9,9 @@ import asyncpg
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient
-from assistant_api.app.service import Service
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from assistant_api.app.service import Service
 from assistant_api.settings import Settings
 from devstack.databases import DatabaseUrls
 from devstack.fixtures import TestKafka

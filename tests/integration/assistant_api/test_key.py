@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
-from assistant_api.app.service import Service
 
+from assistant_api.app.service import Service
 from assistant_api.vapi.answers import Later
 from assistant_api.vapi.key import Ticket, VapiKey, fingerprint_of
 from devstack.databases import DatabaseUrls
@@ -240,7 +240,7 @@ async def _end_pause(harness: Harness) -> None:
 
 async def _insert_pause(harness: Harness, fingerprint: str) -> None:
     await harness.owner.execute(
-        "INSERT INTO vapi_keys (key, paused_until, reason, on_trial)"
+        "INSERT INTO vapi_keys (key, paused_until, reason, half_open)"
         " VALUES ($1, now() + interval '1 h', 'refused', true)",
         fingerprint,
     )

@@ -175,6 +175,21 @@ async def test_migrating_twice_and_two_databases_at_once_is_safe(postgres: TestD
         await postgres.drop(database)
 
 
+async def test_a_database_made_before_the_first_release_is_refused_by_name(postgres: TestDatabases) -> None:
+    database = await postgres.create_empty_database("assistant_api")
+    connection = await asyncpg.connect(database.owner)
+    await connection.execute("CREATE TABLE schema_migrations (version varchar PRIMARY KEY)")
+    await connection.execute("INSERT INTO schema_migrations VALUES ('20261124000001'), ('20261201000001')")
+    process = await start({"PATH": os.environ["PATH"], "MIGRATE_DATABASE_URL": database.owner}, "migrate")
+    output = await _end(process)
+
+    assert process.returncode == 1
+    assert "made before the first release" in output
+    assert await connection.fetchval("SELECT to_regclass('agents')") is None
+    await connection.close()
+    await postgres.drop(database)
+
+
 async def test_a_migration_that_cannot_connect_says_so(assistant_api_db: DatabaseUrls) -> None:
     url = f"postgresql://u:hidden-password@127.0.0.1:{free_port()}/d"
     process = await start({"PATH": os.environ["PATH"], "MIGRATE_DATABASE_URL": url}, "migrate")

@@ -9,9 +9,9 @@ import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
-from assistant_api.app.service import Service
 
 from assistant_api.app.application import create_app
+from assistant_api.app.service import Service
 from assistant_api.restore.begin import Begun, ServiceRuns, begin_again
 from assistant_api.restore.marked import VapiNotListed, list_assistants
 from assistant_api.settings import Settings

@@ -206,7 +206,7 @@ async def test_a_pause_that_nobody_renews_is_not_told_for_ever(hasty: Harness) -
     """Nobody has work for the key any more, so nobody finds out whether it works."""
     org_id = await hasty.organization()
     await hasty.owner.execute(
-        "INSERT INTO vapi_keys (key, paused_until, reason, on_trial) VALUES ($1, now() - interval '3 min', $2, true)",
+        "INSERT INTO vapi_keys (key, paused_until, reason, half_open) VALUES ($1, now() - interval '3 min', $2, true)",
         hasty.service.vapi.key.fingerprint,
         "refused",
     )

@@ -254,7 +254,8 @@ async def test_an_event_that_this_release_does_not_know_is_never_passed(
     before = await append(event_log, org, synced(1))
     await admin.execute(
         """SELECT append(ARRAY[$1], ARRAY[$2::uuid], ARRAY[NULL::int], ARRAY['{}'], ARRAY[1],
-                         ARRAY[gen_random_uuid()], ARRAY['FromTheFuture'], ARRAY[1::smallint], ARRAY['{}'])""",
+                         ARRAY[gen_random_uuid()], ARRAY['FromTheFuture'], ARRAY[1::smallint], ARRAY['{}'],
+                         ARRAY[NULL::uuid])""",
         toolset_stream(org),
         org,
     )

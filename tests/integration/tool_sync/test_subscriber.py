@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from faststream import AckPolicy
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -19,7 +19,9 @@ from devstack.fixtures import TestKafka
 from tool_sync import db, telemetry
 from tool_sync.intake import Subscriber
 from tool_sync.intake.consumer import build
+from tool_sync.intake.dead_letters import set_aside
 from tool_sync.intake.intake import Intake
+from tool_sync.intake.mapping import Poison
 from tool_sync.log import EventLog
 from tool_sync.settings import Settings
 from zerotouch_contracts.events import OrganizationSaved
@@ -110,6 +112,16 @@ async def test_redelivering_the_whole_topic_adds_nothing(
         await eventually(lambda: _sum_is(again, 22))
     assert await admin.fetchval("SELECT count(*) FROM events") == 21
     assert await admin.fetchval("SELECT count(*) FROM dead_letters") == 1
+
+
+async def test_at_the_same_place_of_a_topic_that_was_made_again_lies_another_record(
+    pool: db.Pool, admin: Admin
+) -> None:
+    for value in (b"one", b"another", None, b"one", None):
+        record = ConsumerRecord("saves", 3, 7, 0, 0, b"key", value, None, 0, 0, ())
+        await set_aside(pool, [Poison(record, None, "unknown type", None, None)])
+    letters = await admin.fetch("SELECT value FROM dead_letters ORDER BY id")
+    assert [letter["value"] for letter in letters] == [b"one", b"another", None]
 
 
 async def _sum_is(settings: Settings, total: int) -> bool:

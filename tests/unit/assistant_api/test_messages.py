@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
-from assistant_api.prompt.messages import with_tools, without_tools
 from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant_api.document import AssistantSpec, changes
 from assistant_api.prompt.block import ClinicFacts, prompt_block
 from assistant_api.prompt.lines import BEGIN, END
+from assistant_api.prompt.messages import with_tools, without_tools
 from zerotouch_contracts.tools import DEFINITIONS
 
 BLOCK = prompt_block(ClinicFacts("Europe/Berlin", services=("Check-up",)), DEFINITIONS)

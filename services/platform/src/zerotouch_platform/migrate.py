@@ -18,6 +18,7 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 CONNECT_SECONDS: Final = 30.0
 LOCK_WAIT_SECONDS: Final = 300.0
+_APPLIED: Final = "SELECT min(version) FROM schema_migrations"
 _ENCRYPTED: Final = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 
 
@@ -32,8 +33,8 @@ async def migrate(
 
     ``database_url`` names the owner of the database. ``lock`` is the key of a session's advisory lock, under which
     ``then`` runs as well: a second caller waits for the first, at most 5 minutes (``TimeoutError``). Raises
-    :class:`MigrationFailed` (each file is one transaction, so nothing is half done), ``OSError`` and asyncpg's errors
-    where the database cannot be reached.
+    :class:`MigrationFailed` (each file is one transaction, so nothing is half done; a database that was made before the
+    first release is not touched), ``OSError`` and asyncpg's errors where the database cannot be reached.
     """
     if (problem := await session_problem(database_url)) is not None:
         raise MigrationFailed(problem)
@@ -42,11 +43,25 @@ async def migrate(
         await connection.execute("SELECT pg_advisory_lock($1)", lock, timeout=LOCK_WAIT_SECONDS)
         encrypted = await connection.fetchval(_ENCRYPTED)
         with as_file(files(package) / "migrations") as folder:
+            await _refuse_a_database_of_before(connection, folder)
             output = await _dbmate(with_sslmode(database_url, "require" if encrypted else "disable"), folder)
         said = await then(connection) if then is not None else ""
         return "\n".join(text for text in (output, said) if text)
     finally:
         await connection.close()  # ends the session, and the lock with it
+
+
+async def _refuse_a_database_of_before(connection: Connection, folder: Path) -> None:
+    """The migrations were squashed once, before anything was released; since then they are only added."""
+    if await connection.fetchval("SELECT to_regclass('schema_migrations')") is None:
+        return
+    oldest = await connection.fetchval(_APPLIED)
+    first = min(name.split("_", 1)[0] for name in os.listdir(folder) if name.endswith(".sql"))
+    if oldest is not None and oldest < first:
+        raise MigrationFailed(
+            f"this database was made before the first release (it has migration {oldest}, the first one is {first}) and"
+            " cannot be brought to its schema: make a new one. The development stack's is thrown away by `make clean`"
+        )
 
 
 def with_sslmode(url: str, sslmode: str) -> str:

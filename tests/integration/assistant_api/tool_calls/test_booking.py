@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from assistant_api.app.service import Service
 
 from assistant_api.app.application import create_app
+from assistant_api.app.service import Service
 from devstack.databases import DatabaseUrls
 from devstack.sandbox import Sandbox
 

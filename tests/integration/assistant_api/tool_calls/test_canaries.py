@@ -13,10 +13,10 @@ import httpx
 import pytest
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
-from assistant_api.app.service import Service
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from assistant_api.app.application import create_app
+from assistant_api.app.service import Service
 from assistant_api.appointments import book
 from devstack.databases import DatabaseUrls
 from devstack.fixtures import TestKafka

@@ -151,7 +151,7 @@ async def test_a_tenants_transaction_leaves_nothing_on_its_connection(
         process_id = connection.get_server_pid()
         assert await connection.fetchval("SELECT current_user") == "tool_sync_tenant"
         with pytest.raises(asyncpg.PostgresError):
-            await connection.execute("SELECT append('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')")
+            await connection.execute("SELECT append('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')")
     async with pool.acquire() as connection:
         assert connection.get_server_pid() == process_id
         assert await connection.fetchval("SELECT current_user") == "tool_sync"

@@ -138,4 +138,4 @@ async def test_recorded_at_never_runs_backwards(log: EventLog, admin: "asyncpg.C
 async def test_append_refuses_a_snapshot_older_than_its_lock(service: "asyncpg.Connection[asyncpg.Record]") -> None:
     async with service.transaction(isolation="repeatable_read"):
         with pytest.raises(asyncpg.InvalidTransactionStateError):
-            await service.execute("SELECT append('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')")
+            await service.execute("SELECT append('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')")

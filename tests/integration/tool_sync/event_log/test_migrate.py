@@ -37,6 +37,23 @@ async def test_a_migration_that_fails_says_what_dbmate_said(postgres: TestDataba
     await postgres.drop(urls)
 
 
+async def test_a_database_made_before_the_first_release_is_refused_by_name_and_not_touched(
+    postgres: TestDatabases,
+) -> None:
+    urls = await postgres.create_empty_database("tool_sync")
+    connection = await asyncpg.connect(urls.owner)
+    await connection.execute("CREATE TABLE schema_migrations (version varchar PRIMARY KEY)")
+    await connection.execute("INSERT INTO schema_migrations VALUES ('20261124000100'), ('20261128000150')")
+    with pytest.raises(
+        MigrationFailed, match=r"before the first release \(it has migration 20261124000100.*make clean"
+    ):
+        await migrate(urls.owner)
+    assert await connection.fetchval("SELECT to_regclass('events')") is None
+    assert await count(connection, "schema_migrations") == 2
+    await connection.close()
+    await postgres.drop(urls)
+
+
 async def test_the_first_start_claims_the_database_and_another_installation_is_refused(pool: db.Pool) -> None:
     ours, other = uuid4(), uuid4()
     async with pool.acquire() as connection:

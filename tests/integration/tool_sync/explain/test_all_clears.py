@@ -30,8 +30,8 @@ async def explained(clinic: Clinic, agent_id: str = "agent-1") -> dict[str, Any]
 async def settle(clinic: Clinic) -> None:
     """Everything that waits for a worker has been looked through."""
     await clinic.pool.execute(
-        "INSERT INTO leases (org_id, looked_through) SELECT $1, max(position) FROM events "
-        "ON CONFLICT (org_id) DO UPDATE SET looked_through = excluded.looked_through",
+        "INSERT INTO leases (org_id, processed_position) SELECT $1, max(position) FROM events "
+        "ON CONFLICT (org_id) DO UPDATE SET processed_position = excluded.processed_position",
         clinic.org_id,
     )
 

@@ -49,8 +49,8 @@ async def test_a_run_whose_lease_was_gone_before_it_began_leaves_the_save_to_oth
     assert await world.reconciler.run_once()
     await world.reconciler.drain()
     assert await world.outcomes(org) == []
-    looked_through = await world.pool.fetchval("SELECT looked_through FROM leases WHERE org_id = $1", org)
-    assert looked_through == 0, "nothing was looked at"
+    processed_position = await world.pool.fetchval("SELECT processed_position FROM leases WHERE org_id = $1", org)
+    assert processed_position == 0, "nothing was looked at"
     monkeypatch.undo()
     await world.sync()
     assert len(await world.outcomes(org)) == 1

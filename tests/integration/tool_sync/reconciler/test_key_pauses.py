@@ -192,7 +192,7 @@ async def test_a_save_is_given_up_after_its_time_without_pauses_and_recovers_at_
 
     # The breaker is not the subject: it never opens here.
     world.reconciler = replica(world, policy=policy, refused_seconds=1.5, breaker_failures=10**6)
-    await world.pool.execute("UPDATE vapi_keys SET on_trial = false")
+    await world.pool.execute("UPDATE vapi_keys SET half_open = false")
     (outcome,) = await world.until(failed)
     assert await world.now() - asked_at >= timedelta(seconds=2.4), "the pause of 1.5 s is not counted"
     assert [r.request_id for r in outcome.requests] == [request]

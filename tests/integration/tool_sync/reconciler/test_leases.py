@@ -45,7 +45,7 @@ async def test_an_org_whose_holder_dies_with_nothing_left_to_settle_is_due_when_
     await world.save(org, await world.assistant())
     dead = await claimed(world, 0.3)
     await world.pool.execute(
-        "UPDATE leases SET looked_through = 1000 WHERE org_id = $1", org
+        "UPDATE leases SET processed_position = 1000 WHERE org_id = $1", org
     )  # nothing new for anybody
 
     async def taken_over() -> bool:

@@ -31,22 +31,22 @@ Trouble = Literal["rate_limited", "refused", "unpaid", "broken"]
 SPREAD_SECONDS: Final = 2.0
 
 _READ: Final = """
-SELECT extract(epoch FROM paused_until - now())::float8 AS left_seconds, on_trial, reason
+SELECT extract(epoch FROM paused_until - now())::float8 AS left_seconds, half_open, reason
 FROM vapi_keys WHERE key = $1
 """
 _LOCK: Final = """
-SELECT true FROM vapi_keys WHERE key = $1 AND on_trial AND paused_until <= now() FOR UPDATE SKIP LOCKED
+SELECT true FROM vapi_keys WHERE key = $1 AND half_open AND paused_until <= now() FOR UPDATE SKIP LOCKED
 """
 _PROBE: Final = "UPDATE vapi_keys SET paused_until = now() + make_interval(secs => $2) WHERE key = $1"
 _PAUSE: Final = """
-INSERT INTO vapi_keys AS k (key, paused_until, reason, on_trial, openings)
+INSERT INTO vapi_keys AS k (key, paused_until, reason, half_open, openings)
 VALUES ($1, CASE WHEN $2::float8 IS NULL
                  THEN date_trunc('minute', now()) + interval '1 minute' + make_interval(secs => $3)
                  ELSE now() + make_interval(secs => $2) END, $4, $4 <> 'rate_limited', ($4 = 'broken')::integer)
 ON CONFLICT (key) DO UPDATE
-SET paused_until = CASE WHEN k.on_trial THEN excluded.paused_until
+SET paused_until = CASE WHEN k.half_open THEN excluded.paused_until
                         ELSE greatest(k.paused_until, excluded.paused_until) END,
-    reason = excluded.reason, on_trial = k.on_trial OR excluded.on_trial, openings = k.openings + excluded.openings
+    reason = excluded.reason, half_open = k.half_open OR excluded.half_open, openings = k.openings + excluded.openings
 RETURNING extract(epoch FROM paused_until - now())::float8
 """
 _OPENINGS: Final = "SELECT openings FROM vapi_keys WHERE key = $1"
@@ -95,8 +95,8 @@ class VapiKey:
         if not self._told and self._closed():
             return ()
         row = await connection.fetchrow(_READ, self.fingerprint)
-        if row is None or (row["left_seconds"] <= 0 and not row["on_trial"]):
-            self._open(on_trial=False)
+        if row is None or (row["left_seconds"] <= 0 and not row["half_open"]):
+            self._open(half_open=False)
             return await claim(limit)
         if row["left_seconds"] > 0:
             if not self._on_trial:  # else it is our own step that the others wait for
@@ -108,7 +108,7 @@ class VapiKey:
             items = await claim(1)
             if items:
                 await connection.execute(_PROBE, self.fingerprint, self._settings.lease_seconds)
-                self._open(on_trial=True)
+                self._open(half_open=True)
         return items
 
     async def admit(self, *, save: bool) -> Ticket | Later:
@@ -135,7 +135,7 @@ class VapiKey:
         """Vapi answered, and not against the key: it works."""
         self._broken = 0
         if self._on_trial:
-            self._open(on_trial=False)
+            self._open(half_open=False)
             _log.info("vapi_key_works_again", key=self.fingerprint)
             try:
                 async with self._database.connection() as connection:
@@ -189,8 +189,8 @@ class VapiKey:
     def _close(self, seconds: float, trouble: Trouble) -> None:
         self._closed_until, self._closed_for = self._monotonic() + seconds, trouble
 
-    def _open(self, *, on_trial: bool) -> None:
-        self._closed_until, self._on_trial = float("-inf"), on_trial
+    def _open(self, *, half_open: bool) -> None:
+        self._closed_until, self._on_trial = float("-inf"), half_open
 
     def _paused(self) -> Later:
         match self._closed_for:

@@ -21,7 +21,7 @@ _CODES: Final = {
 # nobody has work for: whether the key works now is not known, and nothing is said of it.
 _READ: Final = """
 SELECT reason, since, extract(epoch FROM now() - since)::float8 AS age_seconds FROM vapi_keys
-WHERE key = $1 AND paused_until > now() - CASE WHEN on_trial THEN interval '2 minutes' ELSE interval '0' END
+WHERE key = $1 AND paused_until > now() - CASE WHEN half_open THEN interval '2 minutes' ELSE interval '0' END
 """
 
 

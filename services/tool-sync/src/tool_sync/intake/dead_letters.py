@@ -9,7 +9,7 @@ from tool_sync.intake.mapping import Poison
 _INSERT = """
 INSERT INTO dead_letters (topic, partition, "offset", key, headers, value, reason, org_id)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-ON CONFLICT (topic, partition, "offset") DO NOTHING
+ON CONFLICT (topic, partition, "offset", md5(value)) DO NOTHING
 """
 
 Header = list[str | dict[str, str] | None]

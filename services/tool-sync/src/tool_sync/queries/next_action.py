@@ -19,7 +19,7 @@ _LEASE: Final = """
 SELECT l.until > clock_timestamp() AS at_work, l.next_due,
        EXISTS (SELECT FROM pending_syncs p WHERE p.org_id = $1 AND p.requested > p.settled
                   AND ($2::text IS NULL OR p.agent_id IN ('', $2))
-                  AND p.requested > coalesce(l.looked_through, 0)) AS is_waiting,
+                  AND p.requested > coalesce(l.processed_position, 0)) AS is_waiting,
        clock_timestamp() AS now
   FROM (SELECT $1::uuid AS org_id) o LEFT JOIN leases l USING (org_id)
 """

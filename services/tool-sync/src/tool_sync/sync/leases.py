@@ -3,10 +3,11 @@
 An org may be claimed when its lease is free or expired and something is open that its last holder had not yet seen, or
 its next due time has come. So an org has one worker, orgs run side by side over any number of replicas, and a worker
 that died is replaced when its lease runs out: a claimed org is due until it is given back. A lease decides who works;
-it is no guard: that is the expected version of the toolset stream, and the token that a worker checks before it writes.
+it is no fencing token: that is the expected version of the toolset stream, and the token that a worker checks before it
+writes.
 
-Whoever writes to the log without the lease (it slept, and woke up) makes the org due by the append itself: ``stirred``
-is the position, and a holder that has not read so far leaves the org due at once.
+Whoever writes to the log without the lease (it slept, and woke up) makes the org due by the append itself:
+``dirty_position`` is where, and a holder that has not read so far leaves the org due at once.
 """
 
 from collections.abc import Sequence
@@ -23,11 +24,11 @@ WITH due AS (
       FROM pending_syncs p
       LEFT JOIN leases l USING (org_id)
      WHERE p.requested > p.settled
-       AND p.requested > coalesce(l.looked_through, 0)
+       AND p.requested > coalesce(l.processed_position, 0)
        AND (l.until IS NULL OR l.until <= clock_timestamp())
      GROUP BY p.org_id
     UNION ALL
-    SELECT l.org_id, false, l.looked_through
+    SELECT l.org_id, false, l.processed_position
       FROM leases l
      WHERE l.next_due <= clock_timestamp()
        AND (l.until IS NULL OR l.until <= clock_timestamp())
@@ -57,12 +58,12 @@ RELEASE: Final = """
 UPDATE leases l
    SET token = NULL,
        until = CASE WHEN done.aside > interval '0' THEN clock_timestamp() + done.aside END,
-       looked_through = greatest(l.looked_through, done.looked_through),
-       next_due = CASE WHEN l.stirred > done.looked_through THEN least(done.next_due, clock_timestamp())
+       processed_position = greatest(l.processed_position, done.processed_position),
+       next_due = CASE WHEN l.dirty_position > done.processed_position THEN least(done.next_due, clock_timestamp())
                        ELSE done.next_due END,
        waits_for_key = done.waits_for_key
   FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[], $5::interval[], $6::text[])
-       AS done (org_id, token, looked_through, next_due, aside, waits_for_key)
+       AS done (org_id, token, processed_position, next_due, aside, waits_for_key)
  WHERE l.org_id = done.org_id AND l.token = done.token
 """
 
@@ -84,7 +85,7 @@ class Release:
     """
 
     claim: Claim
-    looked_through: int
+    processed_position: int
     next_due: datetime | None
     aside: timedelta = timedelta()
     waits_for_key: str | None = None
@@ -113,7 +114,7 @@ async def release(pool: Pool, releases: Sequence[Release]) -> None:
         RELEASE,
         [r.claim.org_id for r in releases],
         [r.claim.token for r in releases],
-        [r.looked_through for r in releases],
+        [r.processed_position for r in releases],
         [r.next_due for r in releases],
         [r.aside for r in releases],
         [r.waits_for_key for r in releases],

@@ -157,7 +157,7 @@ class Reconciler:
         """Release without having looked at anything; nobody takes it before ``seconds`` are over."""
         aside = timedelta(seconds=seconds)
         due = self._context.clock.now() + aside
-        self._finished.append(Release(claim, looked_through=0, next_due=due, aside=aside))
+        self._finished.append(Release(claim, processed_position=0, next_due=due, aside=aside))
 
     def _holds(self, claim: Claim) -> Callable[[], bool]:
         def holds() -> bool:

@@ -27,7 +27,7 @@ SELECT k.key, k.paused_until, coalesce(k.paused_since, p.since) AS since, coales
        k.pause_code AS code
   FROM vapi_keys k
   LEFT JOIN LATERAL (SELECT since, reason FROM key_pauses WHERE key = k.key ORDER BY until DESC LIMIT 1) p ON true
- WHERE (k.on_trial OR k.paused_until > clock_timestamp())
+ WHERE (k.half_open OR k.paused_until > clock_timestamp())
    AND (k.opened_at IS NOT DISTINCT FROM (SELECT max(opened_at) FROM vapi_keys)
         OR k.paused_until > clock_timestamp() - $1::interval)
  ORDER BY k.opened_at DESC NULLS LAST, k.key

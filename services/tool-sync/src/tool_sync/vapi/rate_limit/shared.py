@@ -79,13 +79,13 @@ class SharedKey:
         await self._read(now)
         if (until := self._held(now)) is not None:
             return until
-        if not self._row.on_trial:
+        if not self._row.half_open:
             await self._let_one_go_first()
             if (until := self._held(now)) is not None:
                 return until
         if self._tokens is not None and (until := await self._tokens.take(now, "save" if save else "bulk")) is not None:
             return until
-        return await self._probe(now) if self._row.on_trial else None
+        return await self._probe(now) if self._row.half_open else None
 
     async def unused(self) -> None:
         """The probe, if it was that, is somebody else's."""
@@ -108,7 +108,7 @@ class SharedKey:
             match answer:
                 case "answered":
                     self._broken, self._proven_at = 0, self._monotonic()
-                    if self._row.on_trial and self._held_by_pause(now) is None:
+                    if self._row.half_open and self._held_by_pause(now) is None:
                         await self._lift(now)
                     return None
                 case "rate_limited":
@@ -119,7 +119,7 @@ class SharedKey:
                     return await self._pause(answer, now, refusal_ends(now, limits.refused_seconds, jitter), code)
                 case "broken":
                     self._broken += 1
-                    if not self._row.on_trial and self._broken < limits.breaker_failures:
+                    if not self._row.half_open and self._broken < limits.breaker_failures:
                         return None
                     until = opening_ends(
                         now, self._row.openings, limits.breaker_seconds_base, limits.breaker_seconds_max
@@ -137,7 +137,7 @@ class SharedKey:
         if (paused_until := self._held_by_pause(now)) is not None:
             return paused_until
         probe_until = self._row.probe_until
-        if self._row.on_trial and probe_until is not None and probe_until > now:
+        if self._row.half_open and probe_until is not None and probe_until > now:
             return min(probe_until, now + timedelta(seconds=self._limits.held_seconds))
         return None
 
@@ -178,7 +178,7 @@ class SharedKey:
             self._row = replace(self._row, probe_until=mine)
             return None
         await self._read(now, anew=True)
-        if not self._row.on_trial:
+        if not self._row.half_open:
             return None
         return self._held(now) or now + timedelta(seconds=self._limits.held_seconds)
 
@@ -191,7 +191,7 @@ class SharedKey:
         self._broken, self._probe_until = 0, None
         self._row = replace(
             self._row,
-            paused_until=until, on_trial=self._row.on_trial or trial, openings=openings, probe_until=None,
+            paused_until=until, half_open=self._row.half_open or trial, openings=openings, probe_until=None,
         )  # fmt: skip
         log.warning(
             "Vapi key paused", reason=answer, code=code, until=until.isoformat(), key=self.fingerprint, alarm=trial
@@ -202,7 +202,7 @@ class SharedKey:
     async def _lift(self, now: datetime) -> None:
         self._probe_until = None
         self._row = replace(
-            self._row, paused_until=None, on_trial=False, probe_until=None, openings=0, lifted_at=now
+            self._row, paused_until=None, half_open=False, probe_until=None, openings=0, lifted_at=now
         )  # fmt: skip
         log.info("Vapi key works again", key=self.fingerprint)
         await self._told(self._table.lift())

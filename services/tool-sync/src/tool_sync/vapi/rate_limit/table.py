@@ -30,7 +30,7 @@ ON CONFLICT (key) DO UPDATE
 """
 
 READ: Final = """
-SELECT paused_until, on_trial, probe_until, openings, lifted_at,
+SELECT paused_until, half_open, probe_until, openings, lifted_at,
        ARRAY(SELECT since FROM key_pauses WHERE until > $2 ORDER BY since, until) AS since,
        ARRAY(SELECT until FROM key_pauses WHERE until > $2 ORDER BY since, until) AS until
   FROM vapi_keys
@@ -53,21 +53,21 @@ WITH extended AS (
                        WHERE waits_for_key = $1 AND next_due < $2 AND token IS NULL
                        ORDER BY org_id FOR UPDATE SKIP LOCKED)
 )
-INSERT INTO vapi_keys AS k (key, paused_until, on_trial, openings, paused_since, pause_reason, pause_code)
+INSERT INTO vapi_keys AS k (key, paused_until, half_open, openings, paused_since, pause_reason, pause_code)
 VALUES ($1, $2, $4, CASE WHEN $3 = 'broken' THEN 1 ELSE 0 END, clock_timestamp(), $3, $7)
 ON CONFLICT (key) DO UPDATE
-   SET paused_until = greatest(k.paused_until, excluded.paused_until), on_trial = k.on_trial OR excluded.on_trial,
+   SET paused_until = greatest(k.paused_until, excluded.paused_until), half_open = k.half_open OR excluded.half_open,
        openings = k.openings + excluded.openings, probe_until = NULL,
-       paused_since = CASE WHEN k.on_trial OR k.paused_until > clock_timestamp() - $5::interval
+       paused_since = CASE WHEN k.half_open OR k.paused_until > clock_timestamp() - $5::interval
                            THEN coalesce(k.paused_since, excluded.paused_since) ELSE excluded.paused_since END,
-       pause_reason = CASE WHEN k.on_trial AND NOT excluded.on_trial THEN k.pause_reason
+       pause_reason = CASE WHEN k.half_open AND NOT excluded.half_open THEN k.pause_reason
                            ELSE excluded.pause_reason END,
-       pause_code = CASE WHEN k.on_trial AND NOT excluded.on_trial THEN k.pause_code ELSE excluded.pause_code END
+       pause_code = CASE WHEN k.half_open AND NOT excluded.half_open THEN k.pause_code ELSE excluded.pause_code END
 """
 
 PROBE: Final = """
 UPDATE vapi_keys SET probe_until = clock_timestamp() + $2
- WHERE key = $1 AND on_trial
+ WHERE key = $1 AND half_open
    AND (paused_until IS NULL OR paused_until <= clock_timestamp())
    AND (probe_until IS NULL OR probe_until <= clock_timestamp())
 RETURNING probe_until
@@ -84,9 +84,9 @@ UPDATE leases SET next_due = clock_timestamp()
 LIFT: Final = f"""
 WITH changed AS (
     UPDATE vapi_keys
-       SET paused_until = NULL, on_trial = false, probe_until = NULL, openings = 0, lifted_at = clock_timestamp(),
+       SET paused_until = NULL, half_open = false, probe_until = NULL, openings = 0, lifted_at = clock_timestamp(),
            paused_since = NULL, pause_reason = NULL, pause_code = NULL
-     WHERE key = $1 AND on_trial
+     WHERE key = $1 AND half_open
     RETURNING key
 )
 {_WOKEN}"""  # noqa: S608
@@ -122,7 +122,7 @@ class KeyRow:
     """What the database says of a key. ``openings``: breaker openings since the last answer."""
 
     paused_until: datetime | None = None
-    on_trial: bool = False
+    half_open: bool = False
     probe_until: datetime | None = None
     openings: int = 0
     lifted_at: datetime | None = None
@@ -147,7 +147,7 @@ class KeyTable:
             return KeyRow()
         pauses = tuple(map(Pause, row["since"], row["until"]))
         return KeyRow(
-            row["paused_until"], row["on_trial"], row["probe_until"], row["openings"], row["lifted_at"], pauses
+            row["paused_until"], row["half_open"], row["probe_until"], row["openings"], row["lifted_at"], pauses
         )
 
     async def pause(self, until: datetime, reason: str, *, trial: bool, code: str | None = None) -> None:

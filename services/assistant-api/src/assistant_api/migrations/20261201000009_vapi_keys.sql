@@ -6,10 +6,21 @@ CREATE TABLE vapi_keys (
     paused_until timestamptz NOT NULL,
     reason       text NOT NULL,
     -- After the pause one step alone finds out whether the key works.
-    on_trial     boolean NOT NULL,
+    half_open    boolean NOT NULL,
     -- How often in a row calls kept breaking.
-    openings     integer NOT NULL DEFAULT 0
+    openings     integer NOT NULL DEFAULT 0,
+    -- Since when the key has its trouble, however often the pause was renewed.
+    since        timestamptz NOT NULL DEFAULT now()
 );
+
+CREATE FUNCTION vapi_keys_since() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.reason <> OLD.reason OR (NOT OLD.half_open AND OLD.paused_until < now()) THEN
+        NEW.since := now();
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER vapi_keys_since BEFORE UPDATE ON vapi_keys FOR EACH ROW EXECUTE FUNCTION vapi_keys_since();
 
 -- Requests of a UTC minute, drawn in batches. `allowed` falls after a minute in which Vapi said 429, and recovers.
 CREATE TABLE key_minutes (
@@ -45,9 +56,5 @@ BEGIN
     epoch := extract(epoch FROM clock_timestamp());
 END $$;
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON vapi_keys, key_minutes TO assistant_api_service;
-
 -- migrate:down
-
-DROP FUNCTION draw_requests_of;
-DROP TABLE key_minutes, vapi_keys;
+DO $$ BEGIN RAISE EXCEPTION 'migrations only go forward'; END $$;

@@ -1,17 +1,5 @@
 -- migrate:up
 
--- What a clinic's calendar looks like. NULL opening hours: always open; NULL services: any.
--- opening_hours: {"monday": [["09:00", "12:30"], ["13:30", "17:00"]], …}; a day that is not there is closed.
-ALTER TABLE organizations
-    -- A small number for each clinic's calendar; see the constraint of appointments.
-    ADD COLUMN calendar      bigint NOT NULL GENERATED ALWAYS AS IDENTITY (MAXVALUE 536870911),
-    ADD COLUMN time_zone     text NOT NULL DEFAULT 'UTC' CHECK (char_length(time_zone) BETWEEN 1 AND 64),
-    ADD COLUMN slot_minutes  integer NOT NULL DEFAULT 30 CHECK (slot_minutes BETWEEN 5 AND 480),
-    ADD COLUMN opening_hours jsonb CHECK (jsonb_typeof(opening_hours) = 'object'),
-    ADD COLUMN services      text[] CHECK (cardinality(services) <= 100),
-    ADD CONSTRAINT organizations_calendar UNIQUE (calendar),
-    ADD CONSTRAINT organizations_id_calendar UNIQUE (id, calendar);
-
 -- Where a period of a clinic lies on the number line that all clinics share: each calendar has 2^34 seconds of it, from
 -- 1970 to 2514. So two periods overlap only if they are the same clinic's.
 CREATE FUNCTION calendar_range(p_calendar bigint, p_from timestamptz, p_to timestamptz) RETURNS int8range
@@ -27,8 +15,6 @@ CREATE TABLE appointments (
     calendar      bigint NOT NULL,
     patient_name  text NOT NULL,
     patient_phone text NOT NULL,
-    -- How a phone number is compared: +49…, 0049… and 49… are one.
-    phone_key     text NOT NULL GENERATED ALWAYS AS (ltrim(patient_phone, '+0')) STORED,
     service       text NOT NULL,
     notes         text NOT NULL DEFAULT '',
     starts_at     timestamptz NOT NULL,
@@ -38,6 +24,8 @@ CREATE TABLE appointments (
     tool_call_id  text NOT NULL,
     created_at    timestamptz NOT NULL DEFAULT now(),
     updated_at    timestamptz NOT NULL DEFAULT now(),
+    -- Which number patient_phone, as it was said, is, without the extension; NULL where nothing tells.
+    phone_e164    text CHECK (phone_e164 ~ '^\+[0-9]{4,20}$'),
     PRIMARY KEY (org_id, id),
     FOREIGN KEY (org_id, calendar) REFERENCES organizations (id, calendar) ON DELETE CASCADE,
     CHECK (starts_at < ends_at AND starts_at >= '1970-01-01 00:00+00' AND ends_at < '2500-01-01 00:00+00'),
@@ -47,7 +35,6 @@ CREATE TABLE appointments (
         EXCLUDE USING gist (calendar_range(calendar, starts_at, ends_at) WITH &&) WHERE (status = 'booked')
 );
 CREATE INDEX appointments_list ON appointments (org_id, starts_at, id);
-CREATE INDEX appointments_phone ON appointments (org_id, phone_key, starts_at);
 CREATE INDEX appointments_old ON appointments (ends_at);
 
 -- Every tool call that was answered, and its answer, which has no patient's data: a repeat gets the same one.
@@ -61,13 +48,23 @@ CREATE TABLE tool_calls (
     failed             boolean NOT NULL,
     answer             text NOT NULL CHECK (char_length(answer) <= 2000),
     handled_at         timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (org_id, call_id, tool_call_id)
+    -- What was asked for belongs to what makes two tool calls the same (ADR 23): a hash of the tool and of the
+    -- validated arguments, with a key that is not in the database.
+    request            text NOT NULL DEFAULT '' CHECK (request ~ '^([0-9a-f]{64})?$'),
+    PRIMARY KEY (org_id, call_id, tool_call_id, request)
 );
 CREATE INDEX tool_calls_old ON tool_calls (handled_at);
 
--- migrate:down
+-- How often a caller named an appointment that is not there or not theirs, by conversation; where there is none, by a
+-- keyed hash of number and hour. It says nothing about whom.
+CREATE TABLE missed_claims (
+    org_id    uuid NOT NULL REFERENCES organizations (id) ON DELETE CASCADE,
+    scope     text NOT NULL CHECK (char_length(scope) BETWEEN 1 AND 160),
+    misses    integer NOT NULL DEFAULT 1 CHECK (misses > 0),
+    missed_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (org_id, scope)
+);
+CREATE INDEX missed_claims_old ON missed_claims (missed_at);
 
-DROP TABLE tool_calls, appointments;
-DROP FUNCTION calendar_range;
-ALTER TABLE organizations DROP COLUMN calendar, DROP COLUMN time_zone, DROP COLUMN slot_minutes,
-    DROP COLUMN opening_hours, DROP COLUMN services;
+-- migrate:down
+DO $$ BEGIN RAISE EXCEPTION 'migrations only go forward'; END $$;

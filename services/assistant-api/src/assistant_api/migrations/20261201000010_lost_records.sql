@@ -1,10 +1,12 @@
 -- migrate:up
+
 -- How far a topic was seen, and what was lost of it until somebody has acknowledged that: a restart forgets neither.
 CREATE TABLE topic_looks (
     topic text NOT NULL,
     partition int NOT NULL,
     read_to bigint NOT NULL,
     end_offset bigint NOT NULL,
+    group_id text,  -- whose look it was: a group with another name reads from the beginning, and has forgotten nothing
     looked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (topic, partition)
 );
@@ -20,9 +22,6 @@ CREATE TABLE lost_records (
     acknowledged_at timestamptz,
     acknowledged_reason text
 );
-
-GRANT SELECT, INSERT, UPDATE ON topic_looks TO tool_sync_service;
-GRANT SELECT, INSERT, UPDATE ON lost_records TO tool_sync_service;
 
 -- migrate:down
 DO $$ BEGIN RAISE EXCEPTION 'migrations only go forward'; END $$;

@@ -57,12 +57,19 @@ CREATE TABLE assistants (
   code              text,
   look_at           timestamptz,
   settled_revision  bigint,
+  settled_assistant_id text, -- the one that its newest outcome is about
   diverged_revision bigint,
   drift_hash        text,
   removed           boolean NOT NULL DEFAULT false,
+  removed_revision  bigint,  -- the newest one of its life before, if known: outcomes up to it are of that life
+  split             jsonb,   -- the newest TrafficSplitSeen: its assistant, and the versions that get calls
+  linked_version    text,    -- Vapi's label of the version that our last write made
   position          bigint  NOT NULL,
   PRIMARY KEY (org_id, agent_id)
 ) WITH (fillfactor = 70);
+-- People ask for an assistant by its id at Vapi or by their own; neither names the org.
+CREATE INDEX assistants_assistant_id ON assistants (assistant_id);
+CREATE INDEX assistants_agent_id ON assistants (agent_id);
 
 -- One row per assistant, one with agent '' for what concerns the whole org, and one with agent '?' for saves that could
 -- not be read (neither is an agent's id). Positions, merged by maximum.
@@ -79,11 +86,12 @@ CREATE INDEX pending_syncs_open ON pending_syncs (org_id, requested) WHERE reque
 INSERT INTO projections (name, types) VALUES
   ('organizations', NULL),
   ('system_tools', '{BlueprintPublished}'),
-  ('org_tools', '{ToolRegistered,ToolUpdated,ToolVanished}'),
+  ('org_tools', '{ToolRegistered,ToolUpdated,ToolVanished,ToolRetired,ToolReinstated,ToolDeleted}'),
   ('assistants', '{SyncRequested,AssistantRemoved,AssistantLinked,AssistantSynced,AssistantSyncFailed,
-                   AssistantDiverged,DriftDetected}'),
-  ('pending_syncs', '{SyncRequested,RequestUnreadable,OrgTierChanged,AssistantRemoved,OrgClosed,ToolVanished,
-                      AssistantSynced,AssistantSyncFailed,OrgSettled}');
+                   AssistantDiverged,DriftDetected,TrafficSplitSeen}'),
+  ('pending_syncs', '{SyncRequested,RequestUnreadable,OrgTierChanged,ToolSettingChanged,RetryRequested,AssistantRemoved,
+                      OrgClosed,ToolVanished,SurplusFound,AssistantSynced,AssistantSyncFailed,OrgSettled,
+                      TrafficSplitSeen,ToolDriftSeen}');
 
 -- migrate:down
 DO $$ BEGIN RAISE EXCEPTION 'migrations only go forward'; END $$;

@@ -1,18 +1,28 @@
 -- migrate:up
--- What stands between an assistant's callers and its tools, and lives that begin anew under an old id.
+-- The last 8 different pairs of a list, each where it came last, newest last.
+CREATE FUNCTION last_saved(pairs jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+  SELECT jsonb_agg(pair ORDER BY last)
+  FROM (SELECT pair, max(n) AS last FROM jsonb_array_elements(pairs) WITH ORDINALITY AS x (pair, n)
+        GROUP BY pair ORDER BY last DESC LIMIT 8) kept
+$$;
 
-ALTER TABLE assistants
-  ADD COLUMN settled_assistant_id text,  -- the one that its newest outcome is about
-  ADD COLUMN removed_revision bigint,  -- the newest one of its life before, if known: outcomes up to it are of that life
-  ADD COLUMN split            jsonb,   -- the newest TrafficSplitSeen: its assistant, and the versions that get calls
-  ADD COLUMN linked_version   text;    -- Vapi's label of the version that our last write made
+-- last_saved(old || new), without the work for what nearly always comes: one new pair, or the newest one again.
+CREATE FUNCTION keep_saved(old jsonb, new jsonb) RETURNS jsonb IMMUTABLE
+  RETURN CASE
+    WHEN jsonb_array_length(new) > 1 THEN last_saved(old || new)
+    WHEN old -> -1 = new -> 0 THEN old
+    WHEN old @> new THEN last_saved(old || new)
+    WHEN jsonb_array_length(old) < 8 THEN old || new
+    ELSE (old - 0) || new
+  END;
 
 -- A row is fed by eight types of event: found are the newest event of each kind, then the row is written once.
 -- `removed` depends on the order of saves and removals: a removal counts if it names the assistant of its time (or
 -- none) or is of a revision not below the row's, until a save brings another assistant, or a revision above the
 -- removal's: an agent made anew under its id.
 -- Where the row names no assistant yet, a removal names it.
-CREATE OR REPLACE FUNCTION fold_assistants(from_position bigint, to_position bigint) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION fold_assistants(from_position bigint, to_position bigint) RETURNS void
+LANGUAGE plpgsql AS $$
 BEGIN
   WITH e AS MATERIALIZED (
     SELECT org_id, data->>'agent_id' AS agent_id, position, type, data, data->>'assistant_id' AS assistant_id,
@@ -111,86 +121,11 @@ BEGIN
         synced_tools = excluded.synced_tools, outcome = excluded.outcome, code = excluded.code,
         look_at = excluded.look_at, settled_revision = excluded.settled_revision,
         settled_assistant_id = excluded.settled_assistant_id,
-        diverged_revision = excluded.diverged_revision, drift_hash = excluded.drift_hash, removed = excluded.removed, removed_revision = excluded.removed_revision, split = excluded.split,
+        diverged_revision = excluded.diverged_revision, drift_hash = excluded.drift_hash,
+        removed = excluded.removed, removed_revision = excluded.removed_revision, split = excluded.split,
         linked_version = excluded.linked_version, position = excluded.position
     WHERE a.position < excluded.position;
 END $$;
-
-
-CREATE OR REPLACE FUNCTION fold_organizations(from_position bigint, to_position bigint) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-  INSERT INTO organizations AS o (id, tier, closed, created_at, updated_at, position)
-  SELECT e.org_id,
-         coalesce((array_agg(e.data->>'tier' ORDER BY e.position DESC)
-                     FILTER (WHERE e.type IN ('OrgRegistered', 'OrgTierChanged')))[1], p.tier, 'basic'),
-         coalesce((array_agg(e.type = 'OrgClosed' ORDER BY e.position DESC)
-                     FILTER (WHERE e.type IN ('OrgRegistered', 'OrgClosed')))[1], p.closed, false),
-         min(e.recorded_at), max(e.recorded_at), max(e.position)
-  FROM events e LEFT JOIN organizations p ON p.id = e.org_id
-  WHERE e.position > from_position AND e.position <= to_position AND left(e.stream, 4) = 'org-'
-    AND (e.version = 1 OR e.type IN ('OrgRegistered', 'OrgTierChanged', 'OrgClosed'))
-  GROUP BY e.org_id, p.id
-  ON CONFLICT (id) DO UPDATE
-    SET tier = excluded.tier, closed = excluded.closed, updated_at = excluded.updated_at, position = excluded.position
-    WHERE o.position < excluded.position;
-END $$;
-
-CREATE OR REPLACE FUNCTION fold_pending_syncs(from_position bigint, to_position bigint) RETURNS void
-LANGUAGE plpgsql AS $$
-BEGIN
-  INSERT INTO pending_syncs AS p (org_id, agent_id, requested, settled, save_requested)
-  SELECT e.org_id, w.agent_id, max(w.requested), max(w.settled), max(w.save_requested)
-  FROM events e CROSS JOIN LATERAL (
-    SELECT CASE WHEN e.type = 'RequestUnreadable' THEN '?'
-                WHEN e.type IN ('SyncRequested', 'AssistantSynced', 'AssistantSyncFailed')
-                THEN coalesce(e.data->>'agent_id', '?') ELSE '' END,
-           CASE WHEN e.type IN ('AssistantSynced', 'AssistantSyncFailed', 'OrgSettled') THEN 0 ELSE e.position END,
-           coalesce((e.data->>'settled_through')::bigint, 0),
-           CASE WHEN e.type = 'RequestUnreadable' OR (e.type = 'SyncRequested' AND e.data->>'cause' <> 'auto_sync')
-                THEN e.position ELSE 0 END
-  ) AS w (agent_id, requested, settled, save_requested)
-  WHERE e.position > from_position AND e.position <= to_position
-    AND e.type IN ('SyncRequested', 'RequestUnreadable', 'OrgTierChanged', 'ToolSettingChanged', 'RetryRequested',
-                   'AssistantRemoved', 'OrgClosed', 'ToolVanished', 'SurplusFound', 'TrafficSplitSeen', 'ToolDriftSeen', 'AssistantSynced',
-                   'AssistantSyncFailed', 'OrgSettled')
-  GROUP BY e.org_id, w.agent_id
-  ON CONFLICT (org_id, agent_id) DO UPDATE
-    SET requested = greatest(p.requested, excluded.requested), settled = greatest(p.settled, excluded.settled),
-        save_requested = greatest(p.save_requested, excluded.save_requested);
-END $$;
-
-UPDATE projections SET types = types || '{TrafficSplitSeen}' WHERE name = 'assistants';
-UPDATE projections SET types = types || '{TrafficSplitSeen,ToolDriftSeen}' WHERE name = 'pending_syncs';
-
--- A cache: what a read showed of a tool that an assistant names and the log does not know. Of no org: whose tool it is
--- is just what it says.
-CREATE TABLE named_tools (
-  account         text        NOT NULL,
-  vapi_tool_id    text        NOT NULL,
-  present         boolean     NOT NULL,
-  name            text,
-  installation_id uuid,
-  org_id          uuid,
-  read_at         timestamptz NOT NULL DEFAULT clock_timestamp(),
-  PRIMARY KEY (account, vapi_tool_id)
-);
-CREATE INDEX named_tools_age ON named_tools (read_at);
-
--- When what was last looked at, off the path of saves: an assistant's traffic split, an org's own tools (agent_id ''),
--- and an account (the nil UUID) whose key may not read splits.
-CREATE TABLE vapi_looks (
-  kind      text        NOT NULL,
-  org_id    uuid        NOT NULL,
-  agent_id  text        NOT NULL,
-  looked_at timestamptz NOT NULL,
-  PRIMARY KEY (kind, org_id, agent_id)
-) WITH (fillfactor = 70);
-
-GRANT SELECT, INSERT, UPDATE, DELETE ON named_tools, vapi_looks TO tool_sync_service;
-ALTER TABLE vapi_looks ENABLE ROW LEVEL SECURITY;
-ALTER TABLE vapi_looks FORCE ROW LEVEL SECURITY;
-CREATE POLICY owner ON vapi_looks TO CURRENT_USER USING (true) WITH CHECK (true);
-CREATE POLICY service ON vapi_looks TO tool_sync_service USING (true) WITH CHECK (true);
 
 -- migrate:down
 DO $$ BEGIN RAISE EXCEPTION 'migrations only go forward'; END $$;

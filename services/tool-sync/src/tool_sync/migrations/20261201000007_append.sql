@@ -1,9 +1,9 @@
 -- migrate:up
-
 -- The only writer of events and projections: one call, in autocommit, for many requests.
 --
--- Per request: streams, org_ids, expected (null: any version), metas, sizes (its number of events). Per event, request
--- by request: ids, types, schemas, datas. Answers one row per request, in order:
+-- Per request: streams, org_ids, expected (null: any version), metas, sizes (its number of events), tokens (of the
+-- lease under which it was decided; null: under none). Per event, request by request: ids, types, schemas, datas.
+-- Answers one row per request, in order:
 --   appended   first_position, last_version, at of its own events
 --   duplicate  the same, of the events stored earlier under its ids; nothing written
 --   conflict   last_version is where the stream stands; nothing written
@@ -11,7 +11,7 @@
 -- call with ZT001, as any bad value does: the caller repeats in halves.
 CREATE FUNCTION append(
   streams text[], org_ids uuid[], expected int[], metas text[], sizes int[],
-  ids uuid[], types text[], schemas smallint[], datas text[]
+  ids uuid[], types text[], schemas smallint[], datas text[], tokens uuid[]
 ) RETURNS TABLE (outcome text, first_position bigint, last_version int, at timestamptz)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = public, pg_temp
@@ -46,6 +46,8 @@ DECLARE
   event_positions bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(ids)]);
   event_versions int[] := array_fill(NULL::int, ARRAY[cardinality(ids)]);
   event_hashes bytea[] := array_fill(NULL::bytea, ARRAY[cardinality(ids)]);
+  leased boolean := false;              -- some request was decided under a lease
+  heads bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(streams)]);  -- per such request: its last position
   s int;
   i int;
   last int := 0;
@@ -154,6 +156,10 @@ BEGIN
     END LOOP;
     at := now_at;
     RETURN NEXT;
+    IF tokens[r] IS NOT NULL THEN
+      heads[r] := head;
+      leased := true;
+    END IF;
   END LOOP;
 
   IF head = start THEN
@@ -174,6 +180,17 @@ BEGIN
     EXECUTE format('SELECT %I($1, $2)', 'fold_' || projection.name) USING projection.position, head;
   END LOOP;
   UPDATE projections p SET position = head WHERE head - p.position <= tail_limit;
+
+  -- Who appends to a toolset stream without holding the org's lease leaves something there that the holder has not
+  -- read, and may die before it says so: the append itself makes the org due. A lease about to run out counts as
+  -- lost, as the next holder may read the log before this transaction is visible.
+  IF leased THEN
+    UPDATE leases l
+       SET dirty_position = greatest(l.dirty_position, u.head), next_due = least(l.next_due, clock_timestamp())
+      FROM unnest(org_ids, tokens, heads) AS u (org_id, token, head)
+     WHERE u.head IS NOT NULL AND l.org_id = u.org_id
+       AND (l.token IS DISTINCT FROM u.token OR l.until < clock_timestamp() + interval '0.5 s');
+  END IF;
 END $$;
 
 -- migrate:down

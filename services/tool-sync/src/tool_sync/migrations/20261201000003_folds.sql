@@ -3,13 +3,15 @@
 -- range folded twice changes nothing. Table names are not qualified: a rebuild puts temporary tables of the same names
 -- in front. plpgsql, because it keeps the plan: planning these for every append took as long as folding 20 events.
 
-CREATE FUNCTION fold_organizations(from_position bigint, to_position bigint) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION fold_organizations(from_position bigint, to_position bigint) RETURNS void
+LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO organizations AS o (id, tier, closed, created_at, updated_at, position)
   SELECT e.org_id,
          coalesce((array_agg(e.data->>'tier' ORDER BY e.position DESC)
                      FILTER (WHERE e.type IN ('OrgRegistered', 'OrgTierChanged')))[1], p.tier, 'basic'),
-         bool_or(e.type = 'OrgClosed') OR coalesce(p.closed, false),
+         coalesce((array_agg(e.type = 'OrgClosed' ORDER BY e.position DESC)
+                     FILTER (WHERE e.type IN ('OrgRegistered', 'OrgClosed')))[1], p.closed, false),
          min(e.recorded_at), max(e.recorded_at), max(e.position)
   FROM events e LEFT JOIN organizations p ON p.id = e.org_id
   WHERE e.position > from_position AND e.position <= to_position AND left(e.stream, 4) = 'org-'
@@ -35,18 +37,19 @@ BEGIN
     WHERE t.position < excluded.position;
 END $$;
 
+-- A retired tool's row stays, not enabled; a surplus tool has no row.
 CREATE FUNCTION fold_org_tools(from_position bigint, to_position bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO org_tools AS t (id, org_id, tool_name, vapi_tool_id, enabled, account, definition_version,
                               definition_hash, created_at, updated_at, position)
   SELECT DISTINCT ON (org_id, data->>'name')
-         min(position) OVER tool, org_id, data->>'name', data->>'vapi_tool_id', type <> 'ToolVanished',
-         data->>'account',
+         min(position) OVER tool, org_id, data->>'name', data->>'vapi_tool_id',
+         type IN ('ToolRegistered', 'ToolUpdated', 'ToolReinstated'), data->>'account',
          (data->>'definition_version')::int, data->>'definition_hash',
          min(recorded_at) OVER tool, recorded_at, position
   FROM events
   WHERE position > from_position AND position <= to_position
-    AND type IN ('ToolRegistered', 'ToolUpdated', 'ToolVanished')
+    AND type IN ('ToolRegistered', 'ToolUpdated', 'ToolVanished', 'ToolRetired', 'ToolReinstated', 'ToolDeleted')
   WINDOW tool AS (PARTITION BY org_id, data->>'name')
   ORDER BY org_id, data->>'name', position DESC
   ON CONFLICT (org_id, tool_name) DO UPDATE
@@ -56,7 +59,9 @@ BEGIN
     WHERE t.position < excluded.position;
 END $$;
 
-CREATE FUNCTION fold_pending_syncs(from_position bigint, to_position bigint) RETURNS void LANGUAGE plpgsql AS $$
+-- A setting, and a surplus tool that somebody without the lease found, are work for the whole org.
+CREATE FUNCTION fold_pending_syncs(from_position bigint, to_position bigint) RETURNS void
+LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO pending_syncs AS p (org_id, agent_id, requested, settled, save_requested)
   SELECT e.org_id, w.agent_id, max(w.requested), max(w.settled), max(w.save_requested)
@@ -70,8 +75,9 @@ BEGIN
                 THEN e.position ELSE 0 END
   ) AS w (agent_id, requested, settled, save_requested)
   WHERE e.position > from_position AND e.position <= to_position
-    AND e.type IN ('SyncRequested', 'RequestUnreadable', 'OrgTierChanged', 'AssistantRemoved', 'OrgClosed',
-                   'ToolVanished', 'AssistantSynced', 'AssistantSyncFailed', 'OrgSettled')
+    AND e.type IN ('SyncRequested', 'RequestUnreadable', 'OrgTierChanged', 'ToolSettingChanged', 'RetryRequested',
+                   'AssistantRemoved', 'OrgClosed', 'ToolVanished', 'SurplusFound', 'TrafficSplitSeen', 'ToolDriftSeen',
+                   'AssistantSynced', 'AssistantSyncFailed', 'OrgSettled')
   GROUP BY e.org_id, w.agent_id
   ON CONFLICT (org_id, agent_id) DO UPDATE
     SET requested = greatest(p.requested, excluded.requested), settled = greatest(p.settled, excluded.settled),
