@@ -5,7 +5,7 @@ import sys
 
 STUCK = """
 import time
-from assistant_api.stopping import cut_off_later
+from assistant_api.app.stopping import cut_off_later
 
 cut_off_later(0.1)
 time.sleep(60)

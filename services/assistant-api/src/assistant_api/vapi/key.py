@@ -85,7 +85,7 @@ class VapiKey:
         self._closed_until = float("-inf")
         self._closed_for: Trouble = "broken"
         self._told = True
-        self._on_trial = False
+        self._half_open = False
         self._broken = 0
 
     async def claim(
@@ -99,7 +99,7 @@ class VapiKey:
             self._open(half_open=False)
             return await claim(limit)
         if row["left_seconds"] > 0:
-            if not self._on_trial:  # else it is our own step that the others wait for
+            if not self._half_open:  # else it is our own step that the others wait for
                 self._close(row["left_seconds"], _trouble(row["reason"]))
             return ()
         async with connection.transaction():
@@ -134,7 +134,7 @@ class VapiKey:
     async def answered(self) -> None:
         """Vapi answered, and not against the key: it works."""
         self._broken = 0
-        if self._on_trial:
+        if self._half_open:
             self._open(half_open=False)
             _log.info("vapi_key_works_again", key=self.fingerprint)
             try:
@@ -147,7 +147,7 @@ class VapiKey:
         """Vapi spoke against the key, or did not speak: pause where that says something of the key."""
         if trouble == "broken":
             self._broken += 1
-            if self._broken < self._settings.breaker_failures and not self._on_trial:
+            if self._broken < self._settings.breaker_failures and not self._half_open:
                 return
         if self._closed():  # calls that were out together say the same thing
             return
@@ -160,7 +160,7 @@ class VapiKey:
                 left = await connection.fetchval(_PAUSE, self.fingerprint, seconds, spread, trouble)
                 if trouble == "rate_limited" and self._minutes is not None:
                     await connection.execute(_REFUSED, self.fingerprint)
-            self._told, self._on_trial = True, False
+            self._told, self._half_open = True, False
             self._close(left, trouble)
         except (DatabaseUnavailable, *TRANSIENT_ERRORS) as error:
             self._told = False  # only this process knows
@@ -190,7 +190,7 @@ class VapiKey:
         self._closed_until, self._closed_for = self._monotonic() + seconds, trouble
 
     def _open(self, *, half_open: bool) -> None:
-        self._closed_until, self._on_trial = float("-inf"), half_open
+        self._closed_until, self._half_open = float("-inf"), half_open
 
     def _paused(self) -> Later:
         match self._closed_for:
