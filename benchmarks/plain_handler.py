@@ -25,11 +25,12 @@ from opentelemetry.trace import SpanKind
 
 from tool_sync import telemetry
 from tool_sync.cli.run import GARBAGE_ALLOCATIONS
-from tool_sync.telemetry import Telemetry
 from tool_sync.vapi.client import VapiClient
 from zerotouch_contracts.envelope import Attributes, from_record, to_record
 from zerotouch_contracts.events import AssistantSaved, SettledRequest, SyncedTool, ToolsSynced
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT_V2, ORGANIZATION_PARAMETER, VERSION_PARAMETER
+from zerotouch_platform.telemetry import Telemetry, context_of
+from zerotouch_platform.traceparent import trace_id_of, traceparent_of
 from zerotouch_platform.vapi.transport import PooledTransport
 
 IN_FLIGHT_MAX = 1_000
@@ -81,9 +82,7 @@ class Handler:
                     definition_version=BOOK_CLINIC_APPOINTMENT_V2.version,
                 ),
             ),
-            requests=(
-                SettledRequest(request_id=message.request_id, trace_id=telemetry.trace_id_of(attributes.traceparent)),
-            ),
+            requests=(SettledRequest(request_id=message.request_id, trace_id=trace_id_of(attributes.traceparent)),),
         )
         span = self.tracing.start_child(
             telemetry.send_span_name(self.outcomes_topic),
@@ -95,7 +94,7 @@ class Handler:
             id=uuid4(),
             time=datetime.now(UTC),
             log_id=self.log_id,
-            traceparent=telemetry.traceparent_of(span),
+            traceparent=traceparent_of(span),
         )
         await self.producer.send_and_wait(
             self.outcomes_topic, record.value, key=record.key, headers=list(record.headers)
@@ -152,7 +151,7 @@ class Loop:
                 telemetry.MESSAGING_MESSAGE_ID: attributes.id,
             },
         )
-        task = asyncio.create_task(self._handler.handle(message, attributes), context=telemetry.context_of(span))
+        task = asyncio.create_task(self._handler.handle(message, attributes), context=context_of(span))
         self._tasks.add(task)
 
         def ended(done: asyncio.Task[None]) -> None:

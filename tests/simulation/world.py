@@ -16,7 +16,6 @@ from uuid import UUID
 
 import structlog
 
-from tool_sync import telemetry
 from tool_sync.domain import events as e
 from tool_sync.domain.steps import Policy
 from tool_sync.sync.blueprint import Blueprint
@@ -25,6 +24,7 @@ from tool_sync.sync.context import Clock, Context, Limits
 from tool_sync.sync.loop import Reconciler
 from tool_sync.vapi.client import VapiClient
 from zerotouch_contracts.events import SaveCause
+from zerotouch_platform import telemetry
 from zerotouch_platform.vapi.clock import VapiClock
 
 from . import process

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from opentelemetry.trace import use_span
 
 from devstack.tokens import AUDIENCE, ISSUER, Signer
-from tool_sync import db, telemetry
+from tool_sync import db
 from tool_sync.app.dependencies import paused_key_notes
 from tool_sync.domain import events
 from tool_sync.http.app import build
@@ -28,6 +28,7 @@ from tool_sync.queries.timeline import history_of
 from tool_sync.settings import Settings
 from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey
 from zerotouch_contracts import traces
+from zerotouch_platform import telemetry
 from zerotouch_platform.auth import TokenVerifier
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"

@@ -12,13 +12,14 @@ from devstack import kafka as devstack_kafka
 from devstack import topics as devstack_topics
 from devstack.kafka import Broker
 from devstack.ports import free_port
-from tool_sync import db, telemetry
+from tool_sync import db
 from tool_sync.intake import Subscriber
 from tool_sync.intake.intake import Intake
 from tool_sync.log import EventLog
 from tool_sync.loops import Loops
 from tool_sync.outcomes.relay import Relay
 from tool_sync.settings import Settings
+from zerotouch_platform import telemetry
 
 from .conftest import LOG_ID, Topics, eventually
 from .test_relay import append, by_org, synced

@@ -12,11 +12,12 @@ from aiokafka.protocol.commit import OffsetFetchRequest, OffsetFetchResponse_v3
 from devstack import topics
 from devstack.fixtures import TestKafka
 from devstack.topics import TopicSpec
-from tool_sync import db, telemetry
+from tool_sync import db
 from tool_sync.intake import Subscriber
 from tool_sync.intake.intake import Intake
 from tool_sync.log import EventLog
 from tool_sync.settings import Settings
+from zerotouch_platform import telemetry
 from zerotouch_platform.kafka.jumps import Jumps
 from zerotouch_platform.kafka.ledger import Lost, acknowledge, open_losses
 from zerotouch_platform.kafka.watch import TopicWatch

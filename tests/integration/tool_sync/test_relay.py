@@ -21,6 +21,7 @@ from tool_sync.outcomes.relay.leadership import CURSOR
 from tool_sync.settings import Settings
 from zerotouch_contracts.envelope import from_record
 from zerotouch_contracts.events import ToolsSynced, ToolSyncFailed
+from zerotouch_platform.telemetry import Telemetry, off, start_loop
 
 from .conftest import LOG_ID, Topics, eventually
 
@@ -77,11 +78,9 @@ async def append(log: EventLog, org_id: UUID, *new: events.Event, trace: str | N
 
 
 @asynccontextmanager
-async def relaying(
-    settings: Settings, pool: db.Pool, tracing: telemetry.Telemetry | None = None
-) -> AsyncIterator[Relay]:
-    relay = Relay(settings, pool, LOG_ID, tracing or telemetry.off())
-    running = telemetry.start_loop(relay.run_forever(), name="relay under test")
+async def relaying(settings: Settings, pool: db.Pool, tracing: Telemetry | None = None) -> AsyncIterator[Relay]:
+    relay = Relay(settings, pool, LOG_ID, tracing or off())
+    running = start_loop(relay.run_forever(), name="relay under test")
     try:
         yield relay
     finally:
@@ -182,8 +181,8 @@ async def test_another_relay_takes_over_and_nothing_is_missing(
     settings: Settings, pool: db.Pool, event_log: EventLog, topics: Topics, admin: Admin
 ) -> None:
     org = uuid4()
-    first = Relay(settings, pool, LOG_ID, telemetry.off())
-    crashing = telemetry.start_loop(first.run_forever(), name="relay that dies")
+    first = Relay(settings, pool, LOG_ID, off())
+    crashing = start_loop(first.run_forever(), name="relay that dies")
     await eventually(leads(first))
     async with relaying(settings, pool) as second:
         await append(event_log, org, synced(1))

@@ -25,6 +25,7 @@ from tool_sync.intake.mapping import Poison
 from tool_sync.log import EventLog
 from tool_sync.settings import Settings
 from zerotouch_contracts.events import OrganizationSaved
+from zerotouch_platform.telemetry import off, start_loop
 
 from .conftest import Topics, eventually
 
@@ -33,13 +34,13 @@ Admin: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 @pytest.fixture
 def intake(settings: Settings, event_log: EventLog, pool: db.Pool) -> Intake:
-    return Intake(settings, event_log, pool, telemetry.off(), "test")
+    return Intake(settings, event_log, pool, off(), "test")
 
 
 @asynccontextmanager
 async def consuming(settings: Settings, intake: Intake) -> AsyncIterator[Subscriber]:
     subscriber = Subscriber(settings, intake)
-    running = telemetry.start_loop(subscriber.run_forever(), name="subscriber under test")
+    running = start_loop(subscriber.run_forever(), name="subscriber under test")
     try:
         yield subscriber
     finally:
@@ -236,7 +237,7 @@ async def test_a_batch_that_waits_too_long_is_handed_back_and_comes_again(
     tool_sync_db: Any,
 ) -> None:  # fmt: skip
     impatient = settings.model_copy(update={"intake_database_wait_seconds_max": 0.2})
-    intake = Intake(impatient, event_log, pool, telemetry.off(), "test")
+    intake = Intake(impatient, event_log, pool, off(), "test")
     handed_back = asyncio.Event()
     handle = intake.handle
 
@@ -281,7 +282,7 @@ async def test_a_missing_topic_is_said_and_not_created(
 async def test_two_members_of_the_group_share_the_work_and_lose_nothing_when_one_leaves(
     settings: Settings, intake: Intake, event_log: EventLog, pool: db.Pool, topics: Topics, admin: Admin
 ) -> None:
-    second = Intake(settings, event_log, pool, telemetry.off(), "test")
+    second = Intake(settings, event_log, pool, off(), "test")
     async with consuming(settings, intake):
         async with consuming(settings, second):
             await topics.send([topics.save(uuid4()) for _ in range(200)])

@@ -17,7 +17,7 @@ async def test_it_is_a_problem_document(error: BaseException, status: int, code:
     async def fails(_: Scope, __: Receive, ___: Send) -> None:
         raise error
 
-    app = Traced(fails, telemetry.build(None, instance="test"))
+    app = Traced(fails, telemetry.set_up(None))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:
         answer = await http.get("/api/agents")
     assert (answer.status_code, answer.json()["code"]) == (status, code)

@@ -5,7 +5,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from assistant_api.telemetry import Telemetry, build
+from assistant_api.telemetry import set_up
+from zerotouch_platform.telemetry import Telemetry
 
 
 @pytest.fixture
@@ -17,7 +18,8 @@ def exported() -> InMemorySpanExporter:
 @pytest.fixture
 def telemetry(exported: InMemorySpanExporter) -> Telemetry:
     """Spans are exported at once."""
-    telemetry = build(None)
+    telemetry = set_up(None)
+    assert telemetry.provider is not None
     telemetry.provider.add_span_processor(SimpleSpanProcessor(exported))
     return telemetry
 

@@ -55,7 +55,7 @@ def _client(
         **changes,
     )
     key = _CountedKey(settings, Database(settings, Health()))  # no database: what is said of the key stays in memory
-    return VapiClient(settings, telemetry.build(None), key, transport=httpx.MockTransport(answer))  # type: ignore[arg-type]
+    return VapiClient(settings, telemetry.set_up(None), key, transport=httpx.MockTransport(answer))  # type: ignore[arg-type]
 
 
 def _always(status: int, **content: Any) -> VapiClient:

@@ -9,7 +9,8 @@ PROGRAM = """
 import logging, sys
 from pathlib import Path
 import structlog
-from tool_sync import logs, telemetry
+from tool_sync import logs
+from zerotouch_platform import telemetry
 from zerotouch_contracts.traces import show_traces_at
 from opentelemetry.trace import use_span
 

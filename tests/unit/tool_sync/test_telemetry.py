@@ -10,6 +10,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import get_current_span, use_span
 
 from tool_sync import telemetry
+from zerotouch_platform.telemetry import off, start_loop
+from zerotouch_platform.traceparent import trace_id_of, traceparent_of, valid_traceparent
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -27,21 +29,21 @@ MALFORMED = [
 
 
 def test_a_well_formed_traceparent_names_its_trace() -> None:
-    assert telemetry.valid_traceparent(TRACEPARENT) == TRACEPARENT
-    assert telemetry.trace_id_of(TRACEPARENT) == TRACE
+    assert valid_traceparent(TRACEPARENT) == TRACEPARENT
+    assert trace_id_of(TRACEPARENT) == TRACE
 
 
 @pytest.mark.parametrize("traceparent", MALFORMED)
 def test_a_malformed_traceparent_is_no_trace(traceparent: str | None) -> None:
-    assert telemetry.valid_traceparent(traceparent) is None
-    assert telemetry.trace_id_of(traceparent) is None
+    assert valid_traceparent(traceparent) is None
+    assert trace_id_of(traceparent) is None
 
 
 async def test_a_span_continues_its_parent_and_links() -> None:
     exporter = InMemorySpanExporter()
     tracing = telemetry.set_up(None, exporter=exporter)
     span = tracing.start("work", traceparent=TRACEPARENT, linked=[TRACEPARENT, None, "garbage"])
-    assert telemetry.trace_id_of(telemetry.traceparent_of(span)) == TRACE
+    assert trace_id_of(traceparent_of(span)) == TRACE
     span.end()
     await tracing.shutdown()
     (finished,) = exporter.get_finished_spans()
@@ -61,7 +63,7 @@ async def test_the_ambient_span_is_never_a_parent() -> None:
         async def current() -> bool:
             return get_current_span().get_span_context().is_valid
 
-        assert not await telemetry.start_loop(current(), name="loop")
+        assert not await start_loop(current(), name="loop")
         assert await asyncio.create_task(current())
     root.end()
     await tracing.shutdown()
@@ -70,10 +72,10 @@ async def test_the_ambient_span_is_never_a_parent() -> None:
 
 
 def test_without_tracing_a_span_hands_its_parents_trace_on() -> None:
-    tracing = telemetry.off()
+    tracing = off()
     assert not tracing.enabled
-    assert telemetry.traceparent_of(tracing.start("work", traceparent=TRACEPARENT)) == TRACEPARENT
-    assert telemetry.traceparent_of(tracing.start("work")) is None
+    assert traceparent_of(tracing.start("work", traceparent=TRACEPARENT)) == TRACEPARENT
+    assert traceparent_of(tracing.start("work")) is None
 
 
 async def test_a_collector_that_is_away_holds_the_stop_up_for_three_seconds_at_most() -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from tool_sync.telemetry import start_loop
+from zerotouch_platform.telemetry import start_loop
 
 CANCEL_SECONDS_MAX: Final = 0.5
 

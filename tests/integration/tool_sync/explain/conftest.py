@@ -12,13 +12,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from devstack.databases import DatabaseUrls
 from devstack.tokens import AUDIENCE, ISSUER, Signer
-from tool_sync import db, telemetry
+from tool_sync import db
 from tool_sync.domain import events as e
 from tool_sync.http.app import build
 from tool_sync.http.state import HttpState
 from tool_sync.liveness import Health
 from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
 from tool_sync.settings import Settings
+from zerotouch_platform import telemetry
 from zerotouch_platform.auth import TokenVerifier
 
 META = Meta("cause", "correlation", None, "test", "1")

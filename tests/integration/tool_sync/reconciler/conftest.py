@@ -14,7 +14,7 @@ import pytest
 from tests.support.over_httpx import OverHttpx
 
 from devstack.databases import DatabaseUrls
-from tool_sync import db, telemetry
+from tool_sync import db
 from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, Event, SyncRequested
 from tool_sync.domain.steps import Policy
 from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, StoredEvent, event_id, org_stream, read_org
@@ -28,6 +28,7 @@ from tool_sync.vapi.rate_limit import Unlimited
 from vapi_sandbox import DEFAULT_KEY, SandboxSettings, create_app
 from zerotouch_contracts.canonical import model_hash
 from zerotouch_contracts.tools import DEFINITIONS, ToolDefinition
+from zerotouch_platform import telemetry
 
 INSTALLATION = UUID("0b7e3c1e-3a64-4b3e-9a55-5d4f0a6c9a10")
 SETTLE_SECONDS = 0.6

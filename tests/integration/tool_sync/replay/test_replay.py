@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from devstack.fixtures import TestKafka
-from tool_sync import db, telemetry
+from tool_sync import db
 from tool_sync.domain import events as e
 from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
 from tool_sync.outcomes.filters import Filter
@@ -19,6 +19,7 @@ from tool_sync.outcomes.replay import CannotReplay, Range, Replayed, find_ahead,
 from tool_sync.settings import Settings
 from zerotouch_contracts.envelope import from_record
 from zerotouch_contracts.events import ToolsSynced
+from zerotouch_platform import telemetry
 
 META = Meta("cause", "correlation", None, "test", "1")
 ALL = Range(Filter.of())

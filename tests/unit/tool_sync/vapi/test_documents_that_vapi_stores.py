@@ -9,12 +9,12 @@ import httpx
 import pytest
 from tests.support.over_httpx import OverHttpx
 
-from tool_sync import telemetry
 from tool_sync.vapi import client as module
 from tool_sync.vapi.client import VapiClient
 from tool_sync.vapi.documents import latest_version
 from tool_sync.vapi.failures import Kind, VapiFailure
 from zerotouch_contracts.errors import ErrorCode
+from zerotouch_platform import telemetry
 
 
 def client(answer: Callable[[httpx.Request], httpx.Response]) -> VapiClient:

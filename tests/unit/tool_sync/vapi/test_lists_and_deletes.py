@@ -8,10 +8,10 @@ import httpx
 import pytest
 from tests.support.over_httpx import OverHttpx
 
-from tool_sync import telemetry
 from tool_sync.vapi.client import ASSISTANTS_PAGE_LIMIT, VapiClient
 from tool_sync.vapi.documents import created_at, mentioned
 from tool_sync.vapi.failures import VapiFailure
+from zerotouch_platform import telemetry
 
 T0 = datetime(2026, 11, 24, tzinfo=UTC)
 

@@ -12,11 +12,11 @@ from assistant_api.agents.read import reading, resolve, state_of
 from assistant_api.db import Database
 from assistant_api.http.problems import not_found
 from assistant_api.http.routes.schemas import AtVapi, Status
-from assistant_api.telemetry import trace_id_in
 from assistant_api.vapi.pause import KeyPause, read_pause
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode, ErrorEntry
 from zerotouch_contracts.traces import trace_url
 from zerotouch_platform.auth import Caller
+from zerotouch_platform.traceparent import trace_id_of
 
 State = Literal["provisioning", "refused", "syncing", "synced", "no_tools", "failed"]
 
@@ -54,7 +54,7 @@ async def read_status(
     state = _state(row)
     settled = state in {"synced", "no_tools", "failed"}
     pause = await _pause(database, key_fingerprint, state)
-    trace_id = (row["trace_id"] if settled else None) or trace_id_in(row["traceparent"])
+    trace_id = (row["trace_id"] if settled else None) or trace_id_of(row["traceparent"])
     return Status(
         success=state == "synced",
         agent_id=agent_id,

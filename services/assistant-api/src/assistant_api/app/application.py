@@ -13,7 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from assistant_api.http import problems
 from assistant_api.http.dependencies import Dependencies
 from assistant_api.http.routes import agents, appointments, assistants, health, organizations, saves, tool_calls
-from assistant_api.telemetry import Telemetry, parent_from_headers, trace_id_of
+from assistant_api.telemetry import own_trace_id
+from zerotouch_platform.telemetry import Telemetry
+from zerotouch_platform.traceparent import parent_context
 
 TITLE: Final = "Zerotouch assistant-api"
 
@@ -54,7 +56,7 @@ class Traced:
         started = False
         with self._telemetry.span(
             method,
-            parent=parent_from_headers(headers),
+            parent=parent_context(headers.get("traceparent")),
             kind=SpanKind.SERVER,
             attributes={"http.request.method": method, "url.path": scope["path"]},
         ) as span:
@@ -64,7 +66,7 @@ class Traced:
                 if message["type"] == "http.response.start":
                     started = True
                     _name(span, scope, message["status"])
-                    message["headers"] = [*message["headers"], (b"x-trace-id", trace_id_of(span).encode())]
+                    message["headers"] = [*message["headers"], (b"x-trace-id", own_trace_id(span).encode())]
                 await send(message)
 
             try:

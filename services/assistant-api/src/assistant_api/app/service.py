@@ -1,7 +1,6 @@
 """The composition: builds every part, starts the loops in an order that can wait, stops them within seconds."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -10,8 +9,7 @@ import httpx
 import structlog
 from opentelemetry.sdk.trace.export import SpanExporter
 
-from assistant_api import loops
-from assistant_api import telemetry as traces
+from assistant_api import loops, telemetry
 from assistant_api.app.housekeeping import Housekeeping
 from assistant_api.app.metrics import metrics
 from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, describe
@@ -35,6 +33,7 @@ from assistant_api.vapi.orphan_lookup import OrphanLookup
 from assistant_api.wake import Wake
 from zerotouch_platform.auth import TokenVerifier
 from zerotouch_platform.gauges import Gauges, otlp_reader
+from zerotouch_platform.telemetry import start_loop
 from zerotouch_platform.vapi.clock_watch import ClockWatch
 
 _log: Final = structlog.get_logger()
@@ -52,9 +51,7 @@ class Service:
     ) -> None:
         self.settings = settings
         self.health = Health()
-        self.telemetry = traces.build(
-            settings.otel_exporter_otlp_endpoint, exporter=exporter, instance=socket.gethostname()
-        )
+        self.telemetry = telemetry.set_up(settings.otel_exporter_otlp_endpoint, exporter=exporter)
         self.database = Database(settings, self.health)
         self.vapi = VapiClient(settings, self.telemetry, VapiKey(settings, self.database), transport=vapi_transport)
         self.clock_watch = ClockWatch(self.vapi.clock, self.database.now, (DatabaseUnavailable, *TRANSIENT_ERRORS))
@@ -164,12 +161,12 @@ class Service:
         """Close connections and export the last spans; after :meth:`stop`."""
         await self.vapi.close()
         await self.database.close()
-        await self.telemetry.stop(timeout_seconds=1)
+        await self.telemetry.shutdown(seconds_max=1)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["asyncio.Task[None]"]:
         """The loops, as one task, while the block runs."""
-        running = traces.start_loop(self.run_loops(), "loops")
+        running = start_loop(self.run_loops(), name="loops")
         try:
             yield running
         finally:

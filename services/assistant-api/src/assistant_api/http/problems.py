@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from assistant_api.db import TRANSIENT_ERRORS, DatabaseUnavailable
-from assistant_api.telemetry import trace_id_of
+from assistant_api.telemetry import own_trace_id
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_contracts.traces import trace_url
 
@@ -47,7 +47,7 @@ def to_response(problem: Problem) -> Response:
         "status": problem.status,
         "detail": problem.detail,
         "code": problem.code.value,
-        "traceId": (trace_id := trace_id_of(get_current_span())),
+        "traceId": (trace_id := own_trace_id(get_current_span())),
         **({"traceUrl": url} if (url := trace_url(trace_id)) else {}),
         **problem.extra,
     }

@@ -11,9 +11,9 @@ import structlog
 
 from assistant_api.db import Connection
 from assistant_api.outcomes.followed import keep_followed, read_followed
-from assistant_api.telemetry import trace_id_in
 from zerotouch_contracts.events import AssistantDiverged, ToolsSynced, ToolSyncFailed
 from zerotouch_contracts.subscriber import Delivered, HistoryRewritten, Last, Place, follow, place_of
+from zerotouch_platform.traceparent import trace_id_of
 
 REPAIR_NAMESPACE: Final = UUID("c2c3e0d4-2a3c-4a57-8f2d-6f6b4a0f7e02")
 
@@ -144,7 +144,7 @@ def _row(org_id: UUID, agent_id: str, delivered: Delivered) -> tuple[object, ...
         message.code if isinstance(message, ToolSyncFailed) else None,
         message.message if isinstance(message, ToolSyncFailed) else "",
         message.cause,
-        trace_id_in(delivered.traceparent),
+        trace_id_of(delivered.traceparent),
         delivered.time,
         message.reason if isinstance(message, ToolsSynced) else None,
         delivered.log_id,

@@ -13,14 +13,14 @@ from uuid import UUID
 import asyncpg
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
-from opentelemetry.trace import Link, SpanKind, get_current_span
+from opentelemetry.trace import SpanKind
 
 from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, describe
 from assistant_api.health import Health
 from assistant_api.kafka import TopicsMissing, require_topics
 from assistant_api.outcomes.apply import apply_outcomes, repair
 from assistant_api.settings import Settings
-from assistant_api.telemetry import Telemetry, parent_of, trace_id_of
+from assistant_api.telemetry import own_trace_id
 from assistant_api.turns import yielding
 from assistant_api.wake import Wake
 from zerotouch_contracts.envelope import UndecodableRecord
@@ -29,6 +29,8 @@ from zerotouch_contracts.kafka import TROUBLE, Watch, drop_consumer, new_consume
 from zerotouch_contracts.subscriber import Delivered, UnknownMessage, decode
 from zerotouch_platform.kafka.jumps import Jumps
 from zerotouch_platform.kafka.watch import LOOK_SECONDS, TopicWatch
+from zerotouch_platform.telemetry import Telemetry
+from zerotouch_platform.traceparent import links_to, parent_context
 
 _log: Final = structlog.get_logger()
 
@@ -135,14 +137,12 @@ class OutcomesConsumer:
         return newest
 
     def _tell(self, delivered: Delivered, outcome: ToolsSynced | ToolSyncFailed) -> None:
-        parent = parent_of(delivered.traceparent)
-        context = get_current_span(parent).get_span_context()
         topic = self._settings.outcomes_topic
         with self._telemetry.span(
             f"process {topic}",
-            parent=parent,
+            parent=parent_context(delivered.traceparent),
             kind=SpanKind.CONSUMER,
-            links=[Link(context)] if context.is_valid else None,
+            links=links_to([delivered.traceparent]),
             attributes={
                 "messaging.system": "kafka",
                 "messaging.operation.name": "process",
@@ -159,7 +159,7 @@ class OutcomesConsumer:
                 "revision": outcome.revision,
                 "sequence": outcome.sequence,
                 "request_ids": [str(request.request_id) for request in outcome.requests],
-                "trace_id": trace_id_of(span),
+                "trace_id": own_trace_id(span),
                 "tools": [tool.name for tool in outcome.tools],
             }
             match outcome:

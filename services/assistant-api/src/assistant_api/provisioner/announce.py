@@ -7,7 +7,7 @@ from opentelemetry.trace import Span
 
 from assistant_api.db import Database
 from assistant_api.provisioner.claim import Claimed
-from assistant_api.telemetry import trace_id_of, traceparent_of
+from assistant_api.telemetry import own_trace_id, own_traceparent
 
 _JOIN_TRACE: Final = """
 UPDATE saves SET traceparent = $4
@@ -21,13 +21,13 @@ _log: Final = structlog.get_logger()
 async def announce(database: Database, agent: Claimed, span: Span) -> None:
     """Make the agent's requests without a trace part of ``span``'s, and log each of them once."""
     async with database.connection() as connection:
-        rows = await connection.fetch(_JOIN_TRACE, agent.org_id, agent.agent_id, agent.revision, traceparent_of(span))
+        rows = await connection.fetch(_JOIN_TRACE, agent.org_id, agent.agent_id, agent.revision, own_traceparent(span))
     for row in rows:
         _log.info(
             "Auto-syncing tools for assistant",
             agent_id=agent.agent_id,
             org_id=str(agent.org_id),
             request_id=str(row["request_id"]),
-            trace_id=trace_id_of(span),
+            trace_id=own_trace_id(span),
             cause=row["cause"],
         )

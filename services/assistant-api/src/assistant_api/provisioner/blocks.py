@@ -19,8 +19,9 @@ from assistant_api.db import TRANSIENT_ERRORS, Connection, Database, DatabaseUna
 from assistant_api.prompt.block import ClinicFacts
 from assistant_api.provisioner.facts import block_for, hash_of
 from assistant_api.settings import Settings
-from assistant_api.telemetry import Telemetry, traceparent_of
+from assistant_api.telemetry import own_traceparent
 from assistant_api.wake import Wake
+from zerotouch_platform.telemetry import Telemetry
 
 ORGANIZATIONS_MAX: Final = 100
 """Looked at in one round."""
@@ -138,7 +139,7 @@ class BlockRewrites:
 
     async def _ask(self, connection: Connection, org_id: UUID, agent_ids: Sequence[str]) -> int:
         with self._telemetry.span("rewrite prompt blocks", attributes={"org_id": str(org_id)}) as span:
-            asked = int(await connection.fetchval(_REQUEST, org_id, agent_ids, traceparent_of(span)))
+            asked = int(await connection.fetchval(_REQUEST, org_id, agent_ids, own_traceparent(span)))
         _log.info("prompt_blocks_outdated", org_id=str(org_id), agents=asked)
         return asked
 

@@ -30,12 +30,14 @@ from assistant_api.provisioner.store import Row, Written
 from assistant_api.removals.store import remove_made
 from assistant_api.restore.lost import forget_lost, oldest_lost
 from assistant_api.settings import Settings
-from assistant_api.telemetry import Telemetry, links_to, parent_of, traceparent_of
+from assistant_api.telemetry import own_traceparent
 from assistant_api.vapi.answers import Document, Found, Gone, Later, Refused, Unknown, Write
 from assistant_api.vapi.client import VapiClient
 from assistant_api.vapi.orphan_lookup import OrphanLookup
 from zerotouch_contracts.canonical import model_hash
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
+from zerotouch_platform.telemetry import Telemetry
+from zerotouch_platform.traceparent import links_to, parent_context
 from zerotouch_platform.vapi.answers import field_paths
 
 UNUSABLE: Final = "the given Vapi assistant does not exist"
@@ -63,7 +65,7 @@ class Steps:
         first, *others = agent.traceparents or ("",)
         with self.telemetry.span(
             "provision assistant",
-            parent=parent_of(first),
+            parent=parent_context(first),
             links=links_to(others),
             attributes={"org_id": str(agent.org_id), "agent_id": agent.agent_id, "revision": agent.revision},
         ) as span:
@@ -78,7 +80,7 @@ class _Step:
     def __init__(self, steps: Steps, agent: Claimed, span: Span) -> None:
         self._steps, self._agent = steps, agent
         self._settings = steps.settings
-        self._traceparent = traceparent_of(span)
+        self._traceparent = own_traceparent(span)
         self._mark = AgentMarker(steps.installation_id, agent.org_id, agent.agent_id)
         self._default_model = {"provider": self._settings.default_model_provider, "model": self._settings.default_model}
 

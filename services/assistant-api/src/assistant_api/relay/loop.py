@@ -20,10 +20,11 @@ from assistant_api.relay.leader import LeadershipLost, leadership
 from assistant_api.relay.page import Row, delete_page, read_page
 from assistant_api.restore.guard import TopicAhead, TopicGuard
 from assistant_api.settings import Settings
-from assistant_api.telemetry import Telemetry, parent_of, traceparent_of
+from assistant_api.telemetry import own_traceparent
 from assistant_api.turns import yielding
 from assistant_api.wake import Wake
 from zerotouch_contracts.kafka import TROUBLE, drop_producer, new_producer
+from zerotouch_platform.telemetry import Telemetry
 
 _log: Final = structlog.get_logger()
 
@@ -126,10 +127,10 @@ class Relay:
             confirmations: list[asyncio.Future[Any]] = []
             async for row in yielding(rows):
                 topic = self._settings.tool_calls_topic if row.says_tool_call else self._settings.assistants_topic
-                span = self._telemetry.tracer.start_span(
+                span = self._telemetry.start(
                     f"send {topic}",
-                    context=parent_of(row.traceparent),
                     kind=SpanKind.PRODUCER,
+                    traceparent=row.traceparent,
                     attributes={
                         "messaging.system": "kafka",
                         "messaging.operation.name": "send",
@@ -139,7 +140,7 @@ class Relay:
                     },
                 )
                 spans.append(span)
-                record = row.record(topic=topic, log_id=self._log_id, traceparent=traceparent_of(span))
+                record = row.record(topic=topic, log_id=self._log_id, traceparent=own_traceparent(span))
                 confirmations.append(
                     await producer.send(record.topic, record.value, record.key, headers=list(record.headers))
                 )

@@ -32,11 +32,12 @@ from assistant_api.removals.store import (
     release_too,
 )
 from assistant_api.settings import Settings
-from assistant_api.telemetry import Telemetry, parent_of
 from assistant_api.vapi.answers import Found, Gone, Later, Refused, Unknown
 from assistant_api.vapi.client import VapiClient
 from assistant_api.vapi.orphan_lookup import OrphanLookup, oldest
 from zerotouch_contracts.errors import ErrorCode
+from zerotouch_platform.telemetry import Telemetry
+from zerotouch_platform.traceparent import parent_context
 
 REFUSED_AGAIN_SECONDS: Final = 24 * 3600.0
 """A removal that Vapi refuses waits for a human, and is tried once a day meanwhile."""
@@ -63,7 +64,7 @@ class RemovalSteps:
         """Delete or release what ``removal`` means, or leave its row such that somebody will."""
         with self.telemetry.span(
             "remove assistant",
-            parent=parent_of(removal.traceparent),
+            parent=parent_context(removal.traceparent),
             attributes={"org_id": str(removal.org_id), "agent_id": removal.agent_id},
         ):
             if removal.releases:

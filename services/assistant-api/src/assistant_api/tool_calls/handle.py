@@ -28,7 +28,7 @@ from assistant_api.appointments.reschedule import reschedule
 from assistant_api.appointments.tries import scope_of
 from assistant_api.db import TRANSIENT_ERRORS, Connection, DatabaseUnavailable
 from assistant_api.http.dependencies import Dependencies
-from assistant_api.telemetry import traceparent_of
+from assistant_api.telemetry import own_traceparent
 from assistant_api.tool_calls import answers
 from assistant_api.tool_calls.answers import Answer, answer_of
 from assistant_api.tool_calls.arguments import Fit, Foreign, Unfit, check
@@ -163,7 +163,7 @@ async def _once(parts: Dependencies, delivery: _Delivery, span: Span) -> Answer:
             version=version,
             answer=answer,
             duration_ms=delivery.duration_ms,
-            traceparent=traceparent_of(span),
+            traceparent=own_traceparent(span),
         )
         if not recorded:
             raise _AnsweredMeanwhile

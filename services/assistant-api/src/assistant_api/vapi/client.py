@@ -18,7 +18,6 @@ from httpx_aiohttp import AiohttpTransport
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from assistant_api.settings import Settings
-from assistant_api.telemetry import Telemetry
 from assistant_api.vapi.answers import (
     Found,
     Later,
@@ -32,6 +31,7 @@ from assistant_api.vapi.answers import (
 )
 from assistant_api.vapi.key import Ticket, VapiKey
 from zerotouch_contracts.errors import ErrorCode
+from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.vapi import json
 from zerotouch_platform.vapi.answers import (
     BODY_BYTES_MAX,

@@ -24,11 +24,12 @@ from tool_sync.sync.loop import Reconciler
 from tool_sync.sync.store import PostgresStore
 from tool_sync.sync.survey import ConcurrencyLimiter as SurveyPace
 from tool_sync.sync.survey import Survey
-from tool_sync.telemetry import SERVICE_VERSION, Telemetry
+from tool_sync.telemetry import SERVICE_VERSION
 from tool_sync.vapi.client import VapiClient
 from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey, fingerprint_of, paused_keys
 from tool_sync.vapi.rate_limit.tokens import Rate
 from zerotouch_platform.kafka.ledger import open_losses
+from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.vapi.clock_watch import ClockWatch
 from zerotouch_platform.vapi.transport import PooledTransport
 

@@ -28,11 +28,12 @@ from tool_sync.outcomes.feed import Tail
 from tool_sync.readiness import database_problem
 from tool_sync.settings import Settings
 from tool_sync.sync import blueprint
-from tool_sync.telemetry import SERVICE_VERSION, Telemetry
+from tool_sync.telemetry import SERVICE_VERSION
 from tool_sync.vapi.forgetting import Forgetting
 from zerotouch_platform.auth import TokenVerifier
 from zerotouch_platform.gauges import otlp_reader
 from zerotouch_platform.postgres import session_problem
+from zerotouch_platform.telemetry import Telemetry
 
 log = structlog.get_logger(__name__)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from tool_sync import db, telemetry
+from tool_sync import db
 from tool_sync.admin.lost_tools import find_lost_tools
 from tool_sync.cli.connected import connected
 from tool_sync.cli.options import EXIT_FOUND
@@ -15,6 +15,7 @@ from tool_sync.log.fork import LostTool, fork, require_unused
 from tool_sync.log.head import newest_event_at
 from tool_sync.vapi.client import VapiClient
 from tool_sync.vapi.failures import VapiFailure
+from zerotouch_platform.telemetry import off
 from zerotouch_platform.vapi.transport import PooledTransport
 
 DEADLINE_SECONDS: Final = 30.0
@@ -61,7 +62,7 @@ async def _lost(connection: db.Connection, account: Account) -> Sequence[LostToo
         account=account.name,
         deadline_seconds=DEADLINE_SECONDS,
         transport=PooledTransport(CONNECTIONS_MAX),
-        telemetry=telemetry.off(),
+        telemetry=off(),
     )
     try:
         return await find_lost_tools(vapi, account.installation_id, await newest_event_at(connection))

@@ -5,13 +5,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tool_sync import db, telemetry
+from tool_sync import db
 from tool_sync.admin.live import Look
 from tool_sync.log import published
 from tool_sync.queries.installation import installation_of
 from tool_sync.vapi.client import VapiClient
 from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey, fingerprint_of
 from tool_sync.vapi.rate_limit.tokens import Rate
+from zerotouch_platform.telemetry import off
 from zerotouch_platform.vapi.transport import PooledTransport
 
 DEADLINE_SECONDS: Final = 10.0
@@ -49,7 +50,7 @@ async def looking(pool: db.Pool, live: At) -> AsyncIterator[Look]:
         account=live.account,
         deadline_seconds=DEADLINE_SECONDS,
         transport=PooledTransport(CONNECTIONS_MAX),
-        telemetry=telemetry.off(),
+        telemetry=off(),
     )
 
     async def definition(name: str, definition_hash: str) -> Any:

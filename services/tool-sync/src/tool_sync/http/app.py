@@ -5,7 +5,8 @@ from fastapi import FastAPI
 from tool_sync.http import assistants, explain, feed, health, problems, routes, stream, words
 from tool_sync.http.state import HttpState
 from tool_sync.http.tracing import ServerSpans
-from tool_sync.telemetry import SERVICE_VERSION, Telemetry
+from tool_sync.telemetry import SERVICE_VERSION
+from zerotouch_platform.telemetry import Telemetry
 
 
 def build(state: HttpState, telemetry: Telemetry) -> FastAPI:

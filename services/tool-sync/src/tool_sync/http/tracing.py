@@ -5,7 +5,8 @@ from typing import Final
 from opentelemetry.trace import SpanKind, use_span
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tool_sync.telemetry import ERROR_TYPE, Telemetry
+from tool_sync.telemetry import ERROR_TYPE
+from zerotouch_platform.telemetry import Telemetry
 
 _UNTRACED: Final = frozenset({"/livez", "/readyz"})
 

@@ -21,8 +21,8 @@ from tool_sync.intake.dead_letters import describe, set_aside
 from tool_sync.intake.mapping import Poison, Readable, as_poison, read_record
 from tool_sync.log import AppendRejected, AppendRequest, AppendResult, EventLog, LogUnavailable
 from tool_sync.settings import Settings
-from tool_sync.telemetry import Telemetry
 from zerotouch_platform.kafka.jumps import Jumps
+from zerotouch_platform.telemetry import LINKS_MAX, Telemetry
 
 log = structlog.get_logger(__name__)
 
@@ -149,7 +149,7 @@ class Intake:
         batch = self._telemetry.start(
             telemetry.batch_span_name(settings.assistants_topic),
             kind=SpanKind.CLIENT,
-            linked=[item.traceparent for item in mapped[: telemetry.LINKS_MAX]],
+            linked=[item.traceparent for item in mapped[:LINKS_MAX]],
             attributes={
                 **common,
                 telemetry.MESSAGING_OPERATION_NAME: "receive",

@@ -11,7 +11,6 @@ from aiokafka import ConsumerRecord
 
 from tool_sync.domain import events
 from tool_sync.log import AppendRequest, Meta, NewEvent, event_id, org_stream
-from tool_sync.telemetry import trace_id_of, valid_traceparent
 from zerotouch_contracts.envelope import SOURCE_ASSISTANT_API, AnyMessage, Attributes, UndecodableRecord, from_record
 from zerotouch_contracts.events import (
     AssistantDeleted,
@@ -19,6 +18,7 @@ from zerotouch_contracts.events import (
     OrganizationDeleted,
     OrganizationSaved,
 )
+from zerotouch_platform.traceparent import trace_id_of, valid_traceparent
 
 Record: TypeAlias = ConsumerRecord[Any, Any]
 

@@ -10,7 +10,7 @@ from pydantic_core import from_json
 
 from tool_sync.db import Connection
 from tool_sync.queries.organizations import is_known
-from tool_sync.telemetry import trace_id_of
+from zerotouch_platform.traceparent import trace_id_of
 
 EVENTS_MAX: Final = 50
 """The newest of them; the whole of it is in the org's history."""

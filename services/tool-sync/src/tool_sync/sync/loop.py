@@ -12,13 +12,14 @@ from uuid import UUID
 
 import structlog
 
-from tool_sync import db, telemetry
+from tool_sync import db
 from tool_sync.domain.steps import agents_with_work
 from tool_sync.log import LogUnavailable, UnknownEvent
 from tool_sync.sync.context import Context
 from tool_sync.sync.leases import Claim, Release
 from tool_sync.sync.load import Loaded, load_many
 from tool_sync.sync.run import PAGE_AGENTS, Run
+from zerotouch_platform.telemetry import start_loop
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +53,7 @@ class Reconciler:
 
     async def run_forever(self) -> None:
         """Work until stopped. While the database is away it waits, and says so once."""
-        renewing = telemetry.start_loop(self._renew_forever(), name="renew leases")
+        renewing = start_loop(self._renew_forever(), name="renew leases")
         unavailable = False
         try:
             while not self._stopping.is_set():

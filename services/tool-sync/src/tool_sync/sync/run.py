@@ -42,6 +42,8 @@ from tool_sync.sync.load import Loaded
 from tool_sync.sync.traces import note_outcome, other_traces, start_span
 from tool_sync.sync.write_guard import WriteGuard
 from tool_sync.sync.writer import Writer
+from zerotouch_platform.telemetry import context_of
+from zerotouch_platform.traceparent import traceparent_of
 
 PAGE_AGENTS: Final = 32
 """Assistants with work that are looked at together: what a plan costs does not grow with what is open in the org."""
@@ -88,7 +90,7 @@ class Run:
             follow_up=self._follow_up,
             on_written=self._learn,
             on_reloaded=self._look_anew,
-            traceparent=telemetry.traceparent_of(self._span),
+            traceparent=traceparent_of(self._span),
         )
         self._guard = WriteGuard(context, self._writer, holds_lease)
         self._turn_page()
@@ -97,7 +99,7 @@ class Run:
     @property
     def in_span(self) -> TaskContext:
         """The context to execute in: the run's span is the current one."""
-        return telemetry.context_of(self._span)
+        return context_of(self._span)
 
     async def execute(self) -> Release:
         """Do everything that is due; returns what to leave behind with the lease."""
@@ -278,7 +280,7 @@ class Run:
                 span = self._context.telemetry.start(
                     telemetry.SETTLED_SPAN,
                     traceparent=traceparent,
-                    linked=[telemetry.traceparent_of(self._span)],
+                    linked=[traceparent_of(self._span)],
                     attributes={telemetry.ORG_ID: str(self._claim.org_id)},
                 )
                 note_outcome(span, event)

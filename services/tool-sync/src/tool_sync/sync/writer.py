@@ -17,7 +17,7 @@ from tool_sync.log import Appended, AppendRequest, Conflict, Duplicate, Meta, Ne
 from tool_sync.sync.context import Context
 from tool_sync.sync.leases import Claim
 from tool_sync.sync.load import Loaded, load_one
-from tool_sync.telemetry import trace_id_of
+from zerotouch_platform.traceparent import trace_id_of
 
 SOURCE = "/zerotouch/tool-sync/reconciler"
 CONFLICTS_MAX = 20

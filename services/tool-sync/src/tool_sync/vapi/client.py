@@ -15,9 +15,10 @@ import aiohttp
 import httpx
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
-from tool_sync.telemetry import ERROR_CODE, HTTP_METHOD, HTTP_ROUTE, HTTP_STATUS, Telemetry
+from tool_sync.telemetry import ERROR_CODE, HTTP_METHOD, HTTP_ROUTE, HTTP_STATUS
 from tool_sync.vapi import failures
 from tool_sync.vapi.failures import Subject, VapiFailure
+from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.vapi import json
 from zerotouch_platform.vapi.answers import BODY_BYTES_MAX, LIST_BYTES_MAX, BodyTooLarge, resource_of
 from zerotouch_platform.vapi.clock import VapiClock

@@ -17,7 +17,7 @@ from assistant_api.http.idempotency import Ids, answer_once, keep_within
 from assistant_api.http.problems import invalid
 from assistant_api.http.routes.answers import answer_save, log_arrival, new_request
 from assistant_api.http.routes.schemas import AgentChange, NewAgent, Saved
-from assistant_api.telemetry import traceparent_of
+from assistant_api.telemetry import own_traceparent
 from zerotouch_platform.auth import Caller
 
 router = APIRouter(prefix="/api/agents", tags=["agents"])
@@ -98,7 +98,7 @@ async def delete(
         key = await agents.resolve(parts.database, caller, agent_id, org_id)
         done = Response(status_code=204)
         async with parts.database.transaction() as connection:
-            await remove.delete_agent(connection, *key, traceparent_of(get_current_span()))
+            await remove.delete_agent(connection, *key, own_traceparent(get_current_span()))
             await keep_within(connection, caller, idempotency_key, done)
         parts.remover.wake()
         parts.wake_relay()

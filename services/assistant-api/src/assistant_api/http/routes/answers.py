@@ -12,7 +12,7 @@ from assistant_api.http.dependencies import Dependencies
 from assistant_api.http.idempotency import Ids
 from assistant_api.http.problems import Problem, not_found
 from assistant_api.http.routes.schemas import Saved
-from assistant_api.telemetry import trace_id_of, traceparent_of
+from assistant_api.telemetry import own_trace_id, own_traceparent
 from assistant_api.vapi.pause import KeyPause, read_pause
 from zerotouch_contracts.errors import CATALOGUE
 
@@ -21,7 +21,7 @@ _log = structlog.get_logger()
 
 def new_request(ids: Ids) -> Request:
     """The request as rows know it: an id, and the current trace."""
-    return Request(ids.make("request"), traceparent_of(get_current_span()))
+    return Request(ids.make("request"), own_traceparent(get_current_span()))
 
 
 def log_arrival(org_id: UUID, agent_id: str | None, request: Request | None, **fields: object) -> None:
@@ -31,7 +31,7 @@ def log_arrival(org_id: UUID, agent_id: str | None, request: Request | None, **f
         agent_id=agent_id,
         org_id=str(org_id),
         request_id=None if request is None else str(request.request_id),
-        trace_id=trace_id_of(get_current_span()),
+        trace_id=own_trace_id(get_current_span()),
         **fields,
     )
 
@@ -86,7 +86,7 @@ def _saved(
         org_id=org_id,
         assistant_id=assistant_id,
         request_id=request.request_id,
-        trace_id=trace_id_of(get_current_span()),
+        trace_id=own_trace_id(get_current_span()),
         state="provisioning" if assistant_id is None else "provisioned",
         code=None if pause is None else pause.code.value,
         message=None if pause is None else pause.sentence(),

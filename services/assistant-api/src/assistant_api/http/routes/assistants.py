@@ -16,7 +16,7 @@ from assistant_api.http.idempotency import Ids, answer_once, keep_within
 from assistant_api.http.problems import invalid
 from assistant_api.http.routes.answers import answer_save, log_arrival, new_request
 from assistant_api.http.routes.schemas import AllRequested, AutoSyncRequest, Saved, Status, SyncRequest
-from assistant_api.telemetry import trace_id_of, traceparent_of
+from assistant_api.telemetry import own_trace_id, own_traceparent
 from zerotouch_platform.auth import Caller
 
 router = APIRouter(prefix="/api/assistants", tags=["assistants"])
@@ -87,8 +87,8 @@ async def _sync_all(
         raise invalid("orgId is needed with a token of the platform", [{"field": "orgId", "problem": "is missing"}])
     span = get_current_span()
     async with parts.database.transaction() as connection:
-        requested = await save.request_all(connection, org_id, "auto_sync", traceparent_of(span))
-        asked = AllRequested(success=True, org_id=org_id, requested=requested, trace_id=trace_id_of(span))
+        requested = await save.request_all(connection, org_id, "auto_sync", own_traceparent(span))
+        asked = AllRequested(success=True, org_id=org_id, requested=requested, trace_id=own_trace_id(span))
         done = JSONResponse(asked.model_dump(mode="json", by_alias=True), 202)
         await keep_within(connection, caller, idempotency_key, done)
     log_arrival(org_id, None, None, cause="auto_sync", agents=requested)

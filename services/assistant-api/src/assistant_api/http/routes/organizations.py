@@ -16,7 +16,7 @@ from assistant_api.http.dependencies import CallerOf, DependenciesOf, require_pl
 from assistant_api.http.idempotency import Ids, answer_once, keep_within
 from assistant_api.http.problems import Problem
 from assistant_api.http.routes.schemas import NewOrganization, Organization
-from assistant_api.telemetry import trace_id_of, traceparent_of
+from assistant_api.telemetry import own_trace_id, own_traceparent
 from zerotouch_contracts.errors import ErrorCode
 
 _INSERT: Final = "INSERT INTO organizations (id, name, tier) VALUES ($1, $2, $3) RETURNING revision"
@@ -39,7 +39,7 @@ async def create(
         org_id = body.id or ids.make("organization")
         span = get_current_span()
         async with parts.database.transaction() as connection:
-            await connection.execute("SELECT set_config('app.traceparent', $1, true)", traceparent_of(span))
+            await connection.execute("SELECT set_config('app.traceparent', $1, true)", own_traceparent(span))
             try:
                 revision = await connection.fetchval(_INSERT, org_id, body.name, body.tier)
             except asyncpg.UniqueViolationError:
@@ -52,7 +52,7 @@ async def create(
                 tier=body.tier,
                 revision=revision,
                 calendar=calendar,
-                trace_id=trace_id_of(span),
+                trace_id=own_trace_id(span),
             )
             done = JSONResponse(made.model_dump(mode="json", by_alias=True), 201)
             await keep_within(connection, caller, idempotency_key, done)
@@ -78,7 +78,7 @@ async def delete(
     async def answer(_: Ids) -> Response:
         done = Response(status_code=204)
         async with parts.database.transaction() as connection:
-            await remove.delete_organization(connection, org_id, traceparent_of(get_current_span()))
+            await remove.delete_organization(connection, org_id, own_traceparent(get_current_span()))
             await keep_within(connection, caller, idempotency_key, done)
         parts.remover.wake()
         parts.wake_relay()

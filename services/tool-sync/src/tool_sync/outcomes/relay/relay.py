@@ -23,7 +23,8 @@ from tool_sync.outcomes.pages import Page, Published, read_page
 from tool_sync.outcomes.relay.leadership import Leadership, LeadershipLost, candidate
 from tool_sync.outcomes.relay.producer import OutcomeProducer, PublishFailed
 from tool_sync.settings import Settings
-from tool_sync.telemetry import Telemetry
+from zerotouch_platform.telemetry import Telemetry
+from zerotouch_platform.traceparent import traceparent_of
 
 log = structlog.get_logger(__name__)
 
@@ -175,7 +176,7 @@ class Relay:
         try:
             await producer.send_all(
                 [
-                    event._replace(traceparent=telemetry.traceparent_of(span)).record(self._log_id)
+                    event._replace(traceparent=traceparent_of(span)).record(self._log_id)
                     for event, span in zip(page.events, spans, strict=True)
                 ]
             )

@@ -10,11 +10,11 @@ from uuid import UUID
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from tool_sync.telemetry import trace_id_of
 from zerotouch_contracts.envelope import UndecodableRecord, from_record
 from zerotouch_contracts.events import AssistantSaved, ToolsSynced, ToolSyncFailed
 from zerotouch_contracts.kafka import drop_consumer
 from zerotouch_platform.kafka.places import committed_offsets
+from zerotouch_platform.traceparent import trace_id_of
 
 POLL_MILLISECONDS: Final = 500
 STALLED_SECONDS_MAX: Final = 30.0
