@@ -12,7 +12,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from zerotouch_contracts import traces
+from zerotouch_platform import traces
 
 from .harness import AUDIENCE, ISSUER, Harness, token
 

@@ -27,8 +27,7 @@ from tool_sync.queries.org_tools import tools_of
 from tool_sync.queries.timeline import history_of
 from tool_sync.settings import Settings
 from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey
-from zerotouch_contracts import traces
-from zerotouch_platform import telemetry
+from zerotouch_platform import telemetry, traces
 from zerotouch_platform.auth import TokenVerifier
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"

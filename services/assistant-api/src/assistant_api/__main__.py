@@ -13,12 +13,12 @@ import typer
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
-from assistant_api import logs
 from assistant_api.appointments import erase
 from assistant_api.cli import lost_outcomes
 from assistant_api.migrate import MigrationFailed
 from assistant_api.migrate import migrate as migrate_database
 from assistant_api.settings import EraseSettings, MigrateSettings, RestoreSettings, Settings, problems_of
+from zerotouch_platform import logs
 
 T = TypeVar("T", bound=BaseSettings)
 
@@ -73,8 +73,10 @@ def erase_phone(
     org: Annotated[UUID, typer.Option(help="the organization's id")],
 ) -> None:
     """Erase a patient: delete every appointment of a phone number from an organization, and say so in the log."""
+    from assistant_api.telemetry import SERVICE_NAME
+
     settings = _settings(EraseSettings)
-    logs.configure("INFO", settings.log_file)
+    logs.set_up(SERVICE_NAME, level="INFO", log_file=settings.log_file)
     number = sys.stdin.readline() if phone == "-" else phone
     try:
         erased = asyncio.run(erase.erase_phone(settings.database_url.get_secret_value(), org, number))

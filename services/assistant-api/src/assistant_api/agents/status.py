@@ -14,9 +14,9 @@ from assistant_api.http.problems import not_found
 from assistant_api.http.routes.schemas import AtVapi, Status
 from assistant_api.vapi.pause import KeyPause, read_pause
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode, ErrorEntry
-from zerotouch_contracts.traces import trace_url
 from zerotouch_platform.auth import Caller
 from zerotouch_platform.traceparent import trace_id_of
+from zerotouch_platform.traces import trace_url
 
 State = Literal["provisioning", "refused", "syncing", "synced", "no_tools", "failed"]
 

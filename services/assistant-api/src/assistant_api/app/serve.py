@@ -13,14 +13,15 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
-from assistant_api import logs
 from assistant_api.app.application import create_app
 from assistant_api.app.service import Service
 from assistant_api.app.stopping import cut_off_later
 from assistant_api.db import describe
 from assistant_api.installation import ForeignDatabase
 from assistant_api.settings import Settings
-from zerotouch_contracts.traces import show_traces_at
+from assistant_api.telemetry import SERVICE_NAME
+from zerotouch_platform import logs
+from zerotouch_platform.traces import show_traces_at
 
 EXIT_LOOPS_FAILED: Final = 1
 EXIT_FOREIGN_DATABASE: Final = 3
@@ -34,7 +35,7 @@ _log: Final = structlog.get_logger()
 def serve(settings: Settings) -> int:
     """Run until a signal; the exit status. A loop that dies takes the process with it, so that it is restarted."""
     show_traces_at(str(settings.jaeger_ui_url) if settings.jaeger_ui_url else None)
-    logs.configure(settings.log_level, settings.log_file)
+    logs.set_up(SERVICE_NAME, level=settings.log_level, log_file=settings.log_file)
     # uvicorn handles signals itself, and when it is done raises them again for whoever was there before: for nobody.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _already_handled)

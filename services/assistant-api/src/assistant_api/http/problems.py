@@ -14,7 +14,7 @@ from starlette.responses import Response
 from assistant_api.db import TRANSIENT_ERRORS, DatabaseUnavailable
 from assistant_api.telemetry import own_trace_id
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
-from zerotouch_contracts.traces import trace_url
+from zerotouch_platform.traces import trace_url
 
 MEDIA_TYPE: Final = "application/problem+json"
 

@@ -23,7 +23,7 @@ from tool_sync.queries.next_action import NextAction
 from tool_sync.queries.timeline import TimelineEntry
 from tool_sync.vapi.rate_limit import paused_keys
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
-from zerotouch_contracts.traces import page_of
+from zerotouch_platform.traces import page_of
 
 T = TypeVar("T")
 

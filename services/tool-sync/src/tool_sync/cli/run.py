@@ -10,12 +10,13 @@ import threading
 import structlog
 import uvloop
 
-from tool_sync import logs
 from tool_sync.app import serve
 from tool_sync.db import ForeignInstallation
 from tool_sync.loops import LoopEnded
 from tool_sync.settings import Settings, SettingsInvalid, load
-from zerotouch_contracts.traces import show_traces_at
+from tool_sync.telemetry import SERVICE_NAME
+from zerotouch_platform import logs
+from zerotouch_platform.traces import show_traces_at
 
 EXIT_SETTINGS = 2
 GARBAGE_ALLOCATIONS = 20_000
@@ -33,7 +34,7 @@ def run_service() -> int:
         return EXIT_SETTINGS
     _tune_garbage_collection()
     show_traces_at(str(settings.jaeger_ui_url) if settings.jaeger_ui_url else None)
-    logs.set_up(level=settings.log_level, log_file=settings.log_file)
+    logs.set_up(SERVICE_NAME, level=settings.log_level, log_file=settings.log_file)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_until_signalled(settings))
 

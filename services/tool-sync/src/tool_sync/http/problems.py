@@ -10,8 +10,8 @@ from opentelemetry.trace import format_trace_id, get_current_span
 from starlette.exceptions import HTTPException
 
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
-from zerotouch_contracts.traces import trace_url
 from zerotouch_platform.auth import TokenRefused
+from zerotouch_platform.traces import trace_url
 
 log = structlog.get_logger(__name__)
 

@@ -1,10 +1,20 @@
 """What libraries say again and again is written once a minute; what we say, always."""
 
 import logging
+import subprocess
+import sys
 
 import pytest
 
-from zerotouch_contracts.logs import REPEAT_SECONDS, OnceAMinute
+from zerotouch_platform.repeats import REPEAT_SECONDS, OnceAMinute
+
+PROGRAM = """
+import logging
+from zerotouch_platform import logs
+logs.set_up("assistant-api", level="INFO", log_file=None)
+for _ in range(3):
+    logging.getLogger("aiokafka.conn").error("refused")
+"""
 
 
 def record(name: str, message: str, at: float) -> logging.LogRecord:
@@ -31,6 +41,11 @@ def test_we_are_heard_always() -> None:
 
 
 def test_it_forgets_rather_than_grow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zerotouch_contracts.logs.REMEMBERED_MAX", 2)
+    monkeypatch.setattr("zerotouch_platform.repeats.REMEMBERED_MAX", 2)
     heard = OnceAMinute("assistant_api")
     assert [heard.filter(record("aiokafka", name, 0)) for name in "abca"] == [True, True, True, True]
+
+
+def test_so_it_is_in_the_process() -> None:
+    ended = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout.count("refused") == 1

@@ -3,9 +3,9 @@
     log = structlog.get_logger(__name__)
     log.info("Tools synced successfully", org_id=…, trace_id=…)
 
-An event has a name and fields, is logged once and where it is handled. ``trace_id`` is added from the current span
-where the caller does not give it, and its page in Jaeger where that is known. Libraries that use ``logging`` end in the
-same lines.
+An event has a name and fields, is logged once and where it is handled. ``trace_id`` and ``span_id`` are added from the
+current span where the caller does not give them, and the trace's page in Jaeger where that is known. Libraries that use
+``logging`` end in the same lines.
 """
 
 import json
@@ -17,20 +17,20 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import structlog
-from opentelemetry.trace import format_trace_id, get_current_span
-from structlog.typing import EventDict, WrappedLogger
+from opentelemetry.trace import format_span_id, format_trace_id, get_current_span
+from structlog.typing import EventDict, Processor, WrappedLogger
 
-from tool_sync.telemetry import SERVICE_NAME
-from zerotouch_contracts.logs import OnceAMinute
-from zerotouch_contracts.traces import trace_url
+from zerotouch_platform.repeats import OnceAMinute
+from zerotouch_platform.traces import trace_url
 
+VALUE_CHARACTERS_MAX: Final = 2000
 _QUIET_LIBRARIES: Final = ("aiokafka", "faststream", "httpx", "httpcore", "uvicorn", "asyncio")
 """They log each connection or message at INFO; only their warnings are of interest."""
 
 _Sink = Callable[[EventDict], None]
 
 
-def set_up(*, level: str, log_file: Path | None) -> None:
+def set_up(service: str, *, level: str, log_file: Path | None) -> None:
     """Configure structlog and ``logging`` for the process. ``log_file`` is appended to; its folder is made."""
     sinks = [_to_terminal() if sys.stdout.isatty() else _to_descriptor(sys.stdout.fileno())]
     if log_file is not None:
@@ -40,12 +40,14 @@ def set_up(*, level: str, log_file: Path | None) -> None:
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            _add_service_and_trace,
+            _add_context(service),
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             structlog.processors.format_exc_info,
+            _shorten,
             _Write(sinks),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=level, handlers=[_FromLogging()], force=True)
@@ -53,12 +55,24 @@ def set_up(*, level: str, log_file: Path | None) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _add_service_and_trace(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    event["service"] = SERVICE_NAME
-    if "trace_id" not in event and (context := get_current_span().get_span_context()).is_valid:
-        event["trace_id"] = format_trace_id(context.trace_id)
-    if url := trace_url(event.get("trace_id")):
-        event["trace_url"] = url
+def _add_context(service: str) -> Processor:
+    def add(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        event["service"] = service
+        event["logger"] = logger.name
+        if (context := get_current_span().get_span_context()).is_valid:
+            event.setdefault("trace_id", format_trace_id(context.trace_id))
+            event.setdefault("span_id", format_span_id(context.span_id))
+        if url := trace_url(event.get("trace_id")):
+            event["trace_url"] = url
+        return event
+
+    return add
+
+
+def _shorten(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    for key, value in event.items():
+        if isinstance(value, str) and len(value) > VALUE_CHARACTERS_MAX and key != "exception":
+            event[key] = value[:VALUE_CHARACTERS_MAX] + "…"
     return event
 
 
@@ -80,8 +94,9 @@ class _Write:
 
 def _to_descriptor(descriptor: int) -> _Sink:
     def write(event: EventDict) -> None:
+        said = {"event": event.get("event"), **event}  # first, where a person looks for it
         # One write per line on an O_APPEND descriptor: both services may share the file without mixing lines.
-        os.write(descriptor, json.dumps(event, default=str, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+        os.write(descriptor, json.dumps(said, default=str, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
 
     return write
 
@@ -103,8 +118,7 @@ class _FromLogging(logging.Handler):
         self.addFilter(OnceAMinute())
 
     def emit(self, record: logging.LogRecord) -> None:
-        fields: dict[str, Any] = {"logger": record.name}
-        if record.exc_info and record.exc_info[0] is not None:
-            fields["exc_info"] = record.exc_info
+        raised = record.exc_info is not None and record.exc_info[0] is not None
+        fields: dict[str, Any] = {"exc_info": record.exc_info} if raised else {}
         level = record.levelno if record.levelno in logging.getLevelNamesMapping().values() else logging.INFO
-        structlog.get_logger().log(level, record.getMessage(), **fields)
+        structlog.get_logger(record.name).log(level, record.getMessage(), **fields)

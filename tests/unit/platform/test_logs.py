@@ -9,13 +9,12 @@ PROGRAM = """
 import logging, sys
 from pathlib import Path
 import structlog
-from tool_sync import logs
-from zerotouch_platform import telemetry
-from zerotouch_contracts.traces import show_traces_at
+from zerotouch_platform import logs, telemetry
+from zerotouch_platform.traces import show_traces_at
 from opentelemetry.trace import use_span
 
 show_traces_at("http://jaeger.example.test/")
-logs.set_up(level="INFO", log_file=Path(sys.argv[1]))
+logs.set_up("tool-sync", level="INFO", log_file=Path(sys.argv[1]))
 log = structlog.get_logger("test")
 log.info("Tools synced successfully", org_id="org-1", trace_id="given")
 log.debug("not at this level")
