@@ -21,12 +21,12 @@ from assistant_api.kafka import TopicsMissing, require_topics
 from assistant_api.outcomes.apply import apply_outcomes, repair
 from assistant_api.settings import Settings
 from assistant_api.telemetry import own_trace_id
-from assistant_api.turns import yielding
 from assistant_api.wake import Wake
 from zerotouch_contracts.envelope import UndecodableRecord
 from zerotouch_contracts.events import AssistantDiverged, ToolsSynced, ToolSyncFailed
 from zerotouch_contracts.kafka import TROUBLE, Watch, drop_consumer, new_consumer
 from zerotouch_contracts.subscriber import Delivered, UnknownMessage, decode
+from zerotouch_platform.cooperative import ITEMS_AT_ONCE, yielding_every
 from zerotouch_platform.kafka.jumps import Jumps
 from zerotouch_platform.kafka.watch import LOOK_SECONDS, TopicWatch
 from zerotouch_platform.telemetry import Telemetry
@@ -109,12 +109,14 @@ class OutcomesConsumer:
 
     async def handle(self, records: Sequence[ConsumerRecord]) -> None:
         """Store what the records say. One that cannot be read is logged with its place and passed over."""
-        delivered = [item async for record in yielding(records) if (item := _delivered(record)) is not None]
+        delivered = [
+            item async for record in yielding_every(ITEMS_AT_ONCE, records) if (item := _delivered(record)) is not None
+        ]
         try:
             newest = await self._store(delivered)
         except UNSTORABLE:
             newest = await self._store_one_by_one(delivered)
-        async for item in yielding(delivered):
+        async for item in yielding_every(ITEMS_AT_ONCE, delivered):
             match item.message:
                 case ToolsSynced() | ToolSyncFailed() as outcome:
                     if (outcome.org_id, outcome.agent_id, outcome.sequence) in newest:

@@ -12,8 +12,8 @@ from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, de
 from assistant_api.provisioner.claim import Claimed, claim
 from assistant_api.provisioner.step import Steps
 from assistant_api.settings import Settings
-from assistant_api.turns import yielding
 from assistant_api.wake import Wake
+from zerotouch_platform.cooperative import ITEMS_AT_ONCE, yielding_every
 
 Key = tuple[UUID, str]
 
@@ -60,7 +60,7 @@ class Provisioner:
                 return await claim(connection, limit=limit, lease_seconds=lease_seconds, with_bulk=free > reserved)
 
             agents = await self._steps.vapi.key.claim(connection, free if free <= reserved else free - reserved, take)
-        async for agent in yielding(agents):
+        async for agent in yielding_every(ITEMS_AT_ONCE, agents):
             task = asyncio.create_task(self._step(agent), name=f"provision {agent.agent_id}")
             self._running[task] = agent
             task.add_done_callback(self._ended)

@@ -21,9 +21,9 @@ from assistant_api.relay.page import Row, delete_page, read_page
 from assistant_api.restore.guard import TopicAhead, TopicGuard
 from assistant_api.settings import Settings
 from assistant_api.telemetry import own_traceparent
-from assistant_api.turns import yielding
 from assistant_api.wake import Wake
 from zerotouch_contracts.kafka import TROUBLE, drop_producer, new_producer
+from zerotouch_platform.cooperative import ITEMS_AT_ONCE, yielding_every
 from zerotouch_platform.telemetry import Telemetry
 
 _log: Final = structlog.get_logger()
@@ -125,7 +125,7 @@ class Relay:
         spans = []
         try:
             confirmations: list[asyncio.Future[Any]] = []
-            async for row in yielding(rows):
+            async for row in yielding_every(ITEMS_AT_ONCE, rows):
                 topic = self._settings.tool_calls_topic if row.says_tool_call else self._settings.assistants_topic
                 span = self._telemetry.start(
                     f"send {topic}",
