@@ -23,11 +23,11 @@ from tests.faults.gate import Gate
 from tests.faults.replace import replace
 from tests.faults.watchdog import watch
 
-from tool_sync import loops
 from tool_sync.app import dependencies as parts
 from tool_sync.log import EventLog, group_commit
 from tool_sync.outcomes.relay.leadership import Leadership
 from tool_sync.sync import leases, rows
+from zerotouch_platform import supervisor
 from zerotouch_platform.vapi.transport import Answer, Request, Transport
 
 Call = Callable[..., Coroutine[Any, Any, Any]]
@@ -44,7 +44,7 @@ def wrap(gate: Gate) -> None:
     replace(Leadership, "advance", lambda advance: _through(gate, "advance", advance))
     replace(parts, "PooledTransport", lambda made: lambda *args: GatedTransport(gate, made(*args)))
     wrap_kafka(gate)
-    replace(loops.Loops, "__init__", lambda init: _watched(gate, init))
+    replace(supervisor.Loops, "__init__", lambda init: _watched(gate, init))
 
 
 class GatedTransport:

@@ -20,12 +20,17 @@ TEXT = "\n".join(path.read_text() for path in SOURCES)
 
 
 def alarms() -> Iterator[str]:
-    """The first words of every log call that says ``alarm``."""
+    """The first words of every log call that says ``alarm``, and the fault that a loop says so."""
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and any(word.arg == "alarm" for word in node.keywords):
+            if not isinstance(node, ast.Call):
+                continue
+            keywords = {word.arg: word.value for word in node.keywords}
+            if "alarm" in keywords and ast.unparse(node.args[0]) != "self.fault":  # which is named where a loop is made
                 (event,) = (arg.value for arg in node.args if isinstance(arg, ast.Constant))
                 yield str(event)
+            if isinstance(fault := keywords.get("fault"), ast.Constant):
+                yield str(fault.value)
 
 
 def named() -> Iterator[str]:

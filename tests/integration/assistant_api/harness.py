@@ -207,7 +207,8 @@ async def running(settings: Settings, urls: DatabaseUrls, vapi: Vapi) -> AsyncIt
     await service.database.connect()
     async with service.database.connection() as connection:
         await claim_installation(connection, settings.installation_id)
-    loops = [asyncio.create_task(loop.run_forever()) for loop in (service.provisioner, service.remover, service.sweep)]
+    parts = [service.loops[name] for name in ("provisioner", "remover", "sweep")]
+    loops = [asyncio.create_task(part.run_forever()) for part in parts]
     owner = await asyncpg.connect(urls.owner)
     await prepare_connection(owner)
     transport = httpx.ASGITransport(create_app(service.parts), raise_app_exceptions=False)
@@ -216,6 +217,8 @@ async def running(settings: Settings, urls: DatabaseUrls, vapi: Vapi) -> AsyncIt
             yield Harness(service, http, owner, vapi)
         finally:
             await service.stop()
+            for part in parts:
+                part.stop()
             await asyncio.gather(*loops)
             await owner.close()
             await service.close()

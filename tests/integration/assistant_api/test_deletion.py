@@ -168,7 +168,7 @@ async def test_a_process_that_dies_after_the_call_leaves_the_rest_to_another(has
     """As after a kill: the lease is somebody's who never comes back, and the assistant is gone already."""
     org_id = await hasty.organization()
     saved = await hasty.agent(org_id, id="a")
-    await hasty.service.remover.stop(1)
+    hasty.service.loops["remover"].stop()
     await hasty.delete("/api/agents/a", org_id)
     (await hasty.vapi.api.delete(f"/assistant/{saved['assistantId']}")).raise_for_status()
     await hasty.owner.execute(

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from assistant_api.http.routes import agents as agent_routes
-from assistant_api.wake import Wake
+from zerotouch_platform.loops import Wake
 
 from .harness import Harness, token
 

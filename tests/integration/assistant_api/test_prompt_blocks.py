@@ -328,7 +328,8 @@ async def test_rewrites_are_bulk_work_of_which_only_some_are_open_at_once(harnes
     for number in range(12):
         await harness.agent(org_id, id=f"a{number}")
     await _set_calendar(harness, org_id)
-    await harness.service.provisioner.stop(0)  # nothing is taken from here on
+    harness.service.loops["provisioner"].stop()
+    await harness.service.provisioner.finish(0)  # nothing is taken from here on
 
     assert await harness.service.blocks.run_once() == 5
     assert await harness.service.blocks.run_once() == 0

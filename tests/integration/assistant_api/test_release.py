@@ -181,7 +181,7 @@ async def test_an_assistant_that_another_agent_has_by_now_is_released_and_not_de
     first, second = await hasty.organization(), await hasty.organization()
     x = (await hasty.agent(first, id="a"))["assistantId"]
     await _link(hasty, x, theirs := await _tool(hasty, first))
-    await hasty.service.remover.stop(1)
+    hasty.service.loops["remover"].stop()
     await hasty.delete(f"/api/agents/a?orgId={first}")
 
     await hasty.owner.execute(

@@ -186,7 +186,8 @@ async def test_tool_ids_that_were_linked_meanwhile_survive_a_save(harness: Harne
 
 async def test_an_agent_under_lease_is_not_taken_by_another_process(hasty: Harness) -> None:
     org_id = await hasty.organization()
-    await hasty.service.provisioner.stop(1)
+    hasty.service.loops["provisioner"].stop()
+    await hasty.service.provisioner.finish(1)
     await hasty.owner.execute("INSERT INTO agents (id, org_id, name) VALUES ('a', $1, 'A')", org_id)
     await hasty.owner.execute("UPDATE agents SET lease_token = gen_random_uuid(), lease_until = now() + interval '1 h'")
 

@@ -16,10 +16,10 @@ from tool_sync import db
 from tool_sync.intake import Subscriber
 from tool_sync.intake.intake import Intake
 from tool_sync.log import EventLog
-from tool_sync.loops import Loops
 from tool_sync.outcomes.relay import Relay
 from tool_sync.settings import Settings
 from zerotouch_platform import telemetry
+from zerotouch_platform.supervisor import Loops
 
 from .conftest import LOG_ID, Topics, eventually
 from .test_relay import append, by_org, synced

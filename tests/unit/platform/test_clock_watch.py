@@ -26,7 +26,7 @@ def telling(skew_seconds: float) -> VapiClock:
 
 @pytest.mark.parametrize(("skew", "words"), [(1500, "1500 s ahead of"), (-1500, "1500 s behind"), (7, "ahead of")])
 async def test_a_skew_of_more_than_five_seconds_is_an_alarm(skew: float, words: str) -> None:
-    watch = ClockWatch(telling(skew), our_now, ())
+    watch = ClockWatch(telling(skew), our_now)
     with capture_logs() as logs:
         await watch.run_once()
         await watch.run_once()
@@ -37,7 +37,7 @@ async def test_a_skew_of_more_than_five_seconds_is_an_alarm(skew: float, words: 
 
 async def test_within_five_seconds_or_untold_nothing_is_said() -> None:
     for clock in (telling(4), telling(-4), VapiClock(time.monotonic)):
-        watch = ClockWatch(clock, our_now, ())
+        watch = ClockWatch(clock, our_now)
         with capture_logs() as logs:
             await watch.run_once()
         assert (logs, watch.problem) == ([], None)
@@ -45,7 +45,7 @@ async def test_within_five_seconds_or_untold_nothing_is_said() -> None:
 
 async def test_that_they_agree_again_is_said_once() -> None:
     clock = telling(60)
-    watch = ClockWatch(clock, our_now, ())
+    watch = ClockWatch(clock, our_now)
     with capture_logs() as logs:
         await watch.run_once()
         clock.heard({"date": format_datetime(OURS, usegmt=True)}, 0, 0)

@@ -5,12 +5,10 @@
 The same from every replica, as all look at the same rows: take the newest, not the sum.
 """
 
-import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-import structlog
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
@@ -24,14 +22,12 @@ EXPORT_TIMEOUT_SECONDS: Final = 3
 RECORDS_LOST: Final = "zerotouch.records.lost"
 CLOCK_SKEW: Final = "zerotouch.vapi.clock_skew"
 
-_log: Final = structlog.get_logger()
-
 
 class Gauges:
-    """A loop. ``reader`` exports what was looked up last; ``values`` is that.
+    """``reader`` exports what was looked up last; ``values`` is that.
 
-    ``look`` answers values by name; a name that it leaves out is not observed. It raises one of ``away`` where the
-    database does not answer. ``units`` has every name there is. ``service`` is the name and version of who exports.
+    ``look`` answers values by name; a name that it leaves out is not observed. ``units`` has every name there is.
+    ``service`` is the name and version of who exports.
     """
 
     def __init__(
@@ -40,11 +36,9 @@ class Gauges:
         reader: MetricReader,
         units: Mapping[str, str],
         look: Callable[[], Awaitable[Mapping[str, float]]],
-        away: tuple[type[BaseException], ...],
     ) -> None:
         self.values: Mapping[str, float] = {}
-        self._look, self._away = look, away
-        self._stopping = asyncio.Event()
+        self._look = look
         name, version = service
         resource = Resource.create({"service.name": name, "service.version": version})
         self._provider = MeterProvider([reader], resource=resource, shutdown_on_exit=False)
@@ -59,33 +53,17 @@ class Gauges:
         return observe
 
     async def run_once(self) -> None:
-        """Look once. Raises what ``look`` raises."""
-        self.values = await self._look()
-
-    async def run_forever(self) -> None:
-        """Look until :meth:`stop`. While the database is away nothing is observed: better a gap than an old value."""
+        """Look once. Raises what ``look`` raises; then nothing is observed: better a gap than an old value."""
+        found: Mapping[str, float] = {}
         try:
-            while not self._stopping.is_set():
-                try:
-                    await self.run_once()
-                except self._away as error:
-                    self.values = {}
-                    _log.debug("metrics: not looked", reason=type(error).__name__)
-                await self._pause(LOOK_SECONDS)
+            found = await self._look()
         finally:
-            # The exporter blocks, and the end of a process waits for an executor's threads, not for a daemon's.
-            threading.Thread(target=self._provider.shutdown, name="metrics shutdown", daemon=True).start()
+            self.values = found
 
-    def stop(self) -> None:
-        """End :meth:`run_forever`."""
-        self._stopping.set()
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            return
+    async def close(self) -> None:
+        """Export nothing more."""
+        # The exporter blocks, and the end of a process waits for an executor's threads, not for a daemon's.
+        threading.Thread(target=self._provider.shutdown, name="metrics shutdown", daemon=True).start()
 
 
 def otlp_reader(endpoint: str) -> MetricReader:

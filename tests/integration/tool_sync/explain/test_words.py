@@ -9,8 +9,7 @@ import pytest
 from devstack.databases import DatabaseUrls
 from tool_sync import db
 from tool_sync.vapi.failures import VapiFailure
-from tool_sync.vapi.forgetting import Forgetting
-from tool_sync.vapi.words import keep_words
+from tool_sync.vapi.words import forget_words, keep_words
 from zerotouch_contracts.errors import ErrorCode
 
 from ..command import command
@@ -106,8 +105,8 @@ async def test_words_are_shown_and_kept_for_thirty_days(clinic: Clinic) -> None:
     await keep(clinic, "new", agent="agent-2")
     shown = (await clinic.ask(f"/v1/orgs/{clinic.org_id}/vapi-words")).json()["words"]
     assert [one["words"] for one in shown] == ["new"]
-    assert await Forgetting(clinic.pool).run_once() == 1
-    assert await Forgetting(clinic.pool).run_once() == 0
+    assert await forget_words(clinic.pool) == 1
+    assert await forget_words(clinic.pool) == 0
     assert await clinic.pool.fetchval("SELECT count(*) FROM vapi_words") == 1
 
 

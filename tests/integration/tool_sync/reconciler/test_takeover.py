@@ -37,7 +37,7 @@ async def running(*reconcilers: Reconciler) -> AsyncIterator[None]:
         yield
     finally:
         for reconciler in reconcilers:
-            await reconciler.stop()
+            reconciler.stop()
         await asyncio.gather(*loops)
 
 

@@ -2,11 +2,8 @@
 
 from typing import Final
 
-import structlog
-
-from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, describe
+from assistant_api.db import Database
 from assistant_api.settings import Settings
-from assistant_api.wake import Wake
 
 PAUSE_SECONDS: Final = 3600.0
 ROWS_MAX: Final = 5000
@@ -33,16 +30,12 @@ DELETE FROM missed_claims WHERE (org_id, scope) IN (
     SELECT org_id, scope FROM missed_claims WHERE missed_at < now() - make_interval(days => $1) LIMIT $2)
 """
 
-_log: Final = structlog.get_logger()
-
 
 class Housekeeping:
-    """The loop."""
+    """What is old, by kind."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings, self._database = settings, database
-        self._stopping = False
-        self._wake: Final = Wake()
 
     async def run_once(self) -> bool:
         """Delete at most ``ROWS_MAX`` rows of each kind; whether there may be more."""
@@ -53,19 +46,3 @@ class Housekeeping:
             calls = await connection.execute(_TOOL_CALLS, self._settings.tool_calls_keep_days, ROWS_MAX)
             claims = await connection.execute(_CLAIMS, self._settings.tool_calls_keep_days, ROWS_MAX)
         return f"DELETE {ROWS_MAX}" in {saves, keys, old, calls, claims}
-
-    async def run_forever(self) -> None:
-        """Run until :meth:`stop`."""
-        while not self._stopping:
-            try:
-                more = await self.run_once()
-            except (DatabaseUnavailable, *TRANSIENT_ERRORS) as error:
-                _log.warning("housekeeping_postponed", reason=describe(error))
-                more = False
-            if not more:
-                await self._wake.wait(PAUSE_SECONDS)
-
-    async def stop(self) -> None:
-        """End the loop."""
-        self._stopping = True
-        self._wake()

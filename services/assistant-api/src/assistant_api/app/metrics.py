@@ -12,7 +12,7 @@ from typing import Final
 
 from opentelemetry.sdk.metrics.export import MetricReader
 
-from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable
+from assistant_api.db import Database
 from assistant_api.telemetry import SERVICE_NAME
 from zerotouch_platform.gauges import CLOCK_SKEW, RECORDS_LOST, Gauges
 from zerotouch_platform.kafka.ledger import records_lost
@@ -32,7 +32,7 @@ _UNITS: Final = {
 
 
 def metrics(database: Database, reader: MetricReader, clock_watch: ClockWatch) -> Gauges:
-    """The loop that looks and exports."""
+    """What looks and exports."""
 
     async def look() -> Mapping[str, float]:
         async with database.connection() as connection:
@@ -48,4 +48,4 @@ def metrics(database: Database, reader: MetricReader, clock_watch: ClockWatch) -
         }
 
     service = (SERVICE_NAME, version("zerotouch-assistant-api"))
-    return Gauges(service, reader, _UNITS, look, (DatabaseUnavailable, *TRANSIENT_ERRORS))
+    return Gauges(service, reader, _UNITS, look)

@@ -1,16 +1,15 @@
 """The composition: builds every part, starts the loops in an order that can wait, stops them within seconds."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
 
 import httpx
-import structlog
 from opentelemetry.sdk.trace.export import SpanExporter
 
-from assistant_api import loops, telemetry
+from assistant_api import telemetry
 from assistant_api.app.housekeeping import Housekeeping
+from assistant_api.app.loops import care, work
 from assistant_api.app.metrics import metrics
 from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, describe
 from assistant_api.health import Health
@@ -30,13 +29,12 @@ from assistant_api.tool_calls.credentials import WebhookCredentials
 from assistant_api.vapi.client import VapiClient
 from assistant_api.vapi.key import VapiKey
 from assistant_api.vapi.orphan_lookup import OrphanLookup
-from assistant_api.wake import Wake
 from zerotouch_platform.auth import TokenVerifier
 from zerotouch_platform.gauges import Gauges, otlp_reader
+from zerotouch_platform.loops import Wake
+from zerotouch_platform.supervisor import Loops
 from zerotouch_platform.telemetry import start_loop
 from zerotouch_platform.vapi.clock_watch import ClockWatch
-
-_log: Final = structlog.get_logger()
 
 
 class Service:
@@ -54,7 +52,7 @@ class Service:
         self.telemetry = telemetry.set_up(settings.otel_exporter_otlp_endpoint, exporter=exporter)
         self.database = Database(settings, self.health)
         self.vapi = VapiClient(settings, self.telemetry, VapiKey(settings, self.database), transport=vapi_transport)
-        self.clock_watch = ClockWatch(self.vapi.clock, self.database.now, (DatabaseUnavailable, *TRANSIENT_ERRORS))
+        self.clock_watch = ClockWatch(self.vapi.clock, self.database.now)
         self.metrics: Gauges | None = None
         if settings.otel_exporter_otlp_endpoint is not None:
             self.metrics = metrics(
@@ -87,8 +85,12 @@ class Service:
             stands_aside=lambda: self.guard.stands_aside,
         )
         self.housekeeping = Housekeeping(settings, self.database)
-        self.relay: Relay | None = None
-        self._stopping = False
+        self.loops = {
+            **work(settings, self.guard, self.provisioner, self.blocks, self.remover, self.sweep, self.outcomes),
+            **care(self.housekeeping, self.clock_watch, self.metrics),
+        }
+        self._running = Loops()
+        self._stopping = asyncio.Event()
         self.parts = Dependencies(
             settings=settings,
             telemetry=self.telemetry,
@@ -106,10 +108,11 @@ class Service:
     async def run_loops(self) -> None:
         """Wait for the database, then run every loop until they are stopped.
 
-        Raises :class:`~assistant_api.installation.ForeignDatabase` where the database is another installation's.
+        Raises :class:`~assistant_api.installation.ForeignDatabase` where the database is another installation's, and
+        :class:`~zerotouch_platform.supervisor.LoopEnded` where a loop ends by itself.
         """
         installation = await self._installation()
-        self.relay = Relay(
+        relay = Relay(
             self.settings,
             self.database,
             self.telemetry,
@@ -119,43 +122,17 @@ class Service:
             guard=self.guard,
         )
         await self.guard.begin(installation.log_id)
-        async with asyncio.TaskGroup() as group:
-            wanted: list[loops.Loop] = [
-                self.guard,
-                self.provisioner,
-                self.blocks,
-                self.remover,
-                self.sweep,
-                self.relay,
-                self.outcomes,
-                self.housekeeping,
-                self.clock_watch,
-            ]
-            if self.metrics is not None:
-                wanted.append(self.metrics)
-            for loop in wanted:
-                group.create_task(loops.run(loop, lambda: self._stopping), name=type(loop).__name__)
+        if self._stopping.is_set():  # meanwhile: nobody would stop them
+            return
+        for name, loop in {**self.loops, "relay": relay}.items():
+            self._running.start(name, loop)
+        await self._running.until_ended(self._stopping)
 
     async def stop(self) -> None:
-        """Stop the loops: nothing new is begun, what runs gets `stop_seconds`."""
-        self._stopping = True
-        self.clock_watch.stop()
-        if self.metrics is not None:
-            self.metrics.stop()
-        stops: list[Coroutine[Any, Any, None]] = [
-            self.provisioner.stop(self.settings.stop_seconds / 2),
-            self.remover.stop(self.settings.stop_seconds / 2),
-            self.guard.stop(),
-            self.sweep.stop(),
-            self.blocks.stop(),
-            self.outcomes.stop(),
-            self.housekeeping.stop(),
-        ]
-        if self.relay is not None:
-            stops.append(self.relay.stop())
-        for result in await asyncio.gather(*stops, return_exceptions=True):
-            if isinstance(result, BaseException):
-                _log.warning("stop_incomplete", reason=describe(result))
+        """Stop the loops side by side: nothing new is begun, what runs gets `stop_seconds`."""
+        self._stopping.set()
+        self.provisioner.end_waits()
+        await self._running.stop(*self.loops, "relay", seconds_max=self.settings.stop_seconds)
 
     async def close(self) -> None:
         """Close connections and export the last spans; after :meth:`stop`."""

@@ -15,9 +15,9 @@ from assistant_api.settings import Settings
 from assistant_api.tool_calls.credentials import WebhookCredentials
 from assistant_api.tool_calls.others import OtherMessages
 from assistant_api.vapi.client import VapiClient
-from assistant_api.wake import Wake
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_platform.auth import Caller, Platform, TokenRefused, TokenVerifier
+from zerotouch_platform.loops import Wake
 from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.vapi.clock_watch import ClockWatch
 

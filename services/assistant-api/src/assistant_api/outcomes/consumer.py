@@ -21,7 +21,6 @@ from assistant_api.kafka import TopicsMissing, require_topics
 from assistant_api.outcomes.apply import apply_outcomes, repair
 from assistant_api.settings import Settings
 from assistant_api.telemetry import own_trace_id
-from assistant_api.wake import Wake
 from zerotouch_contracts.envelope import UndecodableRecord
 from zerotouch_contracts.events import AssistantDiverged, ToolsSynced, ToolSyncFailed
 from zerotouch_contracts.kafka import TROUBLE, Watch, drop_consumer, new_consumer
@@ -29,6 +28,7 @@ from zerotouch_contracts.subscriber import Delivered, UnknownMessage, decode
 from zerotouch_platform.cooperative import ITEMS_AT_ONCE, yielding_every
 from zerotouch_platform.kafka.jumps import Jumps
 from zerotouch_platform.kafka.watch import LOOK_SECONDS, TopicWatch
+from zerotouch_platform.loops import Wake
 from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.traceparent import links_to, parent_context
 
@@ -71,7 +71,7 @@ class OutcomesConsumer:
             if not self._stopping:
                 await self._wake.wait(delay_seconds)
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """Read no further batch."""
         self._stopping = True
         self._wake()

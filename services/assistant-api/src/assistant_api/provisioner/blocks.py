@@ -12,15 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
 import structlog
 
-from assistant_api.db import TRANSIENT_ERRORS, Connection, Database, DatabaseUnavailable, describe
+from assistant_api.db import Connection, Database
 from assistant_api.prompt.block import ClinicFacts
 from assistant_api.provisioner.facts import block_for, hash_of
 from assistant_api.settings import Settings
 from assistant_api.telemetry import own_traceparent
-from assistant_api.wake import Wake
+from zerotouch_platform.loops import Wake
 from zerotouch_platform.telemetry import Telemetry
 
 ORGANIZATIONS_MAX: Final = 100
@@ -71,7 +70,7 @@ _log: Final = structlog.get_logger()
 
 
 class BlockRewrites:
-    """The loop. ``provisioner`` is woken when it has something to write; ``stands_aside`` as there."""
+    """``provisioner`` is woken when it has something to write; ``stands_aside`` as there."""
 
     def __init__(
         self,
@@ -84,8 +83,6 @@ class BlockRewrites:
     ) -> None:
         self._database, self._settings, self._telemetry = database, settings, telemetry
         self._provisioner, self._stands_aside = provisioner, stands_aside
-        self._stopping = False
-        self._wake: Final = Wake()
 
     async def run_once(self) -> int:
         """Ask for what is due to be written anew; how many agents."""
@@ -103,20 +100,6 @@ class BlockRewrites:
         if asked:
             self._provisioner()
         return asked
-
-    async def run_forever(self) -> None:
-        """Run until :meth:`stop`."""
-        while not self._stopping:
-            try:
-                await self.run_once()
-            except (DatabaseUnavailable, *TRANSIENT_ERRORS, asyncpg.TransactionRollbackError) as error:
-                _log.warning("rewrites_postponed", reason=describe(error))
-            await self._wake.wait(self._settings.rewrite_poll_seconds)
-
-    async def stop(self) -> None:
-        """End the loop."""
-        self._stopping = True
-        self._wake()
 
     async def _rewrite(self, org_id: UUID, room: int) -> int:
         """Ask for at most ``room`` agents of one organization; the marks go once nothing is left to look at."""

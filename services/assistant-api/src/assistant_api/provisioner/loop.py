@@ -12,8 +12,8 @@ from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, de
 from assistant_api.provisioner.claim import Claimed, claim
 from assistant_api.provisioner.step import Steps
 from assistant_api.settings import Settings
-from assistant_api.wake import Wake
 from zerotouch_platform.cooperative import ITEMS_AT_ONCE, yielding_every
+from zerotouch_platform.loops import Wake, pause
 
 Key = tuple[UUID, str]
 
@@ -43,7 +43,6 @@ class Provisioner:
         self._on_stored, self._stands_aside = on_stored, stands_aside
         self._running: dict[asyncio.Task[None], Claimed] = {}
         self._waiting: defaultdict[Key, set[asyncio.Event]] = defaultdict(set)
-        self._stopping = False
         self.waits_ended = False
         self.wake: Final = Wake()
 
@@ -66,29 +65,16 @@ class Provisioner:
             task.add_done_callback(self._ended)
         return len(agents)
 
-    async def run_forever(self) -> None:
-        """Run until :meth:`stop`. A database that is away is waited for."""
-        while not self._stopping:
-            try:
-                claimed = await self.run_once()
-            except (DatabaseUnavailable, *TRANSIENT_ERRORS) as error:
-                _log.warning("provisioner_waits", reason=describe(error))
-                claimed = 0
-            if not claimed:
-                await self.wake.wait(self._settings.provision_poll_seconds)
-
     async def drain(self) -> None:
         """Return when the steps that run now have ended."""
         if self._running:
             await asyncio.wait(list(self._running))
 
-    async def stop(self, timeout_seconds: float) -> None:
-        """Take nothing more, let the steps end, cut off those that do not and give their leases back.
+    async def finish(self, timeout_seconds: float) -> None:
+        """Let the steps end, cut off those that do not and give their leases back. Nothing may be taken any more.
 
         A write that is cut off stays an open attempt in its row: the next process settles it.
         """
-        self._stopping = True
-        self.wake()
         self.end_waits()
         if self._running:
             await asyncio.wait(list(self._running), timeout=timeout_seconds)
@@ -97,8 +83,11 @@ class Provisioner:
             task.cancel()
         if cut_off:
             await asyncio.wait(list(cut_off), timeout=timeout_seconds)
-            async with self._database.connection() as connection:
-                await connection.execute(_RELEASE, [agent.token for agent in cut_off.values()])
+            try:
+                async with self._database.connection() as connection:
+                    await connection.execute(_RELEASE, [agent.token for agent in cut_off.values()])
+            except (DatabaseUnavailable, *TRANSIENT_ERRORS) as error:
+                _log.warning("stop_incomplete", reason=describe(error))
 
     async def something_happened(self, key: Key, timeout_seconds: float) -> None:
         """Return when a step for this agent has ended here, at the latest after ``timeout_seconds``.
@@ -108,10 +97,7 @@ class Provisioner:
         event = asyncio.Event()
         self._waiting[key].add(event)
         try:
-            async with asyncio.timeout(timeout_seconds):
-                await event.wait()
-        except TimeoutError:
-            return
+            await pause(event, timeout_seconds)
         finally:
             self._waiting[key].discard(event)
             if not self._waiting[key]:

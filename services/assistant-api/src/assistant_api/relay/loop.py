@@ -21,9 +21,9 @@ from assistant_api.relay.page import Row, delete_page, read_page
 from assistant_api.restore.guard import TopicAhead, TopicGuard
 from assistant_api.settings import Settings
 from assistant_api.telemetry import own_traceparent
-from assistant_api.wake import Wake
 from zerotouch_contracts.kafka import TROUBLE, drop_producer, new_producer
 from zerotouch_platform.cooperative import ITEMS_AT_ONCE, yielding_every
+from zerotouch_platform.loops import Wake
 from zerotouch_platform.telemetry import Telemetry
 
 _log: Final = structlog.get_logger()
@@ -74,7 +74,7 @@ class Relay:
             if not self._stopping:
                 await self.wake.wait(delay_seconds)
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """Send no further page."""
         self._stopping = True
         self.wake()

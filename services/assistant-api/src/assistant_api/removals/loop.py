@@ -10,7 +10,7 @@ from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, de
 from assistant_api.removals.step import RemovalSteps
 from assistant_api.removals.store import Removal, claim
 from assistant_api.settings import Settings
-from assistant_api.wake import Wake
+from zerotouch_platform.loops import Wake
 
 _log: Final = structlog.get_logger()
 
@@ -28,7 +28,6 @@ class Remover:
         self._steps, self._database, self._settings = steps, database, settings
         self._stands_aside = stands_aside
         self._running: set[asyncio.Task[None]] = set()
-        self._stopping = False
         self.wake: Final = Wake()
 
     async def run_once(self) -> int:
@@ -52,25 +51,10 @@ class Remover:
             await asyncio.wait(self._running)
         return len(removals)
 
-    async def run_forever(self) -> None:
-        """Run until :meth:`stop`. A database that is away is waited for."""
-        while not self._stopping:
-            try:
-                claimed = await self.run_once()
-            except (DatabaseUnavailable, *TRANSIENT_ERRORS) as error:
-                _log.warning("remover_waits", reason=describe(error))
-                claimed = 0
-            if not claimed:
-                await self.wake.wait(self._settings.removal_poll_seconds)
-
-    async def stop(self, timeout_seconds: float) -> None:
-        """Take nothing more and let the steps end; one that is cut off is done again, which changes nothing."""
-        self._stopping = True
-        self.wake()
-        if self._running:
-            _, late = await asyncio.wait(self._running, timeout=timeout_seconds)
-            for task in late:
-                task.cancel()
+    async def cut_off(self) -> None:
+        """End the steps that have not ended; what is cut off is done again, which changes nothing."""
+        for task in self._running:
+            task.cancel()
 
     async def _step(self, removal: Removal) -> None:
         try:

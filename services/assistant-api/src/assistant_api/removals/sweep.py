@@ -14,13 +14,13 @@ from uuid import UUID
 
 import structlog
 
-from assistant_api.db import TRANSIENT_ERRORS, Connection, Database, DatabaseUnavailable, describe
+from assistant_api.db import Connection, Database
 from assistant_api.document import AgentMarker, was_made_by
 from assistant_api.removals.store import MADE
 from assistant_api.settings import Settings
 from assistant_api.vapi.answers import Later
 from assistant_api.vapi.orphan_lookup import ByMark, OrphanLookup, oldest
-from assistant_api.wake import Wake
+from zerotouch_platform.loops import Wake
 
 ROWS_MAX: Final = 10_000
 LOOKS_PER_AGE: Final = 4
@@ -36,15 +36,13 @@ _log: Final = structlog.get_logger()
 
 
 class Sweep:
-    """The loop. ``removals`` is woken when it has something to do."""
+    """``removals`` is woken when it has something to do."""
 
     def __init__(
         self, lost: OrphanLookup, database: Database, settings: Settings, installation_id: UUID, removals: Wake
     ) -> None:
         self._lost, self._database, self._settings = lost, database, settings
         self._installation_id, self._removals = installation_id, removals
-        self._stopping = False
-        self._wake: Final = Wake()
 
     async def run_once(self) -> int:
         """Look for what the attempts that are due made after all; how many assistants have to go."""
@@ -63,20 +61,6 @@ class Sweep:
             _log.warning("surplus_assistants_found", count=gone)
             self._removals()
         return gone
-
-    async def run_forever(self) -> None:
-        """Run until :meth:`stop`. What cannot be looked at now is looked at the next time."""
-        while not self._stopping:
-            try:
-                await self.run_once()
-            except (DatabaseUnavailable, *TRANSIENT_ERRORS) as error:
-                _log.warning("sweep_postponed", reason=describe(error))
-            await self._wake.wait(self._settings.surplus_age_seconds / LOOKS_PER_AGE)
-
-    async def stop(self) -> None:
-        """End the loop."""
-        self._stopping = True
-        self._wake()
 
     async def _remove(self, connection: Connection, due: Sequence[Any], found: ByMark) -> int:
         gone = 0

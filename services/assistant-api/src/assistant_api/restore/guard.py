@@ -17,13 +17,12 @@ from assistant_api.health import Health
 from assistant_api.kafka import TopicsMissing, require_topics
 from assistant_api.restore.ahead import find_ahead, newest_said
 from assistant_api.settings import Settings
-from assistant_api.wake import Wake
 from zerotouch_contracts.kafka import TROUBLE
 
 _log: Final = structlog.get_logger()
 
 LOOK_SECONDS_MAX: Final = 15.0
-_AWAY: Final = (TopicsMissing, DatabaseUnavailable, *TROUBLE, *TRANSIENT_ERRORS)
+AWAY: Final = (TopicsMissing, DatabaseUnavailable, *TROUBLE, *TRANSIENT_ERRORS)
 
 
 class TopicAhead(Exception):
@@ -31,14 +30,12 @@ class TopicAhead(Exception):
 
 
 class TopicGuard:
-    """The loop. ``stands_aside`` until the first look has ended, and while the topic is ahead."""
+    """``stands_aside`` until the first look has ended, and while the topic is ahead."""
 
     def __init__(self, settings: Settings, database: Database, health: Health) -> None:
         self._settings, self._database, self._health = settings, database, health
         self._log_id: UUID | None = None
         self._is_known = False
-        self._stopping = False
-        self._wake: Final = Wake()
         self.stands_aside = False
 
     async def begin(self, log_id: UUID) -> None:
@@ -48,7 +45,7 @@ class TopicGuard:
             await self.require_not_ahead()
         except TopicAhead:
             return
-        except _AWAY as error:
+        except AWAY as error:
             _log.warning("topic_not_known", reason=describe(error))
             self.stands_aside = False
 
@@ -74,17 +71,7 @@ class TopicGuard:
         self._health.fails("restore", reason)
         raise TopicAhead(reason)
 
-    async def run_forever(self) -> None:
-        """Look until it is known, until :meth:`stop`."""
-        while not self._stopping:
-            if not self._is_known:
-                try:
-                    await self.require_not_ahead()
-                except (TopicAhead, *_AWAY) as error:
-                    _log.debug("topic_not_known", reason=describe(error))
-            await self._wake.wait(self._settings.reconnect_seconds_max)
-
-    async def stop(self) -> None:
-        """End the loop."""
-        self._stopping = True
-        self._wake()
+    async def run_once(self) -> None:
+        """Look, unless it is known. Raises what :meth:`require_not_ahead` does."""
+        if not self._is_known:
+            await self.require_not_ahead()

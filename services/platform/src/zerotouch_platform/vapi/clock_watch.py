@@ -1,8 +1,6 @@
 """Says when Vapi's clock and the database's differ, once for each change. Nothing depends on it: it is for people."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -17,13 +15,10 @@ _log: Final = structlog.get_logger()
 
 
 class ClockWatch:
-    """A loop. ``our_now`` reads the database's time; it raises one of ``away`` where that does not answer."""
+    """Looks at both clocks. ``our_now`` reads the database's time."""
 
-    def __init__(
-        self, clock: VapiClock, our_now: Callable[[], Awaitable[datetime]], away: tuple[type[BaseException], ...]
-    ) -> None:
-        self._clock, self._our_now, self._away = clock, our_now, away
-        self._stopping = asyncio.Event()
+    def __init__(self, clock: VapiClock, our_now: Callable[[], Awaitable[datetime]]) -> None:
+        self._clock, self._our_now = clock, our_now
         self.skew_seconds: float | None = None
         """How far Vapi is ahead; None while no answer has told."""
 
@@ -45,18 +40,3 @@ class ClockWatch:
             _log.error("vapi_clock_differs", alarm=True, skew_seconds=round(self.skew_seconds or 0, 1), reason=problem)
         elif problem is None and was_wrong:
             _log.info("vapi_clock_agrees", skew_seconds=self.skew_seconds)
-
-    async def run_forever(self) -> None:
-        """Look until :meth:`stop`."""
-        while not self._stopping.is_set():
-            with suppress(*self._away):  # the database's own check says so
-                await self.run_once()
-            try:
-                async with asyncio.timeout(LOOK_SECONDS):
-                    await self._stopping.wait()
-            except TimeoutError:
-                continue
-
-    def stop(self) -> None:
-        """End :meth:`run_forever`."""
-        self._stopping.set()

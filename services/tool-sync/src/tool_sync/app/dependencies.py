@@ -1,11 +1,14 @@
 """Builds the parts of the process and passes each what it needs; none of them is started here."""
 
+import logging
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from tool_sync import broker, db
+from tool_sync.app.metrics import metrics
 from tool_sync.db import ACQUIRE_SECONDS, Pool
 from tool_sync.domain.steps import Policy
 from tool_sync.intake import Subscriber
@@ -28,8 +31,12 @@ from tool_sync.telemetry import SERVICE_VERSION
 from tool_sync.vapi.client import VapiClient
 from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey, fingerprint_of, paused_keys
 from tool_sync.vapi.rate_limit.tokens import Rate
+from tool_sync.vapi.words import FORGET_SECONDS, forget_words
+from zerotouch_platform import gauges
 from zerotouch_platform.kafka.ledger import open_losses
+from zerotouch_platform.loops import Loop
 from zerotouch_platform.telemetry import Telemetry
+from zerotouch_platform.vapi import clock_watch
 from zerotouch_platform.vapi.clock_watch import ClockWatch
 from zerotouch_platform.vapi.transport import PooledTransport
 
@@ -108,10 +115,41 @@ def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> D
         survey=Survey(context, Looks(pool), _survey_pace(settings)),
         guard=guard,
         vapi=vapi,
-        clock_watch=ClockWatch(vapi.clock, lambda: read_now(pool), db.TRANSIENT_ERRORS),
+        clock_watch=ClockWatch(vapi.clock, lambda: read_now(pool)),
         blueprint=tools,
     )
     return parts
+
+
+def small_loops(settings: Settings, pool: Pool, parts: Dependencies) -> Mapping[str, Loop]:
+    """What is looked after beside the work."""
+    loops = {
+        "forgetting": Loop(
+            run_once=lambda: forget_words(pool),
+            pause_seconds=FORGET_SECONDS,
+            waits="Vapi's words: nothing was deleted",
+            transient=db.TRANSIENT_ERRORS,
+            level=logging.DEBUG,
+        ),
+        "clock": Loop(
+            run_once=parts.clock_watch.run_once,
+            pause_seconds=clock_watch.LOOK_SECONDS,
+            waits="clocks: not compared",
+            transient=db.TRANSIENT_ERRORS,
+            level=logging.DEBUG,
+        ),
+    }
+    if settings.otel_exporter_otlp_endpoint is not None:
+        measured = metrics(pool, gauges.otlp_reader(settings.otel_exporter_otlp_endpoint), parts.clock_watch)
+        loops["metrics"] = Loop(
+            run_once=measured.run_once,
+            pause_seconds=gauges.LOOK_SECONDS,
+            waits="metrics: not looked",
+            transient=db.TRANSIENT_ERRORS,
+            level=logging.DEBUG,
+            at_end=measured.close,
+        )
+    return loops
 
 
 def watch(settings: Settings, health: Health, pool: Pool, parts: Dependencies) -> None:

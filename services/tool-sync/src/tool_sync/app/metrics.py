@@ -17,7 +17,6 @@ from typing import Final
 
 from opentelemetry.sdk.metrics.export import MetricReader
 
-from tool_sync import db
 from tool_sync.db import ACQUIRE_SECONDS, Pool
 from tool_sync.queries.coverage import coverage_of
 from tool_sync.queries.waiting import backlog
@@ -41,7 +40,7 @@ _UNITS: Final = {
 
 
 def metrics(pool: Pool, reader: MetricReader, clock_watch: ClockWatch | None = None) -> Gauges:
-    """The loop that looks and exports."""
+    """What looks and exports."""
 
     async def look() -> Mapping[str, float]:
         async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
@@ -61,4 +60,4 @@ def metrics(pool: Pool, reader: MetricReader, clock_watch: ClockWatch | None = N
             **({} if skew_seconds is None else {CLOCK_SKEW: skew_seconds}),
         }
 
-    return Gauges((SERVICE_NAME, SERVICE_VERSION), reader, _UNITS, look, db.TRANSIENT_ERRORS)
+    return Gauges((SERVICE_NAME, SERVICE_VERSION), reader, _UNITS, look)

@@ -15,24 +15,22 @@ import structlog
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from tool_sync import db, telemetry
-from tool_sync.app.dependencies import build, watch
-from tool_sync.app.metrics import metrics
+from tool_sync.app.dependencies import build, small_loops, watch
 from tool_sync.db import Pool
 from tool_sync.http import app as http_app
 from tool_sync.http.server import HttpServer, bind
 from tool_sync.http.state import HttpState
 from tool_sync.liveness import Health
 from tool_sync.log import AppendRejected, LogUnavailable
-from tool_sync.loops import Loops
 from tool_sync.outcomes.feed import Tail
 from tool_sync.readiness import database_problem
 from tool_sync.settings import Settings
 from tool_sync.sync import blueprint
 from tool_sync.telemetry import SERVICE_VERSION
-from tool_sync.vapi.forgetting import Forgetting
 from zerotouch_platform.auth import TokenVerifier
-from zerotouch_platform.gauges import otlp_reader
+from zerotouch_platform.loops import pause
 from zerotouch_platform.postgres import session_problem
+from zerotouch_platform.supervisor import Loops
 from zerotouch_platform.telemetry import Telemetry
 
 log = structlog.get_logger(__name__)
@@ -40,6 +38,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _AWAY: Final = (*db.TRANSIENT_ERRORS, LogUnavailable, AppendRejected)
+_WORK: Final = ("metrics", "feed", "guard", "intake", "survey", "forgetting", "clock", "reconciler")
 # Together below 5 s, of which tracing may take what the others leave.
 _STOP_WORK_SECONDS: Final = 2.5
 _STOP_LOG_SECONDS: Final = 0.7
@@ -67,7 +66,7 @@ async def serve(
 
     ``on_listening`` is told the HTTP port. Raises ``OSError`` where the port cannot be had,
     :class:`tool_sync.db.ForeignInstallation` where the database is another installation's, and
-    :class:`tool_sync.loops.LoopEnded`.
+    :class:`zerotouch_platform.supervisor.LoopEnded`.
     """
     tracing = telemetry.set_up(settings.otel_exporter_otlp_endpoint, exporter=exporter)
     state = HttpState(TokenVerifier(settings), Health(check_seconds_max=settings.ready_check_seconds_max))
@@ -101,17 +100,13 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
             loops.start("event log", parts.event_log)
             loops.start("feed", state.tail)
             await until_there(lambda: blueprint.publish(parts.event_log, parts.blueprint, SERVICE_VERSION))
-            loops.start("guard", parts.guard)
+            loops.start("guard", parts.guard.loop)
             loops.start("relay", parts.relay)
             loops.start("reconciler", parts.reconciler)
             loops.start("intake", parts.subscriber)
-            loops.start("survey", parts.survey)
-            loops.start("forgetting", Forgetting(pool))
-            loops.start("clock", parts.clock_watch)
-            if settings.otel_exporter_otlp_endpoint is not None:
-                loops.start(
-                    "metrics", metrics(pool, otlp_reader(settings.otel_exporter_otlp_endpoint), parts.clock_watch)
-                )
+            loops.start("survey", parts.survey.loop)
+            for name, loop in small_loops(settings, pool, parts).items():
+                loops.start(name, loop)
             # Not ready before that: a save would wait for the look.
             state.health.starting = "looking whether the outcomes topic is ahead of the log"
             await _either(parts.guard.looked, stopping)
@@ -120,17 +115,7 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
             await loops.until_ended(stopping)
             log.info("tool-sync stops")
         finally:
-            await loops.stop(
-                "metrics",
-                "feed",
-                "guard",
-                "intake",
-                "survey",
-                "forgetting",
-                "clock",
-                "reconciler",
-                seconds_max=_STOP_WORK_SECONDS,
-            )
+            await loops.stop(*_WORK, seconds_max=_STOP_WORK_SECONDS)
             await loops.stop("event log", seconds_max=_STOP_LOG_SECONDS)
             await loops.stop("relay", seconds_max=_STOP_RELAY_SECONDS)
             await parts.vapi.close()
@@ -172,11 +157,7 @@ async def _until_there(
         if reason != health.starting:
             log.warning("tool-sync waits", reason=reason)
         health.starting = reason
-        try:
-            async with asyncio.timeout(retry_seconds):
-                await stopping.wait()
-        except TimeoutError:
-            continue
+        await pause(stopping, retry_seconds)
     raise Stopped
 
 

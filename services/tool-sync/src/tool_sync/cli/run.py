@@ -12,10 +12,10 @@ import uvloop
 
 from tool_sync.app import serve
 from tool_sync.db import ForeignInstallation
-from tool_sync.loops import LoopEnded
 from tool_sync.settings import Settings, SettingsInvalid, load
 from tool_sync.telemetry import SERVICE_NAME
 from zerotouch_platform import logs
+from zerotouch_platform.supervisor import LoopEnded
 from zerotouch_platform.traces import show_traces_at
 
 EXIT_SETTINGS = 2

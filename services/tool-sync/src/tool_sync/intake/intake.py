@@ -22,6 +22,7 @@ from tool_sync.intake.mapping import Poison, Readable, as_poison, read_record
 from tool_sync.log import AppendRejected, AppendRequest, AppendResult, EventLog, LogUnavailable
 from tool_sync.settings import Settings
 from zerotouch_platform.kafka.jumps import Jumps
+from zerotouch_platform.loops import pause
 from zerotouch_platform.telemetry import LINKS_MAX, Telemetry
 
 log = structlog.get_logger(__name__)
@@ -124,19 +125,12 @@ class Intake:
                 if waited >= settings.intake_database_wait_seconds_max or self._stopping.is_set():
                     raise DatabaseAway(waited, self.waiting_for) from error
                 back_off = settings.intake_retry_seconds_base * 2.0 ** min(failures, 16)
-                await self._pause(min(settings.intake_retry_seconds_max, back_off))
+                await pause(self._stopping, min(settings.intake_retry_seconds_max, back_off))
             else:
                 if self.waiting_for is not None:
                     log.info("intake: the database is back", seconds=round(time.monotonic() - began, 1))
                     self.waiting_for = None
                 return done
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            return
 
     def _start_spans(self, mapped: Sequence[Readable | Poison]) -> list[Span]:
         """One span for the batch, linked to its records, and one per record, in the record's own trace."""

@@ -14,6 +14,7 @@ from tool_sync.intake.intake import Intake
 from tool_sync.settings import Settings
 from zerotouch_contracts.kafka import TROUBLE, Progress, described, drop_owner
 from zerotouch_platform.kafka.watch import TopicWatch
+from zerotouch_platform.loops import pause
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +73,7 @@ class Subscriber:
             if reason != self._problem:
                 log.warning("intake: waiting for Kafka", reason=reason)
             self._problem = reason
-            await self._pause(self._settings.start_retry_seconds)
+            await pause(self._stopping, self._settings.start_retry_seconds)
         self._problem = "stopped"
 
     async def _consume(self) -> str:
@@ -95,7 +96,7 @@ class Subscriber:
 
     async def _watch(self, consumer: Any) -> str:
         while not self._stopping.is_set():
-            await self._pause(self._settings.intake_watch_seconds)
+            await pause(self._stopping, self._settings.intake_watch_seconds)
             stuck = self._settings.intake_stuck_seconds_max
             if reason := await self._progress.problem_of(consumer, stuck, busy=self._intake.busy):
                 return reason
@@ -110,13 +111,6 @@ class Subscriber:
         except (*TROUBLE, *db.TRANSIENT_ERRORS) as error:
             return described(error)
         return None
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            return
 
 
 async def _close(client: Any, subscriber: Any) -> None:

@@ -9,7 +9,9 @@ read before the log.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
+from typing import Final
 from uuid import UUID
 
 import structlog
@@ -19,21 +21,31 @@ from tool_sync.db import Pool
 from tool_sync.log.head import read_log_head
 from tool_sync.outcomes.replay import CannotReplay, find_ahead
 from tool_sync.settings import Settings
+from zerotouch_platform.loops import Loop
 
 log = structlog.get_logger(__name__)
 
 
 class TopicGuard:
-    """The loop. ``on_change`` is called when work may begin; ``looked`` is set once the first look has ended."""
+    """``on_change`` is called when work may begin; ``looked`` is set once the first look has ended.
+
+    Its loop looks until it is known, and again when the log's head has gone back.
+    """
 
     def __init__(self, settings: Settings, pool: Pool, log_id: UUID, on_change: Callable[[], None]) -> None:
         self._settings, self._pool, self._log_id, self._on_change = settings, pool, log_id, on_change
-        self._stopping = asyncio.Event()
         self._is_known = False
         self._head = 0
         self.looked = asyncio.Event()
         self.problem: str | None = None
         self.replaced: str | None = None
+        self.loop: Final = Loop(
+            run_once=self.run_once,
+            pause_seconds=lambda: settings.log_check_seconds if self._is_known else settings.start_retry_seconds,
+            waits="The outcomes topic is not known yet",
+            transient=(CannotReplay, *db.TRANSIENT_ERRORS),
+            level=logging.DEBUG,
+        )
 
     @property
     def stands_aside(self) -> bool:
@@ -71,23 +83,14 @@ class TopicGuard:
         """This process has stored events up to ``head``: a log that ends before it has gone back."""
         self._head = max(self._head, head)
 
-    async def run_forever(self) -> None:
-        """Look until it is known, and again when the log's head has gone back, until :meth:`stop`."""
-        while not self._stopping.is_set():
-            try:
-                await self.run_once()
-            except (CannotReplay, *db.TRANSIENT_ERRORS) as error:
-                log.debug("The outcomes topic is not known yet", reason=f"{type(error).__name__}: {error}")
-            self.looked.set()
-            seconds = self._settings.log_check_seconds if self._is_known else self._settings.start_retry_seconds
-            try:
-                async with asyncio.timeout(seconds):
-                    await self._stopping.wait()
-            except TimeoutError:
-                continue
-
     async def run_once(self) -> None:
         """Look at the log's head, and at the topic where that is due."""
+        try:
+            await self._look_at_head()
+        finally:
+            self.looked.set()
+
+    async def _look_at_head(self) -> None:
         before = self._head  # what is appended during the query may be above what it finds
         log_id, head = await read_log_head(self._pool)
         if log_id != self._log_id:
@@ -99,8 +102,3 @@ class TopicGuard:
             self._head = max(self._head, head)
         if self.stands_aside:
             await self.look()
-
-    def stop(self) -> None:
-        """End :meth:`run_forever`."""
-        self._stopping.set()
-        self.looked.set()

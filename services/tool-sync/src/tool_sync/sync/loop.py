@@ -19,6 +19,7 @@ from tool_sync.sync.context import Context
 from tool_sync.sync.leases import Claim, Release
 from tool_sync.sync.load import Loaded, load_many
 from tool_sync.sync.run import PAGE_AGENTS, Run
+from zerotouch_platform.loops import Loop
 from zerotouch_platform.telemetry import start_loop
 
 log = structlog.get_logger(__name__)
@@ -34,17 +35,21 @@ class Reconciler:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._stopping = asyncio.Event()
-        self._woken = asyncio.Event()
+        self._loop = Loop(
+            run_once=self.run_once,
+            pause_seconds=context.limits.poll_seconds_max,
+            waits="Reconciler waits",
+            transient=(LogUnavailable, *db.TRANSIENT_ERRORS),
+            fault="Reconciler waits for a fault of ours",
+            eager=True,
+        )
+        self.wake: Final = self._loop.wake
+        """Something was appended: look for work now instead of at the next poll."""
         self._holding = asyncio.Event()
         self._runs: dict[UUID, asyncio.Task[None]] = {}
         self._held: dict[UUID, tuple[Claim, float]] = {}
         self._finished: list[Release] = []
         self._opened = False
-
-    def wake(self) -> None:
-        """Something was appended: look for work now instead of at the next poll."""
-        self._woken.set()
 
     @property
     def in_flight(self) -> int:
@@ -54,20 +59,8 @@ class Reconciler:
     async def run_forever(self) -> None:
         """Work until stopped. While the database is away it waits, and says so once."""
         renewing = start_loop(self._renew_forever(), name="renew leases")
-        unavailable = False
         try:
-            while not self._stopping.is_set():
-                self._woken.clear()
-                try:
-                    worked = await self.run_once()
-                    unavailable = False
-                except Exception as error:
-                    if not unavailable:
-                        _tell(error)
-                    unavailable = True
-                    worked = False
-                if not worked or len(self._runs) >= self._context.concurrency.orgs:
-                    await self._wait()
+            await self._loop.run_forever()
         finally:
             renewing.cancel()
             await self._abandon()
@@ -104,10 +97,9 @@ class Reconciler:
             await asyncio.wait(list(self._runs.values()))
         await self._release()
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """Claim nothing more and end :meth:`run_forever`."""
-        self._stopping.set()
-        self._woken.set()
+        self._loop.stop()
 
     async def _start(self, claims: list[Claim]) -> None:
         try:
@@ -152,7 +144,7 @@ class Reconciler:
             self._finished.append(release)
         finally:
             self._runs.pop(claim.org_id, None)
-            self._woken.set()
+            self.wake()
 
     def _give_back(self, claim: Claim, seconds: float) -> None:
         """Release without having looked at anything; nobody takes it before ``seconds`` are over."""
@@ -202,13 +194,6 @@ class Reconciler:
                 elif self._held.get(claim.org_id, (None,))[0] == claim:
                     del self._held[claim.org_id]  # somebody else's by now: nothing more is sent
 
-    async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(self._context.limits.poll_seconds_max):
-                await self._woken.wait()
-        except TimeoutError:
-            return
-
     async def _abandon(self) -> None:
         """Let runs finish for a moment, so that nothing is done twice; then end them.
 
@@ -224,10 +209,3 @@ class Reconciler:
             await self._release()
         except Exception as error:
             log.warning("Leases not given back", reason=type(error).__name__)
-
-
-def _tell(error: Exception) -> None:
-    if isinstance(error, (LogUnavailable, *db.TRANSIENT_ERRORS)):
-        log.warning("Reconciler waits", reason=f"{type(error).__name__}: {error}")
-    else:
-        log.exception("Reconciler waits for a fault of ours", reason=type(error).__name__, alarm=True)

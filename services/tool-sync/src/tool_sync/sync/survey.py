@@ -27,6 +27,7 @@ from tool_sync.sync.looks import AssistantLook, Looks, ToolLook
 from tool_sync.vapi.documents import holds
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.tools import ToolMarker
+from zerotouch_platform.loops import Loop
 
 T = TypeVar("T")
 
@@ -51,41 +52,33 @@ class ConcurrencyLimiter:
 
 
 class Survey:
-    """The loop; any number of processes may run one. :meth:`settled` is told of orgs whose save was settled."""
+    """Any number of processes may run its loop. :meth:`settled` is told of orgs whose save was settled."""
 
     def __init__(self, context: Context, looks: Looks, concurrency: ConcurrencyLimiter) -> None:
         self._context, self._looks, self._concurrency = context, looks, concurrency
         self._settled: dict[UUID, float] = {}
-        self._stopping = asyncio.Event()
+        self.loop: Final = Loop(
+            run_once=self.run_once,
+            pause_seconds=self._pause_seconds,
+            waits="Survey waits",
+            transient=(LogUnavailable, *db.TRANSIENT_ERRORS),
+            fault="Survey failed for a fault of ours",
+        )
 
     def settled(self, org_id: UUID) -> None:
         """A save of this org was settled: its tools are looked at soon, unless they were just made."""
         if len(self._settled) < SETTLED_MAX:
             self._settled.setdefault(org_id, self._context.clock.monotonic() + self._concurrency.settled_seconds)
 
-    async def run_forever(self) -> None:
-        """Look until stopped. Whatever does not answer is asked again in the next round."""
-        while not self._stopping.is_set():
-            try:
-                await self.run_once()
-            except KeyHeld:
-                pass  # the key is paused, or saves need it: there is no hurry here
-            except (LogUnavailable, *db.TRANSIENT_ERRORS) as error:
-                log.warning("Survey waits", reason=f"{type(error).__name__}: {error}")
-            except Exception:
-                log.exception("Survey failed for a fault of ours", alarm=True)
-            await self._wait()
-
-    async def stop(self) -> None:
-        """End :meth:`run_forever`."""
-        self._stopping.set()
-
     async def run_once(self) -> int:
-        """Look at what is due, at most a round of it; returns how many events came of it."""
+        """Look at what is due, at most a round of it; returns how many events came of it, as far as it came."""
         if self._context.stands_aside():
             return 0
-        found = await self._look_at_tools(await self._looks.due_tools(self._due_orgs(), LOOKS_PER_ROUND))
-        return found + await self._look_at_splits(await self._looks.due_splits(self._account, LOOKS_PER_ROUND))
+        try:
+            found = await self._look_at_tools(await self._looks.due_tools(self._due_orgs(), LOOKS_PER_ROUND))
+            return found + await self._look_at_splits(await self._looks.due_splits(self._account, LOOKS_PER_ROUND))
+        except KeyHeld:  # the key is paused, or saves need it: there is no hurry here
+            return 0
 
     @property
     def _account(self) -> str:
@@ -151,7 +144,7 @@ class Survey:
         """One read as bulk, no faster than the pace. Raises `KeyHeld` and `VapiFailure`."""
         context = self._context
         await asyncio.sleep(1 / self._concurrency.looks_per_second)
-        if self._stopping.is_set():
+        if self.loop.stopping:
             raise KeyHeld(context.clock.now())
         return await ask(context, call, save=False)
 
@@ -173,15 +166,9 @@ class Survey:
             )
         )
 
-    async def _wait(self) -> None:
-        seconds = self._concurrency.poll_seconds
-        if self._settled:
-            seconds = min(seconds, self._concurrency.settled_seconds / 2)
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            return
+    def _pause_seconds(self) -> float:
+        pace = self._concurrency
+        return min(pace.poll_seconds, pace.settled_seconds / 2) if self._settled else pace.poll_seconds
 
 
 def versions_of(allocation: Mapping[str, Any] | None) -> tuple[str, ...] | None:

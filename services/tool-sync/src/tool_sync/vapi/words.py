@@ -17,6 +17,7 @@ from tool_sync.vapi.failures import VapiFailure
 
 CHARACTERS_MAX: Final = 2000
 KEPT: Final = timedelta(days=30)
+FORGET_SECONDS: Final = 3600.0
 AGAIN: Final = timedelta(days=1)
 """The same words about the same thing in the same trace are counted for so long, and then written anew."""
 

@@ -16,6 +16,7 @@ from tool_sync import db
 from tool_sync.log.head import read_head
 from tool_sync.log.read import read_news
 from tool_sync.outcomes.publications import PUBLISHABLE
+from zerotouch_platform.loops import pause
 
 log = structlog.get_logger(__name__)
 
@@ -73,13 +74,9 @@ class Tail:
         reader = _Reader(org_id)
         self._readers.add(reader)
         try:
-            async with asyncio.timeout(seconds):
-                await reader.woken.wait()
-        except TimeoutError:
-            return False
+            return await pause(reader.woken, seconds) and not self.stopping
         finally:
             self._readers.discard(reader)
-        return not self.stopping
 
     async def run_forever(self) -> None:
         """Listen and look until :meth:`stop`; a lost connection is made anew."""
@@ -93,7 +90,7 @@ class Tail:
                 if reason != said:
                     said = reason
                     log.warning("feed: cannot listen for new events", reason=reason)
-                await self._pause(self._stopping, RECONNECT_SECONDS)
+                await pause(self._stopping, RECONNECT_SECONDS)
 
     async def _listen(self) -> None:
         connection = await db.connect(self._database_url, application_name="tool-sync feed")
@@ -105,8 +102,8 @@ class Tail:
             while not self.stopping:
                 self._told.clear()  # before the look: what is told after it makes us look again
                 await self._look(connection)
-                await self._pause(self._stopping, PAUSE_SECONDS)
-                await self._pause(self._told, POLL_SECONDS)
+                await pause(self._stopping, PAUSE_SECONDS)
+                await pause(self._told, POLL_SECONDS)
         finally:
             connection.terminate()
 
@@ -119,10 +116,3 @@ class Tail:
     def _wake(self, readers: Iterable[_Reader]) -> None:
         for reader in readers:
             reader.woken.set()
-
-    async def _pause(self, until: asyncio.Event, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await until.wait()
-        except TimeoutError:
-            return

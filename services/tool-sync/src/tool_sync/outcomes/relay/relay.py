@@ -23,6 +23,7 @@ from tool_sync.outcomes.pages import Page, Published, read_page
 from tool_sync.outcomes.relay.leadership import Leadership, LeadershipLost, candidate
 from tool_sync.outcomes.relay.producer import OutcomeProducer, PublishFailed
 from tool_sync.settings import Settings
+from zerotouch_platform.loops import pause
 from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.traceparent import traceparent_of
 
@@ -110,7 +111,7 @@ class Relay:
                 self._said = str(_first_of(bug))
                 log.error("relay: stopped at an event that cannot be published", reason=self._said, alarm=True)
             if not self._stopping.is_set():
-                await self._pause(self._stopping, wait_seconds)
+                await pause(self._stopping, wait_seconds)
 
     async def run_once(self, leadership: Leadership, producer: OutcomeProducer) -> bool:
         """Publish the next page; False where there was none."""
@@ -138,7 +139,7 @@ class Relay:
                     await self._lead(leadership)
                     return
                 self._said = None
-                await self._pause(self._stopping, self._settings.relay_candidate_seconds)
+                await pause(self._stopping, self._settings.relay_candidate_seconds)
 
     async def _lead(self, leadership: Leadership) -> None:
         async with asyncio.TaskGroup() as group:
@@ -164,7 +165,7 @@ class Relay:
             while not self._stopping.is_set():
                 self._woken.clear()  # before the look: what is appended after it wakes us again
                 if not await self.run_once(leadership, producer):
-                    await self._pause(self._woken, settings.relay_poll_seconds_max)
+                    await pause(self._woken, settings.relay_poll_seconds_max)
         finally:
             self.leads = False
             await producer.drop()
@@ -202,13 +203,6 @@ class Relay:
                 telemetry.ORG_ID: str(event.message.org_id),
             },
         )
-
-    async def _pause(self, until: asyncio.Event, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await until.wait()
-        except TimeoutError:
-            return
 
     def _say_once(self, event: str, error: BaseException) -> None:
         reason = f"{type(error).__name__}: {error}"

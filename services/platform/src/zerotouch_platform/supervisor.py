@@ -1,7 +1,11 @@
-"""The loops of a process: each is a part with ``run_forever()`` and ``stop()``, in a task of its own."""
+"""The supervisor of a process's loops: starts them, watches that none ends by itself, stops them in order.
+
+Each part runs in a task of its own. One that ends before it was asked to, whatever it ended with, ends the process, so
+that it is started anew.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, Final, Protocol
 
 import structlog
@@ -10,7 +14,7 @@ from zerotouch_platform.telemetry import start_loop
 
 CANCEL_SECONDS_MAX: Final = 0.5
 
-log = structlog.get_logger(__name__)
+_log: Final = structlog.get_logger()
 
 
 class Part(Protocol):
@@ -18,7 +22,7 @@ class Part(Protocol):
 
     def run_forever(self) -> Coroutine[Any, Any, None]: ...
 
-    def stop(self) -> Awaitable[None] | None: ...
+    def stop(self) -> None: ...
 
 
 class LoopEnded(Exception):
@@ -56,16 +60,16 @@ class Loops:
         """Ask loops to end, side by side; cancel those that have not ended in time. Unknown names are passed over."""
         ending = {self._tasks.pop(name) for name in names if name in self._tasks}
         for name in names:
-            if (part := self._parts.pop(name, None)) is not None and (asked := part.stop()) is not None:
-                await asked
+            if (part := self._parts.pop(name, None)) is not None:
+                part.stop()
         if not ending:
             return
         ended, late = await asyncio.wait(ending, timeout=seconds_max)
         for task in late:
-            log.warning("stop: a loop did not end in time", loop=task.get_name(), seconds=seconds_max)
+            _log.warning("stop: a loop did not end in time", loop=task.get_name(), seconds=seconds_max)
             task.cancel()
         if late:
             await asyncio.wait(late, timeout=CANCEL_SECONDS_MAX)
         for task in ended:
             if not task.cancelled() and (error := task.exception()) is not None:
-                log.error("stop: a loop ended with an error", loop=task.get_name(), exc_info=error)
+                _log.error("stop: a loop ended with an error", loop=task.get_name(), exc_info=error)

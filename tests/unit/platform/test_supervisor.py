@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tool_sync.loops import LoopEnded, Loops
+from zerotouch_platform.supervisor import LoopEnded, Loops
 
 
 class Part:
@@ -64,3 +64,57 @@ async def test_a_loop_that_does_not_listen_is_cancelled() -> None:
     await asyncio.sleep(0)  # lets it start
     await loops.stop("deaf", seconds_max=0.01)
     assert deaf.ended
+
+
+class Ending:
+    """Ends at once, with an error or without one; or only when it is cancelled."""
+
+    def __init__(self, error: BaseException | None = None, *, waits: bool = False) -> None:
+        self._error, self._waits = error, waits
+
+    async def run_forever(self) -> None:
+        if self._waits:
+            await asyncio.Event().wait()
+        if self._error is not None:
+            raise self._error
+
+    def stop(self) -> None:
+        return
+
+
+@pytest.mark.parametrize("error", [None, asyncio.CancelledError()])
+async def test_an_end_by_itself_is_an_error_of_the_whole_group(error: BaseException | None) -> None:
+    loops = Loops()
+    loops.start("waiting", Ending(waits=True))
+    loops.start("Ending", Ending(error))
+    with pytest.raises(LoopEnded, match="Ending"):
+        await loops.until_ended(asyncio.Event())
+    await loops.stop("waiting", seconds_max=0)
+
+
+async def test_its_own_error_is_kept() -> None:
+    loops = Loops()
+    loops.start("Ending", Ending(ValueError("broken")))
+    with pytest.raises(LoopEnded) as caught:
+        await loops.until_ended(asyncio.Event())
+    with pytest.raises(ValueError, match="broken"):
+        raise caught.value.__cause__ or caught.value
+
+
+async def test_an_end_that_was_asked_for_is_in_order() -> None:
+    loops, stopping = Loops(), asyncio.Event()
+    loops.start("Ending", Ending())
+    stopping.set()
+    await loops.until_ended(stopping)
+    await loops.stop("Ending", seconds_max=1)
+
+
+async def test_watching_can_be_cancelled() -> None:
+    loops = Loops()
+    loops.start("waiting", Ending(waits=True))
+    task = asyncio.create_task(loops.until_ended(asyncio.Event()))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    await loops.stop("waiting", seconds_max=0)
