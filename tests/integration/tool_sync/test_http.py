@@ -21,7 +21,6 @@ from tool_sync.app.dependencies import paused_key_notes
 from tool_sync.domain import events
 from tool_sync.http.app import build
 from tool_sync.http.state import HttpState
-from tool_sync.liveness import Health
 from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
 from tool_sync.queries.org_tools import tools_of
 from tool_sync.queries.timeline import history_of
@@ -29,6 +28,7 @@ from tool_sync.settings import Settings
 from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey
 from zerotouch_platform import telemetry, traces
 from zerotouch_platform.auth import TokenVerifier
+from zerotouch_platform.health import Health
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 HASH = "a" * 64

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from assistant_api import telemetry
+from assistant_api.app.health import new_health
 from assistant_api.db import Database
-from assistant_api.health import Health
 from assistant_api.settings import Settings
 from assistant_api.vapi import client
 from assistant_api.vapi.answers import Found, Gone, Later, Refused, Unknown
@@ -54,7 +54,9 @@ def _client(
         read_retry_seconds=0.001,
         **changes,
     )
-    key = _CountedKey(settings, Database(settings, Health()))  # no database: what is said of the key stays in memory
+    key = _CountedKey(
+        settings, Database(settings, new_health())
+    )  # no database: what is said of the key stays in memory
     return VapiClient(settings, telemetry.set_up(None), key, transport=httpx.MockTransport(answer))  # type: ignore[arg-type]
 
 

@@ -16,8 +16,8 @@ from uuid import UUID
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from assistant_api.health import Health
 from assistant_api.settings import Settings
+from zerotouch_platform.health import Health
 from zerotouch_platform.postgres import session_problem
 
 Connection = PoolConnectionProxy

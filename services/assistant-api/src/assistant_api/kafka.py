@@ -9,9 +9,9 @@ from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient
 
-from assistant_api.health import Health
 from assistant_api.settings import Settings
 from zerotouch_contracts.kafka import TROUBLE
+from zerotouch_platform.health import Health
 
 LOOK_TIMEOUT_SECONDS: Final = 10
 

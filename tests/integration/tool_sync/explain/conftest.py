@@ -16,11 +16,11 @@ from tool_sync import db
 from tool_sync.domain import events as e
 from tool_sync.http.app import build
 from tool_sync.http.state import HttpState
-from tool_sync.liveness import Health
 from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
 from tool_sync.settings import Settings
 from zerotouch_platform import telemetry
 from zerotouch_platform.auth import TokenVerifier
+from zerotouch_platform.health import Health
 
 META = Meta("cause", "correlation", None, "test", "1")
 TOOL = "bookClinicAppointment"

@@ -10,11 +10,11 @@ from devstack.tokens import Signer
 from tool_sync import db
 from tool_sync.http.app import build
 from tool_sync.http.state import HttpState
-from tool_sync.liveness import Health
 from tool_sync.outcomes.feed import Tail
 from tool_sync.settings import Settings
 from zerotouch_platform import telemetry
 from zerotouch_platform.auth import TokenVerifier
+from zerotouch_platform.health import Health
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import httpx
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from assistant_api import telemetry
+from assistant_api.app.health import new_health, watch
 from assistant_api.app.housekeeping import Housekeeping
 from assistant_api.app.loops import care, work
 from assistant_api.app.metrics import metrics
 from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, describe
-from assistant_api.health import Health
 from assistant_api.http.dependencies import Dependencies
 from assistant_api.installation import Installation, claim_installation
 from assistant_api.outcomes.consumer import OutcomesConsumer
@@ -48,11 +48,12 @@ class Service:
         vapi_transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.settings = settings
-        self.health = Health()
+        self.health = new_health()
         self.telemetry = telemetry.set_up(settings.otel_exporter_otlp_endpoint, exporter=exporter)
         self.database = Database(settings, self.health)
         self.vapi = VapiClient(settings, self.telemetry, VapiKey(settings, self.database), transport=vapi_transport)
         self.clock_watch = ClockWatch(self.vapi.clock, self.database.now)
+        watch(self.health, self.database, self.clock_watch, self.vapi.key.fingerprint)
         self.metrics: Gauges | None = None
         if settings.otel_exporter_otlp_endpoint is not None:
             self.metrics = metrics(

@@ -7,7 +7,6 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from assistant_api.db import Database
-from assistant_api.health import Health
 from assistant_api.http.problems import Problem
 from assistant_api.provisioner.loop import Provisioner
 from assistant_api.removals.loop import Remover
@@ -17,6 +16,7 @@ from assistant_api.tool_calls.others import OtherMessages
 from assistant_api.vapi.client import VapiClient
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_platform.auth import Caller, Platform, TokenRefused, TokenVerifier
+from zerotouch_platform.health import Health
 from zerotouch_platform.loops import Wake
 from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.vapi.clock_watch import ClockWatch

@@ -16,7 +16,6 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from opentelemetry.trace import SpanKind
 
 from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, describe
-from assistant_api.health import Health
 from assistant_api.kafka import TopicsMissing, require_topics
 from assistant_api.outcomes.apply import apply_outcomes, repair
 from assistant_api.settings import Settings
@@ -26,6 +25,7 @@ from zerotouch_contracts.events import AssistantDiverged, ToolsSynced, ToolSyncF
 from zerotouch_contracts.kafka import TROUBLE, Watch, drop_consumer, new_consumer
 from zerotouch_contracts.subscriber import Delivered, UnknownMessage, decode
 from zerotouch_platform.cooperative import ITEMS_AT_ONCE, yielding_every
+from zerotouch_platform.health import Health
 from zerotouch_platform.kafka.jumps import Jumps
 from zerotouch_platform.kafka.watch import LOOK_SECONDS, TopicWatch
 from zerotouch_platform.loops import Wake

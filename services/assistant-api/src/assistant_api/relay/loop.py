@@ -14,7 +14,6 @@ from aiokafka import AIOKafkaProducer
 from opentelemetry.trace import SpanKind
 
 from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, describe
-from assistant_api.health import Health
 from assistant_api.kafka import TopicsMissing, require_topics
 from assistant_api.relay.leader import LeadershipLost, leadership
 from assistant_api.relay.page import Row, delete_page, read_page
@@ -23,6 +22,7 @@ from assistant_api.settings import Settings
 from assistant_api.telemetry import own_traceparent
 from zerotouch_contracts.kafka import TROUBLE, drop_producer, new_producer
 from zerotouch_platform.cooperative import ITEMS_AT_ONCE, yielding_every
+from zerotouch_platform.health import Health
 from zerotouch_platform.loops import Wake
 from zerotouch_platform.telemetry import Telemetry
 

@@ -13,11 +13,11 @@ from uuid import UUID
 import structlog
 
 from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, describe
-from assistant_api.health import Health
 from assistant_api.kafka import TopicsMissing, require_topics
 from assistant_api.restore.ahead import find_ahead, newest_said
 from assistant_api.settings import Settings
 from zerotouch_contracts.kafka import TROUBLE
+from zerotouch_platform.health import Health
 
 _log: Final = structlog.get_logger()
 

@@ -13,7 +13,6 @@ from tool_sync.db import ACQUIRE_SECONDS, Pool
 from tool_sync.domain.steps import Policy
 from tool_sync.intake import Subscriber
 from tool_sync.intake.intake import Intake
-from tool_sync.liveness import Health
 from tool_sync.log import EventLog
 from tool_sync.outcomes.relay import Relay
 from tool_sync.outcomes.topic_guard import TopicGuard
@@ -33,6 +32,7 @@ from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey, fingerprin
 from tool_sync.vapi.rate_limit.tokens import Rate
 from tool_sync.vapi.words import FORGET_SECONDS, forget_words
 from zerotouch_platform import gauges
+from zerotouch_platform.health import Health
 from zerotouch_platform.kafka.ledger import open_losses
 from zerotouch_platform.loops import Loop
 from zerotouch_platform.telemetry import Telemetry

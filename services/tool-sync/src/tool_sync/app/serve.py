@@ -20,7 +20,6 @@ from tool_sync.db import Pool
 from tool_sync.http import app as http_app
 from tool_sync.http.server import HttpServer, bind
 from tool_sync.http.state import HttpState
-from tool_sync.liveness import Health
 from tool_sync.log import AppendRejected, LogUnavailable
 from tool_sync.outcomes.feed import Tail
 from tool_sync.readiness import database_problem
@@ -28,6 +27,7 @@ from tool_sync.settings import Settings
 from tool_sync.sync import blueprint
 from tool_sync.telemetry import SERVICE_VERSION
 from zerotouch_platform.auth import TokenVerifier
+from zerotouch_platform.health import Health
 from zerotouch_platform.loops import pause
 from zerotouch_platform.postgres import session_problem
 from zerotouch_platform.supervisor import Loops

@@ -6,9 +6,9 @@ from uuid import UUID
 from fastapi import Request
 
 from tool_sync.db import Pool
-from tool_sync.liveness import Health
 from tool_sync.outcomes.feed import Tail
 from zerotouch_platform.auth import TokenVerifier
+from zerotouch_platform.health import Health
 
 
 @dataclass(slots=True)

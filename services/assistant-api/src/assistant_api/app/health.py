@@ -1,0 +1,55 @@
+"""What this process says of its health: its parts, the database, and what holds up work that no restart would do."""
+
+from typing import Final
+
+from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable
+from assistant_api.vapi.pause import read_pause
+from zerotouch_platform.health import Health
+from zerotouch_platform.kafka.ledger import open_losses
+from zerotouch_platform.vapi.clock_watch import ClockWatch
+
+CHECK_SECONDS_MAX: Final = 2.5
+"""More than the database's own check takes, which says why it does not answer."""
+
+_AWAY: Final = (DatabaseUnavailable, *TRANSIENT_ERRORS)
+
+
+def new_health() -> Health:
+    """The health of a process that has just started."""
+    return Health(
+        check_seconds_max=CHECK_SECONDS_MAX,
+        starting=None,
+        told={
+            "database": "not connected yet",
+            "kafka": "not connected yet",
+            "relay": "not started yet",
+            "outcomes": "not started yet",
+            "restore": None,
+        },
+    )
+
+
+def watch(health: Health, database: Database, clock_watch: ClockWatch, key_fingerprint: str) -> None:
+    """Make the database and what there is to note part of it."""
+
+    async def clock() -> object:
+        problem = clock_watch.problem
+        return None if problem is None else {"skewSeconds": clock_watch.skew_seconds, "meaning": problem}
+
+    async def losses() -> object:
+        try:
+            async with database.connection() as connection:
+                return [str(loss) for loss in await open_losses(connection)]
+        except _AWAY:  # it was there a moment ago; the next look says so
+            return None
+
+    async def key() -> object:
+        try:
+            async with database.connection() as connection:
+                pause = await read_pause(connection, key_fingerprint)
+        except _AWAY:
+            return None
+        return pause.shown() if pause is not None and pause.needs_a_person else None
+
+    health.ready["database"] = database.check
+    health.notes |= {"vapiClock": clock, "recordsLost": losses, "vapiKey": key}

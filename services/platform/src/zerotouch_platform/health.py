@@ -1,0 +1,92 @@
+"""What ``/livez`` and ``/readyz`` answer from.
+
+Live: the process can do its work or heals by itself; where not, it must be restarted. Ready: it works right now.
+
+    told    what parts say of themselves as it happens: `works`, `fails`
+    live    checks that are made when somebody asks: what is wrong, or nothing
+    ready   likewise
+    notes   what an operator must know although the process is ready
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+Check = Callable[[], Awaitable[str | None]]
+"""Returns the problem in words for an operator, or None."""
+
+Note = Callable[[], Awaitable[object]]
+"""Returns what an operator must know; empty where there is nothing."""
+
+_log: Final = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Health:
+    """The health of a process. Checks are added while it starts; every question may be asked at any time.
+
+    ``starting`` is what the start waits for; as long as it is set the process is not ready. ``told`` has the parts that
+    speak for themselves, in the order in which they are shown, and what is wrong with each to begin with.
+    """
+
+    check_seconds_max: float
+    starting: str | None = "the process has just started"
+    told: dict[str, str | None] = field(default_factory=dict)
+    live: dict[str, Check] = field(default_factory=dict)
+    ready: dict[str, Check] = field(default_factory=dict)
+    notes: dict[str, Note] = field(default_factory=dict)
+
+    def works(self, part: str) -> None:
+        """Say that a part works. A change is logged, not every repetition; likewise below."""
+        if self.told[part] is not None:
+            _log.info("part_ready", part=part)
+        self.told[part] = None
+
+    def fails(self, part: str, reason: str) -> None:
+        """Say why a part does not work."""
+        if self.told[part] != reason:
+            _log.warning("part_not_ready", part=part, reason=reason)
+        self.told[part] = reason
+
+    def reasons(self) -> dict[str, str]:
+        """The parts that do not work as they say, and why."""
+        return {part: reason for part, reason in self.told.items() if reason is not None}
+
+    async def live_problems(self) -> dict[str, str]:
+        """The failing checks of liveness by name; empty where the process is live."""
+        return await self._failing(self.live)
+
+    async def ready_problems(self) -> dict[str, str]:
+        """Why the process is not ready, by name, failing checks of liveness included; empty where it is.
+
+        What a part says of itself is not looked at as well.
+        """
+        said = {"start": self.starting, **self.reasons()} if self.starting else self.reasons()
+        checks = {name: check for name, check in {**self.live, **self.ready}.items() if name not in said}
+        return {**said, **await self._failing(checks)}
+
+    async def ready_notes(self) -> dict[str, object]:
+        """What holds work up although the process itself is ready, by name. A note that does not come is left out."""
+        answers = await asyncio.gather(*(self._note(note) for note in self.notes.values()))
+        return {name: answer for name, answer in zip(self.notes, answers, strict=True) if answer}
+
+    async def _note(self, note: Note) -> object:
+        try:
+            async with asyncio.timeout(self.check_seconds_max):
+                return await note()
+        except TimeoutError:
+            return None
+
+    async def _failing(self, checks: Mapping[str, Check]) -> dict[str, str]:
+        answers = await asyncio.gather(*(self._ask(check) for check in checks.values()))
+        return {name: answer for name, answer in zip(checks, answers, strict=True) if answer is not None}
+
+    async def _ask(self, check: Check) -> str | None:
+        try:
+            async with asyncio.timeout(self.check_seconds_max):
+                return await check()
+        except TimeoutError:
+            return f"does not answer within {self.check_seconds_max:g} s"

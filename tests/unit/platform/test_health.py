@@ -1,0 +1,58 @@
+"""What is said of a process: what its parts tell, what checks find, and what there is to note."""
+
+from structlog.testing import capture_logs
+
+from zerotouch_platform.health import Check, Health
+
+
+def a_health() -> Health:
+    """Of a process that has started, with two parts that tell."""
+    return Health(check_seconds_max=1, starting=None, told={"kafka": "not connected yet", "relay": None})
+
+
+def answering(problem: str | None) -> Check:
+    async def check() -> str | None:
+        return problem
+
+    return check
+
+
+async def test_what_parts_tell_is_shown_and_each_change_is_logged_once() -> None:
+    health = a_health()
+    with capture_logs() as logs:
+        health.fails("kafka", "not connected yet")
+        health.fails("relay", "no answer")
+        health.fails("relay", "no answer")
+        assert await health.ready_problems() == {"kafka": "not connected yet", "relay": "no answer"}
+        health.works("kafka")
+        health.works("kafka")
+    assert health.reasons() == {"relay": "no answer"}
+    assert [(line["event"], line["part"]) for line in logs] == [("part_not_ready", "relay"), ("part_ready", "kafka")]
+
+
+async def test_a_part_that_tells_its_trouble_is_not_looked_at_as_well() -> None:
+    health = a_health()
+    health.ready = {"kafka": answering("looked at"), "database": answering("away")}
+    assert await health.ready_problems() == {"kafka": "not connected yet", "database": "away"}
+    health.works("kafka")
+    assert await health.ready_problems() == {"kafka": "looked at", "database": "away"}
+
+
+async def test_a_live_process_may_well_have_parts_that_do_not_work() -> None:
+    health = a_health()
+    assert await health.live_problems() == {}
+    health.live["log"] = answering("replaced")
+    assert await health.live_problems() == {"log": "replaced"}
+    assert "log" in await health.ready_problems()
+
+
+async def test_a_note_with_nothing_to_say_is_left_out() -> None:
+    async def nothing() -> object:
+        return []
+
+    async def something() -> object:
+        return {"seconds": 3}
+
+    health = a_health()
+    health.notes = {"records_lost": nothing, "vapi_key": something}
+    assert await health.ready_notes() == {"vapi_key": {"seconds": 3}}
