@@ -67,7 +67,7 @@ async def test_a_call_during_the_run_is_remembered_and_one_before_it_is_not() ->
         if runs == 1:
             loop.wake()
 
-    loop = Loop(run_once=run_once, pause_seconds=LONG_SECONDS, waits="it waits", transient=())
+    loop = Loop(run_once, LONG_SECONDS, "it waits", ())
     loop.wake()
     running = asyncio.create_task(loop.run_forever())
     await asyncio.sleep(0.01)

@@ -5,6 +5,7 @@
 The same from every replica, as all look at the same rows: take the newest, not the sum.
 """
 
+import logging
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
@@ -13,6 +14,8 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
+
+from zerotouch_platform.loops import Loop
 
 LOOK_SECONDS: Final = 15.0
 EXPORT_SECONDS: Final = 15.0
@@ -60,8 +63,13 @@ class Gauges:
         finally:
             self.values = found
 
-    async def close(self) -> None:
-        """Export nothing more."""
+    def loop(self, transient: tuple[type[Exception], ...]) -> Loop:
+        """Looks every 15 s; where that raises one of ``transient``, the database is away."""
+        return Loop(
+            self.run_once, LOOK_SECONDS, "metrics: not looked", transient, level=logging.DEBUG, at_end=self._close
+        )
+
+    async def _close(self) -> None:
         # The exporter blocks, and the end of a process waits for an executor's threads, not for a daemon's.
         threading.Thread(target=self._provider.shutdown, name="metrics shutdown", daemon=True).start()
 

@@ -1,6 +1,6 @@
 """Loops: what runs until it is asked to stop.
 
-    Loop(sweep.run_once, pause_seconds=900, waits="sweep_postponed", transient=TRANSIENT_ERRORS)
+    Loop(sweep.run_once, settings.sweep_seconds, "sweep_postponed", TRANSIENT_ERRORS)
 
 A part with a shape of its own (a relay that leads, a subscriber that connects) has ``run_forever()`` and ``stop()``
 itself, made of :class:`Wake` and :func:`pause`. `supervisor` runs either.
@@ -9,7 +9,7 @@ itself, made of :class:`Wake` and :func:`pause`. `supervisor` runs either.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Final
 
 import structlog
@@ -48,7 +48,7 @@ class Wake:
             self._event.clear()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Loop:
     """Runs ``run_once`` until :meth:`stop`; pauses in between, but not while :meth:`wake` is called.
 
@@ -62,6 +62,7 @@ class Loop:
     pause_seconds: float | Callable[[], float]
     waits: str
     transient: tuple[type[Exception], ...]
+    _: KW_ONLY
     fault: str | None = None
     level: int = logging.WARNING
     eager: bool = False

@@ -1,16 +1,19 @@
 """The composition: builds every part, starts the loops in an order that can wait, stops them within seconds."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Final
 
+import asyncpg
 import httpx
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from assistant_api import telemetry
 from assistant_api.app.health import new_health, watch
+from assistant_api.app.housekeeping import PAUSE_SECONDS as HOUSEKEEPING_SECONDS
 from assistant_api.app.housekeeping import Housekeeping
-from assistant_api.app.loops import care, work
 from assistant_api.app.metrics import metrics
 from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, describe
 from assistant_api.http.dependencies import Dependencies
@@ -22,8 +25,9 @@ from assistant_api.provisioner.step import Steps
 from assistant_api.relay.loop import Relay
 from assistant_api.removals.loop import Remover
 from assistant_api.removals.step import RemovalSteps
-from assistant_api.removals.sweep import Sweep
-from assistant_api.restore.guard import TopicGuard
+from assistant_api.removals.sweep import LOOKS_PER_AGE, Sweep
+from assistant_api.restore import guard as restore
+from assistant_api.restore.guard import TopicAhead, TopicGuard
 from assistant_api.settings import Settings
 from assistant_api.tool_calls.credentials import WebhookCredentials
 from assistant_api.vapi.client import VapiClient
@@ -31,10 +35,12 @@ from assistant_api.vapi.key import VapiKey
 from assistant_api.vapi.orphan_lookup import OrphanLookup
 from zerotouch_platform.auth import TokenVerifier
 from zerotouch_platform.gauges import Gauges, otlp_reader
-from zerotouch_platform.loops import Wake
-from zerotouch_platform.supervisor import Loops
+from zerotouch_platform.loops import Loop, Wake
+from zerotouch_platform.supervisor import Loops, Part
 from zerotouch_platform.telemetry import start_loop
 from zerotouch_platform.vapi.clock_watch import ClockWatch
+
+_AWAY: Final = (DatabaseUnavailable, *TRANSIENT_ERRORS)
 
 
 class Service:
@@ -86,10 +92,7 @@ class Service:
             stands_aside=lambda: self.guard.stands_aside,
         )
         self.housekeeping = Housekeeping(settings, self.database)
-        self.loops = {
-            **work(settings, self.guard, self.provisioner, self.blocks, self.remover, self.sweep, self.outcomes),
-            **care(self.housekeeping, self.clock_watch, self.metrics),
-        }
+        self.loops: Mapping[str, Part] = self._loops()
         self._running = Loops()
         self._stopping = asyncio.Event()
         self.parts = Dependencies(
@@ -105,6 +108,51 @@ class Service:
             remover=self.remover,
             wake_relay=self.wake_relay,
         )
+
+    def _loops(self) -> Mapping[str, Part]:
+        """All but the relay, which is made once the database has said which log it sends."""
+        settings, provisioner, remover = self.settings, self.provisioner, self.remover
+        loops = {
+            "guard": Loop(
+                self.guard.run_once,
+                settings.reconnect_seconds_max,
+                "topic_not_known",
+                (TopicAhead, *restore.AWAY),
+                level=logging.DEBUG,
+            ),
+            "provisioner": Loop(
+                provisioner.run_once,
+                settings.provision_poll_seconds,
+                "provisioner_waits",
+                _AWAY,
+                eager=True,
+                wake=provisioner.wake,
+                at_end=lambda: provisioner.finish(settings.stop_seconds / 2),
+            ),
+            "blocks": Loop(
+                self.blocks.run_once,
+                settings.rewrite_poll_seconds,
+                "rewrites_postponed",
+                (*_AWAY, asyncpg.TransactionRollbackError),
+            ),
+            "remover": Loop(
+                remover.run_once,
+                settings.removal_poll_seconds,
+                "remover_waits",
+                _AWAY,
+                eager=True,
+                wake=remover.wake,
+                at_end=remover.cut_off,
+            ),
+            "sweep": Loop(self.sweep.run_once, settings.surplus_age_seconds / LOOKS_PER_AGE, "sweep_postponed", _AWAY),
+            "housekeeping": Loop(
+                self.housekeeping.run_once, HOUSEKEEPING_SECONDS, "housekeeping_postponed", _AWAY, eager=True
+            ),
+            "clock": self.clock_watch.loop(_AWAY),
+        }
+        if self.metrics is not None:
+            loops["metrics"] = self.metrics.loop(_AWAY)
+        return {"outcomes": self.outcomes, **loops}
 
     async def run_loops(self) -> None:
         """Wait for the database, then run every loop until they are stopped.

@@ -1,11 +1,13 @@
 """Says when Vapi's clock and the database's differ, once for each change. Nothing depends on it: it is for people."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final
 
 import structlog
 
+from zerotouch_platform.loops import Loop
 from zerotouch_platform.vapi.clock import VapiClock
 
 SKEW_SECONDS_MAX: Final = 5.0
@@ -30,6 +32,10 @@ class ClockWatch:
             return None
         ahead = "ahead of" if skew > 0 else "behind"
         return f"Vapi's clock is {abs(skew):.0f} s {ahead} the database's: check the database's host (NTP)"
+
+    def loop(self, transient: tuple[type[Exception], ...]) -> Loop:
+        """Looks every 15 s; where that raises one of ``transient``, the database's own check says so."""
+        return Loop(self.run_once, LOOK_SECONDS, "vapi_clock_not_compared", transient, level=logging.DEBUG)
 
     async def run_once(self) -> None:
         """Look once. Raises what ``our_now`` raises."""

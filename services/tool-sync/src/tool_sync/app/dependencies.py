@@ -31,12 +31,11 @@ from tool_sync.vapi.client import VapiClient
 from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey, fingerprint_of, paused_keys
 from tool_sync.vapi.rate_limit.tokens import Rate
 from tool_sync.vapi.words import FORGET_SECONDS, forget_words
-from zerotouch_platform import gauges
+from zerotouch_platform.gauges import otlp_reader
 from zerotouch_platform.health import Health
 from zerotouch_platform.kafka.ledger import open_losses
 from zerotouch_platform.loops import Loop
 from zerotouch_platform.telemetry import Telemetry
-from zerotouch_platform.vapi import clock_watch
 from zerotouch_platform.vapi.clock_watch import ClockWatch
 from zerotouch_platform.vapi.transport import PooledTransport
 
@@ -121,34 +120,16 @@ def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> D
     return parts
 
 
-def small_loops(settings: Settings, pool: Pool, parts: Dependencies) -> Mapping[str, Loop]:
-    """What is looked after beside the work."""
-    loops = {
-        "forgetting": Loop(
-            run_once=lambda: forget_words(pool),
-            pause_seconds=FORGET_SECONDS,
-            waits="Vapi's words: nothing was deleted",
-            transient=db.TRANSIENT_ERRORS,
-            level=logging.DEBUG,
-        ),
-        "clock": Loop(
-            run_once=parts.clock_watch.run_once,
-            pause_seconds=clock_watch.LOOK_SECONDS,
-            waits="clocks: not compared",
-            transient=db.TRANSIENT_ERRORS,
-            level=logging.DEBUG,
-        ),
-    }
+def loops_beside(settings: Settings, pool: Pool, parts: Dependencies) -> Mapping[str, Loop]:
+    """The loops that look after something beside the work."""
+    away = db.TRANSIENT_ERRORS
+    forgetting = Loop(
+        lambda: forget_words(pool), FORGET_SECONDS, "Vapi's words: nothing was deleted", away, level=logging.DEBUG
+    )
+    loops = {"forgetting": forgetting, "clock": parts.clock_watch.loop(away)}
     if settings.otel_exporter_otlp_endpoint is not None:
-        measured = metrics(pool, gauges.otlp_reader(settings.otel_exporter_otlp_endpoint), parts.clock_watch)
-        loops["metrics"] = Loop(
-            run_once=measured.run_once,
-            pause_seconds=gauges.LOOK_SECONDS,
-            waits="metrics: not looked",
-            transient=db.TRANSIENT_ERRORS,
-            level=logging.DEBUG,
-            at_end=measured.close,
-        )
+        reader = otlp_reader(settings.otel_exporter_otlp_endpoint)
+        loops["metrics"] = metrics(pool, reader, parts.clock_watch).loop(away)
     return loops
 
 

@@ -15,7 +15,7 @@ import structlog
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from tool_sync import db, telemetry
-from tool_sync.app.dependencies import build, small_loops, watch
+from tool_sync.app.dependencies import build, loops_beside, watch
 from tool_sync.db import Pool
 from tool_sync.http import app as http_app
 from tool_sync.http.server import HttpServer, bind
@@ -105,7 +105,7 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
             loops.start("reconciler", parts.reconciler)
             loops.start("intake", parts.subscriber)
             loops.start("survey", parts.survey.loop)
-            for name, loop in small_loops(settings, pool, parts).items():
+            for name, loop in loops_beside(settings, pool, parts).items():
                 loops.start(name, loop)
             # Not ready before that: a save would wait for the look.
             state.health.starting = "looking whether the outcomes topic is ahead of the log"

@@ -40,10 +40,10 @@ class TopicGuard:
         self.problem: str | None = None
         self.replaced: str | None = None
         self.loop: Final = Loop(
-            run_once=self.run_once,
-            pause_seconds=lambda: settings.log_check_seconds if self._is_known else settings.start_retry_seconds,
-            waits="The outcomes topic is not known yet",
-            transient=(CannotReplay, *db.TRANSIENT_ERRORS),
+            self.run_once,
+            lambda: settings.log_check_seconds if self._is_known else settings.start_retry_seconds,
+            "The outcomes topic is not known yet",
+            (CannotReplay, *db.TRANSIENT_ERRORS),
             level=logging.DEBUG,
         )
 

@@ -36,10 +36,10 @@ class Reconciler:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._loop = Loop(
-            run_once=self.run_once,
-            pause_seconds=context.limits.poll_seconds_max,
-            waits="Reconciler waits",
-            transient=(LogUnavailable, *db.TRANSIENT_ERRORS),
+            self.run_once,
+            context.limits.poll_seconds_max,
+            "Reconciler waits",
+            (LogUnavailable, *db.TRANSIENT_ERRORS),
             fault="Reconciler waits for a fault of ours",
             eager=True,
         )

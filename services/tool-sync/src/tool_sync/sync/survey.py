@@ -58,10 +58,10 @@ class Survey:
         self._context, self._looks, self._concurrency = context, looks, concurrency
         self._settled: dict[UUID, float] = {}
         self.loop: Final = Loop(
-            run_once=self.run_once,
-            pause_seconds=self._pause_seconds,
-            waits="Survey waits",
-            transient=(LogUnavailable, *db.TRANSIENT_ERRORS),
+            self.run_once,
+            self._pause_seconds,
+            "Survey waits",
+            (LogUnavailable, *db.TRANSIENT_ERRORS),
             fault="Survey failed for a fault of ours",
         )
 
