@@ -15,12 +15,12 @@ from fastapi import FastAPI
 
 from assistant_api.app.application import create_app
 from assistant_api.app.service import Service
-from assistant_api.app.stopping import cut_off_later
 from assistant_api.db import describe
 from assistant_api.installation import ForeignDatabase
 from assistant_api.settings import Settings
 from assistant_api.telemetry import SERVICE_NAME
 from zerotouch_platform import logs
+from zerotouch_platform.process import cut_off_later, look_for_garbage_every
 from zerotouch_platform.traces import show_traces_at
 
 EXIT_LOOPS_FAILED: Final = 1
@@ -39,15 +39,8 @@ def serve(settings: Settings) -> int:
     # uvicorn handles signals itself, and when it is done raises them again for whoever was there before: for nobody.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _already_handled)
-    _tune_garbage_collection()
+    look_for_garbage_every(GARBAGE_ALLOCATIONS)
     return uvloop.run(_serve(settings))
-
-
-def _tune_garbage_collection() -> None:
-    """Look for cycles among the newest objects only: while a whole search lasts nobody is answered."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GARBAGE_ALLOCATIONS, 20, 100)
 
 
 class _Server(uvicorn.Server):
@@ -56,7 +49,7 @@ class _Server(uvicorn.Server):
         self._on_exit = on_exit
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        cut_off_later()
+        cut_off_later("cut_off")
         self._on_exit()
         super().handle_exit(sig, frame)
 

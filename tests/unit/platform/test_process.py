@@ -5,9 +5,9 @@ import sys
 
 STUCK = """
 import time
-from assistant_api.app.stopping import cut_off_later
+from zerotouch_platform.process import cut_off_later
 
-cut_off_later(0.1)
+cut_off_later("cut_off", 0.1)
 time.sleep(60)
 """
 
