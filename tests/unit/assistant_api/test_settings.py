@@ -1,13 +1,11 @@
 """Settings: what is wrong is said at once, and nothing secret with it."""
 
-import os
-
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from pydantic import ValidationError
 
-from assistant_api.settings import Settings, problems_of
+from assistant_api.settings import Settings, line_of
+from zerotouch_platform.settings import SettingsInvalid, load
 
 KEY = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 GOOD = {
@@ -31,9 +29,9 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def _problems() -> list[str]:
-    with pytest.raises(ValidationError) as caught:
-        Settings()
-    return problems_of(caught.value, os.environ, Settings)
+    with pytest.raises(SettingsInvalid) as caught:
+        load(Settings)
+    return [line_of(problem) for problem in caught.value.problems]
 
 
 def test_good_settings_are_taken(environment: pytest.MonkeyPatch) -> None:

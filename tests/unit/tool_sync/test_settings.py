@@ -9,10 +9,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from tool_sync.settings import SettingsInvalid, load
+from tool_sync.settings import Settings
 from tool_sync.sync.blueprint import ANSWERED_VERSIONS, definitions_with
 from zerotouch_contracts.tools import DEFINITIONS
 from zerotouch_platform.public_key import require_key_of_algorithm
+from zerotouch_platform.settings import SettingsInvalid, load
 
 PRIVATE = Ed25519PrivateKey.generate()
 PEM = PRIVATE.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
@@ -47,12 +48,12 @@ def problems(environment: pytest.MonkeyPatch, **changes: str | None) -> dict[str
         else:
             environment.setenv(name, value)
     with pytest.raises(SettingsInvalid) as caught:
-        load()
-    return {problem.variable: (problem.shown, problem.reason) for problem in caught.value.problems}
+        load(Settings)
+    return {str(problem.variable): (problem.shown, problem.reason) for problem in caught.value.problems}
 
 
 def test_good_settings_load_and_the_rest_has_defaults(environment: pytest.MonkeyPatch) -> None:
-    settings = load()
+    settings = load(Settings)
     assert settings.vapi_base_url == "https://api.vapi.ai"
     assert settings.vapi_api_key.get_secret_value() == "vapi-secret"
     assert (settings.host, settings.port) == ("127.0.0.1", 3002)
@@ -84,9 +85,9 @@ def test_every_problem_is_listed_at_once(environment: pytest.MonkeyPatch) -> Non
 
 
 def test_the_booking_tools_version_is_one_that_is_answered(environment: pytest.MonkeyPatch) -> None:
-    assert load().booking_definition_version == 2
+    assert load(Settings).booking_definition_version == 2
     environment.setenv("BOOKING_DEFINITION_VERSION", "1")
-    assert load().booking_definition_version == 1
+    assert load(Settings).booking_definition_version == 1
     for version in ("0", "3", "newest"):
         assert "BOOKING_DEFINITION_VERSION" in problems(environment, BOOKING_DEFINITION_VERSION=version)
 
@@ -109,7 +110,7 @@ def test_no_secret_is_shown(environment: pytest.MonkeyPatch) -> None:
         "JWT_PUBLIC_KEY", PRIVATE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     )
     with pytest.raises(SettingsInvalid) as caught:
-        load()
+        load(Settings)
     text = str(caught.value)
     assert "DATABASE_URL" in text
     assert "JWT_PUBLIC_KEY" in text
@@ -134,13 +135,13 @@ def test_the_tools_server_must_be_https_outside_of_this_machine(
 ) -> None:
     environment.setenv("TOOL_SERVER_URL", url)
     if accepted:
-        assert load().tool_server_url == url
+        assert load(Settings).tool_server_url == url
     else:
         assert set(problems(environment)) == {"TOOL_SERVER_URL"}
 
 
 def test_neither_settings_nor_their_text_show_a_password(environment: pytest.MonkeyPatch) -> None:
-    shown = repr(load())
+    shown = repr(load(Settings))
     assert "hunter2" not in shown
     assert "vapi-secret" not in shown
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import getpass
-import os
 import sys
 from typing import Annotated, NoReturn, TypeVar
 from uuid import UUID
@@ -10,15 +9,15 @@ from uuid import UUID
 import asyncpg
 import structlog
 import typer
-from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 from assistant_api.appointments import erase
 from assistant_api.cli import lost_outcomes
 from assistant_api.migrate import MigrationFailed
 from assistant_api.migrate import migrate as migrate_database
-from assistant_api.settings import EraseSettings, MigrateSettings, RestoreSettings, Settings, problems_of
+from assistant_api.settings import EraseSettings, MigrateSettings, RestoreSettings, Settings, line_of
 from zerotouch_platform import logs
+from zerotouch_platform.settings import SettingsInvalid, load
 
 T = TypeVar("T", bound=BaseSettings)
 
@@ -95,12 +94,10 @@ def erase_phone(
 
 def _settings(kind: type[T]) -> T:
     try:
-        return kind()
-    except ValidationError as error:
-        lines = problems_of(error, os.environ, kind)
-        _end(
-            EXIT_SETTINGS, "assistant-api: settings are missing or wrong:\n" + "\n".join(f"  {line}" for line in lines)
-        )
+        return load(kind)
+    except SettingsInvalid as error:
+        lines = "\n".join(f"  {line_of(problem)}" for problem in error.problems)
+        _end(EXIT_SETTINGS, f"assistant-api: settings are missing or wrong:\n{lines}")
 
 
 def _end(status: int, message: str) -> NoReturn:

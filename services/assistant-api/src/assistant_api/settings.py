@@ -1,18 +1,18 @@
 """What the service is told by its environment. Names without prefix; units last."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, PostgresDsn, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode
 
 from assistant_api.limits import BODY_BYTES_MAX, WEBHOOK_BYTES_MAX
 from assistant_api.tool_calls.signature import Header, HmacFormat
 from zerotouch_contracts.text import Identifier
 from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES, TOOL_CALLS
 from zerotouch_platform.public_key import Algorithm, require_key_of_algorithm
+from zerotouch_platform.settings import CONFIG, HttpUrl, LogLevel, NonEmpty, SettingProblem
 
 
 def _postgres_url(value: SecretStr) -> SecretStr:
@@ -21,12 +21,6 @@ def _postgres_url(value: SecretStr) -> SecretStr:
     except ValidationError:
         raise ValueError("must be a URL like postgresql://user:password@host:5432/database") from None
     return value
-
-
-def _http_url(value: str) -> str:
-    if not value.startswith(("http://", "https://")):
-        raise ValueError("must begin with http:// or https://")
-    return value.rstrip("/")
 
 
 WEBHOOK_KEY_CHARACTERS_MIN = 16
@@ -52,17 +46,14 @@ def _hmac_format(value: object) -> object:
 
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
 WebhookKeys = Annotated[SecretStr, AfterValidator(_webhook_keys)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
-
-_CONFIG = SettingsConfigDict(extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, frozen=True)
 
 
 class MigrateSettings(BaseSettings):
     """What `assistant-api migrate` needs: the address of the database for the role that owns it."""
 
-    model_config = _CONFIG
+    model_config = CONFIG
 
     migrate_database_url: PostgresUrl
 
@@ -70,7 +61,7 @@ class MigrateSettings(BaseSettings):
 class EraseSettings(BaseSettings):
     """What `assistant-api erase-phone` needs: the database, and where the audit line goes besides standard output."""
 
-    model_config = _CONFIG
+    model_config = CONFIG
 
     database_url: PostgresUrl
     log_file: Path | None = None
@@ -79,7 +70,7 @@ class EraseSettings(BaseSettings):
 class RestoreSettings(BaseSettings):
     """What `assistant-api restore` needs: the database's owner, and Vapi."""
 
-    model_config = _CONFIG
+    model_config = CONFIG
 
     migrate_database_url: PostgresUrl
     installation_id: UUID
@@ -92,22 +83,22 @@ class RestoreSettings(BaseSettings):
 class Settings(BaseSettings):
     """What `assistant-api run` needs."""
 
-    model_config = _CONFIG
+    model_config = CONFIG
 
     database_url: PostgresUrl
-    kafka_bootstrap_servers: Annotated[str, Field(min_length=1)]
+    kafka_bootstrap_servers: NonEmpty
     installation_id: UUID
     vapi_base_url: HttpUrl
     vapi_api_key: Annotated[SecretStr, Field(min_length=1)]
     vapi_account: Identifier = "platform"
     jwt_public_key: str
     jwt_algorithm: Algorithm = "EdDSA"
-    jwt_issuer: Annotated[str, Field(min_length=1)]
-    jwt_audience: Annotated[str, Field(min_length=1)]
+    jwt_issuer: NonEmpty
+    jwt_audience: NonEmpty
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 3001
     log_file: Path | None = None
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: LogLevel = "INFO"
     otel_exporter_otlp_endpoint: HttpUrl | None = None
     jaeger_ui_url: HttpUrl | None = None
 
@@ -221,19 +212,10 @@ class Settings(BaseSettings):
         return self
 
 
-def problems_of(error: ValidationError, environment: Mapping[str, str], kind: type[BaseSettings]) -> list[str]:
-    """One line for each wrong or missing variable: its name, what is wrong and, unless it is secret, its value."""
-    return [_line(item, environment, kind) for item in error.errors(include_input=False, include_url=False)]
-
-
-def _line(item: Any, environment: Mapping[str, str], kind: type[BaseSettings]) -> str:
-    if not item["loc"]:
-        return str(item["msg"]).removeprefix("Value error, ")
-    field = str(item["loc"][0])
-    name = field.upper()
-    if item["type"] == "missing":
-        return f"{name}: is missing"
-    given = next((value for key, value in environment.items() if key.upper() == name), "")
-    secret = "SecretStr" in str(kind.model_fields[field].annotation) or "key" in field or "hmac" in field
-    shown = "********" if secret else repr(given[:80])
-    return f"{name}: {str(item['msg']).removeprefix('Value error, ')} (is {shown})"
+def line_of(problem: SettingProblem) -> str:
+    """One wrong or missing variable: its name, what is wrong and its value as it may be shown."""
+    if problem.variable is None:
+        return problem.reason
+    if problem.shown is None:
+        return f"{problem.variable}: is missing"
+    return f"{problem.variable}: {problem.reason} (is {problem.shown})"

@@ -1,15 +1,11 @@
 """Every setting of the process, read from the environment once; no module reads the environment by itself.
 
-A field's name is the variable's name in lower case: ``database_url`` is ``DATABASE_URL``. Units come last in names.
-Tests construct :class:`Settings` by keyword; the composition root calls :func:`load`, which reports every problem at
-once. ``MIGRATE_DATABASE_URL`` is no field: only ``tool-sync migrate`` needs it, and that needs nothing else.
+Tests construct :class:`Settings` by keyword; the composition root loads them, which reports every problem at once.
+``MIGRATE_DATABASE_URL`` is no field: only ``tool-sync migrate`` needs it, and that needs nothing else.
 """
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -19,29 +15,20 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     SecretStr,
-    ValidationError,
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings
 
 from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES
 from zerotouch_platform.public_key import Algorithm, require_key_of_algorithm
+from zerotouch_platform.settings import CONFIG, HttpUrl, LogLevel, NonEmpty, http_url
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_SECRET = re.compile("key|secret|password|token", re.IGNORECASE)
-_SHOWN_CHARACTERS_MAX = 80
-
-
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be an http or https URL")
-    return value.rstrip("/")
 
 
 def _https_url(value: str) -> str:
-    value = _http_url(value)
+    value = http_url(value)
     parts = urlsplit(value)
     if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
         raise ValueError("must be an https URL: Vapi sends patients' data there (http only for loopback)")
@@ -55,16 +42,14 @@ def _postgres_url(value: str) -> str:
     return value
 
 
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
 HttpsUrl = Annotated[str, AfterValidator(_https_url)]
 PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
-NonEmpty = Annotated[str, Field(min_length=1)]
 
 
 class Settings(BaseSettings):
     """The settings; immutable. What has no default must be given."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
+    model_config = CONFIG
 
     # What is around it.
     database_url: PostgresUrl = Field(repr=False)
@@ -92,7 +77,7 @@ class Settings(BaseSettings):
 
     # What it says about itself.
     log_file: Path | None = None
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: LogLevel = "INFO"
     otel_exporter_otlp_endpoint: HttpUrl | None = None
     jaeger_ui_url: HttpUrl | None = None
 
@@ -200,48 +185,3 @@ class Settings(BaseSettings):
         if value * 2 > lease:
             raise ValueError(f"must be at most half of LEASE_SECONDS, {lease:g}, or one slow moment loses the lease")
         return value
-
-
-@dataclass(frozen=True, slots=True)
-class SettingProblem:
-    """What is wrong with one variable; ``shown`` is its value, masked where it may be secret, None where missing."""
-
-    variable: str
-    shown: str | None
-    reason: str
-
-
-class SettingsInvalid(Exception):
-    """The environment does not make settings. Field: problems, all of them."""
-
-    def __init__(self, problems: Sequence[SettingProblem]) -> None:
-        self.problems = tuple(problems)
-        lines = [f"  {p.variable} = {'(missing)' if p.shown is None else p.shown}: {p.reason}" for p in problems]
-        super().__init__("\n".join([f"{len(problems)} setting(s) are missing or wrong:", *lines]))
-
-
-def load() -> Settings:
-    """The settings of the environment; raises :class:`SettingsInvalid` with every problem at once."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        # hide_input_in_errors only keeps values out of the text; the items still carry them, to be masked here.
-        raise SettingsInvalid([_problem(dict(item)) for item in error.errors(include_url=False)]) from None
-
-
-def _problem(item: dict[str, object]) -> SettingProblem:
-    location, message = item["loc"], str(item["msg"]).removeprefix("Value error, ")
-    assert isinstance(location, tuple)
-    assert location, "every rule belongs to a field"
-    variable = str(location[0]).upper()
-    if item["type"] == "missing":
-        return SettingProblem(variable, None, "is required")
-    return SettingProblem(variable, masked(variable, str(item["input"])), message)
-
-
-def masked(variable: str, value: str) -> str:
-    """The value as it may be shown: secrets and keys as ``***``, a URL's password as ``***``, long values cut."""
-    if _SECRET.search(variable):
-        return "***"
-    shown = re.sub(r"(?<=://)([^/@:]*):[^/]*@", r"\1:***@", value)
-    return repr(shown if len(shown) <= _SHOWN_CHARACTERS_MAX else shown[:_SHOWN_CHARACTERS_MAX] + "…")

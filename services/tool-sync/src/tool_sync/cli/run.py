@@ -9,10 +9,11 @@ import uvloop
 
 from tool_sync.app import serve
 from tool_sync.db import ForeignInstallation
-from tool_sync.settings import Settings, SettingsInvalid, load
+from tool_sync.settings import Settings
 from tool_sync.telemetry import SERVICE_NAME
 from zerotouch_platform import logs
 from zerotouch_platform.process import STOP_SECONDS_MAX, cut_off_later, look_for_garbage_every
+from zerotouch_platform.settings import SettingsInvalid, load
 from zerotouch_platform.supervisor import LoopEnded
 from zerotouch_platform.traces import show_traces_at
 
@@ -26,7 +27,7 @@ EXIT_FAILED = 1
 def run_service() -> int:
     """Run until SIGTERM or SIGINT. The exit status: 0 stopped, 2 wrong settings, 1 could not start or had to end."""
     try:
-        settings = load()
+        settings = load(Settings)
     except SettingsInvalid as error:
         print(f"tool-sync: {error}", file=sys.stderr)
         return EXIT_SETTINGS
