@@ -13,11 +13,11 @@ from pydantic_core import from_json
 from devstack.tokens import Signer
 from tool_sync.http import stream
 from tool_sync.http.app import build
-from tool_sync.http.server import HttpServer, bind
 from tool_sync.http.state import HttpState
 from tool_sync.log import EventLog
 from tool_sync.outcomes.feed import Tail
 from zerotouch_platform import telemetry
+from zerotouch_platform.server import HttpServer, bind
 
 from .making import did, failed, registered, synced
 

@@ -21,12 +21,12 @@ from tool_sync.domain.events import (
     SyncRequested,
     ToolSettingChanged,
 )
-from tool_sync.http.server import HttpServer, bind
 from tool_sync.queries.audit import LiveRead
 from tool_sync.sync.blueprint import publish
 from vapi_sandbox import DEFAULT_KEY, SandboxSettings, create_app
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT, DEFINITIONS
+from zerotouch_platform.server import HttpServer, bind
 
 from ..command import command
 from .conftest import INSTALLATION, World, world_over
@@ -75,7 +75,7 @@ class Desk:
 async def desk(tool_sync_db: DatabaseUrls) -> AsyncIterator[Desk]:
     """A reconciler, a published blueprint, a sandbox of its own on a port."""
     app = create_app(SandboxSettings())
-    server = HttpServer(app, bind("127.0.0.1", 0))  # type: ignore[arg-type]  # any ASGI app
+    server = HttpServer(app, bind("127.0.0.1", 0))  # any ASGI app
     serving = asyncio.create_task(server.run_forever())
     async with world_over(tool_sync_db, httpx.ASGITransport(app)) as world:
         await publish(world.log, world.context.blueprint, "test")

@@ -1,8 +1,6 @@
 """The ASGI application: routes, problems, and one server span around each request."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -19,15 +17,12 @@ from zerotouch_platform.traceparent import parent_context
 
 TITLE: Final = "Zerotouch assistant-api"
 
-Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
 
-
-def create_app(parts: Dependencies, *, lifespan: Lifespan | None = None) -> FastAPI:
-    """The application over ``parts``; ``lifespan`` starts and stops the loops where they run in the same process."""
+def create_app(parts: Dependencies) -> FastAPI:
+    """The application over ``parts``."""
     app = FastAPI(
         title=TITLE,
         version="0.1.0",
-        lifespan=lifespan,
         docs_url="/api/docs",
         openapi_url="/api/openapi.json",
         redoc_url=None,

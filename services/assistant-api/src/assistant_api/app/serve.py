@@ -1,17 +1,12 @@
-"""The process: uvicorn and the loops on one uvloop, until SIGTERM or SIGINT."""
+"""The process: HTTP and the loops on one uvloop, until SIGTERM or SIGINT."""
 
 import asyncio
 import gc
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from types import FrameType
 from typing import Final
 
 import structlog
-import uvicorn
 import uvloop
-from fastapi import FastAPI
 
 from assistant_api.app.application import create_app
 from assistant_api.app.service import Service
@@ -21,11 +16,14 @@ from assistant_api.settings import Settings
 from assistant_api.telemetry import SERVICE_NAME
 from zerotouch_platform import logs
 from zerotouch_platform.process import cut_off_later, look_for_garbage_every
+from zerotouch_platform.server import HttpServer, bind
+from zerotouch_platform.supervisor import LoopEnded, Loops
 from zerotouch_platform.traces import show_traces_at
 
 EXIT_LOOPS_FAILED: Final = 1
 EXIT_FOREIGN_DATABASE: Final = 3
-GRACEFUL_SECONDS: Final = 2
+KEEP_ALIVE_SECONDS: Final = 75
+STOP_HTTP_SECONDS: Final = 3.0
 GARBAGE_ALLOCATIONS: Final = 10_000
 """More at a time took 100 ms and longer after failures, whose tracebacks are cycles."""
 
@@ -36,70 +34,52 @@ def serve(settings: Settings) -> int:
     """Run until a signal; the exit status. A loop that dies takes the process with it, so that it is restarted."""
     show_traces_at(str(settings.jaeger_ui_url) if settings.jaeger_ui_url else None)
     logs.set_up(SERVICE_NAME, level=settings.log_level, log_file=settings.log_file)
-    # uvicorn handles signals itself, and when it is done raises them again for whoever was there before: for nobody.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _already_handled)
     look_for_garbage_every(GARBAGE_ALLOCATIONS)
     return uvloop.run(_serve(settings))
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], object]) -> None:
-        super().__init__(config)
-        self._on_exit = on_exit
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        cut_off_later("cut_off")
-        self._on_exit()
-        super().handle_exit(sig, frame)
-
-
 async def _serve(settings: Settings) -> int:
-    service = Service(settings)
-    status = 0
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with service.running() as loops:
-            loops.add_done_callback(_loops_ended)
-            yield
-            loops.remove_done_callback(_loops_ended)
-
-    loop = asyncio.get_running_loop()
-    server = _Server(
-        uvicorn.Config(
-            create_app(service.parts, lifespan=lifespan),
-            host=settings.host,
-            port=settings.port,
-            access_log=False,
-            log_config=None,
-            lifespan="on",
-            timeout_graceful_shutdown=GRACEFUL_SECONDS,
-            timeout_keep_alive=75,
-            server_header=False,
-        ),
-        # At the signal, not when uvicorn has waited for requests: it cuts them off, and a save that is stored would
-        # be answered with an error.
-        on_exit=lambda: loop.call_soon_threadsafe(service.provisioner.end_waits),
-    )
-
-    def _loops_ended(loops: "asyncio.Task[None]") -> None:
-        nonlocal status
-        error = None if loops.cancelled() else loops.exception()
-        if isinstance(error, ForeignDatabase):
-            _log.error("foreign_database", reason=str(error))
-            status = EXIT_FOREIGN_DATABASE
-        else:
-            _log.error("loops_ended", reason="they should not" if error is None else describe(error), exc_info=error)
-            status = EXIT_LOOPS_FAILED
-        server.should_exit = True
-
+    stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop, stopping)
+    service, loops = Service(settings), Loops()
+    try:
+        listening = bind(settings.host, settings.port)
+    except OSError as error:
+        _log.error("cannot_start", reason=str(error))
+        return EXIT_LOOPS_FAILED
+    server = HttpServer(create_app(service.parts), listening, keep_alive_seconds=KEEP_ALIVE_SECONDS)
     gc.freeze()  # the application, too, is here to stay
     _log.info("starting", host=settings.host, port=settings.port)
-    await server.serve()
+    loops.start("http", server)
+    async with service.running() as work:
+        work.add_done_callback(lambda _: stopping.set())
+        status = await _until_stopped(loops, work, stopping)
+        # Not when requests have been waited for: what waits then is cut off, and a save that is stored would be
+        # answered with an error.
+        service.provisioner.end_waits()
+        await loops.stop("http", seconds_max=STOP_HTTP_SECONDS)
     _log.info("stopped")
-    return status if server.started else status or EXIT_LOOPS_FAILED
+    return status
 
 
-def _already_handled(number: int, frame: object) -> None:
-    return
+def _stop(stopping: asyncio.Event) -> None:
+    cut_off_later("cut_off")
+    stopping.set()
+
+
+async def _until_stopped(loops: Loops, work: "asyncio.Task[None]", stopping: asyncio.Event) -> int:
+    """Return when the process has to stop: the exit status."""
+    error: BaseException | None = None
+    try:
+        await loops.until_ended(stopping)
+        if not work.done():
+            return 0
+        error = None if work.cancelled() else work.exception()
+    except LoopEnded as ended:
+        error = ended
+    if isinstance(error, ForeignDatabase):
+        _log.error("foreign_database", reason=str(error))
+        return EXIT_FOREIGN_DATABASE
+    _log.error("loops_ended", reason="they should not" if error is None else describe(error), exc_info=error)
+    return EXIT_LOOPS_FAILED

@@ -18,7 +18,6 @@ from tool_sync import db, telemetry
 from tool_sync.app.dependencies import build, loops_beside, watch
 from tool_sync.db import Pool
 from tool_sync.http import app as http_app
-from tool_sync.http.server import HttpServer, bind
 from tool_sync.http.state import HttpState
 from tool_sync.log import AppendRejected, LogUnavailable
 from tool_sync.outcomes.feed import Tail
@@ -30,6 +29,7 @@ from zerotouch_platform.auth import TokenVerifier
 from zerotouch_platform.health import Health
 from zerotouch_platform.loops import pause
 from zerotouch_platform.postgres import session_problem
+from zerotouch_platform.server import HttpServer, bind
 from zerotouch_platform.supervisor import Loops
 from zerotouch_platform.telemetry import Telemetry
 
@@ -39,6 +39,8 @@ T = TypeVar("T")
 
 _AWAY: Final = (*db.TRANSIENT_ERRORS, LogUnavailable, AppendRejected)
 _WORK: Final = ("metrics", "feed", "guard", "intake", "survey", "forgetting", "clock", "reconciler")
+CONNECTIONS_MAX: Final = 500
+HEADER_BYTES_MAX: Final = 16 * 1024
 # Together below 5 s, of which tracing may take what the others leave.
 _STOP_WORK_SECONDS: Final = 2.5
 _STOP_LOG_SECONDS: Final = 0.7
@@ -70,7 +72,10 @@ async def serve(
     """
     tracing = telemetry.set_up(settings.otel_exporter_otlp_endpoint, exporter=exporter)
     state = HttpState(TokenVerifier(settings), Health(check_seconds_max=settings.ready_check_seconds_max))
-    server = HttpServer(http_app.build(state, tracing), bind(settings.host, settings.port))
+    listening = bind(settings.host, settings.port)
+    server = HttpServer(
+        http_app.build(state, tracing), listening, connections_max=CONNECTIONS_MAX, header_bytes_max=HEADER_BYTES_MAX
+    )
     log.info("tool-sync starts", version=SERVICE_VERSION, host=settings.host, port=server.port)
     if on_listening is not None:
         on_listening(server.port)

@@ -2,13 +2,13 @@
 
 import contextlib
 import socket
+from typing import Final
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
-CONNECTIONS_MAX = 500
-HEADER_BYTES_MAX = 16 * 1024
-STOP_SECONDS_MAX = 2
+KEEP_ALIVE_SECONDS: Final = 5
+STOP_SECONDS_MAX: Final = 2
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -26,9 +26,17 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 class HttpServer:
-    """Serves an app on a bound socket."""
+    """Serves an app on a bound socket. ``connections_max``: above it requests are answered 503."""
 
-    def __init__(self, app: FastAPI, listening: socket.socket) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        listening: socket.socket,
+        *,
+        connections_max: int | None = None,
+        header_bytes_max: int | None = None,
+        keep_alive_seconds: int = KEEP_ALIVE_SECONDS,
+    ) -> None:
         self._listening = listening
         self.port: int = listening.getsockname()[1]
         self._server = uvicorn.Server(
@@ -38,8 +46,9 @@ class HttpServer:
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                limit_concurrency=CONNECTIONS_MAX,
-                h11_max_incomplete_event_size=HEADER_BYTES_MAX,
+                limit_concurrency=connections_max,
+                h11_max_incomplete_event_size=header_bytes_max,
+                timeout_keep_alive=keep_alive_seconds,
                 timeout_graceful_shutdown=STOP_SECONDS_MAX,
             )
         )
@@ -47,7 +56,7 @@ class HttpServer:
         self._server.capture_signals = contextlib.nullcontext  # type: ignore[assignment,method-assign]
 
     def stop(self) -> None:
-        """End :meth:`run_forever` after the requests at hand, within 2 s."""
+        """End :meth:`run_forever` after the requests at hand, within 2 s; what is left then is cancelled."""
         self._server.should_exit = True
 
     async def run_forever(self) -> None:
