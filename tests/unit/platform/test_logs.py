@@ -51,8 +51,28 @@ def test_each_line_is_a_json_object_on_stdout_and_in_the_file(tmp_path: Path) ->
     assert (lines[0]["org_id"], lines[0]["trace_id"]) == ("org-1", "given")
     assert lines[0]["trace_url"] == "http://jaeger.example.test/trace/given"
     assert lines[1]["trace_id"] == "0af7651916cd43dd8448eb211c80319c"
+    assert lines[1]["span_id"] == "b7ad6b7169203331"
     assert "trace_url" not in lines[2], "it belongs to no trace"
     assert "ValueError: broken" in lines[3]["exception"]
+
+
+SHAPE = """
+import structlog
+from zerotouch_platform import logs
+
+logs.set_up("tool-sync", level="INFO", log_file=None)
+structlog.get_logger("tool_sync.somewhere").info("said", reason="x" * 3000, count=3)
+structlog.get_logger().info("without a name of its own")
+"""
+
+
+def test_what_happened_comes_first_and_long_values_are_cut() -> None:
+    ended = subprocess.run([sys.executable, "-c", SHAPE], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout.startswith('{"event": "said", ')
+    said, other = (json.loads(line) for line in ended.stdout.splitlines())
+    assert set(said) == {"event", "reason", "count", "level", "service", "logger", "time"}
+    assert (said["reason"], said["count"]) == ("x" * 2000 + "…", 3)
+    assert (said["logger"], other["logger"]) == ("tool_sync.somewhere", "__main__")
 
 
 def test_a_full_disk_stops_nothing(tmp_path: Path) -> None:

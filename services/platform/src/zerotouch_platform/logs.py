@@ -57,8 +57,8 @@ def set_up(service: str, *, level: str, log_file: Path | None) -> None:
 
 def _add_context(service: str) -> Processor:
     def add(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-        event["service"] = service
-        event["logger"] = logger.name
+        # What happened comes first, where a person looks for it.
+        event = {"event": event.pop("event", None), "service": service, "logger": logger.name, **event}
         if (context := get_current_span().get_span_context()).is_valid:
             event.setdefault("trace_id", format_trace_id(context.trace_id))
             event.setdefault("span_id", format_span_id(context.span_id))
@@ -94,9 +94,8 @@ class _Write:
 
 def _to_descriptor(descriptor: int) -> _Sink:
     def write(event: EventDict) -> None:
-        said = {"event": event.get("event"), **event}  # first, where a person looks for it
         # One write per line on an O_APPEND descriptor: both services may share the file without mixing lines.
-        os.write(descriptor, json.dumps(said, default=str, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+        os.write(descriptor, json.dumps(event, default=str, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
 
     return write
 
