@@ -8,7 +8,8 @@ from typing import Any
 from unittest.mock import patch
 
 from tool_sync.domain import events as e
-from tool_sync.domain import reach, steps, toolset
+from tool_sync.domain import evolve as evolving
+from tool_sync.domain import reach, steps
 from tool_sync.sync.context import Context
 from tool_sync.sync.run import Run
 
@@ -23,7 +24,7 @@ resolve: Any = import_module("tool_sync.sync.effects.resolve")
 @contextmanager
 def lifts_what_is_unknown() -> Iterator[None]:
     """An operator's retry also lifts the due time of a write whose answer is unknown, and so the writes themselves."""
-    changes = toolset._changes
+    changes = evolving._changes
 
     def mutated(state: Any, recorded: Any) -> Any:
         found = changes(state, recorded)
@@ -31,7 +32,7 @@ def lifts_what_is_unknown() -> Iterator[None]:
             return {**found, "failures": {}, "attempts": {}}
         return found
 
-    with patch.object(toolset, "_changes", mutated):
+    with patch.object(evolving, "_changes", mutated):
         yield
 
 

@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 import pytest
 import structlog
 
-from tool_sync.domain import toolset
-from tool_sync.domain.decider import NoteDrift, RetireTool, SettleOrg, SettleSynced
+from tool_sync.domain.commands import NoteDrift, RetireTool, SettleOrg, SettleSynced
 from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, DriftDetected, SyncAttemptFailed
+from tool_sync.domain.evolve import attempts
 from tool_sync.domain.toolset import Assistant
 from tool_sync.log import Appended, AppendRequest, AppendResult, Duplicate, EventLog
 from tool_sync.sync.leases import Claim
@@ -84,7 +84,7 @@ async def test_a_run_that_makes_no_headway_ends_with_an_alarm(world: World, monk
     org, assistant = uuid4(), await world.assistant()
     await world.http.delete(f"/assistant/{assistant['id']}")
     await world.save(org, assistant)
-    monkeypatch.setattr(toolset, "_failed", lambda *_: {})
+    monkeypatch.setattr(attempts, "failed", lambda *_: {})
 
     with structlog.testing.capture_logs() as lines:
         await world.sync()

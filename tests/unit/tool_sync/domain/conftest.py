@@ -15,8 +15,9 @@ from tool_sync.domain.events import (
     ToolRegistrationStarted,
     ToolUpdateStarted,
 )
+from tool_sync.domain.evolve import evolve
 from tool_sync.domain.steps import Plan, Policy, Progress, next_steps
-from tool_sync.domain.toolset import Assistant, Recorded, Toolset, evolve
+from tool_sync.domain.toolset import Assistant, Recorded, Toolset
 from tool_sync.domain.wanted import WantedTool
 
 T0 = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from tool_sync.domain.assistants import evolve_assistant
-from tool_sync.domain.decider import (
+from tool_sync.domain.commands import (
     BeginSweep,
     Command,
     ConfirmDeleted,
@@ -22,8 +22,8 @@ from tool_sync.domain.decider import (
     NoteDrift,
     NoteSurplus,
     Start,
-    decide,
 )
+from tool_sync.domain.decider import decide
 from tool_sync.domain.events import (
     AssistantDiverged,
     AssistantLinkStarted,
@@ -40,6 +40,7 @@ from tool_sync.domain.events import (
     ToolsetEvent,
     ToolUpdateStarted,
 )
+from tool_sync.domain.evolve import evolve
 from tool_sync.domain.steps import (
     LinkAssistant,
     OrgWide,
@@ -55,7 +56,7 @@ from tool_sync.domain.steps import (
     target_of,
 )
 from tool_sync.domain.sweep import DeletionCandidate, SearchSurplus, SweepTools
-from tool_sync.domain.toolset import OUTDATED_CODE, Assistant, Recorded, Toolset, evolve
+from tool_sync.domain.toolset import OUTDATED_CODE, Assistant, Recorded, Toolset
 from tool_sync.domain.wanted import WantedTool, unwanted_for, wanted_for
 
 from .conftest import ACCOUNT, POLICY, T0, linking, registering, uid, updating

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from pydantic import TypeAdapter
 
-from tool_sync.domain.decider import (
+from tool_sync.domain.commands import (
     BeginSweep,
     ConfirmDeleted,
     ConfirmTool,
@@ -16,8 +16,8 @@ from tool_sync.domain.decider import (
     RetireTool,
     SettleOrg,
     Start,
-    decide,
 )
+from tool_sync.domain.decider import decide
 from tool_sync.domain.events import (
     AssistantRemoved,
     Event,
@@ -35,15 +35,7 @@ from tool_sync.domain.events import (
     ToolSettingChanged,
 )
 from tool_sync.domain.linking import relinked
-from tool_sync.domain.steps import (
-    LinkAssistant,
-    OrgWide,
-    Plan,
-    Progress,
-    RegisterTool,
-    ResolveAttempt,
-    next_steps,
-)
+from tool_sync.domain.steps import LinkAssistant, OrgWide, Plan, Progress, RegisterTool, ResolveAttempt, next_steps
 from tool_sync.domain.sweep import DELETIONS_PER_SWEEP_MAX, DeletionCandidate, SearchSurplus, SweepTools
 from tool_sync.domain.toolset import Assistant, Toolset
 from tool_sync.domain.wanted import unwanted_for, wanted_for

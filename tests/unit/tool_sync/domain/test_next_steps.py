@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tool_sync.domain.decider import SettleFailed, SettleOrg, SettleSynced
+from tool_sync.domain.commands import SettleFailed, SettleOrg, SettleSynced
 from tool_sync.domain.events import (
     AssistantSyncFailed,
     Event,

@@ -5,11 +5,12 @@ from datetime import timedelta
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from tool_sync.domain.decider import FailStep, SettleFailed, decide
+from tool_sync.domain.commands import FailStep, SettleFailed
+from tool_sync.domain.decider import decide
 from tool_sync.domain.events import SyncAttemptFailed
 from tool_sync.domain.pauses import Pause, brought_forward, patience_ends
 from tool_sync.domain.steps import Progress, next_steps
-from tool_sync.domain.toolset import tool_subject
+from tool_sync.domain.subject import tool_subject
 
 from .conftest import ACCOUNT, BOOK, POLICY, after, asked, assistant, failed, given, registered, registering, uid
 

@@ -19,8 +19,9 @@ from tool_sync.domain.events import (
     SyncRequested,
     ToolSettingChanged,
 )
+from tool_sync.domain.evolve import evolve
 from tool_sync.domain.steps import Progress, next_steps
-from tool_sync.domain.toolset import Assistant, Recorded, Toolset, evolve
+from tool_sync.domain.toolset import Assistant, Recorded, Toolset
 from tool_sync.domain.wanted import TIERS
 
 from .conftest import ACCOUNT, BOOK, CANCEL, POLICY, T0, uid

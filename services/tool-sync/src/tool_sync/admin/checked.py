@@ -10,7 +10,8 @@ from tool_sync.domain import reach
 from tool_sync.domain.events import ToolRef
 from tool_sync.domain.reach import Obstacle
 from tool_sync.domain.steps import is_current, target_of
-from tool_sync.domain.toolset import Toolset, tool_subject
+from tool_sync.domain.subject import tool_subject
+from tool_sync.domain.toolset import Toolset
 from tool_sync.domain.wanted import WantedTool, reason_for_none, wanted_for
 from tool_sync.queries.as_of import StateAsOf, blueprint_of, state_as_of
 from tool_sync.queries.assistants import assistants_present

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
-from tool_sync.domain.decider import (
+from tool_sync.domain.commands import (
     Command,
     FailStep,
     ForgetTool,
@@ -30,18 +30,9 @@ from tool_sync.domain.events import RetireReason, SyncRequested, ToolFailure, To
 from tool_sync.domain.pauses import Pause, patience_ends
 from tool_sync.domain.reach import OF_ANOTHER_CODE, Obstacle
 from tool_sync.domain.retry import retry_at
+from tool_sync.domain.subject import Subject, agent_subject, is_tool, tool_subject
 from tool_sync.domain.sweep import SearchSurplus, SweepTools, sweep_steps
-from tool_sync.domain.toolset import (
-    OUTDATED_CODE,
-    UNREADABLE,
-    Assistant,
-    Attempt,
-    Failure,
-    Request,
-    Toolset,
-    agent_subject,
-    tool_subject,
-)
+from tool_sync.domain.toolset import OUTDATED_CODE, UNREADABLE, Assistant, Attempt, Failure, Request, Toolset
 from tool_sync.domain.wanted import WantedTool
 
 REMOVED_CODE: Final = "TS-402"
@@ -78,7 +69,7 @@ class RegisterTool:
     tool: WantedTool
 
     @property
-    def subject(self) -> str:
+    def subject(self) -> Subject:
         return tool_subject(self.tool.name)
 
 
@@ -90,7 +81,7 @@ class UpdateTool:
     current: ToolRef
 
     @property
-    def subject(self) -> str:
+    def subject(self) -> Subject:
         return tool_subject(self.tool.name)
 
 
@@ -101,7 +92,7 @@ class ResolveAttempt:
     attempt: Attempt
 
     @property
-    def subject(self) -> str:
+    def subject(self) -> Subject:
         return self.attempt.subject
 
 
@@ -116,7 +107,7 @@ class LinkAssistant:
     """Ids of ours that no assistant may keep, whoever put them there."""
 
     @property
-    def subject(self) -> str:
+    def subject(self) -> Subject:
         return agent_subject(self.assistant.agent_id)
 
 
@@ -225,7 +216,7 @@ def next_steps(
     if wants_tools:
         steps += _tool_steps(state, wanted, progress, due)
     in_motion = {step.subject for step in steps} | progress.busy
-    if not any(subject.startswith("tool:") for subject in in_motion):
+    if not any(map(is_tool, in_motion)):
         for agent_id in agents_of(state, now, progress):
             assistant = assistants.get(agent_id)
             if assistant is not None and agent_subject(agent_id) not in in_motion:

@@ -12,13 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tool_sync.domain.toolset import (
-    SEARCH_SUBJECT,
-    SWEEP_SUBJECT,
-    Toolset,
-    surplus_subject,
-    tool_subject,
-)
+from tool_sync.domain.subject import SEARCH_SUBJECT, SWEEP_SUBJECT, Subject, surplus_subject, tool_subject
+from tool_sync.domain.toolset import Toolset
 
 DELETIONS_PER_SWEEP_MAX = 20
 
@@ -32,7 +27,7 @@ class DeletionCandidate:
     delete_at: datetime | None
 
     @property
-    def subject(self) -> str:
+    def subject(self) -> Subject:
         return surplus_subject(self.vapi_tool_id) if self.delete_at is None else tool_subject(self.name)
 
 
@@ -43,7 +38,7 @@ class SweepTools:
     tools: tuple[DeletionCandidate, ...]
 
     @property
-    def subject(self) -> str:
+    def subject(self) -> Subject:
         return SWEEP_SUBJECT
 
 
@@ -56,7 +51,7 @@ class SearchSurplus:
     through: datetime
 
     @property
-    def subject(self) -> str:
+    def subject(self) -> Subject:
         return SEARCH_SUBJECT
 
 

@@ -9,7 +9,8 @@ from uuid import UUID
 from tool_sync.db import Connection
 from tool_sync.domain.events import RetireReason
 from tool_sync.domain.steps import is_current
-from tool_sync.domain.toolset import Retired, Toolset, tool_subject
+from tool_sync.domain.subject import tool_subject
+from tool_sync.domain.toolset import Retired, Toolset
 from tool_sync.domain.wanted import WantedTool, unwanted_for, wanted_for
 from tool_sync.queries.as_of import StateAsOf, age_seconds, unknown_since
 from tool_sync.queries.coverage import cannot_book

@@ -17,10 +17,11 @@ from opentelemetry.trace import StatusCode
 
 from tool_sync import telemetry
 from tool_sync.domain.assistants import evolve_assistant
-from tool_sync.domain.decider import Command
+from tool_sync.domain.commands import Command
 from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, SyncRequested, ToolsetEvent
 from tool_sync.domain.pauses import brought_forward
 from tool_sync.domain.steps import (
+    LinkAssistant,
     OrgWide,
     Plan,
     Progress,
@@ -252,7 +253,11 @@ class Run:
 
     async def _finish(self, done: Sequence[tuple[Step, StepResult]]) -> None:
         """Write down everything that has arrived, together with what follows from it."""
-        seen = {step.subject.partition(":")[2]: found for step, (found, _) in done if found is not None}
+        seen = {
+            step.assistant.agent_id: found
+            for step, (found, _) in done
+            if found is not None and isinstance(step, LinkAssistant)
+        }
         if seen or self._progress.busy:
             busy = self._progress.busy.difference(step.subject for step, _ in done)
             self._progress = replace(self._progress, seen={**self._progress.seen, **seen}, busy=busy)

@@ -17,8 +17,9 @@ from uuid import UUID
 
 import structlog
 
-from tool_sync.domain.decider import FailStep, Start
+from tool_sync.domain.commands import FailStep, Start
 from tool_sync.domain.steps import is_save, retry_time
+from tool_sync.domain.subject import Subject, agent_of
 from tool_sync.sync.asking import KeyHeld, admit, ask, ask_admitted, note
 from tool_sync.sync.context import Context
 from tool_sync.sync.writer import Writer
@@ -40,7 +41,7 @@ class WriteGuard:
     holds_lease: Callable[[], bool]
 
     async def send(
-        self, start: Start, subject: str, call: Callable[[], Awaitable[T]], definition_hash: str | None = None
+        self, start: Start, subject: Subject, call: Callable[[], Awaitable[T]], definition_hash: str | None = None
     ) -> T | None:
         """Announce the write and make it; None where it was not wanted any more, or failed and that is in the log.
 
@@ -84,12 +85,14 @@ class WriteGuard:
                 raise
             return None
 
-    async def read(self, subject: str, call: Callable[[], Awaitable[T]], assistant_id: str | None = None) -> T | None:
+    async def read(
+        self, subject: Subject, call: Callable[[], Awaitable[T]], assistant_id: str | None = None
+    ) -> T | None:
         """One read from Vapi; None where it failed and the failure is in the log."""
         return await self.recorded(subject, lambda: self.look(call), assistant_id)
 
     async def recorded(
-        self, subject: str, work: Callable[[], Awaitable[T]], assistant_id: str | None = None
+        self, subject: Subject, work: Callable[[], Awaitable[T]], assistant_id: str | None = None
     ) -> T | None:
         """What ``work`` returns, made of :meth:`look`; None where one failed and the failure is in the log.
 
@@ -115,18 +118,17 @@ class WriteGuard:
             await asyncio.sleep(limits.read_retry_seconds * 2 ** (tried - 1) * self.context.jitter())
         raise AssertionError("the last try returns or raises")
 
-    async def _keep_words(self, subject: str, failure: VapiFailure) -> None:
+    async def _keep_words(self, subject: Subject, failure: VapiFailure) -> None:
         if failure.words:
-            kind, _, name = subject.partition(":")
             await self.context.store.keep_words(
                 failure,
                 org_id=self.writer.org_id,
-                agent_id=name if kind == "agent" else None,
+                agent_id=agent_of(subject),
                 trace_id=self.writer.trace_id,
             )
 
     def failed(
-        self, subject: str, failure: VapiFailure, attempt_id: UUID | None, definition_hash: str | None
+        self, subject: Subject, failure: VapiFailure, attempt_id: UUID | None, definition_hash: str | None
     ) -> FailStep:
         """The command that records a failure and its due time."""
         now = self.context.clock.now()
@@ -143,7 +145,7 @@ class WriteGuard:
         )  # fmt: skip
         return FailStep(subject, attempt_id, failure.end, failure.code, retry_at, definition_hash)
 
-    def retry_at(self, subject: str) -> datetime:
+    def retry_at(self, subject: Subject) -> datetime:
         """When a retryable failure of this subject is tried again."""
         context = self.context
         return retry_time(self.writer.state, subject, context.clock.now(), context.jitter(), context.policy)

@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from tool_sync.domain.decider import Command, Conclusion, decide
+from tool_sync.domain.commands import Command, Conclusion
+from tool_sync.domain.decider import decide
 from tool_sync.domain.events import ToolsetEvent
-from tool_sync.domain.toolset import Recorded, Toolset, evolve
+from tool_sync.domain.evolve import evolve
+from tool_sync.domain.toolset import Recorded, Toolset
 from tool_sync.log import Appended, AppendRequest, Conflict, Duplicate, Meta, NewEvent, event_id, toolset_stream
 from tool_sync.sync.context import Context
 from tool_sync.sync.leases import Claim

@@ -3,7 +3,7 @@
 from typing import assert_never
 from uuid import UUID
 
-from tool_sync.domain.decider import Command
+from tool_sync.domain.commands import Command
 from tool_sync.domain.steps import LinkAssistant, RegisterTool, ResolveAttempt, Seen, Step, UpdateTool
 from tool_sync.domain.sweep import SearchSurplus, SweepTools
 from tool_sync.sync.effects.link import link

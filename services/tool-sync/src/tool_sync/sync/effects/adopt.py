@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from tool_sync.domain.decider import Command, ConfirmTool, NoteSurplus, Start
+from tool_sync.domain.commands import Command, ConfirmTool, NoteSurplus, Start
 from tool_sync.domain.events import ToolRegistrationStarted
 from tool_sync.domain.steps import RegisterTool
 from tool_sync.domain.toolset import Toolset

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import structlog
 
-from tool_sync.domain.decider import Command, ConfirmLinked, FailStep, NoteDiverged, NoteDrift, NoteSurplus, Start
+from tool_sync.domain.commands import Command, ConfirmLinked, FailStep, NoteDiverged, NoteDrift, NoteSurplus, Start
 from tool_sync.domain.events import AssistantLinkStarted
 from tool_sync.domain.linking import Seen as Version
 from tool_sync.domain.linking import relinked, unpinned, whose

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from tool_sync.domain.decider import Command, ConfirmTool, ForgetTool, NoteSurplus, Start
+from tool_sync.domain.commands import Command, ConfirmTool, ForgetTool, NoteSurplus, Start
 from tool_sync.domain.events import ToolRegistrationStarted, ToolUpdateStarted
 from tool_sync.domain.steps import RegisterTool, UpdateTool
 from tool_sync.sync.effects.adopt import adopt

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any, assert_never
 from uuid import UUID
 
-from tool_sync.domain.decider import (
+from tool_sync.domain.commands import (
     Command,
     ConfirmDeleted,
     ConfirmLinked,
