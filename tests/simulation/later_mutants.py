@@ -9,7 +9,8 @@ from unittest.mock import patch
 
 from tool_sync.domain import events as e
 from tool_sync.domain import evolve as evolving
-from tool_sync.domain import reach, steps
+from tool_sync.domain import reach
+from tool_sync.domain.plan import assistants, tools
 from tool_sync.sync.context import Context
 from tool_sync.sync.run import Run
 
@@ -110,7 +111,11 @@ def judges_by_its_own_definition() -> Iterator[None]:
 @contextmanager
 def leaves_edited_tools() -> Iterator[None]:
     """Is told that somebody has changed a tool at Vapi, and calls it as wanted."""
-    with patch.object(steps, "_is_as_wanted", lambda state, tool: steps.is_current(state.tools.get(tool.name), tool)):
+
+    def mutated(state: Any, tool: Any) -> bool:
+        return tools.is_current(state.tools.get(tool.name), tool)
+
+    with patch.object(tools, "is_as_wanted", mutated), patch.object(assistants, "is_as_wanted", mutated):
         yield
 
 

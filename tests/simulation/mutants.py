@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 from unittest.mock import patch
 
-from tool_sync.domain import decider, settling, steps
+from tool_sync.domain import decider, plan, settling
 from tool_sync.domain.commands import FailStep
 from tool_sync.domain.evolve import attempts
 from tool_sync.domain.subject import Subject
@@ -203,14 +203,14 @@ def forgets_lost_answers() -> Iterator[None]:
 @contextmanager
 def passes_over_poison() -> Iterator[None]:
     """A save that could not be read gets no outcome."""
-    with patch.object(steps, "_unreadable", lambda _state, _account: ()):
+    with patch.object(plan, "unreadable", lambda _situation: ()):
         yield
 
 
 @contextmanager
 def never_heals() -> Iterator[None]:
     """Links on top of an older version than the newest save, instead of asking for it."""
-    with patch.object(link, "whose", lambda _assistant, _hash: link.Version.CURRENT):
+    with patch.object(link, "whose", lambda _assistant, _hash: link.ModelProvenance.CURRENT):
         yield
 
 

@@ -8,8 +8,8 @@ from uuid import UUID
 from tool_sync.db import Connection
 from tool_sync.domain import reach
 from tool_sync.domain.events import ToolRef
+from tool_sync.domain.plan.tools import is_current, target_of
 from tool_sync.domain.reach import Obstacle
-from tool_sync.domain.steps import is_current, target_of
 from tool_sync.domain.subject import tool_subject
 from tool_sync.domain.toolset import Toolset
 from tool_sync.domain.wanted import WantedTool, reason_for_none, wanted_for

@@ -101,7 +101,7 @@ def _fields(ref: ToolRef) -> tuple[str, str, int, str]:
 def _retire_or_reinstate(state: Toolset, command: RetireTool | ReinstateTool) -> tuple[ToolsetEvent, ...]:
     """Neither while a write to the tool has no answer: what comes of it may be about the other state."""
     ref = command.ref
-    if _is_open(state, tool_subject(ref.name)):
+    if state.is_open(tool_subject(ref.name)):
         return ()
     match command:
         case RetireTool(account=account, reason=reason, delete_at=delete_at):
@@ -120,16 +120,16 @@ def _start(state: Toolset, event: Started) -> tuple[ToolsetEvent, ...]:
     match event:
         case ToolRegistrationStarted(name=name):
             kept = name in state.retired and not state.retired[name].doomed
-            blocked = state.closed or kept or name in state.tools or _is_open(state, tool_subject(name))
+            blocked = state.closed or kept or name in state.tools or state.is_open(tool_subject(name))
         case ToolUpdateStarted(name=name, vapi_tool_id=tool_id):
             current = state.tools.get(name)
             other = current is None or current.vapi_tool_id != tool_id
             same = current is not None and current.definition_hash == event.definition_hash
             done = same and name not in state.drifted
-            blocked = state.closed or other or done or _is_open(state, tool_subject(name))
+            blocked = state.closed or other or done or state.is_open(tool_subject(name))
         case AssistantLinkStarted(agent_id=agent_id, tools=tools):
             gone = any(state.tools.get(t.name) != t for t in tools)
-            blocked = state.closed or gone or _is_open(state, agent_subject(agent_id))
+            blocked = state.closed or gone or state.is_open(agent_subject(agent_id))
         # A deletion is the only write that can break a call: never beside another write of this org.
         case ToolDeleteStarted(name=name, vapi_tool_id=tool_id):
             retired = state.retired.get(name)
@@ -139,10 +139,6 @@ def _start(state: Toolset, event: Started) -> tuple[ToolsetEvent, ...]:
         case _:
             assert_never(event)
     return () if blocked else (event,)
-
-
-def _is_open(state: Toolset, subject: str) -> bool:
-    return any(attempt.subject == subject for attempt in state.attempts.values())
 
 
 def _confirm_deleted(state: Toolset, attempt_id: UUID) -> tuple[ToolsetEvent, ...]:

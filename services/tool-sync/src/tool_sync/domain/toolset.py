@@ -169,6 +169,10 @@ class Toolset:
         refs = (*self.tools.values(), *(retired.ref for retired in self.retired.values()))
         return frozenset((*(ref.vapi_tool_id for ref in refs), *self.surplus))
 
+    def is_open(self, subject: Subject) -> bool:
+        """Whether a write about this subject was announced and has no answer yet."""
+        return bool(self.attempts) and any(attempt.subject == subject for attempt in self.attempts.values())
+
     @property
     def requests(self) -> tuple[Request, ...]:
         """All open requests in the order of their positions."""

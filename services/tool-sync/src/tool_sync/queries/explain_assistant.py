@@ -6,7 +6,7 @@ from uuid import UUID
 
 from tool_sync.db import Connection
 from tool_sync.domain.events import SyncRequested
-from tool_sync.domain.steps import target_of
+from tool_sync.domain.plan.tools import target_of
 from tool_sync.domain.subject import agent_subject, tool_subject
 from tool_sync.domain.toolset import Toolset
 from tool_sync.domain.wanted import WantedTool, reason_for_none, wanted_for

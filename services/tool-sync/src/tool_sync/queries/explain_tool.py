@@ -8,7 +8,7 @@ from uuid import UUID
 
 from tool_sync.db import Connection
 from tool_sync.domain.events import RetireReason
-from tool_sync.domain.steps import is_current
+from tool_sync.domain.plan.tools import is_current
 from tool_sync.domain.subject import tool_subject
 from tool_sync.domain.toolset import Retired, Toolset
 from tool_sync.domain.wanted import WantedTool, unwanted_for, wanted_for

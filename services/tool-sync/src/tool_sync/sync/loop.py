@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 
 from tool_sync import db, telemetry
-from tool_sync.domain.steps import agents_with_work
+from tool_sync.domain.plan.assistants import agents_with_work
 from tool_sync.log import LogUnavailable, UnknownEvent
 from tool_sync.sync.context import Context
 from tool_sync.sync.leases import Claim, Release

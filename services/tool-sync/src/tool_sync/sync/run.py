@@ -6,7 +6,7 @@ something above it is claimed once more. So any number of saves during a run bec
 
 import asyncio
 from collections import ChainMap, Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context as TaskContext
 from dataclasses import replace
 from datetime import datetime
@@ -20,20 +20,13 @@ from tool_sync.domain.assistants import evolve_assistant
 from tool_sync.domain.commands import Command
 from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, SyncRequested, ToolsetEvent
 from tool_sync.domain.pauses import brought_forward
-from tool_sync.domain.steps import (
-    LinkAssistant,
-    OrgWide,
-    Plan,
-    Progress,
-    Seen,
-    Step,
-    agents_of,
-    agents_with_work,
-    next_steps,
-    target_of,
-)
+from tool_sync.domain.plan import next_steps
+from tool_sync.domain.plan.assistants import agents_of, agents_with_work
+from tool_sync.domain.plan.situation import ObservedLink, OrgWide, Progress, Situation
+from tool_sync.domain.plan.steps import LinkAssistant, Plan, Step
+from tool_sync.domain.plan.tools import target_of
 from tool_sync.domain.toolset import Assistant, Toolset
-from tool_sync.domain.wanted import WantedTool, reason_for_none, unwanted_for, wanted_for
+from tool_sync.domain.wanted import leaving, wanted_of
 from tool_sync.sync.asking import KeyHeld
 from tool_sync.sync.context import Context
 from tool_sync.sync.effects import perform
@@ -51,7 +44,7 @@ ORG_WIDE_PAGE: Final = 100
 TIMES_MAX: Final = 50
 """Steps on one subject in one run, or reads of the state in a row; a run that means well needs a handful."""
 
-StepResult = tuple[Seen | None, tuple[Command, ...]]
+StepResult = tuple[ObservedLink | None, tuple[Command, ...]]
 
 
 class NoHeadway(Exception):
@@ -168,7 +161,7 @@ class Run:
                     raise NoHeadway(f"the state stays behind its assistants after {TIMES_MAX} reads")
                 await self._writer.reload()
             if self._writer.state.closed and not self._is_lost_noted:
-                await self._note_lost(tool.name for tool in self._context.blueprint.tools)
+                await self._note_lost(has_assistants=False)
                 self._is_lost_noted = True
             plan = self._next(self._writer.state, self._assistants)
             if plan.commands:
@@ -184,23 +177,17 @@ class Run:
 
     def _next(self, state: Toolset, assistants: Mapping[str, Assistant]) -> Plan:
         return next_steps(
-            self._forward(state),
-            assistants,
-            self._wanted(state),
-            self._context.clock.now(),
-            self._context.policy,
-            self._progress,
-            self._context.vapi.account,
-            unwanted_for(state.tier, self._context.blueprint.tools, state.disabled),
-            self._context.key.known.pauses,
-            self._none_wanted(state),
+            Situation(
+                self._forward(state),
+                assistants,
+                wanted_of(state, self._context.blueprint.tools),
+                self._context.clock.now(),
+                self._context.policy,
+                self._progress,
+                self._context.vapi.account,
+                self._context.key.known.pauses,
+            )
         )
-
-    def _wanted(self, state: Toolset) -> tuple[WantedTool, ...]:
-        return wanted_for(state.tier, self._context.blueprint.tools, state.disabled)
-
-    def _none_wanted(self, state: Toolset) -> str | None:
-        return reason_for_none(state.tier, self._context.blueprint.tools, state.disabled)
 
     def _follow_up(self, state: Toolset, events: Sequence[ToolsetEvent]) -> Sequence[Command]:
         """The decisions that follow at once from a state: they go into the same append as what led there."""
@@ -292,22 +279,24 @@ class Run:
     async def _look_org_wide(self) -> None:
         """Find the next page of assistants that are not as wanted, other than those that this run took up already."""
         state, before = self._writer.state, self._progress.org_wide
-        target = target_of(state, self._wanted(state))
+        wanted = wanted_of(state, self._context.blueprint.tools)
+        target = target_of(state, wanted.tools)
         if before is not None and before.target != target:
             self._taken_up.clear()
         elif before is not None:
             self._taken_up |= before.agents
         found, has_assistants = await self._context.store.not_as_wanted(
-            self._claim.org_id, target, self._taken_up, ORG_WIDE_PAGE, self._none_wanted(state)
+            self._claim.org_id, target, self._taken_up, ORG_WIDE_PAGE, wanted.none_wanted
         )
-        tools = self._context.blueprint.tools
-        leaving = unwanted_for(state.tier, tools, state.disabled) if has_assistants else [tool.name for tool in tools]
-        await self._note_lost(leaving)
+        await self._note_lost(has_assistants=has_assistants)
         self._take_in({agent_id: row for agent_id, row in found.items() if agent_id not in self._assistants})
         self._progress = replace(self._progress, org_wide=OrgWide(target, frozenset(found), has_assistants))
 
-    async def _note_lost(self, names: Iterable[str]) -> None:
-        """After a restore: the org is not to have these tools, and Vapi may."""
+    async def _note_lost(self, *, has_assistants: bool) -> None:
+        """After a restore: Vapi may have tools that the org is not to have, and that the log does not know."""
+        state, blueprint = self._writer.state, self._context.blueprint.tools
+        wanted = wanted_of(state, blueprint)
+        names = leaving(state, wanted, (tool.name for tool in blueprint), has_assistants=has_assistants)
         if commands := await lost_surplus(self._context, self._writer.state, self._claim.org_id, names):
             await self._writer.write(commands)
 

@@ -18,7 +18,8 @@ from uuid import UUID
 import structlog
 
 from tool_sync.domain.commands import FailStep, Start
-from tool_sync.domain.steps import is_save, retry_time
+from tool_sync.domain.plan import is_save
+from tool_sync.domain.plan.due import retry_time
 from tool_sync.domain.subject import Subject, agent_of
 from tool_sync.sync.asking import KeyHeld, admit, ask, ask_admitted, note
 from tool_sync.sync.context import Context

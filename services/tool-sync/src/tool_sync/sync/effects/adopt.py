@@ -6,7 +6,7 @@ from uuid import UUID
 
 from tool_sync.domain.commands import Command, ConfirmTool, NoteSurplus, Start
 from tool_sync.domain.events import ToolRegistrationStarted
-from tool_sync.domain.steps import RegisterTool
+from tool_sync.domain.plan.steps import RegisterTool
 from tool_sync.domain.toolset import Toolset
 from tool_sync.sync.context import Context
 from tool_sync.sync.write_guard import WriteGuard

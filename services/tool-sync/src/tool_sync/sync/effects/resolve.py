@@ -20,7 +20,7 @@ from tool_sync.domain.events import (
     ToolRegistrationStarted,
     ToolUpdateStarted,
 )
-from tool_sync.domain.steps import ResolveAttempt
+from tool_sync.domain.plan.steps import ResolveAttempt
 from tool_sync.domain.toolset import Toolset
 from tool_sync.sync.blueprint import document_for
 from tool_sync.sync.effects.link import is_linked

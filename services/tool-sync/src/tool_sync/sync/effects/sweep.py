@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from tool_sync.domain.commands import BeginSweep, Command, ConfirmDeleted, FailStep, Start
 from tool_sync.domain.events import SurplusDeleteStarted, ToolDeleteStarted
-from tool_sync.domain.sweep import DeletionCandidate, SweepTools
+from tool_sync.domain.plan.steps import DeletionCandidate, SweepTools
 from tool_sync.sync.write_guard import WriteGuard
 from tool_sync.vapi.documents import mentioned
 from tool_sync.vapi.failures import VapiFailure
