@@ -12,7 +12,7 @@ from tool_sync.domain import evolve as evolving
 from tool_sync.domain import reach
 from tool_sync.domain.plan import assistants, tools
 from tool_sync.sync.context import Context
-from tool_sync.sync.run import Run
+from tool_sync.sync.knowledge import Knowledge
 
 from . import clinic, database, topic
 
@@ -191,7 +191,7 @@ def works_with_rows_that_are_ahead() -> Iterator[None]:
     def mutated(self: Any, rows: Any) -> None:
         self._assistants.update(rows)
 
-    with patch.object(Run, "_take_in", mutated):
+    with patch.object(Knowledge, "take_in", mutated):
         yield
 
 

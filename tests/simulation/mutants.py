@@ -136,7 +136,7 @@ def calls_it_looked_at_without_a_lease() -> Iterator[None]:
     async def mutated(self: Any) -> Release:
         release = await execute(self)
         if not self._holds_lease():
-            return replace(release, processed_position=self._writer.loaded_through, next_due=None)
+            return replace(release, processed_position=self._knowledge.loaded_through, next_due=None)
         return release
 
     with patch.object(run.Run, "execute", mutated):

@@ -16,9 +16,10 @@ from tool_sync import db, telemetry
 from tool_sync.domain.plan.assistants import agents_with_work
 from tool_sync.log import LogUnavailable, UnknownEvent
 from tool_sync.sync.context import Context
+from tool_sync.sync.knowledge import PAGE_AGENTS
 from tool_sync.sync.leases import Claim, Release
 from tool_sync.sync.load import Loaded, load_many
-from tool_sync.sync.run import PAGE_AGENTS, Run
+from tool_sync.sync.run import Run
 
 log = structlog.get_logger(__name__)
 

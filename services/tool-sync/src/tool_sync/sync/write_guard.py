@@ -21,6 +21,7 @@ from tool_sync.domain.commands import FailStep, Start
 from tool_sync.domain.plan import is_save
 from tool_sync.domain.plan.due import retry_time
 from tool_sync.domain.subject import Subject, agent_of
+from tool_sync.domain.toolset import Toolset
 from tool_sync.sync.asking import KeyHeld, admit, ask, ask_admitted, note
 from tool_sync.sync.context import Context
 from tool_sync.sync.writer import Writer
@@ -41,6 +42,11 @@ class WriteGuard:
     writer: Writer
     holds_lease: Callable[[], bool]
 
+    @property
+    def state(self) -> Toolset:
+        """What the run knows of its org now; what a step beside this one has just written is in it."""
+        return self.writer.knowledge.state
+
     async def send(
         self, start: Start, subject: Subject, call: Callable[[], Awaitable[T]], definition_hash: str | None = None
     ) -> T | None:
@@ -50,7 +56,7 @@ class WriteGuard:
         """
         if not self.holds_lease():
             return None
-        await admit(self.context, save=is_save(self.writer.state))
+        await admit(self.context, save=is_save(self.state))
         queued_at = self.context.clock.monotonic()
         try:
             announced = await self.writer.write((start,))
@@ -112,7 +118,7 @@ class WriteGuard:
         limits = self.context.limits
         for tried in count(1):
             try:
-                return await ask(self.context, call, save=is_save(self.writer.state))
+                return await ask(self.context, call, save=is_save(self.state))
             except VapiFailure as failure:
                 if failure.kind is not Kind.RETRYABLE or tried >= limits.read_tries_max:
                     raise
@@ -149,4 +155,4 @@ class WriteGuard:
     def retry_at(self, subject: Subject) -> datetime:
         """When a retryable failure of this subject is tried again."""
         context = self.context
-        return retry_time(self.writer.state, subject, context.clock.now(), context.jitter(), context.policy)
+        return retry_time(self.state, subject, context.clock.now(), context.jitter(), context.policy)

@@ -24,7 +24,7 @@ async def adopt(guard: WriteGuard, org_id: UUID, step: RegisterTool) -> tuple[Co
     """
     context = guard.context
     ids = await context.store.lost_tools(context.vapi.account, org_id, step.tool.name)
-    state = guard.writer.state
+    state = guard.state
     unknown = [tool_id for tool_id in ids if tool_id not in state.tool_ids and tool_id not in state.gone]
     if not unknown:
         return None

@@ -84,7 +84,7 @@ async def link(guard: WriteGuard, org_id: UUID, step: LinkAssistant) -> Done:
 
 def known_of(guard: WriteGuard, org_id: UUID) -> Known:
     """What the log says of the org now, beside what this release answers."""
-    state, blueprint = guard.writer.state, guard.context.blueprint
+    state, blueprint = guard.state, guard.context.blueprint
     return Known(
         installation_id=blueprint.installation_id,
         org_id=org_id,
@@ -225,7 +225,7 @@ def _not_ours(found: _Link) -> Done:
 def _outdated(guard: WriteGuard, step: LinkAssistant, base_hash: str) -> tuple[Command, ...]:
     """An older version than the newest save: look again, as a save may be on its way; then ask for it once."""
     context, assistant = guard.context, step.assistant
-    before = guard.writer.state.failures.get(step.subject)
+    before = guard.state.failures.get(step.subject)
     again = before is not None and before.code == OUTDATED_CODE
     wait = context.policy.diverged_look * (6 if again else 1)
     failed = FailStep(
