@@ -117,8 +117,10 @@ def _retire_or_reinstate(state: Toolset, command: RetireTool | ReinstateTool) ->
 
 def _start(state: Toolset, event: Started) -> tuple[ToolsetEvent, ...]:
     """Announce a write, unless the log shows that it is not wanted any more or that another one is open."""
+    # For an org that is closed nothing is made, changed or linked; deletions go on, as they are all that is left to do.
     match event:
         case ToolRegistrationStarted(name=name):
+            # A retired tool keeps its id when it is wanted again, unless a deletion of it may still land.
             kept = name in state.retired and not state.retired[name].doomed
             blocked = state.closed or kept or name in state.tools or state.is_open(tool_subject(name))
         case ToolUpdateStarted(name=name, vapi_tool_id=tool_id):
@@ -128,6 +130,7 @@ def _start(state: Toolset, event: Started) -> tuple[ToolsetEvent, ...]:
             done = same and name not in state.drifted
             blocked = state.closed or other or done or state.is_open(tool_subject(name))
         case AssistantLinkStarted(agent_id=agent_id, tools=tools):
+            # A tool that vanished or was retired since the plan would dangle, and a dangling id makes every call fail.
             gone = any(state.tools.get(t.name) != t for t in tools)
             blocked = state.closed or gone or state.is_open(agent_subject(agent_id))
         # A deletion is the only write that can break a call: never beside another write of this org.
@@ -164,6 +167,7 @@ def _note_surplus(state: Toolset, command: NoteSurplus) -> tuple[ToolsetEvent, .
 
 def _confirm_tool(state: Toolset, command: ConfirmTool) -> tuple[ToolsetEvent, ...]:
     attempt = state.attempts.get(command.attempt_id)
+    # Closed meanwhile, by who looked and found nothing, and may have made another: this one is there all the same.
     if attempt is None:
         return _note_surplus(state, command.made) if command.made is not None else ()
     match attempt.started:

@@ -15,6 +15,7 @@ REQUESTS_PER_EVENT_MAX = 100
 
 def _chunks(state: Toolset, agent_id: str | None, through: int) -> Sequence[Sequence[Request]]:
     """The agent's open requests up to a position, at most 100 a piece, in position order."""
+    # Up to what was seen and no further: a save that arrived since then may have replaced the model, links and all.
     requests = [r for r in state.open_requests.get(agent_id or UNREADABLE, ()) if r.position <= through]
     return [requests[i : i + REQUESTS_PER_EVENT_MAX] for i in range(0, len(requests), REQUESTS_PER_EVENT_MAX)]
 
@@ -42,6 +43,7 @@ def settle_synced(state: Toolset, command: SettleSynced) -> tuple[ToolsetEvent, 
         )
 
     if unasked:
+        # Nothing new to tell: it is in the log, as a look ends here, and no subscriber hears of it.
         sequence = state.sequence + 1 if command.changed else None
         return (synced((), command.through, command.cause, sequence),)
     return tuple(

@@ -86,9 +86,11 @@ class Knowledge:
         """The state was read again, as somebody else has written: what this run has seen may be otherwise by now."""
         self.state, self.loaded_through = loaded.state, loaded.state.position
         self.is_behind = False
+        # Rows as well: what another worker has linked is in a row, and an older one would make its write look foreign.
         self._assistants.clear()
         self._looked_at.clear()
         self._taken_up.clear()
+        # Steps at work stay at work: they end in this run whatever was read, and none may start twice.
         self.progress = Progress(busy=self.progress.busy, page=self.progress.page)
 
     def take_in(self, rows: Mapping[str, Assistant]) -> None:
@@ -112,6 +114,7 @@ class Knowledge:
         page = tuple(islice((agent_id for agent_id in due if agent_id not in self._looked_at), PAGE_AGENTS))
         self._looked_at.update(page)
         self.progress = replace(self.progress, page=page, seen={})
+        # An org of 5,000 assistants is worked through with the rows of one page in memory.
         for agent_id in self._assistants.keys() - set(page):
             del self._assistants[agent_id]
         return bool(page)
@@ -131,7 +134,7 @@ class Knowledge:
         """The assistants that this run has taken up for the tools as they are now; with other tools, none."""
         before = self.progress.org_wide
         if before is not None and before.target != target_of(self.state, self.wanted.tools):
-            self._taken_up.clear()
+            self._taken_up.clear()  # a tool has come since: all of them lack it
         elif before is not None:
             self._taken_up |= before.agents
         return self._taken_up

@@ -136,6 +136,7 @@ class Run:
                 if reloads > TIMES_MAX:
                     raise NoHeadway(f"the state stays behind its assistants after {TIMES_MAX} reads")
                 await self._writer.reload()
+            # Before the plan: once its tools are retired and nothing is open, a closed org is never looked at again.
             if known.state.closed and not self._is_lost_noted:
                 await self._note_lost(has_assistants=False)
                 self._is_lost_noted = True
@@ -153,12 +154,14 @@ class Run:
 
     def _startable(self, plan: Plan, at_work: int) -> Sequence[Step]:
         """The steps that there is room for; none where somebody else may have the org by now."""
+        # Not enforced here but at the guard: this only spares what would come back unsent.
         room = self._context.limits.steps_per_org_max - at_work
         return plan.steps[: max(room, 0)] if self._holds_lease() and not self._is_held() else ()
 
     def _count(self, steps: Sequence[Step]) -> None:
         self._times.update(step.subject for step in steps)
         for step in steps:
+            # A step that changes nothing is planned again at once, for ever: better an alarm than a full log.
             if self._times[step.subject] > TIMES_MAX:
                 raise NoHeadway(f"{step.subject}: {TIMES_MAX} steps in one run")
 

@@ -57,18 +57,23 @@ class WriteGuard:
         if not self.holds_lease():
             return None
         await admit(self.context, save=is_save(self.state))
+        # The clock starts before the append is queued: the settle time of whoever looks for this write counts from the
+        # announcement's time in the log, which may be as early as this.
         queued_at = self.context.clock.monotonic()
         try:
             announced = await self.writer.write((start,))
         except BaseException:
+            # Announced or not, nothing was sent: the request goes back to the key, and whoever has the org next looks.
             await self.context.key.unused()
             raise
         attempt_id = start.event.attempt_id
         waited = self.context.clock.monotonic() - queued_at
         if not announced:
+            # The log shows that it is not wanted any more, or it has these bytes since nobody knows when.
             await self.context.key.unused()
             return None
         self.context.concurrency.note(waited)
+        # This process may have slept since: by now another worker may have looked, found nothing, and sent its own.
         if waited >= self.context.limits.send_window_seconds or not self.holds_lease():
             await self.context.key.unused()
             # Soon: nothing is wrong at Vapi. At once where somebody else has the org by now, who knows nothing of it.
@@ -85,6 +90,7 @@ class WriteGuard:
             held = await note(self.context, failure)
             await self._keep_words(subject, failure)
             failed = self.failed(subject, failure, attempt_id, definition_hash)
+            # In the log before anything is raised: an attempt without its end stays open for the settle time.
             await self.writer.write((replace(failed, counted=held is None),))
             if held is not None:
                 raise KeyHeld(held) from failure

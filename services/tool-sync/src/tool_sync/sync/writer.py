@@ -54,6 +54,8 @@ class Writer:
         With ``follow``, what follows at once from the new state (an outcome, mostly) goes into the same append. Raises
         what ``EventLog.append`` raises.
         """
+        # Whoever finds nobody writing writes for all who come meanwhile: no task of its own, and no append of its own
+        # for each step. Two appends at once would conflict with each other at the same expected version.
         mine = _Waiting(commands, follow, asyncio.get_running_loop().create_future())
         self._waiting.append(mine)
         if not self._writing:
@@ -129,6 +131,8 @@ class Writer:
 
         def apply(commands: Sequence[Command]) -> tuple[ToolsetEvent, ...]:
             first = len(events)
+            # Each command is decided on the state that the ones before it lead to, in the same append: two steps that
+            # found the same surplus tool note it once.
             for command in commands:
                 events.extend(decide(caught_up(), command))
             return tuple(events[first:])

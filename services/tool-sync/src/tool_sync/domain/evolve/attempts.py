@@ -50,6 +50,7 @@ def failed(state: Toolset, event: SyncAttemptFailed, at: datetime) -> Changes:
     attempt = attempts.get(event.attempt_id) if event.attempt_id is not None else None
     if event.end != "unknown" and event.attempt_id is not None:
         attempts = without(attempts, event.attempt_id)
+    # The key was to blame, or another assistant: the attempt is over, and its subject is as it was before.
     if not event.counted or _is_about_another(state, event, attempt):
         return {"attempts": attempts}
     agent_id = agent_of(event.subject)

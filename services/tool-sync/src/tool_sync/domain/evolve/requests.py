@@ -81,6 +81,7 @@ def _reset_by_save(state: Toolset, agent_id: str, at: datetime) -> Mapping[str, 
     def after(subject: str, failure: Failure) -> Failure | None:
         if not mine(subject):
             return failure
+        # A save answers an outdated assistant: it is the newer version that was waited for.
         if failure.retry_at is None or (failure.code == OUTDATED_CODE and subject == own):
             return None
         return replace(failure, retry_at=at) if failure.retry_at > at and idle(subject) else failure

@@ -21,6 +21,7 @@ def changes(state: Toolset, recorded: Recorded, event: EVENTS) -> Changes:
             return {
                 "gone": (*state.gone, tool_id),
                 "tools": without(state.tools, name),
+                # What was open about it is over: nothing can change a tool that is not there.
                 "attempts": {id_: a for id_, a in state.attempts.items() if a.subject != subject},
                 "failures": without(state.failures, subject),
                 "drifted": without(state.drifted, name),

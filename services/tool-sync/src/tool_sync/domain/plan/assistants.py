@@ -114,9 +114,11 @@ def assistants_due(situation: Situation, in_motion: frozenset[str]) -> Plan:
 def _next(situation: Situation, assistant: Assistant, requests: Requests) -> Next:
     state, now = situation.state, situation.now
     subject = agent_subject(assistant.agent_id)
+    # While a link has no answer nothing is linked again: it may land after the new one, over a newer save.
     if state.is_open(subject):
         return _given_up(situation, assistant, requests, NOT_YET_CODE)
     failure = state.failures.get(subject)
+    # Refused for good: only a save, another definition or an operator helps, so whoever waits is told now.
     if failure is not None and failure.retry_at is None:
         return _failed(situation, assistant, requests, (), failure.code, look=False)
     if failure is not None and failure.retry_at is not None and failure.retry_at > now:
@@ -155,6 +157,7 @@ def _settled(situation: Situation, assistant: Assistant, requests: Requests, see
     lacking = [tool for tool in situation.wanted.tools if not is_as_wanted(state, tool)]
     if lacking:
         code = _tool_code(state, lacking[0], NOT_YET_CODE)
+        # A save gets one outcome, so a single tool that may still come keeps it open.
         if all(_is_refused(state, tool) for tool in lacking):
             return _failed(situation, assistant, requests, target, code, look=False)
         return _given_up(situation, assistant, requests, code, target)
@@ -220,6 +223,7 @@ def _given_up(
     """A failing outcome once the oldest request has waited too long; until then, the time when that will be."""
     if not requests:
         return None
+    # From the oldest request: further saves must not put off what its sender is told.
     policy = situation.policy
     patience = policy.diverged_give_up if code == OUTDATED_CODE else policy.give_up
     ends = patience_ends(requests[0].recorded_at, patience, situation.pauses)

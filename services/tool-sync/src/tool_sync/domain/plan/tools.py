@@ -61,6 +61,7 @@ def tool_steps(situation: Situation) -> Plan:
         if tool.name in state.retired and not state.retired[tool.name].doomed:
             continue  # it is reinstated first
         failure = state.failures.get(subject)
+        # By its hash: the next release may define what Vapi takes, and is then tried without anybody's help.
         if failure is not None and is_permanent(failure, tool):
             continue
         if failure is not None and failure.retry_at is not None and failure.retry_at > situation.now:
