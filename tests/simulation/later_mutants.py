@@ -8,9 +8,11 @@ from typing import Any
 from unittest.mock import patch
 
 from tool_sync.domain import events as e
-from tool_sync.domain import reach, steps, toolset
+from tool_sync.domain import evolve as evolving
+from tool_sync.domain import reach
+from tool_sync.domain.plan import assistants, tools
 from tool_sync.sync.context import Context
-from tool_sync.sync.run import Run
+from tool_sync.sync.knowledge import Knowledge
 
 from . import clinic, database, topic
 
@@ -23,7 +25,7 @@ resolve: Any = import_module("tool_sync.sync.effects.resolve")
 @contextmanager
 def lifts_what_is_unknown() -> Iterator[None]:
     """An operator's retry also lifts the due time of a write whose answer is unknown, and so the writes themselves."""
-    changes = toolset._changes
+    changes = evolving._changes
 
     def mutated(state: Any, recorded: Any) -> Any:
         found = changes(state, recorded)
@@ -31,7 +33,7 @@ def lifts_what_is_unknown() -> Iterator[None]:
             return {**found, "failures": {}, "attempts": {}}
         return found
 
-    with patch.object(toolset, "_changes", mutated):
+    with patch.object(evolving, "_changes", mutated):
         yield
 
 
@@ -109,7 +111,11 @@ def judges_by_its_own_definition() -> Iterator[None]:
 @contextmanager
 def leaves_edited_tools() -> Iterator[None]:
     """Is told that somebody has changed a tool at Vapi, and calls it as wanted."""
-    with patch.object(steps, "_is_as_wanted", lambda state, tool: steps.is_current(state.tools.get(tool.name), tool)):
+
+    def mutated(state: Any, tool: Any) -> bool:
+        return tools.is_current(state.tools.get(tool.name), tool)
+
+    with patch.object(tools, "is_as_wanted", mutated), patch.object(assistants, "is_as_wanted", mutated):
         yield
 
 
@@ -185,7 +191,7 @@ def works_with_rows_that_are_ahead() -> Iterator[None]:
     def mutated(self: Any, rows: Any) -> None:
         self._assistants.update(rows)
 
-    with patch.object(Run, "_take_in", mutated):
+    with patch.object(Knowledge, "take_in", mutated):
         yield
 
 

@@ -8,8 +8,10 @@ from importlib import import_module
 from typing import Any
 from unittest.mock import patch
 
-from tool_sync.domain import decider, steps, toolset
-from tool_sync.domain.decider import FailStep
+from tool_sync.domain import decider, plan, settling
+from tool_sync.domain.commands import FailStep
+from tool_sync.domain.evolve import attempts
+from tool_sync.domain.subject import Subject
 from tool_sync.log import Appended, Duplicate
 from tool_sync.sync import loop, run, write_guard, writer
 from tool_sync.sync.leases import Release
@@ -32,7 +34,7 @@ def announces_afterwards() -> Iterator[None]:
     """The write is sent first, and announced once it is answered."""
     send = write_guard.WriteGuard.send
 
-    async def mutated(self: Any, start: Any, subject: str, call: Any, definition_hash: str | None = None) -> Any:
+    async def mutated(self: Any, start: Any, subject: Subject, call: Any, definition_hash: str | None = None) -> Any:
         try:
             answer = await call()
         except VapiFailure:
@@ -111,7 +113,7 @@ def repeats_blindly() -> Iterator[None]:
     """Sends a write again when its answer is lost, as Vapi's own SDK does."""
     send = write_guard.WriteGuard.send
 
-    async def mutated(self: Any, start: Any, subject: str, call: Any, definition_hash: str | None = None) -> Any:
+    async def mutated(self: Any, start: Any, subject: Subject, call: Any, definition_hash: str | None = None) -> Any:
         async def twice() -> Any:
             try:
                 return await call()
@@ -134,7 +136,7 @@ def calls_it_looked_at_without_a_lease() -> Iterator[None]:
     async def mutated(self: Any) -> Release:
         release = await execute(self)
         if not self._holds_lease():
-            return replace(release, processed_position=self._writer.loaded_through, next_due=None)
+            return replace(release, processed_position=self._knowledge.loaded_through, next_due=None)
         return release
 
     with patch.object(run.Run, "execute", mutated):
@@ -161,16 +163,16 @@ def writes_a_bare_model() -> Iterator[None]:
 @contextmanager
 def tells_outcomes_twice() -> Iterator[None]:
     """Every outcome is decided twice."""
-    settle = decider._settle_synced
-    with patch.object(decider, "_settle_synced", lambda state, command: settle(state, command) * 2):
+    settle = settling.settle_synced
+    with patch.object(settling, "settle_synced", lambda state, command: settle(state, command) * 2):
         yield
 
 
 @contextmanager
 def numbers_from_the_beginning() -> Iterator[None]:
     """Published events are numbered 1, 1, 1 …"""
-    settle = decider._settle_synced
-    with patch.object(decider, "_settle_synced", lambda state, command: settle(replace(state, sequence=0), command)):
+    settle = settling.settle_synced
+    with patch.object(settling, "settle_synced", lambda state, command: settle(replace(state, sequence=0), command)):
         yield
 
 
@@ -189,26 +191,26 @@ def forgets_due_times() -> Iterator[None]:
 @contextmanager
 def forgets_lost_answers() -> Iterator[None]:
     """Takes a write without an answer for one that did not happen."""
-    failed = toolset._failed
+    failed = attempts.failed
 
     def mutated(state: Any, event: Any, *rest: Any) -> Any:
         return failed(state, replace(event, end="refused") if event.end == "unknown" else event, *rest)
 
-    with patch.object(toolset, "_failed", mutated):
+    with patch.object(attempts, "failed", mutated):
         yield
 
 
 @contextmanager
 def passes_over_poison() -> Iterator[None]:
     """A save that could not be read gets no outcome."""
-    with patch.object(steps, "_unreadable", lambda _state, _account: ()):
+    with patch.object(plan, "unreadable", lambda _situation: ()):
         yield
 
 
 @contextmanager
 def never_heals() -> Iterator[None]:
     """Links on top of an older version than the newest save, instead of asking for it."""
-    with patch.object(link, "whose", lambda _assistant, _hash: link.Version.CURRENT):
+    with patch.object(link, "whose", lambda _assistant, _hash: link.ModelProvenance.CURRENT):
         yield
 
 

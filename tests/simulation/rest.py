@@ -6,7 +6,8 @@ from uuid import UUID
 
 from tool_sync.domain import events as e
 from tool_sync.domain.events import ToolRef
-from tool_sync.domain.toolset import Recorded, Toolset, evolve
+from tool_sync.domain.evolve import evolve
+from tool_sync.domain.toolset import Recorded, Toolset
 from tool_sync.domain.wanted import WantedTool, wanted_for
 from tool_sync.sync.blueprint import Blueprint
 from zerotouch_contracts.tools import version_of

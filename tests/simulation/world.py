@@ -17,7 +17,7 @@ from uuid import UUID
 import structlog
 
 from tool_sync.domain import events as e
-from tool_sync.domain.steps import Policy
+from tool_sync.domain.plan.situation import Policy
 from tool_sync.sync.blueprint import Blueprint
 from tool_sync.sync.concurrency import ConcurrencyLimiter
 from tool_sync.sync.context import Clock, Context, Limits

@@ -41,9 +41,9 @@ def cursor_before_publish() -> None:
 
 def outcome_twice() -> None:
     """A save is settled by two outcomes."""
-    from tool_sync.domain import decider
+    from tool_sync.domain import settling
 
-    original = port(decider, "_settle_synced")
+    original = port(settling, "settle_synced")
 
     def settle(state: Any, command: Any) -> Any:
         events = original(state, command)
@@ -51,14 +51,14 @@ def outcome_twice() -> None:
         again = (dataclasses.replace(e, sequence=last + n) for n, e in enumerate(events, 1) if e.requests)
         return (*events, *again) if last is not None else events
 
-    put(decider, "_settle_synced", settle)
+    put(settling, "settle_synced", settle)
 
 
 def sequence_repeated() -> None:
     """An outcome takes the sequence of the one before it."""
-    from tool_sync.domain import decider
+    from tool_sync.domain import settling
 
-    original = port(decider, "_settle_synced")
+    original = port(settling, "settle_synced")
 
     def settle(state: Any, command: Any) -> Any:
         return tuple(
@@ -66,7 +66,7 @@ def sequence_repeated() -> None:
             for event in original(state, command)
         )
 
-    put(decider, "_settle_synced", settle)
+    put(settling, "settle_synced", settle)
 
 
 def poison_dropped() -> None:

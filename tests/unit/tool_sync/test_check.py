@@ -24,7 +24,8 @@ from tool_sync.admin.checked import (
 from tool_sync.admin.live import Look, Met, Stopped
 from tool_sync.cli.check import Checked, _tell
 from tool_sync.domain.events import ToolDriftSeen, ToolRef
-from tool_sync.domain.toolset import Failure, Retired, Toolset, tool_subject
+from tool_sync.domain.subject import tool_subject
+from tool_sync.domain.toolset import Failure, Retired, Toolset
 from tool_sync.domain.wanted import WantedTool
 from tool_sync.vapi.failures import VapiFailure
 from tool_sync.vapi.rate_limit import Unlimited

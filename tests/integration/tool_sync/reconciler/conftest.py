@@ -16,7 +16,7 @@ from tests.support.over_httpx import OverHttpx
 from devstack.databases import DatabaseUrls
 from tool_sync import db
 from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, Event, SyncRequested
-from tool_sync.domain.steps import Policy
+from tool_sync.domain.plan.situation import Policy
 from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, StoredEvent, event_id, org_stream, read_org
 from tool_sync.sync.blueprint import Blueprint
 from tool_sync.sync.concurrency import ConcurrencyLimiter

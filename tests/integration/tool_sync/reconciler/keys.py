@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from tool_sync.domain.steps import Policy
+from tool_sync.domain.plan.situation import Policy
 from tool_sync.sync.context import Clock
 from tool_sync.sync.loop import Reconciler
 from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey

@@ -9,16 +9,18 @@ from uuid import UUID, uuid4
 import pytest
 import structlog
 
-from tool_sync.domain import toolset
-from tool_sync.domain.decider import NoteDrift, RetireTool, SettleOrg, SettleSynced
+from tool_sync.domain.commands import NoteDrift, RetireTool, SettleOrg, SettleSynced
 from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, DriftDetected, SyncAttemptFailed
+from tool_sync.domain.evolve import attempts
 from tool_sync.domain.toolset import Assistant
 from tool_sync.log import Appended, AppendRequest, AppendResult, Duplicate, EventLog
+from tool_sync.sync.knowledge import PAGE_AGENTS, Knowledge
 from tool_sync.sync.leases import Claim
-from tool_sync.sync.load import load_one
+from tool_sync.sync.load import Loaded, load_one
 from tool_sync.sync.loop import Reconciler
-from tool_sync.sync.run import PAGE_AGENTS, TIMES_MAX
+from tool_sync.sync.run import TIMES_MAX
 from tool_sync.sync.store import Store
+from tool_sync.sync.traces import RunTraces
 from tool_sync.sync.writer import Writer
 
 from .conftest import World
@@ -84,7 +86,7 @@ async def test_a_run_that_makes_no_headway_ends_with_an_alarm(world: World, monk
     org, assistant = uuid4(), await world.assistant()
     await world.http.delete(f"/assistant/{assistant['id']}")
     await world.save(org, assistant)
-    monkeypatch.setattr(toolset, "_failed", lambda *_: {})
+    monkeypatch.setattr(attempts, "failed", lambda *_: {})
 
     with structlog.testing.capture_logs() as lines:
         await world.sync()
@@ -109,18 +111,25 @@ async def test_a_save_that_a_reload_brings_in_is_settled_though_its_page_was_tur
     assert len(settled) == len(assistants) + 1
 
 
-async def test_after_a_conflict_what_was_seen_is_told_and_what_was_concluded_is_not(world: World) -> None:
+async def test_after_a_conflict_what_was_seen_is_told_and_what_was_concluded_is_not(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A worker that slept before it wrote that a tool is unwanted: meanwhile somebody may want it again."""
     org, assistant = uuid4(), await world.assistant()
     await world.save(org, assistant)
     await world.sync()
     loaded = await load_one(world.context, org)
     (tool,) = loaded.state.tools.values()
-    reloads: list[None] = []
-    sleeper = Writer(
-        world.context, Claim(org, uuid4()), loaded, follow_up=lambda _state, _events: (),
-        on_written=lambda _events: None, on_reloaded=lambda: reloads.append(None), traceparent=None,
-    )  # fmt: skip
+    knowledge, traces = Knowledge(world.context, loaded), RunTraces(world.context, org, loaded.state)
+    sleeper = Writer(world.context, Claim(org, uuid4()), knowledge, traces)
+    reloads: list[Loaded] = []
+    reloaded = knowledge.reloaded
+
+    def noted(again: Loaded) -> None:
+        reloads.append(again)
+        reloaded(again)
+
+    monkeypatch.setattr(knowledge, "reloaded", noted)
     await world.save(org, assistant)
     await world.sync()  # another worker writes its outcome
     before = len(await world.events(org))
@@ -130,11 +139,11 @@ async def test_after_a_conflict_what_was_seen_is_told_and_what_was_concluded_is_
     assert await sleeper.write((retired, settled, SettleOrg(loaded.state.position))) == ()
     assert len(reloads) == 1
     assert len(await world.events(org)) == before
-    loaded_again = sleeper.state
+    loaded_again = knowledge.state
     await world.save(org, assistant)
     await world.sync()
     before = len(await world.events(org))
     (drift,) = await sleeper.write((NoteDrift("agent-1", assistant["id"], "f" * 64), retired))
     assert isinstance(drift, DriftDetected)
     assert (await world.events(org))[before:] == [drift]
-    assert sleeper.state.version > loaded_again.version
+    assert knowledge.state.version > loaded_again.version

@@ -15,9 +15,12 @@ from tool_sync.domain.events import (
     ToolRegistrationStarted,
     ToolUpdateStarted,
 )
-from tool_sync.domain.steps import Plan, Policy, Progress, next_steps
-from tool_sync.domain.toolset import Assistant, Recorded, Toolset, evolve
-from tool_sync.domain.wanted import WantedTool
+from tool_sync.domain.evolve import evolve
+from tool_sync.domain.plan import next_steps
+from tool_sync.domain.plan.situation import Policy, Progress, Situation
+from tool_sync.domain.plan.steps import Plan
+from tool_sync.domain.toolset import Assistant, Recorded, Toolset
+from tool_sync.domain.wanted import Wanted, WantedTool
 
 T0 = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 ACCOUNT = "platform"
@@ -137,4 +140,4 @@ def plan(
 ) -> Plan:
     """What is to be done ``at`` seconds; assistant ``a`` where none is given."""
     rows = {row.agent_id: row for row in assistants or (assistant(),)}
-    return next_steps(state, rows, wanted, after(at), POLICY, progress or Progress(), ACCOUNT)
+    return next_steps(Situation(state, rows, Wanted(wanted), after(at), POLICY, progress or Progress(), ACCOUNT))

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from tool_sync.domain.assistants import evolve_assistant
-from tool_sync.domain.decider import (
+from tool_sync.domain.commands import (
     BeginSweep,
     Command,
     ConfirmDeleted,
@@ -22,8 +22,8 @@ from tool_sync.domain.decider import (
     NoteDrift,
     NoteSurplus,
     Start,
-    decide,
 )
+from tool_sync.domain.decider import decide
 from tool_sync.domain.events import (
     AssistantDiverged,
     AssistantLinkStarted,
@@ -40,23 +40,24 @@ from tool_sync.domain.events import (
     ToolsetEvent,
     ToolUpdateStarted,
 )
-from tool_sync.domain.steps import (
+from tool_sync.domain.evolve import evolve
+from tool_sync.domain.plan import next_steps
+from tool_sync.domain.plan.due import retry_time
+from tool_sync.domain.plan.situation import ObservedLink, OrgWide, Progress, Situation
+from tool_sync.domain.plan.steps import (
+    DeletionCandidate,
     LinkAssistant,
-    OrgWide,
     Plan,
-    Progress,
     RegisterTool,
     ResolveAttempt,
-    Seen,
+    SearchSurplus,
     Step,
+    SweepTools,
     UpdateTool,
-    next_steps,
-    retry_time,
-    target_of,
 )
-from tool_sync.domain.sweep import DeletionCandidate, SearchSurplus, SweepTools
-from tool_sync.domain.toolset import OUTDATED_CODE, Assistant, Recorded, Toolset, evolve
-from tool_sync.domain.wanted import WantedTool, unwanted_for, wanted_for
+from tool_sync.domain.plan.tools import target_of
+from tool_sync.domain.toolset import OUTDATED_CODE, Assistant, Recorded, Toolset
+from tool_sync.domain.wanted import Wanted, WantedTool, unwanted_for, wanted_for
 
 from .conftest import ACCOUNT, POLICY, T0, linking, registering, uid, updating
 
@@ -146,7 +147,8 @@ class Org:
 
     def _plan(self) -> Plan:
         unwanted = unwanted_for(self.state.tier, self.blueprint, self.state.disabled)
-        return next_steps(self.state, self.rows, self._wanted(), self.now, POLICY, self.progress, ACCOUNT, unwanted)
+        wanted = Wanted(self._wanted(), unwanted)
+        return next_steps(Situation(self.state, self.rows, wanted, self.now, POLICY, self.progress, ACCOUNT))
 
     def _check(self, plan: Plan) -> None:
         open_subjects = {attempt.subject for attempt in self.state.attempts.values()}
@@ -317,7 +319,9 @@ class Org:
                 return True
             self.write((ConfirmLinked(started.attempt_id, "model", "answer"),))
         self.links[agent_id] = {ref.vapi_tool_id for ref in step.target}
-        self.progress = replace(self.progress, seen={**self.progress.seen, agent_id: Seen(step.target, step.through)})
+        self.progress = replace(
+            self.progress, seen={**self.progress.seen, agent_id: ObservedLink(step.target, step.through)}
+        )
         return True
 
     def _again(self, step: Step) -> datetime:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tool_sync.domain.decider import (
+from tool_sync.domain.commands import (
     ConfirmLinked,
     ConfirmTool,
     FailStep,
@@ -15,8 +15,8 @@ from tool_sync.domain.decider import (
     SettleOrg,
     SettleSynced,
     Start,
-    decide,
 )
+from tool_sync.domain.decider import decide
 from tool_sync.domain.events import (
     AssistantDiverged,
     AssistantSynced,
@@ -32,6 +32,7 @@ from tool_sync.domain.events import (
     ToolUpdated,
     ToolVanished,
 )
+from tool_sync.domain.subject import agent_subject, tool_subject
 from tool_sync.domain.toolset import Toolset
 from tool_sync.domain.wanted import WantedTool
 
@@ -134,20 +135,20 @@ def test_an_answer_of_another_kind_of_attempt_adds_nothing() -> None:
 
 
 def test_failures_in_a_row_are_counted_per_subject() -> None:
-    fail = FailStep("tool:book", None, "refused", "TS-102", after(5))
+    fail = FailStep(tool_subject("book"), None, "refused", "TS-102", after(5))
     state = given()
     for count in (1, 2, 3):
         (event,) = decide(state, fail)
         assert event == SyncAttemptFailed("tool:book", None, "refused", "TS-102", count, after(5), None)
         state = then(state, event)
 
-    (other,) = decide(state, FailStep("agent:a", None, "refused", "TS-102", None))
+    (other,) = decide(state, FailStep(agent_subject("a"), None, "refused", "TS-102", None))
     assert isinstance(other, SyncAttemptFailed)
     assert other.failures == 1
 
 
 def test_a_failure_of_an_attempt_that_was_closed_meanwhile_adds_nothing() -> None:
-    fail = FailStep("tool:book", uid(100), "unknown", "TS-104", after(20))
+    fail = FailStep(tool_subject("book"), uid(100), "unknown", "TS-104", after(20))
 
     assert len(decide(given(registering()), fail)) == 1
     assert decide(given(*HAVE), fail) == ()

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from pydantic import TypeAdapter
 
-from tool_sync.domain.decider import (
+from tool_sync.domain.commands import (
     BeginSweep,
     ConfirmDeleted,
     ConfirmTool,
@@ -16,8 +16,8 @@ from tool_sync.domain.decider import (
     RetireTool,
     SettleOrg,
     Start,
-    decide,
 )
+from tool_sync.domain.decider import decide
 from tool_sync.domain.events import (
     AssistantRemoved,
     Event,
@@ -35,18 +35,20 @@ from tool_sync.domain.events import (
     ToolSettingChanged,
 )
 from tool_sync.domain.linking import relinked
-from tool_sync.domain.steps import (
+from tool_sync.domain.plan import next_steps
+from tool_sync.domain.plan.deletions import DELETIONS_PER_SWEEP_MAX
+from tool_sync.domain.plan.situation import OrgWide, Progress, Situation
+from tool_sync.domain.plan.steps import (
+    DeletionCandidate,
     LinkAssistant,
-    OrgWide,
     Plan,
-    Progress,
     RegisterTool,
     ResolveAttempt,
-    next_steps,
+    SearchSurplus,
+    SweepTools,
 )
-from tool_sync.domain.sweep import DELETIONS_PER_SWEEP_MAX, DeletionCandidate, SearchSurplus, SweepTools
 from tool_sync.domain.toolset import Assistant, Toolset
-from tool_sync.domain.wanted import unwanted_for, wanted_for
+from tool_sync.domain.wanted import Wanted, unwanted_for, wanted_for
 
 from .conftest import (
     ACCOUNT,
@@ -91,14 +93,15 @@ def planned(
     wanted = wanted_for(state.tier, (BOOK, CANCEL), state.disabled)
     target = tuple(state.tools[tool.name] for tool in wanted if tool.name in state.tools)
     return next_steps(
-        state,
-        {row.agent_id: row for row in rows},
-        wanted,
-        after(at),
-        POLICY,
-        Progress(org_wide=OrgWide(target, found, has_assistants), busy=busy),
-        ACCOUNT,
-        unwanted_for(state.tier, (BOOK, CANCEL), state.disabled),
+        Situation(
+            state,
+            {row.agent_id: row for row in rows},
+            Wanted(wanted, unwanted_for(state.tier, (BOOK, CANCEL), state.disabled)),
+            after(at),
+            POLICY,
+            Progress(org_wide=OrgWide(target, found, has_assistants), busy=busy),
+            ACCOUNT,
+        )
     )
 
 

@@ -21,7 +21,7 @@ from tool_sync.domain.events import (
     ToolUpdated,
     ToolVanished,
 )
-from tool_sync.domain.steps import LinkAssistant
+from tool_sync.domain.plan.steps import LinkAssistant
 from tool_sync.domain.toolset import Toolset
 
 from .conftest import (

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tool_sync.domain.decider import SettleFailed, SettleOrg, SettleSynced
+from tool_sync.domain.commands import SettleFailed, SettleOrg, SettleSynced
 from tool_sync.domain.events import (
     AssistantSyncFailed,
     Event,
@@ -14,18 +14,9 @@ from tool_sync.domain.events import (
     RequestUnreadable,
     ToolFailure,
 )
-from tool_sync.domain.steps import (
-    LinkAssistant,
-    OrgWide,
-    Plan,
-    Progress,
-    RegisterTool,
-    ResolveAttempt,
-    Seen,
-    Step,
-    UpdateTool,
-    retry_time,
-)
+from tool_sync.domain.plan.due import retry_time
+from tool_sync.domain.plan.situation import ObservedLink, OrgWide, Progress
+from tool_sync.domain.plan.steps import LinkAssistant, Plan, RegisterTool, ResolveAttempt, Step, UpdateTool
 from tool_sync.domain.wanted import WantedTool
 
 from .conftest import (
@@ -58,7 +49,7 @@ def kinds(made: Plan) -> list[type[Step]]:
 
 
 def seen(through: int, *tools: WantedTool, agent_id: str = "a") -> Progress:
-    return Progress(seen={agent_id: Seen(tuple(ref(tool) for tool in tools), through)})
+    return Progress(seen={agent_id: ObservedLink(tuple(ref(tool) for tool in tools), through)})
 
 
 def test_nothing_is_done_where_nothing_was_asked() -> None:
@@ -340,7 +331,7 @@ def test_a_tier_change_is_done_where_its_tool_was_refused_for_good() -> None:
 
 def test_a_change_that_no_save_asked_for_is_told_with_its_cause() -> None:
     state = given(*HAVE, OrgTierChanged("basic"))
-    progress = replace(found("a"), seen={"a": Seen((ref(),), 0)})
+    progress = replace(found("a"), seen={"a": ObservedLink((ref(),), 0)})
 
     (command,) = plan(state, progress=progress).commands
     assert isinstance(command, SettleSynced)

@@ -5,11 +5,14 @@ from datetime import timedelta
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from tool_sync.domain.decider import FailStep, SettleFailed, decide
+from tool_sync.domain.commands import FailStep, SettleFailed
+from tool_sync.domain.decider import decide
 from tool_sync.domain.events import SyncAttemptFailed
 from tool_sync.domain.pauses import Pause, brought_forward, patience_ends
-from tool_sync.domain.steps import Progress, next_steps
-from tool_sync.domain.toolset import tool_subject
+from tool_sync.domain.plan import next_steps
+from tool_sync.domain.plan.situation import Progress, Situation
+from tool_sync.domain.subject import tool_subject
+from tool_sync.domain.wanted import Wanted
 
 from .conftest import ACCOUNT, BOOK, POLICY, after, asked, assistant, failed, given, registered, registering, uid
 
@@ -46,12 +49,12 @@ def test_a_save_is_not_given_up_for_time_in_which_nothing_could_be_sent() -> Non
 
     def plan(at: float) -> object:
         return next_steps(
-            state, {"a": assistant()}, (BOOK,), after(at), POLICY, _PROGRESS, ACCOUNT, pauses=pauses
+            Situation(state, {"a": assistant()}, Wanted((BOOK,)), after(at), POLICY, _PROGRESS, ACCOUNT, pauses)
         ).commands
 
     assert plan(GIVE_UP + 299) == ()
     (command,) = next_steps(
-        state, {"a": assistant()}, (BOOK,), after(GIVE_UP + 300), POLICY, _PROGRESS, ACCOUNT, pauses=pauses
+        Situation(state, {"a": assistant()}, Wanted((BOOK,)), after(GIVE_UP + 300), POLICY, _PROGRESS, ACCOUNT, pauses)
     ).commands
     assert isinstance(command, SettleFailed)
 

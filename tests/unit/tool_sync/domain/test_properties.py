@@ -19,9 +19,11 @@ from tool_sync.domain.events import (
     SyncRequested,
     ToolSettingChanged,
 )
-from tool_sync.domain.steps import Progress, next_steps
-from tool_sync.domain.toolset import Assistant, Recorded, Toolset, evolve
-from tool_sync.domain.wanted import TIERS
+from tool_sync.domain.evolve import evolve
+from tool_sync.domain.plan import next_steps
+from tool_sync.domain.plan.situation import Progress, Situation
+from tool_sync.domain.toolset import Assistant, Recorded, Toolset
+from tool_sync.domain.wanted import TIERS, Wanted
 
 from .conftest import ACCOUNT, BOOK, CANCEL, POLICY, T0, uid
 from .simulation import Org, request
@@ -72,7 +74,9 @@ def test_any_sequence_of_events_folds(events: list[Event]) -> None:
         agent_id: Assistant(agent_id, "vapi", 1)
         for agent_id in ("a", "b", "tool:book", "agent:a", "book", "basic", "cancel")
     }
-    made = next_steps(state, rows, (BOOK, CANCEL), T0 + timedelta(hours=1), POLICY, Progress(), ACCOUNT)
+    made = next_steps(
+        Situation(state, rows, Wanted((BOOK, CANCEL)), T0 + timedelta(hours=1), POLICY, Progress(), ACCOUNT)
+    )
     assert made.next_due is None or made.next_due > T0 + timedelta(hours=1)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from tool_sync.domain.linking import Seen, relinked, whose
+from tool_sync.domain.linking import ModelProvenance, relinked, whose
 from tool_sync.domain.retry import retry_at
 from tool_sync.domain.wanted import TIERS, WantedTool, wanted_for
 
@@ -80,6 +80,7 @@ def test_linking_twice_changes_nothing_the_second_time(current: list[str], pinne
     assert [i for i in after if i in ("x", "y")] == [i for i in current if i in ("x", "y")]
 
 
+CURRENT, OUTDATED, FOREIGN = ModelProvenance
 SAVES = ((1, "m1"), (2, "m2"), (3, "m3"))
 
 
@@ -90,20 +91,20 @@ ON_TOP = {"base_hash": "foreign", "written_hash": "foreign", "linked_revision": 
 @pytest.mark.parametrize(
     ("row", "seen", "expected"),
     [
-        pytest.param({"saved": SAVES}, "m3", Seen.CURRENT, id="the newest save"),
-        pytest.param({"saved": ()}, "m9", Seen.CURRENT, id="nothing was saved yet"),
-        pytest.param({"saved": SAVES, **OURS}, "w", Seen.CURRENT, id="our own write on it"),
-        pytest.param({"saved": SAVES, **ON_TOP}, "foreign", Seen.CURRENT, id="our own write on top of somebody's"),
-        pytest.param({"saved": SAVES}, "m1", Seen.OUTDATED, id="an older save"),
-        pytest.param({"saved": SAVES, **OURS, "linked_revision": 2}, "w", Seen.OUTDATED, id="our older write"),
-        pytest.param({"saved": SAVES, **ON_TOP, "linked_revision": 2}, "foreign", Seen.OUTDATED, id="its older base"),
-        pytest.param({"saved": SAVES}, "m9", Seen.FOREIGN, id="somebody else"),
-        pytest.param({"saved": SAVES, **OURS}, "m9", Seen.FOREIGN, id="somebody else, after us"),
-        pytest.param({"saved": ((1, "m1"), (2, "m2"), (3, "m1"))}, "m1", Seen.CURRENT, id="saved as it was before"),
+        pytest.param({"saved": SAVES}, "m3", CURRENT, id="the newest save"),
+        pytest.param({"saved": ()}, "m9", CURRENT, id="nothing was saved yet"),
+        pytest.param({"saved": SAVES, **OURS}, "w", CURRENT, id="our own write on it"),
+        pytest.param({"saved": SAVES, **ON_TOP}, "foreign", CURRENT, id="our own write on top of somebody's"),
+        pytest.param({"saved": SAVES}, "m1", OUTDATED, id="an older save"),
+        pytest.param({"saved": SAVES, **OURS, "linked_revision": 2}, "w", OUTDATED, id="our older write"),
+        pytest.param({"saved": SAVES, **ON_TOP, "linked_revision": 2}, "foreign", OUTDATED, id="its older base"),
+        pytest.param({"saved": SAVES}, "m9", FOREIGN, id="somebody else"),
+        pytest.param({"saved": SAVES, **OURS}, "m9", FOREIGN, id="somebody else, after us"),
+        pytest.param({"saved": ((1, "m1"), (2, "m2"), (3, "m1"))}, "m1", CURRENT, id="saved as it was before"),
     ],
 )
 def test_whose_version_is_read_follows_from_saves_and_our_own_write(
-    row: dict[str, Any], seen: str, expected: Seen
+    row: dict[str, Any], seen: str, expected: ModelProvenance
 ) -> None:
     assert whose(assistant(**row), seen) is expected
 

@@ -8,11 +8,12 @@ from uuid import UUID
 from tool_sync.db import Connection
 from tool_sync.domain import reach
 from tool_sync.domain.events import ToolRef
+from tool_sync.domain.plan.tools import is_current, target_of
 from tool_sync.domain.reach import Obstacle
-from tool_sync.domain.steps import is_current, target_of
-from tool_sync.domain.toolset import Toolset, tool_subject
-from tool_sync.domain.wanted import WantedTool, reason_for_none, wanted_for
-from tool_sync.queries.as_of import StateAsOf, blueprint_of, state_as_of
+from tool_sync.domain.subject import tool_subject
+from tool_sync.domain.toolset import Toolset
+from tool_sync.domain.wanted import WantedTool, wanted_of
+from tool_sync.queries.as_of import blueprint_of, state_as_of
 from tool_sync.queries.assistants import assistants_present
 from tool_sync.sync.rows import split_of
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
@@ -87,7 +88,8 @@ async def clinic_of(connection: Connection, org_id: UUID, agent_id: str | None =
     """The clinic with all its assistants, or one of them. Raises `BeforeFirstEvent` and `UnknownEvent`."""
     moment = await state_as_of(connection, org_id, await blueprint_of(connection))
     state = moment.state
-    wanted = () if state.closed else wanted_for(state.tier, moment.blueprint, state.disabled)
+    of_clinic = wanted_of(state, moment.blueprint)
+    wanted = of_clinic.tools
     target = target_of(state, wanted)
     rows = await assistants_present(connection, org_id, agent_id, ASSISTANTS_MAX + 1)
     assistants = tuple(
@@ -100,18 +102,10 @@ async def clinic_of(connection: Connection, org_id: UUID, agent_id: str | None =
         )
         for row in rows[:ASSISTANTS_MAX]
     )
-    none_wanted = _none_wanted(moment, wanted)
+    none_wanted = "TS-403" if state.closed else of_clinic.none_wanted
     return Clinic(
         org_id, moment.position, state, wanted, none_wanted, target, assistants, more=len(rows) > ASSISTANTS_MAX
     )
-
-
-def _none_wanted(moment: StateAsOf, wanted: Sequence[WantedTool]) -> str | None:
-    if wanted:
-        return None
-    if moment.state.closed:
-        return "TS-403"
-    return reason_for_none(moment.state.tier, moment.blueprint, moment.state.disabled)
 
 
 def known_trouble(

@@ -10,7 +10,7 @@ from uuid import UUID
 from tool_sync import broker, db
 from tool_sync.app.metrics import metrics
 from tool_sync.db import ACQUIRE_SECONDS, Pool
-from tool_sync.domain.steps import Policy
+from tool_sync.domain.plan.situation import Policy
 from tool_sync.intake import Subscriber
 from tool_sync.intake.intake import Intake
 from tool_sync.log import EventLog

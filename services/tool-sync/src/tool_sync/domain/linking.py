@@ -8,7 +8,7 @@ from tool_sync.domain.events import ToolRef
 from tool_sync.domain.toolset import Assistant
 
 
-class Seen(Enum):
+class ModelProvenance(Enum):
     """Whose version of an assistant was read from Vapi."""
 
     CURRENT = "current"
@@ -19,17 +19,17 @@ class Seen(Enum):
     """Neither saved nor written by us: a save on its way, or somebody in the dashboard."""
 
 
-def whose(assistant: Assistant, model_hash: str) -> Seen:
+def whose(assistant: Assistant, model_hash: str) -> ModelProvenance:
     """Compare what was read with what the log knows."""
     newest_revision, newest = assistant.saved[-1] if assistant.saved else (0, None)
     if newest is None or model_hash == newest:
-        return Seen.CURRENT
+        return ModelProvenance.CURRENT
     if model_hash in (assistant.written_hash, assistant.base_hash):
         # Our own write, or what it was built on. Built on the newest save, or on top of a change after it: still good.
-        return Seen.CURRENT if assistant.linked_revision >= newest_revision else Seen.OUTDATED
+        return ModelProvenance.CURRENT if assistant.linked_revision >= newest_revision else ModelProvenance.OUTDATED
     if any(model_hash == saved_hash for _, saved_hash in assistant.saved[:-1]):
-        return Seen.OUTDATED
-    return Seen.FOREIGN
+        return ModelProvenance.OUTDATED
+    return ModelProvenance.FOREIGN
 
 
 def relinked(

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from tool_sync.domain.subject import agent_of, is_tool
 from tool_sync.domain.toolset import OUTDATED_CODE, Failure, Toolset
 
 
@@ -40,7 +41,7 @@ def brought_forward(state: Toolset, lifted_at: datetime | None, look_again: time
 
 def _sooner(failures: Mapping[str, Failure], lifted_at: datetime) -> Mapping[str, Failure]:
     def put_off(subject: str, failure: Failure) -> bool:
-        ours = subject.startswith(("tool:", "agent:")) and failure.code != OUTDATED_CODE
+        ours = (is_tool(subject) or agent_of(subject) is not None) and failure.code != OUTDATED_CODE
         noted = failure.at is not None and failure.at < lifted_at
         return ours and noted and failure.retry_at is not None and failure.retry_at > lifted_at
 

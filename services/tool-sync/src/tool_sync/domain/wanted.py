@@ -1,10 +1,17 @@
-"""Which tools an org should have: a pure function of the blueprint, the org's tier and its settings."""
+"""What an org is to have, why it is to have none, and why a tool is to go: the only place that decides it.
+
+    closed > no assistant left > switched off by the clinic > above the clinic's tier > wanted
+
+What is neither wanted nor unwanted belongs to a newer release, and is nobody's here to touch.
+"""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 from tool_sync.domain.events import RetireReason
+from tool_sync.domain.toolset import Toolset
 
 TIERS: Final = ("basic", "professional", "enterprise")
 """Low to high. An org gets what its own tier and every lower one gets."""
@@ -18,6 +25,32 @@ class WantedTool:
     definition_version: int
     definition_hash: str
     tier: str = "basic"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one org is to have. ``none_wanted`` is the code that says why, where ``tools`` is empty."""
+
+    tools: tuple[WantedTool, ...] = ()
+    unwanted: Mapping[str, RetireReason] = field(default_factory=lambda: MappingProxyType({}))
+    none_wanted: str | None = None
+
+
+def wanted_of(state: Toolset, blueprint: tuple[WantedTool, ...]) -> Wanted:
+    """What the org of this state is to have of the blueprint."""
+    tier, disabled = state.tier, state.disabled
+    tools = () if state.closed else wanted_for(tier, blueprint, disabled)
+    none_wanted = None if tools else reason_for_none(tier, blueprint, disabled)
+    return Wanted(tools, unwanted_for(tier, blueprint, disabled), none_wanted)
+
+
+def leaving(
+    state: Toolset, wanted: Wanted, names: Iterable[str], *, has_assistants: bool
+) -> Mapping[str, RetireReason]:
+    """Why tools of these names are to go; one that is not among the keys stays."""
+    if state.closed:
+        return dict.fromkeys(names, "closed")
+    return wanted.unwanted if has_assistants else dict.fromkeys(names, "unused")
 
 
 def _rank(tier: str) -> int:

@@ -9,7 +9,8 @@ from pydantic import TypeAdapter
 
 from tool_sync.db import Connection
 from tool_sync.domain.events import BlueprintPublished
-from tool_sync.domain.toolset import FOLD, Recorded, Toolset, evolve
+from tool_sync.domain.evolve import evolve
+from tool_sync.domain.toolset import FOLD, Recorded, Toolset
 from tool_sync.domain.wanted import WantedTool
 from tool_sync.log import read_org
 from tool_sync.log.codec import decode

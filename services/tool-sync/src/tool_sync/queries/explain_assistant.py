@@ -6,9 +6,10 @@ from uuid import UUID
 
 from tool_sync.db import Connection
 from tool_sync.domain.events import SyncRequested
-from tool_sync.domain.steps import target_of
-from tool_sync.domain.toolset import Toolset, agent_subject, tool_subject
-from tool_sync.domain.wanted import WantedTool, reason_for_none, wanted_for
+from tool_sync.domain.plan.tools import target_of
+from tool_sync.domain.subject import agent_subject, tool_subject
+from tool_sync.domain.toolset import Toolset
+from tool_sync.domain.wanted import WantedTool, wanted_of
 from tool_sync.queries.as_of import StateAsOf, age_seconds, unknown_since
 from tool_sync.queries.assistants import AssistantNow, assistant_of
 from tool_sync.queries.coverage import cannot_book
@@ -74,7 +75,7 @@ async def explain_assistant(connection: Connection, moment: StateAsOf, agent_id:
     assert row is not None, "found by find_assistants"
     failure = state.failures.get(agent_subject(agent_id))
     unknown = unknown_since(state, agent_subject(agent_id))
-    wanted = () if state.closed else wanted_for(state.tier, moment.blueprint, state.disabled)
+    wanted = wanted_of(state, moment.blueprint).tools
     said = row if moment.is_now and row.outcome is not None else None
     return AssistantExplained(
         org_id=moment.org_id,
@@ -111,7 +112,7 @@ async def _next_action(
         is_open=bool(state.open_requests.get(agent_id)),
         is_unknown=unknown_since(state, agent_subject(agent_id)) is not None,
         is_final=_is_final(state, agent_id, wanted, has_failed=row.outcome == "failed"),
-        none_wanted=reason_for_none(state.tier, moment.blueprint, state.disabled),
+        none_wanted=wanted_of(state, moment.blueprint).none_wanted,
         gone=_gone(state, is_removed=row.removed),
     )
 

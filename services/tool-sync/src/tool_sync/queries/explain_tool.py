@@ -8,9 +8,10 @@ from uuid import UUID
 
 from tool_sync.db import Connection
 from tool_sync.domain.events import RetireReason
-from tool_sync.domain.steps import is_current
-from tool_sync.domain.toolset import Retired, Toolset, tool_subject
-from tool_sync.domain.wanted import WantedTool, unwanted_for, wanted_for
+from tool_sync.domain.plan.tools import is_current
+from tool_sync.domain.subject import tool_subject
+from tool_sync.domain.toolset import Retired, Toolset
+from tool_sync.domain.wanted import WantedTool, wanted_of
 from tool_sync.queries.as_of import StateAsOf, age_seconds, unknown_since
 from tool_sync.queries.coverage import cannot_book
 from tool_sync.queries.next_action import NextAction, Reason, next_action_of, work_of
@@ -192,9 +193,9 @@ def _is_unused(state: Toolset, name: str) -> bool:
 
 def _wanted(state: Toolset, name: str, blueprint: tuple[WantedTool, ...]) -> WantedTool | None:
     """As it is wanted; None where it is not. An org that lost its last assistant wants it again with the next."""
-    if state.closed or _is_unused(state, name):
+    if _is_unused(state, name):
         return None
-    return next((tool for tool in wanted_for(state.tier, blueprint, state.disabled) if tool.name == name), None)
+    return next((tool for tool in wanted_of(state, blueprint).tools if tool.name == name), None)
 
 
 def _condition(state: Toolset, name: str, wanted: WantedTool | None, *, unknown: bool) -> ToolCondition:
@@ -220,7 +221,7 @@ def _rule(state: Toolset, name: str, blueprint: tuple[WantedTool, ...]) -> str:
         f"version {published.definition_version} of the blueprint is for tier {published.tier} and above; "
         f"the organization's tier is {state.tier}"
     )
-    match unwanted_for(state.tier, blueprint, state.disabled).get(name):
+    match wanted_of(state, blueprint).unwanted.get(name):
         case "setting":
             return f"{rule}; switched off by the clinic's setting"
         case "tier":

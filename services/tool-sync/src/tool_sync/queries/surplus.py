@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from tool_sync.domain.toolset import surplus_subject
+from tool_sync.domain.subject import surplus_subject
 from tool_sync.queries.as_of import StateAsOf, age_seconds, unknown_since
 
 

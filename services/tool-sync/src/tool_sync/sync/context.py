@@ -9,7 +9,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid4
 
-from tool_sync.domain.steps import Policy
+from tool_sync.domain.plan.situation import Policy
 from tool_sync.sync.blueprint import Blueprint
 from tool_sync.sync.concurrency import ConcurrencyLimiter
 from tool_sync.sync.store import Log, Store

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from tool_sync.domain.toolset import FOLD, Recorded, Toolset, evolve
+from tool_sync.domain.evolve import evolve
+from tool_sync.domain.toolset import FOLD, Recorded, Toolset
 from tool_sync.log import Loaded as LoadedEvents
 from tool_sync.log import Snapshot, UnknownEvent
 from tool_sync.sync.context import Context

@@ -13,12 +13,13 @@ from uuid import UUID
 import structlog
 
 from tool_sync import db
-from tool_sync.domain.steps import agents_with_work
+from tool_sync.domain.plan.assistants import agents_with_work
 from tool_sync.log import LogUnavailable, UnknownEvent
 from tool_sync.sync.context import Context
+from tool_sync.sync.knowledge import PAGE_AGENTS
 from tool_sync.sync.leases import Claim, Release
 from tool_sync.sync.load import Loaded, load_many
-from tool_sync.sync.run import PAGE_AGENTS, Run
+from tool_sync.sync.run import Run
 from zerotouch_platform.loops import Loop
 from zerotouch_platform.telemetry import start_loop
 

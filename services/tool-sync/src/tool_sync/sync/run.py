@@ -5,54 +5,39 @@ something above it is claimed once more. So any number of saves during a run bec
 """
 
 import asyncio
-from collections import ChainMap, Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context as TaskContext
-from dataclasses import replace
 from datetime import datetime
-from itertools import islice
 from typing import Final
 
 from opentelemetry.trace import StatusCode
 
-from tool_sync import telemetry
-from tool_sync.domain.assistants import evolve_assistant
-from tool_sync.domain.decider import Command
-from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, SyncRequested, ToolsetEvent
-from tool_sync.domain.pauses import brought_forward
-from tool_sync.domain.steps import (
-    OrgWide,
-    Plan,
-    Progress,
-    Seen,
-    Step,
-    agents_of,
-    agents_with_work,
-    next_steps,
-    target_of,
-)
-from tool_sync.domain.toolset import Assistant, Toolset
-from tool_sync.domain.wanted import WantedTool, reason_for_none, unwanted_for, wanted_for
+from tool_sync.domain.commands import Command
+from tool_sync.domain.plan.due import earlier
+from tool_sync.domain.plan.situation import ObservedLink, OrgWide
+from tool_sync.domain.plan.steps import LinkAssistant, Plan, Step
+from tool_sync.domain.plan.tools import target_of
+from tool_sync.domain.toolset import Assistant
+from tool_sync.domain.wanted import leaving
 from tool_sync.sync.asking import KeyHeld
 from tool_sync.sync.context import Context
 from tool_sync.sync.effects import perform
 from tool_sync.sync.effects.adopt import lost_surplus
+from tool_sync.sync.knowledge import Knowledge
 from tool_sync.sync.leases import Claim, Release
 from tool_sync.sync.load import Loaded
-from tool_sync.sync.traces import note_outcome, other_traces, start_span
+from tool_sync.sync.traces import RunTraces
 from tool_sync.sync.write_guard import WriteGuard
 from tool_sync.sync.writer import Writer
 from zerotouch_platform.telemetry import context_of
-from zerotouch_platform.traceparent import traceparent_of
 
-PAGE_AGENTS: Final = 32
-"""Assistants with work that are looked at together: what a plan costs does not grow with what is open in the org."""
 ORG_WIDE_PAGE: Final = 100
 """Assistants that are taken up at a time for a change that concerns the whole org."""
 TIMES_MAX: Final = 50
 """Steps on one subject in one run, or reads of the state in a row; a run that means well needs a handful."""
 
-StepResult = tuple[Seen | None, tuple[Command, ...]]
+StepResult = tuple[ObservedLink | None, tuple[Command, ...]]
 
 
 class NoHeadway(Exception):
@@ -67,39 +52,27 @@ class Run:
         context: Context,
         claim: Claim,
         loaded: Loaded,
-        assistants: dict[str, Assistant],
+        assistants: Mapping[str, Assistant],
         holds_lease: Callable[[], bool],
     ) -> None:
         self._context = context
         self._claim = claim
-        self._assistants: dict[str, Assistant] = {}
-        self._is_behind = self._is_lost_noted = False
         self._holds_lease = holds_lease
+        self._is_lost_noted = False
         self._times: Counter[str] = Counter()
-        self._progress = Progress()
-        self._taken_up: set[str] = set()
-        self._looked_at: set[str] = set()
         self._next_due: datetime | None = None
         self._held_until: datetime | None = None
-        self._span = start_span(context, claim.org_id, loaded.state)
-        self._traces = other_traces(loaded.state, self._span) if context.telemetry.enabled else {}
-        self._writer = Writer(
-            context,
-            claim,
-            loaded,
-            follow_up=self._follow_up,
-            on_written=self._learn,
-            on_reloaded=self._look_anew,
-            traceparent=traceparent_of(self._span),
-        )
+        self._traces = RunTraces(context, claim.org_id, loaded.state)
+        self._knowledge = Knowledge(context, loaded)
+        self._writer = Writer(context, claim, self._knowledge, self._traces)
         self._guard = WriteGuard(context, self._writer, holds_lease)
-        self._turn_page()
-        self._take_in(assistants)
+        self._knowledge.turn_page()
+        self._knowledge.take_in(assistants)
 
     @property
     def in_span(self) -> TaskContext:
         """The context to execute in: the run's span is the current one."""
-        return context_of(self._span)
+        return context_of(self._traces.span)
 
     async def execute(self) -> Release:
         """Do everything that is due; returns what to leave behind with the lease."""
@@ -112,28 +85,26 @@ class Run:
                 if len(steps) == 1 and not tasks:  # mostly; then a task of its own would only cost
                     await self._finish([(steps[0], await self._perform(steps[0]))])
                     continue
-                busy = frozenset(step.subject for step in (*tasks.values(), *steps))
-                if busy != self._progress.busy:
-                    self._progress = replace(self._progress, busy=busy)
+                self._knowledge.at_work(frozenset(step.subject for step in (*tasks.values(), *steps)))
                 tasks |= {asyncio.create_task(self._perform(step)): step for step in steps}
                 if tasks:
                     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                     ended = [task for task in tasks if task in done]  # a set has no order that a seed could repeat
                     await self._finish([(tasks.pop(task), task.result()) for task in ended])
                     continue
-                self._next_due = _earlier(self._next_due, plan.next_due)
+                self._next_due = earlier(self._next_due, plan.next_due)
                 if not self._holds_lease():
                     # Nothing was started any more, so what was loaded has not been looked at: others must.
                     return Release(self._claim, 0, self._context.clock.now())
-                if not self._turn_page():
+                if not self._knowledge.turn_page():
                     return self._left_behind()
         except BaseException as error:
-            self._span.set_status(StatusCode.ERROR, type(error).__name__)
+            self._traces.span.set_status(StatusCode.ERROR, type(error).__name__)
             for task in tasks:
                 task.cancel()
             raise
         finally:
-            self._span.end()
+            self._traces.span.end()
 
     async def _perform(self, step: Step) -> StepResult:
         """A step, unless the key allows nothing: then it stays due, and this run starts no other before that time."""
@@ -146,178 +117,79 @@ class Run:
 
     def _left_behind(self) -> Release:
         """An org that the key holds up has no other due time: until then there is nothing that it could do."""
-        state = self._writer.state
+        state = self._knowledge.state
         put_off = bool(state.looks) or any(failure.retry_at is not None for failure in state.failures.values())
         key = self._context.key.fingerprint if self._is_held() or put_off else None
         # Also where that time has come meanwhile: what was not started for it is still to be done.
         next_due = self._next_due if self._held_until is None else self._held_until
-        return Release(self._claim, self._writer.loaded_through, next_due, waits_for_key=key)
+        return Release(self._claim, self._knowledge.loaded_through, next_due, waits_for_key=key)
 
     def _is_held(self) -> bool:
         return self._held_until is not None and self._held_until > self._context.clock.now()
 
-    def _forward(self, state: Toolset) -> Toolset:
-        return brought_forward(state, self._context.key.known.lifted_at, self._context.policy.look_again)
-
     async def _plan(self) -> Plan:
         """What to do next. Decisions that follow from the state alone are written first."""
-        reloads = 0
+        known, reloads = self._knowledge, 0
         while True:
-            if self._is_behind:
+            if known.is_behind:
                 reloads += 1
                 if reloads > TIMES_MAX:
                     raise NoHeadway(f"the state stays behind its assistants after {TIMES_MAX} reads")
                 await self._writer.reload()
-            if self._writer.state.closed and not self._is_lost_noted:
-                await self._note_lost(tool.name for tool in self._context.blueprint.tools)
+            # Before the plan: once its tools are retired and nothing is open, a closed org is never looked at again.
+            if known.state.closed and not self._is_lost_noted:
+                await self._note_lost(has_assistants=False)
                 self._is_lost_noted = True
-            plan = self._next(self._writer.state, self._assistants)
+            plan = known.plan()
             if plan.commands:
                 await self._writer.write(plan.commands)
             elif plan.look_org_wide:
                 await self._look_org_wide()
-            elif missing := self._unknown_agents():
+            elif missing := known.unknown_agents():
                 found = await self._context.store.assistants([(self._claim.org_id, agent) for agent in missing])
-                self._take_in(found.get(self._claim.org_id, {}))
-                assert not self._unknown_agents(), "every request has a row in assistants: one append writes both"
+                known.take_in(found.get(self._claim.org_id, {}))
+                assert not known.unknown_agents(), "every request has a row in assistants: one append writes both"
             else:
                 return plan
 
-    def _next(self, state: Toolset, assistants: Mapping[str, Assistant]) -> Plan:
-        return next_steps(
-            self._forward(state),
-            assistants,
-            self._wanted(state),
-            self._context.clock.now(),
-            self._context.policy,
-            self._progress,
-            self._context.vapi.account,
-            unwanted_for(state.tier, self._context.blueprint.tools, state.disabled),
-            self._context.key.known.pauses,
-            self._none_wanted(state),
-        )
-
-    def _wanted(self, state: Toolset) -> tuple[WantedTool, ...]:
-        return wanted_for(state.tier, self._context.blueprint.tools, state.disabled)
-
-    def _none_wanted(self, state: Toolset) -> str | None:
-        return reason_for_none(state.tier, self._context.blueprint.tools, state.disabled)
-
-    def _follow_up(self, state: Toolset, events: Sequence[ToolsetEvent]) -> Sequence[Command]:
-        """The decisions that follow at once from a state: they go into the same append as what led there."""
-        return self._next(state, ChainMap(_evolved(self._assistants, events), self._assistants)).commands
-
-    def _unknown_agents(self) -> list[str]:
-        due = agents_of(self._forward(self._writer.state), self._context.clock.now(), self._progress)
-        return [agent_id for agent_id in due if agent_id not in self._assistants]
-
-    def _take_in(self, rows: Mapping[str, Assistant]) -> None:
-        """Rows are read after the state. One that names another assistant than the newest save in the state is of a
-        save that has arrived between the two: what comes of that assistant would be taken for another's."""
-        self._assistants.update(rows)
-        for agent_id, row in rows.items():
-            requests = self._writer.state.open_requests.get(agent_id)
-            newest = requests[-1].asked if requests else None
-            if isinstance(newest, SyncRequested) and newest.assistant_id != row.assistant_id:
-                self._is_behind = True
-
-    def _look_anew(self) -> None:
-        """The state was read again, as somebody else has written: what this run has seen may be otherwise by now."""
-        self._is_behind = False
-        self._assistants.clear()
-        self._looked_at.clear()
-        self._taken_up.clear()
-        self._progress = Progress(busy=self._progress.busy, page=self._progress.page)
-        if self._context.telemetry.enabled:
-            self._traces = other_traces(self._writer.state, self._span)
-
-    def _turn_page(self) -> bool:
-        """Go on to the next assistants with work; False where this run has looked at all of them."""
-        due = agents_with_work(self._forward(self._writer.state), self._context.clock.now())
-        page = tuple(islice((agent_id for agent_id in due if agent_id not in self._looked_at), PAGE_AGENTS))
-        self._looked_at.update(page)
-        self._progress = replace(self._progress, page=page, seen={})
-        for agent_id in self._assistants.keys() - set(page):
-            del self._assistants[agent_id]
-        return bool(page)
-
     def _startable(self, plan: Plan, at_work: int) -> Sequence[Step]:
         """The steps that there is room for; none where somebody else may have the org by now."""
+        # Not enforced here but at the guard: this only spares what would come back unsent.
         room = self._context.limits.steps_per_org_max - at_work
         return plan.steps[: max(room, 0)] if self._holds_lease() and not self._is_held() else ()
 
     def _count(self, steps: Sequence[Step]) -> None:
         self._times.update(step.subject for step in steps)
         for step in steps:
+            # A step that changes nothing is planned again at once, for ever: better an alarm than a full log.
             if self._times[step.subject] > TIMES_MAX:
                 raise NoHeadway(f"{step.subject}: {TIMES_MAX} steps in one run")
 
     async def _finish(self, done: Sequence[tuple[Step, StepResult]]) -> None:
         """Write down everything that has arrived, together with what follows from it."""
-        seen = {step.subject.partition(":")[2]: found for step, (found, _) in done if found is not None}
-        if seen or self._progress.busy:
-            busy = self._progress.busy.difference(step.subject for step, _ in done)
-            self._progress = replace(self._progress, seen={**self._progress.seen, **seen}, busy=busy)
+        seen = {
+            step.assistant.agent_id: found
+            for step, (found, _) in done
+            if found is not None and isinstance(step, LinkAssistant)
+        }
+        self._knowledge.observed(seen, [step.subject for step, _ in done])
         commands = [command for _, (_, commands) in done for command in commands]
         if commands or seen:
             await self._writer.write(commands, follow=bool(seen))
 
-    def _learn(self, events: Sequence[ToolsetEvent]) -> None:
-        self._assistants.update(_evolved(self._assistants, events))
-        for event in events:
-            if isinstance(event, AssistantSynced | AssistantSyncFailed):
-                note_outcome(self._span, event)
-                self._end_traces(event)
-            if isinstance(event, AssistantSynced) and event.requests:
-                self._context.on_settled(self._claim.org_id)
-
-    def _end_traces(self, event: AssistantSynced | AssistantSyncFailed) -> None:
-        """Each settled save whose trace is another than the run's ends there, in a span that links to the run."""
-        if not self._traces:
-            return
-        for request in event.requests:
-            if traceparent := self._traces.pop(request.request_id, None):
-                span = self._context.telemetry.start(
-                    telemetry.SETTLED_SPAN,
-                    traceparent=traceparent,
-                    linked=[traceparent_of(self._span)],
-                    attributes={telemetry.ORG_ID: str(self._claim.org_id)},
-                )
-                note_outcome(span, event)
-                span.end()
-
     async def _look_org_wide(self) -> None:
         """Find the next page of assistants that are not as wanted, other than those that this run took up already."""
-        state, before = self._writer.state, self._progress.org_wide
-        target = target_of(state, self._wanted(state))
-        if before is not None and before.target != target:
-            self._taken_up.clear()
-        elif before is not None:
-            self._taken_up |= before.agents
+        state, wanted = self._knowledge.state, self._knowledge.wanted
+        target = target_of(state, wanted.tools)
         found, has_assistants = await self._context.store.not_as_wanted(
-            self._claim.org_id, target, self._taken_up, ORG_WIDE_PAGE, self._none_wanted(state)
+            self._claim.org_id, target, self._knowledge.passed_over(), ORG_WIDE_PAGE, wanted.none_wanted
         )
-        tools = self._context.blueprint.tools
-        leaving = unwanted_for(state.tier, tools, state.disabled) if has_assistants else [tool.name for tool in tools]
-        await self._note_lost(leaving)
-        self._take_in({agent_id: row for agent_id, row in found.items() if agent_id not in self._assistants})
-        self._progress = replace(self._progress, org_wide=OrgWide(target, frozenset(found), has_assistants))
+        await self._note_lost(has_assistants=has_assistants)
+        self._knowledge.looked_org_wide(OrgWide(target, frozenset(found), has_assistants), found)
 
-    async def _note_lost(self, names: Iterable[str]) -> None:
-        """After a restore: the org is not to have these tools, and Vapi may."""
-        if commands := await lost_surplus(self._context, self._writer.state, self._claim.org_id, names):
+    async def _note_lost(self, *, has_assistants: bool) -> None:
+        """After a restore: Vapi may have tools that the org is not to have, and that the log does not know."""
+        state, names = self._knowledge.state, [tool.name for tool in self._context.blueprint.tools]
+        going = leaving(state, self._knowledge.wanted, names, has_assistants=has_assistants)
+        if commands := await lost_surplus(self._context, state, self._claim.org_id, going):
             await self._writer.write(commands)
-
-
-def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
-    return other if one is None else one if other is None else min(one, other)
-
-
-def _evolved(assistants: Mapping[str, Assistant], events: Sequence[ToolsetEvent]) -> dict[str, Assistant]:
-    """The rows that these events change."""
-    changed: dict[str, Assistant] = {}
-    for event in events:
-        agent_id = getattr(event, "agent_id", None)
-        if agent_id is not None and (row := changed.get(agent_id) or assistants.get(agent_id)) is not None:
-            changed[agent_id] = evolve_assistant(row, event)
-    return changed

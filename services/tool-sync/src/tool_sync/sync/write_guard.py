@@ -17,8 +17,11 @@ from uuid import UUID
 
 import structlog
 
-from tool_sync.domain.decider import FailStep, Start
-from tool_sync.domain.steps import is_save, retry_time
+from tool_sync.domain.commands import FailStep, Start
+from tool_sync.domain.plan import is_save
+from tool_sync.domain.plan.due import retry_time
+from tool_sync.domain.subject import Subject, agent_of
+from tool_sync.domain.toolset import Toolset
 from tool_sync.sync.asking import KeyHeld, admit, ask, ask_admitted, note
 from tool_sync.sync.context import Context
 from tool_sync.sync.writer import Writer
@@ -39,8 +42,13 @@ class WriteGuard:
     writer: Writer
     holds_lease: Callable[[], bool]
 
+    @property
+    def state(self) -> Toolset:
+        """What the run knows of its org now; what a step beside this one has just written is in it."""
+        return self.writer.knowledge.state
+
     async def send(
-        self, start: Start, subject: str, call: Callable[[], Awaitable[T]], definition_hash: str | None = None
+        self, start: Start, subject: Subject, call: Callable[[], Awaitable[T]], definition_hash: str | None = None
     ) -> T | None:
         """Announce the write and make it; None where it was not wanted any more, or failed and that is in the log.
 
@@ -48,19 +56,24 @@ class WriteGuard:
         """
         if not self.holds_lease():
             return None
-        await admit(self.context, save=is_save(self.writer.state))
+        await admit(self.context, save=is_save(self.state))
+        # The clock starts before the append is queued: the settle time of whoever looks for this write counts from the
+        # announcement's time in the log, which may be as early as this.
         queued_at = self.context.clock.monotonic()
         try:
             announced = await self.writer.write((start,))
         except BaseException:
+            # Announced or not, nothing was sent: the request goes back to the key, and whoever has the org next looks.
             await self.context.key.unused()
             raise
         attempt_id = start.event.attempt_id
         waited = self.context.clock.monotonic() - queued_at
         if not announced:
+            # The log shows that it is not wanted any more, or it has these bytes since nobody knows when.
             await self.context.key.unused()
             return None
         self.context.concurrency.note(waited)
+        # This process may have slept since: by now another worker may have looked, found nothing, and sent its own.
         if waited >= self.context.limits.send_window_seconds or not self.holds_lease():
             await self.context.key.unused()
             # Soon: nothing is wrong at Vapi. At once where somebody else has the org by now, who knows nothing of it.
@@ -77,6 +90,7 @@ class WriteGuard:
             held = await note(self.context, failure)
             await self._keep_words(subject, failure)
             failed = self.failed(subject, failure, attempt_id, definition_hash)
+            # In the log before anything is raised: an attempt without its end stays open for the settle time.
             await self.writer.write((replace(failed, counted=held is None),))
             if held is not None:
                 raise KeyHeld(held) from failure
@@ -84,12 +98,14 @@ class WriteGuard:
                 raise
             return None
 
-    async def read(self, subject: str, call: Callable[[], Awaitable[T]], assistant_id: str | None = None) -> T | None:
+    async def read(
+        self, subject: Subject, call: Callable[[], Awaitable[T]], assistant_id: str | None = None
+    ) -> T | None:
         """One read from Vapi; None where it failed and the failure is in the log."""
         return await self.recorded(subject, lambda: self.look(call), assistant_id)
 
     async def recorded(
-        self, subject: str, work: Callable[[], Awaitable[T]], assistant_id: str | None = None
+        self, subject: Subject, work: Callable[[], Awaitable[T]], assistant_id: str | None = None
     ) -> T | None:
         """What ``work`` returns, made of :meth:`look`; None where one failed and the failure is in the log.
 
@@ -108,25 +124,24 @@ class WriteGuard:
         limits = self.context.limits
         for tried in count(1):
             try:
-                return await ask(self.context, call, save=is_save(self.writer.state))
+                return await ask(self.context, call, save=is_save(self.state))
             except VapiFailure as failure:
                 if failure.kind is not Kind.RETRYABLE or tried >= limits.read_tries_max:
                     raise
             await asyncio.sleep(limits.read_retry_seconds * 2 ** (tried - 1) * self.context.jitter())
         raise AssertionError("the last try returns or raises")
 
-    async def _keep_words(self, subject: str, failure: VapiFailure) -> None:
+    async def _keep_words(self, subject: Subject, failure: VapiFailure) -> None:
         if failure.words:
-            kind, _, name = subject.partition(":")
             await self.context.store.keep_words(
                 failure,
                 org_id=self.writer.org_id,
-                agent_id=name if kind == "agent" else None,
+                agent_id=agent_of(subject),
                 trace_id=self.writer.trace_id,
             )
 
     def failed(
-        self, subject: str, failure: VapiFailure, attempt_id: UUID | None, definition_hash: str | None
+        self, subject: Subject, failure: VapiFailure, attempt_id: UUID | None, definition_hash: str | None
     ) -> FailStep:
         """The command that records a failure and its due time."""
         now = self.context.clock.now()
@@ -143,7 +158,7 @@ class WriteGuard:
         )  # fmt: skip
         return FailStep(subject, attempt_id, failure.end, failure.code, retry_at, definition_hash)
 
-    def retry_at(self, subject: str) -> datetime:
+    def retry_at(self, subject: Subject) -> datetime:
         """When a retryable failure of this subject is tried again."""
         context = self.context
-        return retry_time(self.writer.state, subject, context.clock.now(), context.jitter(), context.policy)
+        return retry_time(self.state, subject, context.clock.now(), context.jitter(), context.policy)

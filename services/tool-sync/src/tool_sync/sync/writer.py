@@ -6,17 +6,21 @@ decided on what the log says now; their conclusions are dropped, as they were dr
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from tool_sync.domain.decider import Command, Conclusion, decide
-from tool_sync.domain.events import ToolsetEvent
-from tool_sync.domain.toolset import Recorded, Toolset, evolve
+from tool_sync.domain.commands import Command, Conclusion
+from tool_sync.domain.decider import decide
+from tool_sync.domain.events import AssistantSynced, ToolsetEvent
+from tool_sync.domain.evolve import evolve
+from tool_sync.domain.toolset import Recorded, Toolset
 from tool_sync.log import Appended, AppendRequest, Conflict, Duplicate, Meta, NewEvent, event_id, toolset_stream
 from tool_sync.sync.context import Context
+from tool_sync.sync.knowledge import Knowledge
 from tool_sync.sync.leases import Claim
-from tool_sync.sync.load import Loaded, load_one
+from tool_sync.sync.load import load_one
+from tool_sync.sync.traces import RunTraces
 from zerotouch_platform.traceparent import trace_id_of
 
 SOURCE = "/zerotouch/tool-sync/reconciler"
@@ -32,33 +36,15 @@ class _Waiting:
 
 
 class Writer:
-    """``state`` is what the log says, as far as this run has read and written it.
+    """Folds what it has appended into ``knowledge``, before anybody who waits for the append goes on."""
 
-    ``follow_up`` is given a state and the events that led there from the run's own; ``on_written`` every event once it
-    is in the log; ``on_reloaded`` is told that ``state`` was read anew.
-    """
-
-    def __init__(
-        self,
-        context: Context,
-        claim: Claim,
-        loaded: Loaded,
-        *,
-        follow_up: Callable[[Toolset, Sequence[ToolsetEvent]], Sequence[Command]],
-        on_written: Callable[[Sequence[ToolsetEvent]], None],
-        on_reloaded: Callable[[], None],
-        traceparent: str | None,
-    ) -> None:
-        self.state = loaded.state
-        self.loaded_through = loaded.state.position
+    def __init__(self, context: Context, claim: Claim, knowledge: Knowledge, traces: RunTraces) -> None:
+        self.knowledge = knowledge
         self._context = context
         self._claim = claim
         self._stream = toolset_stream(claim.org_id)
-        self._follow_up = follow_up
-        self._on_written = on_written
-        self._on_reloaded = on_reloaded
-        self._traceparent = traceparent
-        self.org_id, self.trace_id = claim.org_id, trace_id_of(traceparent)
+        self._traces = traces
+        self.org_id, self.trace_id = claim.org_id, trace_id_of(traces.traceparent)
         self._waiting: list[_Waiting] = []
         self._writing = False
 
@@ -68,6 +54,8 @@ class Writer:
         With ``follow``, what follows at once from the new state (an outcome, mostly) goes into the same append. Raises
         what ``EventLog.append`` raises.
         """
+        # Whoever finds nobody writing writes for all who come meanwhile: no task of its own, and no append of its own
+        # for each step. Two appends at once would conflict with each other at the same expected version.
         mine = _Waiting(commands, follow, asyncio.get_running_loop().create_future())
         self._waiting.append(mine)
         if not self._writing:
@@ -103,7 +91,7 @@ class Writer:
             result = await self._context.log.append(self._request(events))
             match result:
                 case Appended():
-                    self._evolve(result, events)
+                    self._take_in(result, events)
                     return answers
                 case Duplicate():
                     # The same bytes sent again after an unknown commit: they are in the log, but nobody knows since
@@ -117,20 +105,21 @@ class Writer:
                     assert_never(result)
         raise AssertionError(f"{self._stream}: {CONFLICTS_MAX} conflicts in a row; expected versions do not work")
 
-    def _evolve(self, appended: Appended, events: Sequence[ToolsetEvent]) -> None:
-        for position, event in enumerate(events, appended.first_position):
-            self.state = evolve(self.state, Recorded(position, appended.recorded_at, event))
-        self._on_written(events)
+    def _take_in(self, appended: Appended, events: Sequence[ToolsetEvent]) -> None:
+        self.knowledge.written(appended.first_position, appended.recorded_at, events)
+        self._traces.note_written(events)
+        for event in events:
+            if isinstance(event, AssistantSynced) and event.requests:
+                self._context.on_settled(self.org_id)
 
     async def reload(self) -> None:
         """Read the state anew, with all that has arrived meanwhile."""
-        loaded = await load_one(self._context, self._claim.org_id)
-        self.state, self.loaded_through = loaded.state, loaded.state.position
-        self._on_reloaded()
+        self.knowledge.reloaded(await load_one(self._context, self.org_id))
+        self._traces.note_open(self.knowledge.state)
 
     def _decide(self, batch: Sequence[_Waiting]) -> tuple[list[tuple[ToolsetEvent, ...]], tuple[ToolsetEvent, ...]]:
         """The events of each waiting command, and all events to append, those that follow from them included."""
-        state, behind = self.state, 0
+        state, behind = self.knowledge.state, 0
         events: list[ToolsetEvent] = []
 
         def caught_up() -> Toolset:
@@ -142,13 +131,15 @@ class Writer:
 
         def apply(commands: Sequence[Command]) -> tuple[ToolsetEvent, ...]:
             first = len(events)
+            # Each command is decided on the state that the ones before it lead to, in the same append: two steps that
+            # found the same surplus tool note it once.
             for command in commands:
                 events.extend(decide(caught_up(), command))
             return tuple(events[first:])
 
         answers = [apply(waiting.commands) for waiting in batch]
         if any(waiting.follow for waiting in batch):
-            apply(self._follow_up(caught_up(), events))
+            apply(self.knowledge.follow_up(caught_up(), events))
         return answers, tuple(events)
 
     def _request(self, events: Sequence[ToolsetEvent]) -> AppendRequest:
@@ -157,7 +148,7 @@ class Writer:
         return AppendRequest(
             stream=self._stream,
             org_id=self._claim.org_id,
-            expected_version=self.state.version,
+            expected_version=self.knowledge.state.version,
             events=tuple(
                 NewEvent(event_id(self._stream, SOURCE, cause, type(event).__name__, n), event)
                 for n, event in enumerate(events)
@@ -165,7 +156,7 @@ class Writer:
             meta=Meta(
                 causation_id=cause,
                 correlation_id=self.trace_id or cause,
-                traceparent=self._traceparent,
+                traceparent=self._traces.traceparent,
                 actor="tool-sync",
                 service_version=self._context.service_version,
             ),

@@ -3,9 +3,17 @@
 from typing import assert_never
 from uuid import UUID
 
-from tool_sync.domain.decider import Command
-from tool_sync.domain.steps import LinkAssistant, RegisterTool, ResolveAttempt, Seen, Step, UpdateTool
-from tool_sync.domain.sweep import SearchSurplus, SweepTools
+from tool_sync.domain.commands import Command
+from tool_sync.domain.plan.situation import ObservedLink
+from tool_sync.domain.plan.steps import (
+    LinkAssistant,
+    RegisterTool,
+    ResolveAttempt,
+    SearchSurplus,
+    Step,
+    SweepTools,
+    UpdateTool,
+)
 from tool_sync.sync.effects.link import link
 from tool_sync.sync.effects.register import register, update
 from tool_sync.sync.effects.resolve import resolve
@@ -16,7 +24,7 @@ from tool_sync.sync.write_guard import WriteGuard
 __all__ = ["perform"]
 
 
-async def perform(guard: WriteGuard, org_id: UUID, step: Step) -> tuple[Seen | None, tuple[Command, ...]]:
+async def perform(guard: WriteGuard, org_id: UUID, step: Step) -> tuple[ObservedLink | None, tuple[Command, ...]]:
     """Perform a step. Returns what was seen of an assistant, and commands that are still to be written.
 
     The caller writes them together with the outcome that follows from them. Everything that must be in the log before

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from tool_sync.domain.decider import Command, ConfirmTool, NoteSurplus, Start
+from tool_sync.domain.commands import Command, ConfirmTool, NoteSurplus, Start
 from tool_sync.domain.events import ToolRegistrationStarted
-from tool_sync.domain.steps import RegisterTool
+from tool_sync.domain.plan.steps import RegisterTool
 from tool_sync.domain.toolset import Toolset
 from tool_sync.sync.context import Context
 from tool_sync.sync.write_guard import WriteGuard
@@ -24,7 +24,7 @@ async def adopt(guard: WriteGuard, org_id: UUID, step: RegisterTool) -> tuple[Co
     """
     context = guard.context
     ids = await context.store.lost_tools(context.vapi.account, org_id, step.tool.name)
-    state = guard.writer.state
+    state = guard.state
     unknown = [tool_id for tool_id in ids if tool_id not in state.tool_ids and tool_id not in state.gone]
     if not unknown:
         return None

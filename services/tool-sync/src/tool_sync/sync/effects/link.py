@@ -16,10 +16,11 @@ from uuid import UUID
 
 import structlog
 
-from tool_sync.domain.decider import Command, ConfirmLinked, FailStep, NoteDiverged, NoteDrift, NoteSurplus, Start
+from tool_sync.domain.commands import Command, ConfirmLinked, FailStep, NoteDiverged, NoteDrift, NoteSurplus, Start
 from tool_sync.domain.events import AssistantLinkStarted
-from tool_sync.domain.linking import Seen as Version
-from tool_sync.domain.linking import relinked, unpinned, whose
+from tool_sync.domain.linking import ModelProvenance, relinked, unpinned, whose
+from tool_sync.domain.plan.situation import ObservedLink
+from tool_sync.domain.plan.steps import LinkAssistant
 from tool_sync.domain.reach import (
     Known,
     NamedTool,
@@ -29,9 +30,8 @@ from tool_sync.domain.reach import (
     pins_of,
     to_take_out,
 )
-from tool_sync.domain.steps import LinkAssistant, Seen
 from tool_sync.domain.toolset import OUTDATED_CODE, Assistant
-from tool_sync.domain.wanted import unwanted_for
+from tool_sync.domain.wanted import wanted_of
 from tool_sync.sync.effects.named import look_up
 from tool_sync.sync.write_guard import WriteGuard
 from tool_sync.vapi.documents import latest_version
@@ -42,7 +42,7 @@ from zerotouch_contracts.errors import ErrorCode
 LOOKS_MAX: Final = 3
 """Reads of the assistant in one step: ids that nobody knew take time to look up, and it may change meanwhile."""
 
-Done = tuple[Seen | None, tuple[Command, ...]]
+Done = tuple[ObservedLink | None, tuple[Command, ...]]
 
 log = structlog.get_logger(__name__)
 
@@ -72,9 +72,9 @@ async def link(guard: WriteGuard, org_id: UUID, step: LinkAssistant) -> Done:
         return None, (FailStep(step.subject, None, "refused", code, None, assistant_id=about),)
     base_hash = model_hash(model)
     version = whose(step.assistant, base_hash)
-    if version is Version.OUTDATED:
+    if version is ModelProvenance.OUTDATED:
         return None, _outdated(guard, step, base_hash)
-    if version is Version.FOREIGN and step.assistant.drift_hash != base_hash:
+    if version is ModelProvenance.FOREIGN and step.assistant.drift_hash != base_hash:
         found.noted.append(NoteDrift(step.assistant.agent_id, step.assistant.assistant_id, base_hash))
     changes = _changes(found, model)
     if not changes:
@@ -84,13 +84,13 @@ async def link(guard: WriteGuard, org_id: UUID, step: LinkAssistant) -> Done:
 
 def known_of(guard: WriteGuard, org_id: UUID) -> Known:
     """What the log says of the org now, beside what this release answers."""
-    state, blueprint = guard.writer.state, guard.context.blueprint
+    state, blueprint = guard.state, guard.context.blueprint
     return Known(
         installation_id=blueprint.installation_id,
         org_id=org_id,
         tool_ids=state.tool_ids,
         registered=frozenset(state.tools),
-        unwanted=frozenset(unwanted_for(state.tier, blueprint.tools, state.disabled)),
+        unwanted=frozenset(wanted_of(state, blueprint.tools).unwanted),
         versions=state.versions,
         answered=blueprint.answered,
     )
@@ -189,7 +189,7 @@ def is_linked(model: dict[str, Any], started: AssistantLinkStarted) -> bool:
     return relinked(model, (), started.tools, started.taken_out) is None and unpinned(model, started.taken_out) is None
 
 
-def _seen(found: _Link, document: Mapping[str, Any], linked_version: str | None = None) -> Seen:
+def _seen(found: _Link, document: Mapping[str, Any], linked_version: str | None = None) -> ObservedLink:
     """What stands in the way on the newest document that was read, beside what is known from elsewhere."""
     step, assistant = found.step, found.step.assistant
     obstacles = obstacles_of(
@@ -208,7 +208,7 @@ def _seen(found: _Link, document: Mapping[str, Any], linked_version: str | None 
         )  # fmt: skip
     for pin in pins_of(document, step.target, found.known):
         log.info("Assistant pins a version of a tool", agent_id=assistant.agent_id, tool=pin.name, version=pin.label)
-    return Seen(step.target, step.through, obstacles)
+    return ObservedLink(step.target, step.through, obstacles)
 
 
 def _not_ours(found: _Link) -> Done:
@@ -219,13 +219,13 @@ def _not_ours(found: _Link) -> Done:
         agent_id=assistant.agent_id, assistant_id=assistant.assistant_id, code=ErrorCode.ASSISTANT_OF_ANOTHER.value,
         alarm=True,
     )  # fmt: skip
-    return Seen(found.step.target, found.step.through, another=True), ()
+    return ObservedLink(found.step.target, found.step.through, another=True), ()
 
 
 def _outdated(guard: WriteGuard, step: LinkAssistant, base_hash: str) -> tuple[Command, ...]:
     """An older version than the newest save: look again, as a save may be on its way; then ask for it once."""
     context, assistant = guard.context, step.assistant
-    before = guard.writer.state.failures.get(step.subject)
+    before = guard.state.failures.get(step.subject)
     again = before is not None and before.code == OUTDATED_CODE
     wait = context.policy.diverged_look * (6 if again else 1)
     failed = FailStep(

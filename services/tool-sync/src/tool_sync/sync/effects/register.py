@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
-from tool_sync.domain.decider import Command, ConfirmTool, ForgetTool, NoteSurplus, Start
+from tool_sync.domain.commands import Command, ConfirmTool, ForgetTool, NoteSurplus, Start
 from tool_sync.domain.events import ToolRegistrationStarted, ToolUpdateStarted
-from tool_sync.domain.steps import RegisterTool, UpdateTool
+from tool_sync.domain.plan.steps import RegisterTool, UpdateTool
 from tool_sync.sync.effects.adopt import adopt
 from tool_sync.sync.write_guard import WriteGuard
 from tool_sync.vapi.documents import latest_version

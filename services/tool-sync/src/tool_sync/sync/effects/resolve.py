@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any, assert_never
 from uuid import UUID
 
-from tool_sync.domain.decider import (
+from tool_sync.domain.commands import (
     Command,
     ConfirmDeleted,
     ConfirmLinked,
@@ -20,7 +20,7 @@ from tool_sync.domain.events import (
     ToolRegistrationStarted,
     ToolUpdateStarted,
 )
-from tool_sync.domain.steps import ResolveAttempt
+from tool_sync.domain.plan.steps import ResolveAttempt
 from tool_sync.domain.toolset import Toolset
 from tool_sync.sync.blueprint import document_for
 from tool_sync.sync.effects.link import is_linked
@@ -65,7 +65,7 @@ async def _find_tool(
     except VapiFailure as failure:
         return (_look_later(guard, step, failure),)
     # What the log holds as surplus, or as being deleted, is not adopted.
-    found = [tool for tool in found if not _is_given_up(guard.writer.state, started.name, tool["id"])]
+    found = [tool for tool in found if not _is_given_up(guard.state, started.name, tool["id"])]
     if not found:
         return (_absent(guard, step, started.attempt_id),)
     # Several: two workers raced. Everybody takes the oldest; the surplus is only noted here, as it may be linked.
@@ -95,7 +95,7 @@ async def _read_tool(
         tool = await guard.look(lambda: context.vapi.get_tool(started.vapi_tool_id))
     except VapiFailure as failure:
         if failure.status == 404:
-            current = guard.writer.state.tools.get(started.name)
+            current = guard.state.tools.get(started.name)
             return (ForgetTool(context.vapi.account, current),) if current else ()
         return (_look_later(guard, step, failure),)
     # Judged by the definition that was sent, whichever release sent it: not by what this one would send.

@@ -3,8 +3,8 @@
 from typing import Any
 from uuid import UUID
 
-from tool_sync.domain.decider import Command, EndSearch, NoteSurplus
-from tool_sync.domain.sweep import SearchSurplus
+from tool_sync.domain.commands import Command, EndSearch, NoteSurplus
+from tool_sync.domain.plan.steps import SearchSurplus
 from tool_sync.sync.write_guard import WriteGuard
 from zerotouch_contracts.tools import ToolMarker
 

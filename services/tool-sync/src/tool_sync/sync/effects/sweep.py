@@ -6,9 +6,9 @@ SweepStarted ─► GET /assistant, every page ─► linked by anybody: kept, l
 
 from dataclasses import replace
 
-from tool_sync.domain.decider import BeginSweep, Command, ConfirmDeleted, FailStep, Start
+from tool_sync.domain.commands import BeginSweep, Command, ConfirmDeleted, FailStep, Start
 from tool_sync.domain.events import SurplusDeleteStarted, ToolDeleteStarted
-from tool_sync.domain.sweep import DeletionCandidate, SweepTools
+from tool_sync.domain.plan.steps import DeletionCandidate, SweepTools
 from tool_sync.sync.write_guard import WriteGuard
 from tool_sync.vapi.documents import mentioned
 from tool_sync.vapi.failures import VapiFailure

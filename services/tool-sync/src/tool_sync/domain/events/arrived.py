@@ -1,0 +1,90 @@
+"""What arrived from outside: the events of ``org-<id>``."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class OrgRegistered:
+    """A clinic was created."""
+
+    tier: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrgTierChanged:
+    """A clinic was saved again; its tier may be another one now."""
+
+    tier: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSettingChanged:
+    """A clinic's tool was switched off, or on again. Off: no assistant of it gets the tool, whatever its tier."""
+
+    name: str
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRequested:
+    """An operator asks for an assistant that lacks tools, or for all of the org's (null), to be tried again now."""
+
+    agent_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRequested:
+    """Revision ``revision`` of an assistant is in Vapi: its tools must be there too. This request needs an outcome."""
+
+    request_id: UUID
+    agent_id: str
+    assistant_id: str
+    revision: int
+    model_hash: str
+    cause: str
+    trace_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestUnreadable:
+    """A save whose message could not be read; its bytes are a dead letter, and it still gets its outcome."""
+
+    request_id: UUID
+    trace_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficSplitSeen:
+    """An explicit traffic split of an assistant was read at Vapi, and it is another one than was known.
+
+    ``versions`` are Vapi's labels of the versions that get calls; null: every call goes to the newest one again.
+    """
+
+    agent_id: str
+    assistant_id: str
+    versions: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolDriftSeen:
+    """A tool of the org was read at Vapi, and somebody has changed it, or deleted it (``gone``)."""
+
+    account: str
+    name: str
+    vapi_tool_id: str
+    gone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantRemoved:
+    """An assistant was deleted. ``revision``: its newest then, where that is known; a save above it is a new life."""
+
+    agent_id: str
+    assistant_id: str | None
+    revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrgClosed:
+    """A clinic was deleted; nothing of it follows."""

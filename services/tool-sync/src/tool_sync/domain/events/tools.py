@@ -1,0 +1,78 @@
+"""What became of a clinic's tools at Vapi, apart from their deletion."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRef:
+    """A tool at Vapi, with the definition that it was made from."""
+
+    name: str
+    vapi_tool_id: str
+    definition_version: int
+    definition_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRegistrationStarted:
+    """``POST /tool`` is about to be sent. Without an answer in the log it may or may not have happened."""
+
+    attempt_id: UUID
+    account: str
+    name: str
+    definition_version: int
+    definition_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRegistered:
+    """The org has this tool. ``adopted``: found at Vapi after an answer was lost, not made by this attempt's answer."""
+
+    attempt_id: UUID
+    account: str
+    name: str
+    vapi_tool_id: str
+    definition_version: int
+    definition_hash: str
+    answer_hash: str
+    adopted: bool
+    vapi_version: str | None = None
+    """Vapi's label of the tool's version, which an assistant may pin."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUpdateStarted:
+    """``PATCH /tool`` is about to be sent: the definition is another one than the org's tool was made from."""
+
+    attempt_id: UUID
+    account: str
+    name: str
+    vapi_tool_id: str
+    definition_version: int
+    definition_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUpdated:
+    """The org's tool now has this definition; its id, and so every link to it, stays."""
+
+    attempt_id: UUID
+    account: str
+    name: str
+    vapi_tool_id: str
+    definition_version: int
+    definition_hash: str
+    answer_hash: str
+    vapi_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolVanished:
+    """The org's tool does not exist at Vapi any more: somebody deleted it there. It is registered anew."""
+
+    account: str
+    name: str
+    vapi_tool_id: str
+    definition_version: int
+    definition_hash: str

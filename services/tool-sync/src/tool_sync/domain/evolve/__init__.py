@@ -1,0 +1,34 @@
+"""``evolve(state, recorded) -> state``: what an event changes in an org's state, by what the event is about."""
+
+from dataclasses import replace
+from typing import Final, assert_never, get_args
+
+from tool_sync.domain.events import BlueprintPublished, ToolsetEvent
+from tool_sync.domain.evolve import attempts, deletions, org, requests, tools
+from tool_sync.domain.evolve.changes import Changes
+from tool_sync.domain.toolset import Recorded, Toolset
+
+_TOOLSET_EVENTS: Final = get_args(ToolsetEvent)
+
+
+def evolve(state: Toolset, recorded: Recorded) -> Toolset:
+    """The state after an event. Never refuses: what was written has happened."""
+    version = state.version + isinstance(recorded.event, _TOOLSET_EVENTS)
+    return replace(state, position=recorded.position, version=version, **_changes(state, recorded))
+
+
+def _changes(state: Toolset, recorded: Recorded) -> Changes:
+    event = recorded.event
+    if isinstance(event, requests.EVENTS):
+        return requests.changes(state, recorded, event)
+    if isinstance(event, attempts.EVENTS):
+        return attempts.changes(state, recorded, event)
+    if isinstance(event, tools.EVENTS):
+        return tools.changes(state, recorded, event)
+    if isinstance(event, org.EVENTS):
+        return org.changes(state, recorded, event)
+    if isinstance(event, deletions.EVENTS):
+        return deletions.changes(state, recorded, event)
+    if isinstance(event, BlueprintPublished):
+        raise AssertionError("a blueprint's events are in no org's stream")
+    assert_never(event)

@@ -1,0 +1,51 @@
+"""The fields that an event changes, typed: a misspelt or mistyped one fails mypy, as `replace` does not see a dict."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TypedDict, TypeVar
+from uuid import UUID
+
+from tool_sync.domain.events import ToolDriftSeen, ToolRef
+from tool_sync.domain.toolset import Attempt, Failure, Request, Retired, Surplus, UnconfirmedCreation
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Changes(TypedDict, total=False):
+    """Fields of :class:`~tool_sync.domain.toolset.Toolset`; ``position`` and ``version`` follow from the place alone.
+
+    A dict rather than a second state: an event is folded twice for every one that is written, and one `replace` more
+    each time would cost as much as the fold.
+    """
+
+    sequence: int
+    tier: str
+    closed: bool
+    tools: Mapping[str, ToolRef]
+    attempts: Mapping[UUID, Attempt]
+    open_requests: Mapping[str, tuple[Request, ...]]
+    org_wide_through: int | None
+    org_wide_cause: str | None
+    failures: Mapping[str, Failure]
+    looks: Mapping[str, datetime]
+    disabled: frozenset[str]
+    retired: Mapping[str, Retired]
+    surplus: Mapping[str, Surplus]
+    gone: tuple[str, ...]
+    suspects: Mapping[str, UnconfirmedCreation]
+    swept_at: datetime | None
+    versions: Mapping[str, Mapping[str, int]]
+    drifted: Mapping[str, ToolDriftSeen]
+
+
+def with_entry(mapping: Mapping[K, V], key: K, value: V) -> Mapping[K, V]:
+    """The mapping with one more entry, or another value."""
+    return {**mapping, key: value}
+
+
+def without(mapping: Mapping[K, V], key: K) -> Mapping[K, V]:
+    """The mapping without an entry; itself where there is none, which is the most frequent case."""
+    if key not in mapping:
+        return mapping
+    return {k: v for k, v in mapping.items() if k != key}

@@ -1,0 +1,104 @@
+"""What is due now, and when to look again: ``next_steps(situation) -> Plan``.
+
+    every wanted tool      registered, or updated where its definition changed; each stands alone
+    every lost answer      looked up once it can no longer land (the settle time)
+    every assistant        linked once no tool step is due or under way, then settled by an outcome
+                           (with work)
+    every unwanted tool    retired once no assistant is left that should lose it, deleted after the grace
+    every surplus tool     deleted when it is old enough
+
+Nothing here waits: what is not due yet becomes ``Plan.next_due``, and the org is released until then.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from tool_sync.domain.commands import Command, SettleOrg
+from tool_sync.domain.events import SyncRequested
+from tool_sync.domain.plan.assistants import assistants_due, closed, removed, unreadable
+from tool_sync.domain.plan.deletions import deletions
+from tool_sync.domain.plan.due import combined, lost_answers
+from tool_sync.domain.plan.situation import Situation
+from tool_sync.domain.plan.steps import NOTHING, Plan
+from tool_sync.domain.plan.tools import (
+    awaited,
+    is_looked_through,
+    nothing_open,
+    reinstatements,
+    retirements,
+    tool_steps,
+    vanished,
+)
+from tool_sync.domain.subject import is_tool
+from tool_sync.domain.toolset import Toolset
+from tool_sync.domain.wanted import leaving
+
+CAUSE_BULK: Final = "auto_sync"
+
+
+def next_steps(situation: Situation) -> Plan:
+    """What to do next for one org.
+
+    A tool that is neither wanted nor unwanted is left alone, as a newer release made it.
+    """
+    state, progress = situation.state, situation.progress
+    if not has_work(state):
+        return NOTHING
+    if state.closed:
+        return _closing(situation)
+    first: tuple[Command, ...] = unreadable(situation)
+    if state.org_wide_through is not None and progress.org_wide is None:
+        return Plan(commands=first, look_org_wide=not first)
+    # Before any tool step, so that nothing is made at Vapi for who is gone.
+    if commands := (*first, *removed(situation), *vanished(situation)):
+        return Plan(commands=commands)
+    is_awaited, next_look = awaited(situation)
+    if is_awaited and (again := reinstatements(situation)):
+        return Plan(commands=again)
+    plan = combined(Plan(next_due=next_look) if next_look else NOTHING, lost_answers(situation))
+    if is_awaited:
+        plan = combined(plan, tool_steps(situation))
+    in_motion = progress.busy.union(step.subject for step in plan.steps)
+    # An assistant gets all its tools in one write, so it waits while one of them may still come.
+    if not any(map(is_tool, in_motion)):
+        plan = combined(plan, assistants_due(situation, in_motion))
+    idle = not (plan.steps or plan.commands or progress.busy)
+    return _concluded(situation, plan) if idle else plan
+
+
+def _concluded(situation: Situation, plan: Plan) -> Plan:
+    """What is left where nothing else is: the end of an org-wide change, then deletions."""
+    state, found = situation.state, situation.progress.org_wide
+    if state.org_wide_through is not None and found is not None:
+        if not is_looked_through(situation, found):
+            # This page is done, or what is left of it waits for a time of its own; or a tool has come meanwhile.
+            return replace(plan, look_org_wide=True)
+        if nothing_open(situation, found):
+            reasons = leaving(state, situation.wanted, state.tools, has_assistants=found.has_assistants)
+            # The change is settled up to where it was loaded: one that arrived since then is looked through anew.
+            return replace(plan, commands=(*retirements(situation, reasons), SettleOrg(state.org_wide_through)))
+    return combined(plan, deletions(situation))
+
+
+def _closing(situation: Situation) -> Plan:
+    """An org that is closed: its requests end at once, its tools after the grace. Its assistants are not ours."""
+    state = situation.state
+    reasons = leaving(state, situation.wanted, state.tools, has_assistants=False)
+    org_wide = () if state.org_wide_through is None else (SettleOrg(state.org_wide_through),)
+    commands = (*unreadable(situation), *closed(situation), *retirements(situation, reasons), *org_wide)
+    if commands:
+        return Plan(commands=commands)
+    lost = lost_answers(situation)
+    return lost if lost.steps or situation.progress.busy else combined(lost, deletions(situation))
+
+
+def is_save(state: Toolset) -> bool:
+    """Whether somebody waits for this org who pressed save; everything else is bulk work."""
+    requests = (request.asked for mine in state.open_requests.values() for request in mine)
+    return any(not isinstance(asked, SyncRequested) or asked.cause != CAUSE_BULK for asked in requests)
+
+
+def has_work(state: Toolset) -> bool:
+    """Whether anything is open, now or at a later time."""
+    asked = state.open_requests or state.attempts or state.looks or state.org_wide_through
+    return bool(asked or state.retired or state.surplus or state.suspects or (state.closed and state.tools))
