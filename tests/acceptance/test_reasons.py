@@ -118,10 +118,10 @@ async def test_the_command_line_says_the_same(world: World) -> None:
 
     told = await asyncio.to_thread(run, "why", str(org_id), TOOL, "--json")
     over_http = (await get(world, f"/v1/orgs/{org_id}/tools/{TOOL}/why")).json()
-    assert json.loads(told)["events"] == over_http["events"]
+    assert json.loads(told)["result"]["events"] == over_http["events"]
     text = await asyncio.to_thread(run, "explain", saved["agentId"], "--jaeger-url", "http://jaeger:16686/")
     assert "outcome     synced; has bookClinicAppointment" in text
     trace_id = over_http["events"][-1]["trace_id"]
     assert f"http://jaeger:16686/trace/{trace_id}" in text.replace("\n", "")
     unknown = await asyncio.to_thread(lambda: CliRunner().invoke(app, ["explain", "nobody", *options]))
-    assert unknown.exit_code == 1
+    assert unknown.exit_code == 2

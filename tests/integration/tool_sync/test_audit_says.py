@@ -1,13 +1,12 @@
 """What ``tool-sync audit`` prints and its exit status, against real topics: no all-clear of nothing."""
 
-import json
 from uuid import uuid4
 
 from tool_sync.db import Pool
 from tool_sync.settings import Settings
 from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey
 
-from .command import command
+from .command import command, envelope, result
 from .conftest import Topics
 
 
@@ -22,15 +21,15 @@ def sources(settings: Settings) -> dict[str, str]:
 
 async def test_an_audit_of_no_save_at_all_says_that_nothing_was_audited(settings: Settings) -> None:
     code, text, _ = await command("audit", "--only-topics", database_url=settings.database_url, **sources(settings))
-    assert code == 3
+    assert code == 2
     assert "NOTHING was audited" in text
     assert "complete" not in text
     code, text, _ = await command(
         "audit", "--only-topics", "--json", database_url=settings.database_url, **sources(settings)
     )
-    report = json.loads(text)
-    assert (code, report["complete"]) == (3, False)
-    assert "no save at all" in report["looked_at"]
+    report = envelope(text)
+    assert (code, report["complete"]) == (2, False)
+    assert "no save at all" in report["result"]["looked_at"]
     assert any("not compared with what assistant-api accepted" in what for what in report["not_looked_at"])
 
 
@@ -57,7 +56,7 @@ async def test_an_audit_of_saves_names_what_it_looked_at_and_a_paused_key(
     _, text, _ = await command(
         "audit", "--only-topics", "--json", database_url=settings.database_url, **sources(settings)
     )
-    assert [key["code"] for key in json.loads(text)["paused_keys"]] == ["TS-201"]
+    assert [key["code"] for key in result(text)["paused_keys"]] == ["TS-201"]
 
 
 async def test_assistant_api_is_asked_unless_the_operator_says_not_to(settings: Settings) -> None:
@@ -66,7 +65,7 @@ async def test_assistant_api_is_asked_unless_the_operator_says_not_to(settings: 
     assert "PLATFORM_TOKEN" in said
     asked = {"PLATFORM_TOKEN": "token", "ASSISTANT_API_URL": "http://127.0.0.1:9"}
     code, text, said = await command("audit", database_url=settings.database_url, **sources(settings), **asked)
-    assert code == 3
+    assert code == 2
     assert "assistant-api does not answer" in said
     assert "complete" not in text
 
@@ -86,7 +85,7 @@ async def test_records_that_were_lost_are_a_gap_until_they_are_acknowledged(
     assert (code, "assistants.v1 partition 3" in text) == (1, True)
     closing = ("lost", "acknowledge", str(loss), "--reason", "saved again")
     assert (await command(*closing, database_url=settings.database_url))[0] == 0
-    assert (await command(*closing, database_url=settings.database_url))[0] == 1
+    assert (await command(*closing, database_url=settings.database_url))[0] == 2
     assert (await command("lost", "list", database_url=settings.database_url))[0] == 0
     code, _, _ = await command("audit", "--only-topics", database_url=settings.database_url, **sources(settings))
     assert code == 0

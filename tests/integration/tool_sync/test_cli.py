@@ -1,13 +1,12 @@
 """``tool-sync history`` and ``tool-sync tools`` against a real database."""
 
-import json
 from uuid import UUID, uuid4
 
 from tool_sync.domain import events
 from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
 from tool_sync.settings import Settings
 
-from .command import command
+from .command import command, result
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
@@ -27,11 +26,11 @@ async def make_org(log: EventLog) -> UUID:
     return org_id
 
 
-async def test_tools_as_json_and_as_a_table(settings: Settings, event_log: EventLog) -> None:
+async def test_tools_as_json_and_as_a_list(settings: Settings, event_log: EventLog) -> None:
     org = await make_org(event_log)
     status, stdout, stderr = await command("tools", str(org), "--json", database_url=settings.database_url)
     assert (status, stderr) == (0, "")
-    body = json.loads(stdout)
+    body = result(stdout)
     assert (body["as_of_position"], body["tools"][0]["vapi_tool_id"]) == (2, f"tool-{org}")
     status, stdout, _ = await command("tools", str(org), database_url=settings.database_url)
     assert status == 0
@@ -42,7 +41,7 @@ async def test_tools_as_json_and_as_a_table(settings: Settings, event_log: Event
 async def test_history_comes_in_pages_with_its_traces(settings: Settings, event_log: EventLog) -> None:
     org = await make_org(event_log)
     _, stdout, _ = await command("history", str(org), "--json", "--limit", "1", database_url=settings.database_url)
-    first = json.loads(stdout)
+    first = result(stdout)
     assert [e["type"] for e in first["events"]] == ["OrgRegistered"]
     assert first["next_after"] == 1
     status, stdout, _ = await command("history", str(org), "--after", "1", database_url=settings.database_url)
@@ -54,11 +53,11 @@ async def test_history_comes_in_pages_with_its_traces(settings: Settings, event_
 
 async def test_an_unknown_org_and_a_missing_database_are_said_on_stderr(settings: Settings) -> None:
     status, stdout, stderr = await command("tools", str(uuid4()), database_url=settings.database_url)
-    assert (status, stdout) == (1, "")
+    assert (status, stdout) == (2, "")
     assert "there is no organization" in stderr
     nowhere = "postgresql://x:secret@127.0.0.1:1/tool_sync"
     status, stdout, stderr = await command("history", str(uuid4()), database_url=nowhere)
-    assert (status, stdout) == (3, "")
+    assert (status, stdout) == (2, "")
     assert "does not answer" in stderr
     assert "secret" not in stderr
 
@@ -82,10 +81,10 @@ async def test_a_tool_is_switched_off_and_on_for_one_organization(settings: Sett
         assert (status, stderr) == (0, "")
         assert f"switched {switched} for {org}" in stdout
     _, stdout, _ = await command("history", str(org), "--json", database_url=url)
-    changed = [e["data"] for e in json.loads(stdout)["events"] if e["type"] == "ToolSettingChanged"]
+    changed = [e["data"] for e in result(stdout)["events"] if e["type"] == "ToolSettingChanged"]
     assert changed == [{"name": published.name, "enabled": enabled} for enabled in (False, True)]
 
     for arguments, problem in (((str(uuid4()), published.name), "no organization"), ((str(org), "other"), "no tool")):
         status, _, stderr = await command("tool", "disable", *arguments, database_url=url)
-        assert status == 1
+        assert status == 2
         assert problem in stderr

@@ -188,7 +188,7 @@ async def test_an_unknown_tool_name_is_an_error_that_names_the_known_ones(
     assert (answer.status_code, answer.json()["code"]) == (404, "TS-904")
     assert f"there is no tool bookClinicApointment; the tools are {TOOL}" in answer.json()["detail"]
     code, text, error = await command("why", str(clinic.org_id), "x", database_url=tool_sync_db.service)
-    assert (code, text) == (1, "")
+    assert (code, text) == (2, "")
     assert f"there is no tool x; the tools are {TOOL}" in error
 
 

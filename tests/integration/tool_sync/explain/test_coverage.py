@@ -1,6 +1,5 @@
 """Coverage is assistants that can book, of those that should, by what is wanted now."""
 
-import json
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -14,7 +13,7 @@ from tool_sync.queries.coverage import CannotBook, Coverage, cannot_book, covera
 from tool_sync.queries.explain_assistant import explain_assistant
 from tool_sync.queries.failures import list_failures
 
-from ..command import command
+from ..command import command, envelope, result
 from .conftest import HASH, TOOL, Clinic, published, registered
 
 OTHER = "lookUpPatient"
@@ -224,13 +223,13 @@ async def test_the_command_says_who_cannot_book_and_why(clinic: Clinic, tool_syn
     assert "TS-309" in text
     assert "clinic: Add tool-calls to serverMessages" in " ".join(text.split())
     code, text, _ = await command("coverage", "--json", "--limit", "1", database_url=url)
-    body = json.loads(text)
+    body = result(text)
     assert (code, body["assistants"], body["equipped"], body["percent"]) == (1, 2, 1, 50.0)
     assert [one["agent_id"] for one in body["cannot_book"]] == ["agent-2"]
     assert (body["not_shown"], body["paused_keys"]) == (0, [])
-    assert body["not_looked_at"]
+    assert envelope(text)["not_looked_at"]
     code, _, error = await command("coverage", str(uuid4()), database_url=url)
-    assert (code, "there is no organization" in error) == (1, True)
+    assert (code, "there is no organization" in error) == (2, True)
 
 
 async def test_nobody_to_cover_is_not_called_covered(clinic: Clinic, tool_sync_db: DatabaseUrls) -> None:

@@ -108,11 +108,11 @@ async def test_the_command_line_shows_the_past_too(clinic: Clinic, tool_sync_db:
 
     stamp = f"{fifth:%Y-%m-%dT%H:%M:%S.%fZ}"
     done = await asyncio.to_thread(run, str(clinic.org_id), "--at", stamp, "--json")
-    assert (done.exit_code, from_json(done.stdout)) == (0, from_json(to_json(asdict(held[4]))))
+    assert (done.exit_code, from_json(done.stdout)["result"]) == (0, from_json(to_json(asdict(held[4]))))
     done = await asyncio.to_thread(run, str(clinic.org_id), "--at", stamp)
     assert "as of position 9" in done.stdout
     early = f"{first - timedelta(seconds=1):%Y-%m-%dT%H:%M:%S.%fZ}"
     done = await asyncio.to_thread(run, str(clinic.org_id), "--at", early)
-    assert (done.exit_code, f"no event before {first:%Y-%m-%dT%H:%M:%S.%fZ}" in done.stderr) == (1, True)
+    assert (done.exit_code, f"no event before {first:%Y-%m-%dT%H:%M:%S.%fZ}" in done.stderr) == (2, True)
     done = await asyncio.to_thread(run, str(uuid4()), "--at", stamp)
-    assert (done.exit_code, "there is no organization" in done.stderr) == (1, True)
+    assert (done.exit_code, "there is no organization" in done.stderr) == (2, True)

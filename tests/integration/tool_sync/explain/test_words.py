@@ -1,6 +1,5 @@
 """What Vapi said is found by clinic, agent and trace, by whom it concerns, for 30 days, and stands nowhere else."""
 
-import json
 import logging
 from uuid import UUID, uuid4
 
@@ -12,7 +11,7 @@ from tool_sync.vapi.failures import VapiFailure
 from tool_sync.vapi.words import forget_words, keep_words
 from zerotouch_contracts.errors import ErrorCode
 
-from ..command import command
+from ..command import command, result
 from .conftest import Clinic
 
 TRACE = "ab" * 16
@@ -47,7 +46,7 @@ async def test_words_are_found_by_clinic_agent_and_trace(clinic: Clinic, tool_sy
     _, stdout, _ = await command(
         "words", "--org", str(clinic.org_id), "--agent", "agent-2", "--json", database_url=tool_sync_db.service
     )
-    assert [one["words"] for one in json.loads(stdout)] == ["of another agent"]
+    assert [one["words"] for one in result(stdout)] == ["of another agent"]
 
 
 async def test_a_clinics_token_reads_its_own_words_only(clinic: Clinic) -> None:

@@ -1,9 +1,5 @@
 """``tool-sync projection`` and ``tool-sync log``: what they print and their exit status."""
 
-import asyncio
-import json
-import os
-import sys
 from uuid import uuid4
 
 import asyncpg
@@ -13,19 +9,14 @@ from devstack.sandbox import Sandbox
 from tool_sync import db
 from tool_sync.log import EventLog
 
+from ..command import command as run
+from ..command import envelope, result
 from .making import make_orgs
 
 
 async def command(urls: DatabaseUrls, *arguments: str, **env: str) -> tuple[int | None, str, str]:
-    """Exit status, stdout and stderr of ``python -m tool_sync …``."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tool_sync", *arguments,
-        env={"PATH": os.environ["PATH"], "DATABASE_URL": urls.service, "MIGRATE_DATABASE_URL": urls.owner, **env},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    async with asyncio.timeout(60):
-        stdout, stderr = await process.communicate()
-    return process.returncode, stdout.decode(), stderr.decode()
+    """As the owner, too."""
+    return await run(*arguments, database_url=urls.service, MIGRATE_DATABASE_URL=urls.owner, **env)
 
 
 async def test_verify_says_what_differs_and_rebuild_repairs_it(
@@ -56,11 +47,11 @@ async def test_verify_names_what_it_looked_at_and_what_not(
     assert "not looked at: the other projections" in stdout
     assert "not looked at: whether the log itself is as it was written" in stdout
     status, stdout, _ = await command(tool_sync_db, "projection", "verify", "--json")
-    body = json.loads(stdout)
+    body = result(stdout)
     assert (status, body["ok"], len(body["tables"])) == (0, True, 5)
-    assert body["not_looked_at"]
+    assert envelope(stdout)["not_looked_at"]
     status, stdout, _ = await command(tool_sync_db, "projection", "rebuild", "org_tools", "--json")
-    assert (status, json.loads(stdout)["looked_at"]) == (0, "the table org_tools beside events 1 to 6")
+    assert (status, result(stdout)["looked_at"]) == (0, "the table org_tools beside events 1 to 6")
 
     await admin.execute("UPDATE projections SET position = 3 WHERE name = 'org_tools'")
     await admin.execute("DELETE FROM org_tools WHERE position > 3")
@@ -79,11 +70,11 @@ async def test_an_empty_log_is_not_called_as_it_was_written(tool_sync_db: Databa
 async def test_log_verify_names_what_hashes_cannot_show(tool_sync_db: DatabaseUrls, log: EventLog) -> None:
     await make_orgs(log, 3)
     status, stdout, _ = await command(tool_sync_db, "log", "verify", "--json")
-    body = json.loads(stdout)
+    body = result(stdout)
     assert (status, body["ok"], body["head"], body["through"], body["topic"]) == (0, True, 9, 9, None)
     assert body["looked_at"].startswith("positions 1 to 9 of 9, 6 streams, ")
-    assert any("newest events that were cut off" in what for what in body["not_looked_at"])
-    assert any("the outcomes topic" in what for what in body["not_looked_at"])
+    assert any("newest events that were cut off" in what for what in envelope(stdout)["not_looked_at"])
+    assert any("the outcomes topic" in what for what in envelope(stdout)["not_looked_at"])
 
 
 async def test_an_unknown_name_and_a_role_without_rights_are_said_on_stderr(tool_sync_db: DatabaseUrls) -> None:
@@ -127,7 +118,7 @@ async def test_fork_asks_first_and_refuses_while_the_service_runs(
     assert (await command(tool_sync_db, "log", "fork", **at))[0] == 1  # nobody answers yes
     running = await db.create_pool(tool_sync_db.service)
     status, _, stderr = await command(tool_sync_db, "log", "fork", "--yes", **at)
-    assert (status, "stop it" in stderr) == (1, True)
+    assert (status, "stop it" in stderr) == (3, True)
     await running.close()
     assert await db.read_log_id(admin) == before
     status, stdout, _ = await command(tool_sync_db, "log", "fork", "--yes", **at)
@@ -141,7 +132,7 @@ async def test_without_vapi_nothing_is_forked(
     before, at = await db.read_log_id(admin), account(sandbox)
     for wrong in ({"VAPI_BASE_URL": "http://127.0.0.1:9"}, {"VAPI_API_KEY": "revoked"}):
         status, _, stderr = await command(tool_sync_db, "log", "fork", "--yes", **at | wrong)
-        assert (status, "nothing was changed, as Vapi did not list its tools" in stderr) == (1, True)
+        assert (status, "nothing was changed, as Vapi did not list its tools" in stderr) == (2, True)
     await command(tool_sync_db, "log", "fork", "--yes", **at | {"VAPI_BASE_URL": ""})
     assert await db.read_log_id(admin) == before
 
@@ -152,5 +143,5 @@ async def test_another_installations_log_is_not_forked(
     before, at = await db.read_log_id(admin), account(sandbox)
     await db.claim_installation(admin, uuid4())
     status, _, stderr = await command(tool_sync_db, "log", "fork", "--yes", **at)
-    assert (status, "belongs to installation" in stderr) == (1, True)
+    assert (status, "belongs to installation" in stderr) == (3, True)
     assert await db.read_log_id(admin) == before

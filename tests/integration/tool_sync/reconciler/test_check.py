@@ -28,7 +28,7 @@ from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT, DEFINITIONS
 from zerotouch_platform.server import HttpServer, bind
 
-from ..command import command
+from ..command import command, envelope
 from .conftest import INSTALLATION, World, world_over
 from .test_reach import MODEL, clinics_tool, foreign_tool, inline
 
@@ -62,7 +62,8 @@ class Desk:
         """Exit status and document of ``check --live --json``."""
         status, stdout, stderr = await self.check(target, "--live", "--json", *options)
         assert stdout, stderr
-        return status, json.loads(stdout)
+        said = envelope(stdout)
+        return status, {**said["result"], "not_looked_at": said["not_looked_at"]}
 
     async def only(self, target: object) -> tuple[int | None, dict[str, Any]]:
         """Exit status, and the one assistant that was read."""
@@ -95,7 +96,7 @@ async def test_a_caller_reaches_every_tool_and_the_answer_names_what_was_not_loo
         assert (status, stderr) == (0, ""), stdout
         assert f"reaches {BOOK}\n    tool id {tools[BOOK]['vapi_tool_id']}, version" in stdout
         assert "1 of 1 assistants that should can book" in stdout
-        assert "Not looked at: whether the tool server answers" in stdout
+        assert "not looked at: whether the tool server answers" in stdout
         assert all(len(line) <= 80 for line in stdout.splitlines())
     writes = await desk.world.writes()
     assert not [write for write in writes[-3:] if write[0] == "DELETE"]
@@ -168,7 +169,7 @@ async def test_what_changed_at_vapi_since_the_sync_is_told_with_code_and_who_act
     await CODES[case](desk.world, made["id"])
     known, stdout, _ = await desk.check(org)
     assert known == 0, "the log cannot know it yet"
-    assert "Not looked at: Vapi itself; --live reads it now" in stdout
+    assert "not looked at: Vapi itself; --live reads it now" in stdout
     status, met = await desk.only(org)
     assert status == 1
     assert not met["can_book"]
@@ -269,7 +270,7 @@ async def test_no_key_and_a_wrong_one_are_the_callers_environment(desk: Desk) ->
 async def test_an_unknown_name_is_an_error(desk: Desk) -> None:
     for target in (uuid4(), "nobody"):
         status, stdout, stderr = await desk.check(target)
-        assert (status, stdout) == (1, "")
+        assert (status, stdout) == (2, "")
         assert f"there is no organization and no assistant {target}" in stderr
 
 

@@ -1,6 +1,5 @@
 """A key that Vapi refuses is seen where operators look, not in the log only: since when, why, who acts, what waits."""
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -11,7 +10,7 @@ from devstack.databases import DatabaseUrls
 from tool_sync.queries.waiting import waiting
 from tool_sync.vapi.rate_limit import PausedKey, paused_keys
 
-from ..command import command
+from ..command import command, result
 from .conftest import World
 from .keys import replica, saved_orgs, shared_key
 from .test_key_pauses import status, work
@@ -51,7 +50,7 @@ async def test_a_refused_key_is_named_with_what_waits_behind_it(world: World, to
     assert "platform operator" in text
     assert "3 save(s) of 3 organization(s), the oldest since" in text
     _, text, _ = await command("failures", "list", "--json", database_url=tool_sync_db.service)
-    (row,) = json.loads(text)
+    (row,) = result(text)
     assert (row["org_id"], row["code"], row["account"]["waiting"]["requests"]) == (None, "TS-201", 3)
 
 
@@ -68,7 +67,7 @@ async def test_a_key_that_works_is_not_mentioned(world: World, tool_sync_db: Dat
     await work(world, replica(world))
     assert await paused(world) == ()
     _, text, _ = await command("failures", "list", "--json", database_url=tool_sync_db.service)
-    assert json.loads(text) == []
+    assert result(text) == []
     _, text, _ = await command("failures", "list", database_url=tool_sync_db.service)
     assert "no newest outcome is a failure; not looked at: who was never synced" in text
 

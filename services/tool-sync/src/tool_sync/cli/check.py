@@ -1,26 +1,21 @@
 """``tool-sync check``: can the callers of a clinic's assistants book? What the log knows, or what Vapi says now."""
 
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from textwrap import wrap
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
-
-from pydantic_core import to_json
 
 from tool_sync import db
 from tool_sync.admin.checked import Clinic, Known, Trouble, clinic_of
 from tool_sync.admin.live import Look, Met, Stopped
+from tool_sync.cli.connected import NotFound, answered, pooled
 from tool_sync.cli.looking import At, looking
-from tool_sync.cli.options import EXIT_DATABASE, EXIT_FOUND, EXIT_USAGE
-from tool_sync.log.codec import UnknownEvent
-from tool_sync.queries.as_of import BeforeFirstEvent
+from tool_sync.cli.options import EXIT_FOUND, EXIT_USAGE
+from tool_sync.cli.output import COLUMNS, print_json, say_not_looked_at
 from tool_sync.queries.assistants import find_assistants
 from tool_sync.queries.organizations import is_known
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
-
-COLUMNS: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +33,17 @@ class Checked:
 
 async def check(database_url: str, target: str, live: At | None, *, as_json: bool) -> int:
     """Print what was found; returns the exit status."""
-    import asyncpg
 
-    try:
-        pool = await db.create_pool(database_url, size_max=2, application_name="zerotouch cli")
-        try:
+    async def work() -> int:
+        async with pooled(database_url) as pool:
             clinics = await _clinics(pool, target)
             if not clinics:
-                print(f"tool-sync: there is no organization and no assistant {target}", file=sys.stderr)
-                return EXIT_FOUND
+                raise NotFound(f"there is no organization and no assistant {target}")
             if live is None:
                 return _tell([Checked(clinic, ()) for clinic in clinics], None, None, as_json=as_json)
             return await _check_live(pool, clinics, live, as_json=as_json)
-        finally:
-            await pool.close()
-    except (BeforeFirstEvent, UnknownEvent) as error:
-        print(f"tool-sync: {error}", file=sys.stderr)
-        return EXIT_FOUND
-    except (asyncpg.PostgresError, *db.TRANSIENT_ERRORS) as error:
-        print(f"tool-sync: the database does not answer: {type(error).__name__}: {error}", file=sys.stderr)
-        return EXIT_DATABASE
+
+    return await answered(work())
 
 
 async def _check_live(pool: db.Pool, clinics: list[Clinic], live: At, *, as_json: bool) -> int:
@@ -99,17 +85,18 @@ def _tell(checked: list[Checked], look: Look | None, stopped: Stopped | None, *,
             "can_book": good,
             "should_book": len(should),
             "calls": look.calls if look else 0,
-            "not_looked_at": limits,
             "ok": is_whole,
         }
-        print(to_json(document, indent=2).decode())
+        complete = len(met) == len(should) or look is None
+        print_json(
+            "check", document, complete=complete and not any(one.clinic.more for one in checked), not_looked_at=limits
+        )
     else:
         for one in checked:
             print("\n".join(_text(one, live=look is not None)))
         if look is not None:
             print(f"Read at Vapi now: {len(met)} assistants, {look.calls} calls")
-        for limit in limits:
-            print("\n".join(wrap(f"Not looked at: {limit}", COLUMNS, subsequent_indent="  ")))
+        say_not_looked_at(limits)
         known = "can book" if look is not None else "can book as far as the log knows"
         print(f"{good} of {len(should)} assistants that should {known}")
     if stopped is not None and stopped.is_key:

@@ -1,29 +1,79 @@
-"""A connection for one command; what the database says instead is one line on stderr and an exit status."""
+"""A connection for one command; what stands in the way is one line on stderr and an exit status."""
 
-import sys
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+import asyncpg
 
 from tool_sync import db
-from tool_sync.cli.options import EXIT_DATABASE, EXIT_FOUND
+from tool_sync.cli.options import EXIT_REFUSED, EXIT_USAGE
+from tool_sync.cli.output import error as say
+from tool_sync.log import EventLog
 from tool_sync.log.codec import UnknownEvent
 from tool_sync.log.fork import LogInUse
-from tool_sync.outcomes.replay import CannotReplay
+from tool_sync.outcomes.replay import CannotReplay, KafkaUnavailable
+from tool_sync.queries.as_of import BeforeFirstEvent
+from tool_sync.queries.explain_tool import UnknownTool
 
-APPLICATION: str = "zerotouch cli"
+APPLICATION: Final = "zerotouch cli"
 """Not ``tool-sync …``: that is what a running service calls itself."""
+
+
+class NotFound(Exception):
+    """What the command names is not there; the message says what."""
+
+
+async def answered(work: Awaitable[int]) -> int:
+    """The exit status of the work, or that of what stands in its way."""
+    try:
+        return await work
+    except KafkaUnavailable as error:
+        say(error)
+    except (CannotReplay, LogInUse, db.ForeignInstallation, asyncpg.InsufficientPrivilegeError) as error:
+        say(error)
+        return EXIT_REFUSED
+    except (NotFound, BeforeFirstEvent, UnknownTool) as error:
+        say(error)
+    except UnknownEvent as error:
+        say(f"{error}; a newer release reads on")
+    except (asyncpg.PostgresError, *db.TRANSIENT_ERRORS) as error:
+        say(f"the database does not answer: {type(error).__name__}: {error}")
+    return EXIT_USAGE
 
 
 async def connected(database_url: str, work: Callable[[db.Connection], Awaitable[int]]) -> int:
     """Do the work, whose answer is the exit status."""
-    try:
+
+    async def connect_and_work() -> int:
         connection = await db.connect(database_url, application_name=APPLICATION)
         try:
             return await work(connection)
         finally:
             await connection.close()
-    except (CannotReplay, LogInUse, UnknownEvent) as error:
-        print(f"tool-sync: {error}", file=sys.stderr)
-        return EXIT_FOUND
-    except db.TRANSIENT_ERRORS as error:  # fmt: skip
-        print(f"tool-sync: the database does not answer: {type(error).__name__}: {error}", file=sys.stderr)
-        return EXIT_DATABASE
+
+    return await answered(connect_and_work())
+
+
+@asynccontextmanager
+async def pooled(database_url: str) -> AsyncIterator[db.Pool]:
+    """Two connections, for work that reads while it writes."""
+    pool = await db.create_pool(database_url, size_max=2, application_name=APPLICATION)
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+@asynccontextmanager
+async def log_of(database_url: str) -> AsyncIterator[EventLog]:
+    """The log, to append to."""
+    async with pooled(database_url) as pool:
+        log = EventLog(pool)
+        appending = asyncio.create_task(log.run_forever())
+        try:
+            yield log
+        finally:
+            log.stop()
+            await appending

@@ -1,18 +1,14 @@
 """``tool-sync coverage [ORG]``: which assistants can book, and why the others cannot."""
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from uuid import UUID
 
-from pydantic_core import to_json
-from rich.console import Console
-from rich.table import Table
-
 from tool_sync import db
 from tool_sync.cli.account import account_document, account_lines
-from tool_sync.cli.connected import connected
-from tool_sync.cli.options import COLUMNS_IN_FILES, EXIT_FOUND
+from tool_sync.cli.connected import NotFound, connected
+from tool_sync.cli.options import EXIT_FOUND
+from tool_sync.cli.output import entry, print_json, print_lines, utc
 from tool_sync.queries.coverage import NOT_LOOKED_AT, CannotBook, Coverage, cannot_book, coverage_of, looked_at
 from tool_sync.queries.organizations import is_known
 from tool_sync.queries.waiting import waiting
@@ -26,28 +22,23 @@ async def show_coverage(database_url: str, org_id: UUID | None, *, limit: int, a
     async def work(connection: db.Connection) -> int:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             if org_id is not None and not await is_known(connection, org_id):
-                print(f"tool-sync: there is no organization {org_id}", file=sys.stderr)
-                return EXIT_FOUND
+                raise NotFound(f"there is no organization {org_id}")
             found = await coverage_of(connection, org_id)
             without = await cannot_book(connection, org_id, limit=limit)
             keys, behind = await paused_keys(connection), await waiting(connection)
+        more = found.assistants - found.equipped - len(without)
         if as_json:
             document = {
                 **asdict(found),
                 "percent": found.percent,
                 "cannot_book": [asdict(one) for one in without],
-                "not_shown": found.assistants - found.equipped - len(without),
+                "not_shown": more,
                 "looked_at": looked_at(found, org_id),
-                "not_looked_at": list(NOT_LOOKED_AT),
                 **account_document(keys, behind),
             }
-            print(to_json(document, indent=2).decode())
+            print_json("coverage", document, complete=not more, not_looked_at=NOT_LOOKED_AT)
         else:
-            console = Console(width=None if sys.stdout.isatty() else COLUMNS_IN_FILES, highlight=False)
-            for line in (*account_lines(keys, behind), *_lines(found, org_id)):
-                console.print(line, markup=False, soft_wrap=True)
-            if without:
-                console.print(_table(without, found.assistants - found.equipped - len(without)))
+            print_lines((*account_lines(keys, behind), *_lines(found, org_id), *_list(without, more)))
         return EXIT_FOUND if found.equipped < found.assistants else 0
 
     return await connected(database_url, work)
@@ -73,17 +64,20 @@ def _lines(found: Coverage, org_id: UUID | None) -> Sequence[str]:
     )
 
 
-def _table(without: Sequence[CannotBook], more: int) -> Table:
-    table = Table(show_lines=True)
-    for heading in ("organization", "agent", "code", "next look (UTC)", "why, and who acts"):
-        table.add_column(heading, overflow="fold")  # on a narrow terminal an id is folded, not cut
+def _list(without: Sequence[CannotBook], more: int) -> Iterator[str]:
     for one in without:
         why = "; ".join(lack.what for lack in one.lacks)
-        at = f"{one.look_at:%Y-%m-%d %H:%M:%S}" if one.look_at else ""
-        table.add_row(str(one.org_id), one.agent_id, one.code or "", at, why + acts(one.code))
+        yield from entry(
+            f"agent {one.agent_id}",
+            (
+                ("organization", one.org_id),
+                ("code", one.code),
+                ("why", why + acts(one.code)),
+                ("next look", utc(one.look_at)),
+            ),
+        )
     if more:
-        table.caption = f"{more:,} more: --limit shows more of them"
-    return table
+        yield f"{more:,} more: --limit shows more of them"
 
 
 def acts(code: str | None) -> str:

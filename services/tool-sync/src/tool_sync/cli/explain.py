@@ -1,29 +1,22 @@
 """``tool-sync why`` and ``tool-sync explain``: reasons as text or as JSON."""
 
-import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from pydantic_core import to_json
-from rich.console import Console
-from rich.table import Table
-
 from tool_sync import db
-from tool_sync.cli.options import COLUMNS_IN_FILES, EXIT_FOUND
-from tool_sync.cli.show import DATA_CHARACTERS_SHOWN, EXIT_DATABASE, EXIT_UNKNOWN_ORG
-from tool_sync.log.codec import UnknownEvent
-from tool_sync.queries.as_of import BeforeFirstEvent, blueprint_of, state_as_of
+from tool_sync.cli.connected import NotFound, connected
+from tool_sync.cli.org_show import event_lines
+from tool_sync.cli.output import print_json, print_lines, utc
+from tool_sync.queries.as_of import blueprint_of, state_as_of
 from tool_sync.queries.assistants import find_assistants
 from tool_sync.queries.explain_assistant import AssistantExplained, explain_assistant
-from tool_sync.queries.explain_tool import ToolExplained, UnknownTool, explain_tool
+from tool_sync.queries.explain_tool import ToolExplained, explain_tool
 from tool_sync.queries.next_action import NextAction
-from tool_sync.queries.timeline import TimelineEntry
 from tool_sync.vapi.rate_limit import paused_keys
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
-from zerotouch_platform.traces import page_of
 
 T = TypeVar("T")
 
@@ -38,24 +31,24 @@ async def show_why(
         moment = await state_as_of(connection, org_id, blueprint, at, paused)
         return await explain_tool(connection, moment, tool)
 
-    def text(found: ToolExplained) -> Iterator[str | Table]:
-        yield f"{found.tool} of {found.org_id}, as of position {found.as_of_position}, {_time(found.as_of)}"
+    def text(found: ToolExplained) -> Iterator[str]:
+        yield f"{found.tool} of {found.org_id}, as of position {found.as_of_position}, {utc(found.as_of)}"
         yield f"wanted      {'yes' if found.wanted else 'no'}: {found.rule}"
         yield f"condition   {found.condition}"
         if found.vapi_tool_id:
             yield f"at Vapi     {found.vapi_tool_id}, definition version {found.definition_version}"
         if found.retired:
             doomed = "; a deletion may still land, so this id is never linked again" if found.retired.doomed else ""
-            yield f"retired     {found.retired.reason}; deleted after {_time(found.retired.delete_at)}{doomed}"
+            yield f"retired     {found.retired.reason}; deleted after {utc(found.retired.delete_at)}{doomed}"
         for one in found.surplus:
             age = f"; its deletion has no answer since {one.unknown_seconds:.0f} s" if one.unknown_seconds else ""
-            yield f"surplus     {one.vapi_tool_id}, since {_time(one.since)}{age}{_code(one.failure_code)}"
+            yield f"surplus     {one.vapi_tool_id}, since {utc(one.since)}{age}{_code(one.failure_code)}"
         yield from _unknown(found.unknown_since, found.unknown_seconds)
         yield from _trouble(found.failure_code, found.failures, found.retry_at)
         yield from _next(found.outlook)
-        yield _events(found.events, jaeger_url)
+        yield from event_lines(found.events, jaeger_url)
 
-    return await _answer(database_url, read, None if as_json else text)
+    return await _answer("why", database_url, read, text, as_json=as_json)
 
 
 async def show_explanation(
@@ -78,12 +71,12 @@ async def show_explanation(
             moment = await state_as_of(connection, owner, blueprint, at, paused)
             found.append(await explain_assistant(connection, moment, agent_id))
         if not found:
-            raise _Unknown(f"there is no assistant {assistant}")
+            raise NotFound(f"there is no assistant {assistant}")
         return found
 
-    def text(found: Sequence[AssistantExplained]) -> Iterator[str | Table]:
+    def text(found: Sequence[AssistantExplained]) -> Iterator[str]:
         for one in found:
-            yield f"{one.agent_id} of {one.org_id}, as of position {one.as_of_position}, {_time(one.as_of)}"
+            yield f"{one.agent_id} of {one.org_id}, as of position {one.as_of_position}, {utc(one.as_of)}"
             yield f"at Vapi     {one.assistant_id}{', deleted' if one.removed else ''}"
             if one.outcome:
                 yield f"outcome     {one.outcome}{_code(one.code)}; has {', '.join(one.tools) or 'no tools'}"
@@ -91,58 +84,44 @@ async def show_explanation(
             for tool in one.missing:
                 yield f"missing     {tool.name}{_code(tool.code)}"
             for request in one.open_requests:
-                yield f"open        {request.request_id}, revision {request.revision}, since {_time(request.since)}"
+                yield f"open        {request.request_id}, revision {request.revision}, since {utc(request.since)}"
             yield from _unknown(one.unknown_since, one.unknown_seconds)
             yield from _trouble(one.failure_code, one.failures, one.retry_at)
             yield from _next(one.outlook)
-            yield _events(one.events, jaeger_url)
+            yield from event_lines(one.events, jaeger_url)
 
-    return await _answer(database_url, read, None if as_json else text)
-
-
-class _Unknown(Exception):
-    """What was asked for is not there."""
+    return await _answer("explain", database_url, read, text, as_json=as_json)
 
 
 async def _answer(
+    command: str,
     database_url: str,
     read: Callable[[db.Connection], Awaitable[T]],
-    to_text: Callable[[T], Iterator[str | Table]] | None,
+    to_text: Callable[[T], Iterator[str]],
+    *,
+    as_json: bool,
 ) -> int:
-    try:
-        connection = await db.connect(database_url, application_name="tool-sync cli")
-        try:
-            async with connection.transaction(isolation="repeatable_read", readonly=True):
-                answer = await read(connection)
-        finally:
-            await connection.close()
-    except (BeforeFirstEvent, UnknownTool, _Unknown) as error:
-        print(f"tool-sync: {error}", file=sys.stderr)
-        return EXIT_UNKNOWN_ORG
-    except UnknownEvent as error:
-        print(f"tool-sync: {error}; a newer release reads on", file=sys.stderr)
-        return EXIT_FOUND
-    except db.TRANSIENT_ERRORS as error:
-        print(f"tool-sync: the database does not answer: {type(error).__name__}: {error}", file=sys.stderr)
-        return EXIT_DATABASE
-    if to_text is None:
-        document: Any = [asdict(one) for one in answer] if isinstance(answer, list) else asdict(answer)  # type: ignore[call-overload]
-        print(to_json(document, indent=2).decode())
+    async def work(connection: db.Connection) -> int:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            answer = await read(connection)
+        if as_json:
+            document: Any = [asdict(one) for one in answer] if isinstance(answer, list) else asdict(answer)  # type: ignore[call-overload]
+            print_json(command, document)
+            return 0
+        print_lines(to_text(answer))
         return 0
-    console = Console(width=None if sys.stdout.isatty() else COLUMNS_IN_FILES, highlight=False)
-    for line in to_text(answer):
-        console.print(line)
-    return 0
+
+    return await connected(database_url, work)
 
 
 def _unknown(since: datetime | None, age_seconds: float | None) -> Iterator[str]:
     if since is not None:
-        yield f"unknown     a write to Vapi has no answer since {_time(since)}, {age_seconds:.0f} s"
+        yield f"unknown     a write to Vapi has no answer since {utc(since)}, {age_seconds:.0f} s"
 
 
 def _trouble(code: str | None, failures: int, retry_at: datetime | None) -> Iterator[str]:
     if code is not None:
-        yield f"failed      {failures} time(s){_code(code)}" + (f"; due {_time(retry_at)}" if retry_at else "")
+        yield f"failed      {failures} time(s){_code(code)}" + (f"; due {utc(retry_at)}" if retry_at else "")
 
 
 def _next(outlook: NextAction | None) -> Iterator[str]:
@@ -151,7 +130,7 @@ def _next(outlook: NextAction | None) -> Iterator[str]:
             yield f"not yet     {reason.what}{_code(reason.code)}"
             if reason.who_acts is not None:
                 yield f"            {reason.who_acts}: {reason.what_to_do}"
-        yield f"next        {outlook.next}" + (f", {_time(outlook.at)}" if outlook.at else "")
+        yield f"next        {outlook.next}" + (f", {utc(outlook.at)}" if outlook.at else "")
 
 
 def _code(code: str | None) -> str:
@@ -161,26 +140,3 @@ def _code(code: str | None) -> str:
         return f", {code} {CATALOGUE[ErrorCode(code)].title}"
     except ValueError:  # a newer release's
         return f", {code}"
-
-
-def _time(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _events(events: Sequence[TimelineEntry], jaeger_url: str | None) -> Table:
-    table = Table("position", "recorded at (UTC)", "event")
-    table.add_column("trace", overflow="fold")
-    table.add_column("data", overflow="fold")
-    for event in events:
-        data = to_json(event.data).decode()
-        shown = data if len(data) <= DATA_CHARACTERS_SHOWN else data[:DATA_CHARACTERS_SHOWN] + "…"
-        table.add_row(
-            str(event.position), f"{event.recorded_at:%Y-%m-%d %H:%M:%S.%f}", event.type,
-            trace_link(event.trace_id, jaeger_url), shown,
-        )  # fmt: skip
-    return table
-
-
-def trace_link(trace_id: str | None, jaeger_url: str | None) -> str:
-    """The trace's page in Jaeger, or its id where no address is known."""
-    return page_of(trace_id, jaeger_url) or trace_id or ""

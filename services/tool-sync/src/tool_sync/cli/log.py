@@ -1,29 +1,30 @@
 """``tool-sync log verify | fork``: does the log hold together, and a new id for it after a restore."""
 
 import asyncio
-import sys
 from typing import Annotated
 from uuid import UUID
 
 import typer
 
-from tool_sync.cli.options import EXIT_FOUND, DatabaseUrl, OwnerUrl
+from tool_sync.cli.options import EXIT_REFUSED, DatabaseUrl, Json, OutcomesTopic, OwnerUrl
 
-app = typer.Typer(help="Prove the event log, or give it a new id after a restore.", no_args_is_help=True)
+app = typer.Typer(name="log", help="Verify the event log, or give it a new id after a restore.", no_args_is_help=True)
 
 
 @app.command()
 def verify(
     database_url: DatabaseUrl,
     kafka: Annotated[
-        str | None, typer.Option("--kafka", envvar="KAFKA_BOOTSTRAP_SERVERS", help="host:port; also look at the topic.")
+        str | None,
+        typer.Option("--kafka", envvar="KAFKA_BOOTSTRAP_SERVERS", help="host:port of Kafka; also look at the topic."),
     ] = None,
-    topic: Annotated[
-        str | None, typer.Option(envvar="OUTCOMES_TOPIC", help="Where outcomes go; by default the contract's.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    topic: OutcomesTopic = None,
+    as_json: Json = False,
 ) -> None:
-    """Check positions, versions, the streams' hash chains, and that the topic is not ahead. Exit status 1 if not so."""
+    """Verify positions, versions and hash chains, and that the outcomes topic is not ahead of the log.
+
+    Exit status 1: the log is not as it was written, or the topic is ahead.
+    """
     from tool_sync.cli.log_verify import verify_log
 
     raise typer.Exit(asyncio.run(verify_log(database_url, kafka, topic, as_json=as_json)))
@@ -32,20 +33,28 @@ def verify(
 @app.command()
 def fork(
     database_url: OwnerUrl,
-    vapi_base_url: Annotated[str, typer.Option(envvar="VAPI_BASE_URL", help="Vapi.", show_default=False)],
-    vapi_api_key: Annotated[str, typer.Option(envvar="VAPI_API_KEY", help="Its key.", show_default=False)],
-    installation_id: Annotated[UUID, typer.Option(envvar="INSTALLATION_ID", help="Whose tools.", show_default=False)],
+    vapi_base_url: Annotated[str, typer.Option(envvar="VAPI_BASE_URL", help="Where Vapi is.", show_default=False)],
+    vapi_api_key: Annotated[
+        str, typer.Option(envvar="VAPI_API_KEY", help="The service's own key.", show_default=False)
+    ],
+    installation_id: Annotated[
+        UUID, typer.Option(envvar="INSTALLATION_ID", help="Whose tools are looked for.", show_default=False)
+    ],
     vapi_account: Annotated[str, typer.Option(envvar="VAPI_ACCOUNT", help="The account's name.")] = "platform",
     settle_seconds: Annotated[
         float, typer.Option(envvar="SETTLE_SECONDS", help="How long a call to Vapi may still land.")
     ] = 20,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; subscribers will have to rebuild.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask. Subscribers will have to rebuild.")] = False,
 ) -> None:
-    """Give the log a new id after a restore, and list what Vapi has beyond the backup. Stop tool-sync first."""
+    """Give the log a new id after a restore, and list what Vapi has beyond the backup. Stop tool-sync first.
+
+    Exit status 3: a process of tool-sync is connected, or the database is another installation's.
+    """
     from tool_sync.cli.log_fork import Account, fork_log
+    from tool_sync.cli.output import error as say
 
     if not yes and not typer.confirm("Every subscriber will stop until it is rebuilt. Give the log a new id?"):
-        print("tool-sync: nothing was changed", file=sys.stderr)
-        raise typer.Exit(EXIT_FOUND)
+        say("nothing was changed")
+        raise typer.Exit(EXIT_REFUSED)
     account = Account(vapi_base_url, vapi_api_key, vapi_account, installation_id)
     raise typer.Exit(asyncio.run(fork_log(database_url, account, settle_seconds)))

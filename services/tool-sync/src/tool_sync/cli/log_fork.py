@@ -10,7 +10,8 @@ from uuid import UUID
 from tool_sync import db
 from tool_sync.admin.lost_tools import find_lost_tools
 from tool_sync.cli.connected import connected
-from tool_sync.cli.options import EXIT_FOUND
+from tool_sync.cli.options import EXIT_USAGE
+from tool_sync.cli.output import error as say
 from tool_sync.log.fork import LostTool, fork, require_unused
 from tool_sync.log.head import newest_event_at
 from tool_sync.vapi.client import VapiClient
@@ -49,10 +50,8 @@ async def fork_log(database_url: str, account: Account, settle_seconds: float) -
     try:
         return await connected(database_url, work)
     except VapiFailure as failure:
-        print(f"tool-sync: nothing was changed, as Vapi did not list its tools: {failure.code.value}", file=sys.stderr)
-    except db.ForeignInstallation as error:
-        print(f"tool-sync: nothing was changed: {error}", file=sys.stderr)
-    return EXIT_FOUND
+        say(f"nothing was changed, as Vapi did not list its tools: {failure.code.value}; mend that and fork again")
+        return EXIT_USAGE
 
 
 async def _lost(connection: db.Connection, account: Account) -> Sequence[LostTool]:

@@ -3,13 +3,11 @@
 from dataclasses import asdict
 from typing import Final
 
-from pydantic_core import to_json
-
 from tool_sync import db
 from tool_sync.cli.bar import bar
 from tool_sync.cli.connected import connected
-from tool_sync.cli.limits import say_not_looked_at
 from tool_sync.cli.options import EXIT_FOUND
+from tool_sync.cli.output import print_json, say_not_looked_at
 from tool_sync.log.verify import LogVerified, verify
 from tool_sync.outcomes.replay import find_ahead
 from tool_sync.outcomes.replay.ahead import NEWEST_RECORDS, Ahead
@@ -43,9 +41,9 @@ async def verify_log(database_url: str, bootstrap_servers: str | None, topic: st
                 **asdict(found),
                 "topic": None if bootstrap_servers is None else {"name": name, "ahead": [asdict(one) for one in ahead]},
                 "looked_at": _looked_at(found),
-                "not_looked_at": not_looked_at,
             }
-            print(to_json(document, indent=2).decode())
+            complete = found.through == found.head
+            print_json("log verify", document, complete=complete, not_looked_at=not_looked_at)
         else:
             _say_log(found)
             _say_topic(name, None if bootstrap_servers is None else ahead)

@@ -5,8 +5,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+import typer
+
 from tool_sync import db
 from tool_sync.admin.live import Look
+from tool_sync.cli.options import EXIT_USAGE
+from tool_sync.cli.output import error as say
 from tool_sync.log import published
 from tool_sync.queries.installation import installation_of
 from tool_sync.vapi.client import VapiClient
@@ -32,6 +36,23 @@ class At:
     calls_max: int
     requests_per_minute: int | None = None
     patience_seconds: float = 0.0
+
+
+def at_vapi(
+    base_url: str | None,
+    api_key: str | None,
+    account: str,
+    calls_max: int,
+    requests_per_minute: int | None,
+    share: float,
+    patience_seconds: float = 0.0,
+) -> At:
+    """From the options of a command; ends it where Vapi or its key is not named."""
+    if not base_url or not api_key:
+        say("--live needs VAPI_BASE_URL and VAPI_API_KEY")
+        raise typer.Exit(EXIT_USAGE)
+    rate = None if requests_per_minute is None else max(1, int(requests_per_minute * share))
+    return At(base_url, api_key, account, calls_max, rate, patience_seconds)
 
 
 @asynccontextmanager

@@ -1,32 +1,30 @@
 """``tool-sync lost``: records that were gone from the topic before they were read."""
 
 import asyncio
-import sys
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from tool_sync.cli.options import EXIT_FOUND, DatabaseUrl
+from tool_sync.cli.options import EXIT_FOUND, EXIT_USAGE, DatabaseUrl, Json
 
-app = typer.Typer(help="Records that were gone from the topic before they were read.", no_args_is_help=True)
+app = typer.Typer(
+    name="lost", help="Show records that Kafka lost before they were read, and close them.", no_args_is_help=True
+)
 
 
 @app.command("list")
-def list_losses(
-    database_url: DatabaseUrl, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
-) -> None:
-    """List what was lost and nobody has acknowledged; exit status 1 if anything was."""
-    from pydantic_core import to_json
-
+def list_losses(database_url: DatabaseUrl, as_json: Json = False) -> None:
+    """List what was lost and nobody has acknowledged. Exit status 1: there is some."""
     from tool_sync.cli.connected import connected
+    from tool_sync.cli.output import print_json
     from tool_sync.db import Connection
     from zerotouch_platform.kafka.ledger import open_losses
 
     async def work(connection: Connection) -> int:
         found = await open_losses(connection)
         if as_json:
-            print(to_json([asdict(loss) for loss in found], indent=2).decode())
+            print_json("lost list", [asdict(loss) for loss in found])
         else:
             for loss in found:
                 print(f"{loss.id}  {loss.found_at:%Y-%m-%d %H:%M:%S} UTC  {loss}")
@@ -41,15 +39,16 @@ def acknowledge(
     database_url: DatabaseUrl,
     reason: Annotated[str, typer.Option(help="What was done about it.")],
 ) -> None:
-    """Close a loss: what it made missing was mended."""
+    """Close a loss once everything that it made missing is repaired."""
     from tool_sync.cli.connected import connected
+    from tool_sync.cli.output import error as say
     from tool_sync.db import Connection
     from zerotouch_platform.kafka import ledger
 
     async def work(connection: Connection) -> int:
         if await ledger.acknowledge(connection, loss, reason):
             return 0
-        print(f"tool-sync: there is no open loss {loss}", file=sys.stderr)
-        return EXIT_FOUND
+        say(f"there is no open loss {loss}; `tool-sync lost list` shows them")
+        return EXIT_USAGE
 
     raise typer.Exit(asyncio.run(connected(database_url, work)))

@@ -1,20 +1,19 @@
 """``tool-sync projection rebuild | verify``: a projection beside the log that it is a fold of."""
 
 import asyncio
-import json
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from tool_sync.cli.limits import say_not_looked_at
-from tool_sync.cli.options import EXIT_DATABASE, EXIT_FOUND, EXIT_USAGE, OwnerUrl
+from tool_sync.cli.options import EXIT_FOUND, EXIT_REFUSED, EXIT_USAGE, Json, OwnerUrl
+from tool_sync.cli.output import error as say
+from tool_sync.cli.output import print_json, say_not_looked_at
 
 if TYPE_CHECKING:
     from tool_sync.log.projections import RebuildError, Verified
 
-app = typer.Typer(help="Rebuild the read tables from the log, or check them.", no_args_is_help=True)
+app = typer.Typer(name="projection", help="Rebuild the read tables from the log, or check them.", no_args_is_help=True)
 
 NOT_LOOKED_AT: Final = (
     "whether the log itself is as it was written: `tool-sync log verify`",
@@ -25,15 +24,12 @@ NOT_LOOKED_AT: Final = (
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The projection's name, which is its table's.")]
 
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
 @app.command()
-def rebuild(name: NameArgument, database_url: OwnerUrl, as_json: JsonOption = False) -> None:
-    """Fold the log anew and write the rows that differ, while the service runs.
+def rebuild(name: NameArgument, database_url: OwnerUrl, as_json: Json = False) -> None:
+    """Rebuild a read table from the log and write the rows that differ, while the service runs.
 
-    Readers notice nothing; appends wait some tens of milliseconds at a time, and only where rows differ. It may be
-    ended with Ctrl-C and started again.
+    Readers notice nothing. Appends wait some tens of milliseconds at a time, and only where rows differ. Ctrl-C ends
+    it at any time; it can be started again.
     """
     from tool_sync.cli.bar import bar
     from tool_sync.log import projections
@@ -44,8 +40,8 @@ def rebuild(name: NameArgument, database_url: OwnerUrl, as_json: JsonOption = Fa
     except projections.RebuildError as error:
         raise typer.Exit(_refused(error)) from None
     if as_json:
-        document = {**asdict(done), "looked_at": _range(name, done.position), "not_looked_at": list(NOT_LOOKED_AT)}
-        print(json.dumps(document, indent=2))
+        document = {**asdict(done), "looked_at": _range(name, done.position)}
+        print_json("projection rebuild", document, not_looked_at=NOT_LOOKED_AT)
         return
     print(
         f"{name}: {done.position:,} events folded in {done.seconds:.1f} s, {done.differing:,} rows differed and were "
@@ -58,12 +54,14 @@ def rebuild(name: NameArgument, database_url: OwnerUrl, as_json: JsonOption = Fa
 @app.command()
 def verify(
     database_url: OwnerUrl,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="All of them without a name.")] = None,
-    as_json: JsonOption = False,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Only this one; all of them without a name.")
+    ] = None,
+    as_json: Json = False,
 ) -> None:
-    """Fold the log anew and print the rows that differ; writes nothing and takes no lock.
+    """Compare the read tables with the log and print the rows that differ. Nothing is written or locked.
 
-    Exit status 1 where a row differs, or where a table is behind the log.
+    Exit status 1: a row differs, or a table is behind the log.
     """
     from tool_sync.cli.bar import bar
     from tool_sync.log import projections
@@ -85,7 +83,8 @@ def verify(
     not_looked_at = [*(["the other projections"] if name else []), *NOT_LOOKED_AT]
     if as_json:
         tables = [{**asdict(one), "looked_at": _range(one.name, one.position)} for one in found]
-        print(json.dumps({"ok": holds, "tables": tables, "not_looked_at": not_looked_at}, indent=2))
+        complete = not any(one.behind for one in found)
+        print_json("projection verify", {"ok": holds, "tables": tables}, complete=complete, not_looked_at=not_looked_at)
     else:
         say_not_looked_at(not_looked_at)
     raise typer.Exit(0 if holds else EXIT_FOUND)
@@ -107,13 +106,17 @@ def _range(name: str, position: int) -> str:
 
 
 def _refused(error: "RebuildError") -> int:
+    import asyncpg
+
     from tool_sync.log import projections
 
-    print(f"tool-sync: {error}", file=sys.stderr)
+    say(error)
     match error:
-        case projections.UnknownProjection():
-            return EXIT_USAGE
-        case projections.DatabaseTrouble() | projections.DiskFull():
-            return EXIT_DATABASE
-        case _:
+        case projections.FoldRaised():
             return EXIT_FOUND
+        case projections.AlreadyRunning():
+            return EXIT_REFUSED
+        case projections.DatabaseTrouble() if isinstance(error.__cause__, asyncpg.InsufficientPrivilegeError):
+            return EXIT_REFUSED
+        case _:
+            return EXIT_USAGE

@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from tool_sync.cli.options import BootstrapServers, DatabaseUrl
+from tool_sync.cli.options import BootstrapServers, DatabaseUrl, OutcomesTopic
 
-app = typer.Typer(help="The relay, which sends outcomes to Kafka.", no_args_is_help=True)
+app = typer.Typer(name="relay", help="Direct the relay, which sends outcomes to Kafka.", no_args_is_help=True)
 
 
 @app.callback()
 def _group() -> None:
-    """The relay, which sends outcomes to Kafka."""
+    """Direct the relay, which sends outcomes to Kafka."""
 
 
 @app.command()
@@ -20,11 +20,12 @@ def rewind(
     position: Annotated[int, typer.Option(help="Send again what is above this position; 0 sends everything.", min=0)],
     database_url: DatabaseUrl,
     kafka: BootstrapServers,
-    topic: Annotated[
-        str | None, typer.Option(envvar="OUTCOMES_TOPIC", help="Where outcomes go; by default the contract's.")
-    ] = None,
+    topic: OutcomesTopic = None,
 ) -> None:
-    """Fill an outcomes topic that was lost and made anew; refused where it holds any record."""
+    """Publish history again into an outcomes topic that was lost and created again.
+
+    Exit status 3: the topic holds a record already.
+    """
     from tool_sync.cli.connected import connected
     from tool_sync.db import Connection
     from tool_sync.outcomes.replay import rewind as rewind_relay

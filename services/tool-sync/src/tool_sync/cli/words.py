@@ -1,14 +1,13 @@
 """``tool-sync words``: what Vapi said where it refused something."""
 
-import sys
 from dataclasses import asdict
 from uuid import UUID
-
-from pydantic_core import to_json
 
 from tool_sync import db
 from tool_sync.cli.connected import connected
 from tool_sync.cli.options import EXIT_USAGE
+from tool_sync.cli.output import error as say
+from tool_sync.cli.output import print_json
 from tool_sync.vapi.words import Words, read_words
 
 
@@ -17,13 +16,13 @@ async def show_words(
 ) -> int:
     """Print it, the newest first; returns the exit status."""
     if org_id is None and agent_id is None and trace_id is None:
-        print("tool-sync: name a clinic, an agent or a trace: --org, --agent or --trace", file=sys.stderr)
+        say("name a clinic, an agent or a trace: --org, --agent or --trace")
         return EXIT_USAGE
 
     async def work(connection: db.Connection) -> int:
         found = await read_words(connection, org_id=org_id, agent_id=agent_id, trace_id=trace_id, limit=limit)
         if as_json:
-            print(to_json([asdict(one) for one in found], indent=2).decode())
+            print_json("words", [asdict(one) for one in found], complete=len(found) < limit)
             return 0
         for one in found:
             _print(one)

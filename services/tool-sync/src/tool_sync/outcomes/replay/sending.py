@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from aiokafka.partitioner import DefaultPartitioner
 
-from tool_sync.outcomes.replay.errors import CannotReplay
+from tool_sync.outcomes.replay.errors import KafkaUnavailable
 from zerotouch_contracts.kafka import TROUBLE, described, drop_producer, new_producer
 
 BATCH_BYTES: Final = 512 * 1024
@@ -45,21 +45,21 @@ class Sender:
         self._partitions: list[int] = []
 
     async def start(self) -> None:
-        """Connect; the topic must exist. Raises `CannotReplay`."""
+        """Connect; the topic must exist. Raises `KafkaUnavailable`."""
         try:
             async with asyncio.timeout(SEND_SECONDS_MAX):
                 await self._producer.start()
                 self._partitions = sorted(await self._producer.partitions_for(self._topic))
         except TROUBLE as error:
             await self.drop()
-            raise CannotReplay(f"{self._topic}: Kafka does not answer: {described(error)}") from error
+            raise KafkaUnavailable(f"{self._topic}: Kafka does not answer: {described(error)}") from error
 
     async def drop(self) -> None:
         """Disconnect; what is not acknowledged is not sent any more."""
         await drop_producer(self._producer)
 
     async def send_all(self, records: Sequence[Outgoing]) -> None:
-        """Send records in their order, and wait until Kafka has them. Raises `CannotReplay`."""
+        """Send records in their order, and wait until Kafka has them. Raises `KafkaUnavailable`."""
         by_partition: dict[int, list[Outgoing]] = {}
         for record in records:
             by_partition.setdefault(self._partition(record.key), []).append(record)
@@ -67,7 +67,7 @@ class Sender:
             async with asyncio.timeout(SEND_SECONDS_MAX):
                 await asyncio.gather(*(self._send(number, own) for number, own in by_partition.items()))
         except TROUBLE as error:
-            raise CannotReplay(f"{self._topic}: Kafka did not take the records: {described(error)}") from error
+            raise KafkaUnavailable(f"{self._topic}: Kafka did not take the records: {described(error)}") from error
 
     async def _send(self, partition: int, records: list[Outgoing]) -> None:
         sent = []

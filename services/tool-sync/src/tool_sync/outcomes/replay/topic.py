@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from tool_sync import broker
-from tool_sync.outcomes.replay.errors import CannotReplay
+from tool_sync.outcomes.replay.errors import KafkaUnavailable
 from zerotouch_contracts.kafka import TROUBLE, described, drop_consumer
 
 ANSWER_SECONDS_MAX: Final = 30.0
@@ -16,14 +16,14 @@ STOP_SECONDS_MAX: Final = 2.0
 
 
 async def require_topic(bootstrap_servers: str, topic: str) -> None:
-    """Raises `CannotReplay` where Kafka is away or has no such topic."""
+    """Raises `KafkaUnavailable` where Kafka is away or has no such topic."""
     if reason := await broker.problem_of(bootstrap_servers, [topic]):
-        raise CannotReplay(reason)
+        raise KafkaUnavailable(reason)
 
 
 @asynccontextmanager
 async def partitions_of(bootstrap_servers: str, topic: str) -> AsyncIterator[tuple[Any, Sequence[TopicPartition]]]:
-    """Lends a consumer that is assigned all partitions of an existing topic, and these. Raises `CannotReplay`."""
+    """Lends a consumer that is assigned all partitions of an existing topic, and these. Raises `KafkaUnavailable`."""
     await require_topic(bootstrap_servers, topic)
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap_servers, group_id=None, enable_auto_commit=False, client_id="tool-sync-replay"
@@ -37,7 +37,7 @@ async def partitions_of(bootstrap_servers: str, topic: str) -> AsyncIterator[tup
             consumer.assign(partitions)
             yield consumer, partitions
     except TROUBLE as error:
-        raise CannotReplay(f"{topic}: Kafka does not answer: {described(error)}") from error
+        raise KafkaUnavailable(f"{topic}: Kafka does not answer: {described(error)}") from error
     finally:
         await drop_consumer(consumer, STOP_SECONDS_MAX)
 

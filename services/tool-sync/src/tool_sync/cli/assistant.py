@@ -1,0 +1,72 @@
+"""``tool-sync explain``, ``check`` and ``words``: one assistant, what its callers meet, and what Vapi said of it."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from tool_sync.cli.options import (
+    At,
+    DatabaseUrl,
+    JaegerUrl,
+    Json,
+    KeyRate,
+    Limit,
+    Org,
+    RateShare,
+    VapiAccount,
+    VapiKey,
+    VapiUrl,
+)
+
+
+def explain(
+    assistant: Annotated[str, typer.Argument(metavar="ASSISTANT", help="Its id at Vapi, or the agent's id.")],
+    database_url: DatabaseUrl,
+    at: At = None,
+    jaeger_url: JaegerUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Explain what happened to an assistant, what it has and lacks, and what happens next."""
+    from tool_sync.cli.explain import show_explanation
+
+    answer = show_explanation(database_url, assistant, at=at, as_json=as_json, jaeger_url=jaeger_url)
+    raise typer.Exit(asyncio.run(answer))
+
+
+def check(
+    target: Annotated[str, typer.Argument(metavar="ORG|ASSISTANT", help="An organization, or one assistant.")],
+    database_url: DatabaseUrl,
+    live: Annotated[bool, typer.Option("--live", help="Read Vapi now; without it, say what the log knows.")] = False,
+    calls: Annotated[int, typer.Option(help="With --live: make at most this many calls.", min=1, max=10_000)] = 200,
+    vapi_base_url: VapiUrl = None,
+    vapi_api_key: VapiKey = None,
+    account: VapiAccount = "platform",
+    requests_per_minute: KeyRate = None,
+    rate_share: RateShare = 0.6,
+    as_json: Json = False,
+) -> None:
+    """Check whether the callers of a clinic's assistants can book, and say what stands in the way.
+
+    Exit status 1: one that should book cannot, or was not looked at. 2: no key, or Vapi refuses it.
+    """
+    from tool_sync.cli.check import check as check_target
+    from tool_sync.cli.looking import at_vapi
+
+    at = at_vapi(vapi_base_url, vapi_api_key, account, calls, requests_per_minute, rate_share) if live else None
+    raise typer.Exit(asyncio.run(check_target(database_url, target, at, as_json=as_json)))
+
+
+def words(
+    database_url: DatabaseUrl,
+    org: Org = None,
+    agent: Annotated[str | None, typer.Option(help="Only this agent's assistant.")] = None,
+    trace: Annotated[str | None, typer.Option(help="Only this trace.")] = None,
+    limit: Limit = 50,
+    as_json: Json = False,
+) -> None:
+    """Show what Vapi said where it refused something. It is kept for 30 days."""
+    from tool_sync.cli.words import show_words
+
+    answer = show_words(database_url, org_id=org, agent_id=agent, trace_id=trace, limit=limit, as_json=as_json)
+    raise typer.Exit(asyncio.run(answer))

@@ -1,0 +1,44 @@
+"""``tool-sync tools``, ``history`` and ``coverage``: what an organization has, its past, and who can book."""
+
+import asyncio
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from tool_sync.cli.options import At, DatabaseUrl, Json, Limit, OrgArgument
+
+
+def tools(org_id: OrgArgument, database_url: DatabaseUrl, at: At = None, as_json: Json = False) -> None:
+    """Show the tools that an organization has in Vapi, or had."""
+    from tool_sync.cli.org_show import show_tools
+
+    raise typer.Exit(asyncio.run(show_tools(database_url, org_id, at=at, as_json=as_json)))
+
+
+def history(
+    org_id: OrgArgument,
+    database_url: DatabaseUrl,
+    after: Annotated[int, typer.Option(help="Show only events above this position.", min=0)] = 0,
+    limit: Limit = 100,
+    as_json: Json = False,
+) -> None:
+    """Show what happened to an organization, oldest first."""
+    from tool_sync.cli.org_show import show_history
+
+    raise typer.Exit(asyncio.run(show_history(database_url, org_id, after=after, limit=limit, as_json=as_json)))
+
+
+def coverage(
+    database_url: DatabaseUrl,
+    org_id: Annotated[UUID | None, typer.Argument(metavar="[ORG]", help="Only this organization.")] = None,
+    limit: Limit = 100,
+    as_json: Json = False,
+) -> None:
+    """Show how many assistants can book, of those that should, and why the others cannot.
+
+    Exit status 1: one that should book cannot.
+    """
+    from tool_sync.cli.coverage import show_coverage
+
+    raise typer.Exit(asyncio.run(show_coverage(database_url, org_id, limit=limit, as_json=as_json)))

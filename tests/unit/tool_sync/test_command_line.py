@@ -1,0 +1,146 @@
+"""The command line as a whole: forms of times, help, exit statuses, and what every command says of a database away."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from tool_sync.cli.app import app
+from tool_sync.cli.times import FORMS, parse_time
+
+NOW = datetime(2026, 11, 28, 14, 30, 5, tzinfo=UTC)
+DAY = datetime(2026, 11, 28, tzinfo=UTC)
+NOWHERE = "postgresql://x:secret@127.0.0.1:1/tool_sync"
+ARGUMENTS = {
+    "ORG": str(uuid4()),
+    "TOOL": "bookClinicAppointment",
+    "ASSISTANT": "assistant",
+    "ORG|ASSISTANT": "assistant",
+    "AGENT": "agent",
+    "ID": "1",
+    "NAME": "org_tools",
+    "TOPIC": "topic",
+    "PARTITION": "0",
+    "OFFSET": "0",
+}
+VERBS = (
+    "Run", "Bring", "Show", "List", "Explain", "Check", "Send", "Compare", "Close",
+    "Try", "Take", "Unlink", "Give", "Rebuild", "Verify", "Publish",
+)  # fmt: skip
+EXTRA = {"audit": ["--only-topics"], "words": ["--agent", "a"], "fork": ["--yes"]}
+OPTIONS = {
+    "reason": "a test",
+    "to_topic": "topic",
+    "position": "0",
+    "kafka": "127.0.0.1:1",
+    "installation_id": str(uuid4()),
+}
+OPTIONS |= {
+    "vapi_base_url": "http://127.0.0.1:1",
+    "vapi_api_key": "key",
+    "database_url": NOWHERE,
+    "settle_seconds": "0",
+}
+
+
+def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command with its path; a group that does something by itself is one, too."""
+    group = group or typer.main.get_command(app)
+    for name, command in group.commands.items():
+        if getattr(command, "commands", None):
+            yield from commands(command, (*path, name))
+            if command.invoke_without_command:
+                yield (*path, name), command
+        else:
+            yield (*path, name), command
+
+
+COMMANDS = dict(commands())
+
+
+def words_of(path: tuple[str, ...]) -> list[str]:
+    """The command with all that it must be told, and a database that is away."""
+    words = list(path)
+    for param in COMMANDS[path].params:
+        if param.param_type_name == "argument":
+            words += [ARGUMENTS[param.metavar or param.name.upper()]] if param.required else []
+        elif param.name in OPTIONS:
+            words += [param.opts[0], OPTIONS[param.name]]
+    return words + EXTRA.get(path[-1], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("2026-11-28", DAY),
+        ("2026-11-28 14:30", DAY + timedelta(hours=14, minutes=30)),
+        ("2026-11-28T14:30:00", DAY + timedelta(hours=14, minutes=30)),
+        ("2026-11-28T14:30:00.250Z", DAY + timedelta(hours=14, minutes=30, milliseconds=250)),
+        ("2026-11-28 14:30:00+02:00", DAY + timedelta(hours=12, minutes=30)),
+        ("30m", NOW - timedelta(minutes=30)),
+        ("2h", NOW - timedelta(hours=2)),
+        ("3d", NOW - timedelta(days=3)),
+        ("yesterday", DAY - timedelta(days=1)),
+        ("Today", DAY),
+        ("now", NOW),
+    ],
+)
+def test_a_time_is_taken_as_people_write_it(text: str, meant: datetime) -> None:
+    assert parse_time(text, NOW) == meant
+
+
+@pytest.mark.parametrize("text", ["", "tomorrow", "2026-13-40", "2 hours", "-2h", "999999d"])
+def test_what_is_no_time_is_answered_with_the_forms(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match=r"2026-11-28 14:30.*2h.*yesterday"):
+        parse_time(text, NOW)
+
+
+TIMED = [
+    (path, param.name)
+    for path, command in COMMANDS.items()
+    for param in command.params
+    if param.name in ("at", "since", "until")
+]
+
+
+def test_many_commands_take_a_time() -> None:
+    assert len(TIMED) >= 9
+
+
+@pytest.mark.parametrize(("path", "name"), TIMED, ids=str)
+def test_every_option_that_takes_a_time_names_the_same_forms(path: tuple[str, ...], name: str) -> None:
+    done = CliRunner().invoke(app, [*words_of(path), f"--{name}", "never"])
+    said = " ".join(done.stderr.replace("│", " ").split())
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"'never' is not a time; write it as {FORMS}. Without a zone it is UTC." in said
+    assert COMMANDS[path].params[[p.name for p in COMMANDS[path].params].index(name)].metavar == "TIME"
+
+
+def test_the_version_is_said() -> None:
+    done = CliRunner().invoke(app, ["--version"])
+    assert (done.exit_code, bool(re.fullmatch(r"tool-sync \d+\.\d+\.\d+\n", done.stdout))) == (0, True)
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_a_help_text_begins_with_a_verb_and_ends_with_a_full_stop(path: tuple[str, ...]) -> None:
+    text = COMMANDS[path].help
+    assert text.split()[0] in VERBS, text
+    assert text.strip().endswith(".")
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_without_a_database_a_command_says_so_in_one_line_and_ends_with_2(
+    path: tuple[str, ...],
+) -> None:
+    if path == ("run",):
+        pytest.skip("takes its settings from the environment alone; its own tests")
+    words = words_of(path)
+    done = CliRunner().invoke(app, words, env={"DATABASE_URL": NOWHERE, "MIGRATE_DATABASE_URL": NOWHERE})
+    assert (done.exit_code, done.stdout) == (2, ""), done.output
+    assert done.stderr.strip().startswith("tool-sync: ")
+    assert "secret" not in done.output
