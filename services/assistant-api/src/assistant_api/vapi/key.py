@@ -2,7 +2,7 @@
 
     works ──429──────────────► paused until Retry-After, or the next UTC minute ──► works
           ──401, 402, 403────► paused for a minute ─────────┐
-          ──calls keep ──────► paused, 1 s doubling to 60 s ┴► on trial: one step over all replicas ──answer──► works
+          ──calls keep ──────► paused, 1 s doubling to 60 s ┴► half-open: one step over all replicas ──answer──► works
             breaking
 
 A pause is nobody's attempt: while it lasts nothing is claimed. Vapi counts requests by the UTC minute and says nothing
@@ -91,7 +91,7 @@ class VapiKey:
     async def claim(
         self, connection: Connection, limit: int, claim: Callable[[int], Awaitable[Sequence[Item]]]
     ) -> Sequence[Item]:
-        """``claim(limit)`` while the key works, one item where it is on trial, none while it is paused."""
+        """``claim(limit)`` while the key works, one item where it is half-open, none while it is paused."""
         if not self._told and self._closed():
             return ()
         row = await connection.fetchrow(_READ, self.fingerprint)

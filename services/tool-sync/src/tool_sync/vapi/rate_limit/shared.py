@@ -2,7 +2,7 @@
 
     works ──429──────────────► paused until Retry-After, or the next UTC minute ──► works
           ──401, 402, 403────► paused for a minute ────────┐
-          ──calls keep ──────► paused, 1 s doubling to 60 s ┴─► on trial: one call over all replicas ──answer──► works
+          ──calls keep ──────► paused, 1 s doubling to 60 s ┴─► half-open: one call over all replicas ──answer──► works
             breaking (open breaker)                  ▲                                  │
                                                      └───────────────── no answer ──────┘
 
@@ -171,7 +171,7 @@ class SharedKey:
             self._first = None
 
     async def _probe(self, now: datetime) -> datetime | None:
-        """The one call of a key on trial, if nobody makes it yet."""
+        """The one call of a half-open key, if nobody makes it yet."""
         mine = await self._table.probe(self._limits.probe_seconds)
         if mine is not None:
             self._probe_until = mine

@@ -155,7 +155,7 @@ class KeyTable:
         await self.pool.execute(PAUSE, self.key, until, reason, trial, GAP, PAUSES_KEPT, code)
 
     async def probe(self, seconds: float) -> datetime | None:
-        """Take the one call of a key on trial; until when it is ours, None where it is not."""
+        """Take the one call of a half-open key; until when it is ours, None where it is not."""
         until: datetime | None = await self.pool.fetchval(PROBE, self.key, timedelta(seconds=seconds))
         return until
 
