@@ -1,6 +1,7 @@
 """``tool-sync audit`` and ``tool-sync audit acknowledge``."""
 
 import asyncio
+import sys
 from typing import Annotated, Final
 
 import typer
@@ -27,30 +28,37 @@ RATE_PATIENCE_SECONDS: Final = 120.0
 app = typer.Typer(name="audit", help="Compare every save with its outcome.")
 
 
+AssistantsTopic = Annotated[str, typer.Option(envvar="ASSISTANTS_TOPIC", help="Where saves come from.")]
+OutcomesTopic = Annotated[str, typer.Option(envvar="OUTCOMES_TOPIC", help="Where outcomes go.")]
+Group = Annotated[str, typer.Option(envvar="CONSUMER_GROUP", help="tool-sync's consumer group.")]
+AssistantApi = Annotated[str, typer.Option(envvar="ASSISTANT_API_URL", help="Where to ask what was accepted.")]
+Token = Annotated[str | None, typer.Option(envvar="PLATFORM_TOKEN", help="A platform token for assistant-api.")]
+OnlyTopics = Annotated[
+    bool, typer.Option("--only-topics", help="Do not ask assistant-api; then nothing is called complete.")
+]
+Patience = Annotated[
+    float, typer.Option(envvar="GIVE_UP_SECONDS", help="How long a save may go without an outcome.", min=0)
+]
+Live = Annotated[bool, typer.Option("--live", help="Also read every assistant at Vapi that the log calls synced.")]
+Calls = Annotated[int, typer.Option(help="With --live: make at most this many calls.", min=1)]
+
+
 @app.callback(invoke_without_command=True)
 def audit(
     context: typer.Context,
     database_url: DatabaseUrl,
     kafka: BootstrapServers = "localhost:9092",
-    assistants_topic: Annotated[str, typer.Option(envvar="ASSISTANTS_TOPIC")] = ASSISTANTS.name,
-    outcomes_topic: Annotated[str, typer.Option(envvar="OUTCOMES_TOPIC")] = OUTCOMES.name,
-    group: Annotated[str, typer.Option(envvar="CONSUMER_GROUP", help="tool-sync's consumer group.")] = "tool-sync",
-    assistant_api_url: Annotated[
-        str, typer.Option(envvar="ASSISTANT_API_URL", help="Where assistant-api is, for what it accepted.")
-    ] = "http://localhost:3001",
-    token: Annotated[str | None, typer.Option(envvar="PLATFORM_TOKEN", help="A platform token for it.")] = None,
-    only_topics: Annotated[
-        bool, typer.Option("--only-topics", help="Do not ask assistant-api; then nothing is called complete.")
-    ] = False,
+    assistants_topic: AssistantsTopic = ASSISTANTS.name,
+    outcomes_topic: OutcomesTopic = OUTCOMES.name,
+    group: Group = "tool-sync",
+    assistant_api_url: AssistantApi = "http://localhost:3001",
+    token: Token = None,
+    only_topics: OnlyTopics = False,
     since: Since = None,
     until: Until = None,
-    patience_seconds: Annotated[
-        float, typer.Option(envvar="GIVE_UP_SECONDS", help="How long a save may go without an outcome.", min=0)
-    ] = 3600,
-    live: Annotated[
-        bool, typer.Option("--live", help="Also read every assistant at Vapi that the log calls synced.")
-    ] = False,
-    calls: Annotated[int, typer.Option(help="With --live: make at most this many calls.", min=1)] = 100_000,
+    patience_seconds: Patience = 3600,
+    live: Live = False,
+    calls: Calls = 100_000,
     vapi_base_url: VapiUrl = None,
     vapi_api_key: VapiKey = None,
     account: VapiAccount = "platform",
@@ -66,30 +74,18 @@ def audit(
     """
     if context.invoked_subcommand is not None:
         return
-    from tool_sync.cli.audit_report import Sources, run_audit
+    from tool_sync.cli.audit_report import Sources, Window, run_audit
     from tool_sync.cli.looking import at_vapi
-    from tool_sync.cli.output import error as say
 
     if not only_topics and not token:
-        say("assistant-api is asked with PLATFORM_TOKEN; set it, or leave assistant-api out with --only-topics")
+        print("tool-sync: assistant-api is asked with PLATFORM_TOKEN; without one, --only-topics", file=sys.stderr)
         raise typer.Exit(EXIT_USAGE)
-    at = None
-    if live:
-        at = at_vapi(
-            vapi_base_url, vapi_api_key, account, calls, requests_per_minute, rate_share, RATE_PATIENCE_SECONDS
-        )
+    vapi = (vapi_base_url, vapi_api_key, account, calls, requests_per_minute, rate_share, RATE_PATIENCE_SECONDS)
+    at = at_vapi(*vapi) if live else None
     asked = None if only_topics else assistant_api_url
     sources = Sources(database_url, kafka, assistants_topic, outcomes_topic, group, asked, token)
-    answer = run_audit(
-        sources,
-        since=since,
-        until=until,
-        patience_seconds=patience_seconds,
-        as_json=as_json,
-        jaeger_url=jaeger_url,
-        live=at,
-    )
-    raise typer.Exit(asyncio.run(answer))
+    window = Window(since, until, patience_seconds)
+    raise typer.Exit(asyncio.run(run_audit(sources, window, as_json=as_json, jaeger_url=jaeger_url, live=at)))
 
 
 @app.command("acknowledge")

@@ -1,6 +1,6 @@
 """``tool-sync audit``: the report as text or JSON; exit status 1 on any gap."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -25,10 +25,10 @@ from tool_sync.queries.audit import (
     parked_records,
     read_history,
 )
-from tool_sync.queries.audit.history import TopicUnreadable
+from tool_sync.queries.audit.history import History, TopicUnreadable
 from tool_sync.queries.coverage import coverage_of
-from tool_sync.queries.waiting import waiting
-from tool_sync.vapi.rate_limit import paused_keys
+from tool_sync.queries.waiting import Waiting, waiting
+from tool_sync.vapi.rate_limit import PausedKey, paused_keys
 from zerotouch_platform.traces import page_of
 from zerotouch_platform.kafka.durability import topic_warnings
 from zerotouch_platform.kafka.ledger import open_losses
@@ -49,78 +49,96 @@ class Sources:
     token: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which saves: from ``since``, up to ``until``. Each may go ``patience_seconds`` without an outcome."""
+
+    since: datetime | None
+    until: datetime | None
+    patience_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Audited:
+    report: Report
+    topics: Sequence[str]
+    keys: Sequence[PausedKey]
+    behind: Waiting
+
+
 async def run_audit(
-    sources: Sources,
-    *,
-    since: datetime | None,
-    until: datetime | None,
-    patience_seconds: float,
-    as_json: bool,
-    jaeger_url: str | None,
-    live: At | None = None,
+    sources: Sources, window: Window, *, as_json: bool, jaeger_url: str | None, live: At | None = None
 ) -> int:
     """Print the report; returns the exit status. ``live``: read Vapi, too."""
-    progress = Console(stderr=True)
     try:
-        accepted = None
-        if sources.assistant_api_url and sources.token:
-            # Before the topics: what is accepted after that is not looked for on them.
-            accepted = await accepted_saves(sources.assistant_api_url, sources.token, since=since)
-        with progress.status("reading the topics") as status:
-
-            def show(count: int) -> None:
-                if count % 1000 == 0:
-                    status.update(f"reading the topics: {count:,} records")
-
-            history = await read_history(
-                sources.bootstrap_servers,
-                assistants_topic=sources.assistants_topic,
-                outcomes_topic=sources.outcomes_topic,
-                group_id=sources.group_id,
-                since=since,
-                on_record=show,
-            )
-        topics = await topic_warnings(sources.bootstrap_servers, (sources.assistants_topic, sources.outcomes_topic))
-        connection = await db.connect(sources.database_url, application_name=APPLICATION)
-        try:
-            parked, coverage = await parked_records(connection), await coverage_of(connection)
-            lost = [f"{loss} (`tool-sync lost acknowledge {loss.id}`)" for loss in await open_losses(connection)]
-            keys, behind = await paused_keys(connection), await waiting(connection)
-        finally:
-            await connection.close()
-        # Last: what the log calls synced by then is what is read.
-        read = None if live is None else await _read(sources.database_url, live, progress)
+        found = await _audited(sources, window, live)
     except (TopicUnreadable, AcceptedUnavailable, KafkaError) as error:
         say(f"not audited: {error}")
         return EXIT_USAGE
     except db.TRANSIENT_ERRORS as error:
         say(f"not audited: {type(error).__name__}: {error}")
         return EXIT_USAGE
+    report = found.report
+    if as_json:
+        document = asdict(report) | {"topics": found.topics} | account_document(found.keys, found.behind)
+        del document["not_looked_at"]
+        print_json("audit", document, complete=report.is_complete, not_looked_at=report.not_looked_at)
+    else:
+        print_lines((*account_lines(found.keys, found.behind), *_text(report, jaeger_url, found.topics)))
+    if report.has_gaps or not report.is_read_whole:
+        return EXIT_FOUND
+    # A window that was asked for may well hold no save; all of the topic without any, or with lost ones, is no audit.
+    is_window = (window.since is not None or window.until is not None) and not report.counts
+    return 0 if report.judged or is_window else EXIT_USAGE
+
+
+async def _audited(sources: Sources, window: Window, live: At | None) -> _Audited:
+    progress = Console(stderr=True)
+    accepted = None
+    if sources.assistant_api_url and sources.token:
+        # Before the topics: what is accepted after that is not looked for on them.
+        accepted = await accepted_saves(sources.assistant_api_url, sources.token, since=window.since)
+    history = await _history(sources, window.since, progress)
+    topics = await topic_warnings(sources.bootstrap_servers, (sources.assistants_topic, sources.outcomes_topic))
+    connection = await db.connect(sources.database_url, application_name=APPLICATION)
+    try:
+        parked, coverage = await parked_records(connection), await coverage_of(connection)
+        lost = [f"{loss} (`tool-sync lost acknowledge {loss.id}`)" for loss in await open_losses(connection)]
+        keys, behind = await paused_keys(connection), await waiting(connection)
+    finally:
+        await connection.close()
+    # Last: what the log calls synced by then is what is read.
+    read = None if live is None else await _read(sources.database_url, live, progress)
     report = judge(
         history,
         accepted,
         parked,
         coverage,
         now=datetime.now(UTC),
-        until=until,
-        patience=timedelta(seconds=patience_seconds),
-        since=since,
+        until=window.until,
+        patience=timedelta(seconds=window.patience_seconds),
+        since=window.since,
         lost=lost,
         live=read,
     )
-    if as_json:
-        document = asdict(report) | {"topics": topics} | account_document(keys, behind)
-        del document["not_looked_at"]
-        print_json("audit", document, complete=report.is_complete, not_looked_at=report.not_looked_at)
-    else:
-        print_lines((*account_lines(keys, behind), *_text(report, jaeger_url, topics)))
-    if report.has_gaps:
-        return EXIT_FOUND
-    if not report.is_read_whole:
-        return EXIT_FOUND
-    # A window that was asked for may well hold no save; all of the topic without any, or with lost ones, is no audit.
-    is_window = (since is not None or until is not None) and not report.counts
-    return 0 if report.judged or is_window else EXIT_USAGE
+    return _Audited(report, topics, keys, behind)
+
+
+async def _history(sources: Sources, since: datetime | None, progress: Console) -> History:
+    with progress.status("reading the topics") as status:
+
+        def show(count: int) -> None:
+            if count % 1000 == 0:
+                status.update(f"reading the topics: {count:,} records")
+
+        return await read_history(
+            sources.bootstrap_servers,
+            assistants_topic=sources.assistants_topic,
+            outcomes_topic=sources.outcomes_topic,
+            group_id=sources.group_id,
+            since=since,
+            on_record=show,
+        )
 
 
 async def _read(database_url: str, live: At, progress: Console) -> LiveRead:

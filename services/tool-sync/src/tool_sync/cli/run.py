@@ -8,6 +8,7 @@ import structlog
 import uvloop
 
 from tool_sync.app import serve
+from tool_sync.cli.options import EXIT_REFUSED, EXIT_USAGE
 from tool_sync.db import ForeignInstallation
 from tool_sync.settings import Settings
 from tool_sync.telemetry import SERVICE_NAME
@@ -17,7 +18,6 @@ from zerotouch_platform.settings import SettingsInvalid, load
 from zerotouch_platform.supervisor import LoopEnded
 from zerotouch_platform.traces import show_traces_at
 
-EXIT_SETTINGS = 2
 GARBAGE_ALLOCATIONS = 20_000
 """A search frees about as many objects as were allocated: 50,000 at once took 60 to 80 ms. A run leaves no cycles, and
 with 1,000 orgs in flight every search walks all of them: hence not fewer."""
@@ -25,12 +25,12 @@ EXIT_FAILED = 1
 
 
 def run_service() -> int:
-    """Run until SIGTERM or SIGINT. The exit status: 0 stopped, 2 wrong settings, 1 could not start or had to end."""
+    """Run until SIGTERM or SIGINT. The exit status: 0 stopped, 1 had to end, 2 cannot start, 3 another's database."""
     try:
         settings = load(Settings)
     except SettingsInvalid as error:
         print(f"tool-sync: {error}", file=sys.stderr)
-        return EXIT_SETTINGS
+        return EXIT_USAGE
     look_for_garbage_every(GARBAGE_ALLOCATIONS)
     show_traces_at(str(settings.jaeger_ui_url) if settings.jaeger_ui_url else None)
     logs.set_up(SERVICE_NAME, level=settings.log_level, log_file=settings.log_file)
@@ -45,9 +45,12 @@ async def _until_signalled(settings: Settings) -> int:
         loop.add_signal_handler(number, stop, stopping)
     try:
         await serve(settings, stopping)
-    except (ForeignInstallation, OSError) as error:
+    except ForeignInstallation as error:
         log.error("tool-sync cannot start", reason=str(error))
-        return EXIT_FAILED
+        return EXIT_REFUSED
+    except OSError as error:
+        log.error("tool-sync cannot start", reason=str(error))
+        return EXIT_USAGE
     except LoopEnded as error:
         log.error("tool-sync ends", reason=str(error), exc_info=error)
         return EXIT_FAILED
