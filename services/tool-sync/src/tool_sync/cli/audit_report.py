@@ -29,9 +29,9 @@ from tool_sync.queries.audit.history import History, TopicUnreadable
 from tool_sync.queries.coverage import coverage_of
 from tool_sync.queries.waiting import Waiting, waiting
 from tool_sync.vapi.rate_limit import PausedKey, paused_keys
-from zerotouch_platform.traces import page_of
 from zerotouch_platform.kafka.durability import topic_warnings
 from zerotouch_platform.kafka.ledger import open_losses
+from zerotouch_platform.traces import page_of
 
 FINDINGS_SHOWN_MAX: Final = 200
 
