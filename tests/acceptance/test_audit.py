@@ -8,12 +8,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from aiokafka import AIOKafkaProducer
+from tests.support.eventually import eventually
 from typer.testing import CliRunner, Result
 
 from tool_sync.cli.app import app
 
 from .kafka_topics import INPUT, OUTPUT, every_record
-from .waiting import eventually
 from .world import PATIENCE_SECONDS, World
 
 

@@ -5,11 +5,11 @@ import time
 from uuid import UUID, uuid4
 
 from aiokafka import AIOKafkaProducer
+from tests.support.eventually import eventually
 
 from zerotouch_contracts.events import ToolsSynced, ToolSyncFailed
 
 from .kafka_topics import INPUT, every_record
-from .waiting import eventually
 from .world import PATIENCE_SECONDS, TOOL, World
 
 Headers = list[tuple[str, bytes | None]]

@@ -13,10 +13,10 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 import pytest
+from tests.support.eventually import eventually
 
 from zerotouch_contracts.subscriber import Feed, GroupInUse, LogChanged, OutcomeReader, Rebuilding
 
-from .waiting import eventually
 from .world import PATIENCE_SECONDS, World
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "booking-readiness" / "booking_readiness.py"

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
+from tests.support.eventually import eventually
 
-from .waiting import eventually
 from .world import PATIENCE_SECONDS, TOOL, World
 
 HASTE = {"CALL_DEADLINE_SECONDS": "1.5", "SEND_WINDOW_SECONDS": "0.5", "SETTLE_SECONDS": "3"}

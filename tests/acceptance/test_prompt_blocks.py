@@ -3,10 +3,11 @@
 from typing import Any
 from uuid import UUID
 
+from tests.support.eventually import eventually
+
 from assistant_api.prompt.lines import FIRST_LINE, RULE
 
 from .vapi import system_prompt
-from .waiting import eventually
 from .world import PATIENCE_SECONDS, TOOL, World
 
 SERVICES = ["Check-up", "Cleaning"]

@@ -17,6 +17,7 @@ import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
+from tests.support.eventually import eventually
 
 from devstack import postgres, process, services
 from devstack.databases import Service
@@ -24,7 +25,6 @@ from devstack.stack import Stack
 
 from .collector import collecting
 from .opening import opened
-from .waiting import eventually
 from .world import World
 
 ROOT = Path(__file__).parents[2]

@@ -3,8 +3,9 @@
 from collections import Counter
 from uuid import UUID
 
+from tests.support.eventually import eventually
+
 from .collector import CollectedSpan
-from .waiting import eventually
 from .world import PATIENCE_SECONDS, SECRET_GREETING, SECRET_PROMPT, World
 
 SERVER_KIND, SAMPLED = 2, 1

@@ -7,12 +7,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest_asyncio
+from tests.support.eventually import eventually
 
 from assistant_api.prompt.lines import BEGIN, END, RULE
 
 from .kafka_topics import Published
 from .vapi import not_the_rows, system_prompt
-from .waiting import eventually
 from .world import PATIENCE_SECONDS, REACH_SECONDS, TOOL, World
 
 OWN_WORDS = "You are the receptionist of the clinic."

@@ -14,11 +14,11 @@ from uuid import UUID
 
 import psutil  # type: ignore[import-untyped]
 import pytest
+from tests.support.eventually import eventually
 
 from devstack import ports
 from devstack.options import DEMO_PORTS
 
-from .waiting import eventually
 from .world import PATIENCE_SECONDS, TOOL, World
 
 CURL = {"content-type": "application/x-www-form-urlencoded"}

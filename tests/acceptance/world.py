@@ -10,13 +10,13 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 from aiokafka.admin import AIOKafkaAdminClient
+from tests.support.eventually import eventually
 
 from devstack.stack import Stack
 
 from .collector import Collector
 from .kafka_topics import INPUT, Outcomes, end_offsets, lag
 from .vapi import Vapi
-from .waiting import eventually
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"  # generic for the type checker only
 

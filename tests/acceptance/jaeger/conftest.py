@@ -2,8 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from typing import Any
 
 import httpx
 import pytest
@@ -13,46 +11,8 @@ from devstack import jaeger, jaeger_build
 
 from ..collector import collecting
 from ..opening import opened
-from ..waiting import eventually
 from ..world import World
-
-SPANS_SECONDS_MAX = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Jaeger:
-    """What people ask Jaeger for."""
-
-    http: httpx.AsyncClient
-
-    async def trace(self, trace_id: str) -> list[dict[str, Any]]:
-        """The spans of a trace as Jaeger shows them, each with the name of its service."""
-        answer = await self.http.get(f"/api/traces/{trace_id}")
-        return _spans(answer.json().get("data") or []) if answer.status_code == httpx.codes.OK else []
-
-    async def trace_with(self, trace_id: str, *names: str) -> list[dict[str, Any]]:
-        """The same, once it has spans of all these names: exporters send every second."""
-
-        async def complete() -> bool:
-            found = {span["operationName"] for span in await self.trace(trace_id)}
-            return found.issuperset(names)
-
-        await eventually(complete, within_seconds=SPANS_SECONDS_MAX)
-        return await self.trace(trace_id)
-
-    async def find(self, tags: str) -> set[str]:
-        """The trace ids that the search form finds for tool-sync with these tags (a JSON object)."""
-        answer = await self.http.get("/api/traces", params={"service": "tool-sync", "tags": tags, "lookback": "1h"})
-        answer.raise_for_status()
-        return {trace["traceID"] for trace in answer.json()["data"]}
-
-
-def _spans(traces: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        {**span, "service": trace["processes"][span["processID"]]["serviceName"]}
-        for trace in traces
-        for span in trace["spans"]
-    ]
+from .jaeger_server import Jaeger
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 
 from ..kafka_topics import INPUT, every_record
 from ..world import World
-from .conftest import Jaeger
+from .jaeger_server import Jaeger
 
 PATIENCE_SECONDS = 40.0
 TOUCH_SECONDS = 1.0

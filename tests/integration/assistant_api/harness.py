@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaProducer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from opentelemetry.sdk.trace.export import SpanExporter
+from tests.support.eventually import eventually
 
 from assistant_api.app.application import create_app
 from assistant_api.app.service import Service
@@ -65,15 +66,6 @@ def make_settings(urls: DatabaseUrls, sandbox: Sandbox, **changes: Any) -> Setti
         "jwt_audience": AUDIENCE,
     }
     return Settings(**{**values, **changes})
-
-
-async def eventually(check: Check, *, within_seconds: float = 10) -> Any:
-    """What ``check`` returns as soon as it is truthy; fails with its last value after ``within_seconds``."""
-    deadline = time.monotonic() + within_seconds
-    while not (value := await check()):
-        assert time.monotonic() < deadline, f"not within {within_seconds} s; last seen: {value!r}"
-        await asyncio.sleep(0.02)
-    return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import httpx
+from tests.support.eventually import eventually
 
 from devstack.databases import DatabaseUrls
 from devstack.ports import free_port
 from devstack.sandbox import Sandbox
 
-from .harness import AUDIENCE, ISSUER, NOBODY_LISTENS, PUBLIC_KEY, eventually
+from .harness import AUDIENCE, ISSUER, NOBODY_LISTENS, PUBLIC_KEY
 
 
 def environment_of(urls: DatabaseUrls, sandbox: Sandbox, **changes: str) -> dict[str, str]:

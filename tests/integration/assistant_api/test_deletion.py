@@ -5,8 +5,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from tests.support.eventually import eventually
 
-from .harness import Harness, eventually
+from .harness import Harness
 
 
 async def test_a_deleted_agent_is_announced_and_its_assistant_goes_from_vapi(harness: Harness) -> None:

@@ -10,6 +10,7 @@ import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from tests.support.eventually import eventually
 
 from assistant_api.app.service import Service
 from assistant_api.settings import Settings
@@ -27,7 +28,7 @@ from zerotouch_contracts.events import (
     ToolSyncFailed,
 )
 
-from .harness import Vapi, eventually, make_settings, say, status_when, whole_service
+from .harness import Vapi, make_settings, say, status_when, whole_service
 
 
 @pytest_asyncio.fixture(loop_scope="session")

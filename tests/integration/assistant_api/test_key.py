@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
+from tests.support.eventually import eventually
 
 from assistant_api.app.service import Service
 from assistant_api.vapi.answers import Later
@@ -13,7 +14,7 @@ from assistant_api.vapi.key import Ticket, VapiKey, fingerprint_of
 from devstack.databases import DatabaseUrls
 from devstack.sandbox import Sandbox
 
-from .harness import Harness, Vapi, eventually, make_settings, running
+from .harness import Harness, Vapi, make_settings, running
 
 RATE = 30
 

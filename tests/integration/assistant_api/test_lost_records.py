@@ -2,6 +2,7 @@
 
 import asyncio
 
+from tests.support.eventually import eventually
 from typer.testing import CliRunner, Result
 
 from assistant_api.__main__ import app
@@ -11,7 +12,7 @@ from zerotouch_platform.kafka.places import read_places
 
 from ...acceptance.collector import Collector, collecting
 from ..lost_records import delete_before, fill
-from .harness import Harness, Vapi, eventually, whole_service
+from .harness import Harness, Vapi, whole_service
 from .test_kafka import settings, topics
 
 __all__ = ["settings", "topics"]

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import asyncpg
 import httpx
+from tests.support.eventually import eventually
 
 from devstack.databases import DatabaseUrls, TestDatabases
 from devstack.ports import free_port
 from devstack.sandbox import Sandbox
 
 from ..pooler import pooled
-from .harness import NOBODY_LISTENS, Vapi, eventually, token
+from .harness import NOBODY_LISTENS, Vapi, token
 from .processes import environment_of, running_process, start
 
 

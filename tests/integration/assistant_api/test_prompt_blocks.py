@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
+from tests.support.eventually import eventually
 
 from assistant_api.outcomes.apply import apply_outcomes
 from assistant_api.prompt.lines import BEGIN, END, FIRST_LINE, RULE, UNANSWERED
@@ -18,7 +19,7 @@ from zerotouch_contracts.errors import ErrorCode
 from zerotouch_contracts.events import FailedTool, OutcomeMessage, SyncedTool, ToolsSynced, ToolSyncFailed
 from zerotouch_contracts.subscriber import Delivered
 
-from .harness import LOG_ID, Harness, Vapi, eventually, make_settings, running
+from .harness import LOG_ID, Harness, Vapi, make_settings, running
 
 TOOL: Final = SyncedTool(name="bookClinicAppointment", vapi_tool_id="t1", definition_version=2)
 FIRST_VERSION: Final = SyncedTool(name="bookClinicAppointment", vapi_tool_id="t0", definition_version=1)

@@ -6,11 +6,12 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from tests.support.eventually import eventually
 
 from assistant_api.prompt.lines import BEGIN
 from zerotouch_contracts.tools import DEFINITIONS
 
-from .harness import Harness, eventually
+from .harness import Harness
 
 
 async def test_an_assistant_that_goes_from_one_clinic_to_another_keeps_nothing_of_the_first(hasty: Harness) -> None:

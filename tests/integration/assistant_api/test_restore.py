@@ -9,6 +9,7 @@ import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
+from tests.support.eventually import eventually
 
 from assistant_api.app.application import create_app
 from assistant_api.app.service import Service
@@ -19,7 +20,7 @@ from devstack.databases import DatabaseUrls
 from devstack.fixtures import TestKafka
 from devstack.sandbox import Sandbox
 
-from .harness import Harness, Vapi, eventually, make_settings, running, whole_service
+from .harness import Harness, Vapi, make_settings, running, whole_service
 from .processes import environment_of, start
 
 Admin = Any

@@ -5,13 +5,14 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import pytest
+from tests.support.eventually import eventually
 
 from assistant_api.outcomes.apply import apply_outcomes
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_contracts.events import FailedTool, OutcomeMessage, SyncedTool, ToolsSynced, ToolSyncFailed
 from zerotouch_contracts.subscriber import Delivered
 
-from .harness import LOG_ID, Harness, eventually
+from .harness import LOG_ID, Harness
 
 TOOL: Final = SyncedTool(name="bookClinicAppointment", vapi_tool_id="t1", definition_version=1)
 

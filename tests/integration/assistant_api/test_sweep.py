@@ -3,7 +3,9 @@
 import asyncio
 from typing import Any
 
-from .harness import Harness, eventually
+from tests.support.eventually import eventually
+
+from .harness import Harness
 
 LATE_MS = 1500
 """Beyond the deadline and the settle time of ``hasty``, within its surplus age."""

@@ -3,11 +3,13 @@
 import json
 from uuid import UUID, uuid4
 
+from tests.support.eventually import eventually
+
 from assistant_api.prompt.lines import BEGIN
 from zerotouch_contracts.canonical import model_hash
 from zerotouch_contracts.events import AssistantSaved
 
-from .harness import Harness, eventually
+from .harness import Harness
 
 
 async def test_a_new_agent_is_at_vapi_when_the_answer_comes(harness: Harness) -> None:

@@ -6,8 +6,9 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from tests.support.eventually import eventually
 
-from .harness import Harness, eventually
+from .harness import Harness
 
 
 async def test_a_refused_save_says_why_and_closes_its_request(harness: Harness) -> None:

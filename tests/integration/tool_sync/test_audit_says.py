@@ -7,7 +7,7 @@ from tool_sync.settings import Settings
 from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey
 
 from .command import command, envelope, result
-from .conftest import Topics
+from .topics import Topics
 
 
 def sources(settings: Settings) -> dict[str, str]:

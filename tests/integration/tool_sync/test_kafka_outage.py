@@ -7,6 +7,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
+from tests.support.eventually import eventually
 
 from devstack import kafka as devstack_kafka
 from devstack import topics as devstack_topics
@@ -21,8 +22,8 @@ from tool_sync.settings import Settings
 from zerotouch_platform import telemetry
 from zerotouch_platform.supervisor import Loops
 
-from .conftest import LOG_ID, Topics, eventually
 from .test_relay import append, by_org, synced
+from .topics import LOG_ID, Topics
 
 OUTAGE_SECONDS_MAX = 60
 

@@ -8,6 +8,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupLoadInProgressError
 from aiokafka.protocol.commit import OffsetFetchRequest, OffsetFetchResponse_v3
+from tests.support.eventually import eventually
 
 from devstack import topics
 from devstack.fixtures import TestKafka
@@ -23,7 +24,6 @@ from zerotouch_platform.kafka.ledger import Lost, acknowledge, open_losses
 from zerotouch_platform.kafka.watch import TopicWatch
 
 from ..lost_records import add_partitions, delete_before, fill
-from .conftest import eventually
 from .test_subscriber import committed
 
 

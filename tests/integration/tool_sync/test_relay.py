@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from tests.support.eventually import eventually
 
 from tool_sync import db, telemetry
 from tool_sync.domain import events
@@ -23,7 +24,7 @@ from zerotouch_contracts.envelope import from_record
 from zerotouch_contracts.events import ToolsSynced, ToolSyncFailed
 from zerotouch_platform.telemetry import Telemetry, off, start_loop
 
-from .conftest import LOG_ID, Topics, eventually
+from .topics import LOG_ID, Topics
 
 Admin: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 TRACE = "0af7651916cd43dd8448eb211c80319c"

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from tests.support.eventually import eventually
 
 from devstack.databases import DatabaseUrls, TestDatabases
 from devstack.ports import free_port
@@ -26,7 +27,7 @@ from zerotouch_contracts.envelope import from_record
 from zerotouch_contracts.events import AssistantSaved, OrganizationSaved, ToolsSynced
 
 from ..pooler import pooled
-from .conftest import Topics, eventually
+from .topics import Topics
 
 STOP_SECONDS_MAX = 5.0
 

@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from tests.support.eventually import eventually
 
 from devstack.databases import DatabaseUrls
 from devstack.ports import free_port
@@ -16,8 +17,8 @@ from zerotouch_contracts.canonical import model_hash
 from zerotouch_contracts.envelope import from_record
 from zerotouch_contracts.events import AssistantSaved
 
-from .conftest import Topics, eventually
 from .test_service import problems, running, until_ready
+from .topics import Topics
 
 
 @pytest.fixture

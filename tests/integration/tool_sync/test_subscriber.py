@@ -13,6 +13,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from faststream import AckPolicy
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from tests.support.eventually import eventually
 
 from devstack.databases import TestDatabases
 from devstack.fixtures import TestKafka
@@ -27,7 +28,7 @@ from tool_sync.settings import Settings
 from zerotouch_contracts.events import OrganizationSaved
 from zerotouch_platform.telemetry import off, start_loop
 
-from .conftest import Topics, eventually
+from .topics import Topics
 
 Admin: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 

@@ -9,7 +9,7 @@ import pytest
 from zerotouch_contracts.envelope import from_record, to_record
 from zerotouch_contracts.schemas import MESSAGES, file_name
 
-from .conftest import CONTRACTS, EXAMPLES, golden
+from .golden_files import CONTRACTS, EXAMPLES, golden
 
 NAMES = [path.stem.removesuffix(".v1") for path in EXAMPLES]
 

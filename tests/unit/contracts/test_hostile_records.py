@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from zerotouch_contracts.envelope import VALUE_BYTES_MAX, UndecodableRecord, from_record
 
-from .conftest import Golden, golden
+from .golden_files import Golden, golden
 
 SECRET = "patient-Ada-Lovelace"
 SAVED = golden("AssistantSaved")

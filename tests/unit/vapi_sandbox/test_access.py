@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from .conftest import Caller, Time, caller
+from .caller import Caller, Time, caller
 
 
 @pytest.mark.parametrize("header", ["Bearer nobody", "Basic sandbox-private-key", "sandbox-private-key", "Bearer "])

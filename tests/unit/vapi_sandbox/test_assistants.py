@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from .conftest import Caller
+from .caller import Caller
 
 MODEL = {"provider": "openai", "model": "gpt-4o"}
 

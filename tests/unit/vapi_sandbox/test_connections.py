@@ -10,11 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.support.eventually import eventually
 
 from vapi_sandbox import DEFAULT_KEY, create_app, serving
 from vapi_sandbox.server import listen
 
-from .conftest import Caller, eventually, rule, tool_body
+from .caller import Caller, rule, tool_body
 
 HEADERS = {"authorization": f"Bearer {DEFAULT_KEY}"}
 REQUEST = (

@@ -7,7 +7,7 @@ import pytest
 
 from vapi_sandbox import DEFAULT_KEY, DEFAULT_VAPI_ORG, SandboxSettings, create_app, parse_dials
 
-from .conftest import OTHER_VAPI_ORG, Caller, rule
+from .caller import OTHER_VAPI_ORG, Caller, rule
 
 PATHS = ["/__sandbox/dials", "/__sandbox/journal", "/__sandbox/summary", "/__sandbox/state"]
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from vapi_sandbox.dials import Dials, Spread, document, merged, parse_dials
 from vapi_sandbox.faults import FaultDesk
 
-from .conftest import Caller, rule, tool_body
+from .caller import Caller, rule, tool_body
 
 
 async def test_the_dials_are_read_back_as_they_were_written(vapi: Caller) -> None:

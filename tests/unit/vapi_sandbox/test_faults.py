@@ -9,11 +9,12 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from tests.support.eventually import eventually
 
 from vapi_sandbox import ConnectionCut
 from vapi_sandbox.injection import HUGE_BYTES
 
-from .conftest import Caller, caller, eventually, rule, tool_body
+from .caller import Caller, caller, rule, tool_body
 
 
 @pytest.mark.parametrize("commit", [False, True])

@@ -9,7 +9,7 @@ import pytest
 
 from vapi_sandbox import DEFAULT_KEY, DEFAULT_VAPI_ORG, SandboxSettings, create_app
 
-from .conftest import Caller, Time, caller, rule, tool_body
+from .caller import Caller, Time, caller, rule, tool_body
 
 
 async def test_an_entry_says_what_came_and_what_became_of_it(vapi: Caller, time: Time) -> None:

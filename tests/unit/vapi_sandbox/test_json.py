@@ -9,7 +9,7 @@ import pytest
 
 from vapi_sandbox.javascript import from_json, to_json
 
-from .conftest import Caller
+from .caller import Caller
 
 JSON = {"content-type": "application/json"}
 

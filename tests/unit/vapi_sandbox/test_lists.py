@@ -10,7 +10,7 @@ from vapi_sandbox.clock import Clock, iso_ms
 from vapi_sandbox.records import build
 from vapi_sandbox.store import Shelf, Window
 
-from .conftest import Caller, Time
+from .caller import Caller, Time
 
 
 async def _tools(vapi: Caller, time: Time, count: int) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Caller, Time
+from .caller import Caller, Time
 
 
 async def tools(vapi: Caller, time: Time, count: int) -> list[str]:

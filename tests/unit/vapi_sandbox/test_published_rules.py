@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Caller
+from .caller import Caller
 
 MODEL = {"provider": "openai", "model": "gpt-4o"}
 VOICE = {"provider": "11labs", "voiceId": "sarah"}

@@ -9,7 +9,7 @@ import pytest
 
 from vapi_sandbox.tool_rules import TOOL_TYPES
 
-from .conftest import Caller, Time, tool_body
+from .caller import Caller, Time, tool_body
 
 
 async def test_a_new_tool_has_the_servers_fields(vapi: Caller) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from vapi_sandbox import DEFAULT_VAPI_ORG
 
-from .conftest import Caller, Time
+from .caller import Caller, Time
 
 PATH = "/traffic-allocations"
 

@@ -1,5 +1,5 @@
 """The fixtures of tool calls serve here too: appointments are made by calling."""
 
-from ..tool_calls.conftest import caller, harness, org_id
+from ..tool_calls.caller import caller, harness, org_id
 
 __all__ = ["caller", "harness", "org_id"]

@@ -5,10 +5,11 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+from tests.support.eventually import eventually
 
 from devstack.databases import DatabaseUrls
 
-from ..harness import Harness, eventually
+from ..harness import Harness
 
 
 @asynccontextmanager

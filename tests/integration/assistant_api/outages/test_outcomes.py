@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from aiokafka import ConsumerRecord
 from tests.faults.proxy import BlackHole
+from tests.support.eventually import eventually
 
 from assistant_api.db import DatabaseUnavailable
 from assistant_api.outcomes.consumer import LEAVE_SECONDS_MAX, OutcomesConsumer
@@ -14,7 +15,7 @@ from devstack.databases import DatabaseUrls
 from devstack.sandbox import Sandbox
 from zerotouch_contracts.events import SettledRequest, SyncedTool, ToolsSynced
 
-from ..harness import Vapi, eventually, make_settings, say, status_when, whole_service
+from ..harness import Vapi, make_settings, say, status_when, whole_service
 from .lines import Ways
 
 BACK_SECONDS_MAX = 40

@@ -14,6 +14,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from tests.faults.proxy import BlackHole, Mode
+from tests.support.eventually import eventually
 
 from devstack.databases import DatabaseUrls
 from devstack.fixtures import TestKafka
@@ -22,7 +23,7 @@ from devstack.sandbox import Sandbox
 from zerotouch_contracts.envelope import from_record
 from zerotouch_contracts.events import AssistantSaved
 
-from ..harness import Harness, Vapi, eventually, make_settings, whole_service
+from ..harness import Harness, Vapi, make_settings, whole_service
 from .lines import Line, Ways, read_all
 
 NEW: Final = 15

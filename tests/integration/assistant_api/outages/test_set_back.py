@@ -5,11 +5,12 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from tests.support.eventually import eventually
 
 from devstack.databases import DatabaseUrls
 from devstack.sandbox import Sandbox
 
-from ..harness import Vapi, eventually, make_settings, whole_service
+from ..harness import Vapi, make_settings, whole_service
 from ..test_restore import begun, service_whatever_it_says
 from .lines import Ways
 

@@ -13,6 +13,7 @@ from uuid import uuid4
 import asyncpg
 import httpx
 from aiokafka import ConsumerRecord
+from tests.support.eventually import eventually
 
 from devstack.databases import DatabaseUrls
 from devstack.fixtures import TestKafka
@@ -20,7 +21,7 @@ from devstack.sandbox import Sandbox
 from zerotouch_contracts.envelope import from_record
 from zerotouch_contracts.events import AssistantSaved
 
-from ..harness import Vapi, eventually, token
+from ..harness import Vapi, token
 from ..processes import environment_of, running_process
 from .lines import read_all
 

@@ -14,6 +14,7 @@ import pytest
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from tests.support.eventually import eventually
 
 from assistant_api.app.application import create_app
 from assistant_api.app.service import Service
@@ -24,7 +25,7 @@ from devstack.sandbox import Sandbox
 from zerotouch_contracts.envelope import from_record
 from zerotouch_contracts.events import ToolCallHandled
 
-from ..harness import Harness, Vapi, eventually, make_settings
+from ..harness import Harness, Vapi, make_settings
 from .calling import KEYS, TOKENS, Caller, bearer, booking, call, cancelling, day, message, moving, signed
 
 NAME: Final = "Canaria Nightingale"

@@ -6,9 +6,6 @@ import asyncpg
 import pytest
 
 from devstack.databases import DatabaseUrls
-from tool_sync.log import LogSettings
-
-LIMITS = LogSettings(append_seconds_max=10.0, retry_seconds=0.05)
 
 
 @pytest.fixture

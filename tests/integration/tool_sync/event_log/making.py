@@ -1,11 +1,10 @@
 """Requests for the log, and raw looks at its tables, for the tests here."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+from tests.support.eventually import eventually
 
 from tool_sync.domain.events import Event, OrgRegistered, OrgSettled, SyncRequested
 from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
@@ -41,13 +40,6 @@ def save(agent_id: str = "agent-1", assistant_id: str = "assistant-1", revision:
 def foreign(org_id: UUID, type_name: str, schema: int = 1, data: str = "{}") -> EncodedRequest:
     """An event as another release might write it."""
     return EncodedRequest(org_stream(org_id), org_id, None, "{}", (uuid4(),), (Encoded(type_name, schema, data),))
-
-
-async def eventually(check: Callable[[], Awaitable[object]], within_seconds: float = 5.0) -> None:
-    """Polls until the check holds, for what happens in another process or task and signals nobody here."""
-    async with asyncio.timeout(within_seconds):
-        while not await check():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
 
 
 async def waiting(log: EventLog, number: int) -> None:

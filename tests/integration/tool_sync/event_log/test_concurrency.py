@@ -7,14 +7,15 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from tests.support.eventually import eventually
 
 from devstack.databases import DatabaseUrls
 from tool_sync import db
 from tool_sync.log import Appended, EventLog
 from tool_sync.log.statement import APPEND, encode
 
-from .conftest import LIMITS
-from .making import arrived, count, done, eventually, rows
+from .limits import LIMITS
+from .making import arrived, count, done, rows
 
 WRITERS = 6
 APPENDS = 40

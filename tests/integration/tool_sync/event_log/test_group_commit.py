@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from tests.support.eventually import eventually
 
 from devstack.databases import DatabaseUrls
 from tool_sync import db
@@ -15,7 +16,7 @@ from tool_sync.domain.events import OrgRegistered
 from tool_sync.log import Appended, AppendRejected, Duplicate, EventLog, LogSettings, LogUnavailable
 from tool_sync.log.group_commit import Answer
 
-from .making import arrived, count, done, eventually, rows, waiting
+from .making import arrived, count, done, rows, waiting
 
 
 class Wire:

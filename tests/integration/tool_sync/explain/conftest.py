@@ -1,9 +1,7 @@
 """A running log, the HTTP API over it, and histories of one clinic."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -13,54 +11,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from devstack.databases import DatabaseUrls
 from devstack.tokens import AUDIENCE, ISSUER, Signer
 from tool_sync import db
-from tool_sync.domain import events as e
 from tool_sync.http.app import build
 from tool_sync.http.state import HttpState
-from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
+from tool_sync.log import EventLog
 from tool_sync.settings import Settings
 from zerotouch_platform import telemetry
 from zerotouch_platform.auth import TokenVerifier
 from zerotouch_platform.health import Health
 
-META = Meta("cause", "correlation", None, "test", "1")
-TOOL = "bookClinicAppointment"
-HASH = "a" * 64
-
-
-@dataclass
-class Clinic:
-    """One clinic of a log, with the HTTP API to look at it."""
-
-    log: EventLog
-    pool: db.Pool
-    client: httpx.AsyncClient
-    signer: Signer
-    org_id: UUID = field(default_factory=uuid4)
-
-    async def happened(self, *events: e.Event, org_id: UUID | None = None) -> None:
-        """Append the events one by one, each to its stream."""
-        org_id = org_id or self.org_id
-        for event in events:
-            owner: UUID | None = org_id
-            if isinstance(event, e.BlueprintPublished):
-                stream, owner = f"blueprint-{event.name}", None
-            elif isinstance(event, e.OrgEvent):
-                stream = org_stream(org_id)
-            else:
-                stream = toolset_stream(org_id)
-            await self.log.append(AppendRequest(stream, owner, None, (NewEvent(uuid4(), event),), META))
-
-    async def ask(self, path: str, *, token: str | None = None, **query: str) -> httpx.Response:
-        """``GET`` a path with the platform's token, or another."""
-        headers = {"Authorization": f"Bearer {token or self.signer.platform_token()}"}
-        return await self.client.get(path, headers=headers, params=query)
-
-    async def why(self, **query: str) -> dict[str, Any]:
-        """Why the clinic has the tool, or lacks it."""
-        answer = await self.ask(f"/v1/orgs/{self.org_id}/tools/{TOOL}/why", **query)
-        assert answer.status_code == 200, answer.text
-        body: dict[str, Any] = answer.json()
-        return body
+from .clinic import Clinic
 
 
 @pytest.fixture
@@ -81,18 +40,3 @@ async def clinic(tool_sync_db: DatabaseUrls, log: EventLog, pool: db.Pool) -> As
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://tool-sync") as client:
         yield Clinic(log, pool, client, signer)
-
-
-def tool_args(name: str = TOOL, tool_id: str = "tool-1", version: int = 1) -> tuple[str, str, str, int, str]:
-    """What every event of a tool begins with: account, name, id, version and hash."""
-    return "platform", name, tool_id, version, HASH
-
-
-def registered(name: str = TOOL, tool_id: str = "tool-1", version: int = 1) -> e.ToolRegistered:
-    """The tool is at Vapi."""
-    return e.ToolRegistered(uuid4(), *tool_args(name, tool_id, version), HASH, adopted=False)
-
-
-def published(version: int = 1, tier: str = "basic") -> e.BlueprintPublished:
-    """A version of the tool's definition."""
-    return e.BlueprintPublished(TOOL, version, tier, True, HASH)

@@ -12,7 +12,7 @@ from tool_sync.domain import events as e
 from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey
 
 from ..command import command
-from .conftest import HASH, TOOL, Clinic, published, registered, tool_args
+from .clinic import HASH, TOOL, Clinic, published, registered, tool_args
 from .test_coverage import OTHER, another_tool, equipped, failed, save, synced
 
 AS_WANTED = "nothing: it is as wanted"

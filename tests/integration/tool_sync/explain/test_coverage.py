@@ -14,7 +14,7 @@ from tool_sync.queries.explain_assistant import explain_assistant
 from tool_sync.queries.failures import list_failures
 
 from ..command import command, envelope, result
-from .conftest import HASH, TOOL, Clinic, published, registered
+from .clinic import HASH, TOOL, Clinic, published, registered
 
 OTHER = "lookUpPatient"
 SAVED_AT = 3

@@ -15,7 +15,7 @@ from tool_sync.log.codec import Encoded
 from tool_sync.log.statement import EncodedRequest, execute
 from tool_sync.queries import as_of as moment
 
-from .conftest import HASH, TOOL, Clinic, published, registered, tool_args
+from .clinic import HASH, TOOL, Clinic, published, registered, tool_args
 
 LATER = datetime.now(UTC) + timedelta(days=1)
 BASIC = "version 1 of the blueprint is for tier basic and above; the organization's tier is basic"

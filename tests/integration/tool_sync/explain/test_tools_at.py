@@ -16,7 +16,7 @@ from tool_sync.cli.app import app
 from tool_sync.domain import events as e
 from tool_sync.queries import org_tools
 
-from .conftest import HASH, TOOL, Clinic, registered, tool_args
+from .clinic import HASH, TOOL, Clinic, registered, tool_args
 
 SOON = datetime(2026, 12, 1, tzinfo=UTC)
 LIFE: tuple[e.Event, ...] = (

@@ -12,7 +12,7 @@ from tool_sync.vapi.words import forget_words, keep_words
 from zerotouch_contracts.errors import ErrorCode
 
 from ..command import command, result
-from .conftest import Clinic
+from .clinic import Clinic
 
 TRACE = "ab" * 16
 

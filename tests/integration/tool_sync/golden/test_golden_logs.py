@@ -22,7 +22,7 @@ from tool_sync.sync.load import fold
 from zerotouch_contracts.envelope import to_record
 
 from ....golden.reading import Row, assert_result, goldens, log_of
-from .conftest import PROJECTIONS, restore
+from .restoring import PROJECTIONS, restore
 
 LOG_ID = UUID("5b3c2f0e-77a5-4a3f-9f0e-1f1c54d5b1aa")
 ORG = UUID("c0ffee00-1111-4111-8111-111111111111")

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from tests.support.eventually import eventually
 
 from devstack.databases import DatabaseUrls
 from tool_sync import db
@@ -229,18 +230,11 @@ async def test_two_rebuilds_of_one_projection_do_not_run_at_once(
     async with admin.transaction():
         await admin.execute("LOCK TABLE org_tools IN ACCESS EXCLUSIVE MODE")
         first = asyncio.ensure_future(rebuild(tool_sync_db.owner, "org_tools"))
-        await until(waits)
+        await eventually(waits)
         with pytest.raises(AlreadyRunning, match="another rebuild is running"):
             await rebuild(tool_sync_db.owner, "org_tools")
         assert (await rebuild(tool_sync_db.owner, "assistants")).differing == 0  # another one may
     assert (await first).differing == 0
-
-
-async def until(check: Callable[[], Awaitable[bool]]) -> None:
-    """Poll for what happens in another session."""
-    async with asyncio.timeout(10):
-        while not await check():  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
 
 
 async def test_a_cancelled_rebuild_changes_nothing_and_leaves_no_lock(
@@ -264,7 +258,7 @@ async def test_a_cancelled_rebuild_changes_nothing_and_leaves_no_lock(
         except AlreadyRunning:  # until PostgreSQL has noticed that the first one has gone
             return False
 
-    await until(again)
+    await eventually(again)
     assert (await verify(tool_sync_db.owner, "org_tools")).holds
 
 

@@ -12,7 +12,7 @@ from tool_sync.sync.loop import Reconciler
 from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey
 from tool_sync.vapi.rate_limit.tokens import Rate
 
-from .conftest import World
+from .world import World
 
 LIMITS = KeyLimits(
     rate=None,

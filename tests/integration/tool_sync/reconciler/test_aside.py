@@ -8,7 +8,7 @@ import pytest
 from tool_sync.sync.leases import Release
 from tool_sync.sync.run import Run
 
-from .conftest import World
+from .world import World
 
 
 async def test_an_org_whose_run_breaks_is_not_claimed_again_at_once_whatever_arrives(

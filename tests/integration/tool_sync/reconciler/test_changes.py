@@ -24,7 +24,7 @@ from tool_sync.domain.events import (
 from tool_sync.sync.blueprint import definitions_with
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT, DEFINITIONS
 
-from .conftest import World
+from .world import World
 
 SECOND = replace(BOOK_CLINIC_APPOINTMENT, name="cancelClinicAppointment", tier="professional")
 TWO_TIERS = (*DEFINITIONS, SECOND)

@@ -29,8 +29,8 @@ from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT, DEFINITIONS
 from zerotouch_platform.server import HttpServer, bind
 
 from ..command import command, envelope
-from .conftest import INSTALLATION, World, world_over
 from .test_reach import MODEL, clinics_tool, foreign_tool, inline
+from .world import INSTALLATION, World, world_over
 
 BOOK = BOOK_CLINIC_APPOINTMENT.name
 ALL = [definition.name for definition in DEFINITIONS if definition.tier == "basic"]

@@ -11,7 +11,7 @@ from tool_sync.domain.events import AssistantSynced, ToolRegistrationStarted
 from tool_sync.sync.leases import Release
 from tool_sync.sync.run import Run
 
-from .conftest import World
+from .world import World
 
 SAVES = 500
 

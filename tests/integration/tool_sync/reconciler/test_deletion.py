@@ -31,7 +31,7 @@ from tool_sync.sync.context import Clock
 from tool_sync.sync.loop import Reconciler
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT
 
-from .conftest import INSTALLATION, World
+from .world import INSTALLATION, World
 
 CANCEL = replace(BOOK_CLINIC_APPOINTMENT, name="cancelClinicAppointment", tier="professional")
 GRACE_SECONDS = 0.5

@@ -18,7 +18,7 @@ from tool_sync.domain.events import (
     ToolRegistrationStarted,
 )
 
-from .conftest import SETTLE_SECONDS, World
+from .world import SETTLE_SECONDS, World
 
 TOOL = "bookClinicAppointment"
 

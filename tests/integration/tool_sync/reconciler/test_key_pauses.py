@@ -16,8 +16,8 @@ from tool_sync.domain.events import (
 )
 from tool_sync.sync.loop import Reconciler
 
-from .conftest import World
 from .keys import at, calls, replica, saved_orgs
+from .world import World
 
 ROUTES = ["POST /tool", "GET /tool/{id}", "GET /assistant/{id}", "PATCH /assistant/{id}", "GET /tool"]
 

@@ -11,8 +11,8 @@ from tool_sync.db import Pool
 from tool_sync.vapi.rate_limit import KeyTable
 from tool_sync.vapi.rate_limit.tokens import Tokens
 
-from .conftest import World
 from .keys import at, calls, rate, replica, saved_orgs, shared_key
+from .world import World
 
 NOON = datetime(2026, 11, 24, 12, 0, 10, tzinfo=UTC)
 

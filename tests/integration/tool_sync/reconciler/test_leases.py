@@ -8,7 +8,7 @@ from tool_sync.log import Appended, AppendRequest, Meta, NewEvent, event_id, too
 from tool_sync.sync import leases
 from tool_sync.sync.leases import Claim, Release
 
-from .conftest import World
+from .world import World
 
 
 async def settled(world: World) -> UUID:

@@ -18,7 +18,7 @@ from zerotouch_contracts.canonical import model_hash
 from zerotouch_contracts.envelope import Record, to_record
 from zerotouch_contracts.events import AssistantSaved
 
-from .conftest import World
+from .world import World
 
 INSERT = """
 INSERT INTO dead_letters (topic, partition, "offset", key, headers, value, reason, org_id)

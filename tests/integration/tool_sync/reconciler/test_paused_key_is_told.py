@@ -11,9 +11,9 @@ from tool_sync.queries.waiting import waiting
 from tool_sync.vapi.rate_limit import PausedKey, paused_keys
 
 from ..command import command, result
-from .conftest import World
 from .keys import replica, saved_orgs, shared_key
 from .test_key_pauses import status, work
+from .world import World
 
 
 async def paused(world: World) -> tuple[PausedKey, ...]:

@@ -19,7 +19,7 @@ from tool_sync.outcomes.publications import publication_of
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT
 
-from .conftest import INSTALLATION, World
+from .world import INSTALLATION, World
 
 BOOK = BOOK_CLINIC_APPOINTMENT.name
 MODEL = {"provider": "openai", "model": "gpt-4o"}

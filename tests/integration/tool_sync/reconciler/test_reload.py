@@ -23,7 +23,7 @@ from tool_sync.sync.store import Store
 from tool_sync.sync.traces import RunTraces
 from tool_sync.sync.writer import Writer
 
-from .conftest import World
+from .world import World
 
 
 class LostCommit:

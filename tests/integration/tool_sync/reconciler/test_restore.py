@@ -26,10 +26,10 @@ from tool_sync.log.fork import fork
 from tool_sync.log.head import newest_event_at
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT, DEFINITIONS
 
-from .conftest import INSTALLATION, World, world_over
 from .test_faults import rule
 from .test_reach import clinics_tool
 from .test_surplus import ids, twin, worker
+from .world import INSTALLATION, World, world_over
 
 BOOK = BOOK_CLINIC_APPOINTMENT.name
 Restored = Callable[[], AbstractAsyncContextManager[World]]

@@ -7,10 +7,10 @@ import pytest
 
 from tool_sync.domain.events import SurplusDeleted, SurplusDeleteStarted, SurplusFound, ToolRegistered
 
-from .conftest import World
 from .test_deletion import until_event
 from .test_faults import is_whole, rule, synced
 from .test_surplus import ids, race, worker
+from .world import World
 
 LOST = {"kind": "reset", "commit": True}
 MINUTES = [25, -25, 23 * 60, -23 * 60]

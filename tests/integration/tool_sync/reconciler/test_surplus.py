@@ -17,9 +17,9 @@ from tool_sync.domain.events import (
 from tool_sync.sync.context import Clock
 from tool_sync.sync.loop import Reconciler
 
-from .conftest import SETTLE_SECONDS, World
 from .test_deletion import until_event
 from .test_takeover import arrived
+from .world import SETTLE_SECONDS, World
 
 ASSISTANTS_MANY = 1_001
 

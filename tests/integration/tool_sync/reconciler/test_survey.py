@@ -13,7 +13,7 @@ from tool_sync.sync.looks import Looks
 from tool_sync.sync.loop import Reconciler
 from tool_sync.sync.survey import ConcurrencyLimiter, Survey, versions_of
 
-from .conftest import World
+from .world import World
 
 QUICK = ConcurrencyLimiter(looks_per_second=1000, poll_seconds=0.01, settled_seconds=0)
 

@@ -12,7 +12,7 @@ from tool_sync.domain.events import (
     ToolRegistrationStarted,
 )
 
-from .conftest import World
+from .world import World
 
 
 async def test_a_save_registers_links_records_and_answers(world: World) -> None:

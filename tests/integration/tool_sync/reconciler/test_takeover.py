@@ -18,7 +18,7 @@ from tool_sync.domain.events import (
 )
 from tool_sync.sync.loop import Reconciler
 
-from .conftest import World
+from .world import World
 
 
 def hang(route: str, *, commit: bool) -> dict[str, Any]:

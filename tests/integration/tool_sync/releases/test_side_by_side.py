@@ -13,7 +13,7 @@ from tool_sync.log import EventLog, Loaded, UnknownEvent
 from tool_sync.log.projections import rebuild, verify
 from tool_sync.outcomes.relay.relay import next_page
 
-from .conftest import ClinicRenamed, arrived, did, newer_release, save, stored, synced, write
+from .newer_release import ClinicRenamed, arrived, did, newer_release, save, stored, synced, write
 
 # What the newer release's migration adds: a projection that reads a type of its own, and one of both releases.
 MIGRATION = """

@@ -16,7 +16,7 @@ from tool_sync.outcomes.filters import Filter
 from tool_sync.outcomes.pages import read_page
 from tool_sync.outcomes.relay.relay import next_page
 
-from .conftest import arrived, did, newer_release, save, stored, synced, write
+from .newer_release import arrived, did, newer_release, save, stored, synced, write
 
 STRANGE = [
     pytest.param("Unheard", 1, "{}", id="unknown type"),

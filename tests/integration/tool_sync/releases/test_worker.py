@@ -5,9 +5,9 @@ from uuid import uuid4
 import pytest
 from structlog.testing import capture_logs
 
-from ..reconciler.conftest import World
-from ..reconciler.conftest import world as world  # the fixture
-from .conftest import newer_release, stored, write
+from ..reconciler.world import World
+from ..reconciler.world import world as world  # the fixture
+from .newer_release import newer_release, stored, write
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ from tool_sync.domain.plan.tools import target_of
 from tool_sync.domain.toolset import OUTDATED_CODE, Assistant, Recorded, Toolset
 from tool_sync.domain.wanted import Wanted, WantedTool, unwanted_for, wanted_for
 
-from .conftest import ACCOUNT, POLICY, T0, linking, registering, uid, updating
+from .builders import ACCOUNT, POLICY, T0, linking, registering, uid, updating
 
 Choose = Callable[[Sequence[str]], str]
 PLANS_PER_RUN_MAX = 200

@@ -36,7 +36,7 @@ from tool_sync.domain.subject import agent_subject, tool_subject
 from tool_sync.domain.toolset import Toolset
 from tool_sync.domain.wanted import WantedTool
 
-from .conftest import (
+from .builders import (
     ACCOUNT,
     after,
     asked,

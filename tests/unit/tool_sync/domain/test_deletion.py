@@ -50,7 +50,7 @@ from tool_sync.domain.plan.steps import (
 from tool_sync.domain.toolset import Assistant, Toolset
 from tool_sync.domain.wanted import Wanted, unwanted_for, wanted_for
 
-from .conftest import (
+from .builders import (
     ACCOUNT,
     BOOK,
     CANCEL,

@@ -24,7 +24,7 @@ from tool_sync.domain.events import (
 from tool_sync.domain.plan.steps import LinkAssistant
 from tool_sync.domain.toolset import Toolset
 
-from .conftest import (
+from .builders import (
     ACCOUNT,
     BOOK,
     after,

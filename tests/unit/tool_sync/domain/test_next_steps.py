@@ -19,7 +19,7 @@ from tool_sync.domain.plan.situation import ObservedLink, OrgWide, Progress
 from tool_sync.domain.plan.steps import LinkAssistant, Plan, RegisterTool, ResolveAttempt, Step, UpdateTool
 from tool_sync.domain.wanted import WantedTool
 
-from .conftest import (
+from .builders import (
     ACCOUNT,
     BOOK,
     CANCEL,

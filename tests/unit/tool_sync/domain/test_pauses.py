@@ -14,7 +14,7 @@ from tool_sync.domain.plan.situation import Progress, Situation
 from tool_sync.domain.subject import tool_subject
 from tool_sync.domain.wanted import Wanted
 
-from .conftest import ACCOUNT, BOOK, POLICY, after, asked, assistant, failed, given, registered, registering, uid
+from .builders import ACCOUNT, BOOK, POLICY, after, asked, assistant, failed, given, registered, registering, uid
 
 _PROGRESS = Progress()
 HAVE = (registering(), registered())

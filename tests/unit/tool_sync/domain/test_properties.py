@@ -25,7 +25,7 @@ from tool_sync.domain.plan.situation import Progress, Situation
 from tool_sync.domain.toolset import Assistant, Recorded, Toolset
 from tool_sync.domain.wanted import TIERS, Wanted
 
-from .conftest import ACCOUNT, BOOK, CANCEL, POLICY, T0, uid
+from .builders import ACCOUNT, BOOK, CANCEL, POLICY, T0, uid
 from .simulation import Org, request
 
 AGENTS = ("a", "b")

@@ -11,7 +11,7 @@ from tool_sync.domain.linking import ModelProvenance, relinked, whose
 from tool_sync.domain.retry import retry_at
 from tool_sync.domain.wanted import TIERS, WantedTool, wanted_for
 
-from .conftest import BOOK, CANCEL, T0, assistant, ref
+from .builders import BOOK, CANCEL, T0, assistant, ref
 
 TOP = WantedTool("top", 1, "h", tier="enterprise")
 

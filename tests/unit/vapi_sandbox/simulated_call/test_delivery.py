@@ -10,8 +10,8 @@ import pytest
 
 from vapi_sandbox import HmacKey
 
-from ..conftest import Time
-from .conftest import URL, Phone, make_phone, result, results, tool
+from ..caller import Time
+from .phone import URL, Phone, make_phone, result, results, tool
 
 FIXED = {"type": "fixed", "maxRetries": 3, "baseDelaySeconds": 2}
 

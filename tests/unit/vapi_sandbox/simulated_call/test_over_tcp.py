@@ -18,8 +18,8 @@ from starlette.routing import Route
 
 from vapi_sandbox import DEFAULT_KEY, HmacKey, SandboxSettings, create_app, serving
 
-from ..conftest import Caller, caller
-from .conftest import Endpoint, Phone, result, tool
+from ..caller import Caller, caller
+from .phone import Endpoint, Phone, result, tool
 
 
 async def _signed_only(request: Request) -> JSONResponse:

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from .conftest import Phone, result, results, tool
+from .phone import Phone, result, results, tool
 
 
 async def _entry(phone: Phone, answer: httpx.Response) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import URL, Phone, tool
+from .phone import URL, Phone, tool
 
 ABSENT = "5a4db0c5-0000-4000-8000-00000000dead"
 

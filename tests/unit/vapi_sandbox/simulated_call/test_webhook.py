@@ -12,8 +12,8 @@ import pytest
 
 from vapi_sandbox import DEFAULT_VAPI_ORG, BearerToken, HmacKey
 
-from ..conftest import Time
-from .conftest import URL, Phone, make_phone, tool
+from ..caller import Time
+from .phone import URL, Phone, make_phone, tool
 
 
 async def test_the_body_is_as_captured(phone: Phone, time: Time) -> None:

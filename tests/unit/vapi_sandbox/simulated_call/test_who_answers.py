@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import URL, Phone, tool
+from .phone import URL, Phone, tool
 
 MODEL = {"provider": "openai", "model": "gpt-4o"}
 NEW = "https://new.test/"
