@@ -10,7 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from assistant_api.db import Connection, Database
-from assistant_api.http.problems import Problem, invalid, not_found
+from assistant_api.problem import Problem, invalid, not_found
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_platform.auth import Caller, OrgMember
 

@@ -4,7 +4,7 @@ from typing import Final
 from uuid import UUID
 
 from assistant_api.db import Connection
-from assistant_api.http.problems import not_found
+from assistant_api.problem import not_found
 
 _FOR_TRIGGERS: Final = "SELECT set_config('app.traceparent', $1, true)"
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 
 from assistant_api.db import Connection
-from assistant_api.http.problems import Problem, not_found
+from assistant_api.problem import Problem, not_found
 from zerotouch_contracts.errors import ErrorCode
 
 _FOR_TRIGGERS: Final = """

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from assistant_api.db import Database
-from assistant_api.http.paging import cursor_of, cursor_text
+from assistant_api.paging import cursor_of, cursor_text
 
 PAGE_MAX: Final = 1000
 

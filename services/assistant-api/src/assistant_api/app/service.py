@@ -30,6 +30,7 @@ from assistant_api.restore import guard as restore
 from assistant_api.restore.guard import TopicAhead, TopicGuard
 from assistant_api.settings import Settings
 from assistant_api.tool_calls.credentials import WebhookCredentials
+from assistant_api.tool_calls.handle import ToolCallHandler
 from assistant_api.vapi.client import VapiClient
 from assistant_api.vapi.key import VapiKey
 from assistant_api.vapi.orphan_lookup import OrphanLookup
@@ -102,6 +103,7 @@ class Service:
             database=self.database,
             verifier=TokenVerifier(settings),
             webhook_credentials=WebhookCredentials(settings),
+            tool_calls=ToolCallHandler(settings, self.telemetry, self.database, self.wake_relay),
             vapi=self.vapi,
             clock_watch=self.clock_watch,
             provisioner=self.provisioner,

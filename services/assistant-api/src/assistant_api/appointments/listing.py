@@ -10,8 +10,8 @@ from assistant_api.appointments.access import calendar_of
 from assistant_api.appointments.clinic import country_of_clinic
 from assistant_api.appointments.phones import read
 from assistant_api.db import Database
-from assistant_api.http.paging import cursor_of, cursor_text
-from assistant_api.http.problems import not_found
+from assistant_api.paging import cursor_of, cursor_text
+from assistant_api.problem import not_found
 
 PAGE_MAX: Final = 200
 

@@ -10,13 +10,13 @@ from starlette.responses import Response
 from assistant_api.agents import read as agents
 from assistant_api.agents import remove, save
 from assistant_api.agents.adopt import require_adoptable
+from assistant_api.agents.schemas import AgentChange, NewAgent, Saved
 from assistant_api.document import AgentMarker
 from assistant_api.http.body import documented, parse, read_bytes
 from assistant_api.http.dependencies import CallerOf, Dependencies, DependenciesOf
 from assistant_api.http.idempotency import Ids, answer_once, keep_within
-from assistant_api.http.problems import invalid
 from assistant_api.http.routes.answers import answer_save, log_arrival, new_request
-from assistant_api.http.routes.schemas import AgentChange, NewAgent, Saved
+from assistant_api.problem import invalid
 from assistant_api.telemetry import own_traceparent
 from zerotouch_platform.auth import Caller
 

@@ -7,11 +7,11 @@ from opentelemetry.trace import get_current_span
 from starlette.responses import JSONResponse, Response
 
 from assistant_api.agents.save import Request
+from assistant_api.agents.schemas import Saved
 from assistant_api.agents.wait import Deleted, NotTaken, Provisioned, Provisioning, wait_for_vapi
 from assistant_api.http.dependencies import Dependencies
 from assistant_api.http.idempotency import Ids
-from assistant_api.http.problems import Problem, not_found
-from assistant_api.http.routes.schemas import Saved
+from assistant_api.problem import Problem, not_found
 from assistant_api.telemetry import own_trace_id, own_traceparent
 from assistant_api.vapi.pause import KeyPause, read_pause
 from zerotouch_contracts.errors import CATALOGUE

@@ -9,13 +9,13 @@ from opentelemetry.trace import get_current_span
 from starlette.responses import JSONResponse, Response
 
 from assistant_api.agents import remove
+from assistant_api.agents.schemas import NewOrganization, Organization
 from assistant_api.appointments.hours import write_calendar
 from assistant_api.appointments.schemas import Calendar
 from assistant_api.http.body import documented, parse, read_bytes
 from assistant_api.http.dependencies import CallerOf, DependenciesOf, require_platform
 from assistant_api.http.idempotency import Ids, answer_once, keep_within
-from assistant_api.http.problems import Problem
-from assistant_api.http.routes.schemas import NewOrganization, Organization
+from assistant_api.problem import Problem
 from assistant_api.telemetry import own_trace_id, own_traceparent
 from zerotouch_contracts.errors import ErrorCode
 

@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from uuid import UUID
 
-from assistant_api.http.problems import invalid
+from assistant_api.problem import invalid
 
 
 def cursor_text(time: datetime, row_id: UUID) -> str:
