@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from assistant_api.agents.save import unavailable
+from assistant_api.agents.save_requests import unavailable
 from assistant_api.db import Database
 from assistant_api.document import AgentMarker, Holder
 from assistant_api.problem import Problem
