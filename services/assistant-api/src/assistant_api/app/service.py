@@ -96,20 +96,7 @@ class Service:
         self.loops: Mapping[str, Part] = self._loops()
         self._running = Loops()
         self._stopping = asyncio.Event()
-        self.parts = Dependencies(
-            settings=settings,
-            telemetry=self.telemetry,
-            health=self.health,
-            database=self.database,
-            verifier=TokenVerifier(settings),
-            webhook_credentials=WebhookCredentials(settings),
-            tool_calls=ToolCallHandler(settings, self.telemetry, self.database, self.wake_relay),
-            vapi=self.vapi,
-            clock_watch=self.clock_watch,
-            provisioner=self.provisioner,
-            remover=self.remover,
-            wake_relay=self.wake_relay,
-        )
+        self.parts = self._dependencies()
 
     def _loops(self) -> Mapping[str, Part]:
         """All but the relay, which is made once the database has said which log it sends."""
@@ -203,6 +190,22 @@ class Service:
             running.cancel()
             await asyncio.wait([running])
             await self.close()
+
+    def _dependencies(self) -> Dependencies:
+        return Dependencies(
+            settings=self.settings,
+            telemetry=self.telemetry,
+            health=self.health,
+            database=self.database,
+            verifier=TokenVerifier(self.settings),
+            webhook_credentials=WebhookCredentials(self.settings),
+            tool_calls=ToolCallHandler(self.settings, self.telemetry, self.database, self.wake_relay),
+            vapi=self.vapi,
+            clock_watch=self.clock_watch,
+            provisioner=self.provisioner,
+            remover=self.remover,
+            wake_relay=self.wake_relay,
+        )
 
     async def _installation(self) -> Installation:
         await self.database.connect()
