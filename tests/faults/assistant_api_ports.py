@@ -22,7 +22,7 @@ from tests.faults.gate import Gate
 from tests.faults.replace import replace
 from tests.faults.watchdog import watch
 
-from assistant_api.agents import save
+from assistant_api.agents import save_requests
 from assistant_api.app.service import Service
 from assistant_api.db import Database
 from assistant_api.outcomes import consumer
@@ -42,8 +42,8 @@ _kinds: ContextVar[set[str]] = ContextVar("kinds of writes in the transaction")
 
 def wrap(gate: Gate) -> None:
     """Put the gate around the ports of the process that is about to start."""
-    for name in ("create", "change", "request_again", "request_all"):
-        replace(save, name, lambda call: _noting("save", call))
+    for name in ("create_agent", "change_agent", "request_save", "request_save_of_all"):
+        replace(save_requests, name, lambda call: _noting("save", call))
     replace(consumer, "apply_outcomes", lambda call: _noting("outcomes", call))
     replace(Database, "transaction", lambda _: _transaction(gate))
     replace(loop, "claim", lambda call: _on_connection(gate, "claim", call, counts=bool))

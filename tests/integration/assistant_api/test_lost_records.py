@@ -5,7 +5,7 @@ import asyncio
 from tests.support.eventually import eventually
 from typer.testing import CliRunner, Result
 
-from assistant_api.__main__ import app
+from assistant_api.cli.app import app
 from assistant_api.settings import Settings
 from devstack.databases import DatabaseUrls
 from zerotouch_platform.kafka.places import read_places

@@ -196,6 +196,6 @@ async def test_a_migration_that_cannot_connect_says_so(assistant_api_db: Databas
     process = await start({"PATH": os.environ["PATH"], "MIGRATE_DATABASE_URL": url}, "migrate")
     output = await _end(process)
 
-    assert process.returncode == 1
+    assert process.returncode == 2
     assert "the migration failed" in output
     assert "hidden-password" not in output

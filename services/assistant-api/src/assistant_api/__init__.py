@@ -1,7 +1,8 @@
 """Saves assistants, writes them to Vapi and publishes `AssistantSaved`.
 
-    HTTP ─► assistants/ (the row) ─► provisioner/ ─► Vapi ─► outbox (by trigger) ─► relay ─► Kafka
-    plain SQL ─┘                                             outcomes ◄─ Kafka: status, repairs
+    HTTP ─► agents/ (the row) ─► provisioner/ ─► Vapi ─► outbox (by trigger) ─► relay/ ─► Kafka
+    plain SQL ─┘                                         outcomes/ ◄─ Kafka: status, repairs
 
-The row is the queue: whoever raises `agents.saved_revision`, the provisioner brings it to Vapi.
+The row is the queue: whoever raises `agents.saved_revision`, the provisioner brings it to Vapi. The three hops that
+triggers make are drawn in `agents/__init__.py`.
 """

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PostgresDsn, Secret
 from pydantic_settings import BaseSettings, NoDecode
 
 from assistant_api.limits import BODY_BYTES_MAX, WEBHOOK_BYTES_MAX
-from assistant_api.tool_calls.signature import Header, HmacFormat
+from assistant_api.webhook_signature import Header, HmacFormat
 from zerotouch_contracts.text import Identifier
 from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES, TOOL_CALLS
 from zerotouch_platform.public_key import Algorithm, require_key_of_algorithm

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from assistant_api.agents.save import unavailable
+from assistant_api.agents.save_requests import unavailable
 from assistant_api.db import Database
 from assistant_api.document import AgentMarker, Holder
-from assistant_api.http.problems import Problem
+from assistant_api.problem import Problem
 from assistant_api.removals.store import who_leaves
 from assistant_api.vapi.answers import Document, Found, Gone, Later, Refused
 from assistant_api.vapi.client import VapiClient

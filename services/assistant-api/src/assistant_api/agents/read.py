@@ -1,16 +1,14 @@
 """Reading agents: one by id, a page of them, and whose id it is that a caller named."""
 
-import base64
-import binascii
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from assistant_api.db import Connection, Database
-from assistant_api.http.problems import Problem, invalid, not_found
+from assistant_api.paging import cursor_of, cursor_text
+from assistant_api.problem import Problem, not_found
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_platform.auth import Caller, OrgMember
 
@@ -76,18 +74,12 @@ async def page(
 ) -> dict[str, Any]:
     """A page in order of organization and id; ``next`` is the cursor of the following one, None at the end."""
     org_id = org_of(caller, named)
-    after_org, after_id = _cursor(after)
+    after_org, after_id = cursor_of(after, UUID, _agent_id)
     async with reading(database, caller) as connection:
-        rows = await connection.fetch(
-            _PAGE,
-            org_id,
-            after_org,
-            after_id,
-            limit + 1,
-        )
-    items = [shown(dict(row)) for row in rows[:limit]]
-    more = len(rows) > limit
-    return {"items": items, "next": _cursor_text(dict(rows[limit - 1])) if more else None}
+        rows = await connection.fetch(_PAGE, org_id, after_org, after_id, limit + 1)
+    last = rows[limit - 1] if len(rows) > limit else None
+    following = None if last is None else cursor_text(str(last["org_id"]), last["id"])
+    return {"items": [shown(dict(row)) for row in rows[:limit]], "next": following}
 
 
 def shown(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,18 +111,7 @@ def _time(time: datetime) -> str:
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _cursor_text(row: Mapping[str, Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps([str(row["org_id"]), row["id"]]).encode()).decode()
-
-
-def _cursor(text: str | None) -> tuple[UUID | None, str | None]:
-    if text is None:
-        return None, None
-    try:
-        parts: Sequence[str] = json.loads(base64.urlsafe_b64decode(text.encode()))
-        org, agent_id = parts
-        if "\x00" in agent_id:
-            raise ValueError
-        return UUID(org), agent_id
-    except (ValueError, TypeError, AttributeError, binascii.Error):
-        raise invalid("after is not a cursor of this list") from None
+def _agent_id(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError
+    return text

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from assistant_api.db import Database
-from assistant_api.http.paging import cursor_of, cursor_text
+from assistant_api.paging import cursor_text, time_and_id
 
 PAGE_MAX: Final = 1000
 
@@ -18,7 +18,7 @@ ORDER BY created_at, request_id LIMIT $4
 
 async def page(database: Database, *, since: datetime | None, limit: int, after: str | None) -> dict[str, Any]:
     """At most ``limit`` saves accepted at ``since`` or later; ``nextAfter`` is None on the last page."""
-    after_time, after_id = cursor_of(after)
+    after_time, after_id = time_and_id(after)
     async with database.connection() as connection:
         rows = await connection.fetch(_PAGE, since, after_time, after_id, limit + 1)
     last = rows[limit - 1] if len(rows) > limit else None
@@ -34,5 +34,5 @@ async def page(database: Database, *, since: datetime | None, limit: int, after:
         }
         for row in rows[:limit]
     ]
-    following = None if last is None else cursor_text(last["created_at"], last["request_id"])
+    following = None if last is None else cursor_text(last["created_at"].isoformat(), str(last["request_id"]))
     return {"saves": shown, "nextAfter": following}

@@ -9,9 +9,9 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from assistant_api.agents.read import reading, resolve, state_of
+from assistant_api.agents.schemas import AtVapi, Status
 from assistant_api.db import Database
-from assistant_api.http.problems import not_found
-from assistant_api.http.routes.schemas import AtVapi, Status
+from assistant_api.problem import not_found
 from assistant_api.vapi.pause import KeyPause, read_pause
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode, ErrorEntry
 from zerotouch_platform.auth import Caller

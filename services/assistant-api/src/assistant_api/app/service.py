@@ -30,6 +30,7 @@ from assistant_api.restore import guard as restore
 from assistant_api.restore.guard import TopicAhead, TopicGuard
 from assistant_api.settings import Settings
 from assistant_api.tool_calls.credentials import WebhookCredentials
+from assistant_api.tool_calls.handle import ToolCallHandler
 from assistant_api.vapi.client import VapiClient
 from assistant_api.vapi.key import VapiKey
 from assistant_api.vapi.orphan_lookup import OrphanLookup
@@ -95,19 +96,7 @@ class Service:
         self.loops: Mapping[str, Part] = self._loops()
         self._running = Loops()
         self._stopping = asyncio.Event()
-        self.parts = Dependencies(
-            settings=settings,
-            telemetry=self.telemetry,
-            health=self.health,
-            database=self.database,
-            verifier=TokenVerifier(settings),
-            webhook_credentials=WebhookCredentials(settings),
-            vapi=self.vapi,
-            clock_watch=self.clock_watch,
-            provisioner=self.provisioner,
-            remover=self.remover,
-            wake_relay=self.wake_relay,
-        )
+        self.parts = self._dependencies()
 
     def _loops(self) -> Mapping[str, Part]:
         """All but the relay, which is made once the database has said which log it sends."""
@@ -201,6 +190,22 @@ class Service:
             running.cancel()
             await asyncio.wait([running])
             await self.close()
+
+    def _dependencies(self) -> Dependencies:
+        return Dependencies(
+            settings=self.settings,
+            telemetry=self.telemetry,
+            health=self.health,
+            database=self.database,
+            verifier=TokenVerifier(self.settings),
+            webhook_credentials=WebhookCredentials(self.settings),
+            tool_calls=ToolCallHandler(self.settings, self.telemetry, self.database, self.wake_relay),
+            vapi=self.vapi,
+            clock_watch=self.clock_watch,
+            provisioner=self.provisioner,
+            remover=self.remover,
+            wake_relay=self.wake_relay,
+        )
 
     async def _installation(self) -> Installation:
         await self.database.connect()

@@ -10,8 +10,8 @@ from assistant_api.appointments.access import calendar_of
 from assistant_api.appointments.clinic import country_of_clinic
 from assistant_api.appointments.phones import read
 from assistant_api.db import Database
-from assistant_api.http.paging import cursor_of, cursor_text
-from assistant_api.http.problems import not_found
+from assistant_api.paging import cursor_text, time_and_id
+from assistant_api.problem import not_found
 
 PAGE_MAX: Final = 200
 
@@ -29,14 +29,14 @@ async def page(
     database: Database, org_id: UUID, *, earliest: datetime | None, limit: int, after: str | None
 ) -> dict[str, Any]:
     """A page of an organization's appointments; ``next`` is the cursor of the following one, None at the end."""
-    after_start, after_id = cursor_of(after)
+    after_start, after_id = time_and_id(after)
     async with calendar_of(database, org_id, readonly=True) as connection:
         clinic = await connection.fetchrow(_ORGANIZATION, org_id)
         if clinic is None:
             raise not_found()
         rows = await connection.fetch(_PAGE, org_id, earliest, after_start, after_id, limit + 1)
     last = rows[limit - 1] if len(rows) > limit else None
-    following = None if last is None else cursor_text(last["starts_at"], last["id"])
+    following = None if last is None else cursor_text(last["starts_at"].isoformat(), str(last["id"]))
     country = country_of_clinic(clinic["country"], clinic["time_zone"])
     return {"items": [_shown(row, country) for row in rows[:limit]], "next": following}
 

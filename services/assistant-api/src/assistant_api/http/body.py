@@ -3,14 +3,14 @@
 curl sends `application/x-www-form-urlencoded` unless told otherwise, so the content type decides nothing here.
 """
 
-import json
 from collections.abc import Mapping
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
-from assistant_api.http.problems import Problem, invalid
+from assistant_api.problem import Problem, invalid
+from assistant_api.strict_json import read_json
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_contracts.text import require_storable
 
@@ -52,34 +52,6 @@ def parse(raw: bytes, model: type[T], *, empty_is_object: bool = False) -> T:
             for item in error.errors(include_input=False, include_url=False, include_context=False)[:ERRORS_MAX]
         ]
         raise invalid("the body has not the documented form", problems) from None
-
-
-def read_json(raw: bytes, *, line_breaks_in_text: bool = False) -> object:
-    """Bytes as JSON in UTF-8, no key twice and no number that JSON has not; else a 400 problem.
-
-    ``line_breaks_in_text``: also those that JSON wants escaped, as language models write them. They can mean one thing
-    only.
-    """
-    try:
-        return json.loads(
-            raw.decode("utf-8"),
-            object_pairs_hook=_object,
-            parse_constant=_no_constant,
-            strict=not line_breaks_in_text,
-        )
-    except (ValueError, RecursionError):
-        raise Problem(400, ErrorCode.INVALID_REQUEST, "the body is not valid JSON in UTF-8") from None
-
-
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise ValueError("a key is there twice")
-    return made
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _require_storable(value: object, place: str, depth: int) -> None:

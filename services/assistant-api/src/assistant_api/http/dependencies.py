@@ -7,11 +7,12 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from assistant_api.db import Database
-from assistant_api.http.problems import Problem
+from assistant_api.problem import Problem
 from assistant_api.provisioner.loop import Provisioner
 from assistant_api.removals.loop import Remover
 from assistant_api.settings import Settings
 from assistant_api.tool_calls.credentials import WebhookCredentials
+from assistant_api.tool_calls.handle import ToolCallHandler
 from assistant_api.tool_calls.others import OtherMessages
 from assistant_api.vapi.client import VapiClient
 from zerotouch_contracts.errors import ErrorCode
@@ -32,6 +33,7 @@ class Dependencies:
     database: Database
     verifier: TokenVerifier
     webhook_credentials: WebhookCredentials
+    tool_calls: ToolCallHandler
     vapi: VapiClient
     clock_watch: ClockWatch
     provisioner: Provisioner

@@ -15,7 +15,8 @@ import uuid_utils.compat as uuids
 from starlette.responses import Response
 
 from assistant_api.db import Connection, Database
-from assistant_api.http.problems import Problem, invalid, to_response
+from assistant_api.http.problems import to_response
+from assistant_api.problem import Problem, invalid
 from assistant_api.settings import Settings
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_contracts.text import require_storable

@@ -1,8 +1,7 @@
 """Errors as HTTP says them: RFC 9457 problem documents with a code of the catalogue and the trace id."""
 
 import json
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from fastapi import FastAPI, Request
@@ -12,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from assistant_api.db import TRANSIENT_ERRORS, DatabaseUnavailable
+from assistant_api.problem import Problem, invalid
 from assistant_api.telemetry import own_trace_id
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_platform.traces import trace_url
@@ -19,24 +19,6 @@ from zerotouch_platform.traces import trace_url
 MEDIA_TYPE: Final = "application/problem+json"
 
 _log: Final = structlog.get_logger()
-
-
-class Problem(Exception):
-    """A request that ends with an error. ``extra`` are further members of the document."""
-
-    def __init__(self, status: int, code: ErrorCode, detail: str, *, extra: Mapping[str, Any] | None = None) -> None:
-        super().__init__(detail)
-        self.status, self.code, self.detail, self.extra = status, code, detail, dict(extra or {})
-
-
-def not_found() -> Problem:
-    """What is absent and what is another organization's look the same, to the byte."""
-    return Problem(404, ErrorCode.NOT_FOUND, CATALOGUE[ErrorCode.NOT_FOUND].meaning)
-
-
-def invalid(detail: str, errors: list[dict[str, str]] | None = None) -> Problem:
-    """A request without the documented form."""
-    return Problem(422, ErrorCode.INVALID_REQUEST, detail, extra={"errors": errors} if errors else None)
 
 
 def to_response(problem: Problem) -> Response:

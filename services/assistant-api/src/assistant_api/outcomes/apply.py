@@ -86,8 +86,9 @@ async def _newest(connection: Connection, admitted: Sequence[Delivered]) -> Newe
     for key, item in told:
         before, row, last = newest.get(key), kept.get(key), None
         if before is not None:
+            # Sequences count within one log. Which log is followed was decided before: a later one's outcome is newer.
             last = Last(before.sequence, before.id) if before.log_id == item.log_id else None
-        elif row is not None and row["log_id"] in {None, item.log_id}:
+        elif row is not None and row["log_id"] in {None, item.log_id}:  # None: its log was not noted
             last = Last(row["sequence"], row["event_id"])
         if _is_newer(last, item):
             newest[key] = item

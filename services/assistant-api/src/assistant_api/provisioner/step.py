@@ -24,7 +24,7 @@ from opentelemetry.trace import Span
 from assistant_api.db import Database
 from assistant_api.document import AgentMarker, Holder, attempt_of, changes, creation
 from assistant_api.provisioner.announce import announce
-from assistant_api.provisioner.claim import Claimed
+from assistant_api.provisioner.claim import Claimed, OpenAttempt
 from assistant_api.provisioner.facts import block_for, hash_of
 from assistant_api.provisioner.store import Row, Written
 from assistant_api.removals.store import remove_made
@@ -85,32 +85,38 @@ class _Step:
         self._default_model = {"provider": self._settings.default_model_provider, "model": self._settings.default_model}
 
     async def run(self) -> None:
-        agent = self._agent
-        assistant_id = agent.assistant_id
-        if agent.attempt is not None:
-            if agent.attempt.age_seconds < self._settings.settle_seconds:
-                await self._store(lambda row: row.wait(self._settings.settle_seconds))
-                return
-            lost: Document | None = None
-            if agent.attempt.creates and assistant_id is None:
-                found = await self._steps.lost.find(self._mark, age_seconds=agent.attempt.age_seconds)
-                if isinstance(found, Later):
-                    # Not `later`: that ends the attempt, and the assistant that it may have made would be forgotten.
-                    await self._look_again(agent.attempt.age_seconds, found)
-                    return
-                lost = found
-            if lost is not None:
-                assistant_id = adopted_id = str(lost["id"])
-                _log.info("lost_assistant_adopted", **self._ids(assistant_id))
-                made_by = attempt_of(lost)
-                landed = made_by == agent.attempt.attempt_id
-                if not await self._store(lambda row: row.adopted(adopted_id, made_by, landed=landed)):
-                    return
-            elif not await self._store(lambda row: row.settled()):
-                return
+        agent, attempt = self._agent, self._agent.attempt
+        if attempt is None:
+            await self._bring(agent.assistant_id)
+        elif attempt.age_seconds < self._settings.settle_seconds:  # until then the call may still land
+            await self._store(lambda row: row.wait(self._settings.settle_seconds))
+        elif attempt.creates and agent.assistant_id is None:
+            await self._look_for_made(attempt)
+        elif await self._store(lambda row: row.settled()):
+            # An update needs no search: the GET that follows shows what came of it.
+            await self._bring(agent.assistant_id)
+
+    async def _look_for_made(self, attempt: OpenAttempt) -> None:
+        """A creation must not be repeated before it is known that nothing came of it: Vapi would make a second one."""
+        found = await self._steps.lost.find(self._mark, age_seconds=attempt.age_seconds)
+        if isinstance(found, Later):
+            # Not `later`: that ends the attempt, and the assistant that it may have made would be forgotten.
+            await self._look_again(attempt.age_seconds, found)
+        elif found is None:
+            if await self._store(lambda row: row.settled()):
+                await self._bring(None)
+        else:
+            assistant_id, made_by = str(found["id"]), attempt_of(found)
+            _log.info("lost_assistant_adopted", **self._ids(assistant_id))
+            landed = made_by == attempt.attempt_id
+            if await self._store(lambda row: row.adopted(assistant_id, made_by, landed=landed)):
+                await self._bring(assistant_id)
+
+    async def _bring(self, assistant_id: str | None) -> None:
         if assistant_id is None:
             await self._create()
-        elif agent.being_released:
+        elif self._agent.being_released:
+            # Both would PATCH the whole model, and the later of the two would undo what the other has just done.
             await self._postpone(Later(ErrorCode.ASSISTANT_BEING_RELEASED, RELEASE_LOOK_SECONDS, nobodys=True))
         else:
             await self._update(assistant_id)
@@ -155,7 +161,7 @@ class _Step:
                     await self._write(assistant_id, difference, uuids.uuid4(), block)
                 else:
                     await self._provisioned_unchanged(assistant_id, assistant, block)
-            case Gone() if agent.was_seen or agent.attempt is not None:
+            case Gone() if agent.was_seen or agent.attempt is not None:  # it was there, so somebody has deleted it
                 await self._begin_anew(assistant_id)
             case Gone():
                 await self._refuse((UNUSABLE,))
@@ -165,7 +171,7 @@ class _Step:
                 await self._postpone(later)
 
     async def _write(self, assistant_id: str | None, body: dict[str, Any], attempt_id: UUID, block: str) -> None:
-        asked_at = self._steps.monotonic()
+        asked_at = self._steps.monotonic()  # before the key and the row: a pause in either of them counts
         vapi = self._steps.vapi
         ticket = await vapi.key.admit(save=not self._agent.bulk)
         if isinstance(ticket, Later):
@@ -177,6 +183,7 @@ class _Step:
         if not begun:  # the lease is somebody else's, or the assistant is another one by now
             return
         if self._steps.monotonic() - asked_at >= self._settings.send_window_seconds:
+            # Others reckon from `attempt_at` by when this call has landed or died. Sent late, it could land after that.
             await self._postpone(Later(ErrorCode.SEND_WINDOW_MISSED))
             return
         answer = await (vapi.create(body, ticket) if assistant_id is None else vapi.update(assistant_id, body, ticket))

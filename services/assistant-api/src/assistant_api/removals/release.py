@@ -116,10 +116,11 @@ class Releases:
 
     async def _write(self, removal: Removal, change: Mapping[str, Any]) -> Outcome | None:
         assert removal.assistant_id is not None
-        asked_at = self.monotonic()
+        asked_at = self.monotonic()  # before the key and the row: a pause in either of them counts
         ticket = await self.vapi.key.admit(save=False)
         if isinstance(ticket, Later):
             return ticket
+        # In the row before the call: an agent that is given this assistant meanwhile waits until the write has landed.
         async with self.database.connection() as connection:
             if not await begin_write(connection, removal, self.settings.removal_lease_seconds):
                 return Lost()
@@ -134,7 +135,7 @@ class Releases:
         match answer:
             case Found():
                 _log.info("assistant_leftovers_removed", fields=sorted(change), assistant_id=removal.assistant_id)
-                return None
+                return None  # look again: somebody may have written meanwhile
             case Gone():
                 return Clean()
             case Refused() | Later():

@@ -2,7 +2,7 @@
 
 guard    stands aside while the topic is ahead of the rows
 ahead    is it?
-begin    `assistant-api restore`
+begin    what `assistant-api restore` does in the database
 marked   every assistant at Vapi, and whose it is
 lost     what an agent takes up before one is made
 """

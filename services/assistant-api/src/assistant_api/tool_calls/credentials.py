@@ -1,7 +1,7 @@
 """Is it Vapi? A bearer token, a secret in a header, or an HMAC of the raw body; each only where it is configured.
 
 Of each several may be valid, while keys are changed. Vapi's documentation (server authentication, 2026-08-20) has all
-three: `Authorization: Bearer …`, `X-Vapi-Secret: …` of older set-ups, and the signature: see `signature`.
+three: `Authorization: Bearer …`, `X-Vapi-Secret: …` of older set-ups, and the signature: see `webhook_signature`.
 """
 
 import hmac
@@ -10,9 +10,9 @@ from datetime import datetime
 
 from pydantic import SecretStr
 
-from assistant_api.http.problems import Problem
+from assistant_api.problem import Problem
 from assistant_api.settings import Settings
-from assistant_api.tool_calls.signature import as_bytes, is_signed
+from assistant_api.webhook_signature import as_bytes, is_signed
 from zerotouch_contracts.errors import ErrorCode
 
 

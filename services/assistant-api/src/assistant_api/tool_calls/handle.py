@@ -26,8 +26,8 @@ from assistant_api.appointments.outcomes import Outcome
 from assistant_api.appointments.phones import read
 from assistant_api.appointments.reschedule import reschedule
 from assistant_api.appointments.tries import scope_of
-from assistant_api.db import TRANSIENT_ERRORS, Connection, DatabaseUnavailable
-from assistant_api.http.dependencies import Dependencies
+from assistant_api.db import TRANSIENT_ERRORS, Connection, Database, DatabaseUnavailable
+from assistant_api.settings import Settings
 from assistant_api.telemetry import own_traceparent
 from assistant_api.tool_calls import answers
 from assistant_api.tool_calls.answers import Answer, answer_of
@@ -42,6 +42,8 @@ from zerotouch_contracts.arguments import (
     RescheduleAppointment,
     RescheduleAppointmentV2,
 )
+from zerotouch_platform.loops import Wake
+from zerotouch_platform.telemetry import Telemetry
 
 _READ: Final = """
 SELECT o.id, o.calendar, o.time_zone, o.country, o.slot_minutes, o.opening_hours, o.services, t.code, t.failed, t.answer
@@ -93,134 +95,143 @@ class _Delivery:
         return int((time.monotonic() - self.started) * 1000)
 
 
-async def handle(parts: Dependencies, asked: ToolCalls, call: ToolCall) -> Answer:
-    """Answer one call of ``asked``. The same request gets the same answer, however often it comes."""
-    if call.id is None:
-        return _foreign("This tool call has no id, so nothing was done.")
-    checked = check(call)
-    if isinstance(checked, Foreign):
-        return _foreign(checked.explanation)
-    tool = checked.definition.name if isinstance(checked, Fit) else checked.tool
-    secret = request_secret(parts.settings.vapi_api_key.get_secret_value())
-    kind = "fit" if isinstance(checked, Fit) else checked.code
-    # Without a conversation an equal request may be somebody else's, whom the answer is no business of.
-    asker = None if asked.conversation else asked.caller
-    request = request_hash(secret, tool, kind, [asker, checked.asked] if asker else checked.asked)
-    delivery = _Delivery(asked.conversation, asked.caller, stored_id(call.id), request, checked, tool, time.monotonic())
-    attributes = {"org_id": str(checked.org_id), "tool": tool}
-    with parts.telemetry.span(f"tool call {tool}", attributes=attributes) as span:
-        answer = await _answer(parts, delivery, span)
-        span.set_attribute("zerotouch.code", answer.code)
-    _log.info("tool_call_handled", org_id=str(checked.org_id), tool=tool, code=answer.code)
-    return answer
+@dataclass(frozen=True, slots=True)
+class ToolCallHandler:
+    """Answers tool calls. ``wake_relay`` says that the outbox has something."""
+
+    settings: Settings
+    telemetry: Telemetry
+    database: Database
+    wake_relay: Wake
+
+    async def handle(self, asked: ToolCalls, call: ToolCall) -> Answer:
+        """Answer one call of ``asked``. The same request gets the same answer, however often it comes."""
+        if call.id is None:
+            return _foreign("This tool call has no id, so nothing was done.")
+        checked = check(call)
+        if isinstance(checked, Foreign):
+            return _foreign(checked.explanation)
+        tool = checked.definition.name if isinstance(checked, Fit) else checked.tool
+        secret = request_secret(self.settings.vapi_api_key.get_secret_value())
+        kind = "fit" if isinstance(checked, Fit) else checked.code
+        # Without a conversation an equal request may be somebody else's, whom the answer is no business of.
+        asker = None if asked.conversation else asked.caller
+        request = request_hash(secret, tool, kind, [asker, checked.asked] if asker else checked.asked)
+        delivery = _Delivery(
+            asked.conversation, asked.caller, stored_id(call.id), request, checked, tool, time.monotonic()
+        )
+        attributes = {"org_id": str(checked.org_id), "tool": tool}
+        with self.telemetry.span(f"tool call {tool}", attributes=attributes) as span:
+            answer = await self._answer(delivery, span)
+            span.set_attribute("zerotouch.code", answer.code)
+        _log.info("tool_call_handled", org_id=str(checked.org_id), tool=tool, code=answer.code)
+        return answer
+
+    async def _answer(self, delivery: _Delivery, span: Span) -> Answer:
+        try:
+            answer = await self._once(delivery, span)
+        except _AnsweredMeanwhile:
+            answer = await self._once(delivery, span)
+        except (DatabaseUnavailable, *TRANSIENT_ERRORS, *_CROWDED) as error:
+            # Not a 503: Vapi ignores whatever comes with another status than 200, and the model would hear nothing.
+            _log.warning("tool_call_unavailable", org_id=str(delivery.checked.org_id), reason=type(error).__name__)
+            return answers.UNAVAILABLE
+        except asyncpg.PostgresError as error:
+            if error.sqlstate == "23503":  # deleted since it was read
+                return answers.unknown_clinic()
+            raise CallFailed(str(error.sqlstate), str(getattr(error, "constraint_name", None) or "")) from None
+        return answer
+
+    async def _once(self, delivery: _Delivery, span: Span) -> Answer:
+        org_id: UUID = delivery.checked.org_id
+        async with calendar_of(self.database, org_id) as connection:
+            row = await connection.fetchrow(
+                _READ,
+                org_id,
+                delivery.conversation,
+                delivery.tool_call_id,
+                delivery.request,
+                delivery.tool,
+                REPEAT_SECONDS,
+            )
+            if row is None:
+                return answers.unknown_clinic()
+            if row["answer"] is not None:
+                return Answer(row["code"], row["answer"], row["failed"])
+            answer, version = await self._decide(connection, delivery, dict(row))
+            recorded = await record(
+                connection,
+                org_id=org_id,
+                conversation=delivery.conversation,
+                tool_call_id=delivery.tool_call_id,
+                request=delivery.request,
+                tool=delivery.tool,
+                version=version,
+                answer=answer,
+                duration_ms=delivery.duration_ms,
+                traceparent=own_traceparent(span),
+            )
+            if not recorded:
+                raise _AnsweredMeanwhile
+        self.wake_relay()
+        return answer
+
+    async def _decide(
+        self, connection: Connection, delivery: _Delivery, row: Mapping[str, Any]
+    ) -> tuple[Answer, int | None]:
+        match delivery.checked:
+            case Unfit(_, _, version, code, explanation, _):
+                return Answer(code, answers.one_line(explanation), failed=True), version
+            case Fit(_, definition, _) as fit:
+                clinic = from_row(row)
+                outcome = await self._act(connection, delivery, fit, clinic)
+                return answer_of(outcome, clinic), definition.version
+
+    async def _act(self, connection: Connection, delivery: _Delivery, fit: Fit, clinic: Clinic) -> Outcome:
+        now, days_ahead_max = datetime.now(UTC), self.settings.booking_days_ahead_max
+        match fit.arguments:
+            case BookClinicAppointment() as wish:
+                return await book(
+                    connection,
+                    clinic,
+                    wish,
+                    conversation=delivery.conversation,
+                    tool_call_id=delivery.tool_call_id,
+                    now=now,
+                    days_ahead_max=days_ahead_max,
+                )
+            case CancelAppointment() as wish:
+                return await cancel(connection, clinic, self._claim(delivery, clinic, wish, now), now=now)
+            case RescheduleAppointment() as wish:
+                claim = self._claim(delivery, clinic, wish, now)
+                to = wish.new_date, wish.new_time
+                return await reschedule(connection, clinic, claim, *to, now=now, days_ahead_max=days_ahead_max)
+            case other:
+                raise AssertionError(f"no verb for {type(other).__name__}: every model of ANSWERED needs one")
+
+    def _claim(
+        self,
+        delivery: _Delivery,
+        clinic: Clinic,
+        wish: CancelAppointment | RescheduleAppointment,
+        now: datetime,
+    ) -> Claim:
+        phone = read(wish.patient_phone, clinic.country)
+        caller = None if delivery.caller is None else read(delivery.caller, clinic.country)
+        return Claim(
+            phone=phone,
+            day=wish.appointment_date,
+            name=wish.patient_name if isinstance(wish, CancelAppointmentV2 | RescheduleAppointmentV2) else None,
+            caller=caller if caller is not None and caller.possible else None,
+            scope=scope_of(
+                delivery.conversation,
+                phone,
+                secret=request_secret(self.settings.vapi_api_key.get_secret_value()),
+                now=now,
+            ),
+        )
 
 
 def _foreign(explanation: str) -> Answer:
     _log.info("tool_call_foreign", reason=explanation)
     return Answer("foreign", explanation, failed=True)
-
-
-async def _answer(parts: Dependencies, delivery: _Delivery, span: Span) -> Answer:
-    try:
-        answer = await _once(parts, delivery, span)
-    except _AnsweredMeanwhile:
-        answer = await _once(parts, delivery, span)
-    except (DatabaseUnavailable, *TRANSIENT_ERRORS, *_CROWDED) as error:
-        # Not a 503: Vapi ignores whatever comes with another status than 200, and the model would hear nothing.
-        _log.warning("tool_call_unavailable", org_id=str(delivery.checked.org_id), reason=type(error).__name__)
-        return answers.UNAVAILABLE
-    except asyncpg.PostgresError as error:
-        if error.sqlstate == "23503":  # deleted since it was read
-            return answers.unknown_clinic()
-        raise CallFailed(str(error.sqlstate), str(getattr(error, "constraint_name", None) or "")) from None
-    return answer
-
-
-async def _once(parts: Dependencies, delivery: _Delivery, span: Span) -> Answer:
-    org_id: UUID = delivery.checked.org_id
-    async with calendar_of(parts.database, org_id) as connection:
-        row = await connection.fetchrow(
-            _READ,
-            org_id,
-            delivery.conversation,
-            delivery.tool_call_id,
-            delivery.request,
-            delivery.tool,
-            REPEAT_SECONDS,
-        )
-        if row is None:
-            return answers.unknown_clinic()
-        if row["answer"] is not None:
-            return Answer(row["code"], row["answer"], row["failed"])
-        answer, version = await _decide(parts, connection, delivery, dict(row))
-        recorded = await record(
-            connection,
-            org_id=org_id,
-            conversation=delivery.conversation,
-            tool_call_id=delivery.tool_call_id,
-            request=delivery.request,
-            tool=delivery.tool,
-            version=version,
-            answer=answer,
-            duration_ms=delivery.duration_ms,
-            traceparent=own_traceparent(span),
-        )
-        if not recorded:
-            raise _AnsweredMeanwhile
-    parts.wake_relay()
-    return answer
-
-
-async def _decide(
-    parts: Dependencies, connection: Connection, delivery: _Delivery, row: Mapping[str, Any]
-) -> tuple[Answer, int | None]:
-    match delivery.checked:
-        case Unfit(_, _, version, code, explanation, _):
-            return Answer(code, answers.one_line(explanation), failed=True), version
-        case Fit(_, definition, _) as fit:
-            clinic = from_row(row)
-            outcome = await _act(parts, connection, delivery, fit, clinic)
-            return answer_of(outcome, clinic), definition.version
-
-
-async def _act(parts: Dependencies, connection: Connection, delivery: _Delivery, fit: Fit, clinic: Clinic) -> Outcome:
-    now, days_ahead_max = datetime.now(UTC), parts.settings.booking_days_ahead_max
-    match fit.arguments:
-        case BookClinicAppointment() as wish:
-            return await book(
-                connection,
-                clinic,
-                wish,
-                conversation=delivery.conversation,
-                tool_call_id=delivery.tool_call_id,
-                now=now,
-                days_ahead_max=days_ahead_max,
-            )
-        case CancelAppointment() as wish:
-            return await cancel(connection, clinic, _claim(parts, delivery, clinic, wish, now), now=now)
-        case RescheduleAppointment() as wish:
-            claim = _claim(parts, delivery, clinic, wish, now)
-            to = wish.new_date, wish.new_time
-            return await reschedule(connection, clinic, claim, *to, now=now, days_ahead_max=days_ahead_max)
-        case other:
-            raise AssertionError(f"no verb for {type(other).__name__}: every model of ANSWERED needs one")
-
-
-def _claim(
-    parts: Dependencies,
-    delivery: _Delivery,
-    clinic: Clinic,
-    wish: CancelAppointment | RescheduleAppointment,
-    now: datetime,
-) -> Claim:
-    phone = read(wish.patient_phone, clinic.country)
-    caller = None if delivery.caller is None else read(delivery.caller, clinic.country)
-    return Claim(
-        phone=phone,
-        day=wish.appointment_date,
-        name=wish.patient_name if isinstance(wish, CancelAppointmentV2 | RescheduleAppointmentV2) else None,
-        caller=caller if caller is not None and caller.possible else None,
-        scope=scope_of(
-            delivery.conversation, phone, secret=request_secret(parts.settings.vapi_api_key.get_secret_value()), now=now
-        ),
-    )

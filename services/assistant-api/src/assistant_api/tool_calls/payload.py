@@ -19,8 +19,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from assistant_api.http.body import read_json
-from assistant_api.http.problems import Problem
+from assistant_api.problem import Problem
+from assistant_api.strict_json import read_json
 from assistant_api.tool_calls.identity import NOBODY_KNOWS, Id, stored_conversation
 
 # What identifies a conversation, most telling first. `call.id` is in every phone and web call; `chat` stands in its

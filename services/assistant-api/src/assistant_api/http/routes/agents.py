@@ -8,15 +8,16 @@ from opentelemetry.trace import get_current_span
 from starlette.responses import Response
 
 from assistant_api.agents import read as agents
-from assistant_api.agents import remove, save
+from assistant_api.agents import save_requests
 from assistant_api.agents.adopt import require_adoptable
+from assistant_api.agents.rows import delete_agent
+from assistant_api.agents.schemas import AgentChange, NewAgent, Saved
 from assistant_api.document import AgentMarker
 from assistant_api.http.body import documented, parse, read_bytes
 from assistant_api.http.dependencies import CallerOf, Dependencies, DependenciesOf
 from assistant_api.http.idempotency import Ids, answer_once, keep_within
-from assistant_api.http.problems import invalid
 from assistant_api.http.routes.answers import answer_save, log_arrival, new_request
-from assistant_api.http.routes.schemas import AgentChange, NewAgent, Saved
+from assistant_api.problem import invalid
 from assistant_api.telemetry import own_traceparent
 from zerotouch_platform.auth import Caller
 
@@ -41,9 +42,9 @@ async def create(
         values = body.model_dump(by_alias=True, exclude={"id", "org_id"})
         if body.vapi_assistant_id is not None:
             await _require_adoptable(parts, caller, org_id, agent_id, body.vapi_assistant_id)
-        made = new_request(ids)
+        made, account = new_request(ids), parts.settings.vapi_account
         async with parts.database.transaction() as connection:
-            revision = await save.create(connection, org_id, agent_id, values, parts.settings.vapi_account, made)
+            revision = await save_requests.create_agent(connection, org_id, agent_id, values, account, made)
         log_arrival(org_id, agent_id, made, cause="save")
         return await answer_save(parts, org_id, agent_id, revision, made)
 
@@ -72,7 +73,7 @@ async def change(
             await _require_adoptable(parts, caller, *key, values["vapiAssistantId"])
         made = new_request(ids)
         async with parts.database.transaction() as connection:
-            revision = await save.change(connection, *key, values, made)
+            revision = await save_requests.change_agent(connection, *key, values, made)
         log_arrival(*key, made, cause="save")
         return await answer_save(parts, *key, revision, made)
 
@@ -98,7 +99,7 @@ async def delete(
         key = await agents.resolve(parts.database, caller, agent_id, org_id)
         done = Response(status_code=204)
         async with parts.database.transaction() as connection:
-            await remove.delete_agent(connection, *key, own_traceparent(get_current_span()))
+            await delete_agent(connection, *key, own_traceparent(get_current_span()))
             await keep_within(connection, caller, idempotency_key, done)
         parts.remover.wake()
         parts.wake_relay()

@@ -6,12 +6,12 @@ import structlog
 from opentelemetry.trace import get_current_span
 from starlette.responses import JSONResponse, Response
 
-from assistant_api.agents.save import Request
+from assistant_api.agents.save_requests import SaveRequest
+from assistant_api.agents.schemas import Saved
 from assistant_api.agents.wait import Deleted, NotTaken, Provisioned, Provisioning, wait_for_vapi
 from assistant_api.http.dependencies import Dependencies
 from assistant_api.http.idempotency import Ids
-from assistant_api.http.problems import Problem, not_found
-from assistant_api.http.routes.schemas import Saved
+from assistant_api.problem import Problem, not_found
 from assistant_api.telemetry import own_trace_id, own_traceparent
 from assistant_api.vapi.pause import KeyPause, read_pause
 from zerotouch_contracts.errors import CATALOGUE
@@ -19,12 +19,12 @@ from zerotouch_contracts.errors import CATALOGUE
 _log = structlog.get_logger()
 
 
-def new_request(ids: Ids) -> Request:
+def new_request(ids: Ids) -> SaveRequest:
     """The request as rows know it: an id, and the current trace."""
-    return Request(ids.make("request"), own_traceparent(get_current_span()))
+    return SaveRequest(ids.make("request"), own_traceparent(get_current_span()))
 
 
-def log_arrival(org_id: UUID, agent_id: str | None, request: Request | None, **fields: object) -> None:
+def log_arrival(org_id: UUID, agent_id: str | None, request: SaveRequest | None, **fields: object) -> None:
     """The line that operators look for when an assistant was saved."""
     _log.info(
         "Auto-syncing tools for assistant",
@@ -36,7 +36,9 @@ def log_arrival(org_id: UUID, agent_id: str | None, request: Request | None, **f
     )
 
 
-async def answer_save(parts: Dependencies, org_id: UUID, agent_id: str, revision: int, request: Request) -> Response:
+async def answer_save(
+    parts: Dependencies, org_id: UUID, agent_id: str, revision: int, request: SaveRequest
+) -> Response:
     """200 when ``revision`` is at Vapi, 202 when that is not known in time, a 422 problem when Vapi refuses it.
 
     404 when the agent was deleted meanwhile: its save is closed as `deleted`.
@@ -77,7 +79,7 @@ def _saved(
     org_id: UUID,
     agent_id: str,
     assistant_id: str | None,
-    request: Request,
+    request: SaveRequest,
     pause: KeyPause | None = None,
 ) -> Response:
     saved = Saved(

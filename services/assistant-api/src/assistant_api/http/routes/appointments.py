@@ -14,8 +14,8 @@ from assistant_api.appointments.schemas import Calendar
 from assistant_api.http.body import documented, parse, read_bytes
 from assistant_api.http.dependencies import CallerOf, DependenciesOf
 from assistant_api.http.idempotency import Ids, answer_once, keep_within
-from assistant_api.http.paging import within_range
-from assistant_api.http.problems import invalid, not_found
+from assistant_api.paging import within_range
+from assistant_api.problem import invalid, not_found
 
 router = APIRouter(prefix="/api", tags=["appointments"])
 

@@ -8,14 +8,14 @@ from opentelemetry.trace import get_current_span
 from starlette.responses import JSONResponse, Response
 
 from assistant_api.agents import read as agents
-from assistant_api.agents import save
+from assistant_api.agents import save_requests
+from assistant_api.agents.schemas import AllRequested, AutoSyncRequest, Saved, Status, SyncRequest
 from assistant_api.agents.status import read_status
 from assistant_api.http.body import documented, parse, read_bytes
 from assistant_api.http.dependencies import CallerOf, Dependencies, DependenciesOf
 from assistant_api.http.idempotency import Ids, answer_once, keep_within
-from assistant_api.http.problems import invalid
 from assistant_api.http.routes.answers import answer_save, log_arrival, new_request
-from assistant_api.http.routes.schemas import AllRequested, AutoSyncRequest, Saved, Status, SyncRequest
+from assistant_api.problem import invalid
 from assistant_api.telemetry import own_trace_id, own_traceparent
 from zerotouch_platform.auth import Caller
 
@@ -74,7 +74,7 @@ async def _sync_one(
     key = await agents.resolve(parts.database, caller, agent_id, named_org)
     made = new_request(ids)
     async with parts.database.transaction() as connection:
-        revision = await save.request_again(connection, *key, cause, made)
+        revision = await save_requests.request_save(connection, *key, cause, made)
     log_arrival(*key, made, cause=cause)
     return await answer_save(parts, *key, revision, made)
 
@@ -87,7 +87,7 @@ async def _sync_all(
         raise invalid("orgId is needed with a token of the platform", [{"field": "orgId", "problem": "is missing"}])
     span = get_current_span()
     async with parts.database.transaction() as connection:
-        requested = await save.request_all(connection, org_id, "auto_sync", own_traceparent(span))
+        requested = await save_requests.request_save_of_all(connection, org_id, "auto_sync", own_traceparent(span))
         asked = AllRequested(success=True, org_id=org_id, requested=requested, trace_id=own_trace_id(span))
         done = JSONResponse(asked.model_dump(mode="json", by_alias=True), 202)
         await keep_within(connection, caller, idempotency_key, done)

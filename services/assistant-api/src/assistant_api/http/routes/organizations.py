@@ -1,25 +1,20 @@
 """`/api/organizations`."""
 
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import UUID
 
-import asyncpg
 from fastapi import APIRouter, Header, Request
 from opentelemetry.trace import get_current_span
 from starlette.responses import JSONResponse, Response
 
-from assistant_api.agents import remove
+from assistant_api.agents.rows import create_organization, delete_organization
+from assistant_api.agents.schemas import NewOrganization, Organization
 from assistant_api.appointments.hours import write_calendar
 from assistant_api.appointments.schemas import Calendar
 from assistant_api.http.body import documented, parse, read_bytes
 from assistant_api.http.dependencies import CallerOf, DependenciesOf, require_platform
 from assistant_api.http.idempotency import Ids, answer_once, keep_within
-from assistant_api.http.problems import Problem
-from assistant_api.http.routes.schemas import NewOrganization, Organization
 from assistant_api.telemetry import own_trace_id, own_traceparent
-from zerotouch_contracts.errors import ErrorCode
-
-_INSERT: Final = "INSERT INTO organizations (id, name, tier) VALUES ($1, $2, $3) RETURNING revision"
 
 router = APIRouter(prefix="/api/organizations", tags=["organizations"])
 
@@ -39,11 +34,7 @@ async def create(
         org_id = body.id or ids.make("organization")
         span = get_current_span()
         async with parts.database.transaction() as connection:
-            await connection.execute("SELECT set_config('app.traceparent', $1, true)", own_traceparent(span))
-            try:
-                revision = await connection.fetchval(_INSERT, org_id, body.name, body.tier)
-            except asyncpg.UniqueViolationError:
-                raise Problem(409, ErrorCode.ALREADY_EXISTS, "an organization with this id exists") from None
+            revision = await create_organization(connection, org_id, body.name, body.tier, own_traceparent(span))
             calendar = Calendar(**body.model_dump(include=set(Calendar.model_fields)))
             await write_calendar(connection, org_id, calendar)
             made = Organization(
@@ -78,7 +69,7 @@ async def delete(
     async def answer(_: Ids) -> Response:
         done = Response(status_code=204)
         async with parts.database.transaction() as connection:
-            await remove.delete_organization(connection, org_id, own_traceparent(get_current_span()))
+            await delete_organization(connection, org_id, own_traceparent(get_current_span()))
             await keep_within(connection, caller, idempotency_key, done)
         parts.remover.wake()
         parts.wake_relay()

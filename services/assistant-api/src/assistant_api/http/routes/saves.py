@@ -7,7 +7,7 @@ from pydantic import AwareDatetime
 
 from assistant_api.agents import saves
 from assistant_api.http.dependencies import CallerOf, DependenciesOf, require_platform
-from assistant_api.http.paging import within_range
+from assistant_api.paging import within_range
 
 router = APIRouter(prefix="/api/saves", tags=["saves"])
 

@@ -10,7 +10,6 @@ from starlette.responses import Response
 from assistant_api.http.body import read_bytes
 from assistant_api.http.dependencies import DependenciesOf
 from assistant_api.tool_calls import answers
-from assistant_api.tool_calls.handle import handle
 from assistant_api.tool_calls.payload import FUNCTION_CALL, TOOL_CALLS, read_tool_calls
 
 router = APIRouter(prefix="/api/vapi", tags=["vapi"])
@@ -40,7 +39,7 @@ async def tool_calls(request: Request, parts: DependenciesOf) -> Response:
         return _json(parts.other_messages.answer(asked.kind))
     results = []
     for number, call in enumerate(asked.calls):  # one after another: a later one may build on an earlier one
-        answer = await handle(parts, asked, call) if number < CALLS_MAX else answers.TOO_MANY
+        answer = await parts.tool_calls.handle(asked, call) if number < CALLS_MAX else answers.TOO_MANY
         if asked.kind == FUNCTION_CALL:  # one call, and its answer without an id
             return _json({"result": answer.text})
         results.append(answer.as_result(call))

@@ -1,6 +1,8 @@
-"""Writing an agent's row. That is the whole save: triggers count the revision and note the request.
+"""Requests to save: whoever wants an agent's newest state at Vapi asks here.
 
-Every function says which request and trace it is for in the same transaction, so that `saves` has them.
+A request is one statement on the agent's row; triggers count the revision and write the row of `saves`. They are told
+which request and trace it is for by settings of the same transaction. Beside HTTP two more ask: `heal()` in SQL, after
+an assistant diverged, and `restore/begin.py`, for all agents at once.
 """
 
 from collections.abc import Mapping
@@ -11,12 +13,12 @@ from uuid import UUID
 import asyncpg
 
 from assistant_api.db import Connection
-from assistant_api.http.problems import Problem, not_found
+from assistant_api.problem import Problem, not_found
 from zerotouch_contracts.errors import ErrorCode
 
 _FOR_TRIGGERS: Final = """
-SELECT set_config('app.cause', $1, true), set_config('app.request_id', $2, true),
-       set_config('app.traceparent', $3, true)
+SELECT set_config('app.cause', 'save', true), set_config('app.request_id', $1, true),
+       set_config('app.traceparent', $2, true)
 """
 _INSERT: Final = """
 INSERT INTO agents (org_id, id, name, system_prompt, first_message, voice, model, vapi_account, vapi_assistant_id)
@@ -37,63 +39,47 @@ COLUMNS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class SaveRequest:
     """One request to save: its id, and the trace that it belongs to."""
 
     request_id: UUID
     traceparent: str
 
 
-async def create(
-    connection: Connection, org_id: UUID, agent_id: str, values: Mapping[str, Any], account: str, request: Request
+async def create_agent(
+    connection: Connection, org_id: UUID, agent_id: str, values: Mapping[str, Any], account: str, request: SaveRequest
 ) -> int:
     """Insert an agent inside the caller's transaction; the revision that answers the request.
 
     404 without such an organization, 409 where the id is taken, 422 where the Vapi assistant is.
     """
-    known = await connection.fetchval(_KNOWN, request.request_id, org_id, agent_id)
-    if known is not None:  # the first try of this request got this far
-        return int(known)
-    await connection.execute(_FOR_TRIGGERS, "save", str(request.request_id), request.traceparent)
     said = [values.get(name) for name in COLUMNS if name != "vapiAssistantId"]
     try:
-        revision = await connection.fetchval(_INSERT, org_id, agent_id, *said, account, values.get("vapiAssistantId"))
+        revision = await _written_once(
+            connection, org_id, agent_id, request, _INSERT, *said, account, values.get("vapiAssistantId")
+        )
     except asyncpg.ForeignKeyViolationError:
         raise not_found() from None
-    except asyncpg.UniqueViolationError as error:
-        raise _taken(error) from None
     return int(revision)
 
 
-async def change(
-    connection: Connection, org_id: UUID, agent_id: str, values: Mapping[str, Any], request: Request
+async def change_agent(
+    connection: Connection, org_id: UUID, agent_id: str, values: Mapping[str, Any], request: SaveRequest
 ) -> int:
     """Update what ``values`` names inside the caller's transaction; the revision that answers the request.
 
     Every call is a save, also where nothing differs. Another Vapi assistant is an adoption, and leaves the one before.
     """
-    known = await connection.fetchval(_KNOWN, request.request_id, org_id, agent_id)
-    if known is not None:
-        return int(known)
-    await connection.execute(_FOR_TRIGGERS, "save", str(request.request_id), request.traceparent)
-    columns = [COLUMNS[name] for name in values]
-    assignments = [f"{column} = ${place}" for place, column in enumerate(columns, start=3)]
+    assignments = [f"{COLUMNS[name]} = ${place}" for place, name in enumerate(values, start=3)]
     assignments.append("saved_revision = saved_revision + 1")
-    try:
-        revision = await connection.fetchval(
-            f"UPDATE agents SET {', '.join(assignments)} WHERE org_id = $1 AND id = $2 RETURNING saved_revision",  # noqa: S608 - column names are constants of this module
-            org_id,
-            agent_id,
-            *values.values(),
-        )
-    except asyncpg.UniqueViolationError as error:
-        raise _taken(error) from None
+    update = f"UPDATE agents SET {', '.join(assignments)} WHERE org_id = $1 AND id = $2 RETURNING saved_revision"  # noqa: S608 - column names are constants of this module
+    revision = await _written_once(connection, org_id, agent_id, request, update, *values.values())
     if revision is None:
         raise not_found()
     return int(revision)
 
 
-async def request_again(connection: Connection, org_id: UUID, agent_id: str, cause: str, request: Request) -> int:
+async def request_save(connection: Connection, org_id: UUID, agent_id: str, cause: str, request: SaveRequest) -> int:
     """Ask for a sync of an unchanged agent; the revision that answers the request."""
     revision = await connection.fetchval(
         "SELECT request_save($1, $2, $3, $4, $5)", org_id, agent_id, cause, request.request_id, request.traceparent
@@ -103,7 +89,7 @@ async def request_again(connection: Connection, org_id: UUID, agent_id: str, cau
     return int(revision)
 
 
-async def request_all(connection: Connection, org_id: UUID, cause: str, traceparent: str) -> int:
+async def request_save_of_all(connection: Connection, org_id: UUID, cause: str, traceparent: str) -> int:
     """Ask for a sync of all agents of an organization, in one statement; how many there are."""
     return int(await connection.fetchval("SELECT request_save_of_all($1, $2, $3)", org_id, cause, traceparent))
 
@@ -113,7 +99,17 @@ def unavailable() -> Problem:
     return Problem(422, ErrorCode.ASSISTANT_ID_UNAVAILABLE, "vapiAssistantId cannot be used for this agent")
 
 
-def _taken(error: asyncpg.UniqueViolationError) -> Problem:
-    if error.constraint_name == "agents_vapi_assistant":
-        return unavailable()
-    return Problem(409, ErrorCode.ALREADY_EXISTS, "an agent with this id exists")
+async def _written_once(
+    connection: Connection, org_id: UUID, agent_id: str, request: SaveRequest, write: str, *values: Any
+) -> Any:
+    """What ``write`` returns of the row, or what the first try of this request returned, which got this far."""
+    known = await connection.fetchval(_KNOWN, request.request_id, org_id, agent_id)
+    if known is not None:
+        return known
+    await connection.execute(_FOR_TRIGGERS, str(request.request_id), request.traceparent)
+    try:
+        return await connection.fetchval(write, org_id, agent_id, *values)
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name == "agents_vapi_assistant":
+            raise unavailable() from None
+        raise Problem(409, ErrorCode.ALREADY_EXISTS, "an agent with this id exists") from None

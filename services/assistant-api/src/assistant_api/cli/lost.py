@@ -3,31 +3,32 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import asyncpg
 import typer
 from pydantic import PostgresDsn, TypeAdapter, ValidationError
 
-from zerotouch_platform.kafka import ledger
-from zerotouch_platform.kafka.ledger import Connection
+from assistant_api.cli.exits import EXIT_ENVIRONMENT, EXIT_FOUND, database_answers, end
 
-EXIT_FOUND = 1
-EXIT_USAGE = 2
-EXIT_DATABASE = 3
+if TYPE_CHECKING:
+    from zerotouch_platform.kafka.ledger import Connection
 
-app = typer.Typer(help="Outcomes that were gone from the topic before they were read.", no_args_is_help=True)
+app = typer.Typer(
+    help="Show and close outcomes that were gone from the topic before they were read.", no_args_is_help=True
+)
 DatabaseUrl = Annotated[str, typer.Option(envvar="DATABASE_URL", help="postgresql:// URL.", show_default=False)]
 
 
 @app.command("list")
 def list_losses(database_url: DatabaseUrl) -> None:
     """List what was lost and nobody has acknowledged; exit status 1 if anything was."""
+    from zerotouch_platform.kafka import ledger
 
-    async def work(connection: Connection) -> int:
+    async def work(connection: "Connection") -> int:
         found = await ledger.open_losses(connection)
         for loss in found:
-            print(f"{loss.id}  {loss.found_at:%Y-%m-%d %H:%M:%S} UTC  {loss}")
+            print(f"{loss.id}  {loss.found_at:%Y-%m-%dT%H:%M:%SZ}  {loss}")
         return EXIT_FOUND if found else 0
 
     raise typer.Exit(_run(database_url, work))
@@ -40,8 +41,9 @@ def acknowledge(
     reason: Annotated[str, typer.Option(help="What was done about it.")],
 ) -> None:
     """Close a loss: what it made missing was mended."""
+    from zerotouch_platform.kafka import ledger
 
-    async def work(connection: Connection) -> int:
+    async def work(connection: "Connection") -> int:
         if await ledger.acknowledge(connection, loss, reason):
             return 0
         print(f"assistant-api: there is no open loss {loss}", file=sys.stderr)
@@ -50,20 +52,16 @@ def acknowledge(
     raise typer.Exit(_run(database_url, work))
 
 
-def _run(database_url: str, work: Callable[[Connection], Awaitable[int]]) -> int:
+def _run(database_url: str, work: Callable[["Connection"], Awaitable[int]]) -> int:
     try:
         TypeAdapter(PostgresDsn).validate_python(database_url)
     except ValidationError:
-        print("assistant-api: DATABASE_URL is no postgresql:// URL", file=sys.stderr)
-        return EXIT_USAGE
-    try:
+        end(EXIT_ENVIRONMENT, "DATABASE_URL is no postgresql:// URL")
+    with database_answers("the database does not answer", in_full=False):
         return asyncio.run(_connected(database_url, work))
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-        print(f"assistant-api: the database does not answer: {type(error).__name__}", file=sys.stderr)
-        return EXIT_DATABASE
 
 
-async def _connected(database_url: str, work: Callable[[Connection], Awaitable[int]]) -> int:
+async def _connected(database_url: str, work: Callable[["Connection"], Awaitable[int]]) -> int:
     connection = await asyncpg.connect(database_url, timeout=10)
     try:
         return await work(connection)

@@ -1,4 +1,4 @@
-"""The command `assistant-api restore`: look at Vapi, begin again, and say what needs a person."""
+"""What `assistant-api restore` does: look at Vapi, begin again, and say what needs a person."""
 
 import asyncio
 import sys

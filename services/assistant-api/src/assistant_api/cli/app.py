@@ -1,0 +1,40 @@
+"""The command `assistant-api` and its subcommands."""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from assistant_api.cli import erase, lost, migrate, restore
+from assistant_api.cli.exits import settings_of
+from assistant_api.settings import Settings
+
+app = typer.Typer(
+    name="assistant-api",
+    help="Save assistants, write them to Vapi and publish AssistantSaved.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def _root(show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    if show_version:
+        print(version("zerotouch-assistant-api"))
+        raise typer.Exit
+
+
+@app.command()
+def run() -> None:
+    """Serve HTTP, provision assistants, relay messages and follow outcomes, until SIGTERM."""
+    from assistant_api.app.serve import serve
+
+    sys.exit(serve(settings_of(Settings)))
+
+
+app.command("migrate")(migrate.migrate)
+app.command("restore")(restore.restore)
+app.command("erase-phone")(erase.erase_phone)
+app.add_typer(lost.app, name="lost")

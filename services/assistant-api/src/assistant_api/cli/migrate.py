@@ -1,0 +1,21 @@
+"""`assistant-api migrate`."""
+
+import asyncio
+import sys
+
+from assistant_api.cli.exits import EXIT_FOUND, database_answers, end, settings_of
+from assistant_api.settings import MigrateSettings
+
+
+def migrate() -> None:
+    """Bring the database of MIGRATE_DATABASE_URL to the newest schema."""
+    from assistant_api.migrate import MigrationFailed
+    from assistant_api.migrate import migrate as migrate_database
+
+    settings = settings_of(MigrateSettings)
+    try:
+        with database_answers("the migration failed"):
+            output = asyncio.run(migrate_database(settings.migrate_database_url.get_secret_value()))
+    except MigrationFailed as error:
+        end(EXIT_FOUND, f"the migration failed: {type(error).__name__}: {error}")
+    print(output or "assistant-api: the database is up to date", file=sys.stderr)

@@ -1,0 +1,25 @@
+"""`assistant-api restore`."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from assistant_api.cli.exits import EXIT_REFUSED, database_answers, end, settings_of
+from assistant_api.settings import RestoreSettings
+
+
+def restore(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Begin again after the database was restored from a backup: no assistant is made twice. Stop the service first."""
+    from assistant_api.cli.restoring import CannotRestore, restore_database
+
+    settings = settings_of(RestoreSettings)
+    if not yes and not typer.confirm("Every agent will be brought to Vapi again, as the database has it. Begin?"):
+        end(EXIT_REFUSED, "nothing was changed")
+    try:
+        with database_answers("nothing was changed"):
+            asyncio.run(restore_database(settings))
+    except CannotRestore as error:
+        end(EXIT_REFUSED, f"nothing was changed: {error}")
