@@ -68,20 +68,7 @@ def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> D
 
     event_log = EventLog(pool, on_append=on_append)
     guard = TopicGuard(settings, pool, log_id, on_change=lambda: parts.reconciler.wake())
-    vapi = VapiClient(
-        settings.vapi_base_url,
-        settings.vapi_api_key.get_secret_value,
-        account=settings.vapi_account,
-        deadline_seconds=settings.call_deadline_seconds,
-        transport=PooledTransport(settings.vapi_connections_max),
-        telemetry=tracing,
-    )
-    tools = Blueprint.of(
-        definitions_with(settings.booking_definition_version),
-        server_url=settings.tool_server_url,
-        installation_id=settings.installation_id,
-        credential_id=settings.tool_server_credential_id,
-    )
+    vapi, tools = _vapi(settings, tracing), _blueprint(settings)
     context = Context(
         log=event_log,
         store=PostgresStore(pool),
@@ -91,17 +78,8 @@ def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> D
         limits=_limits(settings),
         telemetry=tracing,
         service_version=SERVICE_VERSION,
-        concurrency=ConcurrencyLimiter(
-            settings.orgs_in_flight_max,
-            # Well within the window: by then the loop is behind.
-            slow_seconds=settings.send_window_seconds * 0.4,
-            monotonic=time.monotonic,
-        ),
-        key=SharedKey(
-            KeyTable(pool, fingerprint_of(settings.vapi_api_key.get_secret_value())),
-            _key_limits(settings),
-            monotonic=time.monotonic,
-        ),
+        concurrency=_concurrency(settings),
+        key=_key(settings, pool),
         stands_aside=lambda: guard.stands_aside,
         on_settled=on_settled,
     )
@@ -192,6 +170,37 @@ async def read_now(pool: Pool) -> datetime:
     """The database's time."""
     now: datetime = await pool.fetchval("SELECT clock_timestamp()", timeout=ACQUIRE_SECONDS)
     return now
+
+
+def _vapi(settings: Settings, tracing: Telemetry) -> VapiClient:
+    return VapiClient(
+        settings.vapi_base_url,
+        settings.vapi_api_key.get_secret_value,
+        account=settings.vapi_account,
+        deadline_seconds=settings.call_deadline_seconds,
+        transport=PooledTransport(settings.vapi_connections_max),
+        telemetry=tracing,
+    )
+
+
+def _blueprint(settings: Settings) -> Blueprint:
+    return Blueprint.of(
+        definitions_with(settings.booking_definition_version),
+        server_url=settings.tool_server_url,
+        installation_id=settings.installation_id,
+        credential_id=settings.tool_server_credential_id,
+    )
+
+
+def _concurrency(settings: Settings) -> ConcurrencyLimiter:
+    # Well within the window: by then the loop is behind.
+    slow_seconds = settings.send_window_seconds * 0.4
+    return ConcurrencyLimiter(settings.orgs_in_flight_max, slow_seconds=slow_seconds, monotonic=time.monotonic)
+
+
+def _key(settings: Settings, pool: Pool) -> SharedKey:
+    table = KeyTable(pool, fingerprint_of(settings.vapi_api_key.get_secret_value()))
+    return SharedKey(table, _key_limits(settings), monotonic=time.monotonic)
 
 
 def _policy(settings: Settings) -> Policy:
