@@ -74,5 +74,5 @@ async def _acknowledge(assistant_api_db: DatabaseUrls) -> None:
     assert (listed.exit_code, "offsets 2 to 5" in listed.stdout) == (1, True)
     number = listed.stdout.split()[0]
     assert (await asyncio.to_thread(command, "acknowledge", number, "--reason", "published again")).exit_code == 0
-    assert (await asyncio.to_thread(command, "acknowledge", number, "--reason", "published again")).exit_code == 1
+    assert (await asyncio.to_thread(command, "acknowledge", number, "--reason", "published again")).exit_code == 2
     assert (await asyncio.to_thread(command, "list")).exit_code == 0

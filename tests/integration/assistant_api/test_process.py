@@ -184,7 +184,7 @@ async def test_a_database_made_before_the_first_release_is_refused_by_name(postg
     process = await start({"PATH": os.environ["PATH"], "MIGRATE_DATABASE_URL": database.owner}, "migrate")
     output = await _end(process)
 
-    assert process.returncode == 1
+    assert process.returncode == 2
     assert "made before the first release" in output
     assert await connection.fetchval("SELECT to_regclass('agents')") is None
     await connection.close()

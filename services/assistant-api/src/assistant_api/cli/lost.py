@@ -1,7 +1,6 @@
 """`assistant-api lost`: outcomes that were gone from the topic before they were read."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,7 +27,7 @@ def list_losses(database_url: DatabaseUrl) -> None:
     async def work(connection: "Connection") -> int:
         found = await ledger.open_losses(connection)
         for loss in found:
-            print(f"{loss.id}  {loss.found_at:%Y-%m-%dT%H:%M:%SZ}  {loss}")
+            print(f"{loss.id}  {loss.found_at:%Y-%m-%d %H:%M:%S} UTC  {loss}")
         return EXIT_FOUND if found else 0
 
     raise typer.Exit(_run(database_url, work))
@@ -44,10 +43,9 @@ def acknowledge(
     from zerotouch_platform.kafka import ledger
 
     async def work(connection: "Connection") -> int:
-        if await ledger.acknowledge(connection, loss, reason):
-            return 0
-        print(f"assistant-api: there is no open loss {loss}", file=sys.stderr)
-        return EXIT_FOUND
+        if not await ledger.acknowledge(connection, loss, reason):
+            end(EXIT_ENVIRONMENT, f"there is no open loss {loss}")
+        return 0
 
     raise typer.Exit(_run(database_url, work))
 

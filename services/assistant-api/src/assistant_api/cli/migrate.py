@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from assistant_api.cli.exits import EXIT_FOUND, database_answers, end, settings_of
+from assistant_api.cli.exits import EXIT_ENVIRONMENT, database_answers, end, settings_of
 from assistant_api.settings import MigrateSettings
 
 
@@ -17,5 +17,5 @@ def migrate() -> None:
         with database_answers("the migration failed"):
             output = asyncio.run(migrate_database(settings.migrate_database_url.get_secret_value()))
     except MigrationFailed as error:
-        end(EXIT_FOUND, f"the migration failed: {type(error).__name__}: {error}")
+        end(EXIT_ENVIRONMENT, f"the migration failed: {type(error).__name__}: {error}")
     print(output or "assistant-api: the database is up to date", file=sys.stderr)
