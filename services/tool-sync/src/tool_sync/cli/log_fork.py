@@ -10,14 +10,12 @@ from uuid import UUID
 from tool_sync import db
 from tool_sync.admin.lost_tools import find_lost_tools
 from tool_sync.cli.connected import connected
+from tool_sync.cli.looking import client_of
 from tool_sync.cli.options import EXIT_USAGE
 from tool_sync.cli.output import error as say
 from tool_sync.log.fork import LostTool, fork, require_unused
 from tool_sync.log.head import newest_event_at
-from tool_sync.vapi.client import VapiClient
 from tool_sync.vapi.failures import VapiFailure
-from zerotouch_platform.telemetry import off
-from zerotouch_platform.vapi.transport import PooledTransport
 
 DEADLINE_SECONDS: Final = 30.0
 CONNECTIONS_MAX: Final = 1
@@ -55,15 +53,11 @@ async def fork_log(database_url: str, account: Account, settle_seconds: float) -
 
 
 async def _lost(connection: db.Connection, account: Account) -> Sequence[LostTool]:
-    vapi = VapiClient(
+    async with client_of(
         account.base_url,
-        lambda: account.api_key,
-        account=account.name,
+        account.api_key,
+        account.name,
         deadline_seconds=DEADLINE_SECONDS,
-        transport=PooledTransport(CONNECTIONS_MAX),
-        telemetry=off(),
-    )
-    try:
+        connections_max=CONNECTIONS_MAX,
+    ) as vapi:
         return await find_lost_tools(vapi, account.installation_id, await newest_event_at(connection))
-    finally:
-        await vapi.close()

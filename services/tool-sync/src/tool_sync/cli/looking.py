@@ -56,6 +56,25 @@ def at_vapi(
 
 
 @asynccontextmanager
+async def client_of(
+    base_url: str, api_key: str, account: str, *, deadline_seconds: float, connections_max: int
+) -> AsyncIterator[VapiClient]:
+    """A command's own client, without spans."""
+    vapi = VapiClient(
+        base_url,
+        lambda: api_key,
+        account=account,
+        deadline_seconds=deadline_seconds,
+        transport=PooledTransport(connections_max),
+        telemetry=off(),
+    )
+    try:
+        yield vapi
+    finally:
+        await vapi.close()
+
+
+@asynccontextmanager
 async def looking(pool: db.Pool, live: At) -> AsyncIterator[Look]:
     """A look that asks as bulk work, and counts its calls."""
     import time
@@ -65,20 +84,12 @@ async def looking(pool: db.Pool, live: At) -> AsyncIterator[Look]:
         rate = Rate(live.requests_per_minute, batch=1, saves_share=0.2, late_seconds=1.5, early_seconds=0.5)
     limits = KeyLimits(rate, probe_seconds=DEADLINE_SECONDS + 2)
     key = SharedKey(KeyTable(pool, fingerprint_of(live.api_key)), limits, monotonic=time.monotonic)
-    vapi = VapiClient(
-        live.base_url,
-        lambda: live.api_key,
-        account=live.account,
-        deadline_seconds=DEADLINE_SECONDS,
-        transport=PooledTransport(CONNECTIONS_MAX),
-        telemetry=off(),
-    )
 
     async def definition(name: str, definition_hash: str) -> Any:
         return await published.definition(pool, name, definition_hash)
 
-    try:
+    async with client_of(
+        live.base_url, live.api_key, live.account, deadline_seconds=DEADLINE_SECONDS, connections_max=CONNECTIONS_MAX
+    ) as vapi:
         installation_id = await installation_of(pool)
         yield Look(vapi, key, installation_id, definition, live.calls_max, live.patience_seconds)
-    finally:
-        await vapi.close()
