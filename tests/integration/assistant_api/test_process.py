@@ -191,6 +191,19 @@ async def test_a_database_made_before_the_first_release_is_refused_by_name(postg
     await postgres.drop(database)
 
 
+async def test_a_database_ahead_of_this_release_is_left_as_it_is(postgres: TestDatabases) -> None:
+    database = await postgres.create_database("assistant_api")
+    connection = await asyncpg.connect(database.owner)
+    await connection.execute("INSERT INTO schema_migrations VALUES ('20991231000000')")
+    process = await start({"PATH": os.environ["PATH"], "MIGRATE_DATABASE_URL": database.owner}, "migrate")
+    output = await _end(process)
+
+    assert process.returncode == 0, output
+    assert "the database is up to date" in output
+    await connection.close()
+    await postgres.drop(database)
+
+
 async def test_a_migration_that_cannot_connect_says_so(assistant_api_db: DatabaseUrls) -> None:
     url = f"postgresql://u:hidden-password@127.0.0.1:{free_port()}/d"
     process = await start({"PATH": os.environ["PATH"], "MIGRATE_DATABASE_URL": url}, "migrate")

@@ -10,6 +10,7 @@ from devstack.databases import TestDatabases
 from tool_sync import db
 from tool_sync.migrate import MigrationFailed, migrate
 
+from ..command import command
 from .making import count
 
 
@@ -44,12 +45,23 @@ async def test_a_database_made_before_the_first_release_is_refused_by_name_and_n
     connection = await asyncpg.connect(urls.owner)
     await connection.execute("CREATE TABLE schema_migrations (version varchar PRIMARY KEY)")
     await connection.execute("INSERT INTO schema_migrations VALUES ('20261124000100'), ('20261128000150')")
-    with pytest.raises(
-        MigrationFailed, match=r"before the first release \(it has migration 20261124000100.*make clean"
-    ):
-        await migrate(urls.owner)
+    status, _, said = await command("migrate", database_url=urls.service, MIGRATE_DATABASE_URL=urls.owner)
+    assert status == 2
+    assert "made before the first release (it has migration 20261124000100" in said
+    assert "make clean" in said
     assert await connection.fetchval("SELECT to_regclass('events')") is None
     assert await count(connection, "schema_migrations") == 2
+    await connection.close()
+    await postgres.drop(urls)
+
+
+async def test_a_database_ahead_of_this_release_is_left_as_it_is(postgres: TestDatabases) -> None:
+    urls = await postgres.create_database("tool_sync")
+    connection = await asyncpg.connect(urls.owner)
+    await connection.execute("INSERT INTO schema_migrations VALUES ('20991231000000')")
+    applied = await count(connection, "schema_migrations")
+    status, _, said = await command("migrate", database_url=urls.service, MIGRATE_DATABASE_URL=urls.owner)
+    assert (status, await count(connection, "schema_migrations")) == (0, applied), said
     await connection.close()
     await postgres.drop(urls)
 
