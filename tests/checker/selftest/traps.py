@@ -40,7 +40,7 @@ def kill_before_publish() -> None:
     original = port(Relay, "_publish")
 
     async def publish(self: Any, page: Any, producer: Any) -> None:
-        if page.publications:
+        if page.events:
             _once(signal.SIGKILL)
         await original(self, page, producer)
 

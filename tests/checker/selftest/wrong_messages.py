@@ -25,11 +25,13 @@ def ack_before_commit() -> None:
 
 def cursor_before_publish() -> None:
     """The relay moves its cursor before it sends."""
-    from tool_sync.outcomes.relay.relay import Relay
+    from tool_sync.outcomes.relay.relay import Relay, next_page
 
     async def run_once(self: Any, leadership: Any, producer: Any) -> bool:
-        cursor = await leadership.cursor()
-        page = await self._read(cursor)
+        cursor, settings = await leadership.cursor(), self._settings
+        page = await next_page(
+            self._pool, after=cursor, limit=settings.relay_page_events_max, scan_max=settings.relay_scan_events_max
+        )
         if page.scanned_through == cursor:
             return False
         await leadership.advance(old=cursor, new=page.scanned_through)
