@@ -31,7 +31,6 @@ HTTP_STATUS: Final = "http.response.status_code"
 HTTP_ROUTE: Final = "url.template"
 ERROR_CODE: Final = "error.code"
 ORG_ID: Final = "org_id"
-AGENT_ID: Final = "agent_id"
 AGENT_IDS: Final = "agent_ids"
 ASSISTANT_ID: Final = "assistant_id"
 

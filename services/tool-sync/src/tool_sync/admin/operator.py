@@ -4,7 +4,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from tool_sync.domain.events import Event
-from tool_sync.log import AppendRequest, Meta, NewEvent, event_id, org_stream
+from tool_sync.log import AppendRequest, fact, org_stream
 
 SOURCE: Final = "/zerotouch/tool-sync/operations"
 ACTOR: Final = "operator"
@@ -13,12 +13,4 @@ ACTOR: Final = "operator"
 def operator_request(org_id: UUID, event: Event, service_version: str) -> AppendRequest:
     """An append of the one event. Its cause is made here, so asking twice stores two."""
     stream, cause = org_stream(org_id), str(uuid4())
-    return AppendRequest(
-        stream=stream,
-        org_id=org_id,
-        expected_version=None,
-        events=(NewEvent(event_id(stream, SOURCE, cause, type(event).__name__, 0), event),),
-        meta=Meta(
-            causation_id=cause, correlation_id=cause, traceparent=None, actor=ACTOR, service_version=service_version
-        ),
-    )
+    return fact(stream, org_id, event, source=SOURCE, cause=cause, actor=ACTOR, service_version=service_version)

@@ -10,7 +10,7 @@ from uuid import UUID
 from aiokafka import ConsumerRecord
 
 from tool_sync.domain import events
-from tool_sync.log import AppendRequest, Meta, NewEvent, event_id, org_stream
+from tool_sync.log import AppendRequest, fact, org_stream
 from zerotouch_contracts.envelope import SOURCE_ASSISTANT_API, AnyMessage, Attributes, UndecodableRecord, from_record
 from zerotouch_contracts.events import (
     AssistantDeleted,
@@ -121,16 +121,14 @@ def _append(
     source: str = SOURCE_ASSISTANT_API,
 ) -> AppendRequest:
     stream = org_stream(org_id)
-    return AppendRequest(
-        stream=stream,
-        org_id=org_id,
-        expected_version=None,
-        events=(NewEvent(event_id(stream, source, cause, type(event).__name__, 0), event),),
-        meta=Meta(
-            causation_id=cause,
-            correlation_id=trace_id_of(traceparent) or cause,
-            traceparent=traceparent,
-            actor=ACTOR,
-            service_version=service_version,
-        ),
+    return fact(
+        stream,
+        org_id,
+        event,
+        source=source,
+        cause=cause,
+        actor=ACTOR,
+        service_version=service_version,
+        correlation_id=trace_id_of(traceparent),
+        traceparent=traceparent,
     )

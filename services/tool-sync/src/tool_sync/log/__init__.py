@@ -23,6 +23,7 @@ from tool_sync.log.records import (
     NewEvent,
     StoredEvent,
     event_id,
+    fact,
     org_stream,
     toolset_stream,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "StoredEvent",
     "UnknownEvent",
     "event_id",
+    "fact",
     "org_stream",
     "read_org",
     "toolset_stream",

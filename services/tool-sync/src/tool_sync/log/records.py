@@ -72,6 +72,27 @@ class AppendRequest:
         assert self.events, f"{self.stream}: an append needs at least one event"
 
 
+def fact(
+    stream: str,
+    org_id: UUID | None,
+    event: Event,
+    *,
+    source: str,
+    cause: str,
+    actor: str,
+    service_version: str,
+    correlation_id: str | None = None,
+    traceparent: str | None = None,
+) -> AppendRequest:
+    """An append of one event that is true whatever the stream holds. Sent again under its ``cause`` it is a duplicate.
+
+    ``correlation_id`` is the cause where nothing else is said.
+    """
+    meta = Meta(cause, correlation_id or cause, traceparent, actor, service_version)
+    new = NewEvent(event_id(stream, source, cause, type(event).__name__, 0), event)
+    return AppendRequest(stream, org_id, None, (new,), meta)
+
+
 @dataclass(frozen=True, slots=True)
 class Appended:
     """Stored just now, at ``first_position`` and the positions after it; ``version`` is the last event's."""

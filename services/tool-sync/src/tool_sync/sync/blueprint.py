@@ -11,7 +11,7 @@ from uuid import UUID
 
 from tool_sync.domain.events import BlueprintPublished
 from tool_sync.domain.wanted import WantedTool
-from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, event_id
+from tool_sync.log import EventLog, fact
 from zerotouch_contracts.canonical import canonical_hash
 from zerotouch_contracts.tools import (
     ANSWERED,
@@ -95,17 +95,5 @@ async def publish(log: EventLog, blueprint: Blueprint, service_version: str) -> 
             document=blueprint.payload(definition.name, _NO_ORG),
         )
         await log.append(
-            AppendRequest(
-                stream=stream,
-                org_id=None,
-                expected_version=None,
-                events=(NewEvent(event_id(stream, SOURCE, cause, type(event).__name__, 0), event),),
-                meta=Meta(
-                    causation_id=cause,
-                    correlation_id=cause,
-                    traceparent=None,
-                    actor="tool-sync",
-                    service_version=service_version,
-                ),
-            )
+            fact(stream, None, event, source=SOURCE, cause=cause, actor="tool-sync", service_version=service_version)
         )

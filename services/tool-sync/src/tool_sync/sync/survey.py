@@ -19,7 +19,7 @@ import structlog
 
 from tool_sync import db
 from tool_sync.domain.events import OrgEvent, ToolDriftSeen, TrafficSplitSeen
-from tool_sync.log import AppendRequest, LogUnavailable, Meta, NewEvent, event_id, org_stream
+from tool_sync.log import LogUnavailable, fact, org_stream
 from tool_sync.sync.asking import KeyHeld, ask
 from tool_sync.sync.blueprint import document_for
 from tool_sync.sync.context import Context
@@ -151,18 +151,14 @@ class Survey:
     async def _append(self, org_id: UUID, event: OrgEvent) -> None:
         stream, cause = org_stream(org_id), str(self._context.new_id())
         await self._context.log.append(
-            AppendRequest(
-                stream=stream,
-                org_id=org_id,
-                expected_version=None,
-                events=(NewEvent(event_id(stream, SOURCE, cause, type(event).__name__, 0), event),),
-                meta=Meta(
-                    causation_id=cause,
-                    correlation_id=cause,
-                    traceparent=None,
-                    actor="tool-sync",
-                    service_version=self._context.service_version,
-                ),
+            fact(
+                stream,
+                org_id,
+                event,
+                source=SOURCE,
+                cause=cause,
+                actor="tool-sync",
+                service_version=self._context.service_version,
             )
         )
 
