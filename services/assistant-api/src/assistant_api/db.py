@@ -18,6 +18,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from assistant_api.settings import Settings
 from zerotouch_platform.health import Health
+from zerotouch_platform.loops import in_one_line
 from zerotouch_platform.postgres import session_problem
 
 Connection = PoolConnectionProxy
@@ -79,7 +80,7 @@ class Database:
                     },
                 )
             except (NoSession, *TRANSIENT_ERRORS, asyncpg.PostgresError, socket.gaierror) as error:
-                self._health.fails("database", describe(error))
+                self._health.fails("database", in_one_line(error))
                 await asyncio.sleep(delay_seconds)
                 delay_seconds = min(delay_seconds * 2, self._settings.reconnect_seconds_max)
             else:
@@ -92,7 +93,7 @@ class Database:
             async with asyncio.timeout(2), self.connection() as connection:
                 await connection.fetchval("SELECT 1")
         except (DatabaseUnavailable, *TRANSIENT_ERRORS, asyncpg.PostgresError) as error:
-            return describe(error)
+            return in_one_line(error)
         return None
 
     async def now(self) -> datetime:
@@ -109,7 +110,7 @@ class Database:
         try:
             connection = await self._pool.acquire(timeout=5)
         except asyncpg.PostgresError as error:  # a server that lets nobody in says so in many ways: 55000, 3D000, 28000
-            raise DatabaseUnavailable(describe(error)) from error
+            raise DatabaseUnavailable(in_one_line(error)) from error
         try:
             yield connection
         finally:
@@ -142,8 +143,3 @@ class Database:
 async def _nothing_to_reset(_: asyncpg.Connection) -> None:
     # Only SET LOCAL, transaction-scoped settings and locks are used, so the usual reset is a wasted round trip.
     return
-
-
-def describe(error: BaseException) -> str:
-    """An error in one line."""
-    return f"{type(error).__name__}: {error}".splitlines()[0][:300].rstrip(": ")

@@ -15,7 +15,7 @@ from assistant_api.app.health import new_health, watch
 from assistant_api.app.housekeeping import PAUSE_SECONDS as HOUSEKEEPING_SECONDS
 from assistant_api.app.housekeeping import Housekeeping
 from assistant_api.app.metrics import metrics
-from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, describe
+from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable
 from assistant_api.http.dependencies import Dependencies
 from assistant_api.installation import Installation, claim_installation
 from assistant_api.outcomes.consumer import OutcomesConsumer
@@ -36,7 +36,7 @@ from assistant_api.vapi.key import VapiKey
 from assistant_api.vapi.orphan_lookup import OrphanLookup
 from zerotouch_platform.auth import TokenVerifier
 from zerotouch_platform.gauges import Gauges, otlp_reader
-from zerotouch_platform.loops import Loop, Wake
+from zerotouch_platform.loops import Loop, Wake, in_one_line
 from zerotouch_platform.supervisor import Loops, Part
 from zerotouch_platform.telemetry import start_loop
 from zerotouch_platform.vapi.clock_watch import ClockWatch
@@ -214,7 +214,7 @@ class Service:
                 async with self.database.connection() as connection:
                     installation = await claim_installation(connection, self.settings.installation_id)
             except (DatabaseUnavailable, *TRANSIENT_ERRORS) as error:
-                self.health.fails("database", describe(error))
+                self.health.fails("database", in_one_line(error))
                 await asyncio.sleep(self.settings.relay_candidate_seconds)
             else:
                 self.health.works("database")

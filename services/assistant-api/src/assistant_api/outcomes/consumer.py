@@ -15,7 +15,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from opentelemetry.trace import SpanKind
 
-from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, describe
+from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable
 from assistant_api.kafka import TopicsMissing, require_topics
 from assistant_api.outcomes.apply import apply_outcomes, repair
 from assistant_api.settings import Settings
@@ -28,7 +28,7 @@ from zerotouch_platform.cooperative import ITEMS_AT_ONCE, yielding_every
 from zerotouch_platform.health import Health
 from zerotouch_platform.kafka.jumps import Jumps
 from zerotouch_platform.kafka.watch import LOOK_SECONDS, TopicWatch
-from zerotouch_platform.loops import Wake
+from zerotouch_platform.loops import Wake, in_one_line
 from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.traceparent import links_to, parent_context
 
@@ -66,7 +66,7 @@ class OutcomesConsumer:
                 await self._session()
                 delay_seconds = 0.2
             except (TopicsMissing, DatabaseUnavailable, *TROUBLE, *TRANSIENT_ERRORS) as error:
-                self._health.fails("outcomes", describe(error))
+                self._health.fails("outcomes", in_one_line(error))
                 delay_seconds = min(delay_seconds * 2, self._settings.reconnect_seconds_max)
             if not self._stopping:
                 await self._wake.wait(delay_seconds)
@@ -135,7 +135,7 @@ class OutcomesConsumer:
             try:
                 newest |= await self._store([item])
             except UNSTORABLE as error:
-                _log.error("outcome_unstorable", event_id=item.id, reason=describe(error))
+                _log.error("outcome_unstorable", event_id=item.id, reason=in_one_line(error))
         return newest
 
     def _tell(self, delivered: Delivered, outcome: ToolsSynced | ToolSyncFailed) -> None:

@@ -8,12 +8,12 @@ from uuid import UUID
 
 import structlog
 
-from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, describe
+from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable
 from assistant_api.provisioner.claim import Claimed, claim
 from assistant_api.provisioner.step import Steps
 from assistant_api.settings import Settings
 from zerotouch_platform.cooperative import ITEMS_AT_ONCE, yielding_every
-from zerotouch_platform.loops import Wake, pause
+from zerotouch_platform.loops import Wake, in_one_line, pause
 
 Key = tuple[UUID, str]
 
@@ -87,7 +87,7 @@ class Provisioner:
                 async with self._database.connection() as connection:
                     await connection.execute(_RELEASE, [agent.token for agent in cut_off.values()])
             except (DatabaseUnavailable, *TRANSIENT_ERRORS) as error:
-                _log.warning("stop_incomplete", reason=describe(error))
+                _log.warning("stop_incomplete", reason=in_one_line(error))
 
     async def something_happened(self, key: Key, timeout_seconds: float) -> None:
         """Return when a step for this agent has ended here, at the latest after ``timeout_seconds``.
@@ -114,7 +114,7 @@ class Provisioner:
             await self._steps.run(agent)
         except (DatabaseUnavailable, *TRANSIENT_ERRORS) as error:
             # The lease runs out by itself, and an attempt that was begun is in the row.
-            _log.warning("provisioning_interrupted", agent_id=agent.agent_id, reason=describe(error))
+            _log.warning("provisioning_interrupted", agent_id=agent.agent_id, reason=in_one_line(error))
         except Exception:
             # One agent's bug must not end the others' work. The lease is the back-off: it is kept until it runs out.
             _log.exception("provisioning_failed", org_id=str(agent.org_id), agent_id=agent.agent_id)

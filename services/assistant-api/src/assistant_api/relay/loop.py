@@ -13,7 +13,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from opentelemetry.trace import SpanKind
 
-from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, describe
+from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable
 from assistant_api.kafka import TopicsMissing, require_topics
 from assistant_api.relay.leader import LeadershipLost, leadership
 from assistant_api.relay.page import Row, delete_page, read_page
@@ -23,7 +23,7 @@ from assistant_api.telemetry import own_traceparent
 from zerotouch_contracts.kafka import TROUBLE, drop_producer, new_producer
 from zerotouch_platform.cooperative import ITEMS_AT_ONCE, yielding_every
 from zerotouch_platform.health import Health
-from zerotouch_platform.loops import Wake
+from zerotouch_platform.loops import Wake, in_one_line
 from zerotouch_platform.telemetry import Telemetry
 
 _log: Final = structlog.get_logger()
@@ -69,7 +69,7 @@ class Relay:
                 *TROUBLE,
                 *TRANSIENT_ERRORS,
             ) as error:
-                self._health.fails("relay", describe(error))
+                self._health.fails("relay", in_one_line(error))
                 delay_seconds = min(delay_seconds * 2, self._settings.reconnect_seconds_max)
             if not self._stopping:
                 await self.wake.wait(delay_seconds)

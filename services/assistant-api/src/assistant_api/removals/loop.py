@@ -6,11 +6,11 @@ from typing import Final
 
 import structlog
 
-from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, describe
+from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable
 from assistant_api.removals.step import RemovalSteps
 from assistant_api.removals.store import Removal, claim
 from assistant_api.settings import Settings
-from zerotouch_platform.loops import Wake
+from zerotouch_platform.loops import Wake, in_one_line
 
 _log: Final = structlog.get_logger()
 
@@ -60,7 +60,7 @@ class Remover:
         try:
             await self._steps.run(removal)
         except (DatabaseUnavailable, *TRANSIENT_ERRORS) as error:
-            _log.warning("removal_interrupted", agent_id=removal.agent_id, reason=describe(error))
+            _log.warning("removal_interrupted", agent_id=removal.agent_id, reason=in_one_line(error))
         except Exception:
             # One removal's bug must not end the others' work. The lease is the back-off.
             _log.exception("removal_failed", org_id=str(removal.org_id), agent_id=removal.agent_id, alarm=True)

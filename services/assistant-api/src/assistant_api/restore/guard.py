@@ -12,12 +12,13 @@ from uuid import UUID
 
 import structlog
 
-from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, describe
+from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable
 from assistant_api.kafka import TopicsMissing, require_topics
 from assistant_api.restore.ahead import find_ahead, newest_said
 from assistant_api.settings import Settings
 from zerotouch_contracts.kafka import TROUBLE
 from zerotouch_platform.health import Health
+from zerotouch_platform.loops import in_one_line
 
 _log: Final = structlog.get_logger()
 
@@ -46,7 +47,7 @@ class TopicGuard:
         except TopicAhead:
             return
         except AWAY as error:
-            _log.warning("topic_not_known", reason=describe(error))
+            _log.warning("topic_not_known", reason=in_one_line(error))
             self.stands_aside = False
 
     async def require_not_ahead(self) -> None:

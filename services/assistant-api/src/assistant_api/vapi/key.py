@@ -19,11 +19,12 @@ from typing import Final, Literal, TypeVar, get_args
 
 import structlog
 
-from assistant_api.db import TRANSIENT_ERRORS, Connection, Database, DatabaseUnavailable, describe
+from assistant_api.db import TRANSIENT_ERRORS, Connection, Database, DatabaseUnavailable
 from assistant_api.settings import Settings
 from assistant_api.vapi.answers import Later
 from assistant_api.vapi.minutes import Minutes
 from zerotouch_contracts.errors import ErrorCode
+from zerotouch_platform.loops import in_one_line
 
 Item = TypeVar("Item")
 Trouble = Literal["rate_limited", "refused", "unpaid", "broken"]
@@ -141,7 +142,7 @@ class VapiKey:
                 async with self._database.connection() as connection:
                     await connection.execute(_LIFT, self.fingerprint)
             except (DatabaseUnavailable, *TRANSIENT_ERRORS) as error:  # the answer itself must not be lost with it
-                _log.warning("vapi_key_pause_untold", reason=describe(error))
+                _log.warning("vapi_key_pause_untold", reason=in_one_line(error))
 
     async def troubled(self, trouble: Trouble, retry_after_seconds: float | None = None) -> None:
         """Vapi spoke against the key, or did not speak: pause where that says something of the key."""
@@ -167,7 +168,7 @@ class VapiKey:
             refused = trouble in {"refused", "unpaid"}
             left = self._settings.key_refused_seconds if refused else self._settings.breaker_seconds_base
             self._close(left, trouble)
-            _log.warning("vapi_key_pause_untold", reason=describe(error))
+            _log.warning("vapi_key_pause_untold", reason=in_one_line(error))
         _log.warning("vapi_key_paused", reason=trouble, seconds=round(left, 1), alarm=trouble != "rate_limited")
 
     async def _seconds(
