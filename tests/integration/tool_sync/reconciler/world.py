@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from tests.support.eventually import eventually
 from tests.support.over_httpx import OverHttpx
 
 from devstack.databases import DatabaseUrls
@@ -143,11 +144,7 @@ class World:
 
     async def eventually(self, check: Callable[[], Any], within_seconds: float = 8.0) -> Any:
         """Wait, without working, until ``await check()`` is true; what it returned."""
-        async with asyncio.timeout(within_seconds):
-            while True:
-                if found := await check():
-                    return found
-                await asyncio.sleep(0.02)
+        return await eventually(check, within_seconds=within_seconds)
 
     async def outcomes(self, org_id: UUID) -> list[AssistantSynced | AssistantSyncFailed]:
         """The org's outcomes in the order of the log."""
