@@ -6,6 +6,7 @@ import pytest
 from tests.checker.dump import Dump
 from tests.checker.judge import judge
 from tests.checker.selftest.corruptions import CORRUPTIONS, not_caught
+from tests.checker.wire import message_of
 
 
 def test_a_good_history_is_good(good: Dump) -> None:
@@ -20,6 +21,14 @@ def test_a_good_history_is_good(good: Dump) -> None:
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_a_spoilt_history_is_caught(good: Dump, name: str) -> None:
     assert not_caught(good, CORRUPTIONS[name]) is None
+
+
+def test_what_is_spoilt_does_not_hang_on_which_partition_is_read_first(good: Dump) -> None:
+    """The clinics' ids are random, and with them the partition of the poison that claims to be a save."""
+    dump = copy.deepcopy(good)
+    dump.records.sort(key=lambda record: bool(message_of(record).body))
+
+    assert {name: wrong for name, spoilt in CORRUPTIONS.items() if (wrong := not_caught(dump, spoilt))} == {}
 
 
 def test_judging_changes_nothing(good: Dump) -> None:

@@ -34,14 +34,14 @@ def made_again_told_of_what_was_deleted(dump: Dump) -> None:
 
 def told_of_what_is_there(dump: Dump) -> None:
     """The ledger of losses names a save that is on the topic still, and that nobody took in."""
-    record = next(record for record in dump.records if message_of(record).type == SAVED and "gone" not in record)
+    record = _settled_save(dump)
     _tell(dump, record)
     _forget(dump, record)
 
 
 def told_of_what_was_read(dump: Dump) -> None:
     """A save was taken in before it was deleted; the ledger of losses names it, and it has no outcome."""
-    record = next(record for record in dump.records if message_of(record).type == SAVED and _is_settled(dump, record))
+    record = _settled_save(dump)
     record["gone"] = DELETED
     _tell(dump, record)
     _forget(dump, record, but_taken_in=True)
@@ -79,10 +79,14 @@ def _forget(dump: Dump, record: Row, *, but_taken_in: bool = False) -> None:
     ]  # fmt: skip
 
 
-def _is_settled(dump: Dump, record: Row) -> bool:
-    request_id = message_of(record).body["request_id"]
-    settled = (event for event in dump.table("tool_sync.events") if event["type"] == "AssistantSynced")
-    return any(request_id in event["data_text"] for event in settled)
+def _settled_save(dump: Dump) -> Row:
+    """A save on the topic still that has its outcome; the poison that claims to be a save has no body, and none."""
+    settled = [event["data_text"] for event in dump.table("tool_sync.events") if event["type"] == "AssistantSynced"]
+    for record in dump.records:
+        request_id = message_of(record).body.get("request_id")
+        if _is_save(record) and "gone" not in record and request_id and any(request_id in text for text in settled):
+            return record
+    raise AssertionError("the good run holds no settled save that is still on the topic")
 
 
 def _is_save(record: Row) -> bool:
