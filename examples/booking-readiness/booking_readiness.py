@@ -1,7 +1,7 @@
 """Which clinics can book: a subscriber of the outcomes, with a state of its own.
 
 python -m booking_readiness rebuild topic|feed|snapshot
-python -m booking_readiness follow
+python -m booking_readiness follow [faststream]
 python -m booking_readiness show
 """
 
@@ -18,9 +18,12 @@ from uuid import UUID
 
 import asyncpg
 import httpx
+from faststream import FastStream
+from faststream.kafka import KafkaBroker
 
 from zerotouch_contracts.events import ToolsSynced, ToolSyncFailed
 from zerotouch_contracts.subscriber import Delivered, Feed, Last, Marks, OutcomeReader, Rebuilding
+from zerotouch_contracts.subscriber.faststream import follow_outcomes
 
 GROUP: Final = "booking-readiness"
 BOOKING: Final = "bookClinicAppointment"
@@ -124,18 +127,29 @@ async def load_snapshot(state: Readiness, base_url: str, token: str) -> int:
     return position
 
 
+def application(bootstrap_servers: str, group_id: str, state: Readiness, feed: Feed) -> FastStream:
+    """The same as a FastStream application, beside whatever else it subscribes to."""
+    broker = KafkaBroker(bootstrap_servers)
+    follow_outcomes(broker, group_id, state=state, feed=feed)
+    return FastStream(broker)
+
+
 @asynccontextmanager
-async def opened() -> AsyncIterator[tuple[Readiness, OutcomeReader]]:
-    """The state and its reader, from the environment."""
+async def opened() -> AsyncIterator[tuple[Readiness, Feed]]:
+    """The state and tool-sync's feed, from the environment."""
     environment = os.environ
     pool = await asyncpg.create_pool(environment["DATABASE_URL"], min_size=1, max_size=4)
     state = Readiness(pool)
     try:
         await state.prepare()
         async with Feed(environment["TOOL_SYNC_URL"], lambda: environment["TOOL_SYNC_TOKEN"]) as feed:
-            yield state, OutcomeReader(environment["KAFKA_BOOTSTRAP_SERVERS"], GROUP, state=state, feed=feed)
+            yield state, feed
     finally:
         await pool.close()
+
+
+def _reader(state: Readiness, feed: Feed) -> OutcomeReader:
+    return OutcomeReader(os.environ["KAFKA_BOOTSTRAP_SERVERS"], GROUP, state=state, feed=feed)
 
 
 def _show_progress(progress: Rebuilding) -> None:
@@ -143,7 +157,8 @@ def _show_progress(progress: Rebuilding) -> None:
 
 
 async def _rebuild(way: str) -> None:
-    async with opened() as (state, reader):
+    async with opened() as (state, feed):
+        reader = _reader(state, feed)
         if way == "topic":
             await reader.rebuild_from_topic(_show_progress)
         elif way == "feed":
@@ -155,11 +170,16 @@ async def _rebuild(way: str) -> None:
 
 
 async def _follow() -> None:
-    async with opened() as (_, reader):
-        loop = asyncio.get_running_loop()
+    async with opened() as (state, feed):
+        reader, loop = _reader(state, feed), asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, lambda: loop.create_task(reader.stop()))
         await reader.run_forever()
+
+
+async def _follow_in_faststream() -> None:
+    async with opened() as (state, feed):
+        await application(os.environ["KAFKA_BOOTSTRAP_SERVERS"], GROUP, state, feed).run()
 
 
 async def _show() -> None:
@@ -176,6 +196,8 @@ def main(arguments: Sequence[str]) -> int:
             asyncio.run(_rebuild(way))
         case ["follow"]:
             asyncio.run(_follow())
+        case ["follow", "faststream"]:
+            asyncio.run(_follow_in_faststream())
         case ["show"]:
             asyncio.run(_show())
         case _:

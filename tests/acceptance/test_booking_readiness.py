@@ -124,6 +124,24 @@ async def test_after_a_rebuild_it_goes_on_with_the_topic_and_misses_nothing(
     assert await state.fingerprint() == followed
 
 
+async def test_a_faststream_application_goes_on_where_a_rebuild_ended(world: World, state: Any, feed: Feed) -> None:
+    first, group_id = await world.organization(), f"readiness-{uuid4()}"
+    await world.synced_agent(first)
+    await reader_of(world, state, feed, group_id).rebuild_from_topic()
+    application = example.application(world.stack.bootstrap_servers, group_id, state, feed)
+    await application.start()
+    try:
+        later = await world.organization()
+        await world.synced_agent(later)
+
+        async def both_can_book() -> bool:
+            return {first, later}.issubset(await state.clinics_that_can_book())
+
+        await eventually(both_can_book, within_seconds=PATIENCE_SECONDS)
+    finally:
+        await application.stop()
+
+
 async def test_another_log_stops_the_reader_unless_it_was_told_to_rebuild(world: World, state: Any, feed: Feed) -> None:
     await world.synced_agent(await world.organization())
     await reader_of(world, state, feed).rebuild_from_feed()

@@ -25,7 +25,7 @@ from tests.faults.watchdog import watch
 from assistant_api.agents import save_requests
 from assistant_api.app.service import Service
 from assistant_api.db import Database
-from assistant_api.outcomes import consumer
+from assistant_api.outcomes import handler
 from assistant_api.provisioner import loop, step
 from assistant_api.provisioner.store import Row
 from assistant_api.relay import loop as relay
@@ -44,7 +44,7 @@ def wrap(gate: Gate) -> None:
     """Put the gate around the ports of the process that is about to start."""
     for name in ("create_agent", "change_agent", "request_save", "request_save_of_all"):
         replace(save_requests, name, lambda call: _noting("save", call))
-    replace(consumer, "apply_outcomes", lambda call: _noting("outcomes", call))
+    replace(handler, "apply_outcomes", lambda call: _noting("outcomes", call))
     replace(Database, "transaction", lambda _: _transaction(gate))
     replace(loop, "claim", lambda call: _on_connection(gate, "claim", call, counts=bool))
     replace(step, "announce", lambda call: _announce(gate, call))

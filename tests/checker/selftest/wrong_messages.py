@@ -8,19 +8,16 @@ from tests.checker.selftest.ports import port, put
 
 def ack_before_commit() -> None:
     """Offsets are committed before the records are stored."""
-    from tool_sync.intake import subscriber
+    from zerotouch_platform.kafka.consumer import BatchConsumer
 
-    original = port(subscriber, "build")
+    original = port(BatchConsumer, "next_batch")
 
-    def build(settings: Any, handle: Any) -> Any:
-        async def acknowledge_first(batch: Any) -> None:
-            await made[1].consumer.commit()
-            await handle(batch)
+    async def next_batch(self: Any, consumer: Any) -> Any:
+        batch = await original(self, consumer)
+        await consumer.commit()
+        return batch
 
-        made = original(settings, acknowledge_first)
-        return made
-
-    put(subscriber, "build", build)
+    put(BatchConsumer, "next_batch", next_batch)
 
 
 def cursor_before_publish() -> None:

@@ -288,7 +288,7 @@ async def test_missing_topics_are_named_and_not_made(
     async with service.running():
 
         async def reason() -> str:
-            return service.health.reasons().get("kafka", "")
+            return (await service.health.ready_problems()).get("kafka", "")
 
         assert name in await eventually(lambda: _when(reason, name), within_seconds=15)
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)

@@ -14,8 +14,7 @@ from devstack import topics as devstack_topics
 from devstack.kafka import Broker
 from devstack.ports import free_port
 from tool_sync import db
-from tool_sync.intake import Subscriber
-from tool_sync.intake.intake import Intake
+from tool_sync.intake import Intake, new_consumer
 from tool_sync.log import EventLog
 from tool_sync.outcomes.relay import Relay
 from tool_sync.settings import Settings
@@ -55,11 +54,11 @@ async def test_intake_and_relay_go_on_after_the_broker_was_killed(
         }
     )
     relay = Relay(mine, pool, LOG_ID, telemetry.off())
-    subscriber = Subscriber(mine, Intake(mine, event_log, pool, telemetry.off(), "test"))
+    consumer = new_consumer(mine, Intake(mine, event_log, pool, telemetry.off(), "test"), pool)
     org = uuid4()
 
     async def well() -> bool:
-        return subscriber.problem is None and relay.leads
+        return consumer.problem is None and relay.leads
 
     async def relay_resigned() -> bool:
         return not relay.leads and relay.problem is not None
@@ -79,7 +78,7 @@ async def test_intake_and_relay_go_on_after_the_broker_was_killed(
 
     loops = Loops()
     loops.start("relay", relay)
-    loops.start("intake", subscriber)
+    loops.start("intake", consumer)
     try:
         await eventually(well)
         await send(3)

@@ -14,8 +14,7 @@ from devstack import topics
 from devstack.fixtures import TestKafka
 from devstack.topics import TopicSpec
 from tool_sync import db
-from tool_sync.intake import Subscriber
-from tool_sync.intake.intake import Intake
+from tool_sync.intake import Intake, new_consumer
 from tool_sync.log import EventLog
 from tool_sync.settings import Settings
 from zerotouch_platform import telemetry
@@ -34,12 +33,12 @@ def hasty(settings: Settings) -> Settings:
 
 @contextlib.asynccontextmanager
 async def consuming(settings: Settings, event_log: EventLog, pool: db.Pool) -> AsyncIterator[None]:
-    subscriber = Subscriber(settings, Intake(settings, event_log, pool, telemetry.off(), "test"))
-    running = telemetry.start_loop(subscriber.run_forever(), name="subscriber under test")
+    consumer = new_consumer(settings, Intake(settings, event_log, pool, telemetry.off(), "test"), pool)
+    running = telemetry.start_loop(consumer.run_forever(), name="consumer under test")
     try:
         yield
     finally:
-        subscriber.stop()
+        consumer.stop()
         await running
 
 

@@ -11,21 +11,19 @@ import asyncpg
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from faststream import AckPolicy
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from tests.support.eventually import eventually
 
 from devstack.databases import TestDatabases
 from devstack.fixtures import TestKafka
 from tool_sync import db, telemetry
-from tool_sync.intake import Subscriber
-from tool_sync.intake.consumer import build
+from tool_sync.intake import Intake, new_consumer
 from tool_sync.intake.dead_letters import set_aside
-from tool_sync.intake.intake import Intake
 from tool_sync.intake.mapping import Poison
 from tool_sync.log import EventLog
 from tool_sync.settings import Settings
 from zerotouch_contracts.events import OrganizationSaved
+from zerotouch_platform.kafka.consumer import BatchConsumer
 from zerotouch_platform.telemetry import off, start_loop
 
 from .topics import Topics
@@ -39,13 +37,13 @@ def intake(settings: Settings, event_log: EventLog, pool: db.Pool) -> Intake:
 
 
 @asynccontextmanager
-async def consuming(settings: Settings, intake: Intake) -> AsyncIterator[Subscriber]:
-    subscriber = Subscriber(settings, intake)
-    running = start_loop(subscriber.run_forever(), name="subscriber under test")
+async def consuming(settings: Settings, intake: Intake, pool: db.Pool) -> AsyncIterator[BatchConsumer]:
+    consumer = new_consumer(settings, intake, pool)
+    running = start_loop(consumer.run_forever(), name="consumer under test")
     try:
-        yield subscriber
+        yield consumer
     finally:
-        subscriber.stop()
+        consumer.stop()
         await running
 
 
@@ -72,25 +70,15 @@ async def types_of(admin: Admin, org_id: UUID) -> list[str]:
     return [row["type"] for row in rows]
 
 
-async def test_the_built_subscriber_never_commits_by_itself(settings: Settings, intake: Intake) -> None:
-    _, subscriber = build(settings, intake.handle)
-    assert subscriber.ack_policy is AckPolicy.NACK_ON_ERROR
-    options = subscriber._connection_args
-    assert options["enable_auto_commit"] is False
-    assert options["auto_offset_reset"] == "earliest"
-    assert (options["session_timeout_ms"], options["heartbeat_interval_ms"]) == (10_000, 2_000)
-    assert subscriber.max_records == 500
-
-
 async def test_records_that_were_there_before_the_group_become_events(
-    settings: Settings, intake: Intake, topics: Topics, admin: Admin
+    settings: Settings, intake: Intake, pool: db.Pool, topics: Topics, admin: Admin
 ) -> None:
     org = uuid4()
     await topics.send([topics.record(OrganizationSaved(org_id=org, revision=1, name="Clinic"), message_id=uuid4())])
     await topics.send([topics.save(org, revision=number) for number in range(1, 4)])
-    async with consuming(settings, intake) as subscriber:
+    async with consuming(settings, intake, pool) as consumer:
         await eventually(stored(admin, 4))
-        assert subscriber.problem is None
+        assert consumer.problem is None
     assert await types_of(admin, org) == ["OrgRegistered", "SyncRequested", "SyncRequested", "SyncRequested"]
     rows = await admin.fetch(
         "SELECT data ->> 'revision' AS revision FROM events WHERE type = 'SyncRequested' ORDER BY 1"
@@ -99,17 +87,17 @@ async def test_records_that_were_there_before_the_group_become_events(
 
 
 async def test_redelivering_the_whole_topic_adds_nothing(
-    settings: Settings, intake: Intake, topics: Topics, admin: Admin
+    settings: Settings, intake: Intake, pool: db.Pool, topics: Topics, admin: Admin
 ) -> None:
     orgs = [uuid4() for _ in range(20)]
     await topics.send([topics.save(org) for org in orgs])
     await topics.send_raw(b"no org", b"{", [("ce_type", b"x")])
-    async with consuming(settings, intake):
+    async with consuming(settings, intake, pool):
         await eventually(stored(admin, 20))
         await eventually(stored(admin, 1, "dead_letters"))
     again = settings.model_copy(update={"consumer_group": f"again-{uuid4()}"})
     await topics.send([topics.save(orgs[0], revision=2)])  # shows that the second group has read to the end
-    async with consuming(again, intake):
+    async with consuming(again, intake, pool):
         await eventually(stored(admin, 21))
         await eventually(lambda: _sum_is(again, 22))
     assert await admin.fetchval("SELECT count(*) FROM events") == 21
@@ -131,7 +119,7 @@ async def _sum_is(settings: Settings, total: int) -> bool:
 
 
 async def test_poison_is_set_aside_and_its_neighbours_in_the_batch_are_unharmed(
-    settings: Settings, intake: Intake, topics: Topics, admin: Admin
+    settings: Settings, intake: Intake, pool: db.Pool, topics: Topics, admin: Admin
 ) -> None:
     good = [uuid4() for _ in range(6)]
     bad_org, request = uuid4(), uuid4()
@@ -155,7 +143,7 @@ async def test_poison_is_set_aside_and_its_neighbours_in_the_batch_are_unharmed(
         await topics.send_raw(key, value, raw_headers, partition=1)
     await topics.send([topics.save(org) for org in good[3:]], partition=1)
 
-    async with consuming(settings, intake):
+    async with consuming(settings, intake, pool):
         await eventually(stored(admin, len(forms), "dead_letters"))
         await eventually(lambda: _sum_is(settings, len(forms) + 6))
     for org in good:
@@ -172,13 +160,13 @@ async def test_poison_is_set_aside_and_its_neighbours_in_the_batch_are_unharmed(
 
 
 async def test_a_record_that_the_log_refuses_is_set_aside_alone(
-    settings: Settings, intake: Intake, topics: Topics, admin: Admin
+    settings: Settings, intake: Intake, pool: db.Pool, topics: Topics, admin: Admin
 ) -> None:
     await admin.execute("ALTER TABLE events ADD CHECK (data ->> 'agent_id' IS DISTINCT FROM 'refused')")
     orgs = [uuid4() for _ in range(5)]
     agents = ["a", "b", "refused", "d", "e"]
     await topics.send([topics.save(org, agent) for org, agent in zip(orgs, agents, strict=True)], partition=0)
-    async with consuming(settings, intake):
+    async with consuming(settings, intake, pool):
         await eventually(stored(admin, 1, "dead_letters"))
         await eventually(stored(admin, 5))
     assert [await types_of(admin, org) for org in orgs] == [
@@ -205,18 +193,18 @@ async def database_away(databases: TestDatabases, settings: Settings) -> AsyncIt
 
 
 async def test_while_the_database_is_away_the_batch_waits_and_nothing_is_committed(
-    settings: Settings, intake: Intake, topics: Topics, postgres: TestDatabases, tool_sync_db: Any
+    settings: Settings, intake: Intake, pool: db.Pool, topics: Topics, postgres: TestDatabases, tool_sync_db: Any
 ) -> None:
     org = uuid4()
     await topics.send([topics.save(org)], partition=0)
 
     async def waits() -> bool:
-        return subscriber.problem is not None and "the database is away" in subscriber.problem
+        return consumer.problem is not None and "the database is away" in consumer.problem
 
     async def works() -> bool:
-        return subscriber.problem is None
+        return consumer.problem is None
 
-    async with consuming(settings, intake) as subscriber:
+    async with consuming(settings, intake, pool) as consumer:
         await eventually(lambda: _sum_is(settings, 1))
         async with database_away(postgres, settings):
             await topics.send([topics.save(org, revision=number) for number in range(2, 12)], partition=0)
@@ -233,46 +221,44 @@ async def test_while_the_database_is_away_the_batch_waits_and_nothing_is_committ
         await connection.close()
 
 
-async def test_a_batch_that_waits_too_long_is_handed_back_and_comes_again(
-    settings: Settings, event_log: EventLog, pool: db.Pool, topics: Topics, postgres: TestDatabases,
+async def test_a_batch_that_is_not_stored_comes_again(
+    settings: Settings, intake: Intake, pool: db.Pool, topics: Topics, postgres: TestDatabases,
     tool_sync_db: Any,
 ) -> None:  # fmt: skip
-    impatient = settings.model_copy(update={"intake_database_wait_seconds_max": 0.2})
-    intake = Intake(impatient, event_log, pool, off(), "test")
-    handed_back = asyncio.Event()
+    refused = asyncio.Event()
     handle = intake.handle
 
     async def noting(batch: Any) -> None:
         try:
             await handle(batch)
         except Exception:
-            handed_back.set()
+            refused.set()
             raise
 
     intake.handle = noting  # type: ignore[method-assign]
-    async with consuming(impatient, intake):
+    async with consuming(settings, intake, pool):
         await topics.send([topics.save(uuid4())], partition=0)
-        await eventually(lambda: _sum_is(impatient, 1))
+        await eventually(lambda: _sum_is(settings, 1))
         async with database_away(postgres, settings):
             await topics.send([topics.save(uuid4()) for _ in range(3)], partition=0)
             async with asyncio.timeout(20):
-                await handed_back.wait()
-        await eventually(lambda: _sum_is(impatient, 4))
+                await refused.wait()
+        await eventually(lambda: _sum_is(settings, 4))
     connection = await asyncpg.connect(tool_sync_db.admin)
     assert await connection.fetchval("SELECT count(*) FROM events") == 4
     await connection.close()
 
 
 async def test_a_missing_topic_is_said_and_not_created(
-    settings: Settings, intake: Intake, kafka: TestKafka, topics: Topics, admin: Admin
+    settings: Settings, intake: Intake, pool: db.Pool, kafka: TestKafka, topics: Topics, admin: Admin
 ) -> None:
     missing = f"missing-{uuid4()}"
     lost = settings.model_copy(update={"assistants_topic": missing})
 
     async def says_so() -> bool:
-        return subscriber.problem is not None and missing in subscriber.problem
+        return consumer.problem is not None and missing in consumer.problem
 
-    async with consuming(lost, intake) as subscriber:
+    async with consuming(lost, intake, pool) as consumer:
         await eventually(says_so)
     client = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
     await client.start()
@@ -284,8 +270,8 @@ async def test_two_members_of_the_group_share_the_work_and_lose_nothing_when_one
     settings: Settings, intake: Intake, event_log: EventLog, pool: db.Pool, topics: Topics, admin: Admin
 ) -> None:
     second = Intake(settings, event_log, pool, off(), "test")
-    async with consuming(settings, intake):
-        async with consuming(settings, second):
+    async with consuming(settings, intake, pool):
+        async with consuming(settings, second, pool):
             await topics.send([topics.save(uuid4()) for _ in range(200)])
             await eventually(stored(admin, 200))
         await topics.send([topics.save(uuid4()) for _ in range(200)])
@@ -302,7 +288,7 @@ async def test_each_record_is_a_span_in_its_own_trace(
     traces = [f"{number:032x}" for number in range(1, 4)]
     saves = [topics.save(uuid4(), traceparent=f"00-{trace}-b7ad6b7169203331-01") for trace in traces]
     await topics.send(saves, partition=2)
-    async with consuming(settings, Intake(settings, event_log, pool, tracing, "test")):
+    async with consuming(settings, Intake(settings, event_log, pool, tracing, "test"), pool):
         await eventually(stored(admin, 3))
     await tracing.shutdown()
     spans = [s for s in exporter.get_finished_spans() if s.name == f"process {settings.assistants_topic}"]

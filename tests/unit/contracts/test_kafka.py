@@ -11,7 +11,7 @@ from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.metadata import MetadataRequest, MetadataResponse_v0
 
-from zerotouch_contracts.kafka import drop_consumer, drop_owner, drop_producer, new_consumer, new_producer
+from zerotouch_contracts.kafka import drop_consumer, drop_producer, new_consumer, new_producer
 from zerotouch_contracts.kafka.clients import SteadyConnection
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")  # other tests' clients have tasks in the session's loop
@@ -154,7 +154,8 @@ async def test_a_consumer_that_does_not_end_in_time_is_cut_off(
     starting = asyncio.create_task(consumer.start())
     await asyncio.sleep(0.25)  # it looks for its group's coordinator
 
-    assert await drop_owner(never, consumer, 0.1) == "no answer in time"
+    consumer.stop = never
+    assert await drop_consumer(consumer, 0.1) == "no answer in time"
     starting.cancel()
     await asyncio.wait([starting])
     assert not await left(tasks)
@@ -162,8 +163,8 @@ async def test_a_consumer_that_does_not_end_in_time_is_cut_off(
 
 async def test_whoever_drops_a_client_can_be_cancelled(gone: Refusing) -> None:
     consumer = new_consumer(bootstrap_servers=gone.address, group_id=None)
-
-    dropping = asyncio.create_task(drop_owner(never, consumer, 60))
+    consumer.stop = never
+    dropping = asyncio.create_task(drop_consumer(consumer, 60))
     await asyncio.sleep(0)
     dropping.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -8,8 +8,8 @@ and after any trouble drops the producer and makes another.
 Private names of aiokafka are used in here; hence one minor version of it.
 """
 
-from zerotouch_contracts.kafka.clients import new_consumer, new_producer, steadied
-from zerotouch_contracts.kafka.ends import TROUBLE, described, drop_consumer, drop_owner, drop_producer
+from zerotouch_contracts.kafka.clients import new_consumer, new_producer
+from zerotouch_contracts.kafka.ends import TROUBLE, described, drop_consumer, drop_producer
 from zerotouch_contracts.kafka.progress import ConsumerStuck, Progress, Watch
 
 __all__ = [
@@ -19,9 +19,7 @@ __all__ = [
     "Watch",
     "described",
     "drop_consumer",
-    "drop_owner",
     "drop_producer",
     "new_consumer",
     "new_producer",
-    "steadied",
 ]

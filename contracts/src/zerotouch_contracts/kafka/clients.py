@@ -28,11 +28,7 @@ def new_producer(
 
 def new_consumer(*topics: str, **options: Any) -> AIOKafkaConsumer:
     """A consumer, not started; ``options`` are aiokafka's own."""
-    return steadied(AIOKafkaConsumer(*topics, **options))
-
-
-def steadied(consumer: AIOKafkaConsumer) -> AIOKafkaConsumer:
-    """A consumer that somebody else has made, not started yet, with our client in it."""
+    consumer = AIOKafkaConsumer(*topics, **options)
     consumer._client.__class__ = SteadyClient
     return consumer
 

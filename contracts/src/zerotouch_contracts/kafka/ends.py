@@ -7,7 +7,7 @@ keep a member in the group that reads nothing, or connect 1,800 times a second.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -29,15 +29,8 @@ async def drop_producer(producer: AIOKafkaProducer) -> str | None:
 
 async def drop_consumer(consumer: AIOKafkaConsumer, seconds_max: float) -> str | None:
     """Leave the group and end; where that fails or takes longer, end all the same. Returns why it was not clean."""
-    return await drop_owner(consumer.stop, consumer, seconds_max)
-
-
-async def drop_owner(
-    stop: Callable[[], Coroutine[Any, Any, None]], consumer: AIOKafkaConsumer | None, seconds_max: float
-) -> str | None:
-    """The same for what has a consumer, or none yet, and ends it by ``stop``: FastStream's broker."""
-    reason = await _end(stop(), seconds_max)
-    if reason is not None and consumer is not None:
+    reason = await _end(consumer.stop(), seconds_max)
+    if reason is not None:
         await _cancel([*_tasks_of_group(consumer._coordinator), *_tasks_of_fetching(consumer._fetcher)])
         await _end(consumer._client.close(), PART_SECONDS_MAX)
     return reason

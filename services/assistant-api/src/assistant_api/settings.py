@@ -181,6 +181,11 @@ class Settings(BaseSettings):
     reconnect_seconds_max: Seconds = 5
     stop_seconds: Seconds = 2
 
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """All that must be there before anything is sent or read."""
+        return (self.assistants_topic, self.outcomes_topic, self.tool_calls_topic)
+
     @model_validator(mode="after")
     def _timings_fit(self) -> "Settings":
         if self.settle_seconds <= self.vapi_deadline_seconds + self.send_window_seconds:

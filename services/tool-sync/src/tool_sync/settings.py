@@ -83,10 +83,8 @@ class Settings(BaseSettings):
 
     # Intake.
     intake_records_max: PositiveInt = 500
-    intake_poll_seconds: PositiveFloat = 0.02
     intake_session_seconds: PositiveFloat = 10
     intake_heartbeat_seconds: PositiveFloat = 2
-    intake_database_wait_seconds_max: PositiveFloat = 120
     intake_retry_seconds_base: PositiveFloat = 0.2
     intake_retry_seconds_max: PositiveFloat = 5
     intake_watch_seconds: PositiveFloat = 10

@@ -10,10 +10,11 @@ from tests.faults.proxy import BlackHole
 from tests.support.eventually import eventually
 
 from assistant_api.db import DatabaseUnavailable
-from assistant_api.outcomes.consumer import LEAVE_SECONDS_MAX, OutcomesConsumer
+from assistant_api.outcomes.handler import OutcomesHandler
 from devstack.databases import DatabaseUrls
 from devstack.sandbox import Sandbox
 from zerotouch_contracts.events import SettledRequest, SyncedTool, ToolsSynced
+from zerotouch_platform.kafka.consumer import STOP_SECONDS_MAX
 
 from ..harness import Vapi, make_settings, say, status_when, whole_service
 from .lines import Ways
@@ -34,16 +35,16 @@ async def test_they_are_heard_after_both_were_away(
         tool_calls_topic=await ways.kafka.create_topic("tool-calls"),
         consumer_group=f"group-{uuid4()}",
     )
-    handle, cut = OutcomesConsumer.handle, asyncio.Event()
+    handle, cut = OutcomesHandler.handle, asyncio.Event()
 
-    async def cut_off_at_first(consumer: OutcomesConsumer, records: Sequence[ConsumerRecord]) -> None:
+    async def cut_off_at_first(handler: OutcomesHandler, records: Sequence[ConsumerRecord]) -> None:
         if not cut.is_set():
             proxy.mode = BlackHole()
             cut.set()
             raise DatabaseUnavailable("away, too")
-        await handle(consumer, records)
+        await handle(handler, records)
 
-    monkeypatch.setattr(OutcomesConsumer, "handle", cut_off_at_first)
+    monkeypatch.setattr(OutcomesHandler, "handle", cut_off_at_first)
     others = clients_that_fetch()
     proxy = await ways.line.open()
     try:
@@ -61,7 +62,7 @@ async def test_they_are_heard_after_both_were_away(
             )
             await say(settings, outcome)
             await asyncio.wait_for(cut.wait(), BACK_SECONDS_MAX)
-            await asyncio.sleep(LEAVE_SECONDS_MAX + 1)  # it does not get out of the group in that time
+            await asyncio.sleep(STOP_SECONDS_MAX + 1)  # it does not get out of the group in that time
             await ways.line.close()
             await ways.line.open()
 

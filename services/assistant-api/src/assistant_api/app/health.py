@@ -3,9 +3,12 @@
 from typing import Final
 
 from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable
+from assistant_api.settings import Settings
 from assistant_api.vapi.pause import read_pause
 from zerotouch_platform.health import Health
+from zerotouch_platform.kafka.consumer import BatchConsumer
 from zerotouch_platform.kafka.ledger import open_losses
+from zerotouch_platform.kafka.topics import problem_of
 from zerotouch_platform.vapi.clock_watch import ClockWatch
 
 CHECK_SECONDS_MAX: Final = 2.5
@@ -21,16 +24,24 @@ def new_health() -> Health:
         starting=None,
         told={
             "database": "not connected yet",
-            "kafka": "not connected yet",
             "relay": "not started yet",
-            "outcomes": "not started yet",
             "restore": None,
         },
     )
 
 
-def watch(health: Health, database: Database, clock_watch: ClockWatch, key_fingerprint: str) -> None:
-    """Make the database and what there is to note part of it."""
+def watch(
+    health: Health,
+    settings: Settings,
+    database: Database,
+    outcomes: BatchConsumer,
+    clock_watch: ClockWatch,
+    key_fingerprint: str,
+) -> None:
+    """Make the database, Kafka, the outcomes' consumer and what there is to note part of it."""
+
+    async def outcomes_problem() -> str | None:
+        return outcomes.problem
 
     async def clock() -> object:
         problem = clock_watch.problem
@@ -52,4 +63,6 @@ def watch(health: Health, database: Database, clock_watch: ClockWatch, key_finge
         return pause.shown() if pause is not None and pause.needs_a_person else None
 
     health.ready["database"] = database.check
+    health.ready["kafka"] = lambda: problem_of(settings.kafka_bootstrap_servers, settings.topics)
+    health.ready["outcomes"] = outcomes_problem
     health.notes |= {"vapiClock": clock, "recordsLost": losses, "vapiKey": key}

@@ -18,7 +18,7 @@ from assistant_api.app.metrics import metrics
 from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable
 from assistant_api.http.dependencies import Dependencies
 from assistant_api.installation import Installation, claim_installation
-from assistant_api.outcomes.consumer import OutcomesConsumer
+from assistant_api.outcomes.handler import OutcomesHandler, new_consumer
 from assistant_api.provisioner.blocks import BlockRewrites
 from assistant_api.provisioner.loop import Provisioner
 from assistant_api.provisioner.step import Steps
@@ -60,7 +60,6 @@ class Service:
         self.database = Database(settings, self.health)
         self.vapi = VapiClient(settings, self.telemetry, VapiKey(settings, self.database), transport=vapi_transport)
         self.clock_watch = ClockWatch(self.vapi.clock, self.database.now)
-        watch(self.health, self.database, self.clock_watch, self.vapi.key.fingerprint)
         self.metrics: Gauges | None = None
         if settings.otel_exporter_otlp_endpoint is not None:
             self.metrics = metrics(
@@ -84,7 +83,9 @@ class Service:
         )
         self.remover = Remover(removals, self.database, settings, lambda: self.guard.stands_aside)
         self.sweep = Sweep(lost, self.database, settings, settings.installation_id, self.remover.wake)
-        self.outcomes = OutcomesConsumer(settings, self.database, self.telemetry, self.health, self.provisioner.wake)
+        outcomes = OutcomesHandler(settings, self.database, self.telemetry, self.provisioner.wake)
+        self.outcomes = new_consumer(settings, self.database, outcomes)
+        watch(self.health, settings, self.database, self.outcomes, self.clock_watch, self.vapi.key.fingerprint)
         self.blocks = BlockRewrites(
             self.database,
             settings,

@@ -14,7 +14,6 @@ from aiokafka import AIOKafkaProducer
 from opentelemetry.trace import SpanKind
 
 from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable
-from assistant_api.kafka import TopicsMissing, require_topics
 from assistant_api.relay.leader import LeadershipLost, leadership
 from assistant_api.relay.page import Row, delete_page, read_page
 from assistant_api.restore.guard import TopicAhead, TopicGuard
@@ -23,6 +22,7 @@ from assistant_api.telemetry import own_traceparent
 from zerotouch_contracts.kafka import TROUBLE, drop_producer, new_producer
 from zerotouch_platform.cooperative import ITEMS_AT_ONCE, yielding_every
 from zerotouch_platform.health import Health
+from zerotouch_platform.kafka.topics import TopicsUnusable, require_topics
 from zerotouch_platform.loops import Wake, in_one_line
 from zerotouch_platform.telemetry import Telemetry
 
@@ -63,7 +63,7 @@ class Relay:
                 delay_seconds = self._settings.relay_candidate_seconds
             except (
                 TopicAhead,
-                TopicsMissing,
+                TopicsUnusable,
                 LeadershipLost,
                 DatabaseUnavailable,
                 *TROUBLE,
@@ -81,7 +81,7 @@ class Relay:
 
     async def _lead(self) -> None:
         """One term as the leader; returns at once where somebody else leads."""
-        await require_topics(self._settings, self._health)
+        await require_topics(self._settings.kafka_bootstrap_servers, self._settings.topics)
         async with leadership(self._settings.database_url.get_secret_value()) as keeper:
             if keeper is None:
                 self._health.works("relay")  # somebody relays

@@ -13,17 +13,17 @@ from uuid import UUID
 import structlog
 
 from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable
-from assistant_api.kafka import TopicsMissing, require_topics
 from assistant_api.restore.ahead import find_ahead, newest_said
 from assistant_api.settings import Settings
 from zerotouch_contracts.kafka import TROUBLE
 from zerotouch_platform.health import Health
+from zerotouch_platform.kafka.topics import TopicsUnusable, require_topics
 from zerotouch_platform.loops import in_one_line
 
 _log: Final = structlog.get_logger()
 
 LOOK_SECONDS_MAX: Final = 15.0
-AWAY: Final = (TopicsMissing, DatabaseUnavailable, *TROUBLE, *TRANSIENT_ERRORS)
+AWAY: Final = (TopicsUnusable, DatabaseUnavailable, *TROUBLE, *TRANSIENT_ERRORS)
 
 
 class TopicAhead(Exception):
@@ -53,7 +53,7 @@ class TopicGuard:
     async def require_not_ahead(self) -> None:
         """Look now. Raises :class:`TopicAhead`, and what the absence of Kafka or of the database raises."""
         assert self._log_id is not None, "begin first"
-        await require_topics(self._settings, self._health)
+        await require_topics(self._settings.kafka_bootstrap_servers, self._settings.topics)
         async with asyncio.timeout(LOOK_SECONDS_MAX):
             newest = await newest_said(self._settings, self._log_id)
         async with self._database.connection() as connection:

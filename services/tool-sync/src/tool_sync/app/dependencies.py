@@ -7,12 +7,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from tool_sync import broker, db
+from tool_sync import db
 from tool_sync.app.metrics import metrics
 from tool_sync.db import ACQUIRE_SECONDS, Pool
 from tool_sync.domain.plan.situation import Policy
-from tool_sync.intake import Subscriber
-from tool_sync.intake.intake import Intake
+from tool_sync.intake import Intake, new_consumer
 from tool_sync.log import EventLog
 from tool_sync.outcomes.relay import Relay
 from tool_sync.outcomes.topic_guard import TopicGuard
@@ -33,7 +32,9 @@ from tool_sync.vapi.rate_limit.tokens import Rate
 from tool_sync.vapi.words import FORGET_SECONDS, forget_words
 from zerotouch_platform.gauges import otlp_reader
 from zerotouch_platform.health import Health
+from zerotouch_platform.kafka.consumer import BatchConsumer
 from zerotouch_platform.kafka.ledger import open_losses
+from zerotouch_platform.kafka.topics import problem_of
 from zerotouch_platform.loops import Loop
 from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.vapi.clock_watch import ClockWatch
@@ -47,7 +48,7 @@ class Dependencies:
     event_log: EventLog
     relay: Relay
     reconciler: Reconciler
-    subscriber: Subscriber
+    consumer: BatchConsumer
     survey: Survey
     guard: TopicGuard
     vapi: VapiClient
@@ -88,7 +89,7 @@ def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> D
         event_log=event_log,
         relay=Relay(settings, pool, log_id, tracing, look=guard.why_not_publish),
         reconciler=Reconciler(context),
-        subscriber=Subscriber(settings, intake),
+        consumer=new_consumer(settings, intake, pool),
         survey=Survey(context, Looks(pool), _survey_pace(settings)),
         guard=guard,
         vapi=vapi,
@@ -116,10 +117,10 @@ def watch(settings: Settings, health: Health, pool: Pool, parts: Dependencies) -
     topics = (settings.assistants_topic, settings.outcomes_topic)
 
     async def intake_wedged() -> str | None:
-        return parts.subscriber.wedged
+        return parts.consumer.wedged
 
     async def intake_problem() -> str | None:
-        return parts.subscriber.problem
+        return parts.consumer.problem
 
     async def relay_problem() -> str | None:
         return parts.relay.problem
@@ -142,7 +143,7 @@ def watch(settings: Settings, health: Health, pool: Pool, parts: Dependencies) -
     health.notes["vapi_clock"] = clock_notes
     health.notes["records_lost"] = lambda: lost_notes(pool)
     health.ready["database"] = lambda: database_problem(pool)
-    health.ready["kafka"] = lambda: broker.problem_of(settings.kafka_bootstrap_servers, topics)
+    health.ready["kafka"] = lambda: problem_of(settings.kafka_bootstrap_servers, topics)
     health.ready["intake"] = intake_problem
     health.ready["relay"] = relay_problem
     health.starting = None

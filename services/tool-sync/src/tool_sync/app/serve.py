@@ -108,7 +108,7 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
             loops.start("guard", parts.guard.loop)
             loops.start("relay", parts.relay)
             loops.start("reconciler", parts.reconciler)
-            loops.start("intake", parts.subscriber)
+            loops.start("intake", parts.consumer)
             loops.start("survey", parts.survey.loop)
             for name, loop in loops_beside(settings, pool, parts).items():
                 loops.start(name, loop)

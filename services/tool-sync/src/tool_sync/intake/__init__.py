@@ -2,11 +2,11 @@
 
 mapping        one record -> what is appended for it, or why it is poison. Pure
 dead_letters   the table of poison
-intake         a batch: append, set poison aside, wait while the database is away
-consumer       the FastStream subscriber and its options
-subscriber     connects, watches over the consumer, connects anew
+intake         a batch: append, set poison aside
+consumer       the platform's consumer of the assistants topic, with the intake in it
 """
 
-from tool_sync.intake.subscriber import Subscriber
+from tool_sync.intake.consumer import new_consumer
+from tool_sync.intake.intake import Intake
 
-__all__ = ["Subscriber"]
+__all__ = ["Intake", "new_consumer"]

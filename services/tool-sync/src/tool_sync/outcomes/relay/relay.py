@@ -14,7 +14,7 @@ import structlog
 from opentelemetry.trace import Span, SpanKind
 from pydantic import ValidationError
 
-from tool_sync import broker, db, telemetry
+from tool_sync import db, telemetry
 from tool_sync.db import Pool
 from tool_sync.log.codec import UnknownEvent
 from tool_sync.log.head import read_head
@@ -23,6 +23,7 @@ from tool_sync.outcomes.pages import Page, Published, read_page
 from tool_sync.outcomes.relay.leadership import Leadership, LeadershipLost, candidate
 from tool_sync.outcomes.relay.producer import OutcomeProducer, PublishFailed
 from tool_sync.settings import Settings
+from zerotouch_platform.kafka.topics import problem_of
 from zerotouch_platform.loops import pause
 from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.traceparent import traceparent_of
@@ -152,7 +153,7 @@ class Relay:
 
     async def _publish_forever(self, leadership: Leadership) -> None:
         settings = self._settings
-        if reason := await broker.problem_of(settings.kafka_bootstrap_servers, [settings.outcomes_topic]):
+        if reason := await problem_of(settings.kafka_bootstrap_servers, [settings.outcomes_topic]):
             raise TopicUnusable(reason)
         if reason := await self._look():
             raise TopicUnusable(reason)

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from tool_sync import broker
 from tool_sync.outcomes.replay.errors import KafkaUnavailable
 from zerotouch_contracts.kafka import TROUBLE, described, drop_consumer
+from zerotouch_platform.kafka.topics import problem_of
 
 ANSWER_SECONDS_MAX: Final = 30.0
 STOP_SECONDS_MAX: Final = 2.0
@@ -17,7 +17,7 @@ STOP_SECONDS_MAX: Final = 2.0
 
 async def require_topic(bootstrap_servers: str, topic: str) -> None:
     """Raises `KafkaUnavailable` where Kafka is away or has no such topic."""
-    if reason := await broker.problem_of(bootstrap_servers, [topic]):
+    if reason := await problem_of(bootstrap_servers, [topic]):
         raise KafkaUnavailable(reason)
 
 

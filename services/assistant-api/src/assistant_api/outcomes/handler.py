@@ -1,111 +1,41 @@
 """Follows `tool-sync.outcomes.v1` with a group of its own: batches into the database, then the offsets.
 
-After any trouble the consumer is dropped and a new one begins at the committed offsets: what was read but not stored
-is read again, and repeats change nothing.
+What was read but not stored is read again, and repeats change nothing.
 """
 
-import asyncio
-import time
 from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
 import asyncpg
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import ConsumerRecord
 from opentelemetry.trace import SpanKind
 
 from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable
-from assistant_api.kafka import TopicsMissing, require_topics
 from assistant_api.outcomes.apply import apply_outcomes, repair
 from assistant_api.settings import Settings
 from assistant_api.telemetry import own_trace_id
 from zerotouch_contracts.envelope import UndecodableRecord
 from zerotouch_contracts.events import AssistantDiverged, ToolsSynced, ToolSyncFailed
-from zerotouch_contracts.kafka import TROUBLE, Watch, drop_consumer, new_consumer
 from zerotouch_contracts.subscriber import Delivered, UnknownMessage, decode
 from zerotouch_platform.cooperative import ITEMS_AT_ONCE, yielding_every
-from zerotouch_platform.health import Health
-from zerotouch_platform.kafka.jumps import Jumps
-from zerotouch_platform.kafka.watch import LOOK_SECONDS, TopicWatch
+from zerotouch_platform.kafka.consumer import BatchConsumer, Membership
 from zerotouch_platform.loops import Wake, in_one_line
 from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.traceparent import links_to, parent_context
 
 _log: Final = structlog.get_logger()
 
-POLL_MILLISECONDS: Final = 500
-LEAVE_SECONDS_MAX: Final = 2.0
 UNSTORABLE: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
 
-class OutcomesConsumer:
-    """Reads outcomes until stopped. ``wake_provisioner`` is called when a repair was asked for."""
+class OutcomesHandler:
+    """Handles batches, one at a time. ``wake_provisioner`` is called when a repair was asked for."""
 
-    def __init__(
-        self, settings: Settings, database: Database, telemetry: Telemetry, health: Health, wake_provisioner: Wake
-    ) -> None:
-        self._settings, self._database, self._telemetry, self._health = settings, database, telemetry, health
+    def __init__(self, settings: Settings, database: Database, telemetry: Telemetry, wake_provisioner: Wake) -> None:
+        self._settings, self._database, self._telemetry = settings, database, telemetry
         self._wake_provisioner = wake_provisioner
-        self._jumps: Final = Jumps()
-        self._topic_watch: Final = TopicWatch(
-            settings.kafka_bootstrap_servers,
-            settings.outcomes_topic,
-            settings.consumer_group,
-            database.transaction,
-            self._jumps,
-        )
-        self._stopping = False
-        self._wake: Final = Wake()
-
-    async def run_forever(self) -> None:
-        """Consume, and begin again after every trouble, until :meth:`stop`."""
-        delay_seconds = 0.2
-        while not self._stopping:
-            try:
-                await self._session()
-                delay_seconds = 0.2
-            except (TopicsMissing, DatabaseUnavailable, *TROUBLE, *TRANSIENT_ERRORS) as error:
-                self._health.fails("outcomes", in_one_line(error))
-                delay_seconds = min(delay_seconds * 2, self._settings.reconnect_seconds_max)
-            if not self._stopping:
-                await self._wake.wait(delay_seconds)
-
-    def stop(self) -> None:
-        """Read no further batch."""
-        self._stopping = True
-        self._wake()
-
-    async def _session(self) -> None:
-        await require_topics(self._settings, self._health)
-        await self._topic_watch.run_once()  # before anything is read: the group's next commit would hide a loss
-        looked_at = time.monotonic()
-        consumer = _consumer(self._settings)
-        try:
-            await asyncio.wait_for(consumer.start(), self._settings.relay_send_timeout_seconds)
-            self._health.works("outcomes")
-            watch = Watch()
-            while not self._stopping:
-                await self.run_once(consumer)
-                await watch.look(consumer)
-                if time.monotonic() - looked_at >= LOOK_SECONDS:
-                    await self._topic_watch.run_once()
-                    looked_at = time.monotonic()
-        finally:
-            if reason := await drop_consumer(consumer, LEAVE_SECONDS_MAX):
-                _log.warning("consumer_cut_off", reason=reason)
-
-    async def run_once(self, consumer: AIOKafkaConsumer) -> int:
-        """Handle one batch and commit it; how many records."""
-        batches = await consumer.getmany(
-            timeout_ms=POLL_MILLISECONDS, max_records=self._settings.outcomes_batch_records
-        )
-        records = [record for batch in batches.values() for record in batch]
-        if records:
-            self._jumps.read(records)
-            await self.handle(records)
-            await consumer.commit({partition: batch[-1].offset + 1 for partition, batch in batches.items() if batch})
-        return len(records)
 
     async def handle(self, records: Sequence[ConsumerRecord]) -> None:
         """Store what the records say. One that cannot be read is logged with its place and passed over."""
@@ -204,17 +134,16 @@ def _delivered(record: ConsumerRecord) -> Delivered | None:
         return None
 
 
-def _consumer(settings: Settings) -> AIOKafkaConsumer:
-    return new_consumer(
+def new_consumer(settings: Settings, database: Database, handler: OutcomesHandler) -> BatchConsumer:
+    """A member of assistant-api's group, not connected yet."""
+    membership = Membership(
+        settings.kafka_bootstrap_servers,
         settings.outcomes_topic,
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+        settings.consumer_group,
         client_id="assistant-api",
-        group_id=settings.consumer_group,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        session_timeout_ms=10_000,
-        heartbeat_interval_ms=2_000,
-        rebalance_timeout_ms=60_000,
-        max_poll_interval_ms=300_000,
-        isolation_level="read_uncommitted",
+        records_max=settings.outcomes_batch_records,
+        retry_seconds_max=settings.reconnect_seconds_max,
+    )
+    return BatchConsumer(
+        membership, handler.handle, transaction=database.transaction, transient=(DatabaseUnavailable, *TRANSIENT_ERRORS)
     )

@@ -6,11 +6,23 @@ it, with one partition; topics are made by deploy only.
 
 import asyncio
 from collections.abc import Iterable
+from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 
-ANSWER_SECONDS_MAX = 5.0
+from zerotouch_contracts.kafka import TROUBLE
+
+ANSWER_SECONDS_MAX: Final = 5.0
+
+
+class TopicsUnusable(Exception):
+    """Kafka does not answer, or has not the topics; ``str()`` says which, in words for an operator."""
+
+
+async def require_topics(bootstrap_servers: str, topics: Iterable[str]) -> None:
+    """Return where Kafka answers and has ``topics``; raises :class:`TopicsUnusable`."""
+    if reason := await problem_of(bootstrap_servers, topics):
+        raise TopicsUnusable(reason)
 
 
 async def problem_of(bootstrap_servers: str, topics: Iterable[str]) -> str | None:
@@ -20,14 +32,14 @@ async def problem_of(bootstrap_servers: str, topics: Iterable[str]) -> str | Non
             existing = await _topics(bootstrap_servers)
     except TimeoutError:
         return f"Kafka at {bootstrap_servers} does not answer within {ANSWER_SECONDS_MAX:g} s"
-    except (KafkaError, OSError) as error:
+    except TROUBLE as error:
         return f"Kafka at {bootstrap_servers} cannot be reached: {error}"
     missing = sorted(set(topics) - existing)
     return f"Kafka has no topic {', '.join(missing)}: create it first (deploy does)" if missing else None
 
 
 async def _topics(bootstrap_servers: str) -> set[str]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, client_id="tool-sync-check")
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, client_id="topics-check")
     try:
         await admin.start()
         return set(await admin.list_topics())
