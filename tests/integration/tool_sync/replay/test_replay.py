@@ -20,6 +20,7 @@ from tool_sync.settings import Settings
 from zerotouch_contracts.envelope import from_record
 from zerotouch_contracts.events import ToolsSynced
 from zerotouch_platform import telemetry
+from zerotouch_platform.kafka.topics import KafkaUnavailable
 
 META = Meta("cause", "correlation", None, "test", "1")
 ALL = Range(Filter.of())
@@ -171,7 +172,7 @@ async def test_live_and_missing_topics_are_refused(settings: Settings, pool: db.
     for live in (settings.outcomes_topic, "tool-sync.outcomes.v1", "assistants.v1", "tool-calls.v1"):
         with pytest.raises(CannotReplay, match="is live"):
             await run(pool, settings, live)
-    with pytest.raises(CannotReplay, match="has no topic nothing-here"):
+    with pytest.raises(KafkaUnavailable, match="has no topic nothing-here"):
         await run(pool, settings, "nothing-here")
     assert await records(settings, settings.outcomes_topic) == []
 

@@ -22,7 +22,7 @@ from assistant_api.telemetry import own_traceparent
 from zerotouch_contracts.kafka import TROUBLE, drop_producer, new_producer
 from zerotouch_platform.cooperative import ITEMS_AT_ONCE, yielding_every
 from zerotouch_platform.health import Health
-from zerotouch_platform.kafka.topics import TopicsUnusable, require_topics
+from zerotouch_platform.kafka.topics import KafkaUnavailable, require_topics
 from zerotouch_platform.loops import Wake, in_one_line
 from zerotouch_platform.telemetry import Telemetry
 
@@ -63,7 +63,7 @@ class Relay:
                 delay_seconds = self._settings.relay_candidate_seconds
             except (
                 TopicAhead,
-                TopicsUnusable,
+                KafkaUnavailable,
                 LeadershipLost,
                 DatabaseUnavailable,
                 *TROUBLE,

@@ -4,14 +4,11 @@ A record is sent after its row is committed, and Kafka is read before the databa
 clinic or an agent is in the rows, or was.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord
 
 from assistant_api.db import Connection
 from assistant_api.settings import Settings
@@ -22,11 +19,10 @@ from zerotouch_contracts.events import (
     OrganizationDeleted,
     OrganizationSaved,
 )
-from zerotouch_contracts.kafka import drop_consumer
+from zerotouch_platform.kafka.reading import newest_records
 
 NEWEST_RECORDS: Final = 200
 """Looked at in each partition: those that a backup lacks are the newest."""
-STOP_SECONDS_MAX: Final = 2.0
 
 # '' is the organization itself. Of one that was deleted its last revision is kept for ever.
 _BEHIND: Final = """
@@ -60,14 +56,14 @@ Newest = dict[tuple[UUID, str], _Said]
 
 
 async def newest_said(settings: Settings, log_id: UUID) -> Newest:
-    """What the topic's newest records under this log's id say last, by organization and agent. Raises ``TROUBLE``."""
+    """What the topic's newest records under this log's id say last, by organization and agent.
+
+    Raises `KafkaUnavailable`.
+    """
     newest: Newest = {}
-    async with _partitions(settings) as (consumer, partitions):
-        first, end = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-        for partition in partitions:
-            start = max(first[partition], end[partition] - NEWEST_RECORDS)
-            for record in await _read(consumer, partition, start, end[partition]):
-                newest |= _said(record, log_id)
+    for records in await newest_records(settings.kafka_bootstrap_servers, settings.assistants_topic, NEWEST_RECORDS):
+        for record in records:
+            newest |= _said(record, log_id)
     return newest
 
 
@@ -103,33 +99,3 @@ def _of(message: AnyMessage) -> Newest:
             return {(message.org_id, message.agent_id): _Said(message.revision or 0, deleted=True)}
         case _:
             return {}
-
-
-@asynccontextmanager
-async def _partitions(settings: Settings) -> AsyncIterator[tuple[AIOKafkaConsumer, list[TopicPartition]]]:
-    """A consumer of all partitions of the topic, which exists; it is no member of a group."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap_servers, group_id=None, client_id="assistant-api-check"
-    )
-    topic = settings.assistants_topic
-    try:
-        await consumer.start()
-        await consumer._client._wait_on_metadata(topic)  # makes nothing: it was seen to exist
-        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
-        consumer.assign(partitions)
-        yield consumer, partitions
-    finally:
-        await drop_consumer(consumer, STOP_SECONDS_MAX)
-
-
-async def _read(
-    consumer: AIOKafkaConsumer, partition: TopicPartition, start: int, end: int
-) -> Iterable[ConsumerRecord]:
-    records: list[ConsumerRecord] = []
-    if start < end:
-        consumer.seek(partition, start)
-        while await consumer.position(partition) < end:
-            batch = await consumer.getmany(partition, timeout_ms=500)
-            records += batch.get(partition, [])
-            await asyncio.sleep(0)
-    return records

@@ -21,7 +21,7 @@ from aiokafka.errors import CommitFailedError, IllegalGenerationError, IllegalSt
 
 from zerotouch_contracts.kafka import TROUBLE, ConsumerStuck, Progress, drop_consumer, new_consumer
 from zerotouch_platform.kafka.jumps import Jumps
-from zerotouch_platform.kafka.topics import TopicsUnusable, require_topics
+from zerotouch_platform.kafka.topics import KafkaUnavailable, require_topics
 from zerotouch_platform.kafka.watch import TopicWatch
 from zerotouch_platform.loops import in_one_line, pause
 
@@ -104,7 +104,7 @@ class BatchConsumer:
         while not self._stopping.is_set():
             try:
                 await self._session()
-            except (TopicsUnusable, *TROUBLE, *self._transient) as error:
+            except (KafkaUnavailable, *TROUBLE, *self._transient) as error:
                 await self._wait_out(error)
         self.problem = "stopped"
 
@@ -192,7 +192,7 @@ class BatchConsumer:
     async def _wait_out(self, error: Exception) -> None:
         """Say what is wrong, once per reason, and wait: longer each time until it works again."""
         reason = in_one_line(error)
-        if not isinstance(error, (TopicsUnusable, *TROUBLE, *self._transient)):
+        if not isinstance(error, (KafkaUnavailable, *TROUBLE, *self._transient)):
             _log.error("batch_not_handled", topic=self._membership.topic, alarm=True, exc_info=error)
         elif reason != self.problem:
             _log.warning("consumer_waits", topic=self._membership.topic, reason=reason)

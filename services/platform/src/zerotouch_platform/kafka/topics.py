@@ -15,14 +15,14 @@ from zerotouch_contracts.kafka import TROUBLE
 ANSWER_SECONDS_MAX: Final = 5.0
 
 
-class TopicsUnusable(Exception):
+class KafkaUnavailable(Exception):
     """Kafka does not answer, or has not the topics; ``str()`` says which, in words for an operator."""
 
 
 async def require_topics(bootstrap_servers: str, topics: Iterable[str]) -> None:
-    """Return where Kafka answers and has ``topics``; raises :class:`TopicsUnusable`."""
+    """Return where Kafka answers and has ``topics``; raises :class:`KafkaUnavailable`."""
     if reason := await problem_of(bootstrap_servers, topics):
-        raise TopicsUnusable(reason)
+        raise KafkaUnavailable(reason)
 
 
 async def problem_of(bootstrap_servers: str, topics: Iterable[str]) -> str | None:

@@ -13,9 +13,10 @@ from tool_sync.cli.output import error as say
 from tool_sync.log import EventLog
 from tool_sync.log.codec import UnknownEvent
 from tool_sync.log.fork import LogInUse
-from tool_sync.outcomes.replay import CannotReplay, KafkaUnavailable
+from tool_sync.outcomes.replay import CannotReplay
 from tool_sync.queries.as_of import BeforeFirstEvent
 from tool_sync.queries.explain_tool import UnknownTool
+from zerotouch_platform.kafka.topics import KafkaUnavailable
 
 APPLICATION: Final = "zerotouch cli"
 """Not ``tool-sync …``: that is what a running service calls itself."""

@@ -19,8 +19,9 @@ import structlog
 from tool_sync import db
 from tool_sync.db import Pool
 from tool_sync.log.head import read_log_head
-from tool_sync.outcomes.replay import CannotReplay, find_ahead
+from tool_sync.outcomes.replay import find_ahead
 from tool_sync.settings import Settings
+from zerotouch_platform.kafka.topics import KafkaUnavailable
 from zerotouch_platform.loops import Loop
 
 log = structlog.get_logger(__name__)
@@ -43,7 +44,7 @@ class TopicGuard:
             self.run_once,
             lambda: settings.log_check_seconds if self._is_known else settings.start_retry_seconds,
             "The outcomes topic is not known yet",
-            (CannotReplay, *db.TRANSIENT_ERRORS),
+            (KafkaUnavailable, *db.TRANSIENT_ERRORS),
             level=logging.DEBUG,
         )
 
@@ -53,7 +54,7 @@ class TopicGuard:
         return not self._is_known or self.problem is not None or self.replaced is not None
 
     async def look(self) -> str | None:
-        """Look now; the problem, or None. Raises `CannotReplay`, and what a database raises that is away."""
+        """Look now; the problem, or None. Raises `KafkaUnavailable`, and what a database raises that is away."""
         servers, topic = self._settings.kafka_bootstrap_servers, self._settings.outcomes_topic
         ahead = await find_ahead(self._pool, self._log_id, servers, topic)
         problem = None
@@ -76,7 +77,7 @@ class TopicGuard:
             return problem
         try:
             return await self.look()
-        except CannotReplay as error:
+        except KafkaUnavailable as error:
             return str(error)
 
     def appended(self, head: int) -> None:

@@ -23,7 +23,7 @@ from tool_sync.outcomes.pages import Page, Published, read_page
 from tool_sync.outcomes.relay.leadership import Leadership, LeadershipLost, candidate
 from tool_sync.outcomes.relay.producer import OutcomeProducer, PublishFailed
 from tool_sync.settings import Settings
-from zerotouch_platform.kafka.topics import problem_of
+from zerotouch_platform.kafka.topics import KafkaUnavailable, require_topics
 from zerotouch_platform.loops import pause
 from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.traceparent import traceparent_of
@@ -35,10 +35,10 @@ ANSWER_SECONDS_MAX: Final = 2.0
 
 
 class TopicUnusable(Exception):
-    """The outcomes topic cannot be published to; the message says why."""
+    """Nothing may be published; the message says why."""
 
 
-_TRANSIENT_ERRORS: Final = (*db.TRANSIENT_ERRORS, PublishFailed, LeadershipLost, TopicUnusable)
+_TRANSIENT_ERRORS: Final = (*db.TRANSIENT_ERRORS, PublishFailed, LeadershipLost, KafkaUnavailable, TopicUnusable)
 
 
 ALL: Final = Filter.of()
@@ -153,8 +153,7 @@ class Relay:
 
     async def _publish_forever(self, leadership: Leadership) -> None:
         settings = self._settings
-        if reason := await problem_of(settings.kafka_bootstrap_servers, [settings.outcomes_topic]):
-            raise TopicUnusable(reason)
+        await require_topics(settings.kafka_bootstrap_servers, [settings.outcomes_topic])
         if reason := await self._look():
             raise TopicUnusable(reason)
         producer = await OutcomeProducer.start(

@@ -7,8 +7,8 @@ topic    questions to the broker about one topic
 """
 
 from tool_sync.outcomes.replay.ahead import Ahead, find_ahead
-from tool_sync.outcomes.replay.errors import CannotReplay, KafkaUnavailable
+from tool_sync.outcomes.replay.errors import CannotReplay
 from tool_sync.outcomes.replay.replay import Range, Replayed, replay
 from tool_sync.outcomes.replay.rewind import rewind
 
-__all__ = ["Ahead", "CannotReplay", "KafkaUnavailable", "Range", "Replayed", "find_ahead", "replay", "rewind"]
+__all__ = ["Ahead", "CannotReplay", "Range", "Replayed", "find_ahead", "replay", "rewind"]

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from aiokafka import TopicPartition
-
 from tool_sync.db import Connection, Pool
 from tool_sync.log.head import ahead_of_log
-from tool_sync.outcomes.replay.topic import partitions_of
 from zerotouch_contracts.envelope import UndecodableRecord, from_record
+from zerotouch_platform.kafka.reading import newest_records
 
 NEWEST_RECORDS: Final = 200
 """Looked at in each partition: those that a backup lacks are the newest."""
@@ -31,18 +29,14 @@ class Ahead:
 async def find_ahead(connection: "Connection | Pool", log_id: UUID, bootstrap_servers: str, topic: str) -> list[Ahead]:
     """The records ahead of the log, of the newest ones; those under another log's id are another log's affair.
 
-    Raises `CannotReplay` where Kafka cannot be asked.
+    Raises `KafkaUnavailable`.
     """
     found: list[Ahead] = []
-    async with partitions_of(bootstrap_servers, topic) as (consumer, partitions):
-        first, end = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-        for partition in partitions:
-            start = max(first[partition], end[partition] - NEWEST_RECORDS)
-            records = await _read(consumer, partition, start, end[partition])
-            said = {one.event_id: one for record in records if (one := _read_one(record, log_id)) is not None}
-            known = [(one.event_id, one.org_id, one.sequence) for one in said.values()]
-            ahead = await ahead_of_log(connection, known)
-            found += [Ahead(partition.partition, said[event_id].offset, event_id) for event_id in ahead]
+    for records in await newest_records(bootstrap_servers, topic, NEWEST_RECORDS):
+        said = {one.event_id: one for record in records if (one := _read_one(record, log_id)) is not None}
+        known = [(one.event_id, one.org_id, one.sequence) for one in said.values()]
+        ahead = await ahead_of_log(connection, known)
+        found += [Ahead(said[event_id].partition, said[event_id].offset, event_id) for event_id in ahead]
     return found
 
 
@@ -51,6 +45,7 @@ class _Said:
     event_id: UUID
     org_id: UUID
     sequence: int
+    partition: int
     offset: int
 
 
@@ -65,15 +60,4 @@ def _read_one(record: Any, log_id: UUID) -> _Said | None:
         return None
     if attributes.sequence is None:
         return None
-    return _Said(event_id, message.org_id, attributes.sequence, record.offset)
-
-
-async def _read(consumer: Any, partition: TopicPartition, start: int, end: int) -> list[Any]:
-    records: list[Any] = []
-    if start == end:
-        return records
-    consumer.seek(partition, start)
-    while await consumer.position(partition) < end:
-        batch = await consumer.getmany(partition, timeout_ms=500)
-        records += batch.get(partition, [])
-    return records
+    return _Said(event_id, message.org_id, attributes.sequence, record.partition, record.offset)

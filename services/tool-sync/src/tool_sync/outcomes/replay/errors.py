@@ -3,7 +3,3 @@
 
 class CannotReplay(Exception):
     """Nothing was sent, or not all; the message says why and what to do."""
-
-
-class KafkaUnavailable(CannotReplay):
-    """Kafka is away, or has no such topic."""

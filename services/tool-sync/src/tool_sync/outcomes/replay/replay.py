@@ -16,8 +16,8 @@ from tool_sync.outcomes.filters import Filter
 from tool_sync.outcomes.pages import Page, Published, read_page
 from tool_sync.outcomes.replay.errors import CannotReplay
 from tool_sync.outcomes.replay.sending import Outgoing, Sender
-from tool_sync.outcomes.replay.topic import require_topic
 from zerotouch_contracts.topics import TOPICS
+from zerotouch_platform.kafka.topics import require_topics
 
 PAGE_EVENTS: Final = 2_000
 POSITION_HEADER: Final = "position"
@@ -62,7 +62,7 @@ async def replay(
     """
     if topic in live_topics | {live.name for live in TOPICS}:
         raise CannotReplay(f"{topic} is live: old outcomes would follow newer ones there; make another topic for this")
-    await require_topic(bootstrap_servers, topic)
+    await require_topics(bootstrap_servers, [topic])
     after, through = await _limits(connection, range_)
     if dry_run:
         return Replayed(await _walk(connection, range_.wanted, after, through, None, on_progress), after, through)

@@ -5,7 +5,7 @@ from typing import Final
 from tool_sync.db import Connection
 from tool_sync.log.head import read_head
 from tool_sync.outcomes.replay.errors import CannotReplay
-from tool_sync.outcomes.replay.topic import is_empty
+from zerotouch_platform.kafka.reading import is_empty
 
 # The cursor of tool_sync.outcomes.relay. A relay that runs finds it moved at its next step, resigns, and begins there.
 CURSOR: Final = "outcomes-relay"

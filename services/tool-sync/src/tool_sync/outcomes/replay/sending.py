@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from aiokafka.partitioner import DefaultPartitioner
 
-from tool_sync.outcomes.replay.errors import KafkaUnavailable
 from zerotouch_contracts.kafka import TROUBLE, described, drop_producer, new_producer
+from zerotouch_platform.kafka.topics import KafkaUnavailable
 
 BATCH_BYTES: Final = 512 * 1024
 SEND_SECONDS_MAX: Final = 30.0
