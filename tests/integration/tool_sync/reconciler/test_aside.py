@@ -34,7 +34,7 @@ async def test_an_org_whose_run_breaks_is_not_claimed_again_at_once_whatever_arr
     assert len(await world.org_tools(fine)) == 1
     left_alone = await world.pool.fetchval("SELECT until > clock_timestamp() FROM leases WHERE org_id = $1", broken)
     assert left_alone
-    await world.pool.execute("UPDATE leases SET until = clock_timestamp() WHERE org_id = $1", broken)
+    await world.pool.execute("UPDATE leases SET until = now(), next_due = now() WHERE org_id = $1", broken)
     monkeypatch.setattr(Run, "execute", execute)
     await world.sync()
     assert len(await world.org_tools(broken)) == 1

@@ -10,6 +10,7 @@ Whoever writes to the log without the lease (it slept, and woke up) makes the or
 ``dirty_position`` is where, and a holder that has not read so far leaves the org due at once.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,33 +19,65 @@ from uuid import UUID
 
 from tool_sync.db import Pool
 
+WALK_ALL_SECONDS: Final = 60.0
+
 CLAIM: Final = """
-WITH due AS (
-    SELECT p.org_id, bool_or(p.save_requested > p.settled) AS is_save, min(p.requested) AS first
-      FROM pending_syncs p
-      LEFT JOIN leases l USING (org_id)
-     WHERE p.requested > p.settled
-       AND p.requested > coalesce(l.processed_position, 0)
-       AND (l.until IS NULL OR l.until <= clock_timestamp())
-     GROUP BY p.org_id
+WITH lanes AS (
+    SELECT lane.is_save,
+           coalesce((SELECT p.requested
+                       FROM pending_syncs p
+                      WHERE p.requested > p.settled AND (p.save_requested > p.settled)::int = lane.is_save
+                        AND p.requested >= lane.start
+                        AND coalesce((SELECT p.requested > l.processed_position
+                                             AND NOT (l.token IS NULL AND l.until > clock_timestamp())
+                                        FROM leases l WHERE l.org_id = p.org_id), true)
+                      ORDER BY p.requested LIMIT 1),
+                    (SELECT p.requested + 1
+                       FROM pending_syncs p
+                      WHERE p.requested > p.settled AND (p.save_requested > p.settled)::int = lane.is_save
+                      ORDER BY p.requested DESC LIMIT 1),
+                    lane.start) AS start
+      FROM (VALUES (1, $3::bigint), (0, $4::bigint)) AS lane (is_save, start)
+), due AS (
+    SELECT open.org_id, lanes.is_save, open.requested AS first
+      FROM lanes CROSS JOIN LATERAL (
+           SELECT p.org_id, p.requested
+             FROM pending_syncs p
+             LEFT JOIN LATERAL (SELECT * FROM leases WHERE org_id = p.org_id LIMIT 1) l ON true
+            WHERE p.requested > p.settled AND (p.save_requested > p.settled)::int = lanes.is_save
+              AND p.requested >= lanes.start
+              AND p.requested > coalesce(l.processed_position, 0)
+              AND (l.until IS NULL OR l.until <= clock_timestamp())
+            ORDER BY p.requested LIMIT {rows}) open
     UNION ALL
-    SELECT l.org_id, false, l.processed_position
-      FROM leases l
-     WHERE l.next_due <= clock_timestamp()
-       AND (l.until IS NULL OR l.until <= clock_timestamp())
+    SELECT timed.org_id, 0, timed.processed_position
+      FROM (SELECT l.org_id, l.processed_position
+              FROM leases l
+             WHERE l.next_due <= now()
+               AND (l.until IS NULL OR l.until <= clock_timestamp())
+             ORDER BY l.next_due LIMIT {rows}) timed
 ), picked AS (
     SELECT org_id
       FROM due
      GROUP BY org_id
-     ORDER BY bool_or(is_save) DESC, min(first)
+     ORDER BY max(is_save) DESC, min(first)
      LIMIT $1
+), claimed AS (
+    INSERT INTO leases AS l (org_id, token, until, next_due)
+    SELECT org_id, gen_random_uuid(), clock_timestamp() + $2, clock_timestamp() FROM picked ORDER BY org_id
+    ON CONFLICT (org_id) DO UPDATE
+       SET token = excluded.token, until = excluded.until, next_due = least(l.next_due, excluded.next_due)
+     WHERE l.until IS NULL OR l.until <= clock_timestamp()
+    RETURNING l.org_id, l.token
 )
-INSERT INTO leases AS l (org_id, token, until, next_due)
-SELECT org_id, gen_random_uuid(), clock_timestamp() + $2, clock_timestamp() FROM picked ORDER BY org_id
-ON CONFLICT (org_id) DO UPDATE SET token = excluded.token, until = excluded.until, next_due = excluded.next_due
- WHERE l.until IS NULL OR l.until <= clock_timestamp()
-RETURNING l.org_id, l.token, clock_timestamp() AS now
+SELECT claimed.org_id, claimed.token, clock_timestamp() AS now,
+       (SELECT start FROM lanes WHERE is_save = 1) AS saves_start,
+       (SELECT start FROM lanes WHERE is_save = 0) AS rest_start
+  FROM (SELECT) always LEFT JOIN claimed ON true
 """
+# Shaped against the planner, which knows little of tables that change by the second: ordered walks that stop, each with
+# its limit in the text (the plan for an unknown limit reads the whole table and sorts it), and a lease looked up per
+# row. `now()` bounds an index, `clock_timestamp()` cannot.
 
 RENEW: Final = """
 UPDATE leases l
@@ -91,13 +124,42 @@ class Release:
     waits_for_key: str | None = None
 
 
-async def claim(pool: Pool, orgs_max: int, lease_seconds: float) -> tuple[list[Claim], datetime | None]:
+@dataclass(slots=True)
+class Start:
+    """Where the claims of one process begin to walk: what is open before was worked off, and waits for its due time.
+
+    Only a shortcut, so that 100,000 waiting orgs are not walked past by every claim. All that was passed stays passed:
+    positions only grow, a processed position never falls, and an org put aside has a due time. Every minute a claim
+    walks from the beginning all the same: a database that was set back has new work at old positions.
+    """
+
+    saves: int = 0
+    rest: int = 0
+    until: float = 0.0
+
+
+async def claim(
+    pool: Pool, orgs_max: int, lease_seconds: float, start: Start | None = None
+) -> tuple[list[Claim], datetime | None]:
     """Claim at most ``orgs_max`` orgs, those with an open save first, then by the age of their oldest request.
 
-    Also returns the database's time where an org was claimed: all times in the log are the database's.
+    Also returns the database's time where an org was claimed: all times in the log are the database's. An org with many
+    open rows may fill the walk, so that fewer are claimed than are due; the next claim passes it over.
     """
-    rows = await pool.fetch(CLAIM, orgs_max, timedelta(seconds=lease_seconds))
-    return [Claim(row["org_id"], row["token"]) for row in rows], rows[0]["now"] if rows else None
+    start = start or Start()
+    if time.monotonic() >= start.until:
+        start.saves, start.rest, start.until = 0, 0, time.monotonic() + WALK_ALL_SECONDS
+    rows = await pool.fetch(
+        # Few texts, as each is prepared once per connection.
+        CLAIM.replace("{rows}", str(1 << (orgs_max - 1).bit_length())),
+        orgs_max,
+        timedelta(seconds=lease_seconds),
+        start.saves,
+        start.rest,
+    )
+    start.saves, start.rest = rows[0]["saves_start"], rows[0]["rest_start"]
+    claims = [Claim(row["org_id"], row["token"]) for row in rows if row["org_id"] is not None]
+    return claims, rows[0]["now"] if claims else None
 
 
 async def renew(pool: Pool, claims: Sequence[Claim], lease_seconds: float) -> frozenset[UUID]:

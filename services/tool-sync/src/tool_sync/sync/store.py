@@ -96,10 +96,11 @@ class PostgresStore:
 
     pool: Pool
     lost: LostTools = field(default_factory=LostTools)
+    start: leases.Start = field(default_factory=leases.Start)
 
     async def claim(self, orgs_max: int, lease_seconds: float) -> tuple[list[Claim], datetime | None]:
         """See `leases.claim`."""
-        return await leases.claim(self.pool, orgs_max, lease_seconds)
+        return await leases.claim(self.pool, orgs_max, lease_seconds, self.start)
 
     async def renew(self, claims: Sequence[Claim], lease_seconds: float) -> frozenset[UUID]:
         """See `leases.renew`."""
