@@ -173,6 +173,11 @@ class Database:
 
     def due(self, now: float) -> list[UUID]:
         """The orgs that may be claimed, saves first, then by age."""
+        standing = self.standing(now)
+        return sorted(standing, key=lambda org_id: standing[org_id])
+
+    def standing(self, now: float) -> dict[UUID, tuple[bool, int]]:
+        """Where each of them stands in the queue."""
         found: dict[UUID, tuple[bool, int]] = {}
         for org_id, rows in self.pending.items():
             lease = self.leases.get(org_id)
@@ -188,7 +193,7 @@ class Database:
         for org_id, lease in self.leases.items():
             if lease.next_due is not None and lease.next_due <= now and (lease.until is None or lease.until <= now):
                 found.setdefault(org_id, (True, lease.processed_position))
-        return sorted(found, key=lambda org_id: found[org_id])
+        return found
 
     def is_quiet(self) -> bool:
         """No request is open."""
