@@ -3,7 +3,7 @@
 import pytest
 
 from devstack.databases import SERVICES, DatabaseUrls, MigrationFailed, Service, TestDatabases, migrate
-from zerotouch_platform.postgres import session_problem
+from zerotouch_platform.postgres.session import session_problem
 
 from .pooler import pooled
 

@@ -20,8 +20,7 @@ from tests.support.eventually import eventually
 
 from assistant_api.app.application import create_app
 from assistant_api.app.service import Service
-from assistant_api.db import prepare_connection
-from assistant_api.installation import claim_installation
+from assistant_api.db import claim_installation, prepare_connection
 from assistant_api.settings import Settings
 from devstack.databases import DatabaseUrls
 from devstack.sandbox import Sandbox

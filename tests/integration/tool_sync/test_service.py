@@ -25,6 +25,7 @@ from tool_sync.settings import Settings
 from zerotouch_contracts.canonical import model_hash
 from zerotouch_contracts.envelope import from_record
 from zerotouch_contracts.events import AssistantSaved, OrganizationSaved, ToolsSynced
+from zerotouch_platform.postgres.installation import ForeignInstallation
 
 from ..pooler import pooled
 from .topics import Topics
@@ -162,7 +163,7 @@ async def test_a_missing_topic_is_named(settings: Settings) -> None:
 async def test_another_installations_database_is_refused(settings: Settings, pool: db.Pool) -> None:
     async with pool.acquire() as connection:
         await db.claim_installation(connection, uuid4())
-    with pytest.raises(db.ForeignInstallation, match=str(settings.installation_id)):
+    with pytest.raises(ForeignInstallation, match=str(settings.installation_id)):
         await serve(settings, asyncio.Event())
 
 

@@ -19,7 +19,8 @@ from asyncpg.pool import PoolConnectionProxy
 from assistant_api.settings import Settings
 from zerotouch_platform.health import Health
 from zerotouch_platform.loops import in_one_line
-from zerotouch_platform.postgres import session_problem
+from zerotouch_platform.postgres import installation
+from zerotouch_platform.postgres.session import session_problem
 
 Connection = PoolConnectionProxy
 
@@ -33,6 +34,12 @@ TRANSIENT_ERRORS: Final = (
     asyncpg.InsufficientResourcesError,
 )
 """The weather: what passes by itself, as against a mistake of ours."""
+
+_FOREIGN: Final = (
+    "the database belongs to installation {found}, but INSTALLATION_ID is {expected}; if this database is a copy that"
+    " shall live on its own, empty the table installation first"
+)
+_LOG_ID: Final = "SELECT log_id FROM installation"
 
 BECOME_TENANT: Final = "SELECT set_config('role', 'assistant_api_tenant', true), set_config('app.org_id', $1, true)"
 
@@ -138,6 +145,16 @@ class Database:
                 await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
+
+
+async def claim_installation(connection: Connection | asyncpg.Connection, installation_id: UUID) -> UUID:
+    """Make this database ``installation_id``'s at the first start; the id of the log that its messages form.
+
+    Raises :class:`~zerotouch_platform.postgres.installation.ForeignInstallation`.
+    """
+    await installation.claim_installation(connection, installation_id, refusal=_FOREIGN)
+    log_id: UUID = await connection.fetchval(_LOG_ID)
+    return log_id
 
 
 async def _nothing_to_reset(_: asyncpg.Connection) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
-from zerotouch_platform.postgres import session_problem
+from zerotouch_platform.postgres.session import session_problem
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 

@@ -6,13 +6,15 @@ own with `connect`.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TypeAlias
 from uuid import UUID
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from pydantic_core import from_json, to_json
+
+from zerotouch_platform.postgres import installation
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
@@ -23,18 +25,6 @@ COMMAND_SECONDS = 30.0
 TRANSIENT_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """What a database that is away, restarting or being killed makes asyncpg raise. The last is its own confusion about a
 connection that died between two statements; whether something was committed is as unknown as for the others."""
-
-
-class ForeignInstallation(Exception):
-    """This database belongs to another installation: it was copied, or a setting is wrong."""
-
-    def __init__(self, expected: UUID, found: UUID) -> None:
-        super().__init__(
-            f"the database belongs to installation {found}, the setting says {expected}; a copied database needs a "
-            "log of its own before it may start, or it would touch the other installation's tools"
-        )
-        self.expected = expected
-        self.found = found
 
 
 def _server_settings(application_name: str) -> dict[str, str]:
@@ -103,16 +93,16 @@ async def tenant_tx(pool: Pool, org_id: UUID) -> AsyncIterator[Connection]:
         yield connection
 
 
-CLAIM = "INSERT INTO installation (installation_id) SELECT $1 WHERE NOT EXISTS (SELECT FROM installation)"
+_FOREIGN = (
+    "the database belongs to installation {found}, the setting says {expected}; a copied database needs a log of its "
+    "own before it may start, or it would touch the other installation's tools"
+)
 
 
-async def claim_installation(connection: Connection, installation_id: UUID) -> None:
-    """Makes this database ``installation_id``'s at the first start; raises `ForeignInstallation` if it is another's."""
-    with suppress(asyncpg.UniqueViolationError):  # two first starts at once: compare with the one that won
-        await connection.execute(CLAIM, installation_id)
-    found = await connection.fetchval("SELECT installation_id FROM installation")
-    if found != installation_id:
-        raise ForeignInstallation(installation_id, found)
+async def claim_installation(connection: Connection, installation_id: UUID) -> UUID:
+    """Makes this database ``installation_id``'s at the first start; the id of its log. Raises `ForeignInstallation`."""
+    await installation.claim_installation(connection, installation_id, refusal=_FOREIGN)
+    return await read_log_id(connection)
 
 
 async def read_log_id(connection: Connection) -> UUID:

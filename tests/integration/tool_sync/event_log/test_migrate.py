@@ -9,6 +9,7 @@ import pytest
 from devstack.databases import TestDatabases
 from tool_sync import db
 from tool_sync.migrate import MigrationFailed, migrate
+from zerotouch_platform.postgres.installation import ForeignInstallation
 
 from ..command import command
 from .making import count
@@ -71,7 +72,7 @@ async def test_the_first_start_claims_the_database_and_another_installation_is_r
     async with pool.acquire() as connection:
         await db.claim_installation(connection, ours)
         await db.claim_installation(connection, ours)
-        with pytest.raises(db.ForeignInstallation) as refused:
+        with pytest.raises(ForeignInstallation) as refused:
             await db.claim_installation(connection, other)
     assert (refused.value.expected, refused.value.found) == (other, ours)
 
@@ -81,7 +82,7 @@ async def test_of_two_first_starts_at_once_one_installation_wins(pool: db.Pool) 
         async with pool.acquire() as connection:
             try:
                 await db.claim_installation(connection, uuid4())
-            except db.ForeignInstallation:
+            except ForeignInstallation:
                 return False
         return True
 

@@ -10,11 +10,11 @@ import uvloop
 
 from assistant_api.app.application import create_app
 from assistant_api.app.service import Service
-from assistant_api.installation import ForeignDatabase
 from assistant_api.settings import Settings
 from assistant_api.telemetry import SERVICE_NAME
 from zerotouch_platform import logs
 from zerotouch_platform.loops import in_one_line
+from zerotouch_platform.postgres.installation import ForeignInstallation
 from zerotouch_platform.process import cut_off_later, look_for_garbage_every
 from zerotouch_platform.server import HttpServer, bind
 from zerotouch_platform.supervisor import LoopEnded, Loops
@@ -78,7 +78,7 @@ async def _until_stopped(loops: Loops, work: "asyncio.Task[None]", stopping: asy
         error = None if work.cancelled() else work.exception()
     except LoopEnded as ended:
         error = ended
-    if isinstance(error, ForeignDatabase):
+    if isinstance(error, ForeignInstallation):
         _log.error("foreign_database", reason=str(error))
         return EXIT_FOREIGN_DATABASE
     _log.error("loops_ended", reason="they should not" if error is None else in_one_line(error), exc_info=error)

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -15,9 +16,8 @@ from assistant_api.app.health import new_health, watch
 from assistant_api.app.housekeeping import PAUSE_SECONDS as HOUSEKEEPING_SECONDS
 from assistant_api.app.housekeeping import Housekeeping
 from assistant_api.app.metrics import metrics
-from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable
+from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, claim_installation
 from assistant_api.http.dependencies import Dependencies
-from assistant_api.installation import Installation, claim_installation
 from assistant_api.outcomes.handler import OutcomesHandler, new_consumer
 from assistant_api.provisioner.blocks import BlockRewrites
 from assistant_api.provisioner.loop import Provisioner
@@ -147,20 +147,20 @@ class Service:
     async def run_loops(self) -> None:
         """Wait for the database, then run every loop until they are stopped.
 
-        Raises :class:`~assistant_api.installation.ForeignDatabase` where the database is another installation's, and
+        Raises :class:`~zerotouch_platform.postgres.installation.ForeignInstallation`, and
         :class:`~zerotouch_platform.supervisor.LoopEnded` where a loop ends by itself.
         """
-        installation = await self._installation()
+        log_id = await self._claim_database()
         relay = Relay(
             self.settings,
             self.database,
             self.telemetry,
             self.health,
-            installation.log_id,
+            log_id,
             wake=self.wake_relay,
             guard=self.guard,
         )
-        await self.guard.begin(installation.log_id)
+        await self.guard.begin(log_id)
         if self._stopping.is_set():  # meanwhile: nobody would stop them
             return
         for name, loop in {**self.loops, "relay": relay}.items():
@@ -208,15 +208,15 @@ class Service:
             wake_relay=self.wake_relay,
         )
 
-    async def _installation(self) -> Installation:
+    async def _claim_database(self) -> UUID:
         await self.database.connect()
         while True:
             try:
                 async with self.database.connection() as connection:
-                    installation = await claim_installation(connection, self.settings.installation_id)
+                    log_id = await claim_installation(connection, self.settings.installation_id)
             except (DatabaseUnavailable, *TRANSIENT_ERRORS) as error:
                 self.health.fails("database", in_one_line(error))
                 await asyncio.sleep(self.settings.relay_candidate_seconds)
             else:
                 self.health.works("database")
-                return installation
+                return log_id

@@ -8,10 +8,10 @@ from typing import Final
 import asyncpg
 import httpx
 
-from assistant_api.installation import ForeignDatabase
 from assistant_api.restore.begin import Begun, Pair, ServiceRuns, begin_again, require_stopped
 from assistant_api.restore.marked import AtVapi, VapiNotListed, list_assistants
 from assistant_api.settings import RestoreSettings
+from zerotouch_platform.postgres.installation import ForeignInstallation
 
 PAGE_SECONDS_MAX: Final = 60.0
 
@@ -33,7 +33,7 @@ async def restore_database(settings: RestoreSettings) -> None:
         await asyncio.sleep(settings.settle_seconds)
         at_vapi = await _listed(settings)
         begun = await begin_again(connection, settings.vapi_account, settings.installation_id, at_vapi)
-    except (ServiceRuns, ForeignDatabase, VapiNotListed) as error:
+    except (ServiceRuns, ForeignInstallation, VapiNotListed) as error:
         raise CannotRestore(str(error)) from error
     finally:
         await connection.close()

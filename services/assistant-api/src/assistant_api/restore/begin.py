@@ -12,7 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
-from assistant_api.installation import claim_installation
+from assistant_api.db import claim_installation
 from assistant_api.restore.marked import AtVapi
 
 _SESSIONS: Final = """
@@ -81,7 +81,7 @@ async def require_stopped(connection: asyncpg.Connection) -> None:
 async def begin_again(connection: asyncpg.Connection, account: str, installation_id: UUID, at_vapi: AtVapi) -> Begun:
     """Begin again; needs the owner's role.
 
-    Raises :class:`ServiceRuns` and :class:`~assistant_api.installation.ForeignDatabase`.
+    Raises :class:`ServiceRuns` and :class:`~zerotouch_platform.postgres.installation.ForeignInstallation`.
     """
     ids = sorted(at_vapi.ids)
     async with connection.transaction():

@@ -28,7 +28,7 @@ from tool_sync.telemetry import SERVICE_VERSION
 from zerotouch_platform.auth import TokenVerifier
 from zerotouch_platform.health import Health
 from zerotouch_platform.loops import pause
-from zerotouch_platform.postgres import session_problem
+from zerotouch_platform.postgres.session import session_problem
 from zerotouch_platform.server import HttpServer, bind
 from zerotouch_platform.supervisor import Loops
 from zerotouch_platform.telemetry import Telemetry
@@ -67,7 +67,7 @@ async def serve(
     """Run the whole service until ``stopping`` is set, and then stop it within 5 s.
 
     ``on_listening`` is told the HTTP port. Raises ``OSError`` where the port cannot be had,
-    :class:`tool_sync.db.ForeignInstallation` where the database is another installation's, and
+    :class:`~zerotouch_platform.postgres.installation.ForeignInstallation` where the database is another's, and
     :class:`zerotouch_platform.supervisor.LoopEnded`.
     """
     tracing = telemetry.set_up(settings.otel_exporter_otlp_endpoint, exporter=exporter)
@@ -146,8 +146,7 @@ async def _open_database(settings: Settings) -> Pool:
 
 async def _read_log_id(settings: Settings, pool: Pool) -> UUID:
     async with pool.acquire(timeout=db.ACQUIRE_SECONDS) as connection:
-        await db.claim_installation(connection, settings.installation_id)
-        return await db.read_log_id(connection)
+        return await db.claim_installation(connection, settings.installation_id)
 
 
 async def _until_there(

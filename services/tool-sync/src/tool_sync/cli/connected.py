@@ -17,6 +17,7 @@ from tool_sync.outcomes.replay import CannotReplay
 from tool_sync.queries.as_of import BeforeFirstEvent
 from tool_sync.queries.explain_tool import UnknownTool
 from zerotouch_platform.kafka.topics import KafkaUnavailable
+from zerotouch_platform.postgres.installation import ForeignInstallation
 
 APPLICATION: Final = "zerotouch cli"
 """Not ``tool-sync …``: that is what a running service calls itself."""
@@ -32,7 +33,7 @@ async def answered(work: Awaitable[int]) -> int:
         return await work
     except KafkaUnavailable as error:
         say(error)
-    except (CannotReplay, LogInUse, db.ForeignInstallation, asyncpg.InsufficientPrivilegeError) as error:
+    except (CannotReplay, LogInUse, ForeignInstallation, asyncpg.InsufficientPrivilegeError) as error:
         say(error)
         return EXIT_REFUSED
     except (NotFound, BeforeFirstEvent, UnknownTool) as error:

@@ -12,10 +12,10 @@ from tool_sync.admin.live import Look
 from tool_sync.cli.options import EXIT_USAGE
 from tool_sync.cli.output import error as say
 from tool_sync.log import published
-from tool_sync.queries.installation import installation_of
 from tool_sync.vapi.client import VapiClient
 from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey, fingerprint_of
 from tool_sync.vapi.rate_limit.tokens import Rate
+from zerotouch_platform.postgres.installation import read_installation
 from zerotouch_platform.telemetry import off
 from zerotouch_platform.vapi.transport import PooledTransport
 
@@ -91,5 +91,5 @@ async def looking(pool: db.Pool, live: At) -> AsyncIterator[Look]:
     async with client_of(
         live.base_url, live.api_key, live.account, deadline_seconds=DEADLINE_SECONDS, connections_max=CONNECTIONS_MAX
     ) as vapi:
-        installation_id = await installation_of(pool)
+        installation_id = await read_installation(pool)
         yield Look(vapi, key, installation_id, definition, live.calls_max, live.patience_seconds)

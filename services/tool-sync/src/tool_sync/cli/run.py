@@ -9,10 +9,10 @@ import uvloop
 
 from tool_sync.app import serve
 from tool_sync.cli.options import EXIT_REFUSED, EXIT_USAGE
-from tool_sync.db import ForeignInstallation
 from tool_sync.settings import Settings
 from tool_sync.telemetry import SERVICE_NAME
 from zerotouch_platform import logs
+from zerotouch_platform.postgres.installation import ForeignInstallation
 from zerotouch_platform.process import STOP_SECONDS_MAX, cut_off_later, look_for_garbage_every
 from zerotouch_platform.settings import SettingsInvalid, load
 from zerotouch_platform.supervisor import LoopEnded
