@@ -44,7 +44,7 @@ def request(org_id: UUID) -> AppendRequest:
 
 async def main(url: str) -> None:
     """Warm up, measure, check that every event is there."""
-    pool = await db.create_pool(url, application_name="benchmark")
+    pool = await db.SESSIONS.pool(url, application_name="benchmark")
     log = EventLog(pool)
     committing = asyncio.create_task(log.run_forever())
     orgs = [uuid4() for _ in range(APPENDERS)]

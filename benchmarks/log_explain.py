@@ -40,7 +40,7 @@ async def measure(world: World, place: Corner, events: int, rounds: int, say: Sa
 
 async def _some_orgs(place: Corner, events: int, number: int) -> list[str]:
     firsts = random.Random(1).sample(range(1, events, EVENTS_OF_AN_ORG), number)
-    connection = await db.connect(place.database.service, application_name="benchmark")
+    connection = await db.SESSIONS.connect(place.database.service, application_name="benchmark")
     try:
         return [str(row["org_id"]) for row in await connection.fetch(_ORGS, firsts)]
     finally:

@@ -116,7 +116,7 @@ async def _stream_all(client: aiohttp.ClientSession, events: int, say: Say) -> f
 
 
 async def _latency_ms(client: aiohttp.ClientSession, place: Corner, say: Say) -> float:
-    pool = await db.create_pool(place.database.service, application_name="benchmark")
+    pool = await db.SESSIONS.pool(place.database.service, application_name="benchmark")
     log = EventLog(pool)
     committing = asyncio.create_task(log.run_forever())
     org_id: UUID = uuid4()

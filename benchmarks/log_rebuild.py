@@ -70,7 +70,7 @@ async def _peer(world: World) -> float:
 async def _under_load(place: Corner, say: Say) -> float:
     """The longest pause in ms of a rebuild that has a tenth of the rows to write."""
     await _damage(place)
-    pool = await db.create_pool(place.database.service, application_name="benchmark")
+    pool = await db.SESSIONS.pool(place.database.service, application_name="benchmark")
     log, stopping = EventLog(pool), asyncio.Event()
     committing = asyncio.create_task(log.run_forever())
     tools = await pool.fetchval("SELECT count(*) FROM org_tools")

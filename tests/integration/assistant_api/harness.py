@@ -20,7 +20,7 @@ from tests.support.eventually import eventually
 
 from assistant_api.app.application import create_app
 from assistant_api.app.service import Service
-from assistant_api.db import claim_installation, prepare_connection
+from assistant_api.db import claim_installation
 from assistant_api.settings import Settings
 from devstack.databases import DatabaseUrls
 from devstack.sandbox import Sandbox
@@ -201,7 +201,7 @@ async def running(settings: Settings, urls: DatabaseUrls, vapi: Vapi) -> AsyncIt
     parts = [service.loops[name] for name in ("provisioner", "remover", "sweep")]
     loops = [asyncio.create_task(part.run_forever()) for part in parts]
     owner = await asyncpg.connect(urls.owner)
-    await prepare_connection(owner)
+    await service.database.sessions.prepare(owner)
     transport = httpx.ASGITransport(create_app(service.parts), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://assistant-api") as http:
         try:

@@ -27,7 +27,7 @@ def _eventually() -> Callable[..., Awaitable[Any]]:
 @pytest.fixture
 async def pool(tool_sync_db: DatabaseUrls) -> AsyncIterator[db.Pool]:
     """A pool of the service's role; no Kafka is needed."""
-    pool = await db.create_pool(tool_sync_db.service, size_max=8)
+    pool = await db.SESSIONS.pool(tool_sync_db.service, size_max=8)
     yield pool
     await pool.close()
 

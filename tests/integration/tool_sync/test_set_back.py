@@ -108,7 +108,7 @@ async def test_behind_its_topic_it_takes_records_in_and_does_nothing_else_until_
         assert await admin.fetchval("SELECT count(*) FROM leases") == 0, "nobody has taken up a clinic"
         assert len(await topics.outcomes()) == before
 
-    owner = await db.connect(tool_sync_db.owner, application_name="zerotouch cli")
+    owner = await db.SESSIONS.connect(tool_sync_db.owner, application_name="zerotouch cli")
     await fork(owner)
     await owner.close()
     async with running(with_vapi) as client:

@@ -6,7 +6,6 @@ The service's role may see every row (policy `service_all`). What an organizatio
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -20,6 +19,7 @@ from assistant_api.settings import Settings
 from zerotouch_platform.health import Health
 from zerotouch_platform.loops import in_one_line
 from zerotouch_platform.postgres import installation
+from zerotouch_platform.postgres.pool import ACQUIRE_SECONDS, Pool, Sessions, become_tenant, close_pool
 from zerotouch_platform.postgres.session import session_problem
 
 Connection = PoolConnectionProxy
@@ -41,8 +41,6 @@ _FOREIGN: Final = (
 )
 _LOG_ID: Final = "SELECT log_id FROM installation"
 
-BECOME_TENANT: Final = "SELECT set_config('role', 'assistant_api_tenant', true), set_config('app.org_id', $1, true)"
-
 
 class NoSession(Exception):
     """A pooler in transaction mode is in the way; the message says how that was seen, and what to do."""
@@ -52,18 +50,21 @@ class DatabaseUnavailable(Exception):
     """PostgreSQL does not answer; ``str()`` is safe to show."""
 
 
-async def prepare_connection(connection: asyncpg.Connection) -> None:
-    """Make jsonb columns Python values."""
-    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
-
-
 class Database:
     """The pool. Before :meth:`connect` has succeeded everything raises :class:`DatabaseUnavailable`."""
 
     def __init__(self, settings: Settings, health: Health) -> None:
         self._settings = settings
         self._health = health
-        self._pool: asyncpg.Pool | None = None
+        self._pool: Pool | None = None
+        self.sessions: Final = Sessions(
+            application_name="assistant-api",
+            command_seconds=settings.database_command_timeout_seconds,
+            size_min=1,
+            settings={"idle_in_transaction_session_timeout": "30s", "lock_timeout": "8s"},
+            encode=json.dumps,
+            decode=json.loads,
+        )
 
     async def connect(self) -> None:
         """Try until PostgreSQL answers, with sessions; the reason is in /readyz meanwhile."""
@@ -72,21 +73,8 @@ class Database:
             try:
                 if (problem := await session_problem(url)) is not None:
                     raise NoSession(problem)
-                self._pool = await asyncpg.create_pool(
-                    url,
-                    min_size=1,
-                    max_size=self._settings.database_connections_max,
-                    timeout=5,
-                    command_timeout=self._settings.database_command_timeout_seconds,
-                    reset=_nothing_to_reset,
-                    init=prepare_connection,
-                    server_settings={
-                        "application_name": "assistant-api",
-                        "idle_in_transaction_session_timeout": "30s",
-                        "lock_timeout": "8s",
-                    },
-                )
-            except (NoSession, *TRANSIENT_ERRORS, asyncpg.PostgresError, socket.gaierror) as error:
+                self._pool = await self.sessions.pool(url, size_max=self._settings.database_connections_max)
+            except (NoSession, *TRANSIENT_ERRORS, asyncpg.PostgresError) as error:
                 self._health.fails("database", in_one_line(error))
                 await asyncio.sleep(delay_seconds)
                 delay_seconds = min(delay_seconds * 2, self._settings.reconnect_seconds_max)
@@ -115,7 +103,7 @@ class Database:
         if self._pool is None:
             raise DatabaseUnavailable(self._health.reasons().get("database", "not connected"))
         try:
-            connection = await self._pool.acquire(timeout=5)
+            connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
         except asyncpg.PostgresError as error:  # a server that lets nobody in says so in many ways: 55000, 3D000, 28000
             raise DatabaseUnavailable(in_one_line(error)) from error
         try:
@@ -133,18 +121,13 @@ class Database:
     async def tenant(self, org_id: UUID) -> AsyncIterator[Connection]:
         """A transaction that may only read, and sees ``org_id``'s rows only."""
         async with self.transaction() as connection:
-            await connection.execute(BECOME_TENANT, str(org_id))
+            await become_tenant(connection, "assistant_api_tenant", org_id)
             yield connection
 
     async def close(self) -> None:
         """Close the pool; connections that do not end within a second are cut."""
-        if self._pool is None:
-            return
-        try:
-            async with asyncio.timeout(1):
-                await self._pool.close()
-        except TimeoutError:
-            self._pool.terminate()
+        if self._pool is not None:
+            await close_pool(self._pool, seconds_max=1)
 
 
 async def claim_installation(connection: Connection | asyncpg.Connection, installation_id: UUID) -> UUID:
@@ -155,8 +138,3 @@ async def claim_installation(connection: Connection | asyncpg.Connection, instal
     await installation.claim_installation(connection, installation_id, refusal=_FOREIGN)
     log_id: UUID = await connection.fetchval(_LOG_ID)
     return log_id
-
-
-async def _nothing_to_reset(_: asyncpg.Connection) -> None:
-    # Only SET LOCAL, transaction-scoped settings and locks are used, so the usual reset is a wasted round trip.
-    return

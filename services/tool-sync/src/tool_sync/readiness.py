@@ -6,7 +6,8 @@ from typing import Final
 import asyncpg
 
 from tool_sync import db
-from tool_sync.db import ACQUIRE_SECONDS, Pool
+from tool_sync.db import Pool
+from zerotouch_platform.postgres.pool import ACQUIRE_SECONDS
 
 _APPLIED: Final = "SELECT version FROM schema_migrations"
 

@@ -24,7 +24,7 @@ APPENDS = 40
 @pytest.fixture
 async def other_log(tool_sync_db: DatabaseUrls) -> AsyncIterator[EventLog]:
     """The log of another process: a pool and a queue of its own."""
-    pool = await db.create_pool(tool_sync_db.service, size_max=4)
+    pool = await db.SESSIONS.pool(tool_sync_db.service, size_max=4)
     log = EventLog(pool, LIMITS)
     running = asyncio.create_task(log.run_forever())
     yield log

@@ -197,7 +197,7 @@ async def test_the_wake_up_names_the_newest_position_of_each_round_that_stored_s
 @asynccontextmanager
 async def running(address: str, settings: LogSettings | None = None) -> AsyncIterator[EventLog]:
     """A log with a pool of its own, for as long as the block lasts."""
-    pool = await db.create_pool(address, size_max=1)
+    pool = await db.SESSIONS.pool(address, size_max=1)
     log = EventLog(pool, settings)
     task = asyncio.create_task(log.run_forever())
     yield log

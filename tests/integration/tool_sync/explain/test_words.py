@@ -112,7 +112,7 @@ async def test_words_are_shown_and_kept_for_thirty_days(clinic: Clinic) -> None:
 async def test_a_database_that_is_away_stops_nothing_and_the_words_are_in_no_log(
     tool_sync_db: DatabaseUrls, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pool = await db.create_pool(tool_sync_db.service, size_max=1)
+    pool = await db.SESSIONS.pool(tool_sync_db.service, size_max=1)
     await pool.close()
     with caplog.at_level(logging.DEBUG):
         await keep_words(pool, refusal("the patient Smith"), org_id=uuid4(), agent_id=None, trace_id=None)

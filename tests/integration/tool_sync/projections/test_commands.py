@@ -116,7 +116,7 @@ async def test_fork_asks_first_and_refuses_while_the_service_runs(
 ) -> None:
     before, at = await db.read_log_id(admin), account(sandbox)
     assert (await command(tool_sync_db, "log", "fork", **at))[0] == 1  # nobody answers yes
-    running = await db.create_pool(tool_sync_db.service)
+    running = await db.SESSIONS.pool(tool_sync_db.service)
     status, _, stderr = await command(tool_sync_db, "log", "fork", "--yes", **at)
     assert (status, "stop it" in stderr) == (3, True)
     await running.close()

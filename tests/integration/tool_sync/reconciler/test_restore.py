@@ -37,7 +37,7 @@ Restored = Callable[[], AbstractAsyncContextManager[World]]
 
 async def forked(world: World, urls: DatabaseUrls) -> None:
     """What `tool-sync log fork` does, over the world's own way to Vapi."""
-    owner = await db.connect(urls.owner, application_name="zerotouch cli")
+    owner = await db.SESSIONS.connect(urls.owner, application_name="zerotouch cli")
     try:
         lost = await find_lost_tools(world.context.vapi, INSTALLATION, await newest_event_at(owner))
         await fork(owner, lost)
@@ -303,7 +303,7 @@ async def test_two_forks_keep_what_the_first_one_found(
     (tool,) = await ids(world)
     async with restored() as after:
         await after.append(uuid4(), OrgRegistered("basic"))  # the log goes on, and is restored to here once more
-        owner = await db.connect(after.admin_url, application_name="zerotouch cli")
+        owner = await db.SESSIONS.connect(after.admin_url, application_name="zerotouch cli")
         try:
             await fork(owner, [])
         finally:

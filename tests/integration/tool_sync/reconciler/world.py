@@ -223,7 +223,7 @@ class Through(httpx.AsyncBaseTransport):
 @contextlib.asynccontextmanager
 async def world_over(urls: DatabaseUrls, transport: httpx.AsyncBaseTransport) -> AsyncIterator[World]:
     """A world over one database and one Vapi."""
-    pool = await db.create_pool(urls.service, size_max=10, application_name="test")
+    pool = await db.SESSIONS.pool(urls.service, size_max=10, application_name="test")
     log = EventLog(pool)
     committing = asyncio.create_task(log.run_forever())
     off = telemetry.off()

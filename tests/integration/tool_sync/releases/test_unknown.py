@@ -109,7 +109,7 @@ async def test_a_rebuild_names_an_event_that_append_did_not_fold(
     await log.append(arrived(org, save()))
     async with pool.acquire() as connection:
         before = await connection.fetch("SELECT * FROM org_tools")
-    owner = await db.connect(tool_sync_db.owner, application_name="test")
+    owner = await db.SESSIONS.connect(tool_sync_db.owner, application_name="test")
     try:
         await owner.execute("UPDATE projections SET position = -60000 WHERE name = 'org_tools'")
         await write(pool, stored(org, "ToolRegistered", 2, '{"name": "book"}'))

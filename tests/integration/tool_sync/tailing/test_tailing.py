@@ -78,7 +78,7 @@ class Reader:
         """Read until the cursor is there, over any number of lost connections."""
         while self.cursor < head:
             try:
-                connection = await db.connect(self._url, application_name="tailing reader")
+                connection = await db.SESSIONS.connect(self._url, application_name="tailing reader")
                 try:
                     await self._read(connection, head)
                 finally:
@@ -104,7 +104,7 @@ async def check(url: str, reader: Reader, written: set[UUID]) -> None:
     """Everything that was acknowledged was seen, once, and the log holds together."""
     assert len(set(reader.ids)) == len(reader.ids)
     assert written <= set(reader.ids)
-    connection = await db.connect(url, application_name="check")
+    connection = await db.SESSIONS.connect(url, application_name="check")
     try:
         found = await verify.verify(connection, lambda _done, _total: None)
     finally:

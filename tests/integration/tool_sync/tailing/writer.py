@@ -38,7 +38,7 @@ async def _until_answered(log: EventLog, request: AppendRequest, ids: tuple[UUID
 async def _connected(url: str) -> db.Pool:
     while True:
         try:
-            return await db.create_pool(url)
+            return await db.SESSIONS.pool(url)
         except (OSError, asyncpg.PostgresError):  # it is being killed just now
             await asyncio.sleep(0.05)
 

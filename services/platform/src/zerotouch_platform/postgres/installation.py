@@ -4,8 +4,10 @@ A copied database (staging made from production) must not touch what the other o
 and the id in the database have to be the same.
 """
 
-from typing import Any, Final, Protocol
+from typing import Final
 from uuid import UUID
+
+from zerotouch_platform.postgres.pool import Connection, Pool
 
 _CLAIM: Final = "INSERT INTO installation (installation_id) VALUES ($1) ON CONFLICT DO NOTHING"
 _READ: Final = "SELECT installation_id FROM installation"
@@ -17,14 +19,6 @@ class ForeignInstallation(Exception):
     def __init__(self, expected: UUID, found: UUID, refusal: str) -> None:
         super().__init__(refusal.format(expected=expected, found=found))
         self.expected, self.found = expected, found
-
-
-class Connection(Protocol):
-    """asyncpg's, or its pool's, or the pool itself."""
-
-    async def execute(self, query: str, *args: Any) -> str: ...
-
-    async def fetchval(self, query: str, *args: Any) -> Any: ...
 
 
 async def claim_installation(connection: Connection, installation_id: UUID, *, refusal: str) -> None:
@@ -39,7 +33,7 @@ async def claim_installation(connection: Connection, installation_id: UUID, *, r
         raise ForeignInstallation(installation_id, found, refusal)
 
 
-async def read_installation(connection: Connection) -> UUID:
+async def read_installation(connection: "Connection | Pool") -> UUID:
     """The id that the first start of the service gave it."""
     installation_id: UUID = await connection.fetchval(_READ)
     return installation_id

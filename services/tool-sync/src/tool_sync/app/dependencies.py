@@ -9,7 +9,7 @@ from uuid import UUID
 
 from tool_sync import db
 from tool_sync.app.metrics import metrics
-from tool_sync.db import ACQUIRE_SECONDS, Pool
+from tool_sync.db import Pool
 from tool_sync.domain.plan.situation import Policy
 from tool_sync.intake import Intake, new_consumer
 from tool_sync.log import EventLog
@@ -36,6 +36,7 @@ from zerotouch_platform.kafka.consumer import BatchConsumer
 from zerotouch_platform.kafka.ledger import open_losses
 from zerotouch_platform.kafka.topics import problem_of
 from zerotouch_platform.loops import Loop
+from zerotouch_platform.postgres.pool import ACQUIRE_SECONDS
 from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.vapi.clock_watch import ClockWatch
 from zerotouch_platform.vapi.transport import PooledTransport

@@ -17,12 +17,13 @@ from typing import Final
 
 from opentelemetry.sdk.metrics.export import MetricReader
 
-from tool_sync.db import ACQUIRE_SECONDS, Pool
+from tool_sync.db import Pool
 from tool_sync.queries.coverage import coverage_of
 from tool_sync.queries.waiting import backlog
 from tool_sync.telemetry import SERVICE_NAME, SERVICE_VERSION
 from zerotouch_platform.gauges import CLOCK_SKEW, RECORDS_LOST, Gauges
 from zerotouch_platform.kafka.ledger import records_lost
+from zerotouch_platform.postgres.pool import ACQUIRE_SECONDS
 from zerotouch_platform.vapi.clock_watch import ClockWatch
 
 _UNITS: Final = {

@@ -28,6 +28,7 @@ from tool_sync.telemetry import SERVICE_VERSION
 from zerotouch_platform.auth import TokenVerifier
 from zerotouch_platform.health import Health
 from zerotouch_platform.loops import pause
+from zerotouch_platform.postgres.pool import ACQUIRE_SECONDS, close_pool
 from zerotouch_platform.postgres.session import session_problem
 from zerotouch_platform.server import HttpServer, bind
 from zerotouch_platform.supervisor import Loops
@@ -125,27 +126,27 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
             await loops.stop("relay", seconds_max=_STOP_RELAY_SECONDS)
             await parts.vapi.close()
     finally:
-        await _close(pool)
+        await close_pool(pool, seconds_max=_CLOSE_POOL_SECONDS)
 
 
 async def _open_database(settings: Settings) -> Pool:
     try:
         if (problem := await session_problem(settings.database_url)) is not None:
             raise NotThere(problem)
-        pool = await db.create_pool(settings.database_url, size_max=settings.database_pool_max)
+        pool = await db.SESSIONS.pool(settings.database_url, size_max=settings.database_pool_max)
     except db.TRANSIENT_ERRORS as error:
         at = urlsplit(settings.database_url)
         raise NotThere(
             f"PostgreSQL at {at.hostname}:{at.port or 5432} does not answer: {type(error).__name__}: {error}"
         ) from error
     if (reason := await database_problem(pool)) is not None:
-        await _close(pool)
+        await close_pool(pool, seconds_max=_CLOSE_POOL_SECONDS)
         raise NotThere(reason)
     return pool
 
 
 async def _read_log_id(settings: Settings, pool: Pool) -> UUID:
-    async with pool.acquire(timeout=db.ACQUIRE_SECONDS) as connection:
+    async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
         return await db.claim_installation(connection, settings.installation_id)
 
 
@@ -170,11 +171,3 @@ async def _either(*events: asyncio.Event) -> None:
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:
         task.cancel()
-
-
-async def _close(pool: Pool) -> None:
-    try:
-        async with asyncio.timeout(_CLOSE_POOL_SECONDS):
-            await pool.close()
-    except TimeoutError:
-        pool.terminate()

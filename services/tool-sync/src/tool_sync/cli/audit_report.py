@@ -100,7 +100,7 @@ async def _audited(sources: Sources, window: Window, live: At | None) -> _Audite
         accepted = await accepted_saves(sources.assistant_api_url, sources.token, since=window.since)
     history = await _history(sources, window.since, progress)
     topics = await topic_warnings(sources.bootstrap_servers, (sources.assistants_topic, sources.outcomes_topic))
-    connection = await db.connect(sources.database_url, application_name=APPLICATION)
+    connection = await db.SESSIONS.connect(sources.database_url, application_name=APPLICATION)
     try:
         parked, coverage = await parked_records(connection), await coverage_of(connection)
         lost = [f"{loss} (`tool-sync lost acknowledge {loss.id}`)" for loss in await open_losses(connection)]

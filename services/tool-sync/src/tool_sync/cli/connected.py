@@ -49,7 +49,7 @@ async def connected(database_url: str, work: Callable[[db.Connection], Awaitable
     """Do the work, whose answer is the exit status."""
 
     async def connect_and_work() -> int:
-        connection = await db.connect(database_url, application_name=APPLICATION)
+        connection = await db.SESSIONS.connect(database_url, application_name=APPLICATION)
         try:
             return await work(connection)
         finally:
@@ -61,7 +61,7 @@ async def connected(database_url: str, work: Callable[[db.Connection], Awaitable
 @asynccontextmanager
 async def pooled(database_url: str) -> AsyncIterator[db.Pool]:
     """Two connections, for work that reads while it writes."""
-    pool = await db.create_pool(database_url, size_max=2, application_name=APPLICATION)
+    pool = await db.SESSIONS.pool(database_url, size_max=2, application_name=APPLICATION)
     try:
         yield pool
     finally:

@@ -9,11 +9,12 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 
 from tool_sync import db
-from tool_sync.db import ACQUIRE_SECONDS, Connection, Pool, tenant_tx
+from tool_sync.db import Connection, Pool, tenant_tx
 from tool_sync.http.problems import Problem
 from tool_sync.http.state import state_of
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_platform.auth import Caller, OrgMember
+from zerotouch_platform.postgres.pool import ACQUIRE_SECONDS
 
 _bearer: Final = HTTPBearer(
     auto_error=False, bearerFormat="JWT", description="Role `platform`, or `org` with `org_id`."

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from tool_sync.db import ACQUIRE_SECONDS, Pool
+from tool_sync.db import Pool
 from tool_sync.log import load, read
 from tool_sync.log.codec import UnknownEvent
 from tool_sync.log.errors import AppendRejected
@@ -13,6 +13,7 @@ from tool_sync.log.load import Loaded, Snapshot
 from tool_sync.log.read import Page
 from tool_sync.log.records import AppendRequest, AppendResult
 from tool_sync.log.statement import EncodedRequest, encode
+from zerotouch_platform.postgres.pool import ACQUIRE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

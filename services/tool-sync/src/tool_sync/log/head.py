@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from tool_sync.db import ACQUIRE_SECONDS, Connection, Pool
+from tool_sync.db import Connection, Pool
+from zerotouch_platform.postgres.pool import ACQUIRE_SECONDS
 
 _HEAD: Final = "SELECT coalesce(max(position), 0) FROM events"
 _LOG: Final = f"SELECT log_id, ({_HEAD}) AS head FROM log"  # noqa: S608 - constants

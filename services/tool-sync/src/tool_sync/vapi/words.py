@@ -12,8 +12,9 @@ from uuid import UUID
 import structlog
 
 from tool_sync import db
-from tool_sync.db import ACQUIRE_SECONDS, Connection, Pool
+from tool_sync.db import Connection, Pool
 from tool_sync.vapi.failures import VapiFailure
+from zerotouch_platform.postgres.pool import ACQUIRE_SECONDS
 
 CHARACTERS_MAX: Final = 2000
 KEPT: Final = timedelta(days=30)

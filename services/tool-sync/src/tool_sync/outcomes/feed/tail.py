@@ -93,7 +93,7 @@ class Tail:
                 await pause(self._stopping, RECONNECT_SECONDS)
 
     async def _listen(self) -> None:
-        connection = await db.connect(self._database_url, application_name="tool-sync feed")
+        connection = await db.SESSIONS.connect(self._database_url, application_name="tool-sync feed")
         try:
             await connection.add_listener(CHANNEL, lambda *_: self._told.set())
             if not self._head:
