@@ -25,7 +25,7 @@ from tests.faults.watchdog import watch
 
 from tool_sync.app import dependencies as parts
 from tool_sync.log import EventLog, group_commit
-from tool_sync.outcomes.relay.leadership import Leadership
+from tool_sync.outcomes.relay import cursor
 from tool_sync.sync import leases, rows
 from zerotouch_platform import supervisor
 from zerotouch_platform.vapi.transport import Answer, Request, Transport
@@ -41,7 +41,7 @@ def wrap(gate: Gate) -> None:
     replace(leases, "claim", lambda claim: _through(gate, "claim", claim, counts=_claimed))
     replace(leases, "renew", lambda renew: _through(gate, "renew", renew))
     replace(leases, "release", lambda release: _through(gate, "release", release))
-    replace(Leadership, "advance", lambda advance: _through(gate, "advance", advance))
+    replace(cursor, "advance", lambda advance: _through(gate, "advance", advance))
     replace(parts, "PooledTransport", lambda made: lambda *args: GatedTransport(gate, made(*args)))
     wrap_kafka(gate)
     replace(supervisor.Loops, "__init__", lambda init: _watched(gate, init))

@@ -22,16 +22,17 @@ def ack_before_commit() -> None:
 
 def cursor_before_publish() -> None:
     """The relay moves its cursor before it sends."""
+    from tool_sync.outcomes.relay import cursor
     from tool_sync.outcomes.relay.relay import Relay, next_page
 
-    async def run_once(self: Any, leadership: Any, producer: Any) -> bool:
-        cursor, settings = await leadership.cursor(), self._settings
+    async def run_once(self: Any, leader: Any, producer: Any) -> bool:
+        position, settings = await cursor.read(leader), self._settings
         page = await next_page(
-            self._pool, after=cursor, limit=settings.relay_page_events_max, scan_max=settings.relay_scan_events_max
+            self._pool, after=position, limit=settings.relay_page_events_max, scan_max=settings.relay_scan_events_max
         )
-        if page.scanned_through == cursor:
+        if page.scanned_through == position:
             return False
-        await leadership.advance(old=cursor, new=page.scanned_through)
+        await cursor.advance(leader, old=position, new=page.scanned_through)
         await self._publish(page, producer)
         return True
 

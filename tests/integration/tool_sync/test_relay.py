@@ -18,7 +18,7 @@ from tool_sync import db, telemetry
 from tool_sync.domain import events
 from tool_sync.log import Appended, AppendRequest, EventLog, Meta, NewEvent, toolset_stream
 from tool_sync.outcomes.relay import Relay
-from tool_sync.outcomes.relay.leadership import CURSOR
+from tool_sync.outcomes.relay.cursor import CURSOR
 from tool_sync.settings import Settings
 from zerotouch_contracts.envelope import from_record
 from zerotouch_contracts.events import ToolsSynced, ToolSyncFailed

@@ -14,22 +14,25 @@ from aiokafka import AIOKafkaProducer
 from opentelemetry.trace import SpanKind
 
 from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable
-from assistant_api.relay.leader import LeadershipLost, leadership
 from assistant_api.relay.page import Row, delete_page, read_page
 from assistant_api.restore.guard import TopicAhead, TopicGuard
 from assistant_api.settings import Settings
 from assistant_api.telemetry import own_traceparent
-from zerotouch_contracts.kafka import TROUBLE, drop_producer, new_producer
+from zerotouch_contracts.kafka import TROUBLE
 from zerotouch_platform.cooperative import ITEMS_AT_ONCE, yielding_every
 from zerotouch_platform.health import Health
+from zerotouch_platform.kafka.producer import producing
 from zerotouch_platform.kafka.topics import KafkaUnavailable, require_topics
 from zerotouch_platform.loops import Wake, in_one_line
+from zerotouch_platform.postgres.leader import LeadershipLost, candidate
 from zerotouch_platform.telemetry import Telemetry
 
 _log: Final = structlog.get_logger()
 
-BATCH_BYTES_MAX: Final = 256 * 1024
-LINGER_MS: Final = 5
+ADVISORY_LOCK: Final = 0x7A74_0002
+CONNECT_SECONDS_MAX: Final = 5.0
+TOUCH_SECONDS: Final = 1.0
+SILENCE_SECONDS_MAX: Final = 4.0
 
 
 class Relay:
@@ -82,33 +85,37 @@ class Relay:
     async def _lead(self) -> None:
         """One term as the leader; returns at once where somebody else leads."""
         await require_topics(self._settings.kafka_bootstrap_servers, self._settings.topics)
-        async with leadership(self._settings.database_url.get_secret_value()) as keeper:
-            if keeper is None:
+        async with candidate(
+            self._settings.database_url.get_secret_value(),
+            application_name="assistant-api relay",
+            connect_seconds=CONNECT_SECONDS_MAX,
+            idle_session_seconds=SILENCE_SECONDS_MAX,
+        ) as leader:
+            if not await leader.try_lock(ADVISORY_LOCK):
                 self._health.works("relay")  # somebody relays
                 return
-            await self._guard.require_not_ahead()
-            producer = new_producer(
-                self._settings.kafka_bootstrap_servers,
-                "assistant-api",
-                batch_bytes=BATCH_BYTES_MAX,
-                linger_ms=LINGER_MS,
-                request_seconds_max=self._settings.relay_send_timeout_seconds,
-            )
+            keeper = asyncio.create_task(leader.touch_forever(TOUCH_SECONDS), name="relay lock")
             try:
-                await asyncio.wait_for(producer.start(), self._settings.relay_send_timeout_seconds)
-                _log.info("relay_leads")
-                await self._send_pages(producer, keeper)
+                await self._guard.require_not_ahead()
+                await self._send_pages(keeper)
             finally:
-                if reason := await drop_producer(producer):
-                    _log.warning("producer_cut_off", reason=reason)
+                keeper.cancel()
+                await asyncio.wait([keeper])
 
-    async def _send_pages(self, producer: AIOKafkaProducer, keeper: "asyncio.Task[None]") -> None:
-        while not self._stopping:
-            self._health.works("relay")
-            if keeper.done():
-                await keeper  # raises why
-            if not await self.run_once(producer):
-                await self.wake.wait(self._settings.relay_poll_seconds)
+    async def _send_pages(self, keeper: "asyncio.Task[None]") -> None:
+        async with producing(
+            self._settings.kafka_bootstrap_servers,
+            "assistant-api",
+            seconds_max=self._settings.relay_send_timeout_seconds,
+            cut_off="producer_cut_off",
+        ) as producer:
+            _log.info("relay_leads")
+            while not self._stopping:
+                self._health.works("relay")
+                if keeper.done() and (error := keeper.exception()):
+                    raise LeadershipLost(in_one_line(error)) from error
+                if not await self.run_once(producer):
+                    await self.wake.wait(self._settings.relay_poll_seconds)
 
     async def run_once(self, producer: AIOKafkaProducer) -> int:
         """Send the oldest page and forget it; how many messages. Raises where Kafka does not confirm in time."""

@@ -2,5 +2,6 @@
 
 pool          the sessions of a service, and how a transaction becomes one tenant's
 session       is there one behind a connection, or is a pooler in between
+leader        who may publish: a lock that ends with its session
 installation  whose database it is
 """

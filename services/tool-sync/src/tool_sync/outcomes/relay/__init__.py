@@ -1,7 +1,7 @@
 """Publishes the log's outcomes on Kafka: one leader, in order, at least once.
 
 producer     sends a page's records, all or an exception
-leadership   the advisory lock and the cursor, on one connection
+cursor       how far it is published, on the connection that holds the leader's lock
 relay        the loop
 """
 

@@ -7,10 +7,12 @@ candidate ──lock──► leader: read page ► send all ► advance ─┐ 
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Final
 from uuid import UUID
 
 import structlog
+from aiokafka import AIOKafkaProducer
 from opentelemetry.trace import Span, SpanKind
 from pydantic import ValidationError
 
@@ -20,18 +22,20 @@ from tool_sync.log.codec import UnknownEvent
 from tool_sync.log.head import read_head
 from tool_sync.outcomes.filters import Filter
 from tool_sync.outcomes.pages import Page, Published, read_page
-from tool_sync.outcomes.relay.leadership import Leadership, LeadershipLost, candidate
-from tool_sync.outcomes.relay.producer import OutcomeProducer, PublishFailed
+from tool_sync.outcomes.relay import cursor
+from tool_sync.outcomes.relay.producer import PublishFailed, publishing, send_all
 from tool_sync.settings import Settings
+from zerotouch_platform.kafka.producer import producing
 from zerotouch_platform.kafka.topics import KafkaUnavailable, require_topics
 from zerotouch_platform.loops import pause
+from zerotouch_platform.postgres.leader import ANSWER_SECONDS_MAX, Candidate, LeadershipLost, candidate
 from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.traceparent import traceparent_of
 
 log = structlog.get_logger(__name__)
 
-ANSWER_SECONDS_MAX: Final = 2.0
-"""How long the lock's connection may take for one statement; well below its idle limit."""
+LOCK_KEY: Final = 0x7A74_7265_6C61_7931
+"""Any number that nothing else locks in this database."""
 
 
 class TopicUnusable(Exception):
@@ -114,72 +118,81 @@ class Relay:
             if not self._stopping.is_set():
                 await pause(self._stopping, wait_seconds)
 
-    async def run_once(self, leadership: Leadership, producer: OutcomeProducer) -> bool:
+    async def run_once(self, leader: Candidate, producer: AIOKafkaProducer) -> bool:
         """Publish the next page; False where there was none."""
-        cursor = await leadership.cursor()
+        position = await cursor.read(leader)
         page = await next_page(
             self._pool,
-            after=cursor,
+            after=position,
             limit=self._settings.relay_page_events_max,
             scan_max=self._settings.relay_scan_events_max,
         )
-        if page.scanned_through == cursor:
+        if page.scanned_through == position:
             return False
         await self._publish(page, producer)
-        await leadership.advance(old=cursor, new=page.scanned_through)
+        await cursor.advance(leader, old=position, new=page.scanned_through)
         return True
 
     async def _stand_and_lead(self) -> None:
         async with candidate(
             self._settings.database_url,
+            application_name="tool-sync relay",
+            connect_seconds=ANSWER_SECONDS_MAX,
             idle_session_seconds=self._settings.relay_idle_session_seconds,
-            answer_seconds_max=ANSWER_SECONDS_MAX,
-        ) as leadership:
+        ) as leader:
             while not self._stopping.is_set():
-                if await leadership.try_lock():
-                    await self._lead(leadership)
+                if await leader.try_lock(LOCK_KEY):
+                    await self._lead(leader)
                     return
                 self._said = None
                 await pause(self._stopping, self._settings.relay_candidate_seconds)
 
-    async def _lead(self, leadership: Leadership) -> None:
+    async def _lead(self, leader: Candidate) -> None:
         async with asyncio.TaskGroup() as group:
             # From here on, also while Kafka is being connected to: an untouched session loses the lock.
-            touching = group.create_task(leadership.touch_forever(self._settings.relay_touch_seconds))
+            touching = group.create_task(leader.touch_forever(self._settings.relay_touch_seconds))
             try:
-                await self._publish_forever(leadership)
+                await self._publish_forever(leader)
             finally:
                 touching.cancel()
 
-    async def _publish_forever(self, leadership: Leadership) -> None:
+    async def _publish_forever(self, leader: Candidate) -> None:
         settings = self._settings
         await require_topics(settings.kafka_bootstrap_servers, [settings.outcomes_topic])
         if reason := await self._look():
             raise TopicUnusable(reason)
-        producer = await OutcomeProducer.start(
-            settings.kafka_bootstrap_servers, settings.outcomes_topic, send_seconds_max=settings.relay_send_seconds_max
-        )
-        log.info("relay: leads", topic=settings.outcomes_topic)
-        self.leads, self._said = True, None
-        try:
-            while not self._stopping.is_set():
-                self._woken.clear()  # before the look: what is appended after it wakes us again
-                if not await self.run_once(leadership, producer):
-                    await pause(self._woken, settings.relay_poll_seconds_max)
-        finally:
-            self.leads = False
-            await producer.drop()
+        async with AsyncExitStack() as stack:
+            with publishing(settings.outcomes_topic):
+                producer = await stack.enter_async_context(self._producing())
+            log.info("relay: leads", topic=settings.outcomes_topic)
+            self.leads, self._said = True, None
+            try:
+                while not self._stopping.is_set():
+                    self._woken.clear()  # before the look: what is appended after it wakes us again
+                    if not await self.run_once(leader, producer):
+                        await pause(self._woken, settings.relay_poll_seconds_max)
+            finally:
+                self.leads = False
 
-    async def _publish(self, page: Page, producer: OutcomeProducer) -> None:
+    def _producing(self) -> AbstractAsyncContextManager[AIOKafkaProducer]:
+        return producing(
+            self._settings.kafka_bootstrap_servers,
+            "tool-sync-relay",
+            seconds_max=self._settings.relay_send_seconds_max,
+            cut_off="relay: a producer did not close cleanly",
+        )
+
+    async def _publish(self, page: Page, producer: AIOKafkaProducer) -> None:
         if not page.events:
             return
         spans = [self._span(event) for event in page.events]
         try:
-            await producer.send_all(
-                [
-                    event._replace(traceparent=traceparent_of(span)).record(self._log_id)
-                    for event, span in zip(page.events, spans, strict=True)
-                ]
+            records = [
+                event._replace(traceparent=traceparent_of(span)).record(self._log_id)
+                for event, span in zip(page.events, spans, strict=True)
+            ]
+            await send_all(
+                producer, self._settings.outcomes_topic, records, seconds_max=self._settings.relay_send_seconds_max
             )
         except PublishFailed as error:
             for span in spans:
