@@ -5,6 +5,7 @@ from typing import Final
 from assistant_api.appointments.known import fill_in_numbers
 from zerotouch_platform import migrate as platform
 from zerotouch_platform.migrate import MigrationFailed
+from zerotouch_platform.postgres.pool import Session
 
 __all__ = ["MigrationFailed", "migrate"]
 
@@ -20,6 +21,6 @@ async def migrate(url: str) -> str:
     return await platform.migrate(url, "assistant_api", lock=ADVISORY_LOCK, then=_fill_in)
 
 
-async def _fill_in(connection: platform.Connection) -> str:
+async def _fill_in(connection: Session) -> str:
     filled = await fill_in_numbers(connection)
     return f"Phone numbers read: {filled}" if filled else ""

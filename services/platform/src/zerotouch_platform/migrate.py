@@ -7,14 +7,13 @@ import sys
 from collections.abc import Awaitable, Callable
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
+from zerotouch_platform.postgres.pool import Session
 from zerotouch_platform.postgres.session import session_problem
-
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 CONNECT_SECONDS: Final = 30.0
 LOCK_WAIT_SECONDS: Final = 300.0
@@ -27,7 +26,7 @@ class MigrationFailed(Exception):
 
 
 async def migrate(
-    database_url: str, package: str, *, lock: int, then: Callable[[Connection], Awaitable[str]] | None = None
+    database_url: str, package: str, *, lock: int, then: Callable[[Session], Awaitable[str]] | None = None
 ) -> str:
     """Apply the migrations of ``package`` that the database lacks; returns what dbmate printed, and what ``then`` says.
 
@@ -51,7 +50,7 @@ async def migrate(
         await connection.close()  # ends the session, and the lock with it
 
 
-async def _refuse_a_database_of_before(connection: Connection, folder: Path) -> None:
+async def _refuse_a_database_of_before(connection: Session, folder: Path) -> None:
     """The migrations were squashed once, before anything was released; since then they are only added."""
     if await connection.fetchval("SELECT to_regclass('schema_migrations')") is None:
         return

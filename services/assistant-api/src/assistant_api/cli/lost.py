@@ -11,7 +11,7 @@ from pydantic import PostgresDsn, TypeAdapter, ValidationError
 from assistant_api.cli.exits import EXIT_ENVIRONMENT, EXIT_FOUND, database_answers, end
 
 if TYPE_CHECKING:
-    from zerotouch_platform.kafka.ledger import Connection
+    from zerotouch_platform.postgres.pool import Connection
 
 app = typer.Typer(
     help="Show and close outcomes that were gone from the topic before they were read.", no_args_is_help=True

@@ -1,12 +1,13 @@
 """The tables ``topic_looks`` and ``lost_records``, the same in both services."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Final
 
 from zerotouch_platform.kafka.losses import Jump, Loss, Seen, losses, seen_now
 from zerotouch_platform.kafka.places import Place
+from zerotouch_platform.postgres.pool import Connection
 
 _ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtextextended('topic_looks ' || $1, 0))"
 _SEEN: Final = "SELECT partition, read_to, end_offset, group_id FROM topic_looks WHERE topic = $1"
@@ -33,16 +34,6 @@ UPDATE lost_records SET acknowledged_at = clock_timestamp(), acknowledged_reason
  WHERE id = $1 AND acknowledged_at IS NULL RETURNING id
 """
 OPEN_MAX: Final = 1000
-
-
-class Connection(Protocol):
-    """asyncpg's, or its pool's."""
-
-    async def execute(self, query: str, *args: Any) -> str: ...
-
-    async def fetch(self, query: str, *args: Any) -> Sequence[Any]: ...
-
-    async def fetchval(self, query: str, *args: Any) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,9 +45,12 @@ class Sessions:
         await self.prepare(connection)
         return connection
 
-    async def pool(self, url: str, *, size_max: int = 10, application_name: str | None = None) -> Pool:
-        """Open a pool. Raises ``OSError`` or asyncpg's errors where the database does not answer."""
-        return await asyncpg.create_pool(
+    def pool(self, url: str, *, size_max: int = 10, application_name: str | None = None) -> Pool:
+        """A pool, open when it is awaited or its block begins.
+
+        That raises ``OSError`` or asyncpg's errors where the database does not answer.
+        """
+        return asyncpg.create_pool(
             url,
             min_size=min(self.size_min, size_max),
             max_size=size_max,

@@ -58,14 +58,9 @@ async def connected(database_url: str, work: Callable[[db.Connection], Awaitable
     return await answered(connect_and_work())
 
 
-@asynccontextmanager
-async def pooled(database_url: str) -> AsyncIterator[db.Pool]:
-    """Two connections, for work that reads while it writes."""
-    pool = await db.SESSIONS.pool(database_url, size_max=2, application_name=APPLICATION)
-    try:
-        yield pool
-    finally:
-        await pool.close()
+def pooled(database_url: str) -> db.Pool:
+    """Two connections, for work that reads while it writes; open while its block runs."""
+    return db.SESSIONS.pool(database_url, size_max=2, application_name=APPLICATION)
 
 
 @asynccontextmanager

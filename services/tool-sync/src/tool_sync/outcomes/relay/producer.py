@@ -15,11 +15,7 @@ from zerotouch_contracts.kafka import TROUBLE, described
 
 
 class PublishFailed(Exception):
-    """Kafka did not take the records. Fields: topic, count, reason."""
-
-    def __init__(self, topic: str, count: int, reason: str) -> None:
-        self.topic, self.count, self.reason = topic, count, reason
-        super().__init__(f"{topic}: {count} record(s) were not taken by Kafka: {reason}; the relay resigns and retries")
+    """Kafka did not take the records; the message says how many of which topic, and why."""
 
 
 @contextmanager
@@ -28,7 +24,10 @@ def publishing(topic: str, count: int = 0) -> Iterator[None]:
     try:
         yield
     except TROUBLE as error:
-        raise PublishFailed(topic, count, described(error)) from error
+        reason = described(error)
+        raise PublishFailed(
+            f"{topic}: {count} record(s) were not taken by Kafka: {reason}; the relay resigns and retries"
+        ) from error
 
 
 async def send_all(producer: AIOKafkaProducer, topic: str, records: Sequence[Record], *, seconds_max: float) -> None:

@@ -7,7 +7,7 @@ candidate ──lock──► leader: read page ► send all ► advance ─┐ 
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AsyncExitStack
 from typing import Final
 from uuid import UUID
 
@@ -27,7 +27,7 @@ from tool_sync.outcomes.relay.producer import PublishFailed, publishing, send_al
 from tool_sync.settings import Settings
 from zerotouch_platform.kafka.producer import producing
 from zerotouch_platform.kafka.topics import KafkaUnavailable, require_topics
-from zerotouch_platform.loops import pause
+from zerotouch_platform.loops import Wake, pause
 from zerotouch_platform.postgres.leader import ANSWER_SECONDS_MAX, Candidate, LeadershipLost, candidate
 from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.traceparent import traceparent_of
@@ -68,6 +68,7 @@ class Relay:
     """Publishes the log's outcomes; one of all replicas does, the others stand by. :meth:`wake` it after an append.
 
     ``look``: why nothing may be published now; asked whenever it begins to lead.
+    ``problem``: why it could not publish when it last tried; None where it leads or another one does.
     """
 
     def __init__(
@@ -84,23 +85,14 @@ class Relay:
         self._look = look
         self._telemetry = telemetry
         self._stopping = asyncio.Event()
-        self._woken = asyncio.Event()
-        self._said: str | None = None
+        self.wake: Final = Wake()
+        self.problem: str | None = None
         self.leads = False
-
-    @property
-    def problem(self) -> str | None:
-        """Why this relay could not publish when it last tried; None where it leads or another one does."""
-        return self._said
-
-    def wake(self) -> None:
-        """Something was appended: look at once."""
-        self._woken.set()
 
     def stop(self) -> None:
         """End :meth:`run_forever` after the page at hand; the lock is released."""
         self._stopping.set()
-        self._woken.set()
+        self.wake()
 
     async def run_forever(self) -> None:
         """Stand for the lead again and again until :meth:`stop`; trouble is logged once per reason, then retried."""
@@ -113,8 +105,8 @@ class Relay:
             except* (UnknownEvent, ValidationError) as bug:
                 # Another replica of a newer release may lead meanwhile; this one must not get in its way at once.
                 wait_seconds = self._settings.relay_idle_session_seconds
-                self._said = str(_first_of(bug))
-                log.error("relay: stopped at an event that cannot be published", reason=self._said, alarm=True)
+                self.problem = str(_first_of(bug))
+                log.error("relay: stopped at an event that cannot be published", reason=self.problem, alarm=True)
             if not self._stopping.is_set():
                 await pause(self._stopping, wait_seconds)
 
@@ -144,7 +136,7 @@ class Relay:
                 if await leader.try_lock(LOCK_KEY):
                     await self._lead(leader)
                     return
-                self._said = None
+                self.problem = None
                 await pause(self._stopping, self._settings.relay_candidate_seconds)
 
     async def _lead(self, leader: Candidate) -> None:
@@ -163,24 +155,23 @@ class Relay:
             raise TopicUnusable(reason)
         async with AsyncExitStack() as stack:
             with publishing(settings.outcomes_topic):
-                producer = await stack.enter_async_context(self._producing())
+                producer = await stack.enter_async_context(
+                    producing(
+                        settings.kafka_bootstrap_servers,
+                        "tool-sync-relay",
+                        seconds_max=settings.relay_send_seconds_max,
+                        cut_off="relay: a producer did not close cleanly",
+                    )
+                )
             log.info("relay: leads", topic=settings.outcomes_topic)
-            self.leads, self._said = True, None
+            self.leads, self.problem = True, None
             try:
                 while not self._stopping.is_set():
-                    self._woken.clear()  # before the look: what is appended after it wakes us again
+                    self.wake.forget()  # before the look: what is appended after it wakes us again
                     if not await self.run_once(leader, producer):
-                        await pause(self._woken, settings.relay_poll_seconds_max)
+                        await self.wake.wait(settings.relay_poll_seconds_max)
             finally:
                 self.leads = False
-
-    def _producing(self) -> AbstractAsyncContextManager[AIOKafkaProducer]:
-        return producing(
-            self._settings.kafka_bootstrap_servers,
-            "tool-sync-relay",
-            seconds_max=self._settings.relay_send_seconds_max,
-            cut_off="relay: a producer did not close cleanly",
-        )
 
     async def _publish(self, page: Page, producer: AIOKafkaProducer) -> None:
         if not page.events:
@@ -219,8 +210,8 @@ class Relay:
 
     def _say_once(self, event: str, error: BaseException) -> None:
         reason = f"{type(error).__name__}: {error}"
-        if reason != self._said:
-            self._said = reason
+        if reason != self.problem:
+            self.problem = reason
             log.warning(event, reason=reason)
 
 
