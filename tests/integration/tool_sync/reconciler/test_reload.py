@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 import structlog
 
-from tool_sync.domain.commands import NoteDrift, RetireTool, SettleOrg, SettleSynced
-from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, DriftDetected, SyncAttemptFailed
+from tool_sync.domain.commands import RetireTool, SettleSynced
+from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, DriftDetected, OrgSettled, SyncAttemptFailed
 from tool_sync.domain.evolve import attempts
 from tool_sync.domain.toolset import Assistant
 from tool_sync.log import Appended, AppendRequest, AppendResult, Duplicate, EventLog
@@ -136,14 +136,14 @@ async def test_after_a_conflict_what_was_seen_is_told_and_what_was_concluded_is_
     retired = RetireTool("platform", tool, "setting", datetime.now(UTC))
     settled = SettleSynced("agent-1", assistant["id"], 1, "platform", (), loaded.state.position, True, "setting")
 
-    assert await sleeper.write((retired, settled, SettleOrg(loaded.state.position))) == ()
+    assert await sleeper.write((retired, settled, OrgSettled(loaded.state.position))) == ()
     assert len(reloads) == 1
     assert len(await world.events(org)) == before
     loaded_again = knowledge.state
     await world.save(org, assistant)
     await world.sync()
     before = len(await world.events(org))
-    (drift,) = await sleeper.write((NoteDrift("agent-1", assistant["id"], "f" * 64), retired))
+    (drift,) = await sleeper.write((DriftDetected("agent-1", assistant["id"], "f" * 64), retired))
     assert isinstance(drift, DriftDetected)
     assert (await world.events(org))[before:] == [drift]
     assert knowledge.state.version > loaded_again.version

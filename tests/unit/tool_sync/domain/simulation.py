@@ -10,18 +10,13 @@ from uuid import UUID
 
 from tool_sync.domain.assistants import evolve_assistant
 from tool_sync.domain.commands import (
-    BeginSweep,
     Command,
     ConfirmDeleted,
     ConfirmLinked,
     ConfirmTool,
-    EndSearch,
     FailStep,
     ForgetTool,
     NoteDiverged,
-    NoteDrift,
-    NoteSurplus,
-    Start,
 )
 from tool_sync.domain.decider import decide
 from tool_sync.domain.events import (
@@ -30,10 +25,14 @@ from tool_sync.domain.events import (
     AssistantRemoved,
     AssistantSynced,
     AssistantSyncFailed,
+    DriftDetected,
     Event,
     OrgClosed,
     OrgEvent,
     SurplusDeleteStarted,
+    SurplusFound,
+    SurplusSearched,
+    SweepStarted,
     SyncRequested,
     ToolDeleteStarted,
     ToolRegistrationStarted,
@@ -195,7 +194,7 @@ class Org:
             case SearchSurplus():
                 self._search(step, end)
                 return True
-        if not self.write((Start(started),)):
+        if not self.write((started,)):
             return True
         if end == "died":
             return False
@@ -219,7 +218,7 @@ class Org:
         return True
 
     def _sweep(self, step: SweepTools, end: str) -> bool:
-        if not self.write((BeginSweep(tuple(tool.vapi_tool_id for tool in step.tools)),)):
+        if not self.write((SweepStarted(tuple(tool.vapi_tool_id for tool in step.tools)),)):
             return True
         if end == "not read":
             self.write((FailStep(step.subject, None, "refused", "TS-102", self._again(step)),))
@@ -238,7 +237,7 @@ class Org:
             started = SurplusDeleteStarted(attempt, ACCOUNT, tool.name, tool.vapi_tool_id)
         else:
             started = ToolDeleteStarted(attempt, ACCOUNT, tool.name, tool.vapi_tool_id, tool.delete_at)
-        if not self.write((Start(started),)):
+        if not self.write((started,)):
             return True
         assert tool.vapi_tool_id not in {ref.vapi_tool_id for ref in self.state.tools.values()}, "the org's own tool"
         again = self.now + POLICY.look_again
@@ -264,8 +263,8 @@ class Org:
         if end == "found":
             late = f"t-{self._id()}"
             self.at_vapi.add(late)
-            found = (NoteSurplus(ACCOUNT, step.names[0], late, self.now),)
-        self.write((*found, EndSearch(step.names, step.through)))
+            found = (SurplusFound(ACCOUNT, step.names[0], late, self.now),)
+        self.write((*found, SurplusSearched(step.names, step.through)))
 
     def _resolve(self, step: ResolveAttempt, end: str) -> None:
         started = step.attempt.started
@@ -306,10 +305,10 @@ class Org:
                 self.write((NoteDiverged(agent_id, assistant.assistant_id, assistant.revision, "old"),))
             return True
         if end == "drifted":
-            self.write((NoteDrift(agent_id, assistant.assistant_id, "foreign"),))
+            self.write((DriftDetected(agent_id, assistant.assistant_id, "foreign"),))
         if end != "was linked":
             started = linking(self._id(), agent_id, step.target)
-            if not self.write((Start(started),)):
+            if not self.write((started,)):
                 return True
             if end == "died":
                 return False

@@ -10,11 +10,8 @@ from tool_sync.domain.commands import (
     FailStep,
     ForgetTool,
     NoteDiverged,
-    NoteDrift,
     SettleFailed,
-    SettleOrg,
     SettleSynced,
-    Start,
 )
 from tool_sync.domain.decider import decide
 from tool_sync.domain.events import (
@@ -68,34 +65,34 @@ def settle_failed(through: int, agent_id: str | None = "a") -> SettleFailed:
 
 
 def test_a_registration_is_announced_once() -> None:
-    assert decide(given(), Start(registering())) == (registering(),)
-    assert decide(given(registering()), Start(registering(attempt=7))) == ()
-    assert decide(given(*HAVE), Start(registering(attempt=7))) == ()
+    assert decide(given(), registering()) == (registering(),)
+    assert decide(given(registering()), registering(attempt=7)) == ()
+    assert decide(given(*HAVE), registering(attempt=7)) == ()
 
 
 def test_an_update_is_announced_only_for_the_tool_that_the_org_has() -> None:
     before = WantedTool("book", 0, "hash-book-0")
     have = (registering(tool=before), registered(tool=before))
 
-    assert decide(given(*have), Start(updating())) == (updating(),)
-    assert decide(given(), Start(updating())) == ()
-    assert decide(given(*have), Start(updating(tool_id="another"))) == ()
-    assert decide(given(*have, updating()), Start(updating(attempt=7))) == ()
-    assert decide(given(*HAVE), Start(updating())) == (), "another worker did it meanwhile"
+    assert decide(given(*have), updating()) == (updating(),)
+    assert decide(given(), updating()) == ()
+    assert decide(given(*have), updating(tool_id="another")) == ()
+    assert decide(given(*have, updating()), updating(attempt=7)) == ()
+    assert decide(given(*HAVE), updating()) == (), "another worker did it meanwhile"
 
 
 def test_a_link_is_announced_only_with_tools_that_the_org_has_and_once_per_assistant() -> None:
-    assert decide(given(*HAVE), Start(linking())) == (linking(),)
-    assert decide(given(), Start(linking())) == ()
-    assert decide(given(*HAVE, linking()), Start(linking(attempt=7))) == ()
-    assert decide(given(*HAVE, linking()), Start(linking(attempt=7, agent_id="b"))) == (linking(7, "b"),)
+    assert decide(given(*HAVE), linking()) == (linking(),)
+    assert decide(given(), linking()) == ()
+    assert decide(given(*HAVE, linking()), linking(attempt=7)) == ()
+    assert decide(given(*HAVE, linking()), linking(attempt=7, agent_id="b")) == (linking(7, "b"),)
 
 
 @pytest.mark.parametrize("start", [registering(), updating(), linking()], ids=["register", "update", "link"])
 def test_nothing_is_announced_for_a_closed_org(start: Any) -> None:
     have = () if start == registering() else HAVE
 
-    assert decide(given(*have, OrgClosed()), Start(start)) == ()
+    assert decide(given(*have, OrgClosed()), start) == ()
 
 
 def test_an_answer_to_an_open_attempt_is_recorded_with_what_was_announced() -> None:
@@ -163,7 +160,7 @@ def test_a_tool_is_forgotten_only_as_it_was_known() -> None:
 def test_drift_is_noted_and_a_divergence_takes_the_next_number() -> None:
     state = given(asked(), AssistantDiverged("b", "vapi-b", 1, "m", 4))
 
-    assert decide(state, NoteDrift("a", "vapi-a", "foreign")) == (DriftDetected("a", "vapi-a", "foreign"),)
+    assert decide(state, DriftDetected("a", "vapi-a", "foreign")) == (DriftDetected("a", "vapi-a", "foreign"),)
     assert decide(state, NoteDiverged("a", "vapi-a", 2, "old")) == (AssistantDiverged("a", "vapi-a", 2, "old", 5),)
 
 
@@ -222,5 +219,5 @@ def test_unreadable_requests_are_settled_apart() -> None:
 def test_org_wide_work_is_settled_once() -> None:
     state = given(OrgTierChanged("basic"))
 
-    assert decide(state, SettleOrg(1)) == (OrgSettled(1),)
-    assert decide(then(state, OrgSettled(1)), SettleOrg(1)) == ()
+    assert decide(state, OrgSettled(1)) == (OrgSettled(1),)
+    assert decide(then(state, OrgSettled(1)), OrgSettled(1)) == ()

@@ -6,22 +6,13 @@ from datetime import timedelta
 import pytest
 from pydantic import TypeAdapter
 
-from tool_sync.domain.commands import (
-    BeginSweep,
-    ConfirmDeleted,
-    ConfirmTool,
-    EndSearch,
-    NoteSurplus,
-    ReinstateTool,
-    RetireTool,
-    SettleOrg,
-    Start,
-)
+from tool_sync.domain.commands import ConfirmDeleted, ConfirmTool, ReinstateTool, RetireTool
 from tool_sync.domain.decider import decide
 from tool_sync.domain.events import (
     AssistantRemoved,
     Event,
     OrgClosed,
+    OrgSettled,
     OrgTierChanged,
     SurplusDeleted,
     SurplusDeleteStarted,
@@ -135,7 +126,7 @@ def test_a_tool_is_retired_when_no_assistant_is_left_that_should_lose_it() -> No
 
     made = planned(state)
     retire = RetireTool(ACCOUNT, ref(CANCEL, "t-2"), "tier", after(GRACE))
-    assert (made.steps, made.commands) == ((), (retire, SettleOrg(5)))
+    assert (made.steps, made.commands) == ((), (retire, OrgSettled(5)))
 
 
 def test_without_an_assistant_every_tool_is_retired_also_one_that_this_release_does_not_know() -> None:
@@ -162,15 +153,15 @@ def test_a_retired_tool_is_not_the_orgs_any_more_and_its_failures_are_forgotten(
 
     assert (set(state.tools), set(state.retired), dict(state.failures)) == ({"cancel"}, {"book"}, {})
     assert decide(state, RetireTool(ACCOUNT, ref(), "tier", after(0))) == ()  # already so
-    assert decide(state, Start(linking())) == ()
+    assert decide(state, linking()) == ()
 
 
 def test_a_closed_org_retires_everything_once_and_sweeps_it_after_the_grace() -> None:
     state = given(*BOTH[:2], OrgClosed())
     made = plan(state)
-    assert made.commands == (RetireTool(ACCOUNT, ref(), "closed", after(GRACE)), SettleOrg(3))
+    assert made.commands == (RetireTool(ACCOUNT, ref(), "closed", after(GRACE)), OrgSettled(3))
 
-    state = then(state, RETIRED, *decide(state, SettleOrg(3)))
+    state = then(state, RETIRED, *decide(state, OrgSettled(3)))
     assert plan(state) == Plan(next_due=after(GRACE))
     assert plan(state, at=GRACE).steps == (SWEEP,)
     deleted = ToolDeleted(uid(300), ACCOUNT, "book", "t-1", 1, "hash-book-1")
@@ -179,7 +170,7 @@ def test_a_closed_org_retires_everything_once_and_sweeps_it_after_the_grace() ->
 
 def test_a_tool_that_turns_up_after_the_org_was_closed_is_retired_as_well() -> None:
     state = given(OrgClosed(), registering())
-    state = then(state, *decide(state, SettleOrg(1)))
+    state = then(state, *decide(state, OrgSettled(1)))
     assert plan(state).next_due == after(POLICY.settle.total_seconds())
     state = then(state, registered(adopted=True))
 
@@ -207,7 +198,7 @@ def test_while_a_deletion_has_no_answer_its_tool_is_neither_reinstated_nor_made_
     (step,) = made.steps
     assert isinstance(step, LinkAssistant)  # every tool stands alone: the others are linked
     assert decide(state, ReinstateTool(ACCOUNT, ref())) == ()
-    assert decide(state, Start(registering(102))) == ()
+    assert decide(state, registering(102)) == ()
     (look,) = plan(state, at=20).steps
     assert isinstance(look, ResolveAttempt)
 
@@ -267,13 +258,13 @@ def test_nothing_is_swept_beside_other_work() -> None:
 
 
 def test_a_deletion_is_announced_only_of_a_retired_tool_and_beside_no_other_write() -> None:
-    assert decide(given(*BOTH[:2], RETIRED), Start(DELETING)) == (DELETING,)
-    assert decide(given(*BOTH[:2]), Start(DELETING)) == ()
-    assert decide(given(*BOTH[:2], RETIRED, linking(tools=())), Start(DELETING)) == ()
-    assert decide(given(*BOTH[:2], RETIRED, linking(tools=())), BeginSweep(("t-1",))) == ()
-    assert decide(given(*BOTH[:2], RETIRED, OrgClosed()), Start(DELETING)) == (DELETING,)
+    assert decide(given(*BOTH[:2], RETIRED), DELETING) == (DELETING,)
+    assert decide(given(*BOTH[:2]), DELETING) == ()
+    assert decide(given(*BOTH[:2], RETIRED, linking(tools=())), DELETING) == ()
+    assert decide(given(*BOTH[:2], RETIRED, linking(tools=())), SweepStarted(("t-1",))) == ()
+    assert decide(given(*BOTH[:2], RETIRED, OrgClosed()), DELETING) == (DELETING,)
     again = ToolReinstated(ACCOUNT, "book", "t-1", 1, "hash-book-1")
-    assert decide(given(*BOTH[:2], RETIRED, again), Start(DELETING)) == ()
+    assert decide(given(*BOTH[:2], RETIRED, again), DELETING) == ()
 
 
 def test_a_deletion_is_confirmed_once() -> None:
@@ -289,7 +280,7 @@ def test_a_deletion_is_confirmed_once() -> None:
 def test_a_sweep_takes_so_many_tools_and_no_more() -> None:
     extra = [SurplusFound(ACCOUNT, "book", f"t-{n}", after(0)) for n in range(100, 100 + DELETIONS_PER_SWEEP_MAX + 1)]
     state = given(*BOTH[:2], *extra)
-    state = then(state, *decide(state, SettleOrg(state.position)))
+    state = then(state, *decide(state, OrgSettled(state.position)))
 
     (step,) = plan(state, at=AGE).steps
     assert isinstance(step, SweepTools)
@@ -300,7 +291,7 @@ def test_a_sweep_takes_so_many_tools_and_no_more() -> None:
 
 
 def late_answer() -> ConfirmTool:
-    made = NoteSurplus(ACCOUNT, "book", "t-9", after(0))
+    made = SurplusFound(ACCOUNT, "book", "t-9", after(0))
     return ConfirmTool(uid(99), "t-9", "answer", adopted=False, made=made)
 
 
@@ -318,7 +309,7 @@ def test_a_surplus_tool_is_org_wide_work_so_that_the_orgs_holder_hears_of_it() -
 
 def test_a_surplus_tool_is_swept_when_it_is_old_enough() -> None:
     state = given(*BOTH[:2], FOUND)
-    state = then(state, *decide(state, SettleOrg(3)))
+    state = then(state, *decide(state, OrgSettled(3)))
 
     assert plan(state) == Plan(next_due=after(AGE))
     assert plan(state, at=AGE).steps == (SweepTools((DeletionCandidate("book", "t-9", None),)),)
@@ -328,18 +319,18 @@ def test_a_surplus_tool_is_swept_when_it_is_old_enough() -> None:
 def test_a_surplus_tool_may_go_whatever_else_the_org_has(before: tuple[Event, ...]) -> None:
     """Also where a registration landed late and the org needs no such tool any more: nobody would ever adopt it."""
     state = given(*before, FOUND)
-    state = then(state, *decide(state, SettleOrg(state.position)))
+    state = then(state, *decide(state, OrgSettled(state.position)))
 
     assert plan(state, at=AGE * 2).steps == (SweepTools((DeletionCandidate("book", "t-9", None),)),)
-    assert decide(state, Start(REMOVING)) == (REMOVING,)
-    assert decide(then(state, registering(101, CANCEL)), Start(REMOVING)) == ()
+    assert decide(state, REMOVING) == (REMOVING,)
+    assert decide(then(state, registering(101, CANCEL)), REMOVING) == ()
 
 
 def test_a_surplus_tool_that_is_adopted_after_all_is_not_surplus_any_more() -> None:
     state = given(FOUND, registering(), registered(tool_id="t-9", adopted=True))
 
     assert dict(state.surplus) == {}
-    assert decide(state, Start(REMOVING)) == ()
+    assert decide(state, REMOVING) == ()
 
 
 def test_a_surplus_deletion_ends_in_an_event_of_its_own() -> None:
@@ -359,7 +350,7 @@ def test_a_registration_that_was_given_up_is_searched_for_an_hour_later() -> Non
     assert plan(state, at=30) == Plan(next_due=after(20 + AGE))
     search = SearchSurplus(("book",), since=after(0), through=after(20))
     assert plan(state, at=20 + AGE).steps == (search,)
-    state = then(state, *decide(state, EndSearch(search.names, search.through)))
+    state = then(state, *decide(state, SurplusSearched(search.names, search.through)))
     assert plan(state, at=20 + AGE) == Plan()
 
 
@@ -405,7 +396,7 @@ def test_ids_of_ours_that_nobody_wants_are_taken_out_whoever_put_them_there() ->
     assert relinked(model, (), (ref(CANCEL, "t-2"),), {"t-1", "t-9"}) == ["foreign", "t-2"]
     assert relinked(model, (), (ref(),), {"t-9"}) == ["foreign", "t-1"]
     state = given(*BOTH, RETIRED, FOUND, asked())
-    (step,) = planned(then(state, *decide(state, SettleOrg(9)), OrgTierChanged("professional"),
+    (step,) = planned(then(state, *decide(state, OrgSettled(9)), OrgTierChanged("professional"),
                            ToolSettingChanged("book", enabled=False)), assistant()).steps  # fmt: skip
     assert isinstance(step, LinkAssistant)
     assert step.unwanted == {"t-1", "t-9"}

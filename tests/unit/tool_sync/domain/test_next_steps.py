@@ -5,11 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from tool_sync.domain.commands import SettleFailed, SettleOrg, SettleSynced
+from tool_sync.domain.commands import SettleFailed, SettleSynced
 from tool_sync.domain.events import (
     AssistantSyncFailed,
     Event,
     OrgClosed,
+    OrgSettled,
     OrgTierChanged,
     RequestUnreadable,
     ToolFailure,
@@ -258,7 +259,7 @@ def test_a_closed_org_ends_everything_without_a_step() -> None:
         ("a", "TS-403", 5),
         ("b", "TS-403", 4),
     ]
-    assert made.commands[-1] == SettleOrg(8)
+    assert made.commands[-1] == OrgSettled(8)
 
 
 def test_an_unreadable_request_ends_at_once_and_makes_no_other_work() -> None:
@@ -285,7 +286,7 @@ def test_a_tier_change_of_an_org_without_assistants_registers_nothing() -> None:
         given(OrgTierChanged("professional")), wanted=(BOOK, CANCEL), progress=found(has_assistants=False, target=())
     )
 
-    assert (made.steps, made.commands) == ((), (SettleOrg(1),))
+    assert (made.steps, made.commands) == ((), (OrgSettled(1),))
 
 
 def test_a_tier_change_registers_the_missing_tool_then_looks_again_then_links() -> None:
@@ -295,7 +296,7 @@ def test_a_tier_change_registers_the_missing_tool_then_looks_again_then_links() 
     state = then(state, registering(102, CANCEL), registered(102, CANCEL))
     assert plan(state, wanted=both, progress=found()) == Plan(look_org_wide=True)
     assert kinds(plan(state, wanted=both, progress=found("a", target=both))) == [LinkAssistant]
-    assert plan(state, wanted=both, progress=found(target=both)).commands == (SettleOrg(3),)
+    assert plan(state, wanted=both, progress=found(target=both)).commands == (OrgSettled(3),)
 
 
 def test_a_page_that_is_done_is_followed_by_the_next() -> None:
@@ -326,7 +327,7 @@ def test_a_tier_change_is_done_where_its_tool_was_refused_for_good() -> None:
     refused = failed("tool:cancel", retry_at=None, definition_hash=CANCEL.definition_hash)
     state = given(*HAVE, OrgTierChanged("professional"), refused)
 
-    assert plan(state, wanted=(BOOK, CANCEL), progress=found()).commands == (SettleOrg(3),)
+    assert plan(state, wanted=(BOOK, CANCEL), progress=found()).commands == (OrgSettled(3),)
 
 
 def test_a_change_that_no_save_asked_for_is_told_with_its_cause() -> None:

@@ -1,19 +1,26 @@
-"""What a worker has to say: the commands that :func:`~tool_sync.domain.decider.decide` makes events of."""
+"""What a worker has to say: the commands that :func:`~tool_sync.domain.decider.decide` makes events of.
+
+Where a worker knows every field of an event, the event itself is the command to write it: ``decide`` passes it on, or
+drops it. A class here is for what needs the state as well.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from tool_sync.domain.events import AttemptEnd, RetireReason, ToolFailure, ToolRef
+from tool_sync.domain.events import (
+    AttemptEnd,
+    DriftDetected,
+    OrgSettled,
+    RetireReason,
+    SurplusFound,
+    SurplusSearched,
+    SweepStarted,
+    ToolFailure,
+    ToolRef,
+)
 from tool_sync.domain.subject import Subject
 from tool_sync.domain.toolset import Started
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Announce a write to Vapi."""
-
-    event: Started
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +34,7 @@ class ConfirmTool:
     vapi_tool_id: str
     answer_hash: str
     adopted: bool
-    made: "NoteSurplus | None" = None
+    made: SurplusFound | None = None
     vapi_version: str | None = None
 
 
@@ -85,44 +92,10 @@ class ReinstateTool:
 
 
 @dataclass(frozen=True, slots=True)
-class BeginSweep:
-    """The assistants are about to be listed, for these tools' sake."""
-
-    vapi_tool_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class ConfirmDeleted:
     """Vapi answered, or shows after the settle time, that the tool is not there any more."""
 
     attempt_id: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class NoteSurplus:
-    """A tool with our marker was seen at Vapi that may not be the org's. ``created_at`` is ours."""
-
-    account: str
-    name: str
-    vapi_tool_id: str
-    created_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class EndSearch:
-    """Vapi was asked for surplus tools of these names."""
-
-    names: tuple[str, ...]
-    through: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class NoteDrift:
-    """The assistant at Vapi was changed by somebody else."""
-
-    agent_id: str
-    assistant_id: str
-    model_hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,27 +142,20 @@ class SettleFailed:
     cause: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SettleOrg:
-    """What concerned the whole org up to ``through`` is done."""
-
-    through: int
-
-
-Conclusion = RetireTool | ReinstateTool | BeginSweep | SettleSynced | SettleFailed | SettleOrg
+Conclusion = RetireTool | ReinstateTool | SweepStarted | SettleSynced | SettleFailed | OrgSettled
 """What follows from a state, where everything else tells what happened. On another state it has to be drawn anew: a
 tool that was not wanted may be wanted again, a save may have an outcome already."""
 
 Command = (
-    Start
+    Started
     | ConfirmTool
     | ConfirmLinked
     | FailStep
     | ForgetTool
     | ConfirmDeleted
-    | NoteSurplus
-    | EndSearch
-    | NoteDrift
+    | SurplusFound
+    | SurplusSearched
+    | DriftDetected
     | NoteDiverged
     | Conclusion
 )

@@ -10,23 +10,17 @@ from uuid import UUID
 
 from tool_sync.domain import settling
 from tool_sync.domain.commands import (
-    BeginSweep,
     Command,
     ConfirmDeleted,
     ConfirmLinked,
     ConfirmTool,
-    EndSearch,
     FailStep,
     ForgetTool,
     NoteDiverged,
-    NoteDrift,
-    NoteSurplus,
     ReinstateTool,
     RetireTool,
     SettleFailed,
-    SettleOrg,
     SettleSynced,
-    Start,
 )
 from tool_sync.domain.events import (
     AssistantDiverged,
@@ -59,8 +53,14 @@ from tool_sync.domain.toolset import Started, Toolset
 def decide(state: Toolset, command: Command) -> tuple[ToolsetEvent, ...]:
     """The events that this command adds to the toolset stream, given the state."""
     match command:
-        case Start(event=event):
-            return _start(state, event)
+        case (
+            ToolRegistrationStarted()
+            | ToolUpdateStarted()
+            | ToolDeleteStarted()
+            | SurplusDeleteStarted()
+            | AssistantLinkStarted()
+        ):
+            return _start(state, command)
         case ConfirmTool():
             return _confirm_tool(state, command)
         case ConfirmLinked():
@@ -73,22 +73,20 @@ def decide(state: Toolset, command: Command) -> tuple[ToolsetEvent, ...]:
             return (ToolVanished(account, *_fields(ref)),) if state.tools.get(ref.name) == ref else ()
         case RetireTool() | ReinstateTool():
             return _retire_or_reinstate(state, command)
-        case BeginSweep(vapi_tool_ids=ids):
-            return () if state.attempts else (SweepStarted(ids),)
-        case NoteSurplus():
+        case SweepStarted():
+            return () if state.attempts else (command,)
+        case SurplusFound():
             return _note_surplus(state, command)
-        case EndSearch(names=names, through=through):
-            return (SurplusSearched(names, through),)
-        case NoteDrift(agent_id=agent_id, assistant_id=assistant_id, model_hash=model_hash):
-            return (DriftDetected(agent_id, assistant_id, model_hash),)
+        case SurplusSearched() | DriftDetected():
+            return (command,)
         case NoteDiverged(agent_id=agent_id, assistant_id=assistant_id, revision=revision, model_hash=model_hash):
             return (AssistantDiverged(agent_id, assistant_id, revision, model_hash, state.sequence + 1),)
         case SettleSynced():
             return settling.settle_synced(state, command)
         case SettleFailed():
             return settling.settle_failed(state, command)
-        case SettleOrg(through=through):
-            return (OrgSettled(through),) if state.org_wide_through is not None else ()
+        case OrgSettled():
+            return (command,) if state.org_wide_through is not None else ()
         case _:
             assert_never(command)
 
@@ -156,13 +154,11 @@ def _confirm_deleted(state: Toolset, attempt_id: UUID) -> tuple[ToolsetEvent, ..
             return ()
 
 
-def _note_surplus(state: Toolset, command: NoteSurplus) -> tuple[ToolsetEvent, ...]:
+def _note_surplus(state: Toolset, found: SurplusFound) -> tuple[ToolsetEvent, ...]:
     """The loser of a race never deletes: what is surplus is written down, and the sweep looks at it later."""
-    retired = state.retired.get(command.name)
-    known = {ref.vapi_tool_id for ref in (state.tools.get(command.name), retired.ref if retired else None) if ref}
-    if command.vapi_tool_id in known or command.vapi_tool_id in state.surplus:
-        return ()
-    return (SurplusFound(command.account, command.name, command.vapi_tool_id, command.created_at),)
+    retired = state.retired.get(found.name)
+    known = {ref.vapi_tool_id for ref in (state.tools.get(found.name), retired.ref if retired else None) if ref}
+    return () if found.vapi_tool_id in known or found.vapi_tool_id in state.surplus else (found,)
 
 
 def _confirm_tool(state: Toolset, command: ConfirmTool) -> tuple[ToolsetEvent, ...]:

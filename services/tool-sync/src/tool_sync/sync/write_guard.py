@@ -17,11 +17,11 @@ from uuid import UUID
 
 import structlog
 
-from tool_sync.domain.commands import FailStep, Start
+from tool_sync.domain.commands import FailStep
 from tool_sync.domain.plan import is_save
 from tool_sync.domain.plan.due import retry_time
 from tool_sync.domain.subject import Subject, agent_of
-from tool_sync.domain.toolset import Toolset
+from tool_sync.domain.toolset import Started, Toolset
 from tool_sync.sync.asking import KeyHeld, admit, ask, ask_admitted, note
 from tool_sync.sync.context import Context
 from tool_sync.sync.writer import Writer
@@ -48,7 +48,7 @@ class WriteGuard:
         return self.writer.knowledge.state
 
     async def send(
-        self, start: Start, subject: Subject, call: Callable[[], Awaitable[T]], definition_hash: str | None = None
+        self, started: Started, subject: Subject, call: Callable[[], Awaitable[T]], definition_hash: str | None = None
     ) -> T | None:
         """Announce the write and make it; None where it was not wanted any more, or failed and that is in the log.
 
@@ -61,12 +61,12 @@ class WriteGuard:
         # announcement's time in the log, which may be as early as this.
         queued_at = self.context.clock.monotonic()
         try:
-            announced = await self.writer.write((start,))
+            announced = await self.writer.write((started,))
         except BaseException:
             # Announced or not, nothing was sent: the request goes back to the key, and whoever has the org next looks.
             await self.context.key.unused()
             raise
-        attempt_id = start.event.attempt_id
+        attempt_id = started.attempt_id
         waited = self.context.clock.monotonic() - queued_at
         if not announced:
             # The log shows that it is not wanted any more, or it has these bytes since nobody knows when.

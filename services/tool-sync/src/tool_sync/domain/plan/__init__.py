@@ -13,8 +13,8 @@ Nothing here waits: what is not due yet becomes ``Plan.next_due``, and the org i
 from dataclasses import replace
 from typing import Final
 
-from tool_sync.domain.commands import Command, SettleOrg
-from tool_sync.domain.events import SyncRequested
+from tool_sync.domain.commands import Command
+from tool_sync.domain.events import OrgSettled, SyncRequested
 from tool_sync.domain.plan.assistants import assistants_due, closed, removed, unreadable
 from tool_sync.domain.plan.deletions import deletions
 from tool_sync.domain.plan.due import combined, lost_answers
@@ -76,7 +76,7 @@ def _concluded(situation: Situation, plan: Plan) -> Plan:
         if nothing_open(situation, found):
             reasons = leaving(state, situation.wanted, state.tools, has_assistants=found.has_assistants)
             # The change is settled up to where it was loaded: one that arrived since then is looked through anew.
-            return replace(plan, commands=(*retirements(situation, reasons), SettleOrg(state.org_wide_through)))
+            return replace(plan, commands=(*retirements(situation, reasons), OrgSettled(state.org_wide_through)))
     return combined(plan, deletions(situation))
 
 
@@ -84,7 +84,7 @@ def _closing(situation: Situation) -> Plan:
     """An org that is closed: its requests end at once, its tools after the grace. Its assistants are not ours."""
     state = situation.state
     reasons = leaving(state, situation.wanted, state.tools, has_assistants=False)
-    org_wide = () if state.org_wide_through is None else (SettleOrg(state.org_wide_through),)
+    org_wide = () if state.org_wide_through is None else (OrgSettled(state.org_wide_through),)
     commands = (*unreadable(situation), *closed(situation), *retirements(situation, reasons), *org_wide)
     if commands:
         return Plan(commands=commands)

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from tool_sync.domain.commands import Command, ConfirmTool, NoteSurplus, Start
-from tool_sync.domain.events import ToolRegistrationStarted
+from tool_sync.domain.commands import Command, ConfirmTool
+from tool_sync.domain.events import SurplusFound, ToolRegistrationStarted
 from tool_sync.domain.plan.steps import RegisterTool
 from tool_sync.domain.toolset import Toolset
 from tool_sync.sync.context import Context
@@ -36,7 +36,9 @@ async def adopt(guard: WriteGuard, org_id: UUID, step: RegisterTool) -> tuple[Co
     if tools is None:
         return ()
     # An assistant may still name one that is gone: as surplus it is taken out there.
-    gone = [NoteSurplus(context.vapi.account, step.tool.name, id_, None) for id_, tool in tools.items() if tool is None]
+    gone = [
+        SurplusFound(context.vapi.account, step.tool.name, id_, None) for id_, tool in tools.items() if tool is None
+    ]
     marker = ToolMarker(context.blueprint.installation_id, org_id, step.tool.name)
     found = [tool for tool in tools.values() if tool is not None and ToolMarker.of(tool) == marker]
     if found:
@@ -46,11 +48,11 @@ async def adopt(guard: WriteGuard, org_id: UUID, step: RegisterTool) -> tuple[Co
     return None
 
 
-async def lost_surplus(context: Context, state: Toolset, org_id: UUID, names: Iterable[str]) -> list[NoteSurplus]:
+async def lost_surplus(context: Context, state: Toolset, org_id: UUID, names: Iterable[str]) -> list[SurplusFound]:
     """What the log has lost of tools that the org is not to have: no registration takes it up, so it is swept."""
     account, known = context.vapi.account, state.tool_ids | frozenset(state.gone)
     lost = {name: await context.store.lost_tools(account, org_id, name) for name in names}
-    return [NoteSurplus(account, name, id_, None) for name, ids in lost.items() for id_ in ids if id_ not in known]
+    return [SurplusFound(account, name, id_, None) for name, ids in lost.items() for id_ in ids if id_ not in known]
 
 
 def _adopted(guard: WriteGuard, org_id: UUID, step: RegisterTool, found: list[dict[str, Any]]) -> tuple[Command, ...]:
@@ -69,8 +71,8 @@ def _adopted(guard: WriteGuard, org_id: UUID, step: RegisterTool, found: list[di
         adopted=True,
         vapi_version=latest_version(oldest) if is_wanted else None,
     )
-    surplus = (NoteSurplus(context.vapi.account, tool.name, each["id"], created_at(each)) for each in others)
-    return (Start(started), confirmed, *surplus)
+    surplus = (SurplusFound(context.vapi.account, tool.name, each["id"], created_at(each)) for each in others)
+    return (started, confirmed, *surplus)
 
 
 async def _read(guard: WriteGuard, tool_id: str) -> dict[str, Any] | None:

@@ -16,8 +16,8 @@ from uuid import UUID
 
 import structlog
 
-from tool_sync.domain.commands import Command, ConfirmLinked, FailStep, NoteDiverged, NoteDrift, NoteSurplus, Start
-from tool_sync.domain.events import AssistantLinkStarted
+from tool_sync.domain.commands import Command, ConfirmLinked, FailStep, NoteDiverged
+from tool_sync.domain.events import AssistantLinkStarted, DriftDetected, SurplusFound
 from tool_sync.domain.linking import ModelProvenance, relinked, unpinned, whose
 from tool_sync.domain.plan.situation import ObservedLink
 from tool_sync.domain.plan.steps import LinkAssistant
@@ -75,7 +75,7 @@ async def link(guard: WriteGuard, org_id: UUID, step: LinkAssistant) -> Done:
     if version is ModelProvenance.OUTDATED:
         return None, _outdated(guard, step, base_hash)
     if version is ModelProvenance.FOREIGN and step.assistant.drift_hash != base_hash:
-        found.noted.append(NoteDrift(step.assistant.agent_id, step.assistant.assistant_id, base_hash))
+        found.noted.append(DriftDetected(step.assistant.agent_id, step.assistant.assistant_id, base_hash))
     changes = _changes(found, model)
     if not changes:
         return _seen(found, document), tuple(found.noted)
@@ -129,7 +129,7 @@ def _changes(found: _Link, model: dict[str, Any]) -> dict[str, list[object]]:
     for tool_id in taken_out:
         tool = found.named[tool_id]
         if tool.org_id == found.known.org_id and tool.name is not None:
-            found.noted.append(NoteSurplus(found.guard.context.vapi.account, tool.name, tool_id, None))
+            found.noted.append(SurplusFound(found.guard.context.vapi.account, tool.name, tool_id, None))
     tool_ids = relinked(model, found.step.assistant.linked, found.step.target, unwanted)
     tool_refs = unpinned(model, unwanted)
     return {
@@ -153,7 +153,7 @@ async def _write(found: _Link, model: dict[str, Any], base_hash: str, changes: d
     )
     try:
         answer = await guard.send(
-            Start(started),
+            started,
             step.subject,
             # Vapi replaces ``model`` whole, so all of it goes back as it came; only the links change.
             lambda: context.vapi.update_assistant(assistant.assistant_id, {"model": {**model, **changes}}),

@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from tool_sync.domain.commands import Command, ConfirmTool, ForgetTool, NoteSurplus, Start
-from tool_sync.domain.events import ToolRegistrationStarted, ToolUpdateStarted
+from tool_sync.domain.commands import Command, ConfirmTool, ForgetTool
+from tool_sync.domain.events import SurplusFound, ToolRegistrationStarted, ToolUpdateStarted
 from tool_sync.domain.plan.steps import RegisterTool, UpdateTool
 from tool_sync.sync.effects.adopt import adopt
 from tool_sync.sync.write_guard import WriteGuard
@@ -25,7 +25,7 @@ async def register(guard: WriteGuard, org_id: UUID, step: RegisterTool) -> tuple
     payload = context.blueprint.payload(tool.name, org_id)
     try:
         answer = await guard.send(
-            Start(started), step.subject, lambda: context.vapi.create_tool(payload), tool.definition_hash
+            started, step.subject, lambda: context.vapi.create_tool(payload), tool.definition_hash
         )
     except VapiFailure:
         return ()  # a 404 on POST /tool: a wrong base URL; it is in the log
@@ -34,7 +34,7 @@ async def register(guard: WriteGuard, org_id: UUID, step: RegisterTool) -> tuple
     if ToolMarker.of(answer) != ToolMarker(context.blueprint.installation_id, org_id, tool.name):
         failure = invalid_answer("the created tool is another one", write=True)
         return (guard.failed(step.subject, failure, attempt_id, tool.definition_hash),)
-    made = NoteSurplus(context.vapi.account, tool.name, answer["id"], context.made_at(answer))
+    made = SurplusFound(context.vapi.account, tool.name, answer["id"], context.made_at(answer))
     return (
         ConfirmTool(
             attempt_id, answer["id"], canonical_hash(answer), adopted=False, made=made,
@@ -57,7 +57,7 @@ async def update(guard: WriteGuard, org_id: UUID, step: UpdateTool) -> tuple[Com
     payload = context.blueprint.payload(tool.name, org_id)
     try:
         answer = await guard.send(
-            Start(started),
+            started,
             step.subject,
             lambda: context.vapi.update_tool(current.vapi_tool_id, payload),
             tool.definition_hash,

@@ -4,18 +4,11 @@ from dataclasses import replace
 from typing import Any, assert_never
 from uuid import UUID
 
-from tool_sync.domain.commands import (
-    Command,
-    ConfirmDeleted,
-    ConfirmLinked,
-    ConfirmTool,
-    FailStep,
-    ForgetTool,
-    NoteSurplus,
-)
+from tool_sync.domain.commands import Command, ConfirmDeleted, ConfirmLinked, ConfirmTool, FailStep, ForgetTool
 from tool_sync.domain.events import (
     AssistantLinkStarted,
     SurplusDeleteStarted,
+    SurplusFound,
     ToolDeleteStarted,
     ToolRegistrationStarted,
     ToolUpdateStarted,
@@ -75,7 +68,7 @@ async def _find_tool(
             started.attempt_id, oldest["id"], canonical_hash(oldest), adopted=True, vapi_version=latest_version(oldest)
         ),
         *(
-            NoteSurplus(context.vapi.account, started.name, tool["id"], context.made_at(tool))
+            SurplusFound(context.vapi.account, started.name, tool["id"], context.made_at(tool))
             for tool in found
             if tool is not oldest
         ),

@@ -3,7 +3,8 @@
 from typing import Any
 from uuid import UUID
 
-from tool_sync.domain.commands import Command, EndSearch, NoteSurplus
+from tool_sync.domain.commands import Command
+from tool_sync.domain.events import SurplusFound, SurplusSearched
 from tool_sync.domain.plan.steps import SearchSurplus
 from tool_sync.sync.write_guard import WriteGuard
 from zerotouch_contracts.tools import ToolMarker
@@ -23,8 +24,8 @@ async def search(guard: WriteGuard, org_id: UUID, step: SearchSurplus) -> tuple[
     found = await guard.recorded(step.subject, find)
     if found is None:
         return ()
-    noted = (NoteSurplus(context.vapi.account, _name(tool), tool["id"], context.made_at(tool)) for tool in found)
-    return (*noted, EndSearch(step.names, step.through))
+    noted = (SurplusFound(context.vapi.account, _name(tool), tool["id"], context.made_at(tool)) for tool in found)
+    return (*noted, SurplusSearched(step.names, step.through))
 
 
 def _name(tool: dict[str, Any]) -> str:

@@ -6,8 +6,8 @@ SweepStarted ─► GET /assistant, every page ─► linked by anybody: kept, l
 
 from dataclasses import replace
 
-from tool_sync.domain.commands import BeginSweep, Command, ConfirmDeleted, FailStep, Start
-from tool_sync.domain.events import SurplusDeleteStarted, ToolDeleteStarted
+from tool_sync.domain.commands import Command, ConfirmDeleted, FailStep
+from tool_sync.domain.events import SurplusDeleteStarted, SweepStarted, ToolDeleteStarted
 from tool_sync.domain.plan.steps import DeletionCandidate, SweepTools
 from tool_sync.sync.write_guard import WriteGuard
 from tool_sync.vapi.documents import mentioned
@@ -18,7 +18,7 @@ from zerotouch_contracts.errors import ErrorCode
 async def sweep(guard: WriteGuard, step: SweepTools) -> tuple[Command, ...]:
     """List the assistants of the account, any org's and anybody's, and delete the tools that none of them mentions."""
     ids = frozenset(tool.vapi_tool_id for tool in step.tools)
-    if not await guard.writer.write((BeginSweep(tuple(tool.vapi_tool_id for tool in step.tools)),)):
+    if not await guard.writer.write((SweepStarted(tuple(tool.vapi_tool_id for tool in step.tools)),)):
         return ()
 
     async def find() -> frozenset[str]:
@@ -63,5 +63,5 @@ async def _delete(guard: WriteGuard, tool: DeletionCandidate) -> Command | None:
             raise
         return True
 
-    deleted = await guard.send(Start(started), tool.subject, call)
+    deleted = await guard.send(started, tool.subject, call)
     return ConfirmDeleted(attempt_id) if deleted else None
