@@ -9,8 +9,15 @@ from uuid import UUID, uuid4
 import pytest
 import structlog
 
-from tool_sync.domain.commands import RetireTool, SettleSynced
-from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, DriftDetected, OrgSettled, SyncAttemptFailed
+from tool_sync.domain.commands import SettleSynced
+from tool_sync.domain.events import (
+    AssistantSynced,
+    AssistantSyncFailed,
+    DriftDetected,
+    OrgSettled,
+    SyncAttemptFailed,
+    ToolRetired,
+)
 from tool_sync.domain.evolve import attempts
 from tool_sync.domain.toolset import Assistant
 from tool_sync.log import Appended, AppendRequest, AppendResult, Duplicate, EventLog
@@ -133,7 +140,7 @@ async def test_after_a_conflict_what_was_seen_is_told_and_what_was_concluded_is_
     await world.save(org, assistant)
     await world.sync()  # another worker writes its outcome
     before = len(await world.events(org))
-    retired = RetireTool("platform", tool, "setting", datetime.now(UTC))
+    retired = ToolRetired("platform", *tool.fields, "setting", datetime.now(UTC))
     settled = SettleSynced("agent-1", assistant["id"], 1, "platform", (), loaded.state.position, True, "setting")
 
     assert await sleeper.write((retired, settled, OrgSettled(loaded.state.position))) == ()

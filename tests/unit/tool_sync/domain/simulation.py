@@ -9,15 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from tool_sync.domain.assistants import evolve_assistant
-from tool_sync.domain.commands import (
-    Command,
-    ConfirmDeleted,
-    ConfirmLinked,
-    ConfirmTool,
-    FailStep,
-    ForgetTool,
-    NoteDiverged,
-)
+from tool_sync.domain.commands import Command, ConfirmDeleted, ConfirmLinked, ConfirmTool, FailStep, NoteDiverged
 from tool_sync.domain.decider import decide
 from tool_sync.domain.events import (
     AssistantDiverged,
@@ -38,6 +30,7 @@ from tool_sync.domain.events import (
     ToolRegistrationStarted,
     ToolsetEvent,
     ToolUpdateStarted,
+    ToolVanished,
 )
 from tool_sync.domain.evolve import evolve
 from tool_sync.domain.plan import next_steps
@@ -210,7 +203,7 @@ class Org:
         }
         if end == "gone" and isinstance(step, UpdateTool):
             self.write((FailStep(step.subject, attempt, "refused", "TS-301", None, code),))
-            self.write((ForgetTool(ACCOUNT, step.current),))
+            self.write((ToolVanished(ACCOUNT, *step.current.fields),))
             self.at_vapi.discard(step.current.vapi_tool_id)
         else:
             self.at_vapi |= {vapi_id} if end == "done" else set()

@@ -4,15 +4,7 @@ from typing import Any
 
 import pytest
 
-from tool_sync.domain.commands import (
-    ConfirmLinked,
-    ConfirmTool,
-    FailStep,
-    ForgetTool,
-    NoteDiverged,
-    SettleFailed,
-    SettleSynced,
-)
+from tool_sync.domain.commands import ConfirmLinked, ConfirmTool, FailStep, NoteDiverged, SettleFailed, SettleSynced
 from tool_sync.domain.decider import decide
 from tool_sync.domain.events import (
     AssistantDiverged,
@@ -152,9 +144,11 @@ def test_a_failure_of_an_attempt_that_was_closed_meanwhile_adds_nothing() -> Non
 
 
 def test_a_tool_is_forgotten_only_as_it_was_known() -> None:
-    assert decide(given(*HAVE), ForgetTool(ACCOUNT, ref())) == (ToolVanished(ACCOUNT, "book", "t-1", 1, "hash-book-1"),)
-    assert decide(given(*HAVE), ForgetTool(ACCOUNT, ref(tool_id="t-2"))) == ()
-    assert decide(given(), ForgetTool(ACCOUNT, ref())) == ()
+    assert decide(given(*HAVE), ToolVanished(ACCOUNT, *ref().fields)) == (
+        ToolVanished(ACCOUNT, "book", "t-1", 1, "hash-book-1"),
+    )
+    assert decide(given(*HAVE), ToolVanished(ACCOUNT, *ref(tool_id="t-2").fields)) == ()
+    assert decide(given(), ToolVanished(ACCOUNT, *ref().fields)) == ()
 
 
 def test_drift_is_noted_and_a_divergence_takes_the_next_number() -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from pydantic import TypeAdapter
 
-from tool_sync.domain.commands import ConfirmDeleted, ConfirmTool, ReinstateTool, RetireTool
+from tool_sync.domain.commands import ConfirmDeleted, ConfirmTool
 from tool_sync.domain.decider import decide
 from tool_sync.domain.events import (
     AssistantRemoved,
@@ -125,7 +125,7 @@ def test_a_tool_is_retired_when_no_assistant_is_left_that_should_lose_it() -> No
     assert step.target == (ref(),)
 
     made = planned(state)
-    retire = RetireTool(ACCOUNT, ref(CANCEL, "t-2"), "tier", after(GRACE))
+    retire = ToolRetired(ACCOUNT, *ref(CANCEL, "t-2").fields, "tier", after(GRACE))
     assert (made.steps, made.commands) == ((), (retire, OrgSettled(5)))
 
 
@@ -134,32 +134,32 @@ def test_without_an_assistant_every_tool_is_retired_also_one_that_this_release_d
     state = given(*BOTH, registering(102, newer), registered(102, newer, "t-3"), AssistantRemoved("a", None))
 
     made = planned(state, has_assistants=False)
-    assert {(c.ref.name, c.reason) for c in made.commands if isinstance(c, RetireTool)} == {
+    assert {(c.name, c.reason) for c in made.commands if isinstance(c, ToolRetired)} == {
         ("book", "unused"), ("cancel", "unused"), ("newer", "unused"),
     }  # fmt: skip
     has_assistants = planned(then(state, OrgTierChanged("basic")))
-    assert [c.ref.name for c in has_assistants.commands if isinstance(c, RetireTool)] == ["cancel"]
+    assert [c.name for c in has_assistants.commands if isinstance(c, ToolRetired)] == ["cancel"]
 
 
 def test_nothing_is_retired_while_a_write_has_no_answer() -> None:
     for start in (linking(), updating()):
         assert planned(given(*BOTH, start, OrgTierChanged("basic"))).commands == ()
     state = given(*BOTH, updating(102, CANCEL, "t-2"))
-    assert decide(state, RetireTool(ACCOUNT, ref(CANCEL, "t-2"), "tier", after(0))) == ()
+    assert decide(state, ToolRetired(ACCOUNT, *ref(CANCEL, "t-2").fields, "tier", after(0))) == ()
 
 
 def test_a_retired_tool_is_not_the_orgs_any_more_and_its_failures_are_forgotten() -> None:
     state = given(*BOTH, failed("tool:book"), RETIRED)
 
     assert (set(state.tools), set(state.retired), dict(state.failures)) == ({"cancel"}, {"book"}, {})
-    assert decide(state, RetireTool(ACCOUNT, ref(), "tier", after(0))) == ()  # already so
+    assert decide(state, ToolRetired(ACCOUNT, *ref().fields, "tier", after(0))) == ()  # already so
     assert decide(state, linking()) == ()
 
 
 def test_a_closed_org_retires_everything_once_and_sweeps_it_after_the_grace() -> None:
     state = given(*BOTH[:2], OrgClosed())
     made = plan(state)
-    assert made.commands == (RetireTool(ACCOUNT, ref(), "closed", after(GRACE)), OrgSettled(3))
+    assert made.commands == (ToolRetired(ACCOUNT, *ref().fields, "closed", after(GRACE)), OrgSettled(3))
 
     state = then(state, RETIRED, *decide(state, OrgSettled(3)))
     assert plan(state) == Plan(next_due=after(GRACE))
@@ -174,7 +174,7 @@ def test_a_tool_that_turns_up_after_the_org_was_closed_is_retired_as_well() -> N
     assert plan(state).next_due == after(POLICY.settle.total_seconds())
     state = then(state, registered(adopted=True))
 
-    assert plan(state, at=20).commands == (RetireTool(ACCOUNT, ref(), "closed", after(20 + GRACE)),)
+    assert plan(state, at=20).commands == (ToolRetired(ACCOUNT, *ref().fields, "closed", after(20 + GRACE)),)
 
 
 # --- wanted again -------------------------------------------------------------------------------------------------
@@ -183,11 +183,11 @@ def test_a_tool_that_turns_up_after_the_org_was_closed_is_retired_as_well() -> N
 def test_a_tool_that_is_wanted_again_keeps_its_id() -> None:
     state = given(*BOTH[:2], RETIRED, asked())
     made = plan(state)
-    assert (made.steps, made.commands) == ((), (ReinstateTool(ACCOUNT, ref()),))
+    assert (made.steps, made.commands) == ((), (ToolReinstated(ACCOUNT, *ref().fields),))
 
-    state = then(state, *decide(state, ReinstateTool(ACCOUNT, ref())))
+    state = then(state, *decide(state, ToolReinstated(ACCOUNT, *ref().fields)))
     assert (dict(state.tools), dict(state.retired)) == ({"book": ref()}, {})
-    assert decide(state, ReinstateTool(ACCOUNT, ref())) == ()
+    assert decide(state, ToolReinstated(ACCOUNT, *ref().fields)) == ()
 
 
 def test_while_a_deletion_has_no_answer_its_tool_is_neither_reinstated_nor_made_anew() -> None:
@@ -197,7 +197,7 @@ def test_while_a_deletion_has_no_answer_its_tool_is_neither_reinstated_nor_made_
     assert (made.commands, made.next_due) == ((), after(20))
     (step,) = made.steps
     assert isinstance(step, LinkAssistant)  # every tool stands alone: the others are linked
-    assert decide(state, ReinstateTool(ACCOUNT, ref())) == ()
+    assert decide(state, ToolReinstated(ACCOUNT, *ref().fields)) == ()
     assert decide(state, registering(102)) == ()
     (look,) = plan(state, at=20).steps
     assert isinstance(look, ResolveAttempt)
@@ -207,7 +207,7 @@ def test_a_tool_whose_deletion_was_not_seen_to_happen_is_replaced_and_becomes_su
     absent = failed("tool:book", attempt_id=uid(300), end="absent", retry_at=after(0))
     state = given(*BOTH[:2], RETIRED, DELETING, absent, asked())
     assert state.retired["book"].doomed
-    assert decide(state, ReinstateTool(ACCOUNT, ref())) == ()
+    assert decide(state, ToolReinstated(ACCOUNT, *ref().fields)) == ()
     assert plan(state).steps == (RegisterTool(BOOK),)
 
     state = then(state, registering(102), registered(102, tool_id="t-5"))
@@ -219,7 +219,7 @@ def test_a_tool_whose_deletion_was_not_seen_to_happen_is_replaced_and_becomes_su
 def test_a_tool_whose_deletion_certainly_did_not_happen_may_be_reinstated(end: str) -> None:
     state = given(*BOTH[:2], RETIRED, DELETING, failed("tool:book", attempt_id=uid(300), end=end), asked())
 
-    assert plan(state).commands == (ReinstateTool(ACCOUNT, ref()),)
+    assert plan(state).commands == (ToolReinstated(ACCOUNT, *ref().fields),)
 
 
 # --- deleting -----------------------------------------------------------------------------------------------------

@@ -12,12 +12,14 @@ from tool_sync.domain.events import (
     AttemptEnd,
     DriftDetected,
     OrgSettled,
-    RetireReason,
     SurplusFound,
     SurplusSearched,
     SweepStarted,
     ToolFailure,
     ToolRef,
+    ToolReinstated,
+    ToolRetired,
+    ToolVanished,
 )
 from tool_sync.domain.subject import Subject
 from tool_sync.domain.toolset import Started
@@ -63,32 +65,6 @@ class FailStep:
     definition_hash: str | None = None
     counted: bool = True
     assistant_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ForgetTool:
-    """Vapi answered 404 for a tool of ours."""
-
-    account: str
-    ref: ToolRef
-
-
-@dataclass(frozen=True, slots=True)
-class RetireTool:
-    """The org does not want this tool any more, and nobody of it links it."""
-
-    account: str
-    ref: ToolRef
-    reason: RetireReason
-    delete_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ReinstateTool:
-    """A retired tool is wanted again."""
-
-    account: str
-    ref: ToolRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +118,7 @@ class SettleFailed:
     cause: str | None = None
 
 
-Conclusion = RetireTool | ReinstateTool | SweepStarted | SettleSynced | SettleFailed | OrgSettled
+Conclusion = ToolRetired | ToolReinstated | SweepStarted | SettleSynced | SettleFailed | OrgSettled
 """What follows from a state, where everything else tells what happened. On another state it has to be drawn anew: a
 tool that was not wanted may be wanted again, a save may have an outcome already."""
 
@@ -151,7 +127,7 @@ Command = (
     | ConfirmTool
     | ConfirmLinked
     | FailStep
-    | ForgetTool
+    | ToolVanished
     | ConfirmDeleted
     | SurplusFound
     | SurplusSearched

@@ -15,10 +15,7 @@ from tool_sync.domain.commands import (
     ConfirmLinked,
     ConfirmTool,
     FailStep,
-    ForgetTool,
     NoteDiverged,
-    ReinstateTool,
-    RetireTool,
     SettleFailed,
     SettleSynced,
 )
@@ -36,7 +33,6 @@ from tool_sync.domain.events import (
     SyncAttemptFailed,
     ToolDeleted,
     ToolDeleteStarted,
-    ToolRef,
     ToolRegistered,
     ToolRegistrationStarted,
     ToolReinstated,
@@ -47,7 +43,7 @@ from tool_sync.domain.events import (
     ToolVanished,
 )
 from tool_sync.domain.subject import agent_of, agent_subject, tool_subject
-from tool_sync.domain.toolset import Started, Toolset
+from tool_sync.domain.toolset import Started, Toolset, ref_of
 
 
 def decide(state: Toolset, command: Command) -> tuple[ToolsetEvent, ...]:
@@ -69,9 +65,9 @@ def decide(state: Toolset, command: Command) -> tuple[ToolsetEvent, ...]:
             return _confirm_deleted(state, attempt_id)
         case FailStep():
             return _fail(state, command)
-        case ForgetTool(account=account, ref=ref):
-            return (ToolVanished(account, *_fields(ref)),) if state.tools.get(ref.name) == ref else ()
-        case RetireTool() | ReinstateTool():
+        case ToolVanished():
+            return (command,) if state.tools.get(command.name) == ref_of(command) else ()
+        case ToolRetired() | ToolReinstated():
             return _retire_or_reinstate(state, command)
         case SweepStarted():
             return () if state.attempts else (command,)
@@ -91,26 +87,18 @@ def decide(state: Toolset, command: Command) -> tuple[ToolsetEvent, ...]:
             assert_never(command)
 
 
-def _fields(ref: ToolRef) -> tuple[str, str, int, str]:
-    """The four fields with which every event about a tool that the org has names it."""
-    return ref.name, ref.vapi_tool_id, ref.definition_version, ref.definition_hash
-
-
-def _retire_or_reinstate(state: Toolset, command: RetireTool | ReinstateTool) -> tuple[ToolsetEvent, ...]:
+def _retire_or_reinstate(state: Toolset, event: ToolRetired | ToolReinstated) -> tuple[ToolsetEvent, ...]:
     """Neither while a write to the tool has no answer: what comes of it may be about the other state."""
-    ref = command.ref
-    if state.is_open(tool_subject(ref.name)):
-        return ()
-    match command:
-        case RetireTool(account=account, reason=reason, delete_at=delete_at):
+    ref = ref_of(event)
+    match event:
+        case ToolRetired():
             kept = state.tools.get(ref.name) == ref
-            return (ToolRetired(account, *_fields(ref), reason, delete_at),) if kept else ()
-        case ReinstateTool(account=account):
+        case ToolReinstated():
             retired = state.retired.get(ref.name)
             kept = retired is not None and retired.ref == ref and not retired.doomed
-            return (ToolReinstated(account, *_fields(ref)),) if kept else ()
         case _:
-            assert_never(command)
+            assert_never(event)
+    return (event,) if kept and not state.is_open(tool_subject(ref.name)) else ()
 
 
 def _start(state: Toolset, event: Started) -> tuple[ToolsetEvent, ...]:

@@ -20,11 +20,17 @@ from tool_sync.domain.events import (
     RetireReason,
     SurplusDeleteStarted,
     SyncRequested,
+    ToolDeleted,
     ToolDeleteStarted,
     ToolDriftSeen,
     ToolRef,
+    ToolRegistered,
     ToolRegistrationStarted,
+    ToolReinstated,
+    ToolRetired,
+    ToolUpdated,
     ToolUpdateStarted,
+    ToolVanished,
 )
 from tool_sync.domain.subject import Subject, agent_subject, surplus_subject, tool_subject
 
@@ -43,6 +49,14 @@ VERSIONS_MAX: Final = 50
 
 Started = ToolRegistrationStarted | ToolUpdateStarted | ToolDeleteStarted | SurplusDeleteStarted | AssistantLinkStarted
 """The announcements of writes to Vapi. No two have the same fields: a snapshot tells them apart by these."""
+
+
+TellsOfTool = ToolRegistered | ToolUpdated | ToolVanished | ToolRetired | ToolReinstated | ToolDeleted
+
+
+def ref_of(event: TellsOfTool) -> ToolRef:
+    """The tool that the event is about, with its definition after it."""
+    return ToolRef(event.name, event.vapi_tool_id, event.definition_version, event.definition_hash)
 
 
 @dataclass(frozen=True, slots=True)

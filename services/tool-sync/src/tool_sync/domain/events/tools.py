@@ -13,6 +13,11 @@ class ToolRef:
     definition_version: int
     definition_hash: str
 
+    @property
+    def fields(self) -> tuple[str, str, int, str]:
+        """The four fields with which every event about a tool that the org has names it."""
+        return self.name, self.vapi_tool_id, self.definition_version, self.definition_hash
+
 
 @dataclass(frozen=True, slots=True)
 class ToolRegistrationStarted:

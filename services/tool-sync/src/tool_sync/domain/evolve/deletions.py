@@ -8,13 +8,12 @@ from tool_sync.domain.events import (
     SurplusSearched,
     SweepStarted,
     ToolDeleted,
-    ToolRef,
     ToolReinstated,
     ToolRetired,
 )
 from tool_sync.domain.evolve.changes import Changes, with_entry, without
 from tool_sync.domain.subject import SEARCH_SUBJECT, SWEEP_SUBJECT, surplus_subject, tool_subject
-from tool_sync.domain.toolset import Recorded, Retired, Surplus, Toolset
+from tool_sync.domain.toolset import Recorded, Retired, Surplus, Toolset, ref_of
 
 _OF_RETIRED = ToolRetired | ToolReinstated | ToolDeleted
 _OF_SURPLUS = SurplusFound | SurplusSearched | SurplusDeleted | SweepStarted
@@ -32,7 +31,7 @@ def changes(state: Toolset, recorded: Recorded, event: EVENTS) -> Changes:
 
 def _of_retired(state: Toolset, event: _OF_RETIRED) -> Changes:
     name, failures = event.name, without(state.failures, tool_subject(event.name))
-    ref = ToolRef(name, event.vapi_tool_id, event.definition_version, event.definition_hash)
+    ref = ref_of(event)
     match event:
         case ToolRetired():
             return {

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import assert_never
 
-from tool_sync.domain.events import ToolDriftSeen, ToolRef, ToolRegistered, ToolUpdated, ToolVanished
+from tool_sync.domain.events import ToolDriftSeen, ToolRegistered, ToolUpdated, ToolVanished
 from tool_sync.domain.evolve.changes import Changes, with_entry, without
 from tool_sync.domain.subject import tool_subject
-from tool_sync.domain.toolset import VERSIONS_MAX, Recorded, Surplus, Toolset
+from tool_sync.domain.toolset import VERSIONS_MAX, Recorded, Surplus, Toolset, ref_of
 
 EVENTS = ToolRegistered | ToolUpdated | ToolVanished | ToolDriftSeen
 
@@ -48,7 +48,7 @@ def _registered(state: Toolset, recorded: Recorded, event: ToolRegistered | Tool
         if before.ref.vapi_tool_id != tool_id:  # its deletion may still land; one that was adopted is no surplus
             surplus = with_entry(surplus, before.ref.vapi_tool_id, Surplus(name, recorded.recorded_at))
     return {
-        "tools": with_entry(state.tools, name, ToolRef(name, tool_id, event.definition_version, event.definition_hash)),
+        "tools": with_entry(state.tools, name, ref_of(event)),
         "attempts": without(state.attempts, event.attempt_id),
         "failures": without(state.failures, tool_subject(name)),
         "versions": _with_version(state, event),

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from tool_sync.domain.commands import ForgetTool, ReinstateTool, RetireTool
-from tool_sync.domain.events import RetireReason, ToolRef
+from tool_sync.domain.events import RetireReason, ToolRef, ToolReinstated, ToolRetired, ToolVanished
 from tool_sync.domain.plan.due import first_after
 from tool_sync.domain.plan.situation import OrgWide, Situation
 from tool_sync.domain.plan.steps import NOTHING, Plan, RegisterTool, UpdateTool
@@ -71,32 +70,32 @@ def tool_steps(situation: Situation) -> Plan:
     return Plan(tuple(steps), next_due=min(later, default=None)) if steps or later else NOTHING
 
 
-def vanished(situation: Situation) -> tuple[ForgetTool, ...]:
+def vanished(situation: Situation) -> tuple[ToolVanished, ...]:
     """Tools that somebody deleted at Vapi: every assistant that names one fails its next call."""
     tools = situation.state.tools
     return tuple(
-        ForgetTool(situation.account, tools[name])
+        ToolVanished(situation.account, *tools[name].fields)
         for name, seen in situation.state.drifted.items()
         if seen.gone and name in tools and tools[name].vapi_tool_id == seen.vapi_tool_id
     )
 
 
-def reinstatements(situation: Situation) -> tuple[ReinstateTool, ...]:
+def reinstatements(situation: Situation) -> tuple[ToolReinstated, ...]:
     """Retired tools that are wanted again. While a deletion has no answer it is waited for."""
     state = situation.state
     found = [state.retired[tool.name] for tool in situation.wanted.tools if tool.name in state.retired]
     return tuple(
-        ReinstateTool(situation.account, retired.ref)
+        ToolReinstated(situation.account, *retired.ref.fields)
         for retired in found
         if not retired.doomed and not state.is_open(tool_subject(retired.ref.name))
     )
 
 
-def retirements(situation: Situation, reasons: Mapping[str, RetireReason]) -> tuple[RetireTool, ...]:
+def retirements(situation: Situation, reasons: Mapping[str, RetireReason]) -> tuple[ToolRetired, ...]:
     """The tools that go, after the grace: whoever switches a tool off by mistake gets the same one back."""
     state, delete_at = situation.state, situation.now + situation.policy.tool_grace
     return tuple(
-        RetireTool(situation.account, ref, reasons[name], delete_at)
+        ToolRetired(situation.account, *ref.fields, reasons[name], delete_at)
         for name, ref in state.tools.items()
         if name in reasons and not state.is_open(tool_subject(name))
     )

@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from tool_sync.domain.commands import Command, ConfirmTool, ForgetTool
-from tool_sync.domain.events import SurplusFound, ToolRegistrationStarted, ToolUpdateStarted
+from tool_sync.domain.commands import Command, ConfirmTool
+from tool_sync.domain.events import SurplusFound, ToolRegistrationStarted, ToolUpdateStarted, ToolVanished
 from tool_sync.domain.plan.steps import RegisterTool, UpdateTool
 from tool_sync.sync.effects.adopt import adopt
 from tool_sync.sync.write_guard import WriteGuard
@@ -63,7 +63,7 @@ async def update(guard: WriteGuard, org_id: UUID, step: UpdateTool) -> tuple[Com
             tool.definition_hash,
         )
     except VapiFailure:
-        return (ForgetTool(context.vapi.account, current),)
+        return (ToolVanished(context.vapi.account, *current.fields),)
     if answer is None:
         return ()
     return (

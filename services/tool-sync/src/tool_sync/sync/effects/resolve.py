@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any, assert_never
 from uuid import UUID
 
-from tool_sync.domain.commands import Command, ConfirmDeleted, ConfirmLinked, ConfirmTool, FailStep, ForgetTool
+from tool_sync.domain.commands import Command, ConfirmDeleted, ConfirmLinked, ConfirmTool, FailStep
 from tool_sync.domain.events import (
     AssistantLinkStarted,
     SurplusDeleteStarted,
@@ -12,6 +12,7 @@ from tool_sync.domain.events import (
     ToolDeleteStarted,
     ToolRegistrationStarted,
     ToolUpdateStarted,
+    ToolVanished,
 )
 from tool_sync.domain.plan.steps import ResolveAttempt
 from tool_sync.domain.toolset import Toolset
@@ -89,7 +90,7 @@ async def _read_tool(
     except VapiFailure as failure:
         if failure.status == 404:
             current = guard.state.tools.get(started.name)
-            return (ForgetTool(context.vapi.account, current),) if current else ()
+            return (ToolVanished(context.vapi.account, *current.fields),) if current else ()
         return (_look_later(guard, step, failure),)
     # Judged by the definition that was sent, whichever release sent it: not by what this one would send.
     payload = await _sent(guard, org_id, started)
