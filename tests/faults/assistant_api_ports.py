@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any, Final
 
-from tests.faults.common import KEPT, database_lost, wrap_kafka, wrapped_transport
+from tests.faults.common import KEPT, GatedTransport, database_lost, wrap_kafka
 from tests.faults.gate import Gate
 from tests.faults.replace import replace
 from tests.faults.watchdog import watch
@@ -52,7 +52,7 @@ def wrap(gate: Gate) -> None:
         replace(Row, name, partial(_store, gate, name))
     replace(relay, "read_page", lambda call: _on_connection(gate, "outbox page", call, counts=bool))
     replace(relay, "delete_page", lambda call: _on_connection(gate, "outbox delete", call))
-    replace(client, "AiohttpTransport", lambda make: lambda **options: wrapped_transport(gate, make(**options)))
+    replace(client, "PooledTransport", lambda made: lambda *args: GatedTransport(gate, made(*args)))
     wrap_kafka(gate)
     replace(Service, "run_loops", lambda run: _watched(gate, run))
 

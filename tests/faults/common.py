@@ -4,13 +4,16 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
+from urllib.parse import urlsplit
 
+import aiohttp
 import asyncpg
-import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
 from tests.faults.gate import Gate
 from tests.faults.replace import replace
+
+from zerotouch_platform.vapi.transport import Answer, Request, Transport
 
 Call = Callable[..., Coroutine[Any, Any, Any]]
 
@@ -77,24 +80,25 @@ def port_of(method: str, path: str) -> str:
     return method + " " + _ID.sub(r"\1/{id}", path)
 
 
-def wrapped_transport(gate: Gate, inner: httpx.AsyncBaseTransport) -> httpx.AsyncBaseTransport:
-    """An httpx transport whose calls pass the gate; `after` is when the head of the answer is there."""
-    return _Transport(gate, inner)
+class GatedTransport:
+    """A way to Vapi whose calls pass the gate; `after` is when the whole answer is there."""
 
-
-class _Transport(httpx.AsyncBaseTransport):
-    def __init__(self, gate: Gate, inner: httpx.AsyncBaseTransport) -> None:
+    def __init__(self, gate: Gate, inner: Transport) -> None:
         self._gate, self._inner = gate, inner
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        async def lost(response: httpx.Response | None) -> BaseException:
-            if response is None:
-                return httpx.ConnectError("the connection was refused", request=request)
-            await response.aclose()
-            return httpx.ReadError("the connection was closed", request=request)
+    async def send(self, request: Request, limit: int) -> Answer:
+        """See the protocol."""
 
-        port = port_of(request.method, request.url.path)
-        return await self._gate.around((port,), lambda: self._inner.handle_async_request(request), lost=lost)
+        async def lost(answer: Answer | None) -> BaseException:
+            key: Any = None
+            if answer is None:
+                return aiohttp.ClientConnectorError(key, OSError(111, "the connection was refused"))
+            return aiohttp.ServerDisconnectedError("the connection was closed")
 
-    async def aclose(self) -> None:
-        await self._inner.aclose()
+        port = port_of(request.method, urlsplit(request.url).path)
+        answer: Answer = await self._gate.around((port,), lambda: self._inner.send(request, limit), lost=lost)
+        return answer
+
+    async def close(self) -> None:
+        """See the protocol."""
+        await self._inner.close()

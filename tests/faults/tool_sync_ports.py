@@ -14,11 +14,9 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
-import aiohttp
 import asyncpg
-from tests.faults.common import KEPT, database_lost, port_of, wrap_kafka
+from tests.faults.common import KEPT, GatedTransport, database_lost, wrap_kafka
 from tests.faults.gate import Gate
 from tests.faults.replace import replace
 from tests.faults.watchdog import watch
@@ -28,7 +26,6 @@ from tool_sync.log import EventLog, group_commit
 from tool_sync.outcomes.relay import cursor
 from tool_sync.sync import leases, rows
 from zerotouch_platform import supervisor
-from zerotouch_platform.vapi.transport import Answer, Request, Transport
 
 Call = Callable[..., Coroutine[Any, Any, Any]]
 
@@ -45,30 +42,6 @@ def wrap(gate: Gate) -> None:
     replace(parts, "PooledTransport", lambda made: lambda *args: GatedTransport(gate, made(*args)))
     wrap_kafka(gate)
     replace(supervisor.Loops, "__init__", lambda init: _watched(gate, init))
-
-
-class GatedTransport:
-    """A way to Vapi whose calls pass the gate; `after` is when the whole answer is there."""
-
-    def __init__(self, gate: Gate, inner: Transport) -> None:
-        self._gate, self._inner = gate, inner
-
-    async def send(self, request: Request, limit: int) -> Answer:
-        """See the protocol."""
-
-        async def lost(answer: Answer | None) -> BaseException:
-            key: Any = None
-            if answer is None:
-                return aiohttp.ClientConnectorError(key, OSError(111, "the connection was refused"))
-            return aiohttp.ServerDisconnectedError("the connection was closed")
-
-        port = port_of(request.method, urlsplit(request.url).path)
-        answer: Answer = await self._gate.around((port,), lambda: self._inner.send(request, limit), lost=lost)
-        return answer
-
-    async def close(self) -> None:
-        """See the protocol."""
-        await self._inner.close()
 
 
 def _append(gate: Gate, execute: Call) -> Call:

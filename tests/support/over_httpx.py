@@ -29,6 +29,8 @@ class OverHttpx:
             return Answer(response.status_code, response.headers, await read_body(response.aiter_bytes(), limit))
         except BodyTooLarge:
             return Answer(response.status_code, response.headers, None)
+        except httpx.DecodingError:
+            return Answer(response.status_code, response.headers, b"", packed_wrongly=True)
         finally:
             await response.aclose()
 

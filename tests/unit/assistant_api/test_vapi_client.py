@@ -12,8 +12,11 @@ import aiohttp
 import httpx
 import pytest
 import structlog
+from aiohttp.client_reqrep import ConnectionKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from tests.support.over_httpx import OverHttpx
+from tests.support.raw_server import ok, server
 
 from assistant_api import telemetry
 from assistant_api.app.health import new_health
@@ -40,24 +43,25 @@ class _CountedKey(VapiKey):
 
 
 def _client(
-    answer: Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]], **changes: Any
+    answer: Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]] | None, **changes: Any
 ) -> VapiClient:
+    """Without ``answer`` over a real socket."""
     settings = Settings(
         database_url="postgresql://u:p@h/d",
         kafka_bootstrap_servers="h:1",
         installation_id=UUID(int=1),
-        vapi_base_url="http://vapi.test",
         vapi_api_key="key",
         jwt_public_key=PUBLIC_KEY.decode(),
         jwt_issuer="i",
         jwt_audience="a",
         read_retry_seconds=0.001,
-        **changes,
+        **{"vapi_base_url": "http://vapi.test", **changes},
     )
     key = _CountedKey(
         settings, Database(settings, new_health())
     )  # no database: what is said of the key stays in memory
-    return VapiClient(settings, telemetry.set_up(None), key, transport=httpx.MockTransport(answer))  # type: ignore[arg-type]
+    transport = None if answer is None else OverHttpx(httpx.MockTransport(answer))  # type: ignore[arg-type]
+    return VapiClient(settings, telemetry.set_up(None), key, transport=transport)
 
 
 def _always(status: int, **content: Any) -> VapiClient:
@@ -124,6 +128,27 @@ async def test_a_deletion_is_done_whatever_its_success_says(content: dict[str, A
 async def test_an_answer_that_is_compressed_unasked_is_read() -> None:
     packed = {"content-encoding": "gzip"}
     assert await _always(200, content=gzip.compress(b'{"id":"x"}'), headers=packed).get("x") == Found({"id": "x"})
+
+
+@pytest.mark.parametrize(("status", "expected", "paused"), [
+    ("401 Unauthorized", Later(ErrorCode.VAPI_KEY_REFUSED, 7, nobodys=True), ErrorCode.VAPI_KEY_REFUSED),
+    ("402 Payment Required", Later(ErrorCode.VAPI_PAYMENT_REQUIRED, 7, nobodys=True), ErrorCode.VAPI_PAYMENT_REQUIRED),
+    ("429 Too Many Requests", Later(ErrorCode.VAPI_RATE_LIMITED, 7, nobodys=True), ErrorCode.VAPI_RATE_LIMITED),
+    ("404 Not Found", Gone(), None),
+    ("503 Oops", Unknown(), None),
+    ("200 OK", Unknown(ErrorCode.VAPI_ANSWER_INVALID), None),
+])  # fmt: skip
+async def test_a_body_that_cannot_be_unpacked_leaves_its_status_what_it_is(
+    status: str, expected: object, paused: ErrorCode | None
+) -> None:
+    garbage = ok(b"not packed", "Content-Encoding: gzip", "Retry-After: 7", status=status)
+    async with server(garbage) as (url, _):
+        client = _client(None, vapi_base_url=url)
+        assert await client.update("x", {}, Ticket()) == expected
+        await client.close()
+
+    admitted = await client.key.admit(save=True)
+    assert (admitted.code if isinstance(admitted, Later) else None) == paused
 
 
 async def test_what_vapi_stores_goes_through_a_read_and_a_write() -> None:
@@ -240,17 +265,13 @@ async def test_a_lone_surrogate_in_a_document_survives_the_way_back() -> None:
     assert json.loads(seen[0]) == {"firstMessage": "\ud800"}
 
 
-def _caused(error: Exception, cause: Exception) -> Exception:
-    error.__cause__ = cause
-    return error
-
-
 def test_only_a_connection_that_was_never_made_means_not_sent() -> None:
-    assert was_not_sent(httpx.ConnectError("no route"))
-    assert was_not_sent(_caused(httpx.ConnectTimeout(""), aiohttp.ConnectionTimeoutError()))
-    assert not was_not_sent(_caused(httpx.ConnectTimeout(""), aiohttp.ServerDisconnectedError()))
-    assert not was_not_sent(_caused(httpx.ConnectError(""), aiohttp.ClientOSError(104, "reset by peer")))
-    assert not was_not_sent(httpx.ReadTimeout(""))
+    key = ConnectionKey("vapi", 443, True, True, None, None, None)
+    assert was_not_sent(aiohttp.ClientConnectorError(key, OSError("no route")))
+    assert was_not_sent(aiohttp.ConnectionTimeoutError())
+    assert not was_not_sent(aiohttp.ServerDisconnectedError())
+    assert not was_not_sent(aiohttp.ClientOSError(104, "reset by peer"))
+    assert not was_not_sent(aiohttp.SocketTimeoutError())
     assert not was_not_sent(TimeoutError())
 
 

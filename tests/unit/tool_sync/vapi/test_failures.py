@@ -12,9 +12,10 @@ import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
 from tool_sync.vapi import failures
-from tool_sync.vapi.failures import KINDS, Kind, VapiFailure, of_exception, of_status
+from tool_sync.vapi.failures import KINDS, Kind, VapiFailure
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
-from zerotouch_platform.vapi.answers import retry_after_seconds
+from zerotouch_platform.vapi.answers import meaning_of, retry_after_seconds
+from zerotouch_platform.vapi.exchange import lost, refused
 from zerotouch_platform.vapi.transport import Answer
 
 KEY = ConnectionKey("vapi", 443, True, True, None, None, None)
@@ -22,7 +23,8 @@ KEY = ConnectionKey("vapi", 443, True, True, None, None, None)
 
 def answered(status: int, subject: Any, *, write: bool, **headers: str) -> VapiFailure:
     answer = Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, b"")
-    return of_status(answer, subject=subject, write=write)
+    failed = refused(answer, meaning_of(status, write=write, route=f"/{subject}"))
+    return failures.of(failed, subject=subject, write=write)
 
 
 def expected(status: int, *, write: bool) -> Kind:
@@ -70,7 +72,8 @@ BREAKS = [
 def test_a_write_that_may_have_been_sent_is_ambiguous_and_every_other_break_is_retryable(
     error: BaseException, sent: str
 ) -> None:
-    write, read = of_exception(error, write=True), of_exception(error, write=False)
+    write = failures.of(lost(error), subject="tool", write=True)
+    read = failures.of(lost(error), subject="tool", write=False)
 
     assert write.kind is (Kind.AMBIGUOUS if sent == "sent" else Kind.RETRYABLE)
     assert write.end == ("unknown" if sent == "sent" else "not_sent")

@@ -8,7 +8,6 @@ from typing import Final
 from uuid import UUID
 
 import asyncpg
-import httpx
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from assistant_api import telemetry
@@ -45,20 +44,14 @@ _AWAY: Final = (DatabaseUnavailable, *TRANSIENT_ERRORS)
 
 
 class Service:
-    """All parts of one process. ``exporter`` and ``vapi_transport`` are the seams for tests and benchmarks."""
+    """All parts of one process. ``exporter`` is the seam for tests and benchmarks."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        exporter: SpanExporter | None = None,
-        vapi_transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
+    def __init__(self, settings: Settings, *, exporter: SpanExporter | None = None) -> None:
         self.settings = settings
         self.health = new_health()
         self.telemetry = telemetry.set_up(settings.otel_exporter_otlp_endpoint, exporter=exporter)
         self.database = Database(settings, self.health)
-        self.vapi = VapiClient(settings, self.telemetry, VapiKey(settings, self.database), transport=vapi_transport)
+        self.vapi = VapiClient(settings, self.telemetry, VapiKey(settings, self.database))
         self.clock_watch = ClockWatch(self.vapi.clock, self.database.now)
         self.metrics: Gauges | None = None
         if settings.otel_exporter_otlp_endpoint is not None:

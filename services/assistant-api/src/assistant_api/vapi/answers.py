@@ -3,13 +3,13 @@
 What a status means is decided by ``zerotouch_platform``, for both services.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
-from zerotouch_platform.vapi import answers
-from zerotouch_platform.vapi.answers import Meaning, field_paths, resource_of
+from zerotouch_platform.vapi.answers import CODES, Meaning, field_paths, resource_of
+from zerotouch_platform.vapi.exchange import Failed
 
 Document = Mapping[str, Any]
 """An assistant as Vapi returns it: raw, with every field that we do not know."""
@@ -69,17 +69,18 @@ Write = Found | Gone | Refused | Later | Unknown
 REASON_CHARACTERS_MAX: Final = 500
 
 
-def of_status(status: int, raw: bytes, wait_seconds: float, *, write: bool, route: str) -> Write:
-    """The meaning of an answer that is not a success; ``raw`` is its body."""
-    match meaning := answers.meaning_of(status, write=write, route=route):
+def of_failed(failed: Failed) -> Write:
+    """What an exchange that failed means."""
+    match failed.meaning:
         case Meaning.GONE:
             return Gone()
-        case Meaning.UNKNOWN:
+        case Meaning.UNKNOWN | Meaning.LOST:
             return Unknown()
-        case Meaning.DONE | Meaning.REFUSED | Meaning.NO_ACCESS:
-            return Refused(status, _reasons(status, raw))
-        case _:
-            return Later(answers.CODES[meaning], wait_seconds, nobodys=meaning.of_the_key)
+        case Meaning.REFUSED | Meaning.NO_ACCESS:
+            assert failed.status is not None
+            return Refused(failed.status, _reasons(failed.status, failed.words.messages))
+        case meaning:
+            return Later(CODES[meaning], failed.retry_after_seconds or 0, nobodys=meaning.of_the_key)
 
 
 def of_assistant(body: object) -> Found | None:
@@ -87,11 +88,11 @@ def of_assistant(body: object) -> Found | None:
     return None if (assistant := resource_of(body)) is None else Found(assistant)
 
 
-def too_large(status: int, *, write: bool) -> Write:
+def too_large(*, write: bool) -> Write:
     """A success that is too long to be read. A write did happen: it is looked up, and that read says what is wrong."""
     if write:
         return Unknown(ErrorCode.VAPI_ANSWER_INVALID)
-    return Refused(status, (_TOO_LARGE,), ErrorCode.ASSISTANT_TOO_LARGE)
+    return Refused(200, (_TOO_LARGE,), ErrorCode.ASSISTANT_TOO_LARGE)
 
 
 _TOO_LARGE: Final = " ".join(
@@ -99,7 +100,6 @@ _TOO_LARGE: Final = " ".join(
 )
 
 
-def _reasons(status: int, raw: bytes) -> tuple[str, ...]:
-    messages = answers.words_of(raw).messages
+def _reasons(status: int, messages: Sequence[str]) -> tuple[str, ...]:
     shown = tuple(message[:REASON_CHARACTERS_MAX] for message in messages)
     return shown or (f"Vapi answered with status {status} and no reason",)

@@ -1,8 +1,4 @@
-"""The HTTP client. A write that may have happened must not be repeated blindly: it is sent once; reads are retried.
-
-Vapi has no idempotency keys and no ETags (its OpenAPI document of 2026-08-20), and a POST that is repeated after a
-lost answer makes a second assistant.
-"""
+"""The client. A write that may have happened must not be repeated blindly: it is sent once; reads are retried."""
 
 import asyncio
 import random
@@ -12,9 +8,7 @@ from datetime import datetime
 from itertools import count
 from typing import Any, Final
 
-import httpx
 import structlog
-from httpx_aiohttp import AiohttpTransport
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from assistant_api.settings import Settings
@@ -26,31 +20,22 @@ from assistant_api.vapi.answers import (
     Unknown,
     Write,
     of_assistant,
-    of_status,
+    of_failed,
     too_large,
 )
 from assistant_api.vapi.key import Ticket, VapiKey
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.vapi import json
-from zerotouch_platform.vapi.answers import (
-    BODY_BYTES_MAX,
-    LIST_BYTES_MAX,
-    BodyTooLarge,
-    Meaning,
-    meaning_of,
-    read_body,
-    retry_after_seconds,
-    was_not_sent,
-)
+from zerotouch_platform.vapi.answers import BODY_BYTES_MAX, LIST_BYTES_MAX, Meaning
 from zerotouch_platform.vapi.clock import VapiClock
+from zerotouch_platform.vapi.exchange import Exchange, Failed
 from zerotouch_platform.vapi.paging import ListUnreadable, PageTooLarge, Window, pages
+from zerotouch_platform.vapi.transport import PooledTransport, Transport
 
 LIST_LIMIT: Final = 250
 """Of the 1,000 that Vapi allows: that many long prompts are 10 MB, and to parse them holds up the event loop."""
 CONNECTIONS_MAX: Final = 300
-KEEPALIVE_SECONDS: Final = 3
-"""Shorter than servers keep an idle connection: a write on one that was just closed would be an unknown answer."""
 
 _log: Final = structlog.get_logger()
 
@@ -64,10 +49,7 @@ class _Stopped(Exception):
 
 
 class VapiClient:
-    """Assistants at Vapi. ``transport`` is the seam for tests; without one, aiohttp's connections are used.
-
-    ``monotonic`` and ``uniform`` are arguments so that tests can decide them.
-    """
+    """Assistants at Vapi. ``transport``, ``monotonic`` and ``uniform`` are arguments so that tests can decide them."""
 
     def __init__(
         self,
@@ -75,33 +57,22 @@ class VapiClient:
         telemetry: Telemetry,
         key: VapiKey,
         *,
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: Transport | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        limits = httpx.Limits(
-            max_connections=CONNECTIONS_MAX,
-            max_keepalive_connections=CONNECTIONS_MAX,
-            keepalive_expiry=KEEPALIVE_SECONDS,
-        )
-        self._http = httpx.AsyncClient(
-            base_url=settings.vapi_base_url,
-            headers={
-                "Authorization": f"Bearer {settings.vapi_api_key.get_secret_value()}",
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",
-            },
-            timeout=settings.vapi_deadline_seconds,
-            follow_redirects=False,
-            trust_env=False,
-            transport=transport or AiohttpTransport(limits=limits, trust_env=False),
+        self.clock: Final = VapiClock(monotonic)
+        self._exchange = Exchange(
+            settings.vapi_base_url.rstrip("/"),
+            settings.vapi_api_key.get_secret_value,
+            transport or PooledTransport(CONNECTIONS_MAX),
+            self.clock,
         )
         self._deadline_seconds = settings.vapi_deadline_seconds
         self._read_tries_max, self._read_retry_seconds = settings.read_tries_max, settings.read_retry_seconds
         self._monotonic, self._uniform = monotonic, uniform
         self._telemetry = telemetry
         self.key: Final = key
-        self.clock: Final = VapiClock(monotonic)
 
     async def get(self, assistant_id: str, *, save: bool = True) -> Read:
         """The assistant as it is now; ``save``: whether a save asks, for which a part of the rate is kept."""
@@ -162,7 +133,7 @@ class VapiClient:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._http.aclose()
+        await self._exchange.transport.close()
 
     async def _read(
         self,
@@ -202,58 +173,39 @@ class VapiClient:
         deadline_seconds: float | None = None,
     ) -> Write:
         deadline_seconds = self._deadline_seconds if deadline_seconds is None else deadline_seconds
-        content = None if body is None else json.write(body)
-        headers = None if body is None else {"Content-Type": "application/json"}
-        request = self._http.build_request(method, path, content=content, headers=headers, params=params)
         limit = BODY_BYTES_MAX if params is None else LIST_BYTES_MAX
         attributes = {"http.request.method": method, "url.template": route, "peer.service": "vapi"}
         with self._telemetry.span(f"{method} {route}", kind=SpanKind.CLIENT, attributes=attributes) as span:
             if (stale := self.key.stale(ticket)) is not None:
                 return _failed(span, stale)
-            try:
-                async with asyncio.timeout(deadline_seconds):  # one deadline for the exchange, not one per read
-                    response, raw = await self._exchange(request, limit)
-            except (httpx.HTTPError, TimeoutError) as error:
-                await self.key.troubled("broken")
-                return _failed(span, Later(ErrorCode.VAPI_UNREACHABLE) if was_not_sent(error) else Unknown())
-            status, write = response.status_code, method != "GET"
-            span.set_attribute("http.response.status_code", status)
-            wait_seconds = retry_after_seconds(response.headers)
-            await self._tell_key(status, meaning_of(status, write=write, route=route), wait_seconds)
-            if not 200 <= status < 300:
-                return _failed(span, of_status(status, raw or b"", wait_seconds or 0, write=write, route=route))
-            answer = too_large(status, write=write) if raw is None else _success(method, path, raw, params is not None)
+            raw = await self._exchange(
+                method, path, body, params, limit=limit, deadline_seconds=deadline_seconds, span=span
+            )
+            await self._tell_key(raw)
+            answer = _answer(raw, method, path, is_list=params is not None)
             return answer if isinstance(answer, Found) else _failed(span, answer)
 
-    async def _exchange(self, request: httpx.Request, limit: int) -> tuple[httpx.Response, bytes | None]:
-        """The answer and its body; None for one that is too long, or cannot be unpacked."""
-        sent_at = self._monotonic()
-        response = await self._http.send(request, stream=True)
-        self.clock.heard(response.headers, sent_at, self._monotonic())
-        try:
-            return response, await read_body(response.aiter_bytes(), limit)
-        except BodyTooLarge:
-            return response, None
-        except httpx.DecodingError:
-            return response, b""
-        finally:
-            await response.aclose()
-
-    async def _tell_key(self, status: int, meaning: Meaning, wait_seconds: float | None) -> None:
-        match meaning:
-            case Meaning.RATE_LIMITED:
-                await self.key.troubled("rate_limited", wait_seconds)
-            case Meaning.KEY_REFUSED:
+    async def _tell_key(self, answer: bytes | Failed | None) -> None:
+        match answer:
+            case Failed(Meaning.RATE_LIMITED):
+                await self.key.troubled("rate_limited", answer.retry_after_seconds)
+            case Failed(Meaning.KEY_REFUSED):
                 await self.key.troubled("refused")
-            case Meaning.PAYMENT:
+            case Failed(Meaning.PAYMENT):
                 await self.key.troubled("unpaid")
-            case _ if status >= 500:
+            case Failed(breaking=True):
                 await self.key.troubled("broken")
             case _:
                 await self.key.answered()
 
 
-def _success(method: str, path: str, raw: bytes, is_list: bool) -> Write:
+def _answer(raw: bytes | Failed | None, method: str, path: str, *, is_list: bool) -> Write:
+    if isinstance(raw, Failed):
+        if raw.meaning is not Meaning.UNREADABLE:
+            return of_failed(raw)
+        raw = b""
+    if raw is None:
+        return too_large(write=method != "GET")
     if method == "DELETE" and not raw.strip():  # 204: it is not needed any more
         return Found({"id": path.rpartition("/")[2]})
     try:

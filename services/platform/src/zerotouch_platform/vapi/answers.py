@@ -2,7 +2,10 @@
 
 | status            | read           | write     | of /traffic-allocations |
 |-------------------|----------------|-----------|-------------------------|
+| none: not sent    | NOT_SENT       | the same  | no connection was made  |
+| none: sent        | LOST           | the same  | it may have happened    |
 | 2xx               | DONE           | DONE      |                         |
+| 2xx, badly packed | UNREADABLE     | the same  | its body is lost        |
 | 401               | KEY_REFUSED    | the same  |                         |
 | 402               | PAYMENT        | the same  |                         |
 | 403               | KEY_REFUSED    | the same  | NO_ACCESS: to the beta  |
@@ -24,7 +27,6 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import aiohttp
-import httpx
 
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_platform.vapi import json
@@ -63,6 +65,12 @@ class Meaning(Enum):
     """A read that was not answered."""
     UNKNOWN = "unknown"
     """A write that may have happened, or may still happen."""
+    NOT_SENT = "not_sent"
+    """No status, as nothing left this process."""
+    LOST = "lost"
+    """No status, and Vapi may have heard the request."""
+    UNREADABLE = "unreadable"
+    """A success whose body cannot be unpacked."""
 
     @property
     def of_the_key(self) -> bool:
@@ -79,6 +87,8 @@ CODES: Final = MappingProxyType(
         Meaning.PAYMENT: ErrorCode.VAPI_PAYMENT_REQUIRED,
         Meaning.SERVER_ERROR: ErrorCode.VAPI_SERVER_ERROR,
         Meaning.UNKNOWN: ErrorCode.VAPI_ANSWER_UNKNOWN,
+        Meaning.NOT_SENT: ErrorCode.VAPI_UNREACHABLE,
+        Meaning.LOST: ErrorCode.VAPI_ANSWER_UNKNOWN,
     }
 )
 """The codes of meanings that are the same for every kind of object."""
@@ -106,21 +116,17 @@ def meaning_of(status: int, *, write: bool, route: str) -> Meaning:
     return Meaning.UNKNOWN if write else Meaning.SERVER_ERROR
 
 
-_CONNECTOR_ERRORS: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
-_BEFORE_SENDING: Final = (httpx.ConnectError, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
+def is_breaking(status: int) -> bool:
+    """Whether a status says that Vapi itself is in trouble, and nothing of the request: it counts for a breaker."""
+    return status >= 500
+
+
+_BEFORE_SENDING: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 
 
 def was_not_sent(error: BaseException) -> bool:
-    """Whether a failed request surely never reached Vapi.
-
-    The transport (httpx-aiohttp 0.2.0) calls every lost connection a ``ConnectError`` or ``ConnectTimeout``, also one
-    that was cut after the request had been sent: only aiohttp's own error, the cause, tells them apart. A
-    ``ConnectTimeout`` without a cause proves nothing.
-    """
-    cause = error.__cause__ if isinstance(error, httpx.TransportError) else error
-    if isinstance(cause, _CONNECTOR_ERRORS):
-        return True
-    return isinstance(error, _BEFORE_SENDING) and not isinstance(cause, aiohttp.ClientError | OSError | TimeoutError)
+    """Whether a failed request surely never reached Vapi. A deadline that passed while connecting proves nothing."""
+    return isinstance(error, _BEFORE_SENDING)
 
 
 class BodyTooLarge(Exception):

@@ -1,11 +1,13 @@
 """One request to Vapi and its whole answer, on aiohttp itself.
 
-httpx's request, URL, response and headers around the same connection were a fifth of what a sync costs; what a fault
-means does not depend on them (:func:`~zerotouch_platform.vapi.answers.was_not_sent`).
+httpx's request, URL, response and headers around the same connection were a fifth of what a sync costs; httpx
+only unpacks the rare body that comes packed.
 """
 
+import ssl
 from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, Protocol
 
 import aiohttp
@@ -30,11 +32,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back; the names of ``headers`` have no case. ``body`` is None where it was too long to be read."""
+    """What came back; the names of ``headers`` have no case. ``body`` is None where it was too long to be read.
+
+    ``packed_wrongly``: the body is not in the encoding that the headers name, and so it is b"".
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes | None
+    packed_wrongly: bool = False
 
 
 class Transport(Protocol):
@@ -43,8 +49,7 @@ class Transport(Protocol):
     async def send(self, request: Request, limit: int) -> Answer:
         """The answer, whatever its status, its body read up to ``limit`` bytes; a redirect is an answer.
 
-        Raises ``aiohttp.ClientError``, ``OSError``, ``TimeoutError``, and ``httpx.DecodingError`` where the body's
-        encoding is broken.
+        Raises ``aiohttp.ClientError``, ``OSError`` and ``TimeoutError``.
         """
 
     async def close(self) -> None:
@@ -72,6 +77,9 @@ class PooledTransport:
             except BodyTooLarge:
                 response.close()  # the rest of it is not waited for
                 body = None
+            except httpx.DecodingError:  # the status counts all the same
+                response.close()
+                return Answer(response.status, response.headers, b"", packed_wrongly=True)
             return Answer(response.status, response.headers, body)
 
     async def close(self) -> None:
@@ -83,13 +91,24 @@ class PooledTransport:
         """Made at the first request, as a session belongs to the event loop that it is made in."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._connections_max, keepalive_timeout=KEEPALIVE_SECONDS),
+                connector=aiohttp.TCPConnector(
+                    limit=self._connections_max, keepalive_timeout=KEEPALIVE_SECONDS, ssl=_trusted()
+                ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None),
                 auto_decompress=False,
                 trust_env=False,
             )
         return self._session
+
+
+@cache  # to load them takes 0.1 s
+def _trusted() -> ssl.SSLContext:
+    """Trusts certifi's authorities, as a small image may have none, and the system's, to which operators add theirs."""
+    context = httpx.create_ssl_context(trust_env=False)
+    context.load_default_certs()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def _plain(response: aiohttp.ClientResponse) -> AsyncIterable[bytes]:

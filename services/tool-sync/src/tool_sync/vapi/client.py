@@ -1,30 +1,26 @@
 """The calls to Vapi that tool-sync makes. Raw JSON in and out, so that no field is lost on the way.
 
-Nothing is retried here: Vapi has no idempotency key, so a create whose answer was lost must be looked for, not sent
-again. The whole exchange has one deadline, since a timeout per read never ends against a server that drips.
+Nothing is retried here: a create whose answer was lost must be looked for, not sent again.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Final
-from urllib.parse import urlencode
 
-import aiohttp
-import httpx
-from opentelemetry.trace import Span, SpanKind, StatusCode
+from opentelemetry.trace import SpanKind, StatusCode
 
-from tool_sync.telemetry import ERROR_CODE, HTTP_METHOD, HTTP_ROUTE, HTTP_STATUS
+from tool_sync.telemetry import ERROR_CODE, HTTP_METHOD, HTTP_ROUTE
 from tool_sync.vapi import failures
-from tool_sync.vapi.failures import Subject, VapiFailure
+from tool_sync.vapi.failures import Subject
 from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.vapi import json
-from zerotouch_platform.vapi.answers import BODY_BYTES_MAX, LIST_BYTES_MAX, BodyTooLarge, resource_of
+from zerotouch_platform.vapi.answers import BODY_BYTES_MAX, LIST_BYTES_MAX, resource_of
 from zerotouch_platform.vapi.clock import VapiClock
+from zerotouch_platform.vapi.exchange import Exchange, Failed
 from zerotouch_platform.vapi.json import Json
 from zerotouch_platform.vapi.paging import ListUnreadable, Page, PageTooLarge, Window, pages
-from zerotouch_platform.vapi.transport import Request, Transport
+from zerotouch_platform.vapi.transport import Transport
 
 Through = Callable[[Callable[[], Awaitable[object]]], Awaitable[object]]
 """Makes one call of several: asks first whether it may be made, and repeats a read."""
@@ -50,28 +46,26 @@ class VapiClient:
         clock: VapiClock | None = None,
     ) -> None:
         self.account = account
-        self._base_url = base_url.rstrip("/")
-        self._key = key
-        self._deadline_seconds = deadline_seconds
-        self._transport = transport
-        self._telemetry = telemetry
         self.clock: Final = clock or VapiClock()
+        self._exchange = Exchange(base_url.rstrip("/"), key, transport, self.clock)
+        self._deadline_seconds = deadline_seconds
+        self._telemetry = telemetry
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._transport.close()
+        await self._exchange.transport.close()
 
     async def create_tool(self, payload: Mapping[str, object]) -> Json:
         """``POST /tool``; the created tool, with a text ``id``. Raises :class:`VapiFailure`."""
-        return _resource(await self._exchange("POST", "/tool", "tool", payload), write=True)
+        return _resource(await self._json("POST", "/tool", "tool", payload), write=True)
 
     async def update_tool(self, tool_id: str, payload: Mapping[str, object]) -> Json:
         """``PATCH /tool/{id}``; the whole tool afterwards. Raises :class:`VapiFailure`, status 404 where it is gone."""
-        return _resource(await self._exchange("PATCH", f"/tool/{tool_id}", "tool", payload), write=True)
+        return _resource(await self._json("PATCH", f"/tool/{tool_id}", "tool", payload), write=True)
 
     async def get_tool(self, tool_id: str) -> Json:
         """``GET /tool/{id}``. Raises :class:`VapiFailure`, status 404 where it is gone."""
-        return _resource(await self._exchange("GET", f"/tool/{tool_id}", "tool"), write=False)
+        return _resource(await self._json("GET", f"/tool/{tool_id}", "tool"), write=False)
 
     async def tools_created_since(self, since: datetime, through: Through | None = None) -> AsyncIterator[Json]:
         """Every tool of the account created at or after ``since``, by Vapi's clock, in no order.
@@ -89,7 +83,7 @@ class VapiClient:
 
         Any JSON says that it is done, and none as well (204): the tool is not needed any more.
         """
-        await self._exchange("DELETE", f"/tool/{tool_id}", "tool", empty=True)
+        await self._json("DELETE", f"/tool/{tool_id}", "tool", empty=True)
 
     async def assistants(self, through: Through | None = None) -> AsyncIterator[object]:
         """Everything in the account's list of assistants, in no order. Raises :class:`VapiFailure`.
@@ -124,9 +118,8 @@ class VapiClient:
 
     async def _list(self, subject: Subject, query: Mapping[str, str]) -> list[object] | None:
         """One page; None where it is too long to be read."""
-        try:
-            raw = await self._traced("GET", f"/{subject}", subject, None, query, LIST_BYTES_MAX)
-        except BodyTooLarge:
+        raw = await self._traced("GET", f"/{subject}", subject, None, query, LIST_BYTES_MAX)
+        if raw is None:
             return None
         try:
             return json.read_list(raw)
@@ -142,7 +135,7 @@ class VapiClient:
         (docs.vapi.ai, api-reference/traffic-allocations; vapi-server-sdk 3.0.0; read 2026-11-28)
         """
         path, query = "/traffic-allocations/latest", {"assistantId": assistant_id}
-        answer = await self._exchange("GET", path, "traffic-allocations", query=query)
+        answer = await self._json("GET", path, "traffic-allocations", query=query)
         allocation = answer.get("allocation") if isinstance(answer, dict) else None
         if not isinstance(answer, dict) or not isinstance(allocation, dict | None):
             raise failures.invalid_answer("the allocation is not an object", write=False)
@@ -150,13 +143,13 @@ class VapiClient:
 
     async def get_assistant(self, assistant_id: str) -> Json:
         """``GET /assistant/{id}``. Raises :class:`VapiFailure`, code ``ASSISTANT_MISSING`` where it is gone."""
-        return _resource(await self._exchange("GET", f"/assistant/{assistant_id}", "assistant"), write=False)
+        return _resource(await self._json("GET", f"/assistant/{assistant_id}", "assistant"), write=False)
 
     async def update_assistant(self, assistant_id: str, changes: Mapping[str, object]) -> Json:
         """``PATCH /assistant/{id}``; the whole assistant afterwards. Each top-level field sent is replaced whole."""
-        return _resource(await self._exchange("PATCH", f"/assistant/{assistant_id}", "assistant", changes), write=True)
+        return _resource(await self._json("PATCH", f"/assistant/{assistant_id}", "assistant", changes), write=True)
 
-    async def _exchange(
+    async def _json(
         self,
         method: str,
         path: str,
@@ -169,6 +162,8 @@ class VapiClient:
         """The JSON of one answer; None where there is no body and ``empty`` allows it."""
         write = method != "GET"
         raw = await self._traced(method, path, subject, body, query, BODY_BYTES_MAX)
+        if raw is None:
+            raise failures.too_large(BODY_BYTES_MAX, subject=subject, write=write)
         if empty and not raw.strip():
             return None
         try:
@@ -184,59 +179,28 @@ class VapiClient:
         body: Mapping[str, object] | None,
         query: Mapping[str, str] | None,
         limit: int,
-    ) -> bytes:
-        """The body of a success, in a client span; nothing of its content goes into the span.
+    ) -> bytes | None:
+        """The body of a success, None for one that is too long; in a client span, which is told nothing of its content.
 
-        Raises :class:`VapiFailure`, and :class:`BodyTooLarge` for a page of a list.
+        Raises :class:`VapiFailure`.
         """
         route = path if subject == "traffic-allocations" or path.count("/") < 2 else f"/{subject}/{{id}}"
         span = self._telemetry.start_child(
             f"{method} {route}", kind=SpanKind.CLIENT, attributes={HTTP_METHOD: method, HTTP_ROUTE: route}
         )
         try:
-            return await self._call(self._request(method, path, body, query), subject, limit, span)
-        except BodyTooLarge as error:
-            if limit == LIST_BYTES_MAX:
-                raise
-            raise failures.too_large(error, 200, subject=subject, write=method != "GET") from error
-        except VapiFailure as failure:
+            answer = await self._exchange(
+                method, path, body, query, limit=limit, deadline_seconds=self._deadline_seconds, span=span
+            )
+            if not isinstance(answer, Failed):
+                return answer
+            failure = failures.of(answer, subject=subject, write=method != "GET")
             failure.route = f"{method} {route}"
             span.set_attribute(ERROR_CODE, failure.code.value)
             span.set_status(StatusCode.ERROR, failure.code.value)
-            raise
+            raise failure
         finally:
             span.end()
-
-    def _request(
-        self, method: str, path: str, body: Mapping[str, object] | None, query: Mapping[str, str] | None
-    ) -> Request:
-        headers = {
-            "authorization": f"Bearer {self._key()}",
-            "accept": "application/json",
-            "accept-encoding": "identity",
-        }
-        url = self._base_url + path + (f"?{urlencode(query)}" if query else "")
-        if body is None:
-            return Request(method, url, headers)
-        return Request(method, url, {**headers, "content-type": "application/json"}, json.write(body))
-
-    async def _call(self, request: Request, subject: Subject, limit: int, span: Span) -> bytes:
-        write = request.method != "GET"
-        try:
-            async with asyncio.timeout(self._deadline_seconds):
-                sent_at = self.clock.monotonic()
-                answer = await self._transport.send(request, limit)
-                self.clock.heard(answer.headers, sent_at, self.clock.monotonic())
-        except httpx.DecodingError:
-            raise failures.invalid_answer("the answer's encoding is broken", write=write) from None
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise failures.of_exception(error, write=write) from error
-        span.set_attribute(HTTP_STATUS, answer.status)
-        if not 200 <= answer.status < 300:  # whatever its length: the status says it all
-            raise failures.of_status(answer, subject=subject, write=write)
-        if answer.body is None:
-            raise BodyTooLarge(limit)
-        return answer.body
 
 
 def _resource(value: object, *, write: bool) -> Json:

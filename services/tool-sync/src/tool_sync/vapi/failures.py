@@ -13,9 +13,8 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
-from zerotouch_platform.vapi import answers
-from zerotouch_platform.vapi.answers import BodyTooLarge, Meaning, retry_after_seconds, words_of
-from zerotouch_platform.vapi.transport import Answer
+from zerotouch_platform.vapi.answers import CODES, BodyTooLarge, Meaning, is_breaking
+from zerotouch_platform.vapi.exchange import Failed
 
 
 class Kind(Enum):
@@ -76,7 +75,7 @@ class VapiFailure(Exception):
     route: str = ""
     """Method and route, such as ``PATCH /assistant/{id}``; '' where no call was made."""
     meaning: Meaning | None = None
-    """Of the status, where there is one that is no success."""
+    """What became of the exchange, where it was no success."""
 
     @property
     def no_beta_access(self) -> bool:
@@ -97,27 +96,37 @@ class VapiFailure(Exception):
     def breaking(self) -> bool:
         """Whether Vapi itself did not answer: no connection, no answer in time, or a 5xx."""
         if self.status is not None:
-            return self.status >= 500
+            return is_breaking(self.status)
         return self.code in (ErrorCode.VAPI_UNREACHABLE, ErrorCode.VAPI_ANSWER_UNKNOWN) and not self.mangled
 
     def __str__(self) -> str:
         return f"Vapi: {self.code.value} {CATALOGUE[self.code].title}, {self.end}, status {self.status}: {self.detail}"
 
 
-def of_status(answer: Answer, *, subject: Subject, write: bool) -> VapiFailure:
-    """The meaning of an answer that is not a success."""
-    status, words = answer.status, words_of(answer.body or b"")
-    meaning = answers.meaning_of(status, write=write, route=f"/{subject}")
+def of(failed: Failed, *, subject: Subject, write: bool) -> VapiFailure:
+    """What an exchange that failed means for a step."""
+    meaning, words = failed.meaning, failed.words
+    if meaning is Meaning.UNREADABLE:
+        return invalid_answer(failed.reason, write=write)
+    if meaning is Meaning.LOST and not write:
+        meaning = Meaning.NOT_SENT  # a read has no effect: it is as if nobody had asked
     return VapiFailure(
-        "unknown" if meaning is Meaning.UNKNOWN else "refused",
-        answers.CODES.get(meaning) or _refusal(subject, meaning),
-        status,
-        retry_after_seconds(answer.headers),
-        detail=", ".join(words.fields),
+        _ENDS.get(meaning, "refused"),
+        CODES.get(meaning) or _refusal(subject, meaning),
+        failed.status,
+        failed.retry_after_seconds,
+        detail=failed.reason or ", ".join(words.fields),
         fields=words.fields,
         words=words.text,
         meaning=meaning,
     )
+
+
+_ENDS: Final[dict[Meaning, End]] = {
+    Meaning.UNKNOWN: "unknown",
+    Meaning.LOST: "unknown",
+    Meaning.NOT_SENT: "not_sent",
+}
 
 
 def _refusal(subject: Subject, meaning: Meaning) -> ErrorCode:
@@ -127,19 +136,12 @@ def _refusal(subject: Subject, meaning: Meaning) -> ErrorCode:
     return ErrorCode.ASSISTANT_MISSING if missing else ErrorCode.ASSISTANT_REFUSED
 
 
-def of_exception(error: BaseException, *, write: bool) -> VapiFailure:
-    """The meaning of an exchange that broke."""
-    detail = type(error.__cause__ or error).__name__
-    if write and not answers.was_not_sent(error):
-        return VapiFailure("unknown", ErrorCode.VAPI_ANSWER_UNKNOWN, detail=detail)
-    return VapiFailure("not_sent", ErrorCode.VAPI_UNREACHABLE, detail=detail)
-
-
-def too_large(error: BodyTooLarge, status: int, *, subject: Subject, write: bool) -> VapiFailure:
+def too_large(limit: int, *, subject: Subject, write: bool) -> VapiFailure:
     """A success that is too long to read. A write did happen: it is looked up, and that read says what is wrong."""
+    reason = str(BodyTooLarge(limit))
     if subject == "assistant" and not write:
-        return VapiFailure("refused", ErrorCode.ASSISTANT_TOO_LARGE, status, detail=str(error), mangled=True)
-    return invalid_answer(str(error), write=write)
+        return VapiFailure("refused", ErrorCode.ASSISTANT_TOO_LARGE, 200, detail=reason, mangled=True)
+    return invalid_answer(reason, write=write)
 
 
 def invalid_answer(reason: str, *, write: bool) -> VapiFailure:
