@@ -9,9 +9,10 @@ import pytest
 from tests.support.over_httpx import OverHttpx
 
 from tool_sync.vapi.client import ASSISTANTS_PAGE_LIMIT, VapiClient
-from tool_sync.vapi.documents import created_at, mentioned
+from tool_sync.vapi.documents import mentioned
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_platform import telemetry
+from zerotouch_platform.vapi.paging import created_at
 
 T0 = datetime(2026, 11, 24, tzinfo=UTC)
 

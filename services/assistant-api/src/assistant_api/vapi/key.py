@@ -23,6 +23,7 @@ from assistant_api.db import TRANSIENT_ERRORS, Connection, Database, DatabaseUna
 from assistant_api.settings import Settings
 from assistant_api.vapi.answers import Later
 from assistant_api.vapi.minutes import Minutes
+from assistant_api.vapi.pause import CODES
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_platform.loops import in_one_line
 
@@ -194,16 +195,7 @@ class VapiKey:
         self._closed_until, self._half_open = float("-inf"), half_open
 
     def _paused(self) -> Later:
-        match self._closed_for:
-            case "rate_limited":
-                code = ErrorCode.VAPI_RATE_LIMITED
-            case "refused":
-                code = ErrorCode.VAPI_KEY_REFUSED
-            case "unpaid":
-                code = ErrorCode.VAPI_PAYMENT_REQUIRED
-            case "broken":
-                code = ErrorCode.VAPI_UNREACHABLE
-        return Later(code, nobodys=True)
+        return Later(CODES[self._closed_for], nobodys=True)
 
 
 def _trouble(reason: str) -> Trouble:

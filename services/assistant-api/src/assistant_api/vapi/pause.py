@@ -10,12 +10,13 @@ from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 REFUSED: Final = frozenset({ErrorCode.VAPI_KEY_REFUSED, ErrorCode.VAPI_PAYMENT_REQUIRED})
 """Troubles that only a person ends."""
 
-_CODES: Final = {
+CODES: Final = {
     "refused": ErrorCode.VAPI_KEY_REFUSED,
     "unpaid": ErrorCode.VAPI_PAYMENT_REQUIRED,
     "rate_limited": ErrorCode.VAPI_RATE_LIMITED,
     "broken": ErrorCode.VAPI_UNREACHABLE,
 }
+"""By the trouble that paused the key."""
 
 # Between two pauses a refused key is tried by whoever has work for it. A row that nobody renews any more is one that
 # nobody has work for: whether the key works now is not known, and nothing is said of it.
@@ -60,6 +61,6 @@ class KeyPause:
 async def read_pause(connection: Connection, fingerprint: str) -> KeyPause | None:
     """The trouble of the key with this fingerprint; None where it works, or where nobody knows."""
     row = await connection.fetchrow(_READ, fingerprint)
-    if row is None or row["reason"] not in _CODES:
+    if row is None or row["reason"] not in CODES:
         return None
-    return KeyPause(_CODES[row["reason"]], row["since"], row["age_seconds"])
+    return KeyPause(CODES[row["reason"]], row["since"], row["age_seconds"])

@@ -200,11 +200,11 @@ def words_of(raw: bytes) -> Words:
         return Words()
     message = body.get("message") if isinstance(body, dict) else None
     texts = message if isinstance(message, list) else [message]
-    return Words(tuple(_printable(text) for text in texts if isinstance(text, str) and text)[:MESSAGES_MAX])
+    return Words(tuple(printable(text) for text in texts if isinstance(text, str) and text)[:MESSAGES_MAX])
 
 
-def _printable(text: str) -> str:
-    """What PostgreSQL can store and a page can show."""
+def printable(text: str) -> str:
+    """What of a text can be kept: PostgreSQL stores no U+0000 and no lone surrogate, and nobody reads them."""
     return "".join(char if char.isprintable() else " " for char in text[:WORDS_CHARACTERS_MAX])
 
 

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from tool_sync.log.fork import LostTool
 from tool_sync.vapi.client import VapiClient
-from tool_sync.vapi.documents import created_at
 from zerotouch_contracts.tools import ToolMarker
 from zerotouch_platform.vapi.clock import UNKNOWN_SKEW
+from zerotouch_platform.vapi.paging import created_at
 
 MARGIN: Final = UNKNOWN_SKEW
 """How far the database's clock may be ahead of Vapi's, which has not told its time yet. Read once, so a wide one costs

@@ -14,9 +14,9 @@ from tool_sync.sync.blueprint import Blueprint
 from tool_sync.sync.concurrency import ConcurrencyLimiter
 from tool_sync.sync.store import Log, Store
 from tool_sync.vapi.client import VapiClient
-from tool_sync.vapi.documents import created_at
 from tool_sync.vapi.rate_limit import Key, Unlimited
 from zerotouch_platform.telemetry import Telemetry
+from zerotouch_platform.vapi.paging import created_at
 
 
 class Clock:

@@ -5,9 +5,6 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from zerotouch_platform.vapi.json import UnreadableItem
-from zerotouch_platform.vapi.paging import created_at
-
-__all__ = ["created_at", "holds", "latest_version", "mentioned"]
 
 _ESCAPED_ASCII: Final = re.compile(r"\\u00([0-7][0-9a-fA-F])")
 

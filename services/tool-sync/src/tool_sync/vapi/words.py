@@ -15,8 +15,8 @@ from tool_sync import db
 from tool_sync.db import Connection, Pool
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_platform.postgres.pool import ACQUIRE_SECONDS
+from zerotouch_platform.vapi.answers import printable
 
-CHARACTERS_MAX: Final = 2000
 KEPT: Final = timedelta(days=30)
 FORGET_SECONDS: Final = 3600.0
 AGAIN: Final = timedelta(days=1)
@@ -68,7 +68,7 @@ async def keep_words(
     pool: Pool, failure: VapiFailure, *, org_id: UUID, agent_id: str | None, trace_id: str | None
 ) -> None:
     """Keep what Vapi said, if it said anything. Never raises for a database that is away: they are only words."""
-    words = storable(failure.words)
+    words = printable(failure.words).strip()
     if not words:
         return
     row = (org_id, agent_id, trace_id, failure.route, failure.status, failure.code.value, words, AGAIN)
@@ -90,8 +90,3 @@ async def forget_words(pool: Pool) -> int:
     """Delete what is older than 30 days; returns how many."""
     done: str = await pool.execute(_FORGET, KEPT)
     return int(done.rsplit(" ", 1)[-1])
-
-
-def storable(text: str) -> str:
-    """At most 2,000 printable characters: PostgreSQL stores no U+0000 and no lone surrogate, and nobody reads them."""
-    return "".join(char if char.isprintable() else " " for char in text[:CHARACTERS_MAX]).strip()

@@ -10,10 +10,11 @@ from tool_sync.domain.plan.steps import RegisterTool
 from tool_sync.domain.toolset import Toolset
 from tool_sync.sync.context import Context
 from tool_sync.sync.write_guard import WriteGuard
-from tool_sync.vapi.documents import created_at, holds, latest_version
+from tool_sync.vapi.documents import holds, latest_version
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.canonical import canonical_hash
 from zerotouch_contracts.tools import ToolMarker, version_of
+from zerotouch_platform.vapi.paging import created_at
 
 
 async def adopt(guard: WriteGuard, org_id: UUID, step: RegisterTool) -> tuple[Command, ...] | None:
