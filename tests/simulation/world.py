@@ -15,6 +15,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
+from tests.support.unlimited import Unlimited
 
 from tool_sync.domain import events as e
 from tool_sync.domain.plan.situation import Policy
@@ -224,6 +225,7 @@ class World:
             telemetry=OFF,
             service_version="0",
             concurrency=ConcurrencyLimiter(100, slow_seconds=0.4, monotonic=loop.time),
+            key=Unlimited(),
             clock=Clock(loop.time),
             new_id=self.log.new_id,
             jitter=self.random.random if self.faults.chance else lambda: 0.5,

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from tests.support.unlimited import Unlimited
 
 from tool_sync.admin.checked import (
     CHANGED,
@@ -28,7 +29,6 @@ from tool_sync.domain.subject import tool_subject
 from tool_sync.domain.toolset import Failure, Retired, Toolset
 from tool_sync.domain.wanted import WantedTool
 from tool_sync.vapi.failures import VapiFailure
-from tool_sync.vapi.rate_limit import Unlimited
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT
 from zerotouch_platform.vapi.answers import Meaning

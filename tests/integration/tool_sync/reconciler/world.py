@@ -13,6 +13,7 @@ import httpx
 import pytest
 from tests.support.eventually import eventually
 from tests.support.over_httpx import OverHttpx
+from tests.support.unlimited import Unlimited
 
 from devstack.databases import DatabaseUrls
 from tool_sync import db
@@ -25,7 +26,6 @@ from tool_sync.sync.context import Clock, Context, Limits
 from tool_sync.sync.loop import Reconciler
 from tool_sync.sync.store import PostgresStore
 from tool_sync.vapi.client import VapiClient
-from tool_sync.vapi.rate_limit import Unlimited
 from vapi_sandbox import DEFAULT_KEY, SandboxSettings, create_app
 from zerotouch_contracts.canonical import model_hash
 from zerotouch_contracts.tools import DEFINITIONS, ToolDefinition

@@ -97,7 +97,8 @@ class Exchange:
         url = self.base_url + path + (f"?{urlencode(query)}" if query else "")
         if body is None:
             return Request(method, url, headers)
-        return Request(method, url, {**headers, "content-type": "application/json"}, json.write(body))
+        headers["content-type"] = "application/json"
+        return Request(method, url, headers, json.write(body))
 
 
 def lost(error: BaseException) -> Failed:

@@ -14,7 +14,7 @@ from tool_sync.sync.blueprint import Blueprint
 from tool_sync.sync.concurrency import ConcurrencyLimiter
 from tool_sync.sync.store import Log, Store
 from tool_sync.vapi.client import VapiClient
-from tool_sync.vapi.rate_limit import Key, Unlimited
+from tool_sync.vapi.rate_limit import Key
 from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.vapi.paging import created_at
 
@@ -67,7 +67,7 @@ class Context:
     telemetry: Telemetry
     service_version: str
     concurrency: ConcurrencyLimiter
-    key: Key = field(default_factory=Unlimited)
+    key: Key
     clock: Clock = field(default_factory=Clock)
     new_id: Callable[[], UUID] = uuid4
     jitter: Callable[[], float] = random.random

@@ -1,6 +1,6 @@
 """What Vapi allows its key: nothing while it is paused, so many requests a UTC minute otherwise.
 
-port       what the reconciler asks, and the key that always allows
+port       what the reconciler asks
 durations  how long an answer pauses a key
 shared     one key of any number of replicas
 tokens     requests of a minute, drawn in batches
@@ -9,7 +9,7 @@ paused     which key is paused, and why
 """
 
 from tool_sync.vapi.rate_limit.paused import PausedKey, paused_keys
-from tool_sync.vapi.rate_limit.port import Answer, Key, Known, Unlimited
+from tool_sync.vapi.rate_limit.port import Answer, Key, Known
 from tool_sync.vapi.rate_limit.shared import KeyLimits, SharedKey
 from tool_sync.vapi.rate_limit.table import KeyTable, fingerprint_of
 
@@ -21,7 +21,6 @@ __all__ = [
     "Known",
     "PausedKey",
     "SharedKey",
-    "Unlimited",
     "fingerprint_of",
     "paused_keys",
 ]

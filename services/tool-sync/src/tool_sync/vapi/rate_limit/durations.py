@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-REFUSED_SECONDS: Final = 60.0
 RETRY_AFTER_SECONDS_MIN: Final = 1.0
 """``Retry-After: 0`` from somebody who just refused is not believed."""
 SPREAD_SECONDS: Final = 2.0

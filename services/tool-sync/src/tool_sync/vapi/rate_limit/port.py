@@ -1,4 +1,4 @@
-"""What the reconciler asks of a key. There are two: that of all replicas, and one that knows no limit of its own.
+"""What the reconciler asks of a key: that of all replicas, or one of a test.
 
 Times are the database's and come in as arguments, as the jitter does (in [0, 1)).
 """
@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from tool_sync.domain.pauses import Pause
-from tool_sync.vapi.rate_limit.durations import REFUSED_SECONDS, rate_limit_ends, refusal_ends
 
 Answer = Literal["answered", "rate_limited", "refused", "broken"]
 """What a call says of its key: it works (whatever the status), 429, 401/402/403, or no answer or a 5xx."""
@@ -57,39 +56,3 @@ class Key(Protocol):
     ) -> datetime | None:
         """Learn from an answer; until when the key is paused now, if it is. ``code`` is the catalogue's, if known."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Unlimited:
-    """Admits every call. A call that was told to wait is still put off for as long; no other call is."""
-
-    refused_seconds: float = REFUSED_SECONDS
-    fingerprint: str | None = None
-    known: Known = Known()
-
-    async def open(self) -> None:
-        """Nothing waits for another key."""
-
-    async def admit(self, now: datetime, *, save: bool) -> datetime | None:
-        """Always now."""
-        return None
-
-    async def unused(self) -> None:
-        """Nothing was taken."""
-
-    async def note(
-        self,
-        answer: Answer,
-        now: datetime,
-        jitter: float,
-        retry_after_seconds: float | None = None,
-        code: str | None = None,
-    ) -> datetime | None:
-        """When the one who was told so may ask again."""
-        match answer:
-            case "rate_limited":
-                return rate_limit_ends(now, jitter, retry_after_seconds)
-            case "refused":
-                return refusal_ends(now, self.refused_seconds, jitter)
-            case _:
-                return None
