@@ -270,3 +270,8 @@ _ENTRIES: Final = (
 
 CATALOGUE: Final = MappingProxyType({entry.code: entry for entry in _ENTRIES})
 """Every code and its entry."""
+
+
+def entry_of(code: str | None) -> ErrorEntry | None:
+    """The entry of a code as it is stored; None where there is no code, or one of a newer release."""
+    return next((entry for entry in _ENTRIES if entry.code == code), None)

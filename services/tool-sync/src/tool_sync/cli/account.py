@@ -1,7 +1,6 @@
 """What holds up everything at once: a Vapi key that is paused, as lines of text and as JSON."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -30,7 +29,7 @@ def waiting_line(behind: Waiting) -> str:
 
 def account_document(keys: Sequence[PausedKey], behind: Waiting) -> dict[str, Any]:
     """For ``--json``."""
-    return {"paused_keys": [asdict(key) for key in keys], "waiting": asdict(behind)}
+    return {"paused_keys": keys, "waiting": behind}
 
 
 def _time(at: datetime | None) -> str:

@@ -1,10 +1,10 @@
 """``tool-sync explain``, ``check`` and ``words``: one assistant, what its callers meet, and what Vapi said of it."""
 
-import asyncio
 from typing import Annotated
 
 import typer
 
+from tool_sync.cli.ending import end_connected, end_with, fail
 from tool_sync.cli.options import (
     At,
     DatabaseUrl,
@@ -30,8 +30,9 @@ def explain(
     """Explain what happened to an assistant, what it has and lacks, and what happens next."""
     from tool_sync.cli.explain import show_explanation
 
-    answer = show_explanation(database_url, assistant, at=at, as_json=as_json, jaeger_url=jaeger_url)
-    raise typer.Exit(asyncio.run(answer))
+    end_connected(
+        database_url, lambda connection: show_explanation(connection, assistant, at, jaeger_url, as_json=as_json)
+    )
 
 
 def check(
@@ -54,7 +55,7 @@ def check(
     from tool_sync.cli.looking import at_vapi
 
     at = at_vapi(vapi_base_url, vapi_api_key, account, calls, requests_per_minute, rate_share) if live else None
-    raise typer.Exit(asyncio.run(check_target(database_url, target, at, as_json=as_json)))
+    end_with(check_target(database_url, target, at, as_json=as_json))
 
 
 def words(
@@ -68,5 +69,6 @@ def words(
     """Show what Vapi said where it refused something. It is kept for 30 days."""
     from tool_sync.cli.words import show_words
 
-    answer = show_words(database_url, org_id=org, agent_id=agent, trace_id=trace, limit=limit, as_json=as_json)
-    raise typer.Exit(asyncio.run(answer))
+    if org is None and agent is None and trace is None:
+        fail("name a clinic, an agent or a trace: --org, --agent or --trace")
+    end_connected(database_url, lambda connection: show_words(connection, org, agent, trace, limit, as_json=as_json))

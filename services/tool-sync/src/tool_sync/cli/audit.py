@@ -1,13 +1,11 @@
 """``tool-sync audit`` and ``tool-sync audit acknowledge``."""
 
-import asyncio
-import sys
 from typing import Annotated, Final
 
 import typer
 
+from tool_sync.cli.ending import end_connected, end_with, fail
 from tool_sync.cli.options import (
-    EXIT_USAGE,
     BootstrapServers,
     DatabaseUrl,
     JaegerUrl,
@@ -78,14 +76,13 @@ def audit(
     from tool_sync.cli.looking import at_vapi
 
     if not only_topics and not token:
-        print("tool-sync: assistant-api is asked with PLATFORM_TOKEN; without one, --only-topics", file=sys.stderr)
-        raise typer.Exit(EXIT_USAGE)
+        fail("assistant-api is asked with PLATFORM_TOKEN; without one, --only-topics")
     vapi = (vapi_base_url, vapi_api_key, account, calls, requests_per_minute, rate_share, RATE_PATIENCE_SECONDS)
     at = at_vapi(*vapi) if live else None
     asked = None if only_topics else assistant_api_url
     sources = Sources(database_url, kafka, assistants_topic, outcomes_topic, group, asked, token)
     window = Window(since, until, patience_seconds)
-    raise typer.Exit(asyncio.run(run_audit(sources, window, as_json=as_json, jaeger_url=jaeger_url, live=at)))
+    end_with(run_audit(sources, window, as_json=as_json, jaeger_url=jaeger_url, live=at))
 
 
 @app.command("acknowledge")
@@ -97,7 +94,8 @@ def acknowledge(
     reason: Annotated[str, typer.Option(help="Why it needs nothing more.")],
 ) -> None:
     """Close a dead letter that needs nothing more."""
-    from tool_sync.cli.dead_letters import acknowledge_letter
+    from tool_sync.cli.letters import acknowledge_letter
     from tool_sync.queries.audit import Place
 
-    raise typer.Exit(asyncio.run(acknowledge_letter(database_url, Place(topic, partition, offset), reason)))
+    place = Place(topic, partition, offset)
+    end_connected(database_url, lambda connection: acknowledge_letter(connection, place, reason))

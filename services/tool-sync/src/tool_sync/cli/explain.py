@@ -1,35 +1,32 @@
 """``tool-sync why`` and ``tool-sync explain``: reasons as text or as JSON."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import asdict
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
-from tool_sync import db
-from tool_sync.cli.connected import NotFound, connected
+from tool_sync.cli.connected import NotFound
 from tool_sync.cli.org_show import event_lines
-from tool_sync.cli.output import print_json, print_lines, utc
-from tool_sync.queries.as_of import blueprint_of, state_as_of
+from tool_sync.cli.output import show, utc
+from tool_sync.db import Connection
+from tool_sync.queries.as_of import StateAsOf, blueprint_of, state_as_of
 from tool_sync.queries.assistants import find_assistants
 from tool_sync.queries.explain_assistant import AssistantExplained, explain_assistant
 from tool_sync.queries.explain_tool import ToolExplained, explain_tool
 from tool_sync.queries.next_action import NextAction
 from tool_sync.vapi.rate_limit import paused_keys
-from zerotouch_contracts.errors import CATALOGUE, ErrorCode
+from zerotouch_contracts.errors import entry_of
 
 T = TypeVar("T")
 
 
 async def show_why(
-    database_url: str, org_id: UUID, tool: str, *, at: datetime | None, as_json: bool, jaeger_url: str | None
+    connection: Connection, org_id: UUID, tool: str, at: datetime | None, jaeger_url: str | None, *, as_json: bool
 ) -> int:
     """Print why an org has a tool or lacks it; returns the exit status."""
 
-    async def read(connection: db.Connection) -> ToolExplained:
-        blueprint, paused = await blueprint_of(connection, at), await paused_keys(connection)
-        moment = await state_as_of(connection, org_id, blueprint, at, paused)
-        return await explain_tool(connection, moment, tool)
+    async def read() -> ToolExplained:
+        return await explain_tool(connection, await _moment(connection, org_id, at), tool)
 
     def text(found: ToolExplained) -> Iterator[str]:
         yield f"{found.tool} of {found.org_id}, as of position {found.as_of_position}, {utc(found.as_of)}"
@@ -48,28 +45,26 @@ async def show_why(
         yield from _next(found.outlook)
         yield from event_lines(found.events, jaeger_url)
 
-    return await _answer("why", database_url, read, text, as_json=as_json)
+    return await _answer("why", connection, read, text, as_json=as_json)
 
 
 async def show_explanation(
-    database_url: str,
+    connection: Connection,
     assistant: str,
-    *,
-    at: datetime | None,
-    as_json: bool,
-    jaeger_url: str | None,
+    at: datetime | None = None,
+    jaeger_url: str | None = None,
     org_id: UUID | None = None,
+    *,
+    as_json: bool,
 ) -> int:
     """Print what happened to the assistants of this id, or to that of one org; returns the exit status."""
 
-    async def read(connection: db.Connection) -> list[AssistantExplained]:
-        found = []
-        for owner, agent_id in await find_assistants(connection, assistant):
-            if org_id not in (None, owner):
-                continue
-            blueprint, paused = await blueprint_of(connection, at), await paused_keys(connection)
-            moment = await state_as_of(connection, owner, blueprint, at, paused)
-            found.append(await explain_assistant(connection, moment, agent_id))
+    async def read() -> list[AssistantExplained]:
+        found = [
+            await explain_assistant(connection, await _moment(connection, owner, at), agent_id)
+            for owner, agent_id in await find_assistants(connection, assistant)
+            if org_id in (None, owner)
+        ]
         if not found:
             raise NotFound(f"there is no assistant {assistant}")
         return found
@@ -90,28 +85,26 @@ async def show_explanation(
             yield from _next(one.outlook)
             yield from event_lines(one.events, jaeger_url)
 
-    return await _answer("explain", database_url, read, text, as_json=as_json)
+    return await _answer("explain", connection, read, text, as_json=as_json)
 
 
 async def _answer(
     command: str,
-    database_url: str,
-    read: Callable[[db.Connection], Awaitable[T]],
+    connection: Connection,
+    read: Callable[[], Awaitable[T]],
     to_text: Callable[[T], Iterator[str]],
     *,
     as_json: bool,
 ) -> int:
-    async def work(connection: db.Connection) -> int:
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            answer = await read(connection)
-        if as_json:
-            document: Any = [asdict(one) for one in answer] if isinstance(answer, list) else asdict(answer)  # type: ignore[call-overload]
-            print_json(command, document)
-            return 0
-        print_lines(to_text(answer))
-        return 0
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        answer = await read()
+    show(command, answer, to_text(answer), as_json=as_json)
+    return 0
 
-    return await connected(database_url, work)
+
+async def _moment(connection: Connection, org_id: UUID, at: datetime | None) -> StateAsOf:
+    blueprint, paused = await blueprint_of(connection, at), await paused_keys(connection)
+    return await state_as_of(connection, org_id, blueprint, at, paused)
 
 
 def _unknown(since: datetime | None, age_seconds: float | None) -> Iterator[str]:
@@ -136,7 +129,5 @@ def _next(outlook: NextAction | None) -> Iterator[str]:
 def _code(code: str | None) -> str:
     if code is None:
         return ""
-    try:
-        return f", {code} {CATALOGUE[ErrorCode(code)].title}"
-    except ValueError:  # a newer release's
-        return f", {code}"
+    known = entry_of(code)
+    return f", {code}" if known is None else f", {code} {known.title}"

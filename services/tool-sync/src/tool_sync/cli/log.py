@@ -1,14 +1,17 @@
 """``tool-sync log verify | fork``: does the log hold together, and a new id for it after a restore."""
 
-import asyncio
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 import typer
 
+from tool_sync.cli.ending import end_connected
 from tool_sync.cli.options import EXIT_REFUSED, DatabaseUrl, Json, OutcomesTopic, OwnerUrl
 
 app = typer.Typer(name="log", help="Verify the event log, or give it a new id after a restore.", no_args_is_help=True)
+
+LIST_DEADLINE_SECONDS: Final = 30.0
+"""For each call of a fork, whose pages of tools are long."""
 
 
 @app.command()
@@ -27,7 +30,7 @@ def verify(
     """
     from tool_sync.cli.log_verify import verify_log
 
-    raise typer.Exit(asyncio.run(verify_log(database_url, kafka, topic, as_json=as_json)))
+    end_connected(database_url, lambda connection: verify_log(connection, kafka, topic, as_json=as_json))
 
 
 @app.command()
@@ -50,11 +53,12 @@ def fork(
 
     Exit status 3: a process of tool-sync is connected, or the database is another installation's.
     """
-    from tool_sync.cli.log_fork import Account, fork_log
+    from tool_sync.cli.log_fork import fork_log
+    from tool_sync.cli.looking import client_of
     from tool_sync.cli.output import error as say
 
     if not yes and not typer.confirm("Every subscriber will stop until it is rebuilt. Give the log a new id?"):
         say("nothing was changed")
         raise typer.Exit(EXIT_REFUSED)
-    account = Account(vapi_base_url, vapi_api_key, vapi_account, installation_id)
-    raise typer.Exit(asyncio.run(fork_log(database_url, account, settle_seconds)))
+    vapi = client_of(vapi_base_url, vapi_api_key, vapi_account, LIST_DEADLINE_SECONDS, connections_max=1)
+    end_connected(database_url, lambda connection: fork_log(connection, vapi, installation_id, settle_seconds))

@@ -5,7 +5,6 @@ from typing import Final
 
 from tool_sync import db
 from tool_sync.cli.bar import bar
-from tool_sync.cli.connected import connected
 from tool_sync.cli.options import EXIT_FOUND
 from tool_sync.cli.output import print_json, say_not_looked_at
 from tool_sync.log.verify import LogVerified, verify
@@ -22,35 +21,33 @@ NOT_SHOWN: Final = (
 """What chains of hashes cannot show, or another command does."""
 
 
-async def verify_log(database_url: str, bootstrap_servers: str | None, topic: str | None, *, as_json: bool) -> int:
+async def verify_log(
+    connection: db.Connection, bootstrap_servers: str | None, topic: str | None, *, as_json: bool
+) -> int:
     """Print what was found; returns the exit status."""
-
-    async def work(connection: db.Connection) -> int:
-        with bar() as say:
-            found = await verify(connection, lambda done, total: say("log", done, total))
-        name = topic or OUTCOMES.name
-        ahead: list[Ahead] = []
-        if bootstrap_servers is not None:
-            ahead = await find_ahead(connection, await db.read_log_id(connection), bootstrap_servers, name)
-        is_good = not found.findings and not ahead
-        not_looked_at = [*_left_out(found, name, is_topic_read=bootstrap_servers is not None), *NOT_SHOWN]
-        if as_json:
-            document = {
-                "ok": is_good,
-                "as_written": not found.findings,
-                **asdict(found),
-                "topic": None if bootstrap_servers is None else {"name": name, "ahead": [asdict(one) for one in ahead]},
-                "looked_at": _looked_at(found),
-            }
-            complete = found.through == found.head
-            print_json("log verify", document, complete=complete, not_looked_at=not_looked_at)
-        else:
-            _say_log(found)
-            _say_topic(name, None if bootstrap_servers is None else ahead)
-            say_not_looked_at(not_looked_at)
-        return 0 if is_good else EXIT_FOUND
-
-    return await connected(database_url, work)
+    with bar() as say:
+        found = await verify(connection, lambda done, total: say("log", done, total))
+    name = topic or OUTCOMES.name
+    ahead: list[Ahead] | None = None
+    if bootstrap_servers is not None:
+        ahead = await find_ahead(connection, await db.read_log_id(connection), bootstrap_servers, name)
+    is_good = not found.findings and not ahead
+    not_looked_at = [*_left_out(found, name, is_topic_read=ahead is not None), *NOT_SHOWN]
+    if as_json:
+        document = {
+            "ok": is_good,
+            "as_written": not found.findings,
+            **asdict(found),
+            "topic": None if ahead is None else {"name": name, "ahead": ahead},
+            "looked_at": _looked_at(found),
+        }
+        complete = found.through == found.head
+        print_json("log verify", document, complete=complete, not_looked_at=not_looked_at)
+    else:
+        _say_log(found)
+        _say_topic(name, ahead)
+        say_not_looked_at(not_looked_at)
+    return 0 if is_good else EXIT_FOUND
 
 
 def _say_log(found: LogVerified) -> None:

@@ -1,16 +1,14 @@
 """A look at Vapi for a command: its client, beside the rate and the pauses that the service's key has."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-import typer
-
 from tool_sync import db
 from tool_sync.admin.live import Look
-from tool_sync.cli.options import EXIT_USAGE
-from tool_sync.cli.output import error as say
+from tool_sync.cli.ending import fail
 from tool_sync.log import published
 from tool_sync.vapi.client import VapiClient
 from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey, fingerprint_of
@@ -49,15 +47,14 @@ def at_vapi(
 ) -> At:
     """From the options of a command; ends it where Vapi or its key is not named."""
     if not base_url or not api_key:
-        say("--live needs VAPI_BASE_URL and VAPI_API_KEY")
-        raise typer.Exit(EXIT_USAGE)
+        fail("--live needs VAPI_BASE_URL and VAPI_API_KEY")
     rate = None if requests_per_minute is None else max(1, int(requests_per_minute * share))
     return At(base_url, api_key, account, calls_max, rate, patience_seconds)
 
 
 @asynccontextmanager
 async def client_of(
-    base_url: str, api_key: str, account: str, *, deadline_seconds: float, connections_max: int
+    base_url: str, api_key: str, account: str, deadline_seconds: float, *, connections_max: int
 ) -> AsyncIterator[VapiClient]:
     """A command's own client, without spans."""
     vapi = VapiClient(
@@ -77,8 +74,6 @@ async def client_of(
 @asynccontextmanager
 async def looking(pool: db.Pool, live: At) -> AsyncIterator[Look]:
     """A look that asks as bulk work, and counts its calls."""
-    import time
-
     rate = None
     if live.requests_per_minute is not None:
         rate = Rate(live.requests_per_minute, batch=1, saves_share=0.2, late_seconds=1.5, early_seconds=0.5)
@@ -88,8 +83,7 @@ async def looking(pool: db.Pool, live: At) -> AsyncIterator[Look]:
     async def definition(name: str, definition_hash: str) -> Any:
         return await published.definition(pool, name, definition_hash)
 
-    async with client_of(
-        live.base_url, live.api_key, live.account, deadline_seconds=DEADLINE_SECONDS, connections_max=CONNECTIONS_MAX
-    ) as vapi:
+    client = client_of(live.base_url, live.api_key, live.account, DEADLINE_SECONDS, connections_max=CONNECTIONS_MAX)
+    async with client as vapi:
         installation_id = await read_installation(pool)
         yield Look(vapi, key, installation_id, definition, live.calls_max, live.patience_seconds)

@@ -1,11 +1,11 @@
 """``tool-sync tools``, ``history`` and ``coverage``: what an organization has, its past, and who can book."""
 
-import asyncio
 from typing import Annotated
 from uuid import UUID
 
 import typer
 
+from tool_sync.cli.ending import end_connected
 from tool_sync.cli.options import At, DatabaseUrl, Json, Limit, OrgArgument
 
 
@@ -13,7 +13,7 @@ def tools(org_id: OrgArgument, database_url: DatabaseUrl, at: At = None, as_json
     """Show the tools that an organization has in Vapi, or had."""
     from tool_sync.cli.org_show import show_tools
 
-    raise typer.Exit(asyncio.run(show_tools(database_url, org_id, at=at, as_json=as_json)))
+    end_connected(database_url, lambda connection: show_tools(connection, org_id, at, as_json=as_json))
 
 
 def history(
@@ -26,7 +26,7 @@ def history(
     """Show what happened to an organization, oldest first."""
     from tool_sync.cli.org_show import show_history
 
-    raise typer.Exit(asyncio.run(show_history(database_url, org_id, after=after, limit=limit, as_json=as_json)))
+    end_connected(database_url, lambda connection: show_history(connection, org_id, after, limit, as_json=as_json))
 
 
 def coverage(
@@ -41,4 +41,4 @@ def coverage(
     """
     from tool_sync.cli.coverage import show_coverage
 
-    raise typer.Exit(asyncio.run(show_coverage(database_url, org_id, limit=limit, as_json=as_json)))
+    end_connected(database_url, lambda connection: show_coverage(connection, org_id, limit, as_json=as_json))

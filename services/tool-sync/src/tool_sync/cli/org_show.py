@@ -1,72 +1,43 @@
 """``tool-sync history`` and ``tool-sync tools``: what the database knows of an org, as a list or as JSON."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
 from uuid import UUID
 
 from pydantic_core import to_json
 
-from tool_sync import db
-from tool_sync.cli.connected import NotFound, connected
-from tool_sync.cli.output import entry, print_json, print_lines, utc
+from tool_sync.cli.connected import NotFound
+from tool_sync.cli.output import entry, show, utc
+from tool_sync.db import Connection
 from tool_sync.queries.org_tools import OrgTools, tools_at, tools_of
 from tool_sync.queries.timeline import History, TimelineEntry, history_of
 from zerotouch_platform.traces import page_of
 
 DATA_CHARACTERS_SHOWN: Final = 200
 
-T = TypeVar("T", History, OrgTools)
+T = TypeVar("T")
 
 
-async def show_history(database_url: str, org_id: UUID, *, after: int, limit: int, as_json: bool) -> int:
+async def show_history(connection: Connection, org_id: UUID, after: int, limit: int, *, as_json: bool) -> int:
     """Print an org's events above position ``after``, oldest first; returns the exit status."""
-
-    async def read(connection: db.Connection) -> History | None:
-        return await history_of(connection, org_id, after=after, limit=limit)
-
-    def said(found: History) -> int:
-        if as_json:
-            print_json("history", asdict(found), complete=found.next_after is None)
-            return 0
-        print_lines(event_lines(found.events, None))
-        if found.next_after is not None:
-            print(f"more: --after {found.next_after}")
-        return 0
-
-    return await _show(database_url, org_id, read, said)
+    found = _known(org_id, await history_of(connection, org_id, after=after, limit=limit))
+    show("history", found, _history_lines(found), as_json=as_json, complete=found.next_after is None)
+    return 0
 
 
-async def show_tools(database_url: str, org_id: UUID, *, at: datetime | None, as_json: bool) -> int:
+async def show_tools(connection: Connection, org_id: UUID, at: datetime | None, *, as_json: bool) -> int:
     """Print an org's tools by name, as they are or were; returns the exit status."""
-
-    async def read(connection: db.Connection) -> OrgTools | None:
-        return await tools_of(connection, org_id) if at is None else await tools_at(connection, org_id, at)
-
-    def said(found: OrgTools) -> int:
-        if as_json:
-            print_json("tools", asdict(found))
-            return 0
-        print_lines(_tool_lines(found))
-        return 0
-
-    return await _show(database_url, org_id, read, said)
+    found = await (tools_of(connection, org_id) if at is None else tools_at(connection, org_id, at))
+    found = _known(org_id, found)
+    show("tools", found, _tool_lines(found), as_json=as_json)
+    return 0
 
 
-async def _show(
-    database_url: str,
-    org_id: UUID,
-    read: Callable[[db.Connection], Awaitable[T | None]],
-    said: Callable[[T], int],
-) -> int:
-    async def work(connection: db.Connection) -> int:
-        answer = await read(connection)
-        if answer is None:
-            raise NotFound(f"there is no organization {org_id}")
-        return said(answer)
-
-    return await connected(database_url, work)
+def _known(org_id: UUID, found: T | None) -> T:
+    if found is None:
+        raise NotFound(f"there is no organization {org_id}")
+    return found
 
 
 def event_lines(events: Sequence[TimelineEntry], jaeger_url: str | None) -> Iterator[str]:
@@ -80,6 +51,12 @@ def event_lines(events: Sequence[TimelineEntry], jaeger_url: str | None) -> Iter
             ("data", shown),
         )
         yield from entry(f"{event.position} {event.type}", fields)
+
+
+def _history_lines(found: History) -> Iterator[str]:
+    yield from event_lines(found.events, None)
+    if found.next_after is not None:
+        yield f"more: --after {found.next_after}"
 
 
 def _tool_lines(found: OrgTools) -> Iterator[str]:

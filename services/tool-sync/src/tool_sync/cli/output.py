@@ -26,14 +26,25 @@ def print_json(command: str, result: object, *, complete: bool = True, not_looke
     print(to_json(document, indent=2).decode())
 
 
-def console() -> Console:
-    """On a terminal as wide as it is; in a file below 120 columns."""
-    return Console(width=None if sys.stdout.isatty() else COLUMNS_IN_FILES, highlight=False)
+def show(
+    command: str,
+    result: object,
+    lines: Iterable[str],
+    *,
+    as_json: bool,
+    complete: bool = True,
+    not_looked_at: Iterable[str] = (),
+) -> None:
+    """The result for a script, or its lines for people: only what is asked for is made."""
+    if as_json:
+        print_json(command, result, complete=complete, not_looked_at=not_looked_at)
+    else:
+        print_lines(lines)
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Folded where a line is longer than the terminal is wide."""
-    out = console()
+    """Folded where a line is longer than the terminal is wide; in a file it stays below 120 columns."""
+    out = Console(width=None if sys.stdout.isatty() else COLUMNS_IN_FILES, highlight=False)
     for line in lines:
         out.print(line, markup=False)
 

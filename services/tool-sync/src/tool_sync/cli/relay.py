@@ -1,10 +1,10 @@
 """``tool-sync relay rewind``."""
 
-import asyncio
 from typing import Annotated
 
 import typer
 
+from tool_sync.cli.ending import end_connected
 from tool_sync.cli.options import BootstrapServers, DatabaseUrl, OutcomesTopic
 
 app = typer.Typer(name="relay", help="Direct the relay, which sends outcomes to Kafka.", no_args_is_help=True)
@@ -26,7 +26,6 @@ def rewind(
 
     Exit status 3: the topic holds a record already.
     """
-    from tool_sync.cli.connected import connected
     from tool_sync.db import Connection
     from tool_sync.outcomes.replay import rewind as rewind_relay
     from zerotouch_contracts.topics import OUTCOMES
@@ -38,4 +37,4 @@ def rewind(
         print(f"the relay sends what is above position {position:,} to {name}; it was at {before:,}")
         return 0
 
-    raise typer.Exit(asyncio.run(connected(database_url, work)))
+    end_connected(database_url, work)

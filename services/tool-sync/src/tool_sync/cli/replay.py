@@ -1,11 +1,11 @@
 """``tool-sync replay``: published events again, to a topic of their own."""
 
-import asyncio
 from typing import Annotated
 
 import typer
 
-from tool_sync.cli.options import EXIT_USAGE, BootstrapServers, DatabaseUrl, DryRun, Org, Since, Until
+from tool_sync.cli.ending import end_connected, fail
+from tool_sync.cli.options import BootstrapServers, DatabaseUrl, DryRun, Org, Since, Until
 
 
 def replay(
@@ -24,7 +24,6 @@ def replay(
     dry_run: DryRun = False,
 ) -> None:
     """Send published events again, with the same ids, sequences and order, and a header that names the position."""
-    from tool_sync.cli.output import error as say
     from tool_sync.cli.replaying import replay_to
     from tool_sync.outcomes.filters import Filter, UnknownType
     from tool_sync.outcomes.replay import Range
@@ -32,8 +31,9 @@ def replay(
     try:
         wanted = Filter.of(type_ or (), org)
     except UnknownType as error:
-        say(error)
-        raise typer.Exit(EXIT_USAGE) from None
+        fail(error)
     live = frozenset(topic for topic in (outcomes_topic, assistants_topic) if topic)
     range_ = Range(wanted, from_position - 1, since, until)
-    raise typer.Exit(asyncio.run(replay_to(database_url, kafka, to_topic, range_, live, dry_run=dry_run)))
+    end_connected(
+        database_url, lambda connection: replay_to(connection, kafka, to_topic, range_, live, dry_run=dry_run)
+    )

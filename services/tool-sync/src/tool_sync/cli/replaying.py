@@ -3,9 +3,8 @@
 import gc
 import time
 
-from tool_sync import db
 from tool_sync.cli.bar import bar
-from tool_sync.cli.connected import connected
+from tool_sync.db import Connection
 from tool_sync.outcomes.replay import Range, replay
 
 GARBAGE_ALLOCATIONS = 50_000
@@ -13,23 +12,19 @@ GARBAGE_ALLOCATIONS = 50_000
 
 
 async def replay_to(
-    database_url: str, bootstrap_servers: str, topic: str, range_: Range, live: frozenset[str], *, dry_run: bool
+    connection: Connection, bootstrap_servers: str, topic: str, range_: Range, live: frozenset[str], *, dry_run: bool
 ) -> int:
     """Replay and print how much; returns the exit status."""
-
-    async def work(connection: db.Connection) -> int:
-        gc.freeze()
-        gc.set_threshold(GARBAGE_ALLOCATIONS, 20, 100)
-        started = time.monotonic()
-        with bar() as say:
-            done = await replay(
-                connection, bootstrap_servers, topic, range_,
-                live_topics=live, dry_run=dry_run, on_progress=lambda at, total: say("replay", at, total),
-            )  # fmt: skip
-        seconds = time.monotonic() - started
-        verb = "would be sent" if dry_run else "sent"
-        rate = f", {done.events / seconds:,.0f}/s" if not dry_run else ""
-        print(f"{done.events:,} events {verb} to {topic}, of positions {done.after + 1:,} to {done.through:,}{rate}")
-        return 0
-
-    return await connected(database_url, work)
+    gc.freeze()
+    gc.set_threshold(GARBAGE_ALLOCATIONS, 20, 100)
+    started = time.monotonic()
+    with bar() as say:
+        done = await replay(
+            connection, bootstrap_servers, topic, range_,
+            live_topics=live, dry_run=dry_run, on_progress=lambda at, total: say("replay", at, total),
+        )  # fmt: skip
+    seconds = time.monotonic() - started
+    verb = "would be sent" if dry_run else "sent"
+    rate = f", {done.events / seconds:,.0f}/s" if not dry_run else ""
+    print(f"{done.events:,} events {verb} to {topic}, of positions {done.after + 1:,} to {done.through:,}{rate}")
+    return 0

@@ -4,7 +4,9 @@ import asyncio
 
 import typer
 
-from tool_sync.cli.options import EXIT_USAGE, OwnerUrl
+from tool_sync.cli.ending import fail
+from tool_sync.cli.options import OwnerUrl
+from tool_sync.cli.output import error as say
 
 
 def run() -> None:
@@ -17,13 +19,11 @@ def run() -> None:
 def migrate(database_url: OwnerUrl) -> None:
     """Bring the database to the newest schema. Two at once do no harm."""
     from tool_sync import db
-    from tool_sync.cli.output import error as say
     from tool_sync.migrate import MigrationFailed
     from tool_sync.migrate import migrate as migrate_database
 
     try:
         asyncio.run(migrate_database(database_url))
     except (MigrationFailed, *db.TRANSIENT_ERRORS) as error:
-        say(f"the migration failed: {type(error).__name__}: {error}")
-        raise typer.Exit(EXIT_USAGE) from None
+        fail(f"the migration failed: {type(error).__name__}: {error}")
     say("the database has the newest schema")
