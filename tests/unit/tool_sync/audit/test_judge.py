@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from tool_sync.queries.audit import Accepted, Answer, History, LiveRead, Place, Report, Save, Unreached, Verdict, judge
+from tool_sync.queries.audit import Accepted, History, LiveRead, Place, Report, Save, Unreached, Verdict, judge
 from tool_sync.queries.coverage import Coverage
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -14,9 +14,7 @@ COVERAGE = Coverage(0, 0, 0, 0, 0, 0, 0, NOW)
 def history(*saves: Save, answered: bool = True) -> History:
     found = History(saves={save.request_id: save for save in saves}, read={("assistants", 0): (7, 7 + len(saves))})
     if answered:
-        found.answers = {
-            save.request_id: {"event": Answer("event", save.at + timedelta(seconds=1), False)} for save in saves
-        }
+        found.answers = {save.request_id: {"event": save.at + timedelta(seconds=1)} for save in saves}
     return found
 
 

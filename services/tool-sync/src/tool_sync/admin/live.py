@@ -14,6 +14,7 @@ from uuid import UUID
 from tool_sync.admin.checked import NOT_NAMED, NOT_THERE, Clinic, Known, Trouble
 from tool_sync.domain import reach
 from tool_sync.domain.events import ToolRef
+from tool_sync.queries.snapshot import LinkedTool
 from tool_sync.sync.asking import said_of
 from tool_sync.sync.blueprint import ANSWERED_VERSIONS, document_for
 from tool_sync.sync.effects.named import is_id, named_tool
@@ -49,21 +50,12 @@ class Stopped(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
-    """A tool that the next caller reaches."""
-
-    name: str
-    vapi_tool_id: str
-    definition_version: int
-
-
-@dataclass(frozen=True, slots=True)
 class Met:
     """What the next caller of an assistant meets. ``not_looked_at`` says what of it is not known, and why."""
 
     agent_id: str
     assistant_id: str | None
-    reaches: tuple[Reached, ...]
+    reaches: tuple[LinkedTool, ...]
     trouble: tuple[Trouble, ...]
     pinned: tuple[str, ...] = ()
     not_looked_at: tuple[str, ...] = ()
@@ -126,7 +118,7 @@ class Look:
         trouble = [*await self._of_tools(clinic, document), *await self._obstacles(clinic, known, document, split)]
         barred = {name for one in trouble for name in one.tools}
         reached = tuple(
-            Reached(r.name, r.vapi_tool_id, r.definition_version) for r in clinic.target if r.name not in barred
+            LinkedTool(r.name, r.vapi_tool_id, r.definition_version) for r in clinic.target if r.name not in barred
         )
         pins = reach.pins_of(document, clinic.target, self._known(clinic))
         pinned = tuple(f"{pin.name} to {pin.label}" for pin in pins if pin.name not in barred)

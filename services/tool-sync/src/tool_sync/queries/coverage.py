@@ -14,6 +14,8 @@ from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
+import asyncpg
+
 from tool_sync.db import Connection
 from tool_sync.domain.wanted import TIERS
 from tool_sync.queries.assistants import OUTCOME_NOW
@@ -125,12 +127,12 @@ async def cannot_book(
 ) -> tuple[CannotBook, ...]:
     """At most ``limit`` of the assistants that should book and cannot, by clinic and agent."""
     return tuple(
-        CannotBook(row["org_id"], row["agent_id"], row["assistant_id"], row["code"], row["look_at"], _lacks(dict(row)))
+        CannotBook(row["org_id"], row["agent_id"], row["assistant_id"], row["code"], row["look_at"], _lacks(row))
         for row in await connection.fetch(_CANNOT, list(TIERS), org_id, limit, agent_id)
     )
 
 
-def _lacks(row: Mapping[str, Any]) -> tuple[Lack, ...]:
+def _lacks(row: asyncpg.Record) -> tuple[Lack, ...]:
     if row["outcome"] is None:
         return (Lack("never synced", None, None, "it was saved, and no sync of it has ended yet"),)
     found: list[Lack] = []

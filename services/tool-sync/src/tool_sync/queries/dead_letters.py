@@ -3,13 +3,19 @@
 import base64
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
+
+import asyncpg
 
 from tool_sync.db import Connection
 
-_COLUMNS: Final = """id, topic, partition, "offset", key, headers, value, reason, org_id, recorded_at,
-       acknowledged_at, acknowledged_reason, replayed_at"""
+CLOSED_BY: Final = """
+coalesce(nullif(acknowledged_reason, ''), CASE WHEN replayed_at IS NOT NULL THEN 'replayed' END)"""
+"""Why somebody closed a row of ``dead_letters``, or that it was replayed; null while it is open."""
+
+_COLUMNS: Final = f"""id, topic, partition, "offset", key, headers, value, reason, org_id, recorded_at,
+       {CLOSED_BY} AS closed_by"""
 _LIST: Final = f"""
 SELECT {_COLUMNS} FROM dead_letters
  WHERE ($1::uuid IS NULL OR org_id = $1) AND ($2::timestamptz IS NULL OR recorded_at >= $2)
@@ -58,26 +64,8 @@ async def is_answered(connection: Connection, org_id: UUID | None, request_id: U
     return bool(await connection.fetchval(_ANSWERED, org_id, str(request_id)))
 
 
-def closed_by(row: Any) -> str | None:
-    """Why somebody closed it, or that it was replayed; None while it is open."""
-    reason: str | None = row["acknowledged_reason"]
-    return reason or ("replayed" if row["replayed_at"] else None)
-
-
-def _letter(row: Any) -> DeadLetter:
-    return DeadLetter(
-        id=row["id"],
-        topic=row["topic"],
-        partition=row["partition"],
-        offset=row["offset"],
-        key=row["key"],
-        headers=tuple((name, _bytes(value)) for name, value in row["headers"]),
-        value=row["value"],
-        reason=row["reason"],
-        org_id=row["org_id"],
-        recorded_at=row["recorded_at"],
-        closed_by=closed_by(row),
-    )
+def _letter(row: asyncpg.Record) -> DeadLetter:
+    return DeadLetter(**dict(row) | {"headers": tuple((name, _bytes(value)) for name, value in row["headers"])})
 
 
 def _bytes(stored: str | dict[str, str] | None) -> bytes | None:

@@ -15,8 +15,8 @@ _PAGE: Final = """
 SELECT p.position AS as_of_position, a.*
   FROM (SELECT coalesce(max(position), 0) AS position FROM events{of_org}) p
   LEFT JOIN LATERAL (
-    SELECT org_id, agent_id, coalesce(settled_assistant_id, assistant_id) AS assistant_id, settled_revision,
-           outcome, code, synced_tools
+    SELECT org_id, agent_id, coalesce(settled_assistant_id, assistant_id) AS assistant_id,
+           settled_revision AS revision, outcome, code, synced_tools AS tools
       FROM assistants
      WHERE (org_id, agent_id) > ($1, $2) AND outcome IS NOT NULL{and_org}
      ORDER BY org_id, agent_id
@@ -61,15 +61,7 @@ async def snapshot_page(
 
 
 def _assistant(row: asyncpg.Record) -> AssistantTools:
-    return AssistantTools(
-        org_id=row["org_id"],
-        agent_id=row["agent_id"],
-        assistant_id=row["assistant_id"],
-        revision=row["settled_revision"],
-        outcome=row["outcome"],
-        code=row["code"],
-        tools=tuple(
-            LinkedTool(tool["name"], tool["vapi_tool_id"], tool["definition_version"])
-            for tool in row["synced_tools"] or ()
-        ),
-    )
+    columns = dict(row)
+    del columns["as_of_position"]
+    tools = (LinkedTool(tool["name"], tool["vapi_tool_id"], tool["definition_version"]) for tool in row["tools"] or ())
+    return AssistantTools(**columns | {"tools": tuple(tools)})

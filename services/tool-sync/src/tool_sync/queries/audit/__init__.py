@@ -12,19 +12,17 @@ It trusts neither the log nor the projections: it compares what went in with wha
 """
 
 from tool_sync.queries.audit.accepted import Accepted, AcceptedUnavailable, accepted_saves
-from tool_sync.queries.audit.history import Answer, History, Place, Save, Unreadable, read_history
+from tool_sync.queries.audit.history import History, Place, Save, Unreadable, read_history
 from tool_sync.queries.audit.judge import Finding, Report, Verdict, judge
-from tool_sync.queries.audit.parked import Parked, parked_records
+from tool_sync.queries.audit.parked import parked_records
 from tool_sync.queries.audit.unreached import LiveRead, Unreached
 
 __all__ = [
     "Accepted",
     "AcceptedUnavailable",
-    "Answer",
     "Finding",
     "History",
     "LiveRead",
-    "Parked",
     "Place",
     "Report",
     "Save",

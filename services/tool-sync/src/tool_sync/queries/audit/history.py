@@ -59,15 +59,6 @@ class Unreadable:
     request_id: UUID | None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An outcome that names a request; the same event may lie on the topic several times."""
-
-    event_id: str
-    at: datetime
-    is_failure: bool
-
-
 @dataclass(slots=True)
 class History:
     """What was read. ``repeats`` are records of a save that lies on the topic already."""
@@ -75,7 +66,8 @@ class History:
     saves: dict[UUID, Save] = field(default_factory=dict)
     repeats: int = 0
     unreadable: list[Unreadable] = field(default_factory=list)
-    answers: dict[UUID, dict[str, Answer]] = field(default_factory=dict)
+    answers: dict[UUID, dict[str, datetime]] = field(default_factory=dict)
+    """By request: the outcomes that name it, once each, as the same event may lie on the topic several times."""
     taken_in: dict[tuple[str, int], int] = field(default_factory=dict)
     """By topic and partition: the offset up to which tool-sync has committed."""
     read: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
@@ -199,9 +191,8 @@ def _take_outcome(history: History, record: ConsumerRecord[Any, Any]) -> None:
     except UndecodableRecord:
         return  # not ours: what it may have answered shows as unanswered
     if isinstance(message, ToolsSynced | ToolSyncFailed):
-        answer = Answer(attributes.id, attributes.time, isinstance(message, ToolSyncFailed))
         for request in message.requests:
-            history.answers.setdefault(request.request_id, {}).setdefault(answer.event_id, answer)
+            history.answers.setdefault(request.request_id, {}).setdefault(attributes.id, attributes.time)
 
 
 def _uuid(text: str | None) -> UUID | None:

@@ -9,9 +9,8 @@ from typing import Final, TypeAlias
 from uuid import UUID
 
 from tool_sync.queries.audit.accepted import Accepted
-from tool_sync.queries.audit.history import Answer, History, Place, Save, Unreadable
+from tool_sync.queries.audit.history import History, Place, Save, Unreadable
 from tool_sync.queries.audit.looked import looked_at, not_looked_at
-from tool_sync.queries.audit.parked import Parked
 from tool_sync.queries.audit.unreached import LiveRead
 from tool_sync.queries.coverage import Coverage
 
@@ -103,7 +102,7 @@ Judged: TypeAlias = tuple[Verdict, Finding | None]
 def judge(
     history: History,
     accepted: Iterable[Accepted] | None,
-    parked: Mapping[Place, Parked],
+    parked: Mapping[Place, str | None],
     coverage: Coverage,
     *,
     now: datetime,
@@ -124,11 +123,11 @@ def judge(
         *_of_all_accepted(history, [one for one in told or () if until is None or one.at <= until], now),
     ]
     counts = Counter(verdict for verdict, _ in judged)
-    answered = [(save, answers[0]) for save in saves if len(answers := _answers(history, save)) == 1]
+    answered = [(save, answers) for save in saves if len(answers := _answers(history, save)) == 1]
     return Report(
         dict(counts),
         history.repeats,
-        _percentiles([(answer.at - save.at).total_seconds() for save, answer in answered]),
+        _percentiles([(at - save.at).total_seconds() for save, answers in answered for at in answers.values()]),
         tuple(finding for _, finding in judged if finding is not None),
         coverage,
         tuple(looked_at(history, asked, live)),
@@ -139,46 +138,45 @@ def judge(
     )
 
 
-def _answers(history: History, save: Save) -> Sequence[Answer]:
-    return tuple(history.answers.get(save.request_id, {}).values())
+def _answers(history: History, save: Save) -> Mapping[str, datetime]:
+    return history.answers.get(save.request_id, {})
 
 
-def _of_save(save: Save, answers: Sequence[Answer], now: datetime, patience: timedelta) -> Judged:
-    verdict = _verdict(save, answers, now, patience)
-    return verdict, _finding(save, answers, verdict)
+def _of_save(save: Save, answers: Mapping[str, datetime], now: datetime, patience: timedelta) -> Judged:
+    verdict, detail = _verdict_of_save(save, answers, now, patience)
+    if detail is None:
+        return verdict, None
+    return verdict, Finding(verdict, save.place, save.request_id, save.org_id, save.at, detail, save.trace_id)
 
 
-def _verdict(save: Save, answers: Sequence[Answer], now: datetime, patience: timedelta) -> Verdict:
-    if len(answers) > 1:
-        return Verdict.TWICE
-    if answers:
-        return Verdict.IN_TIME if answers[0].at - save.at <= PROMISE else Verdict.LATE
-    return Verdict.WAITING if now - save.at <= patience else Verdict.LOST
+def _verdict_of_save(
+    save: Save, answers: Mapping[str, datetime], now: datetime, patience: timedelta
+) -> tuple[Verdict, str | None]:
+    match [at - save.at for at in answers.values()]:
+        case []:
+            is_late = now - save.at > patience
+            return (Verdict.LOST, f"agent {save.agent_id}") if is_late else (Verdict.WAITING, None)
+        case [took] if took <= PROMISE:
+            return Verdict.IN_TIME, None
+        case [took]:
+            return Verdict.LATE, f"after {took.total_seconds():.1f} s"
+        case _:
+            return Verdict.TWICE, f"events {', '.join(answers)}"
 
 
-def _finding(save: Save, answers: Sequence[Answer], verdict: Verdict) -> Finding | None:
-    if verdict is Verdict.LATE:
-        detail = f"after {(answers[0].at - save.at).total_seconds():.1f} s"
-    elif verdict is Verdict.TWICE:
-        detail = f"events {', '.join(answer.event_id for answer in answers)}"
-    elif verdict is Verdict.LOST:
-        detail = f"agent {save.agent_id}"
-    else:
-        return None
-    return Finding(verdict, save.place, save.request_id, save.org_id, save.at, detail, save.trace_id)
-
-
-def _of_unreadable(record: Unreadable, parked: Mapping[Place, Parked], history: History) -> Judged:
+def _of_unreadable(record: Unreadable, parked: Mapping[Place, str | None], history: History) -> Judged:
     verdict, detail = _verdict_of_unreadable(record, parked, history)
     if verdict not in GAPS:
         return verdict, None
     return verdict, Finding(verdict, record.place, record.request_id, None, record.at, detail)
 
 
-def _verdict_of_unreadable(record: Unreadable, parked: Mapping[Place, Parked], history: History) -> tuple[Verdict, str]:
-    letter = parked.get(record.place)
-    if letter is not None:
-        return (Verdict.PARKED, record.reason) if letter.closed_by is None else (Verdict.CLOSED, letter.closed_by)
+def _verdict_of_unreadable(
+    record: Unreadable, parked: Mapping[Place, str | None], history: History
+) -> tuple[Verdict, str]:
+    if record.place in parked:
+        closed_by = parked[record.place]
+        return (Verdict.PARKED, record.reason) if closed_by is None else (Verdict.CLOSED, closed_by)
     if record.place.offset >= history.taken_in.get((record.place.topic, record.place.partition), 0):
         return Verdict.WAITING, record.reason
     return Verdict.MISSED, record.reason
