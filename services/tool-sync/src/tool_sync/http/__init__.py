@@ -1,9 +1,10 @@
-"""The HTTP API: health, and what is known of an org.
+"""The HTTP API: health, what is known of an org, the feed and its stream.
 
-app        builds it
-routes     the two routes of an org
-reads      their SQL, also used by the command line
-problems   errors as RFC 9457 documents
-tracing    one server span per request
-server     uvicorn inside our own event loop
+app                    builds it, with every router
+routes, words          an org's tools and history; what Vapi said
+explain, assistants    reasons; the snapshot that a subscriber begins at
+feed, stream           what is published, page by page or as it happens; ``feed_reader`` is who reads
+access                 who asks, and reading as them
+problems               errors as RFC 9457 documents
+tracing                one server span per request
 """

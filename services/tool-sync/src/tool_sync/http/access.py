@@ -28,6 +28,15 @@ def _caller(request: Request, _documented: Annotated[object, Security(_bearer)])
 AnyCaller = Annotated[Caller, Depends(_caller)]
 
 
+def narrowed(caller: Caller, org_id: UUID | None) -> UUID | None:
+    """The org that a question is about; an org's token reads that org, whether it names it or not."""
+    if isinstance(caller, OrgMember) and org_id is None:
+        return caller.org_id
+    if org_id is not None:
+        require_readable(caller, org_id)
+    return org_id
+
+
 def require_readable(caller: Caller, org_id: UUID) -> None:
     """Refuse where the caller may not read the org: another one's existence is not told."""
     if isinstance(caller, OrgMember) and caller.org_id != org_id:

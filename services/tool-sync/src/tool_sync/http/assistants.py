@@ -6,13 +6,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 
-from tool_sync.http.access import AnyCaller, reading, require_readable
-from tool_sync.http.feed import PROBLEMS, FeedRoute
-from tool_sync.http.problems import Problem
+from tool_sync.http.access import AnyCaller, narrowed, reading
+from tool_sync.http.feed import FeedRoute
+from tool_sync.http.problems import FEED_PROBLEMS, Problem
 from tool_sync.http.state import state_of
 from tool_sync.queries.snapshot import AssistantTools, snapshot_page
 from zerotouch_contracts.errors import ErrorCode
-from zerotouch_platform.auth import OrgMember
 
 LIMIT_DEFAULT: Final = 500
 LIMIT_MAX: Final = 5000
@@ -33,7 +32,7 @@ class AssistantPage:
     next_after: str | None
 
 
-router = APIRouter(prefix="/v1/assistants", tags=["assistants"], route_class=FeedRoute, responses=PROBLEMS)
+router = APIRouter(prefix="/v1/assistants", tags=["assistants"], route_class=FeedRoute, responses=FEED_PROBLEMS)
 
 
 @router.get("", summary="The tools of every assistant, as of a position")
@@ -46,9 +45,7 @@ async def get_assistants(
 ) -> AssistantPage:
     """In the order of organization and agent, each as its newest outcome left it; those without one are left out."""
     state = state_of(request)
-    if isinstance(caller, OrgMember):
-        org = org or caller.org_id
-        require_readable(caller, org)
+    org = narrowed(caller, org)
     if state.log_id is None:
         raise Problem(503, ErrorCode.NOT_READY)
     place = _cursor(after)

@@ -10,21 +10,19 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Request
 
 from tool_sync.db import Connection
-from tool_sync.http.access import AnyCaller, reading, require_readable
-from tool_sync.http.feed import PROBLEMS, FeedRoute
-from tool_sync.http.problems import Problem
+from tool_sync.http.access import AnyCaller, narrowed, reading, require_readable
+from tool_sync.http.feed import FeedRoute
+from tool_sync.http.problems import FEED_PROBLEMS, Problem
 from tool_sync.http.state import state_of
 from tool_sync.http.times import At
-from tool_sync.log.codec import UnknownEvent
-from tool_sync.queries.as_of import BeforeFirstEvent, StateAsOf, blueprint_of, state_as_of
+from tool_sync.queries.as_of import StateAsOf, blueprint_of, state_as_of
 from tool_sync.queries.assistants import find_assistants
 from tool_sync.queries.explain_assistant import AssistantExplained, explain_assistant
-from tool_sync.queries.explain_tool import ToolExplained, UnknownTool, explain_tool
+from tool_sync.queries.explain_tool import ToolExplained, explain_tool
 from tool_sync.vapi.rate_limit import paused_keys
 from zerotouch_contracts.errors import ErrorCode
-from zerotouch_platform.auth import Caller, OrgMember
 
-router = APIRouter(prefix="/v1", tags=["reasons"], route_class=FeedRoute, responses=PROBLEMS)
+router = APIRouter(prefix="/v1", tags=["reasons"], route_class=FeedRoute, responses=FEED_PROBLEMS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,8 @@ async def get_explanation(
     at: At = None,
 ) -> Explained:
     """What it has, what it lacks and why, what is open, every event, and what happens next."""
-    found = [place async for place in _places(request, caller, assistant)]
+    async with reading(state_of(request).pool, narrowed(caller, None)) as connection:
+        found = await find_assistants(connection, assistant)
     if not found:
         raise Problem(404, ErrorCode.NOT_FOUND)
     explained = []
@@ -66,25 +65,11 @@ async def get_explanation(
     return Explained(tuple(explained))
 
 
-async def _places(request: Request, caller: Caller, assistant: str) -> AsyncIterator[tuple[UUID, str]]:
-    org_id = caller.org_id if isinstance(caller, OrgMember) else None
-    async with reading(state_of(request).pool, org_id) as connection:
-        for place in await find_assistants(connection, assistant):
-            yield place
-
-
 @asynccontextmanager
 async def _moment(request: Request, org_id: UUID, at: datetime | None) -> AsyncIterator[tuple[Connection, StateAsOf]]:
     """The org at that time, read as that tenant; the blueprint belongs to nobody."""
     pool = state_of(request).pool
-    try:
-        async with reading(pool, None) as connection:
-            blueprint, paused = await blueprint_of(connection, at), await paused_keys(connection)
-        async with reading(pool, org_id) as connection:
-            yield connection, await state_as_of(connection, org_id, blueprint, at, paused)
-    except BeforeFirstEvent as error:
-        raise Problem(404, ErrorCode.NOT_FOUND, None if error.first is None else str(error)) from None
-    except UnknownEvent as error:
-        raise Problem(503, ErrorCode.NOT_READY, f"{error}; a newer release reads on") from None
-    except UnknownTool as error:
-        raise Problem(404, ErrorCode.NOT_FOUND, str(error)) from None
+    async with reading(pool, None) as connection:
+        blueprint, paused = await blueprint_of(connection, at), await paused_keys(connection)
+    async with reading(pool, org_id) as connection:
+        yield connection, await state_as_of(connection, org_id, blueprint, at, paused)

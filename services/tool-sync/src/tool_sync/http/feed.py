@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 
 from tool_sync.http.feed_reader import FeedReader, Reader
-from tool_sync.http.problems import MEDIA_TYPE, Problem
+from tool_sync.http.problems import FEED_PROBLEMS, Problem
 from tool_sync.log.read import POSITION_MAX
 from tool_sync.outcomes.feed import document_of
 from tool_sync.outcomes.pages import Page
@@ -25,15 +25,6 @@ FINAL_OF_LOG_SECONDS: Final = 365 * 24 * 3600
 """How long a page that never changes may be kept; the longer one where the request names the log, as a restored log
 has another id, and its readers would be answered from the cache otherwise."""
 
-_PROBLEM: Final = {"content": {MEDIA_TYPE: {"schema": {"type": "object"}}}}
-PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    400: {"description": "A cursor, a filter or a limit that cannot be: the detail names it.", **_PROBLEM},
-    401: {"description": "The token is missing, wrong or expired.", **_PROBLEM},
-    404: {"description": "There is no such organization for this caller.", **_PROBLEM},
-    409: {"description": "The log is another one than the request names: history was rewritten.", **_PROBLEM},
-    503: {"description": "The database does not answer, or too many readers wait.", **_PROBLEM},
-    "default": {"description": "Any other problem.", **_PROBLEM},  # without it FastAPI documents a 422
-}
 _PAGE: Final = {
     "type": "object",
     "required": ["log_id", "events", "scanned_through", "head"],
@@ -63,7 +54,7 @@ class FeedRoute(APIRoute):
         return handle_or_refuse
 
 
-router = APIRouter(prefix="/v1/events", tags=["events"], route_class=FeedRoute, responses=PROBLEMS)
+router = APIRouter(prefix="/v1/events", tags=["events"], route_class=FeedRoute, responses=FEED_PROBLEMS)
 
 After = Annotated[int, Query(ge=0, le=POSITION_MAX, description="Only events above this position.")]
 

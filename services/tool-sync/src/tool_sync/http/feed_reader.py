@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Depends, Query, Request
 
 from tool_sync.db import Pool
-from tool_sync.http.access import AnyCaller, reading, require_readable
+from tool_sync.http.access import AnyCaller, narrowed, reading
 from tool_sync.http.problems import Problem
 from tool_sync.http.state import HttpState, state_of
 from tool_sync.log.head import read_head
@@ -15,7 +15,7 @@ from tool_sync.outcomes.feed import Tail
 from tool_sync.outcomes.filters import Filter, UnknownType
 from tool_sync.outcomes.pages import Page, read_page
 from zerotouch_contracts.errors import ErrorCode
-from zerotouch_platform.auth import Caller, OrgMember
+from zerotouch_platform.auth import Caller
 
 READERS_WAITING_MAX: Final = 300
 """Long polls and streams together; well below the server's connections, so that health checks still get through."""
@@ -32,12 +32,9 @@ class FeedReader:
 
     @classmethod
     def of(cls, state: HttpState, caller: Caller, types: list[str], org_id: UUID | None) -> Self:
-        """The reader of a request; an org's token reads that org, whether it names it or not."""
-        if isinstance(caller, OrgMember):
-            org_id = org_id or caller.org_id
-            require_readable(caller, org_id)
+        """The reader of a request."""
         try:
-            wanted = Filter.of(types, org_id)
+            wanted = Filter.of(types, narrowed(caller, org_id))
         except UnknownType as error:
             raise Problem(400, ErrorCode.INVALID_REQUEST, str(error)) from None
         if state.pool is None or state.tail is None or state.log_id is None:

@@ -1,16 +1,15 @@
 """What is known of an org: its tools and its history."""
 
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 
 from tool_sync.http.access import AnyCaller, reading, require_readable
-from tool_sync.http.problems import MEDIA_TYPE, Problem
+from tool_sync.http.problems import PROBLEMS, Problem
 from tool_sync.http.state import state_of
 from tool_sync.http.times import At
 from tool_sync.log.read import POSITION_MAX
-from tool_sync.queries.as_of import BeforeFirstEvent
 from tool_sync.queries.org_tools import OrgTools, tools_at, tools_of
 from tool_sync.queries.timeline import History, history_of
 from zerotouch_contracts.errors import ErrorCode
@@ -19,14 +18,6 @@ T = TypeVar("T")
 
 HISTORY_LIMIT_DEFAULT: Final = 100
 HISTORY_LIMIT_MAX: Final = 500
-
-_PROBLEM: Final = {"content": {MEDIA_TYPE: {"schema": {"type": "object"}}}}
-PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    401: {"description": "The token is missing, wrong or expired.", **_PROBLEM},
-    404: {"description": "There is no such organization for this caller.", **_PROBLEM},
-    422: {"description": "The request does not have the documented form.", **_PROBLEM},
-    503: {"description": "The database does not answer.", **_PROBLEM},
-}
 
 
 def _readable_org(org_id: UUID, caller: AnyCaller) -> UUID:
@@ -44,12 +35,7 @@ router = APIRouter(prefix="/v1/orgs/{org_id}", tags=["organizations"], responses
 async def get_tools(request: Request, org_id: ReadableOrg, at: At = None) -> OrgTools:
     """All of them, by name, now or at a time. A disabled one is not wanted any more, or somebody deleted it."""
     async with reading(state_of(request).pool, org_id) as connection:
-        if at is None:
-            return _found(await tools_of(connection, org_id))
-        try:
-            return await tools_at(connection, org_id, at)
-        except BeforeFirstEvent as error:
-            raise Problem(404, ErrorCode.NOT_FOUND, None if error.first is None else str(error)) from None
+        return _found(await (tools_of(connection, org_id) if at is None else tools_at(connection, org_id, at)))
 
 
 @router.get("/history", summary="What happened to an organization")

@@ -11,9 +11,9 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Header
 from fastapi.responses import StreamingResponse
 
-from tool_sync.http.feed import LIMIT_MAX, PROBLEMS, After, FeedRoute
+from tool_sync.http.feed import LIMIT_MAX, After, FeedRoute
 from tool_sync.http.feed_reader import FeedReader, Reader
-from tool_sync.http.problems import Problem
+from tool_sync.http.problems import FEED_PROBLEMS, Problem
 from tool_sync.log.read import POSITION_MAX
 from tool_sync.outcomes.feed import document_of
 from tool_sync.outcomes.pages import Page
@@ -23,7 +23,7 @@ STREAM_SECONDS_MAX: Final = 15 * 60.0
 """Then the reader must come again, with a token that is still good."""
 RETRY_MILLISECONDS: Final = 1000
 
-router = APIRouter(prefix="/v1/events", tags=["events"], route_class=FeedRoute, responses=PROBLEMS)
+router = APIRouter(prefix="/v1/events", tags=["events"], route_class=FeedRoute, responses=FEED_PROBLEMS)
 
 _RETRY: Final = b"retry: %d\n\n" % RETRY_MILLISECONDS
 

@@ -6,7 +6,8 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query, Request
 
 from tool_sync.http.access import reading
-from tool_sync.http.routes import PROBLEMS, ReadableOrg
+from tool_sync.http.problems import PROBLEMS
+from tool_sync.http.routes import ReadableOrg
 from tool_sync.http.state import state_of
 from tool_sync.vapi.words import Words, read_words
 
