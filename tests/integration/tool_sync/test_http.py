@@ -17,7 +17,7 @@ from opentelemetry.trace import use_span
 
 from devstack.tokens import AUDIENCE, ISSUER, Signer
 from tool_sync import db
-from tool_sync.app.dependencies import paused_key_notes
+from tool_sync.app.dependencies import noted
 from tool_sync.domain import events
 from tool_sync.http.app import build
 from tool_sync.http.state import HttpState
@@ -25,7 +25,7 @@ from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, org_stream, t
 from tool_sync.queries.org_tools import tools_of
 from tool_sync.queries.timeline import history_of
 from tool_sync.settings import Settings
-from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey
+from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey, paused_keys
 from zerotouch_platform import telemetry, traces
 from zerotouch_platform.auth import TokenVerifier
 from zerotouch_platform.health import Health
@@ -247,7 +247,7 @@ async def test_a_paused_key_is_a_note_of_a_process_that_stays_ready(
     async def well() -> str | None:
         return None
 
-    health.notes["vapi_key"] = partial(paused_key_notes, pool)
+    health.notes["vapi_key"] = partial(noted, pool, paused_keys)
     health.ready["database"] = well
     assert (await client.get("/readyz")).json() == {"ok": True, "problems": {}}
     await key.note("refused", datetime.now(UTC), 0.5, None, "TS-202")

@@ -1,7 +1,7 @@
 """The composition root.
 
-parts    builds every part and passes it down
-serve    starts and stops them in order
+dependencies   builds every part and passes it down
+serve          starts and stops them in order
 """
 
 from tool_sync.app.serve import serve

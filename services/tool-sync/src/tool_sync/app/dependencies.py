@@ -2,14 +2,14 @@
 
 import logging
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from tool_sync import db
 from tool_sync.app.metrics import metrics
-from tool_sync.db import Pool
+from tool_sync.db import Connection, Pool
 from tool_sync.domain.plan.situation import Policy
 from tool_sync.intake import Intake, new_consumer
 from tool_sync.log import EventLog
@@ -31,7 +31,7 @@ from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey, fingerprin
 from tool_sync.vapi.rate_limit.tokens import Rate
 from tool_sync.vapi.words import FORGET_SECONDS, forget_words
 from zerotouch_platform.gauges import otlp_reader
-from zerotouch_platform.health import Health
+from zerotouch_platform.health import Check, Health
 from zerotouch_platform.kafka.consumer import BatchConsumer
 from zerotouch_platform.kafka.ledger import open_losses
 from zerotouch_platform.kafka.topics import problem_of
@@ -116,56 +116,40 @@ def loops_beside(settings: Settings, pool: Pool, parts: Dependencies) -> Mapping
 def watch(settings: Settings, health: Health, pool: Pool, parts: Dependencies) -> None:
     """Make the parts what ``/livez`` and ``/readyz`` answer from: the start is over."""
     topics = (settings.assistants_topic, settings.outcomes_topic)
-
-    async def intake_wedged() -> str | None:
-        return parts.consumer.wedged
-
-    async def intake_problem() -> str | None:
-        return parts.consumer.problem
-
-    async def relay_problem() -> str | None:
-        return parts.relay.problem
-
-    async def log_replaced() -> str | None:
-        return parts.guard.replaced
-
-    async def log_behind() -> str | None:
-        return parts.guard.problem
-
-    health.live["log"] = log_replaced
-    health.ready["restore"] = log_behind
-    health.live["intake"] = intake_wedged
+    health.live["log"] = _known(lambda: parts.guard.replaced)
+    health.ready["restore"] = _known(lambda: parts.guard.problem)
+    health.live["intake"] = _known(lambda: parts.consumer.wedged)
 
     async def clock_notes() -> list[dict[str, object]]:
         problem = parts.clock_watch.problem
         return [] if problem is None else [{"skew_seconds": parts.clock_watch.skew_seconds, "meaning": problem}]
 
-    health.notes["vapi_key"] = lambda: paused_key_notes(pool)
+    health.notes["vapi_key"] = lambda: noted(pool, paused_keys)
     health.notes["vapi_clock"] = clock_notes
-    health.notes["records_lost"] = lambda: lost_notes(pool)
+    health.notes["records_lost"] = lambda: noted(pool, open_losses)
     health.ready["database"] = lambda: database_problem(pool)
     health.ready["kafka"] = lambda: problem_of(settings.kafka_bootstrap_servers, topics)
-    health.ready["intake"] = intake_problem
-    health.ready["relay"] = relay_problem
+    health.ready["intake"] = _known(lambda: parts.consumer.problem)
+    health.ready["relay"] = _known(lambda: parts.relay.problem)
     health.starting = None
 
 
-async def paused_key_notes(pool: Pool) -> list[dict[str, object]]:
-    """The paused keys, for ``/readyz``; none while the database is away, as its own check says so."""
-    try:
-        async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
-            return [asdict(key) for key in await paused_keys(connection)]
-    except db.TRANSIENT_ERRORS:
-        return []
+def _known(read: Callable[[], str | None]) -> Check:
+    """A check of what the process knows already."""
+
+    async def check() -> str | None:
+        return read()
+
+    return check
 
 
-async def lost_notes(pool: Pool) -> list[dict[str, object]]:
-    """What was lost and nobody has acknowledged, for ``/readyz``."""
+async def noted(pool: Pool, read: Callable[[Connection], Awaitable[Sequence[object]]]) -> Sequence[object]:
+    """What is read, for ``/readyz``; nothing while the database is away, as its own check says so."""
     try:
         async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
-            return [asdict(lost) for lost in await open_losses(connection)]
+            return await read(connection)
     except db.TRANSIENT_ERRORS:
-        return []
+        return ()
 
 
 async def read_now(pool: Pool) -> datetime:

@@ -1,15 +1,6 @@
 """What is measured all the time: read from the database every few seconds, exported over OTLP beside the traces.
 
-zerotouch.coverage             1      assistants that can book, of those that should (the promise is 1.0)
-zerotouch.assistants           {assistant}  that should book, by what is wanted now
-zerotouch.assistants.without_tools  {assistant}  whose clinics want none: in neither number of coverage
-zerotouch.syncs.pending        {org}  organizations with open work
-zerotouch.syncs.oldest         s      age of the oldest save without an outcome
-zerotouch.dead_letters.open    {record}
-zerotouch.records.lost         {record}  gone from the topic before they were read, and not acknowledged
-zerotouch.log.head             {event}
-zerotouch.relay.lag            {event}  positions between the log's head and what is published
-zerotouch.vapi.clock_skew      s      how far Vapi's clock is ahead of the database's; not before an answer told
+What each figure means is in docs/telemetry.md.
 """
 
 from collections.abc import Mapping
