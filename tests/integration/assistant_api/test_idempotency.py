@@ -231,22 +231,3 @@ async def test_a_key_that_is_none_is_refused(harness: Harness, key: str) -> None
 
     assert (answer.status_code, answer.json()["code"]) == (422, "TS-901")
     assert await harness.owner.fetchval("SELECT count(*) FROM organizations") == 0
-
-
-async def test_a_request_that_died_in_the_release_before_is_finished_with_its_ids(harness: Harness) -> None:
-    org_id = await harness.organization()
-    asked = ("POST", "/api/agents", {"name": "A"})
-    await _ask(harness, asked, "old", token(org_id))
-    await harness.owner.execute("DELETE FROM saves")
-    await harness.owner.execute("DELETE FROM agents")
-    await harness.owner.execute(
-        "UPDATE idempotency_keys SET seed = NULL, status = NULL, locked_until = now() - interval '1 s'"
-    )
-
-    first = await _ask(harness, asked, "old", token(org_id))
-    await harness.owner.execute("UPDATE idempotency_keys SET status = NULL, locked_until = now() - interval '1 s'")
-    again = await _ask(harness, asked, "old", token(org_id))
-
-    assert (first.status_code, again.status_code) == (200, 200)
-    assert again.json()["agentId"] == first.json()["agentId"]
-    assert again.json()["requestId"] == first.json()["requestId"]

@@ -237,25 +237,6 @@ async def test_many_deliveries_with_a_strange_id_are_one_appointment_and_one_ans
     assert len(await caller.harness.outbox("ToolCallHandled")) == 1
 
 
-async def test_an_answer_of_the_release_before_is_given_again_for_a_minute(caller: Caller, org_id: UUID) -> None:
-    await caller.harness.owner.execute(
-        "INSERT INTO tool_calls (org_id, call_id, tool_call_id, tool, code, failed, answer)"
-        " VALUES ($1, 'c1', 'call_0', 'bookClinicAppointment', 'booked', false, 'Booked for then.')",
-        org_id,
-    )
-
-    repeat = await caller.results(call(booking(org_id), tool_call_id="call_0"), call_id="c1")
-    other_tool = await caller.results(
-        call(cancelling(org_id), name="cancelAppointment", tool_call_id="call_0"), call_id="c1"
-    )
-    await caller.harness.owner.execute("UPDATE tool_calls SET handled_at = now() - interval '2 minutes'")
-    later = await caller.results(call(booking(org_id), tool_call_id="call_0"), call_id="c1")
-
-    assert _text(repeat) == ["Booked for then."]
-    assert _text(other_tool)[0].startswith("Not done")
-    assert _text(later) == [f"Booked for {day()} at 10:00."]
-
-
 async def test_one_mother_books_for_two_children_in_one_call(caller: Caller, org_id: UUID) -> None:
     async def ask(name: str, time: str) -> str:
         return await caller.result(booking(org_id, patientName=name, appointmentTime=time), call_id="c1")

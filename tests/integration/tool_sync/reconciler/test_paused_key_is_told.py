@@ -120,16 +120,6 @@ async def test_a_key_on_trial_that_nobody_has_tried_since_is_still_told(world: W
     assert key.since == since
 
 
-async def test_a_pause_of_an_older_release_is_told_as_far_as_it_was_written_down(world: World) -> None:
-    await refuse(world)
-    await world.pool.execute("UPDATE vapi_keys SET paused_since = NULL, pause_reason = NULL, pause_code = NULL")
-    (key,) = await paused(world)
-    assert (key.reason, key.code, key.since is not None) == ("refused", "TS-201", True)
-    await world.pool.execute("DELETE FROM key_pauses")
-    (key,) = await paused(world)
-    assert (key.code, key.since) == ("TS-201", None)
-
-
 async def test_an_answer_ends_the_pause_and_what_was_told_of_it(world: World) -> None:
     orgs = await saved_orgs(world, 1)
     await world.turn(rules=status(402))

@@ -106,10 +106,8 @@ async def answer_once(
         return _kept(kept["request_hash"] == request_hash, kept["status"], kept["body"], kept["content_type"])
     if not taken:
         raise _in_progress()
-    # A row of the release before has no seed: its first try made ids from scope and key.
-    seed = f"{scope}|{key}" if taken["seed"] is None else str(taken["seed"])
     try:
-        response = await _answer_or_problem(answer, Ids(seed))
+        response = await _answer_or_problem(answer, Ids(str(taken["seed"])))
     except BaseException:
         async with database.connection() as connection:
             await connection.execute(_FREE, scope, key)

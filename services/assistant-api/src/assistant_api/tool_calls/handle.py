@@ -50,15 +50,11 @@ SELECT o.id, o.calendar, o.time_zone, o.country, o.slot_minutes, o.opening_hours
 FROM organizations o
 LEFT JOIN LATERAL (
     SELECT code, failed, answer FROM tool_calls
-    WHERE org_id = o.id AND call_id = $2 AND tool_call_id = $3
-      AND CASE WHEN request = '' THEN tool = $5 ELSE request = $4 END
-      AND ((call_id <> '' AND request <> '') OR handled_at > now() - make_interval(secs => $6))
-    ORDER BY request DESC LIMIT 1
+    WHERE org_id = o.id AND call_id = $2 AND tool_call_id = $3 AND request = $4
+      AND (call_id <> '' OR handled_at > now() - make_interval(secs => $5))
 ) t ON true
 WHERE o.id = $1
 """
-# `request` is '' in rows that an older release wrote. They do not say which arguments they answered, so only what
-# comes right after them is taken for a repeat.
 
 _CROWDED: Final = (asyncpg.LockNotAvailableError, asyncpg.TransactionRollbackError)
 """Too many at once for one clinic: a lock was not had in time, or a deadlock was broken."""
@@ -151,7 +147,6 @@ class ToolCallHandler:
                 delivery.conversation,
                 delivery.tool_call_id,
                 delivery.request,
-                delivery.tool,
                 REPEAT_SECONDS,
             )
             if row is None:

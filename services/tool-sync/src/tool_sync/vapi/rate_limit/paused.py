@@ -23,10 +23,8 @@ _CODE_OF_REASON: Final = MappingProxyType(
 """Where the answer's own code was not written down."""
 
 _PAUSED: Final = """
-SELECT k.key, k.paused_until, coalesce(k.paused_since, p.since) AS since, coalesce(k.pause_reason, p.reason) AS reason,
-       k.pause_code AS code
+SELECT k.key, k.paused_until, k.paused_since, k.pause_reason, k.pause_code
   FROM vapi_keys k
-  LEFT JOIN LATERAL (SELECT since, reason FROM key_pauses WHERE key = k.key ORDER BY until DESC LIMIT 1) p ON true
  WHERE (k.half_open OR k.paused_until > clock_timestamp())
    AND (k.opened_at IS NOT DISTINCT FROM (SELECT max(opened_at) FROM vapi_keys)
         OR k.paused_until > clock_timestamp() - $1::interval)
@@ -38,12 +36,11 @@ SELECT k.key, k.paused_until, coalesce(k.paused_since, p.since) AS since, coales
 class PausedKey:
     """A key that nothing is sent with. ``fingerprint`` names it without telling it.
 
-    ``reason``: refused, broken or rate_limited. ``until``: when one call tries whether it works again. ``since`` is
-    null where an older release paused it and has forgotten when.
+    ``reason``: refused, broken or rate_limited. ``until``: when one call tries whether it works again.
     """
 
     fingerprint: str
-    since: datetime | None
+    since: datetime
     until: datetime | None
     reason: str
     code: str
@@ -55,15 +52,12 @@ class PausedKey:
 async def paused_keys(connection: Connection) -> tuple[PausedKey, ...]:
     """The keys in use that are paused, the newest first. Belongs to no org: needs the service's role."""
     return tuple(
-        _paused(row["key"], row["since"], row["paused_until"], row["reason"], row["code"])
+        _paused(row["key"], row["paused_since"], row["paused_until"], row["pause_reason"], row["pause_code"])
         for row in await connection.fetch(_PAUSED, IN_USE)
     )
 
 
-def _paused(
-    key: str, since: datetime | None, until: datetime | None, reason: str | None, code: str | None
-) -> PausedKey:
-    reason = reason or "refused"
+def _paused(key: str, since: datetime, until: datetime | None, reason: str, code: str | None) -> PausedKey:
     known = _CODE_OF_REASON.get(reason, ErrorCode.VAPI_KEY_REFUSED)
     with suppress(ValueError):  # a newer release's
         known = ErrorCode(code) if code is not None else known
