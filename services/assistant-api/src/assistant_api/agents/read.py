@@ -8,7 +8,7 @@ from uuid import UUID
 
 from assistant_api.db import Connection, Database
 from assistant_api.paging import cursor_of, cursor_text
-from assistant_api.problem import Problem, not_found
+from assistant_api.problem import Problem, invalid, not_found
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_platform.auth import Caller, OrgMember
 
@@ -37,6 +37,14 @@ def org_of(caller: Caller, named: UUID | None) -> UUID | None:
     if named is not None and named != caller.org_id:
         raise not_found()
     return caller.org_id
+
+
+def require_org(caller: Caller, named: UUID | None) -> UUID:
+    """Like :func:`org_of`, for what needs one organization: a 422 problem where the platform names none."""
+    org_id = org_of(caller, named)
+    if org_id is None:
+        raise invalid("orgId is needed with a token of the platform", [{"field": "orgId", "problem": "is missing"}])
+    return org_id
 
 
 async def resolve(database: Database, caller: Caller, agent_id: str, named: UUID | None) -> tuple[UUID, str]:

@@ -17,7 +17,6 @@ from assistant_api.http.body import documented, parse, read_bytes
 from assistant_api.http.dependencies import CallerOf, Dependencies, DependenciesOf
 from assistant_api.http.idempotency import Ids, answer_once, keep_within
 from assistant_api.http.routes.answers import answer_save, log_arrival, new_request
-from assistant_api.problem import invalid
 from assistant_api.telemetry import own_traceparent
 from zerotouch_platform.auth import Caller
 
@@ -35,9 +34,7 @@ async def create(
 
     async def answer(ids: Ids) -> Response:
         body = parse(raw, NewAgent)
-        org_id = agents.org_of(caller, body.org_id)
-        if org_id is None:
-            raise invalid("orgId is needed with a token of the platform", [{"field": "orgId", "problem": "is missing"}])
+        org_id = agents.require_org(caller, body.org_id)
         agent_id = body.id or str(ids.make("agent"))
         values = body.model_dump(by_alias=True, exclude={"id", "org_id"})
         if body.vapi_assistant_id is not None:

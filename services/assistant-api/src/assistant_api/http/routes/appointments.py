@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Query, Request
 from pydantic import AwareDatetime
 from starlette.responses import JSONResponse, Response
 
-from assistant_api.agents.read import org_of, reading
+from assistant_api.agents.read import org_of, reading, require_org
 from assistant_api.appointments import listing
 from assistant_api.appointments.hours import read_calendar, write_calendar
 from assistant_api.appointments.schemas import Calendar
@@ -15,7 +15,7 @@ from assistant_api.http.body import documented, parse, read_bytes
 from assistant_api.http.dependencies import CallerOf, DependenciesOf
 from assistant_api.http.idempotency import Ids, answer_once, keep_within
 from assistant_api.paging import within_range
-from assistant_api.problem import invalid, not_found
+from assistant_api.problem import not_found
 
 router = APIRouter(prefix="/api", tags=["appointments"])
 
@@ -30,9 +30,7 @@ async def page(
     after: Annotated[str | None, Query(max_length=400)] = None,
 ) -> dict[str, Any]:
     """Appointments of the caller's organization that start at `from` or later; the platform says which by `orgId`."""
-    wanted = org_of(caller, org_id)
-    if wanted is None:
-        raise invalid("orgId is needed with a token of the platform", [{"field": "orgId", "problem": "is missing"}])
+    wanted = require_org(caller, org_id)
     return await listing.page(parts.database, wanted, earliest=within_range(earliest, "from"), limit=limit, after=after)
 
 

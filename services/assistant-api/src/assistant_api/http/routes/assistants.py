@@ -15,7 +15,6 @@ from assistant_api.http.body import documented, parse, read_bytes
 from assistant_api.http.dependencies import CallerOf, Dependencies, DependenciesOf
 from assistant_api.http.idempotency import Ids, answer_once, keep_within
 from assistant_api.http.routes.answers import answer_save, log_arrival, new_request
-from assistant_api.problem import invalid
 from assistant_api.telemetry import own_trace_id, own_traceparent
 from zerotouch_platform.auth import Caller
 
@@ -82,9 +81,7 @@ async def _sync_one(
 async def _sync_all(
     parts: Dependencies, caller: Caller, named_org: UUID | None, idempotency_key: str | None
 ) -> Response:
-    org_id = agents.org_of(caller, named_org)
-    if org_id is None:
-        raise invalid("orgId is needed with a token of the platform", [{"field": "orgId", "problem": "is missing"}])
+    org_id = agents.require_org(caller, named_org)
     span = get_current_span()
     async with parts.database.transaction() as connection:
         requested = await save_requests.request_save_of_all(connection, org_id, "auto_sync", own_traceparent(span))
