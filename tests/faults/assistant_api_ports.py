@@ -27,7 +27,7 @@ from assistant_api.app.service import Service
 from assistant_api.db import Database
 from assistant_api.outcomes import handler
 from assistant_api.provisioner import loop, step
-from assistant_api.provisioner.store import Row
+from assistant_api.provisioner.store import AgentRow
 from assistant_api.relay import loop as relay
 from assistant_api.vapi import client
 
@@ -49,7 +49,7 @@ def wrap(gate: Gate) -> None:
     replace(loop, "claim", lambda call: _on_connection(gate, "claim", call, counts=bool))
     replace(step, "announce", lambda call: _announce(gate, call))
     for name in STORES:
-        replace(Row, name, partial(_store, gate, name))
+        replace(AgentRow, name, partial(_store, gate, name))
     replace(relay, "read_page", lambda call: _on_connection(gate, "outbox page", call, counts=bool))
     replace(relay, "delete_page", lambda call: _on_connection(gate, "outbox delete", call))
     replace(client, "PooledTransport", lambda made: lambda *args: GatedTransport(gate, made(*args)))

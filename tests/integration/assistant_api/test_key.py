@@ -127,7 +127,7 @@ async def test_a_replica_says_why_another_one_paused_the_key(harness: Harness, r
     finally:
         await other.close()
     assert isinstance(later, Later)
-    assert (later.code.value, later.nobodys) == (code, True)
+    assert (later.code.value, later.counts_as_attempt) == (code, False)
 
 
 async def test_calls_that_keep_breaking_open_the_breaker(breaking: Harness) -> None:

@@ -26,7 +26,7 @@ class Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, hide_input_in_errors=True)
 
 
-class Answer(BaseModel):
+class ResponseBody(BaseModel):
     """What all answers share; made by field name, written in camelCase."""
 
     model_config = ConfigDict(
@@ -42,7 +42,7 @@ class NewOrganization(Calendar):
     id: UUID | None = None
 
 
-class Organization(Answer):
+class Organization(ResponseBody):
     """An organization as it was saved."""
 
     success: Literal[True] = True
@@ -99,7 +99,7 @@ class AutoSyncRequest(Body):
     org_id: UUID | None = None
 
 
-class Saved(Answer):
+class Saved(ResponseBody):
     """The answer to a save: 200 with the assistant's id, or 202 while Vapi has not answered.
 
     `success`: the save is accepted and will not be lost. With 202, `code` and `message` say what keeps it from Vapi
@@ -117,7 +117,7 @@ class Saved(Answer):
     message: str | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
-class AllRequested(Answer):
+class AllRequested(ResponseBody):
     """The answer to an auto-sync of a whole organization: how many agents will be synced."""
 
     success: bool
@@ -127,7 +127,7 @@ class AllRequested(Answer):
     state: Literal["provisioning"] = "provisioning"
 
 
-class AtVapi(Answer):
+class AtVapi(ResponseBody):
     """What is known of an assistant at Vapi.
 
     `unknown`: a write was sent, or was about to be, `ageSeconds` ago (`since`), and has no answer. It is looked up as
@@ -139,7 +139,7 @@ class AtVapi(Answer):
     age_seconds: float | None = None
 
 
-class Status(Answer):
+class Status(ResponseBody):
     """How far an assistant's tools are.
 
     `success` is true in the state `synced` alone: the next caller reaches every tool. `no_tools`: the assistant is as

@@ -8,7 +8,7 @@ import uuid_utils.compat as uuids
 from assistant_api.appointments.calendar import Clinic, look_from, starts_at
 from assistant_api.appointments.clinic import minute_of
 from assistant_api.appointments.offers import next_free
-from assistant_api.appointments.outcomes import Booked, Refused
+from assistant_api.appointments.outcomes import Booked, ChangeRefused
 from assistant_api.appointments.patients import patient_key
 from assistant_api.appointments.phones import Phone, keys_of, read
 from assistant_api.db import Connection
@@ -48,19 +48,19 @@ async def book(
     tool_call_id: str,
     now: datetime,
     days_ahead_max: int,
-) -> Booked | Refused:
+) -> Booked | ChangeRefused:
     """Book what a caller asks for, or say why not and what is free. Writes in the caller's transaction."""
     phone = read(wish.patient_phone, clinic.country)
     if phone is None or not phone.possible:
-        return Refused("no_number")
+        return ChangeRefused("no_number")
     minute = minute_of(wish.appointment_time)
     starts = starts_at(clinic, wish.appointment_date, minute, now=now, days_ahead_max=days_ahead_max)
     if isinstance(starts, str):
         earliest = look_from(clinic, wish.appointment_date, minute, now=now, why_not=starts)
-        return Refused(starts, await next_free(connection, clinic, earliest))
+        return ChangeRefused(starts, await next_free(connection, clinic, earliest))
     service = service_of(clinic, wish.service)
     if service is None:
-        return Refused("unknown_service", await next_free(connection, clinic, starts[0]), clinic.services)
+        return ChangeRefused("unknown_service", await next_free(connection, clinic, starts[0]), clinic.services)
     for start in starts:
         made = await connection.fetchval(
             _INSERT,
@@ -80,7 +80,7 @@ async def book(
         if made or await _is_own(connection, clinic, wish, phone, service, start, conversation):
             earlier = await _earlier(connection, clinic, wish, start, conversation, now)
             return Booked(start, already=not made, earlier=earlier)
-    return Refused("taken", await next_free(connection, clinic, starts[0]))
+    return ChangeRefused("taken", await next_free(connection, clinic, starts[0]))
 
 
 async def _is_own(

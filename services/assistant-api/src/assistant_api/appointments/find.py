@@ -6,7 +6,7 @@ from uuid import UUID
 
 from assistant_api.appointments.calendar import Clinic
 from assistant_api.appointments.claims import Candidate, Claim, claimed
-from assistant_api.appointments.outcomes import Refused
+from assistant_api.appointments.outcomes import ChangeRefused
 from assistant_api.appointments.phones import keys_of
 from assistant_api.appointments.tries import may_try, note_miss
 from assistant_api.db import Connection
@@ -27,7 +27,7 @@ _AHEAD_MAX: Final = timedelta(days=366 * 5)
 
 async def find_one(
     connection: Connection, clinic: Clinic, claim: Claim, *, now: datetime
-) -> tuple[UUID, datetime] | Refused:
+) -> tuple[UUID, datetime] | ChangeRefused:
     """Id and start of the one appointment that is the caller's and has not begun; locked.
 
     Every miss is the same refusal, by the same statements, whatever was wrong with it: nobody is to learn who has an
@@ -38,7 +38,7 @@ async def find_one(
     found = claimed(claim, await _candidates(connection, clinic, claim, now))
     if found is None or not may or not await connection.fetchval(_HOLD, clinic.org_id, found.id, found.start):
         await note_miss(connection, clinic.org_id, claim.scope)
-        return Refused("no_appointment")
+        return ChangeRefused("no_appointment")
     return found.id, found.start
 
 

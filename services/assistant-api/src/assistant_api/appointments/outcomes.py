@@ -36,7 +36,7 @@ class Rescheduled:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class ChangeRefused:
     """Nothing was changed. ``offers`` are free slots, ``services`` what the clinic has where that is the question."""
 
     reason: Reason
@@ -44,4 +44,4 @@ class Refused:
     services: tuple[str, ...] = ()
 
 
-Outcome = Booked | Cancelled | Rescheduled | Refused
+Outcome = Booked | Cancelled | Rescheduled | ChangeRefused

@@ -11,7 +11,7 @@ from assistant_api.appointments.claims import Claim
 from assistant_api.appointments.clinic import minute_of
 from assistant_api.appointments.find import find_one
 from assistant_api.appointments.offers import next_free
-from assistant_api.appointments.outcomes import Refused, Rescheduled
+from assistant_api.appointments.outcomes import ChangeRefused, Rescheduled
 from assistant_api.db import Connection
 
 _MOVE: Final = """
@@ -28,21 +28,21 @@ async def reschedule(
     *,
     now: datetime,
     days_ahead_max: int,
-) -> Rescheduled | Refused:
+) -> Rescheduled | ChangeRefused:
     """Move the caller's appointment to ``new_time`` (`HH:MM`), or say why not and what is free."""
     found = await find_one(connection, clinic, claim, now=now)
-    if isinstance(found, Refused):
+    if isinstance(found, ChangeRefused):
         return found
     minute = minute_of(new_time)
     starts = starts_at(clinic, new_date, minute, now=now, days_ahead_max=days_ahead_max)
     if isinstance(starts, str):
         earliest = look_from(clinic, new_date, minute, now=now, why_not=starts)
-        return Refused(starts, await next_free(connection, clinic, earliest))
+        return ChangeRefused(starts, await next_free(connection, clinic, earliest))
     appointment_id, _ = found
     for start in starts:
         if await _move(connection, clinic, appointment_id, start):
             return Rescheduled(start)
-    return Refused("taken", await next_free(connection, clinic, starts[0]))
+    return ChangeRefused("taken", await next_free(connection, clinic, starts[0]))
 
 
 async def _move(connection: Connection, clinic: Clinic, appointment_id: UUID, start: datetime) -> bool:

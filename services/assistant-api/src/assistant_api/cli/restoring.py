@@ -9,7 +9,7 @@ import asyncpg
 import httpx
 
 from assistant_api.restore.begin import Begun, Pair, ServiceRuns, begin_again, require_stopped
-from assistant_api.restore.marked import AtVapi, VapiNotListed, list_assistants
+from assistant_api.restore.marked import Listing, VapiNotListed, list_assistants
 from assistant_api.settings import RestoreSettings
 from zerotouch_platform.postgres.installation import ForeignInstallation
 
@@ -40,7 +40,7 @@ async def restore_database(settings: RestoreSettings) -> None:
     _say(begun, at_vapi)
 
 
-async def _listed(settings: RestoreSettings) -> AtVapi:
+async def _listed(settings: RestoreSettings) -> Listing:
     async with httpx.AsyncClient(
         base_url=settings.vapi_base_url,
         headers={"Authorization": f"Bearer {settings.vapi_api_key.get_secret_value()}", "Accept-Encoding": "identity"},
@@ -50,7 +50,7 @@ async def _listed(settings: RestoreSettings) -> AtVapi:
         return await list_assistants(http, settings.installation_id)
 
 
-def _say(begun: Begun, at_vapi: AtVapi) -> None:
+def _say(begun: Begun, at_vapi: Listing) -> None:
     print(f"the messages form log {begun.log_id} from here on")
     print(f"{begun.saved_again:,} agent(s) will be brought to Vapi again, as the database has them")
     print(f"looked at: {len(at_vapi.ids):,} assistants at Vapi, {len(at_vapi.marked):,} of this installation")

@@ -26,7 +26,7 @@ from assistant_api.document import AgentMarker, Holder, attempt_of, changes, cre
 from assistant_api.provisioner.announce import announce
 from assistant_api.provisioner.claim import Claimed, OpenAttempt
 from assistant_api.provisioner.facts import block_for, hash_of
-from assistant_api.provisioner.store import Row, Written
+from assistant_api.provisioner.store import AgentRow, Written
 from assistant_api.removals.store import remove_made
 from assistant_api.restore.lost import forget_lost, oldest_lost
 from assistant_api.settings import Settings
@@ -117,7 +117,8 @@ class _Step:
             await self._create()
         elif self._agent.being_released:
             # Both would PATCH the whole model, and the later of the two would undo what the other has just done.
-            await self._postpone(Later(ErrorCode.ASSISTANT_BEING_RELEASED, RELEASE_LOOK_SECONDS, nobodys=True))
+            code = ErrorCode.ASSISTANT_BEING_RELEASED
+            await self._postpone(Later(code, RELEASE_LOOK_SECONDS, counts_as_attempt=False))
         else:
             await self._update(assistant_id)
 
@@ -243,26 +244,22 @@ class _Step:
 
     async def _postpone(self, later: Later) -> None:
         delay = self._delay_seconds(later)
-        log = _log.debug if later.nobodys else _log.warning  # a paused key has been told of once, for all who wait
+        # A paused key has been told of once, for all who wait.
+        log = _log.warning if later.counts_as_attempt else _log.debug
         log("assistant_postponed", code=later.code.value, delay_seconds=round(delay, 3), **self._ids(None))
-        await self._store(lambda row: row.later(delay, later.code, nobodys=later.nobodys))
+        await self._store(lambda row: row.later(delay, later.code, counts_as_attempt=later.counts_as_attempt))
 
     async def _look_again(self, age_seconds: float, later: Later) -> None:
         delay = age_seconds + self._delay_seconds(later)
-        await self._store(lambda row: row.unknown(delay, later.code, counts=not later.nobodys))
+        await self._store(lambda row: row.unknown(delay, later.code, counts_as_attempt=later.counts_as_attempt))
 
     def _delay_seconds(self, later: Later) -> float:
-        """Full jitter below a bound that doubles; never less than Vapi asked for."""
-        if later.nobodys:  # while the key is paused nothing is claimed
-            return later.wait_seconds
-        settings = self._settings
-        bound = min(settings.retry_seconds_max, settings.retry_seconds_min * 2 ** min(self._agent.failures, 16))
-        return max(self._steps.uniform(0, bound), later.wait_seconds)
+        return later.delay_seconds(self._settings, self._agent.failures, self._steps.uniform)
 
-    async def _store(self, write: "Callable[[Row], Any]") -> bool:
+    async def _store(self, write: "Callable[[AgentRow], Any]") -> bool:
         connection: AbstractAsyncContextManager[Any] = self._steps.database.connection()
         async with connection as it:
-            return bool(await write(Row(it, self._agent.org_id, self._agent.agent_id, self._agent.token)))
+            return bool(await write(AgentRow(it, self._agent.org_id, self._agent.agent_id, self._agent.token)))
 
     def _ids(self, assistant_id: str | None) -> dict[str, str | None]:
         return {

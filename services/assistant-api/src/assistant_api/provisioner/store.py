@@ -70,12 +70,8 @@ UPDATE agents SET vapi_assistant_id = NULL, vapi_made = false, vapi_seen = false
 {_KEY} AND lease_token = $3 AND vapi_assistant_id = $4
 """
 _LATER: Final = f"""
-UPDATE agents SET next_due = now() + make_interval(secs => $4), failures = failures + 1, failure_code = $5,
+UPDATE agents SET next_due = now() + make_interval(secs => $4), failures = failures + $6, failure_code = $5,
        {_NO_ATTEMPT}, {_RELEASE}
-{_KEY} AND lease_token = $3
-"""
-_NOBODYS: Final = f"""
-UPDATE agents SET next_due = now() + make_interval(secs => $4), failure_code = $5, {_NO_ATTEMPT}, {_RELEASE}
 {_KEY} AND lease_token = $3
 """
 _WAIT: Final = f"""
@@ -103,7 +99,7 @@ class Written:
         return self.revision, self.model_hash, self.block_hash, self.traceparent
 
 
-class Row:
+class AgentRow:
     """One agent's row, as the holder of ``token`` writes it."""
 
     def __init__(self, connection: Connection, org_id: UUID, agent_id: str, token: UUID) -> None:
@@ -146,17 +142,17 @@ class Row:
         """Our assistant is gone at Vapi: the next step makes a new one."""
         return await self._one(_FORGOTTEN, self._token, assistant_id)
 
-    async def later(self, delay_seconds: float, code: ErrorCode, *, nobodys: bool = False) -> bool:
-        """Nothing was done at Vapi; due again after the delay. ``nobodys``: no attempt of this agent's failed."""
-        return await self._one(_NOBODYS if nobodys else _LATER, self._token, delay_seconds, code.value)
+    async def later(self, delay_seconds: float, code: ErrorCode, *, counts_as_attempt: bool) -> bool:
+        """Nothing was done at Vapi; due again after the delay. What counts makes the next delay longer."""
+        return await self._one(_LATER, self._token, delay_seconds, code.value, int(counts_as_attempt))
 
     async def wait(self, settle_seconds: float) -> bool:
         """An attempt is open and young; due when it can no longer land."""
         return await self._one(_WAIT, self._token, settle_seconds)
 
-    async def unknown(self, settle_seconds: float, code: ErrorCode, *, counts: bool = True) -> bool:
+    async def unknown(self, settle_seconds: float, code: ErrorCode, *, counts_as_attempt: bool = True) -> bool:
         """The attempt stays open; due again when it can no longer land."""
-        return await self._one(_UNKNOWN, self._token, settle_seconds, code.value, int(counts))
+        return await self._one(_UNKNOWN, self._token, settle_seconds, code.value, int(counts_as_attempt))
 
     async def _one(self, statement: str, *arguments: object) -> bool:
         return str(await self._connection.execute(statement, *self._key, *arguments)) == "UPDATE 1"

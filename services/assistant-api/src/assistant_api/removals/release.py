@@ -40,11 +40,11 @@ class Clean:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class LeaseLost:
     """The row is somebody else's: the lease ran out, or the agent has its assistant again."""
 
 
-Outcome = Clean | Lost | Later | Refused
+Outcome = Clean | LeaseLost | Later | Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Releases:
         for place in range(0, len(tool_ids), TOOLS_AT_ONCE):
             async with self.database.connection() as connection:
                 if not await renew(connection, removal, self.settings.removal_lease_seconds):
-                    return Lost()
+                    return LeaseLost()
             some = tool_ids[place : place + TOOLS_AT_ONCE]
             answers = await asyncio.gather(*(self.vapi.get_tool(tool_id, save=False) for tool_id in some))
             for tool_id, answer in zip(some, answers, strict=True):
@@ -123,7 +123,7 @@ class Releases:
         # In the row before the call: an agent that is given this assistant meanwhile waits until the write has landed.
         async with self.database.connection() as connection:
             if not await begin_write(connection, removal, self.settings.removal_lease_seconds):
-                return Lost()
+                return LeaseLost()
         if self.monotonic() - asked_at >= self.settings.send_window_seconds:
             answer: Found | Gone | Refused | Later | Unknown = Later(ErrorCode.SEND_WINDOW_MISSED)
         else:

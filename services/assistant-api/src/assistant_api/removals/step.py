@@ -20,7 +20,7 @@ import structlog
 
 from assistant_api.db import Database
 from assistant_api.document import AgentMarker, Holder, was_made_by
-from assistant_api.removals.release import Clean, Lost, Releases
+from assistant_api.removals.release import Clean, LeaseLost, Releases
 from assistant_api.removals.store import (
     Removal,
     begin_write,
@@ -79,7 +79,7 @@ class RemovalSteps:
                 await self._done(removal)
                 _log.info("assistant_released", **self._ids(removal, removal.assistant_id))
                 self.on_released()
-            case Lost():
+            case LeaseLost():
                 _log.info("assistant_release_ended_elsewhere", **self._ids(removal, removal.assistant_id))
             case Later() as later_:
                 await self._postpone(removal, later_)
@@ -162,32 +162,27 @@ class RemovalSteps:
 
     async def _refused(self, removal: Removal, assistant_id: str | None, refused: Refused) -> None:
         what = {"status": refused.status, "code": refused.code.value, "fields": refused.fields}
-        if removal.releases:
-            _log.error("assistant_release_refused", alarm=True, **what, **self._ids(removal, assistant_id))
-        else:
-            _log.error("assistant_removal_refused", alarm=True, **what, **self._ids(removal, assistant_id))
-        await self._store(removal, REFUSED_AGAIN_SECONDS, refused.code)
+        event = "assistant_release_refused" if removal.releases else "assistant_removal_refused"
+        _log.error(event, alarm=True, **what, **self._ids(removal, assistant_id))
+        await self._store(removal, REFUSED_AGAIN_SECONDS, refused.code, counts_as_attempt=True)
 
     async def _done(self, removal: Removal) -> None:
         async with self.database.connection() as connection:
             await done(connection, removal)
 
     async def _postpone(self, removal: Removal, reason: Later) -> None:
-        """Full jitter below a bound that doubles, for ever; never less than Vapi asked for."""
-        settings = self.settings
-        bound = min(settings.retry_seconds_max, settings.retry_seconds_min * 2 ** min(removal.failures, 16))
-        delay_seconds = reason.wait_seconds if reason.nobodys else max(self.uniform(0, bound), reason.wait_seconds)
+        delay_seconds = reason.delay_seconds(self.settings, removal.failures, self.uniform)
         _log.warning(
             "assistant_removal_postponed",
             code=reason.code.value,
             delay_seconds=round(delay_seconds, 3),
             **self._ids(removal, removal.assistant_id),
         )
-        await self._store(removal, delay_seconds, reason.code, counts=not reason.nobodys)
+        await self._store(removal, delay_seconds, reason.code, counts_as_attempt=reason.counts_as_attempt)
 
-    async def _store(self, removal: Removal, delay_seconds: float, code: ErrorCode, *, counts: bool = True) -> None:
+    async def _store(self, removal: Removal, delay_seconds: float, code: ErrorCode, *, counts_as_attempt: bool) -> None:
         async with self.database.connection() as connection:
-            await later(connection, removal, delay_seconds, code, counts=counts)
+            await later(connection, removal, delay_seconds, code, counts_as_attempt=counts_as_attempt)
 
     @staticmethod
     def _ids(removal: Removal, assistant_id: str | None) -> dict[str, str | None]:

@@ -162,10 +162,10 @@ async def done(connection: Connection, removal: Removal) -> None:
 
 
 async def later(
-    connection: Connection, removal: Removal, delay_seconds: float, code: ErrorCode, *, counts: bool = True
+    connection: Connection, removal: Removal, delay_seconds: float, code: ErrorCode, *, counts_as_attempt: bool
 ) -> None:
-    """Due again after the delay; ``counts`` says whether it was a try of ours that failed."""
-    await connection.execute(_LATER, removal.id, removal.token, delay_seconds, code.value, int(counts))
+    """Due again after the delay; what counts makes the next delay longer."""
+    await connection.execute(_LATER, removal.id, removal.token, delay_seconds, code.value, int(counts_as_attempt))
 
 
 async def remove_made(

@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from assistant_api.db import claim_installation
-from assistant_api.restore.marked import AtVapi
+from assistant_api.restore.marked import Listing
 
 _SESSIONS: Final = """
 SELECT DISTINCT application_name FROM pg_stat_activity
@@ -78,7 +78,7 @@ async def require_stopped(connection: asyncpg.Connection) -> None:
         raise ServiceRuns(f"sessions of assistant-api are open ({', '.join(names)}): stop it")
 
 
-async def begin_again(connection: asyncpg.Connection, account: str, installation_id: UUID, at_vapi: AtVapi) -> Begun:
+async def begin_again(connection: asyncpg.Connection, account: str, installation_id: UUID, at_vapi: Listing) -> Begun:
     """Begin again; needs the owner's role.
 
     Raises :class:`ServiceRuns` and :class:`~zerotouch_platform.postgres.installation.ForeignInstallation`.
@@ -95,7 +95,7 @@ async def begin_again(connection: asyncpg.Connection, account: str, installation
     return Begun(log_id, int(status.rpartition(" ")[2]), _pairs(orphans), _pairs(gone))
 
 
-def _columns(at_vapi: AtVapi) -> tuple[list[Any], ...]:
+def _columns(at_vapi: Listing) -> tuple[list[Any], ...]:
     marked = at_vapi.marked
     return (
         [one.assistant_id for one in marked],

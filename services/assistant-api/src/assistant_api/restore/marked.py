@@ -31,14 +31,14 @@ class Marked:
 
 
 @dataclass(frozen=True, slots=True)
-class AtVapi:
+class Listing:
     """The account as it is now."""
 
     ids: frozenset[str]
     marked: tuple[Marked, ...]
 
 
-async def list_assistants(http: httpx.AsyncClient, installation_id: UUID) -> AtVapi:
+async def list_assistants(http: httpx.AsyncClient, installation_id: UUID) -> Listing:
     """The whole account. Raises :class:`VapiNotListed`: half a list is none."""
 
     async def ask(query: Mapping[str, str]) -> list[object]:
@@ -63,4 +63,4 @@ async def list_assistants(http: httpx.AsyncClient, installation_id: UUID) -> AtV
         raise VapiNotListed(f"its list of assistants cannot be read: {type(error).__name__}") from error
     except httpx.HTTPError as error:
         raise VapiNotListed(f"Vapi does not answer: {type(error).__name__}") from error
-    return AtVapi(frozenset(ids), tuple(marked))
+    return Listing(frozenset(ids), tuple(marked))

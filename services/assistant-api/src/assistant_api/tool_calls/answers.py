@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final, assert_never
 
 from assistant_api.appointments.calendar import Clinic
-from assistant_api.appointments.outcomes import Booked, Cancelled, Outcome, Reason, Refused, Rescheduled
+from assistant_api.appointments.outcomes import Booked, Cancelled, ChangeRefused, Outcome, Reason, Rescheduled
 from assistant_api.tool_calls.payload import ToolCall
 
 CHARACTERS_MAX: Final = 1500
@@ -71,7 +71,7 @@ def answer_of(outcome: Outcome, clinic: Clinic) -> Answer:
             return Answer("cancelled", f"Cancelled: the appointment of {_time(start, clinic)}.")
         case Rescheduled(start):
             return Answer("rescheduled", f"Moved: the appointment is now on {_time(start, clinic)}.")
-        case Refused(reason, offers, services):
+        case ChangeRefused(reason, offers, services):
             parts = [_REASONS[reason], _services(services), _offers(reason, offers, clinic)]
             return Answer(reason, one_line(" ".join(part for part in parts if part)))
         case _:

@@ -3,10 +3,11 @@
 What a status means is decided by ``zerotouch_platform``, for both services.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from assistant_api.settings import Settings
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_platform.vapi.answers import CODES, Meaning, field_paths, resource_of
 from zerotouch_platform.vapi.exchange import Failed
@@ -48,12 +49,20 @@ class Refused:
 class Later:
     """Nothing was done; it may be tried again. ``wait_seconds`` is what Vapi asked for, or 0.
 
-    ``nobodys``: it is the key's trouble (paused, no requests left in this minute), and no attempt of the asker's.
+    ``counts_as_attempt``: false where the key is in trouble (paused, no requests left in this minute), or a release is
+    under way: the asker has tried nothing that failed.
     """
 
     code: ErrorCode
     wait_seconds: float = 0
-    nobodys: bool = False
+    counts_as_attempt: bool = True
+
+    def delay_seconds(self, settings: Settings, failures: int, uniform: Callable[[float, float], float]) -> float:
+        """Full jitter below a bound that doubles, for ever; never less than Vapi asked for."""
+        if not self.counts_as_attempt:  # while the key is paused nothing is claimed
+            return self.wait_seconds
+        bound = min(settings.retry_seconds_max, settings.retry_seconds_min * 2 ** min(failures, 16))
+        return max(uniform(0, bound), self.wait_seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +89,7 @@ def of_failed(failed: Failed) -> Write:
             assert failed.status is not None
             return Refused(failed.status, _reasons(failed.status, failed.words.messages))
         case meaning:
-            return Later(CODES[meaning], failed.retry_after_seconds or 0, nobodys=meaning.of_the_key)
+            return Later(CODES[meaning], failed.retry_after_seconds or 0, counts_as_attempt=not meaning.of_the_key)
 
 
 def of_assistant(body: object) -> Found | None:

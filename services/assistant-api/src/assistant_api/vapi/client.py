@@ -153,7 +153,8 @@ class VapiClient:
             answer = _for_read(
                 await self._call(ticket, "GET", route, path, params=params, deadline_seconds=left_seconds)
             )
-            if not isinstance(answer, Later) or answer.nobodys or answer.wait_seconds or tried >= self._read_tries_max:
+            again = isinstance(answer, Later) and answer.counts_as_attempt and not answer.wait_seconds
+            if not again or tried >= self._read_tries_max:
                 return answer
             pause_seconds = self._read_retry_seconds * 2 ** (tried - 1) * self._uniform(0, 1)
             if self._monotonic() - began_at + pause_seconds >= self._deadline_seconds:

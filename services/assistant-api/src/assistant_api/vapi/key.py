@@ -123,14 +123,14 @@ class VapiKey:
         if taken:
             return Ticket(at)
         wait_seconds = max(0.0, at - self._monotonic()) + self._uniform(0, SPREAD_SECONDS / 4)
-        return Later(ErrorCode.VAPI_RATE_LIMITED, wait_seconds, nobodys=True)
+        return Later(ErrorCode.VAPI_RATE_LIMITED, wait_seconds, counts_as_attempt=False)
 
     def stale(self, ticket: Ticket) -> Later | None:
         """Looked at right before the call: why ``ticket`` does not allow it any more, None where it does."""
         if self._closed():
             return self._paused()
         if self._monotonic() >= ticket.valid_until:
-            return Later(ErrorCode.VAPI_RATE_LIMITED, nobodys=True)
+            return Later(ErrorCode.VAPI_RATE_LIMITED, counts_as_attempt=False)
         return None
 
     async def answered(self) -> None:
@@ -195,7 +195,7 @@ class VapiKey:
         self._closed_until, self._half_open = float("-inf"), half_open
 
     def _paused(self) -> Later:
-        return Later(CODES[self._closed_for], nobodys=True)
+        return Later(CODES[self._closed_for], counts_as_attempt=False)
 
 
 def _trouble(reason: str) -> Trouble:
