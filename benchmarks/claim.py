@@ -45,7 +45,7 @@ async def measure(world: World, rounds: int, say: Say) -> list[Row]:
 async def _one_round(world: World, say: Say) -> float:
     async with corner(world, "claim", migrated=True) as place:
         admin = await asyncpg.connect(place.database.admin)
-        pool = await db.create_pool(place.database.service, application_name="benchmark")
+        pool = await db.SESSIONS.pool(place.database.service, application_name="benchmark")
         try:
             await admin.execute(_FILL)
             start, late = Start(), []

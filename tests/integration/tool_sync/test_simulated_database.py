@@ -266,7 +266,7 @@ async def test_a_wrong_statement_is_seen(
 
 @asynccontextmanager
 async def _opened(database_url: str) -> AsyncIterator[tuple[db.Pool, EventLog]]:
-    pool = await db.create_pool(database_url, size_max=2)
+    pool = await db.SESSIONS.pool(database_url, size_max=2)
     log = EventLog(pool)
     running = asyncio.create_task(log.run_forever())
     try:

@@ -131,9 +131,9 @@ async def test_an_answer_that_is_compressed_unasked_is_read() -> None:
 
 
 @pytest.mark.parametrize(("status", "expected", "paused"), [
-    ("401 Unauthorized", Later(ErrorCode.VAPI_KEY_REFUSED, 7, nobodys=True), ErrorCode.VAPI_KEY_REFUSED),
-    ("402 Payment Required", Later(ErrorCode.VAPI_PAYMENT_REQUIRED, 7, nobodys=True), ErrorCode.VAPI_PAYMENT_REQUIRED),
-    ("429 Too Many Requests", Later(ErrorCode.VAPI_RATE_LIMITED, 7, nobodys=True), ErrorCode.VAPI_RATE_LIMITED),
+    ("401 Unauthorized", Later(ErrorCode.VAPI_KEY_REFUSED, 7, counts_as_attempt=False), ErrorCode.VAPI_KEY_REFUSED),
+    ("402 Payment Required", Later(ErrorCode.VAPI_PAYMENT_REQUIRED, 7, counts_as_attempt=False), ErrorCode.VAPI_PAYMENT_REQUIRED),
+    ("429 Too Many Requests", Later(ErrorCode.VAPI_RATE_LIMITED, 7, counts_as_attempt=False), ErrorCode.VAPI_RATE_LIMITED),
     ("404 Not Found", Gone(), None),
     ("503 Oops", Unknown(), None),
     ("200 OK", Unknown(ErrorCode.VAPI_ANSWER_INVALID), None),
