@@ -130,14 +130,25 @@ async def test_an_answer_that_is_compressed_unasked_is_read() -> None:
     assert await _always(200, content=gzip.compress(b'{"id":"x"}'), headers=packed).get("x") == Found({"id": "x"})
 
 
-@pytest.mark.parametrize(("status", "expected", "paused"), [
-    ("401 Unauthorized", Later(ErrorCode.VAPI_KEY_REFUSED, 7, counts_as_attempt=False), ErrorCode.VAPI_KEY_REFUSED),
-    ("402 Payment Required", Later(ErrorCode.VAPI_PAYMENT_REQUIRED, 7, counts_as_attempt=False), ErrorCode.VAPI_PAYMENT_REQUIRED),
-    ("429 Too Many Requests", Later(ErrorCode.VAPI_RATE_LIMITED, 7, counts_as_attempt=False), ErrorCode.VAPI_RATE_LIMITED),
-    ("404 Not Found", Gone(), None),
-    ("503 Oops", Unknown(), None),
-    ("200 OK", Unknown(ErrorCode.VAPI_ANSWER_INVALID), None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("status", "expected", "paused"),
+    [
+        ("401 Unauthorized", Later(ErrorCode.VAPI_KEY_REFUSED, 7, counts_as_attempt=False), ErrorCode.VAPI_KEY_REFUSED),
+        (
+            "402 Payment Required",
+            Later(ErrorCode.VAPI_PAYMENT_REQUIRED, 7, counts_as_attempt=False),
+            ErrorCode.VAPI_PAYMENT_REQUIRED,
+        ),
+        (
+            "429 Too Many Requests",
+            Later(ErrorCode.VAPI_RATE_LIMITED, 7, counts_as_attempt=False),
+            ErrorCode.VAPI_RATE_LIMITED,
+        ),
+        ("404 Not Found", Gone(), None),
+        ("503 Oops", Unknown(), None),
+        ("200 OK", Unknown(ErrorCode.VAPI_ANSWER_INVALID), None),
+    ],
+)
 async def test_a_body_that_cannot_be_unpacked_leaves_its_status_what_it_is(
     status: str, expected: object, paused: ErrorCode | None
 ) -> None:

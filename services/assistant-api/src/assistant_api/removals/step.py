@@ -162,8 +162,11 @@ class RemovalSteps:
 
     async def _refused(self, removal: Removal, assistant_id: str | None, refused: Refused) -> None:
         what = {"status": refused.status, "code": refused.code.value, "fields": refused.fields}
-        event = "assistant_release_refused" if removal.releases else "assistant_removal_refused"
-        _log.error(event, alarm=True, **what, **self._ids(removal, assistant_id))
+        what |= self._ids(removal, assistant_id)
+        if removal.releases:
+            _log.error("assistant_release_refused", alarm=True, **what)
+        else:
+            _log.error("assistant_removal_refused", alarm=True, **what)
         await self._store(removal, REFUSED_AGAIN_SECONDS, refused.code, counts_as_attempt=True)
 
     async def _done(self, removal: Removal) -> None:
