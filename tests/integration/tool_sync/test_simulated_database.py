@@ -100,7 +100,8 @@ class Story:
 
     async def settles(self) -> None:
         """An outcome of an assistant, of an unreadable save, or of all that concerned the org."""
-        org, agent = self.dice.choice(self.orgs), self.dice.choice((*AGENTS, None))
+        org = self.dice.choice(self.orgs)
+        agent = self.dice.choice((*self._saved(org), None))
         through = self.dice.randint(0, len(self.simulated.database.events))
         failed = e.AssistantSyncFailed(agent, None, None, "account", (), (), "TS-901", (), through, None, 1)
         await self.append(toolset_stream(org), org, self.dice.choice((failed, failed, e.OrgSettled(through))))
@@ -112,11 +113,11 @@ class Story:
 
     async def writes(self) -> None:
         """A worker writes under the lease that it holds, or that it held before it slept."""
-        leased = [org for org in self.orgs if org in self.claims]
+        leased = [org for org in self.orgs if org in self.claims and self._saved(org)]
         if leased:
             org = self.dice.choice(leased)
             mine, theirs = self.claims[org]
-            event = e.DriftDetected("front-desk", "assistant", "hash")
+            event = e.DriftDetected(self.dice.choice(self._saved(org)), "assistant", f"hash {self.dice.randint(1, 9)}")
             strange = (self.new_id(), self.new_id()) if self.dice.random() < 0.3 else None
             await self.append(toolset_stream(org), org, event, tokens=strange or (mine.token, theirs.token))
 
@@ -178,6 +179,10 @@ class Story:
         simulated = self.simulated.database.append(replace(request, lease_token=simulated_token), self.simulated.now)
         assert _known(real) == _known(simulated), request
 
+    def _saved(self, org: UUID) -> tuple[str, ...]:
+        """Agents of which anything can follow."""
+        return tuple(self.simulated.database.assistants.get(org, ()))
+
     def _save(self, cause: str) -> e.SyncRequested:
         return e.SyncRequested(self.new_id(), self.dice.choice(AGENTS), "assistant", 1, "0" * 64, cause, None)
 
@@ -193,6 +198,8 @@ class Story:
             for org, rows in database.pending.items()
             for agent, row in rows.items()
         }
+        agents = [(org, agent) for org in self.orgs for agent in AGENTS]
+        assert await self.real.assistants(agents) == await self.simulated.assistants(agents)
         rows = {row["org_id"]: row for row in await self.real.pool.fetch(LEASES)}
         assert rows.keys() == database.leases.keys()
         for org, lease in database.leases.items():
@@ -293,6 +300,8 @@ WRONG_FUNCTIONS: Final = {
     "a write without the lease is not due": ("append", "next_due = least(l.next_due, clock_timestamp())", ""),
     "a version may be any": ("append", "expected[r] <> versions[s]", "false"),
     "an outcome settles nothing": ("fold_pending_syncs", "settled = greatest(p.settled, excluded.settled)", ""),
+    "a failure is none": ("fold_assistants", "THEN 'failed'", "THEN 'synced'"),
+    "somebody else's change is not noted": ("fold_assistants", "drift_hash = excluded.drift_hash", ""),
     "auto-syncs are saves": ("fold_pending_syncs", "e.data->>'cause' <> 'auto_sync'", "true"),
 }  # fmt: skip
 
