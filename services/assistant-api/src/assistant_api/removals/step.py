@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
@@ -161,7 +161,7 @@ class RemovalSteps:
                 return False
 
     async def _refused(self, removal: Removal, assistant_id: str | None, refused: Refused) -> None:
-        what = {"status": refused.status, "code": refused.code.value, "fields": refused.fields}
+        what: dict[str, Any] = {"status": refused.status, "code": refused.code.value, "fields": refused.fields}
         what |= self._ids(removal, assistant_id)
         if removal.releases:
             _log.error("assistant_release_refused", alarm=True, **what)
