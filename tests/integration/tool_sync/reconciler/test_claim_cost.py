@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from hashlib import md5
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 from pydantic_core import from_json
@@ -37,7 +39,7 @@ async def _explained(connection: db.Connection, start: Start) -> list[dict[str, 
     await connection.execute("SET plan_cache_mode = force_generic_plan")
     found = await connection.fetchval(
         "EXPLAIN (ANALYZE, FORMAT JSON) " + leases.CLAIM.replace("{rows}", "16"),
-        16, timedelta(seconds=5), start.saves, start.rest,
+        16, timedelta(seconds=5), start.position,
     )  # fmt: skip
     document = from_json(found) if isinstance(found, str) else found
     return list(_nodes(document[0]["Plan"]))
@@ -61,7 +63,7 @@ async def test_a_claim_reads_no_more_than_it_claims_beside_500_000_orgs_whatever
         await admin.execute(statistics)
         claims, _now = await leases.claim(pool, 16, 60, start)
         assert len(claims) == 16
-        assert start.saves == IDLE + WAITING + 1, "what waits was walked past once"
+        assert start.position == IDLE + WAITING + 1, "what waits was walked past once"
 
         nodes = await _explained(admin, start)
         assert [node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"] == []
@@ -82,7 +84,7 @@ async def test_what_a_start_has_passed_is_claimed_when_its_time_comes(
     assert now is not None
     await leases.release(pool, [Release(claim, 3, now + timedelta(hours=1)) for claim in claims])
     assert await leases.claim(pool, 10, 60, start) == ([], None)
-    assert start.saves == 4
+    assert start.position == 4
     await admin.execute("UPDATE leases SET next_due = now() WHERE org_id = $1", claims[1].org_id)
     again, _now = await leases.claim(pool, 10, 60, start)
     assert [claim.org_id for claim in again] == [claims[1].org_id]
@@ -99,10 +101,32 @@ async def test_what_somebody_holds_is_not_passed(pool: db.Pool, admin: "asyncpg.
     others, _now = await leases.claim(pool, 10, 60, start)
     await leases.release(pool, [Release(claim, 3, None) for claim in others])
     assert await leases.claim(pool, 10, 60, start) == ([], None)
-    assert start.saves == 1
+    assert start.position == 1
     await leases.release(pool, [Release(held, 0, None)])
     again, _now = await leases.claim(pool, 10, 60, start)
     assert [claim.org_id for claim in again] == [held.org_id]
+
+
+async def test_a_row_whose_save_is_settled_is_found_in_the_other_lane(
+    pool: db.Pool, admin: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    """Its holder settled the save without having read the auto-sync behind it; others wait behind both."""
+    await admin.execute(
+        "INSERT INTO pending_syncs (org_id, agent_id, requested, save_requested)"
+        " SELECT md5('org' || g)::uuid, 'agent-1', g * 10, CASE g WHEN 1 THEN 5 ELSE 0 END FROM generate_series(1, 3) g"
+    )
+    start = Start()
+    claims, now = await leases.claim(pool, 10, 60, start)
+    assert now is not None
+    saved, *others = sorted(
+        claims, key=lambda claim: claim.org_id != UUID(md5(b"org1", usedforsecurity=False).hexdigest())
+    )
+    await leases.release(pool, [Release(claim, 30, now + timedelta(hours=1)) for claim in others])
+    assert await leases.claim(pool, 10, 60, start) == ([], None)
+    await admin.execute("UPDATE pending_syncs SET settled = 5 WHERE save_requested = 5")
+    await leases.release(pool, [Release(saved, 7, None)])
+    again, _now = await leases.claim(pool, 10, 60, start)
+    assert [claim.org_id for claim in again] == [saved.org_id]
 
 
 async def test_to_renew_a_lease_and_to_take_over_a_dead_ones_changes_no_index(
@@ -114,7 +138,7 @@ async def test_to_renew_a_lease_and_to_take_over_a_dead_ones_changes_no_index(
     (held,), _now = await leases.claim(pool, 1, 60)
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(leases.RENEW, [held.org_id], [held.token], timedelta(seconds=-1))
-        taken = await connection.fetch(leases.CLAIM.replace("{rows}", "1"), 1, timedelta(seconds=60), 0, 0)
+        taken = await connection.fetch(leases.CLAIM.replace("{rows}", "1"), 1, timedelta(seconds=60), 0)
         assert [row["org_id"] for row in taken] == [held.org_id]
         updated = await connection.fetchrow(
             "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables WHERE relname = 'leases'"

@@ -22,30 +22,33 @@ from tool_sync.db import Pool
 WALK_ALL_SECONDS: Final = 60.0
 
 CLAIM: Final = """
-WITH lanes AS (
-    SELECT lane.is_save,
-           coalesce((SELECT p.requested
-                       FROM pending_syncs p
-                      WHERE p.requested > p.settled AND (p.save_requested > p.settled)::int = lane.is_save
-                        AND p.requested >= lane.start
-                        AND coalesce((SELECT p.requested > l.processed_position
-                                             AND NOT (l.token IS NULL AND l.until > clock_timestamp())
-                                        FROM leases l WHERE l.org_id = p.org_id), true)
-                      ORDER BY p.requested LIMIT 1),
-                    (SELECT p.requested + 1
-                       FROM pending_syncs p
-                      WHERE p.requested > p.settled AND (p.save_requested > p.settled)::int = lane.is_save
-                      ORDER BY p.requested DESC LIMIT 1),
-                    lane.start) AS start
-      FROM (VALUES (1, $3::bigint), (0, $4::bigint)) AS lane (is_save, start)
+WITH lanes (is_save) AS (VALUES (1), (0)
+), begin AS (
+    SELECT coalesce((SELECT min(open.requested)
+                       FROM lanes CROSS JOIN LATERAL (
+                            SELECT p.requested
+                              FROM pending_syncs p
+                             WHERE p.requested > p.settled AND (p.save_requested > p.settled)::int = lanes.is_save
+                               AND p.requested >= $3
+                               AND coalesce((SELECT p.requested > l.processed_position
+                                                    AND NOT (l.token IS NULL AND l.until > clock_timestamp())
+                                               FROM leases l WHERE l.org_id = p.org_id), true)
+                             ORDER BY p.requested LIMIT 1) open),
+                    (SELECT max(newest.requested) + 1
+                       FROM lanes CROSS JOIN LATERAL (
+                            SELECT p.requested
+                              FROM pending_syncs p
+                             WHERE p.requested > p.settled AND (p.save_requested > p.settled)::int = lanes.is_save
+                             ORDER BY p.requested DESC LIMIT 1) newest),
+                    $3::bigint) AS start
 ), due AS (
     SELECT open.org_id, lanes.is_save, open.requested AS first
-      FROM lanes CROSS JOIN LATERAL (
+      FROM begin CROSS JOIN lanes CROSS JOIN LATERAL (
            SELECT p.org_id, p.requested
              FROM pending_syncs p
              LEFT JOIN LATERAL (SELECT * FROM leases WHERE org_id = p.org_id LIMIT 1) l ON true
             WHERE p.requested > p.settled AND (p.save_requested > p.settled)::int = lanes.is_save
-              AND p.requested >= lanes.start
+              AND p.requested >= begin.start
               AND p.requested > coalesce(l.processed_position, 0)
               AND (l.until IS NULL OR l.until <= clock_timestamp())
             ORDER BY p.requested LIMIT {rows}) open
@@ -70,10 +73,8 @@ WITH lanes AS (
      WHERE l.until IS NULL OR l.until <= clock_timestamp()
     RETURNING l.org_id, l.token
 )
-SELECT claimed.org_id, claimed.token, clock_timestamp() AS now,
-       (SELECT start FROM lanes WHERE is_save = 1) AS saves_start,
-       (SELECT start FROM lanes WHERE is_save = 0) AS rest_start
-  FROM (SELECT) always LEFT JOIN claimed ON true
+SELECT claimed.org_id, claimed.token, clock_timestamp() AS now, begin.start
+  FROM begin LEFT JOIN claimed ON true
 """
 # Shaped against the planner, which knows little of tables that change by the second: ordered walks that stop, each with
 # its limit in the text (the plan for an unknown limit reads the whole table and sorts it), and a lease looked up per
@@ -129,12 +130,12 @@ class Start:
     """Where the claims of one process begin to walk: what is open before was worked off, and waits for its due time.
 
     Only a shortcut, so that 100,000 waiting orgs are not walked past by every claim. All that was passed stays passed:
-    positions only grow, a processed position never falls, and an org put aside has a due time. Every minute a claim
-    walks from the beginning all the same: a database that was set back has new work at old positions.
+    positions only grow, a processed position never falls, and an org put aside has a due time. One place for both
+    lanes, as a row whose save is settled goes on in the other. Every minute a claim walks from the beginning all the
+    same: a database that was set back has new work at old positions, and so has a projection that was rebuilt.
     """
 
-    saves: int = 0
-    rest: int = 0
+    position: int = 0
     until: float = 0.0
 
 
@@ -148,16 +149,15 @@ async def claim(
     """
     start = start or Start()
     if time.monotonic() >= start.until:
-        start.saves, start.rest, start.until = 0, 0, time.monotonic() + WALK_ALL_SECONDS
+        start.position, start.until = 0, time.monotonic() + WALK_ALL_SECONDS
     rows = await pool.fetch(
         # Few texts, as each is prepared once per connection.
         CLAIM.replace("{rows}", str(1 << (orgs_max - 1).bit_length())),
         orgs_max,
         timedelta(seconds=lease_seconds),
-        start.saves,
-        start.rest,
+        start.position,
     )
-    start.saves, start.rest = rows[0]["saves_start"], rows[0]["rest_start"]
+    start.position = rows[0]["start"]
     claims = [Claim(row["org_id"], row["token"]) for row in rows if row["org_id"] is not None]
     return claims, rows[0]["now"] if claims else None
 
