@@ -18,7 +18,19 @@ import uvloop
 from aiokafka.errors import KafkaError
 from rich.console import Console
 
-from benchmarks import append, burst, claim, long_log, long_org, memory, rows, single_sync, sync_throughput
+from benchmarks import (
+    append,
+    burst,
+    claim,
+    idle,
+    intake,
+    long_log,
+    long_org,
+    memory,
+    rows,
+    single_sync,
+    sync_throughput,
+)
 from benchmarks.errors import NotMeasured
 from benchmarks.rows import Row
 from benchmarks.world import World, standing
@@ -46,6 +58,8 @@ def benchmarks(rounds: int, saves: int) -> Mapping[str, Callable[[World], Awaita
         "single_sync": lambda world: single_sync.measure(world, _say),
         "memory": lambda world: memory.measure(world, _say),
         "assistant_5000": lambda world: long_org.measure(world, _say),
+        "intake": lambda world: intake.measure(world, rounds, _say),
+        "idle": lambda world: idle.measure(world, _say),
         "claim": lambda world: claim.measure(world, rounds, _say),
         "long_log": lambda world: long_log.measure(world, rounds, _say),
     }
