@@ -38,15 +38,15 @@ class Running:
         reasons: dict[str, str] = body["problems" if self.service == "tool_sync" else "reasons"]
         return reasons
 
-    async def not_ready_because(self, *words: str) -> None:
-        """Waits until the reasons hold all these words; the process must be live all along."""
+    async def not_ready_because(self, *words: str, nor: str | None = None) -> None:
+        """Waits until the reasons hold all these words, and none is of ``nor``; the process must be live all along."""
         seen: dict[str, str] = {}
 
         async def named() -> bool:
             assert (await self.http.get("/livez")).status_code == 200
             seen.clear()
             seen.update(await self.ready_reasons())
-            return all(word in str(seen) for word in words)
+            return all(word in str(seen) for word in words) and nor not in seen
 
         reason = await process.wait_until(lambda: _unless(named), START_SECONDS)
         assert reason is None, f"{self.service}: {words} not named within {START_SECONDS:g} s, but {seen}"
