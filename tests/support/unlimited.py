@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tool_sync.vapi.rate_limit.durations import rate_limit_ends, refusal_ends
-from tool_sync.vapi.rate_limit.port import Answer, Known
+from tool_sync.vapi.rate_limit.port import Answer, KnownKey
 
-NOTHING = Known()
+NOTHING = KnownKey()
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Unlimited:
 
     refused_seconds: float = 60.0
     fingerprint: str | None = None
-    known: Known = NOTHING
+    known: KnownKey = NOTHING
 
     async def open(self) -> None:
         """Nothing waits for another key."""

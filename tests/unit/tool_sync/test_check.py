@@ -18,11 +18,11 @@ from tool_sync.admin.checked import (
     OLDER_DEFINITION,
     OLDER_ID,
     Clinic,
-    Known,
+    KnownAssistant,
     Trouble,
     known_trouble,
 )
-from tool_sync.admin.live import Look, Met, Stopped
+from tool_sync.admin.live import Look, LookStopped, Met
 from tool_sync.cli.check import Checked, _tell
 from tool_sync.domain.events import ToolDriftSeen, ToolRef
 from tool_sync.domain.subject import tool_subject
@@ -81,11 +81,11 @@ class Vapi:
         return found[one]
 
 
-def known(agent_id: str = "agent-1", linked_version: str | None = None) -> Known:
-    return Known(agent_id, f"assistant-of-{agent_id}", None, linked_version, ())
+def known(agent_id: str = "agent-1", linked_version: str | None = None) -> KnownAssistant:
+    return KnownAssistant(agent_id, f"assistant-of-{agent_id}", None, linked_version, ())
 
 
-def clinic(state: Toolset = HAS, *assistants: Known) -> Clinic:
+def clinic(state: Toolset = HAS, *assistants: KnownAssistant) -> Clinic:
     return Clinic(ORG, 9, state, WANTED, None, tuple(state.tools.values()), assistants or (known(),), more=False)
 
 
@@ -215,11 +215,11 @@ async def test_a_refused_key_and_the_end_of_the_calls_stop_the_look() -> None:
         async def get_assistant(self, assistant_id: str) -> dict[str, Any]:
             raise VapiFailure("refused", ErrorCode.VAPI_KEY_REFUSED, 401)
 
-    with pytest.raises(Stopped) as refused:
+    with pytest.raises(LookStopped) as refused:
         await look(Refusing({}, {})).assistant(clinic(), known())
     assert refused.value.is_key
     vapi = Vapi({"assistant-of-agent-1": assistant("tool-1")}, {"tool-1": own_tool()})
-    with pytest.raises(Stopped, match="2 calls"):
+    with pytest.raises(LookStopped, match="2 calls"):
         await look(vapi, calls_max=2).assistant(clinic(), known())
 
 
@@ -235,7 +235,7 @@ async def test_vapi_that_is_away_is_no_all_clear() -> None:
 @pytest.mark.parametrize("code", [code.value for code in CATALOGUE if re.match("TS-3", code.value)])
 def test_every_obstacle_is_told_within_80_columns_with_who_acts(code: str, capsys: pytest.CaptureFixture[str]) -> None:
     trouble = Trouble(code, (BOOK, "cancelAppointment"), ("4f0c2b1e-3a64-4b3e-9a55-5d4f0a6c9a10",) * 3)
-    told = Known("agent-1", "assistant-1", None, None, (trouble,))
+    told = KnownAssistant("agent-1", "assistant-1", None, None, (trouble,))
     status = _tell([Checked(clinic(HAS, told), ())], None, None, as_json=False)
     text = capsys.readouterr().out
     assert status == 1
@@ -264,6 +264,6 @@ async def test_a_look_waits_for_the_keys_rate_as_long_as_it_may(
     if reads:
         assert await patient._tool("4f0c2b1e-3a64-4b3e-9a55-5d4f0a6c9a10") is None
     else:
-        with pytest.raises(Stopped, match="the key allows no call before"):
+        with pytest.raises(LookStopped, match="the key allows no call before"):
             await patient._tool("4f0c2b1e-3a64-4b3e-9a55-5d4f0a6c9a10")
     assert (patient.calls, len(key.waits)) == (reads, 0 if reads else 1)

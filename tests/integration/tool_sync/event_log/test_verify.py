@@ -10,14 +10,14 @@ from devstack.databases import DatabaseUrls
 from tool_sync import db
 from tool_sync.log import EventLog, verify
 from tool_sync.log.fork import LogInUse, fork
-from tool_sync.log.verify import Finding
+from tool_sync.log.verify import LogFinding
 
 from .making import arrived, done, save
 
 Connection = Any
 
 
-async def findings(service: Connection) -> tuple[Finding, ...]:
+async def findings(service: Connection) -> tuple[LogFinding, ...]:
     return (await verify.verify(service, lambda _done, _total: None)).findings
 
 

@@ -19,7 +19,7 @@ from tool_sync.log.projections import (
     DatabaseTrouble,
     DiskFull,
     FoldRaised,
-    Progress,
+    RebuildProgress,
     UnknownProjection,
     comparing,
     folding,
@@ -244,7 +244,7 @@ async def test_a_cancelled_rebuild_changes_nothing_and_leaves_no_lock(
     await admin.execute("UPDATE org_tools SET account = 'wrong'")
     before = await table(admin, "org_tools")
 
-    def cancel(_progress: Progress) -> None:
+    def cancel(_progress: RebuildProgress) -> None:
         running.cancel()
 
     running: asyncio.Task[Any] = asyncio.ensure_future(rebuild(tool_sync_db.owner, "org_tools", cancel))

@@ -23,7 +23,7 @@ from tool_sync.domain.toolset import Assistant
 from tool_sync.log import Appended, AppendRequest, AppendResult, Duplicate, EventLog
 from tool_sync.sync.knowledge import PAGE_AGENTS, Knowledge
 from tool_sync.sync.leases import Claim
-from tool_sync.sync.load import Loaded, load_one
+from tool_sync.sync.load import LoadedOrg, load_one
 from tool_sync.sync.loop import Reconciler
 from tool_sync.sync.run import TIMES_MAX
 from tool_sync.sync.store import Store
@@ -129,10 +129,10 @@ async def test_after_a_conflict_what_was_seen_is_told_and_what_was_concluded_is_
     (tool,) = loaded.state.tools.values()
     knowledge, traces = Knowledge(world.context, loaded), RunTraces(world.context, org, loaded.state)
     sleeper = Writer(world.context, Claim(org, uuid4()), knowledge, traces)
-    reloads: list[Loaded] = []
+    reloads: list[LoadedOrg] = []
     reloaded = knowledge.reloaded
 
-    def noted(again: Loaded) -> None:
+    def noted(again: LoadedOrg) -> None:
         reloads.append(again)
         reloaded(again)
 

@@ -11,11 +11,11 @@ from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, ToolDr
 from tool_sync.sync.blueprint import publish
 from tool_sync.sync.looks import Looks
 from tool_sync.sync.loop import Reconciler
-from tool_sync.sync.survey import ConcurrencyLimiter, Survey, versions_of
+from tool_sync.sync.survey import Survey, SurveyPace, versions_of
 
 from .world import World
 
-QUICK = ConcurrencyLimiter(looks_per_second=1000, poll_seconds=0.01, settled_seconds=0)
+QUICK = SurveyPace(looks_per_second=1000, poll_seconds=0.01, settled_seconds=0)
 
 
 def survey_of(world: World) -> Survey:

@@ -17,7 +17,7 @@ from tool_sync.domain.events import (
 )
 from tool_sync.domain.evolve import evolve
 from tool_sync.domain.plan import next_steps
-from tool_sync.domain.plan.situation import Policy, Progress, Situation
+from tool_sync.domain.plan.situation import Policy, RunProgress, Situation
 from tool_sync.domain.plan.steps import Plan
 from tool_sync.domain.toolset import Assistant, Recorded, Toolset
 from tool_sync.domain.wanted import Wanted, WantedTool
@@ -140,8 +140,8 @@ def plan(
     *assistants: Assistant,
     at: float = 0,
     wanted: tuple[WantedTool, ...] = (BOOK,),
-    progress: Progress | None = None,
+    progress: RunProgress | None = None,
 ) -> Plan:
     """What is to be done ``at`` seconds; assistant ``a`` where none is given."""
     rows = {row.agent_id: row for row in assistants or (assistant(),)}
-    return next_steps(Situation(state, rows, Wanted(wanted), after(at), POLICY, progress or Progress(), ACCOUNT))
+    return next_steps(Situation(state, rows, Wanted(wanted), after(at), POLICY, progress or RunProgress(), ACCOUNT))

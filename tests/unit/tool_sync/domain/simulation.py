@@ -35,7 +35,7 @@ from tool_sync.domain.events import (
 from tool_sync.domain.evolve import evolve
 from tool_sync.domain.plan import next_steps
 from tool_sync.domain.plan.due import retry_time
-from tool_sync.domain.plan.situation import ObservedLink, OrgWide, Progress, Situation
+from tool_sync.domain.plan.situation import ObservedLink, OrgWide, RunProgress, Situation
 from tool_sync.domain.plan.steps import (
     DeletionCandidate,
     LinkAssistant,
@@ -76,7 +76,7 @@ class Org:
         self.log: list[Event] = []
         self.due: datetime | None = None
         self.ids = 1000
-        self.progress = Progress()
+        self.progress = RunProgress()
         self.taken_up: set[str] = set()
         self.at_vapi: set[str] = set()  # ids of tools
         self.links: dict[str, set[str]] = {}  # by agent
@@ -96,7 +96,7 @@ class Org:
 
     def run(self) -> None:
         """One run: plan, write, perform, until nothing is due or the process dies."""
-        self.progress, self.taken_up = Progress(), set()
+        self.progress, self.taken_up = RunProgress(), set()
         for _ in range(PLANS_PER_RUN_MAX):
             plan = self._plan()
             self._check(plan)

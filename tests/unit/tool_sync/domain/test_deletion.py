@@ -28,7 +28,7 @@ from tool_sync.domain.events import (
 from tool_sync.domain.linking import relinked
 from tool_sync.domain.plan import next_steps
 from tool_sync.domain.plan.deletions import DELETIONS_PER_SWEEP_MAX
-from tool_sync.domain.plan.situation import OrgWide, Progress, Situation
+from tool_sync.domain.plan.situation import OrgWide, RunProgress, Situation
 from tool_sync.domain.plan.steps import (
     DeletionCandidate,
     LinkAssistant,
@@ -90,7 +90,7 @@ def planned(
             Wanted(wanted, unwanted_for(state.tier, (BOOK, CANCEL), state.disabled)),
             after(at),
             POLICY,
-            Progress(org_wide=OrgWide(target, found, has_assistants), busy=busy),
+            RunProgress(org_wide=OrgWide(target, found, has_assistants), busy=busy),
             ACCOUNT,
         )
     )
@@ -254,7 +254,7 @@ def test_nothing_is_swept_beside_other_work() -> None:
 
     assert SWEEP not in plan(then(state, asked(agent_id="b")), assistant("b"), at=GRACE).steps
     assert SWEEP not in plan(then(state, linking(tools=())), at=GRACE).steps
-    assert plan(state, at=GRACE, progress=Progress(busy=frozenset({"agent:b"}))).steps == ()
+    assert plan(state, at=GRACE, progress=RunProgress(busy=frozenset({"agent:b"}))).steps == ()
 
 
 def test_a_deletion_is_announced_only_of_a_retired_tool_and_beside_no_other_write() -> None:

@@ -16,7 +16,7 @@ from tool_sync.domain.events import (
     ToolFailure,
 )
 from tool_sync.domain.plan.due import retry_time
-from tool_sync.domain.plan.situation import ObservedLink, OrgWide, Progress
+from tool_sync.domain.plan.situation import ObservedLink, OrgWide, RunProgress
 from tool_sync.domain.plan.steps import LinkAssistant, Plan, RegisterTool, ResolveAttempt, Step, UpdateTool
 from tool_sync.domain.wanted import WantedTool
 
@@ -49,8 +49,8 @@ def kinds(made: Plan) -> list[type[Step]]:
     return [type(step) for step in made.steps]
 
 
-def seen(through: int, *tools: WantedTool, agent_id: str = "a") -> Progress:
-    return Progress(seen={agent_id: ObservedLink(tuple(ref(tool) for tool in tools), through)})
+def seen(through: int, *tools: WantedTool, agent_id: str = "a") -> RunProgress:
+    return RunProgress(seen={agent_id: ObservedLink(tuple(ref(tool) for tool in tools), through)})
 
 
 def test_nothing_is_done_where_nothing_was_asked() -> None:
@@ -97,14 +97,14 @@ def test_a_newer_definition_than_this_release_knows_is_kept() -> None:
 
 
 def test_nothing_is_linked_while_a_tool_is_at_work() -> None:
-    busy = Progress(busy=frozenset({"tool:cancel"}))
+    busy = RunProgress(busy=frozenset({"tool:cancel"}))
 
     assert plan(given(*HAVE, asked()), wanted=(BOOK, CANCEL), progress=busy).steps == ()
 
 
 def test_no_step_for_what_is_at_work_already() -> None:
-    assert plan(given(asked()), progress=Progress(busy=frozenset({"tool:book"}))).steps == ()
-    assert plan(given(*HAVE, asked()), progress=Progress(busy=frozenset({"agent:a"}))).steps == ()
+    assert plan(given(asked()), progress=RunProgress(busy=frozenset({"tool:book"}))).steps == ()
+    assert plan(given(*HAVE, asked()), progress=RunProgress(busy=frozenset({"agent:a"}))).steps == ()
 
 
 @pytest.mark.parametrize("start", [registering(), updating()], ids=["registration", "update"])
@@ -271,10 +271,10 @@ def test_an_unreadable_request_ends_at_once_and_makes_no_other_work() -> None:
     assert (command.agent_id, command.code, command.through) == (None, "TS-401", 1)
 
 
-def found(*agents: str, target: tuple[WantedTool, ...] = (BOOK,), has_assistants: bool = True) -> Progress:
+def found(*agents: str, target: tuple[WantedTool, ...] = (BOOK,), has_assistants: bool = True) -> RunProgress:
     """The run looked through the org and found these assistants to be without the target."""
     refs = tuple(ref(tool) for tool in target)
-    return Progress(org_wide=OrgWide(refs, frozenset(agents), has_assistants))
+    return RunProgress(org_wide=OrgWide(refs, frozenset(agents), has_assistants))
 
 
 def test_a_tier_change_looks_through_the_org_before_anything_else() -> None:

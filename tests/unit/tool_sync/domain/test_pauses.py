@@ -10,13 +10,13 @@ from tool_sync.domain.decider import decide
 from tool_sync.domain.events import SyncAttemptFailed
 from tool_sync.domain.pauses import Pause, brought_forward, patience_ends
 from tool_sync.domain.plan import next_steps
-from tool_sync.domain.plan.situation import Progress, Situation
+from tool_sync.domain.plan.situation import RunProgress, Situation
 from tool_sync.domain.subject import tool_subject
 from tool_sync.domain.wanted import Wanted
 
 from .builders import ACCOUNT, BOOK, POLICY, after, asked, assistant, failed, given, registered, registering, uid
 
-_PROGRESS = Progress()
+_PROGRESS = RunProgress()
 HAVE = (registering(), registered())
 GIVE_UP = POLICY.give_up.total_seconds()
 HOUR = timedelta(hours=1)

@@ -21,7 +21,7 @@ from tool_sync.domain.events import (
 )
 from tool_sync.domain.evolve import evolve
 from tool_sync.domain.plan import next_steps
-from tool_sync.domain.plan.situation import Progress, Situation
+from tool_sync.domain.plan.situation import RunProgress, Situation
 from tool_sync.domain.toolset import Assistant, Recorded, Toolset
 from tool_sync.domain.wanted import TIERS, Wanted
 
@@ -75,7 +75,7 @@ def test_any_sequence_of_events_folds(events: list[Event]) -> None:
         for agent_id in ("a", "b", "tool:book", "agent:a", "book", "basic", "cancel")
     }
     made = next_steps(
-        Situation(state, rows, Wanted((BOOK, CANCEL)), T0 + timedelta(hours=1), POLICY, Progress(), ACCOUNT)
+        Situation(state, rows, Wanted((BOOK, CANCEL)), T0 + timedelta(hours=1), POLICY, RunProgress(), ACCOUNT)
     )
     assert made.next_due is None or made.next_due > T0 + timedelta(hours=1)
 

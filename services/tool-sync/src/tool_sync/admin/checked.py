@@ -57,7 +57,7 @@ def _title(code: str | None) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownAssistant:
     """An assistant as its row has it. ``trouble`` is what the log knows to stand in the way."""
 
     agent_id: str
@@ -80,7 +80,7 @@ class Clinic:
     wanted: tuple[WantedTool, ...]
     none_wanted: str | None
     target: tuple[ToolRef, ...]
-    assistants: tuple[Known, ...]
+    assistants: tuple[KnownAssistant, ...]
     more: bool
 
 
@@ -93,7 +93,7 @@ async def clinic_of(connection: Connection, org_id: UUID, agent_id: str | None =
     target = target_of(state, wanted)
     rows = await assistants_present(connection, org_id, agent_id, ASSISTANTS_MAX + 1)
     assistants = tuple(
-        Known(
+        KnownAssistant(
             row.agent_id,
             row.assistant_id,
             split_of(row.split, row.assistant_id),

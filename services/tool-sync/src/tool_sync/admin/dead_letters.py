@@ -27,7 +27,7 @@ RETURNING id
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
+class ReplayedLetter:
     """``problem`` says why a letter could not be taken in this time either; None where it was."""
 
     letter: DeadLetter
@@ -42,7 +42,7 @@ async def acknowledge(connection: Connection, place: Place, reason: str) -> bool
 
 async def replay_letters(
     connection: Connection, log: EventLog, letters: Sequence[DeadLetter], service_version: str
-) -> list[Replayed]:
+) -> list[ReplayedLetter]:
     """Take letters in as this release reads them, in their order; those that it still cannot read stay as they are.
 
     A save whose request was answered already (it got its outcome as unreadable) is taken in under a request id that
@@ -53,7 +53,7 @@ async def replay_letters(
         problem = await _replay(connection, log, letter, service_version)
         if problem is None:
             await connection.execute(_DONE, letter.id)
-        answers.append(Replayed(letter, problem))
+        answers.append(ReplayedLetter(letter, problem))
     return answers
 
 

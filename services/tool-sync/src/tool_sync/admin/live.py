@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
-from tool_sync.admin.checked import NOT_NAMED, NOT_THERE, Clinic, Known, Trouble
+from tool_sync.admin.checked import NOT_NAMED, NOT_THERE, Clinic, KnownAssistant, Trouble
 from tool_sync.domain import reach
 from tool_sync.domain.events import ToolRef
 from tool_sync.queries.snapshot import LinkedTool
@@ -41,7 +41,7 @@ class Vapi(Protocol):
     async def traffic_allocation(self, assistant_id: str) -> Mapping[str, Any] | None: ...
 
 
-class Stopped(Exception):
+class LookStopped(Exception):
     """Nothing more is asked; the message says why. ``is_key``: Vapi refuses the key that was given."""
 
     def __init__(self, reason: str, *, is_key: bool = False) -> None:
@@ -85,8 +85,8 @@ class Look:
     splits_refused: bool = False
     _tools: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)
 
-    async def assistant(self, clinic: Clinic, known: Known) -> Met:
-        """What its next caller meets. Raises :class:`Stopped`; `VapiFailure` is told as what was not read."""
+    async def assistant(self, clinic: Clinic, known: KnownAssistant) -> Met:
+        """What its next caller meets. Raises :class:`LookStopped`; `VapiFailure` is told as what was not read."""
         try:
             return await self._assistant(clinic, known)
         except VapiFailure as failure:
@@ -98,7 +98,7 @@ class Look:
         """Read tools again from now on."""
         self._tools.clear()
 
-    async def _assistant(self, clinic: Clinic, known: Known) -> Met:
+    async def _assistant(self, clinic: Clinic, known: KnownAssistant) -> Met:
         names = tuple(tool.name for tool in clinic.wanted)
         met = Met(known.agent_id, known.assistant_id, (), ())
         if known.assistant_id is None:
@@ -150,7 +150,7 @@ class Look:
             return None, (f"traffic splits: Vapi answered {failure.status or 'nothing'} ({failure.code.value})",)
 
     async def _obstacles(
-        self, clinic: Clinic, known: Known, document: Mapping[str, Any], split: tuple[str, ...] | None
+        self, clinic: Clinic, known: KnownAssistant, document: Mapping[str, Any], split: tuple[str, ...] | None
     ) -> list[Trouble]:
         """What stands in the document: the ids that our log does not know are read."""
         named = {}
@@ -218,9 +218,9 @@ class Look:
             raise
 
     async def _ask(self, call: Callable[[], Awaitable[T]]) -> T:
-        """One read. Raises :class:`Stopped` and :class:`VapiFailure`."""
+        """One read. Raises :class:`LookStopped` and :class:`VapiFailure`."""
         if self.calls >= self.calls_max:
-            raise Stopped(f"{self.calls_max} calls of Vapi were made, which is what --calls allows")
+            raise LookStopped(f"{self.calls_max} calls of Vapi were made, which is what --calls allows")
         await self._admitted()
         self.calls += 1
         try:
@@ -229,7 +229,7 @@ class Look:
             if failure.kind is Kind.AUTHENTICATION:
                 # The key that this command was given may be another than the service's: that one is not paused by it.
                 await self.key.unused()
-                raise Stopped(f"Vapi refuses the key: {failure.code.value}", is_key=True) from failure
+                raise LookStopped(f"Vapi refuses the key: {failure.code.value}", is_key=True) from failure
             await self.key.note(said_of(failure), datetime.now(UTC), 0.0, failure.retry_after_seconds)
             raise
         except BaseException:
@@ -242,7 +242,7 @@ class Look:
         while (held := await self.key.admit(now := datetime.now(UTC), save=False)) is not None:
             wait_seconds = (held - now).total_seconds()
             if not self.patience_seconds or wait_seconds > self.patience_seconds:
-                raise Stopped(f"the key allows no call before {held:%Y-%m-%d %H:%M:%S} UTC")
+                raise LookStopped(f"the key allows no call before {held:%Y-%m-%d %H:%M:%S} UTC")
             await asyncio.sleep(max(wait_seconds, WAIT_SECONDS_MIN))
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-from tool_sync.admin.checked import Clinic, Known, clinic_of
-from tool_sync.admin.live import Look, Met, Stopped
+from tool_sync.admin.checked import Clinic, KnownAssistant, clinic_of
+from tool_sync.admin.live import Look, LookStopped, Met
 from tool_sync.db import Pool
 from tool_sync.queries.audit import LiveRead, Unreached
 from tool_sync.queries.organizations import open_organizations
@@ -56,7 +56,7 @@ async def read_all(pool: Pool, look: Look, on_assistant: Callable[[int], None] =
                 elif (met := await _met(pool, look, clinic, known)) is not None:
                     tally.note(clinic, met)
                     on_assistant(tally.assistants)
-    except Stopped as stopped:
+    except LookStopped as stopped:
         tally.not_read.append(f"what comes after the {tally.assistants:,} assistants that were read: {stopped}")
     if tally.not_shown:
         tally.not_read.append(f"{tally.not_shown:,} assistants that Vapi did not show")
@@ -83,7 +83,7 @@ async def _clinic(pool: Pool, org_id: UUID, agent_id: str | None = None) -> Clin
         return await clinic_of(connection, org_id, agent_id)
 
 
-async def _met(pool: Pool, look: Look, clinic: Clinic, known: Known) -> Met | None:
+async def _met(pool: Pool, look: Look, clinic: Clinic, known: KnownAssistant) -> Met | None:
     """What its next caller meets; None where the log does not call it synced any more.
 
     Trouble is looked at again beside newer rows: a sync may have ended, or begun, between the rows and the read.

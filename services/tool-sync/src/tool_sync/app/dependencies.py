@@ -23,8 +23,7 @@ from tool_sync.sync.context import Context, Limits
 from tool_sync.sync.looks import Looks
 from tool_sync.sync.loop import Reconciler
 from tool_sync.sync.store import PostgresStore
-from tool_sync.sync.survey import ConcurrencyLimiter as SurveyPace
-from tool_sync.sync.survey import Survey
+from tool_sync.sync.survey import Survey, SurveyPace
 from tool_sync.telemetry import SERVICE_VERSION
 from tool_sync.vapi.client import VapiClient
 from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey, fingerprint_of, paused_keys

@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from tool_sync import db
-from tool_sync.admin.checked import Clinic, Known, Trouble, clinic_of
-from tool_sync.admin.live import Look, Met, Stopped
+from tool_sync.admin.checked import Clinic, KnownAssistant, Trouble, clinic_of
+from tool_sync.admin.live import Look, LookStopped, Met
 from tool_sync.cli.connected import NotFound, answered, pooled
 from tool_sync.cli.looking import At, looking
 from tool_sync.cli.options import EXIT_FOUND, EXIT_USAGE
@@ -26,7 +26,7 @@ class Checked:
     met: tuple[Met, ...]
 
     @property
-    def should(self) -> tuple[Known, ...]:
+    def should(self) -> tuple[KnownAssistant, ...]:
         """The assistants that should be able to book."""
         return self.clinic.assistants if self.clinic.wanted else ()
 
@@ -55,7 +55,7 @@ async def _check_live(pool: db.Pool, clinics: list[Clinic], live: At, *, as_json
                 if stopped is None:
                     try:
                         met.append(await look.assistant(clinic, known))
-                    except Stopped as error:
+                    except LookStopped as error:
                         stopped = error
             checked.append(Checked(clinic, tuple(met)))
         return _tell(checked, look, stopped, as_json=as_json)
@@ -72,7 +72,7 @@ async def _clinics(pool: db.Pool, target: str) -> list[Clinic]:
         ]
 
 
-def _tell(checked: list[Checked], look: Look | None, stopped: Stopped | None, *, as_json: bool) -> int:
+def _tell(checked: list[Checked], look: Look | None, stopped: LookStopped | None, *, as_json: bool) -> int:
     should = [known for one in checked for known in one.should]
     met = [met for one in checked for met in one.met]
     good = sum(m.can_book for m in met) if look is not None else sum(not known.trouble for known in should)
@@ -104,7 +104,7 @@ def _tell(checked: list[Checked], look: Look | None, stopped: Stopped | None, *,
     return 0 if is_whole else EXIT_FOUND
 
 
-def _not_looked_at(checked: list[Checked], look: Look | None, stopped: Stopped | None) -> Iterator[str]:
+def _not_looked_at(checked: list[Checked], look: Look | None, stopped: LookStopped | None) -> Iterator[str]:
     if look is None:
         yield "Vapi itself; --live reads it now"
     left = sum(len(one.should) - len(one.met) for one in checked) if look is not None else 0

@@ -11,7 +11,7 @@ from tool_sync.cli.connected import NotFound
 from tool_sync.cli.output import entry, show, utc
 from tool_sync.db import Connection
 from tool_sync.queries.org_tools import OrgTools, tools_at, tools_of
-from tool_sync.queries.timeline import History, TimelineEntry, history_of
+from tool_sync.queries.timeline import Timeline, TimelineEntry, history_of
 from zerotouch_platform.traces import page_of
 
 DATA_CHARACTERS_SHOWN: Final = 200
@@ -53,7 +53,7 @@ def event_lines(events: Sequence[TimelineEntry], jaeger_url: str | None) -> Iter
         yield from entry(f"{event.position} {event.type}", fields)
 
 
-def _history_lines(found: History) -> Iterator[str]:
+def _history_lines(found: Timeline) -> Iterator[str]:
     yield from event_lines(found.events, None)
     if found.next_after is not None:
         yield f"more: --after {found.next_after}"

@@ -14,7 +14,7 @@ from tool_sync.http.feed_reader import FeedReader, Reader
 from tool_sync.http.problems import FEED_PROBLEMS, Problem
 from tool_sync.log.read import POSITION_MAX
 from tool_sync.outcomes.feed import document_of
-from tool_sync.outcomes.pages import Page
+from tool_sync.outcomes.pages import OutcomesPage
 from zerotouch_contracts.errors import ErrorCode
 
 LIMIT_DEFAULT: Final = 100
@@ -100,7 +100,7 @@ async def get_events(
     return Response(_body(reader.log_id, page, head), headers=headers, media_type="application/json")
 
 
-async def _next(reader: FeedReader, after: int, limit: int, wait_seconds: float) -> tuple[Page, int]:
+async def _next(reader: FeedReader, after: int, limit: int, wait_seconds: float) -> tuple[OutcomesPage, int]:
     until = time.monotonic() + wait_seconds
     position = after
     while True:
@@ -121,13 +121,13 @@ def _after(request: Request, position: int) -> str:
     return f"{next_page.path}?{next_page.query}"
 
 
-def _body(log_id: UUID, page: Page, head: int) -> bytes:
+def _body(log_id: UUID, page: OutcomesPage, head: int) -> bytes:
     events = ",".join([document_of(event, log_id) for event in page.events])
     place = f'"scanned_through":{page.scanned_through},"head":{head}'
     return f'{{"log_id":"{log_id}",{place},"events":[{events}]}}'.encode()
 
 
-def _caching(reader: FeedReader, after: int, limit: int, page: Page, *, named: bool) -> dict[str, str]:
+def _caching(reader: FeedReader, after: int, limit: int, page: OutcomesPage, *, named: bool) -> dict[str, str]:
     if not page.is_final:
         return {"Cache-Control": "no-store", "Vary": "Authorization"}
     question = (reader.log_id, reader.wanted, after, limit, page.scanned_through)

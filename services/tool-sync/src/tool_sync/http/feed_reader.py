@@ -13,7 +13,7 @@ from tool_sync.http.state import HttpState, state_of
 from tool_sync.log.head import read_head
 from tool_sync.outcomes.feed import Tail
 from tool_sync.outcomes.filters import Filter, UnknownType
-from tool_sync.outcomes.pages import Page, read_page
+from tool_sync.outcomes.pages import OutcomesPage, read_page
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_platform.auth import Caller
 
@@ -41,7 +41,7 @@ class FeedReader:
             raise Problem(503, ErrorCode.NOT_READY)
         return cls(state.pool, state.tail, state.log_id, wanted)
 
-    async def page(self, after: int, limit: int) -> tuple[Page, int]:
+    async def page(self, after: int, limit: int) -> tuple[OutcomesPage, int]:
         """The next page and the head of the log that it was read at.
 
         A problem where the log goes on with an event that this release cannot read: to skip it would lose it.

@@ -11,7 +11,7 @@ from tool_sync.http.state import state_of
 from tool_sync.http.times import At
 from tool_sync.log.read import POSITION_MAX
 from tool_sync.queries.org_tools import OrgTools, tools_at, tools_of
-from tool_sync.queries.timeline import History, history_of
+from tool_sync.queries.timeline import Timeline, history_of
 from zerotouch_contracts.errors import ErrorCode
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ async def get_history(
     org_id: ReadableOrg,
     after: Annotated[int, Query(ge=0, le=POSITION_MAX, description="Only events above this position.")] = 0,
     limit: Annotated[int, Query(ge=1, le=HISTORY_LIMIT_MAX)] = HISTORY_LIMIT_DEFAULT,
-) -> History:
+) -> Timeline:
     """Its events, oldest first, a page at a time: pass `next_after` as `after` for the next one."""
     async with reading(state_of(request).pool, org_id) as connection:
         return _found(await history_of(connection, org_id, after=after, limit=limit))

@@ -16,7 +16,7 @@ from tool_sync.http.feed_reader import FeedReader, Reader
 from tool_sync.http.problems import FEED_PROBLEMS, Problem
 from tool_sync.log.read import POSITION_MAX
 from tool_sync.outcomes.feed import document_of
-from tool_sync.outcomes.pages import Page
+from tool_sync.outcomes.pages import OutcomesPage
 
 HEARTBEAT_SECONDS: Final = 10.0
 STREAM_SECONDS_MAX: Final = 15 * 60.0
@@ -50,7 +50,7 @@ async def get_stream(
     )
 
 
-async def _events(reader: FeedReader, page: Page) -> AsyncIterator[bytes]:
+async def _events(reader: FeedReader, page: OutcomesPage) -> AsyncIterator[bytes]:
     until = time.monotonic() + STREAM_SECONDS_MAX
     yield _RETRY
     try:

@@ -18,7 +18,7 @@ FINDINGS_MAX: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class LogFinding:
     """What is wrong at a position."""
 
     position: int
@@ -34,7 +34,7 @@ class LogVerified:
     """
 
     head: int
-    findings: tuple[Finding, ...]
+    findings: tuple[LogFinding, ...]
     # How far was looked; the verdict is the two above, and they alone are compared.
     through: int = field(default=0, compare=False)
     since: datetime | None = field(default=None, compare=False)
@@ -74,7 +74,7 @@ async def verify(connection: Connection, on_progress: Callable[[int, int], None]
     """Look at every event up to the present head; ``on_progress`` is told how many of how many. Writes nothing."""
     head = await read_head(connection)
     findings = [
-        Finding(row["position"], f"the cursor {row['name']} is ahead of the log, which ends at {head}")
+        LogFinding(row["position"], f"the cursor {row['name']} is ahead of the log, which ends at {head}")
         for row in await connection.fetch(_CURSORS, head)
     ]
     through = 0
@@ -89,16 +89,16 @@ async def verify(connection: Connection, on_progress: Callable[[int, int], None]
     return LogVerified(head, tuple(findings[:FINDINGS_MAX]), through, span["since"], span["until"], span["streams"])
 
 
-async def _page(connection: Connection, start: int, through: int) -> list[Finding]:
+async def _page(connection: Connection, start: int, through: int) -> list[LogFinding]:
     row = await connection.fetchrow(_PAGE, start, through)
     assert row is not None
     findings = []
     if row["found"] < through - start:
         missing = await connection.fetch(_MISSING, start, through, FINDINGS_MAX)
-        findings += [Finding(gap["position"], "there is no event at this position") for gap in missing]
-    findings += [Finding(at, "the version before it in its stream is missing or later") for at in row["alone"] or ()]
+        findings += [LogFinding(gap["position"], "there is no event at this position") for gap in missing]
+    findings += [LogFinding(at, "the version before it in its stream is missing or later") for at in row["alone"] or ()]
     findings += [
-        Finding(at, "its hash does not follow from it and the event before it: one of them was changed")
+        LogFinding(at, "its hash does not follow from it and the event before it: one of them was changed")
         for at in row["changed"] or ()
     ]
     return sorted(findings, key=lambda finding: finding.position)

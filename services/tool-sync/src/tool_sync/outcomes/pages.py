@@ -44,7 +44,7 @@ class Published(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class OutcomesPage:
     """Published events in position order. Up to ``scanned_through`` there are no others that the filter lets pass.
 
     ``is_final``: the same question has this answer for ever. ``stopped_by``: the page ends before an event that this
@@ -59,14 +59,14 @@ class Page:
 
 async def read_page(
     connection: "Connection | Pool", *, after: int, head: int, wanted: Filter, limit: int, scan_max: int | None = None
-) -> Page:
+) -> OutcomesPage:
     """At most ``limit`` events above ``after``, none above ``head``, which was read before. One statement.
 
     ``scanned_through`` is never below ``after``, which may be beyond the head. A page of all orgs looks at ``scan_max``
     positions, `SCAN_MAX` where that is not said.
     """
     if after >= head:
-        return Page((), after, is_final=False)
+        return OutcomesPage((), after, is_final=False)
     # One org's events are few and have an index of their own.
     through = head if wanted.org_id is not None else min(head, after + (scan_max or SCAN_MAX))
     rows = await read_sequenced(connection, after, through, wanted.stored_types, limit, wanted.org_id)
@@ -75,12 +75,12 @@ async def read_page(
         try:
             published = _published(row)
         except UnknownEvent as error:
-            return Page(tuple(events), row["position"] - 1, is_final=False, stopped_by=error)
+            return OutcomesPage(tuple(events), row["position"] - 1, is_final=False, stopped_by=error)
         if published is not None:
             events.append(published)
     if len(rows) == limit:
-        return Page(tuple(events), rows[-1]["position"], is_final=True)
-    return Page(tuple(events), through, is_final=through < head)
+        return OutcomesPage(tuple(events), rows[-1]["position"], is_final=True)
+    return OutcomesPage(tuple(events), through, is_final=through < head)
 
 
 def _published(row: asyncpg.Record) -> Published | None:

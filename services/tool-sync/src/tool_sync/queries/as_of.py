@@ -68,7 +68,7 @@ class StateAsOf:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NewestEvent:
     """An org's newest event now, or at a time; ``asked_at`` is that time."""
 
     position: int
@@ -76,13 +76,13 @@ class Place:
     asked_at: datetime
 
 
-async def place_of(connection: Connection, org_id: UUID, at: datetime | None) -> Place:
+async def place_of(connection: Connection, org_id: UUID, at: datetime | None) -> NewestEvent:
     """Where the org stood. Raises `BeforeFirstEvent`."""
     row = await connection.fetchrow(_POSITION_AT, org_id, at)
     if row is None:
         first = await connection.fetchval("SELECT min(recorded_at) FROM events WHERE org_id = $1", org_id)
         raise BeforeFirstEvent(org_id, first)
-    return Place(row["position"], row["recorded_at"], row["asked_at"])
+    return NewestEvent(row["position"], row["recorded_at"], row["asked_at"])
 
 
 async def blueprint_of(connection: Connection, at: datetime | None = None) -> tuple[WantedTool, ...]:

@@ -47,7 +47,7 @@ class TimelineEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class Timeline:
     """Events of an org, oldest first. ``next_after`` asks for the next page; null where this is the last so far."""
 
     events: tuple[TimelineEntry, ...]
@@ -73,13 +73,13 @@ async def _read(
     return tuple(_entry(row) for row in reversed(rows))
 
 
-async def history_of(connection: Connection, org_id: UUID, *, after: int, limit: int) -> History | None:
+async def history_of(connection: Connection, org_id: UUID, *, after: int, limit: int) -> Timeline | None:
     """The org's events above position ``after``, oldest first; None where the org is not known (to this role)."""
     rows = await connection.fetch(_OF_ORG, org_id, after, limit)
     if not rows and not await is_known(connection, org_id):
         return None
     events = tuple(_entry(row) for row in rows)
-    return History(events, events[-1].position if len(events) == limit else None)
+    return Timeline(events, events[-1].position if len(events) == limit else None)
 
 
 def _entry(row: asyncpg.Record) -> TimelineEntry:

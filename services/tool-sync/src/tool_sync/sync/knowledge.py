@@ -21,14 +21,14 @@ from tool_sync.domain.evolve import evolve
 from tool_sync.domain.pauses import brought_forward
 from tool_sync.domain.plan import next_steps
 from tool_sync.domain.plan.assistants import agents_of, agents_with_work
-from tool_sync.domain.plan.situation import ObservedLink, OrgWide, Progress, Situation
+from tool_sync.domain.plan.situation import ObservedLink, OrgWide, RunProgress, Situation
 from tool_sync.domain.plan.steps import Plan
 from tool_sync.domain.plan.tools import target_of
 from tool_sync.domain.subject import Subject
 from tool_sync.domain.toolset import Assistant, Recorded, Toolset
 from tool_sync.domain.wanted import Wanted, wanted_of
 from tool_sync.sync.context import Context
-from tool_sync.sync.load import Loaded
+from tool_sync.sync.load import LoadedOrg
 
 PAGE_AGENTS: Final = 32
 """Assistants with work that are looked at together: what a plan costs does not grow with what is open in the org."""
@@ -37,9 +37,9 @@ PAGE_AGENTS: Final = 32
 class Knowledge:
     """``state`` is what the log says, as far as this run has read and written it; ``loaded_through`` what was read."""
 
-    def __init__(self, context: Context, loaded: Loaded) -> None:
+    def __init__(self, context: Context, loaded: LoadedOrg) -> None:
         self.state, self.loaded_through = loaded.state, loaded.state.position
-        self.progress = Progress()
+        self.progress = RunProgress()
         self.is_behind = False
         self._context = context
         self._assistants: dict[str, Assistant] = {}
@@ -82,7 +82,7 @@ class Knowledge:
             self.state = evolve(self.state, Recorded(position, recorded_at, event))
         self._assistants.update(self._changed(events))
 
-    def reloaded(self, loaded: Loaded) -> None:
+    def reloaded(self, loaded: LoadedOrg) -> None:
         """The state was read again, as somebody else has written: what this run has seen may be otherwise by now."""
         self.state, self.loaded_through = loaded.state, loaded.state.position
         self.is_behind = False
@@ -91,7 +91,7 @@ class Knowledge:
         self._looked_at.clear()
         self._taken_up.clear()
         # Steps at work stay at work: they end in this run whatever was read, and none may start twice.
-        self.progress = Progress(busy=self.progress.busy, page=self.progress.page)
+        self.progress = RunProgress(busy=self.progress.busy, page=self.progress.page)
 
     def take_in(self, rows: Mapping[str, Assistant]) -> None:
         """Rows are read after the state. One that names another assistant than the newest save in the state is of a

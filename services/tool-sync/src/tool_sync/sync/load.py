@@ -16,14 +16,14 @@ _TOOLSET: TypeAdapter[Toolset] = TypeAdapter(Toolset)
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedOrg:
     """A state, and the snapshot worth saving, where many events were read on the way to it."""
 
     state: Toolset
     snapshot: Snapshot | None
 
 
-def fold(events: LoadedEvents, *, org_id: UUID, snapshot_after_events: int) -> Loaded:
+def fold(events: LoadedEvents, *, org_id: UUID, snapshot_after_events: int) -> LoadedOrg:
     """The state from what the log returned for one org. A snapshot of another fold number is not used."""
     saved = events.snapshot
     state = _TOOLSET.validate_json(saved.state) if saved is not None and saved.fold == FOLD else Toolset()
@@ -32,10 +32,10 @@ def fold(events: LoadedEvents, *, org_id: UUID, snapshot_after_events: int) -> L
             state = evolve(state, Recorded(stored.position, stored.recorded_at, stored.event, stored.meta.traceparent))
     worth_saving = len(events.events) >= snapshot_after_events
     snapshot = Snapshot(org_id, FOLD, state.position, _TOOLSET.dump_json(state).decode()) if worth_saving else None
-    return Loaded(state, snapshot)
+    return LoadedOrg(state, snapshot)
 
 
-async def load_many(context: Context, org_ids: Sequence[UUID]) -> dict[UUID, Loaded | UnknownEvent]:
+async def load_many(context: Context, org_ids: Sequence[UUID]) -> dict[UUID, LoadedOrg | UnknownEvent]:
     """The states of many orgs, in one statement; saves the snapshots that are due.
 
     An org whose log holds an event that this release does not know is answered with that, and stops nobody else.
@@ -46,13 +46,13 @@ async def load_many(context: Context, org_ids: Sequence[UUID]) -> dict[UUID, Loa
         org_id: item if isinstance(item, UnknownEvent) else fold(item, org_id=org_id, snapshot_after_events=after)
         for org_id, item in found.items()
     }
-    due = [item.snapshot for item in loaded.values() if isinstance(item, Loaded) and item.snapshot is not None]
+    due = [item.snapshot for item in loaded.values() if isinstance(item, LoadedOrg) and item.snapshot is not None]
     if due:
         await context.log.save_snapshots(due)
     return loaded
 
 
-async def load_one(context: Context, org_id: UUID) -> Loaded:
+async def load_one(context: Context, org_id: UUID) -> LoadedOrg:
     """The state of one org, read anew. Raises :class:`UnknownEvent`."""
     loaded = (await load_many(context, [org_id]))[org_id]
     if isinstance(loaded, UnknownEvent):

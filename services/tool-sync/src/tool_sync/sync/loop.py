@@ -18,7 +18,7 @@ from tool_sync.log import LogUnavailable, UnknownEvent
 from tool_sync.sync.context import Context
 from tool_sync.sync.knowledge import PAGE_AGENTS
 from tool_sync.sync.leases import Claim, Release
-from tool_sync.sync.load import Loaded, load_many
+from tool_sync.sync.load import LoadedOrg, load_many
 from tool_sync.sync.run import Run
 from zerotouch_platform.loops import Loop
 from zerotouch_platform.telemetry import start_loop
@@ -110,7 +110,7 @@ class Reconciler:
                 [
                     (org_id, agent_id)
                     for org_id, item in loaded.items()
-                    if isinstance(item, Loaded)
+                    if isinstance(item, LoadedOrg)
                     for agent_id in agents_with_work(item.state, now)[:PAGE_AGENTS]
                 ],
             )

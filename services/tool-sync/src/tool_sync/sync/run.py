@@ -26,7 +26,7 @@ from tool_sync.sync.effects import perform
 from tool_sync.sync.effects.adopt import lost_surplus
 from tool_sync.sync.knowledge import Knowledge
 from tool_sync.sync.leases import Claim, Release
-from tool_sync.sync.load import Loaded
+from tool_sync.sync.load import LoadedOrg
 from tool_sync.sync.traces import RunTraces
 from tool_sync.sync.write_guard import WriteGuard
 from tool_sync.sync.writer import Writer
@@ -51,7 +51,7 @@ class Run:
         self,
         context: Context,
         claim: Claim,
-        loaded: Loaded,
+        loaded: LoadedOrg,
         assistants: Mapping[str, Assistant],
         holds_lease: Callable[[], bool],
     ) -> None:

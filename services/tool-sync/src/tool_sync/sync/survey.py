@@ -42,7 +42,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class ConcurrencyLimiter:
+class SurveyPace:
     """How much is looked at: a ceiling that leaves the key and the CPU to saves, far above what a day needs."""
 
     looks_per_second: float = 5.0
@@ -54,7 +54,7 @@ class ConcurrencyLimiter:
 class Survey:
     """Any number of processes may run its loop. :meth:`settled` is told of orgs whose save was settled."""
 
-    def __init__(self, context: Context, looks: Looks, concurrency: ConcurrencyLimiter) -> None:
+    def __init__(self, context: Context, looks: Looks, concurrency: SurveyPace) -> None:
         self._context, self._looks, self._concurrency = context, looks, concurrency
         self._settled: dict[UUID, float] = {}
         self.loop: Final = Loop(

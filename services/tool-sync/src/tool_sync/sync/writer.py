@@ -29,7 +29,7 @@ CONFLICTS_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Queued:
     commands: Sequence[Command]
     follow: bool
     written: asyncio.Future[tuple[ToolsetEvent, ...]]
@@ -45,7 +45,7 @@ class Writer:
         self._stream = toolset_stream(claim.org_id)
         self._traces = traces
         self.org_id, self.trace_id = claim.org_id, trace_id_of(traces.traceparent)
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[_Queued] = []
         self._writing = False
 
     async def write(self, commands: Sequence[Command], *, follow: bool = False) -> tuple[ToolsetEvent, ...]:
@@ -56,7 +56,7 @@ class Writer:
         """
         # Whoever finds nobody writing writes for all who come meanwhile: no task of its own, and no append of its own
         # for each step. Two appends at once would conflict with each other at the same expected version.
-        mine = _Waiting(commands, follow, asyncio.get_running_loop().create_future())
+        mine = _Queued(commands, follow, asyncio.get_running_loop().create_future())
         self._waiting.append(mine)
         if not self._writing:
             self._writing = True
@@ -68,7 +68,7 @@ class Writer:
                 self._writing = False
         return await mine.written
 
-    async def _write(self, batch: Sequence[_Waiting]) -> None:
+    async def _write(self, batch: Sequence[_Queued]) -> None:
         try:
             answers = await self._append(batch)
         except BaseException as error:
@@ -83,7 +83,7 @@ class Writer:
             if not waiting.written.done():
                 waiting.written.set_result(answer)
 
-    async def _append(self, batch: Sequence[_Waiting]) -> list[tuple[ToolsetEvent, ...]]:
+    async def _append(self, batch: Sequence[_Queued]) -> list[tuple[ToolsetEvent, ...]]:
         for _ in range(CONFLICTS_MAX):
             answers, events = self._decide(batch)
             if not events:
@@ -117,7 +117,7 @@ class Writer:
         self.knowledge.reloaded(await load_one(self._context, self.org_id))
         self._traces.note_open(self.knowledge.state)
 
-    def _decide(self, batch: Sequence[_Waiting]) -> tuple[list[tuple[ToolsetEvent, ...]], tuple[ToolsetEvent, ...]]:
+    def _decide(self, batch: Sequence[_Queued]) -> tuple[list[tuple[ToolsetEvent, ...]], tuple[ToolsetEvent, ...]]:
         """The events of each waiting command, and all events to append, those that follow from them included."""
         state, behind = self.knowledge.state, 0
         events: list[ToolsetEvent] = []

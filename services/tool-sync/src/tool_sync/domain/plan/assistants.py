@@ -9,7 +9,7 @@ from typing import Final, assert_never
 from tool_sync.domain.commands import Command, FailStep, SettleFailed, SettleSynced
 from tool_sync.domain.events import SyncRequested, ToolFailure, ToolRef
 from tool_sync.domain.pauses import patience_ends
-from tool_sync.domain.plan.situation import ObservedLink, Progress, Situation
+from tool_sync.domain.plan.situation import ObservedLink, RunProgress, Situation
 from tool_sync.domain.plan.steps import LinkAssistant, Plan
 from tool_sync.domain.plan.tools import is_as_wanted, is_permanent, target_of
 from tool_sync.domain.reach import OF_ANOTHER_CODE
@@ -38,7 +38,7 @@ def agents_with_work(state: Toolset, now: datetime) -> tuple[str, ...]:
     return tuple({**asked, **looks})
 
 
-def agents_of(state: Toolset, now: datetime, progress: Progress) -> tuple[str, ...]:
+def agents_of(state: Toolset, now: datetime, progress: RunProgress) -> tuple[str, ...]:
     """The assistants that a plan looks at: the page, or all with work; then those found for an org-wide change."""
     page = agents_with_work(state, now) if progress.page is None else progress.page
     found = sorted(progress.org_wide.agents) if progress.org_wide else ()

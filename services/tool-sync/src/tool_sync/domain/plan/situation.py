@@ -55,7 +55,7 @@ class OrgWide:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class RunProgress:
     """What this run knows beyond the log: assistants seen linked, subjects at work, and org-wide work found."""
 
     seen: Mapping[str, ObservedLink] = field(default_factory=dict)
@@ -74,6 +74,6 @@ class Situation:
     wanted: Wanted
     now: datetime
     policy: Policy
-    progress: Progress
+    progress: RunProgress
     account: str
     pauses: Sequence[Pause] = ()

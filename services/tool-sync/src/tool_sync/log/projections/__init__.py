@@ -19,7 +19,7 @@ from tool_sync.log.projections.errors import (
     RebuildError,
     UnknownProjection,
 )
-from tool_sync.log.projections.progress import Progress
+from tool_sync.log.projections.progress import RebuildProgress
 from tool_sync.log.projections.rebuild import Rebuilt, rebuild
 from tool_sync.log.projections.verify import Difference, Verified, names, verify
 
@@ -29,8 +29,8 @@ __all__ = [
     "Difference",
     "DiskFull",
     "FoldRaised",
-    "Progress",
     "RebuildError",
+    "RebuildProgress",
     "Rebuilt",
     "UnknownProjection",
     "Verified",

@@ -5,7 +5,7 @@ from typing import Final
 import asyncpg
 
 from tool_sync.log.projections.errors import FoldRaised
-from tool_sync.log.projections.progress import OnProgress, Progress
+from tool_sync.log.projections.progress import OnProgress, RebuildProgress
 from tool_sync.log.projections.session import Owner
 from tool_sync.log.projections.shape import Shape
 
@@ -35,7 +35,7 @@ class Folding:
         """Fold up to exactly ``target``. Raises `FoldRaised` with the event's position, found by halving."""
         while self.position < target:
             await self._page(min(target, self.position + PAGE_POSITIONS))
-            on_progress(Progress("fold", self.position, target))
+            on_progress(RebuildProgress("fold", self.position, target))
 
     async def _page(self, through: int) -> None:
         try:

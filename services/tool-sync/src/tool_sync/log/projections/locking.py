@@ -13,16 +13,16 @@ HELD_SECONDS_MAX: Final = 5
 
 
 @dataclass(slots=True)
-class Pause:
+class WritersPause:
     """How long the lock was held, known afterwards."""
 
     seconds: float = 0.0
 
 
 @asynccontextmanager
-async def append_locked(connection: Owner) -> AsyncIterator[Pause]:
+async def append_locked(connection: Owner) -> AsyncIterator[WritersPause]:
     """A transaction under the lock; what it writes is there when appends go on."""
-    pause = Pause()
+    pause = WritersPause()
     async with connection.transaction(isolation="read_committed"):
         await connection.execute(
             f"SET LOCAL idle_in_transaction_session_timeout = '1s'; SET LOCAL statement_timeout = '{HELD_SECONDS_MAX}s'"

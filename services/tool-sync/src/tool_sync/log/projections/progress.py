@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class RebuildProgress:
     """``done`` of ``total``: positions while ``doing`` is ``fold``, rows while it is ``write``."""
 
     doing: str
@@ -14,8 +14,8 @@ class Progress:
     total: int
 
 
-OnProgress: TypeAlias = Callable[[Progress], None]
+OnProgress: TypeAlias = Callable[[RebuildProgress], None]
 
 
-def say_nothing(_progress: Progress) -> None:
+def say_nothing(_progress: RebuildProgress) -> None:
     """For callers that do not ask."""

@@ -14,7 +14,7 @@ from tool_sync.log.projections.comparing import compare, position_of
 from tool_sync.log.projections.errors import AlreadyRunning
 from tool_sync.log.projections.folding import Folding
 from tool_sync.log.projections.locking import append_locked
-from tool_sync.log.projections.progress import OnProgress, Progress, say_nothing
+from tool_sync.log.projections.progress import OnProgress, RebuildProgress, say_nothing
 from tool_sync.log.projections.session import Owner, session
 from tool_sync.log.projections.shape import Shape, shape_of
 
@@ -68,7 +68,7 @@ async def _write(connection: Owner, shape: Shape, folding: Folding, on_progress:
             assert at == folding.position, f"{shape.name} stands at {at}, the log at {folding.position}"
             await _write_batch(connection, shape, batch)
         longest = max(longest, pause.seconds)
-        on_progress(Progress("write", done, len(batches)))
+        on_progress(RebuildProgress("write", done, len(batches)))
     return longest
 
 

@@ -21,7 +21,7 @@ from tool_sync.db import Pool
 from tool_sync.log.codec import UnknownEvent
 from tool_sync.log.head import read_head
 from tool_sync.outcomes.filters import Filter
-from tool_sync.outcomes.pages import Page, Published, read_page
+from tool_sync.outcomes.pages import OutcomesPage, Published, read_page
 from tool_sync.outcomes.relay import cursor
 from tool_sync.outcomes.relay.producer import PublishFailed, publishing, send_all
 from tool_sync.settings import Settings
@@ -48,7 +48,7 @@ _TRANSIENT_ERRORS: Final = (*db.TRANSIENT_ERRORS, PublishFailed, LeadershipLost,
 ALL: Final = Filter.of()
 
 
-async def next_page(pool: Pool, *, after: int, limit: int, scan_max: int) -> Page:
+async def next_page(pool: Pool, *, after: int, limit: int, scan_max: int) -> OutcomesPage:
     """The next page above position ``after``; ``scanned_through == after`` where the log has nothing more.
 
     Raises `UnknownEvent` where the next event is one that this release cannot read: to skip it would lose it.
@@ -173,7 +173,7 @@ class Relay:
             finally:
                 self.leads = False
 
-    async def _publish(self, page: Page, producer: AIOKafkaProducer) -> None:
+    async def _publish(self, page: OutcomesPage, producer: AIOKafkaProducer) -> None:
         if not page.events:
             return
         spans = [self._span(event) for event in page.events]

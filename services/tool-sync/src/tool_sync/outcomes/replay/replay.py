@@ -13,7 +13,7 @@ from uuid import UUID
 from tool_sync.db import Connection, read_log_id
 from tool_sync.log.head import last_before, read_head
 from tool_sync.outcomes.filters import Filter
-from tool_sync.outcomes.pages import Page, Published, read_page
+from tool_sync.outcomes.pages import OutcomesPage, Published, read_page
 from tool_sync.outcomes.replay.errors import CannotReplay
 from tool_sync.outcomes.replay.sending import Outgoing, Sender
 from zerotouch_contracts.topics import TOPICS
@@ -83,7 +83,9 @@ async def _walk(
     sending: asyncio.Task[None] | None = None
     try:
         while position < through:
-            page: Page = await read_page(connection, after=position, head=through, wanted=wanted, limit=PAGE_EVENTS)
+            page: OutcomesPage = await read_page(
+                connection, after=position, head=through, wanted=wanted, limit=PAGE_EVENTS
+            )
             if sending is not None:
                 await sending
             if sender is not None and page.events:

@@ -9,7 +9,7 @@ paused     which key is paused, and why
 """
 
 from tool_sync.vapi.rate_limit.paused import PausedKey, paused_keys
-from tool_sync.vapi.rate_limit.port import Answer, Key, Known
+from tool_sync.vapi.rate_limit.port import Answer, Key, KnownKey
 from tool_sync.vapi.rate_limit.shared import KeyLimits, SharedKey
 from tool_sync.vapi.rate_limit.table import KeyTable, fingerprint_of
 
@@ -18,7 +18,7 @@ __all__ = [
     "Key",
     "KeyLimits",
     "KeyTable",
-    "Known",
+    "KnownKey",
     "PausedKey",
     "SharedKey",
     "fingerprint_of",

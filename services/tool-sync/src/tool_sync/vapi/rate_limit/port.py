@@ -14,7 +14,7 @@ Answer = Literal["answered", "rate_limited", "refused", "broken"]
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownKey:
     """What is known of the key: its pauses of the last day, and when the newest ended by an answer."""
 
     pauses: tuple[Pause, ...] = ()
@@ -30,7 +30,7 @@ class Key(Protocol):
         ...
 
     @property
-    def known(self) -> Known:
+    def known(self) -> KnownKey:
         """As data for a plan."""
         ...
 

@@ -19,7 +19,7 @@ import structlog
 
 from tool_sync import db
 from tool_sync.vapi.rate_limit.durations import opening_ends, rate_limit_ends, refusal_ends
-from tool_sync.vapi.rate_limit.port import Answer, Known
+from tool_sync.vapi.rate_limit.port import Answer, KnownKey
 from tool_sync.vapi.rate_limit.table import KeyRow, KeyTable
 from tool_sync.vapi.rate_limit.tokens import Rate, Tokens
 
@@ -66,9 +66,9 @@ class SharedKey:
         return self._table.key
 
     @property
-    def known(self) -> Known:
+    def known(self) -> KnownKey:
         """As read last."""
-        return Known(self._row.pauses, self._row.lifted_at)
+        return KnownKey(self._row.pauses, self._row.lifted_at)
 
     async def open(self) -> None:
         """Raises what a database that is away raises."""
