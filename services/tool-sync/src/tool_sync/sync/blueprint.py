@@ -56,10 +56,6 @@ class Blueprint:
         )
         return cls(bare.definitions, server_url, installation_id, credential_id, tools)
 
-    def defines(self, name: str) -> bool:
-        """Whether this release has a tool of this name."""
-        return any(definition.name == name for definition in self.definitions)
-
     def payload(self, name: str, org_id: UUID) -> dict[str, Any]:
         """The body of ``POST /tool`` and ``PATCH /tool`` for an org."""
         definition = next(d for d in self.definitions if d.name == name)
