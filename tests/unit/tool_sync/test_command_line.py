@@ -11,6 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from tool_sync.cli.app import app
+from tool_sync.cli.output import print_lines
 from tool_sync.cli.times import FORMS, parse_time
 
 NOW = datetime(2026, 11, 28, 14, 30, 5, tzinfo=UTC)
@@ -140,3 +141,10 @@ def test_without_a_database_a_command_says_so_in_one_line_and_ends_with_2(path: 
     assert (done.exit_code, done.stdout) == (2, ""), done.output
     assert done.stderr.strip().startswith("tool-sync: ")
     assert "secret" not in done.output
+
+
+def test_an_id_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """People choose agents' ids: what rich would make an emoji or a style of must stay what they chose."""
+    print_lines(["agent clinic:100:b [bold]"])
+
+    assert capsys.readouterr().out == "agent clinic:100:b [bold]\n"

@@ -167,8 +167,11 @@ class World:
         return now
 
     async def expire_leases(self) -> None:
-        """Let every lease run out now, as if its holder had been gone for that long."""
-        await self.pool.execute("UPDATE leases SET until = clock_timestamp() WHERE until IS NOT NULL")
+        """Let every lease run out now, as if its holder had been gone for that long; who stands aside is due again."""
+        await self.pool.execute(
+            "UPDATE leases SET until = now(), next_due = CASE WHEN token IS NULL THEN now() ELSE next_due END"
+            " WHERE until IS NOT NULL"
+        )
 
     async def steal_leases(self, seconds: float = 60) -> None:
         """Another process holds every lease from now on, and does nothing with it."""

@@ -44,7 +44,7 @@ def show(
 
 def print_lines(lines: Iterable[str]) -> None:
     """Folded where a line is longer than the terminal is wide; in a file it stays below 120 columns."""
-    out = Console(width=None if sys.stdout.isatty() else COLUMNS_IN_FILES, highlight=False)
+    out = Console(width=None if sys.stdout.isatty() else COLUMNS_IN_FILES, highlight=False, emoji=False)
     for line in lines:
         out.print(line, markup=False)
 
