@@ -117,12 +117,13 @@ async def test_a_coordinator_that_is_still_loading_has_forgotten_nothing(
 
 
 async def test_a_topic_that_was_made_again_is_told(
-    hasty: Settings, event_log: EventLog, pool: db.Pool, kafka: TestKafka
+    settings: Settings, event_log: EventLog, pool: db.Pool, kafka: TestKafka
 ) -> None:
-    servers, topic = hasty.kafka_bootstrap_servers, hasty.assistants_topic
+    """Also where intake was stopped long before its first look that comes by the clock."""
+    servers, topic = settings.kafka_bootstrap_servers, settings.assistants_topic
     await fill(servers, topic, 3)
-    async with consuming(hasty, event_log, pool):
-        await eventually(lambda: read_to(hasty, 3))
+    async with consuming(settings, event_log, pool):
+        await eventually(lambda: read_to(settings, 3))
     await topics.delete(servers, [topic])
 
     async def made() -> bool:
@@ -134,7 +135,7 @@ async def test_a_topic_that_was_made_again_is_told(
 
     await eventually(made)
     await fill(servers, topic, 2)
-    async with consuming(hasty, event_log, pool):
+    async with consuming(settings, event_log, pool):
         losses = await eventually(lambda: found(pool))
     assert (0, 3, 3) in spans(losses)
     assert {loss.cause.split(" or ")[0] for loss in losses} == {"the topic was made again"}

@@ -30,6 +30,8 @@ Batch = Sequence[ConsumerRecord]
 POLL_MILLISECONDS: Final = 500
 START_SECONDS_MAX: Final = 60.0
 STOP_SECONDS_MAX: Final = 2.0
+LOOK_SECONDS_MAX: Final = 10.0
+LAST_LOOK_SECONDS_MAX: Final = 1.0
 REBALANCE_SECONDS: Final = 30.0
 POLL_SECONDS_MAX: Final = 300.0
 """Above the longest time within ``handle``: a member that is evicted for not polling never rejoins (aiokafka 1187)."""
@@ -119,6 +121,8 @@ class BatchConsumer:
                 await consumer.start()
             self._works()
             await self._read_watched(consumer)
+            # How far it was read must be known before the topic can be made again while nobody reads it.
+            await self._look(LAST_LOOK_SECONDS_MAX)
         finally:
             if reason := await drop_consumer(consumer, STOP_SECONDS_MAX):
                 _log.warning("consumer_cut_off", topic=who.topic, reason=reason)
@@ -141,10 +145,14 @@ class BatchConsumer:
             await asyncio.sleep(who.watch_seconds)
             if reason := await self._progress.problem_of(consumer, who.stuck_seconds_max, busy=self._holds_batch):
                 raise ConsumerStuck(reason)
-            try:
+            await self._look(LOOK_SECONDS_MAX)
+
+    async def _look(self, seconds_max: float) -> None:
+        try:
+            async with asyncio.timeout(seconds_max):
                 await self._topic_watch.run_once()
-            except (*TROUBLE, *self._transient) as error:
-                _log.warning("topic_not_looked_at", topic=who.topic, reason=in_one_line(error))
+        except (*TROUBLE, *self._transient) as error:
+            _log.warning("topic_not_looked_at", topic=self._membership.topic, reason=in_one_line(error))
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
         while not self._stopping.is_set():
