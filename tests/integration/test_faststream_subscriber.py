@@ -15,6 +15,8 @@ from devstack.fixtures import TestKafka
 from zerotouch_contracts.subscriber import Delivered, Marks
 from zerotouch_contracts.subscriber.faststream import follow_outcomes
 from zerotouch_contracts.testing import MemoryFeed, OutcomeSamples, record_of
+from zerotouch_contracts.testing.fixtures import memory_feed as memory_feed
+from zerotouch_contracts.testing.fixtures import outcome_samples as outcome_samples
 
 
 class Kept:
@@ -36,16 +38,6 @@ class Kept:
 
     async def wipe(self) -> None:
         self.sequences, self._marks = [], Marks()
-
-
-@pytest.fixture
-def outcome_samples() -> OutcomeSamples:
-    return OutcomeSamples()
-
-
-@pytest.fixture
-def memory_feed(outcome_samples: OutcomeSamples) -> MemoryFeed:
-    return MemoryFeed(outcome_samples.log_id, outcome_samples.made)
 
 
 @pytest.fixture

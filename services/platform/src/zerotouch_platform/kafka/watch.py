@@ -10,8 +10,6 @@ from zerotouch_platform.kafka.jumps import Jumps
 from zerotouch_platform.kafka.ledger import note
 from zerotouch_platform.kafka.places import read_places
 
-LOOK_SECONDS: Final = 10.0
-
 _log: Final = structlog.get_logger()
 
 
