@@ -12,7 +12,7 @@ import jwt
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from devstack import guard, kafka, postgres, process, state, tokens, topics
+from devstack import guard, kafka, ports, postgres, process, state, tokens, topics
 from devstack.errors import NotPossible
 from devstack.ports import free_port
 
@@ -162,6 +162,16 @@ async def test_postgresql_that_cannot_start_shows_its_own_log(tmp_path: Path) ->
         pytest.raises(process.StartFailed, match="Address already in use"),
     ):
         await postgres.start(tmp_path / "postgres", port=taken.getsockname()[1], fsync=False)
+
+
+def test_a_free_port_is_not_one_that_a_connection_could_take_before_it_is_bound() -> None:
+    ephemeral = range(*map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()))
+    given = [free_port() for _ in range(200)]
+    assert len(set(given)) == len(given)
+    assert not [port for port in given if port in ephemeral or port < ports.LOWEST]
+    # A machine whose kernel takes nearly all of them for connections still has ports to give.
+    assert len(ports.candidates(range(1_024, 65_536))) == ports.HIGHEST - ports.LOWEST + 1
+    assert 10_001 not in ports.candidates(range(10_000, 20_000))
 
 
 async def test_health_checks_say_what_is_wrong() -> None:
