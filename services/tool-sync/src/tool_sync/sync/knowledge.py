@@ -41,6 +41,7 @@ class Knowledge:
         self.state, self.loaded_through = loaded.state, loaded.state.position
         self.progress = RunProgress()
         self.is_behind = False
+        self.reloads = 0
         self._context = context
         self._assistants: dict[str, Assistant] = {}
         self._looked_at: set[str] = set()
@@ -86,6 +87,7 @@ class Knowledge:
         """The state was read again, as somebody else has written: what this run has seen may be otherwise by now."""
         self.state, self.loaded_through = loaded.state, loaded.state.position
         self.is_behind = False
+        self.reloads += 1
         # Rows as well: what another worker has linked is in a row, and an older one would make its write look foreign.
         self._assistants.clear()
         self._looked_at.clear()

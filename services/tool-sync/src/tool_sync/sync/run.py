@@ -27,6 +27,7 @@ from tool_sync.sync.effects.adopt import lost_surplus
 from tool_sync.sync.knowledge import Knowledge
 from tool_sync.sync.leases import Claim, Release
 from tool_sync.sync.load import LoadedOrg
+from tool_sync.sync.read_ahead import ReadAhead
 from tool_sync.sync.traces import RunTraces
 from tool_sync.sync.write_guard import WriteGuard
 from tool_sync.sync.writer import Writer
@@ -66,6 +67,7 @@ class Run:
         self._knowledge = Knowledge(context, loaded)
         self._writer = Writer(context, claim, self._knowledge, self._traces)
         self._guard = WriteGuard(context, self._writer, holds_lease)
+        self._ahead = ReadAhead(self._guard)
         self._knowledge.turn_page()
         self._knowledge.take_in(assistants)
 
@@ -82,6 +84,7 @@ class Run:
                 plan = await self._plan()
                 steps = self._startable(plan, len(tasks))
                 self._count(steps)
+                self._ahead.start(plan.ahead[: self._context.limits.steps_per_org_max] if steps else ())
                 if len(steps) == 1 and not tasks:  # mostly; then a task of its own would only cost
                     await self._finish([(steps[0], await self._perform(steps[0]))])
                     continue
@@ -92,6 +95,7 @@ class Run:
                     ended = [task for task in tasks if task in done]  # a set has no order that a seed could repeat
                     await self._finish([(tasks.pop(task), task.result()) for task in ended])
                     continue
+                await self._ahead.ended()
                 self._next_due = earlier(self._next_due, plan.next_due)
                 if not self._holds_lease():
                     # Nothing was started any more, so what was loaded has not been looked at: others must.
@@ -102,6 +106,7 @@ class Run:
             self._traces.span.set_status(StatusCode.ERROR, type(error).__name__)
             for task in tasks:
                 task.cancel()
+            self._ahead.cancel()
             raise
         finally:
             self._traces.span.end()
@@ -109,7 +114,7 @@ class Run:
     async def _perform(self, step: Step) -> StepResult:
         """A step, unless the key allows nothing: then it stays due, and this run starts no other before that time."""
         try:
-            return await perform(self._guard, self._claim.org_id, step)
+            return await perform(self._guard, self._ahead, self._claim.org_id, step)
         except KeyHeld as held:
             if self._held_until is None or held.until > self._held_until:
                 self._held_until = held.until

@@ -19,7 +19,7 @@ from tool_sync.domain.plan.assistants import assistants_due, closed, removed, un
 from tool_sync.domain.plan.deletions import deletions
 from tool_sync.domain.plan.due import combined, lost_answers
 from tool_sync.domain.plan.situation import Situation
-from tool_sync.domain.plan.steps import NOTHING, Plan
+from tool_sync.domain.plan.steps import NOTHING, LinkAssistant, Plan
 from tool_sync.domain.plan.tools import (
     awaited,
     is_looked_through,
@@ -62,6 +62,9 @@ def next_steps(situation: Situation) -> Plan:
     # An assistant gets all its tools in one write, so it waits while one of them may still come.
     if not any(map(is_tool, in_motion)):
         plan = combined(plan, assistants_due(situation, in_motion))
+    elif is_save(state):
+        links = assistants_due(situation, in_motion).steps
+        plan = replace(plan, ahead=tuple(link for link in links if isinstance(link, LinkAssistant)))
     idle = not (plan.steps or plan.commands or progress.busy)
     return _concluded(situation, plan) if idle else plan
 

@@ -116,6 +116,8 @@ class Plan:
     next_due: datetime | None = None
     look_org_wide: bool = False
     """The run should look through the org for assistants that are not as wanted, and ask again."""
+    ahead: tuple[LinkAssistant, ...] = ()
+    """Links of saves that wait for a tool alone: their assistants may be read meanwhile."""
 
 
 NOTHING: Final = Plan()

@@ -19,12 +19,15 @@ from tool_sync.sync.effects.register import register, update
 from tool_sync.sync.effects.resolve import resolve
 from tool_sync.sync.effects.search import search
 from tool_sync.sync.effects.sweep import sweep
+from tool_sync.sync.read_ahead import ReadAhead
 from tool_sync.sync.write_guard import WriteGuard
 
 __all__ = ["perform"]
 
 
-async def perform(guard: WriteGuard, org_id: UUID, step: Step) -> tuple[ObservedLink | None, tuple[Command, ...]]:
+async def perform(
+    guard: WriteGuard, ahead: ReadAhead, org_id: UUID, step: Step
+) -> tuple[ObservedLink | None, tuple[Command, ...]]:
     """Perform a step. Returns what was seen of an assistant, and commands that are still to be written.
 
     The caller writes them together with the outcome that follows from them. Everything that must be in the log before
@@ -38,7 +41,7 @@ async def perform(guard: WriteGuard, org_id: UUID, step: Step) -> tuple[Observed
         case ResolveAttempt():
             return None, await resolve(guard, org_id, step)
         case LinkAssistant():
-            return await link(guard, org_id, step)
+            return await link(guard, ahead, org_id, step)
         case SweepTools():
             return None, await sweep(guard, step)
         case SearchSurplus():

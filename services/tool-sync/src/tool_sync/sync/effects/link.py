@@ -33,6 +33,7 @@ from tool_sync.domain.reach import (
 from tool_sync.domain.toolset import OUTDATED_CODE, Assistant
 from tool_sync.domain.wanted import wanted_of
 from tool_sync.sync.effects.named import look_up
+from tool_sync.sync.read_ahead import ReadAhead
 from tool_sync.sync.write_guard import WriteGuard
 from tool_sync.vapi.documents import latest_version
 from tool_sync.vapi.failures import VapiFailure
@@ -58,10 +59,10 @@ class _Link:
     noted: list[Command] = field(default_factory=list)
 
 
-async def link(guard: WriteGuard, org_id: UUID, step: LinkAssistant) -> Done:
+async def link(guard: WriteGuard, ahead: ReadAhead, org_id: UUID, step: LinkAssistant) -> Done:
     """Read the assistant, and write it back with ``step.target`` linked where it is not."""
     found = _Link(guard, step, known_of(guard, org_id))
-    document = await _read(found)
+    document = await _read(found, ahead)
     if document is None:
         return None, ()
     model = document.get("model")
@@ -96,14 +97,14 @@ def known_of(guard: WriteGuard, org_id: UUID) -> Known:
     )
 
 
-async def _read(found: _Link) -> Mapping[str, Any] | None:
+async def _read(found: _Link, ahead: ReadAhead) -> Mapping[str, Any] | None:
     """The assistant, with everything known about the tools that it names; None where the failure is in the log.
 
     It is read again after tools were looked up: a change of it meanwhile must not be overwritten.
     """
     guard, step, assistant_id = found.guard, found.step, found.step.assistant.assistant_id
     for _ in range(LOOKS_MAX):
-        document = await guard.read(step.subject, lambda: guard.context.vapi.get_assistant(assistant_id), assistant_id)
+        document = await guard.recorded(step.subject, lambda: ahead.read(step), assistant_id)
         if document is None:
             return None
         if belongs_to_another(document, found.known.installation_id, found.known.org_id):

@@ -1,0 +1,107 @@
+"""An assistant that is read while its tool is made: which of those reads serves a link, and which is made again."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tests.unit.tool_sync.domain.builders import assistant
+
+from tool_sync.domain.plan.steps import LinkAssistant
+from tool_sync.sync.read_ahead import SECONDS_MAX, ReadAhead
+
+
+class Reads:
+    """A guard whose reads answer when they are told to."""
+
+    def __init__(self) -> None:
+        self.now, self.writer = 0.0, SimpleNamespace(knowledge=SimpleNamespace(reloads=0))
+        clock = SimpleNamespace(monotonic=lambda: self.now)
+        self.context = SimpleNamespace(clock=clock, vapi=SimpleNamespace(get_assistant=self._get))
+        self.answers: list[asyncio.Future[Any]] = []
+
+    async def look(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        return await call()
+
+    async def _get(self, _assistant_id: str) -> Any:
+        self.answers.append(asyncio.get_running_loop().create_future())
+        return await self.answers[-1]
+
+    async def begun(self, ahead: ReadAhead, link: LinkAssistant) -> None:
+        ahead.start([link])
+        await asyncio.sleep(0)
+
+
+def link(through: int = 1) -> LinkAssistant:
+    return LinkAssistant(assistant(assistant_id="v-1"), (), through)
+
+
+def guarded() -> tuple[Reads, ReadAhead]:
+    reads: Any = Reads()
+    return reads, ReadAhead(reads)
+
+
+async def test_a_read_that_was_begun_ahead_is_the_links_own() -> None:
+    reads, ahead = guarded()
+    await reads.begun(ahead, link())
+    await reads.begun(ahead, link())  # planned again and again while the tool is made
+    reads.answers[0].set_result("first")
+
+    assert (await ahead.read(link()), len(reads.answers)) == ("first", 1)
+
+    again = asyncio.create_task(ahead.read(link()))  # the link looks again: that is a read of its own
+    await asyncio.sleep(0)
+    reads.answers[1].set_result("second")
+    assert await again == "second"
+
+
+@pytest.mark.parametrize(
+    "happens",
+    ["it is old", "it gets old on the way", "a newer save", "the state was read again", "read again on the way"],
+)
+async def test_a_read_that_may_be_outdated_is_made_again(happens: str) -> None:
+    reads, ahead = guarded()
+    await reads.begun(ahead, link())
+    if happens == "it is old":
+        reads.now = SECONDS_MAX + 0.01
+    if happens == "the state was read again":
+        reads.writer.knowledge.reloads += 1
+    asked = asyncio.create_task(ahead.read(link(2 if happens == "a newer save" else 1)))
+    await asyncio.sleep(0)
+    if happens == "it gets old on the way":
+        reads.now = SECONDS_MAX + 0.01
+    if happens == "read again on the way":
+        reads.writer.knowledge.reloads += 1
+    reads.answers[0].set_result("outdated")
+    for _ in range(3):
+        await asyncio.sleep(0)
+    reads.answers[1].set_result("new")
+
+    assert await asked == "new"
+
+
+async def test_a_failure_is_the_links_and_where_no_link_comes_it_is_nobodys() -> None:
+    reads, ahead = guarded()
+    await reads.begun(ahead, link())
+    reads.answers[0].set_exception(ValueError("gone"))
+    with pytest.raises(ValueError, match="gone"):
+        await ahead.read(link())
+
+    reads, ahead = guarded()
+    await reads.begun(ahead, link())
+    waiting = asyncio.create_task(ahead.ended())
+    await asyncio.sleep(0)
+    assert not waiting.done(), "the key must hear what came of it"
+    reads.answers[0].set_exception(ValueError("gone"))
+    await waiting
+
+
+async def test_a_run_that_is_cut_off_ends_its_reads() -> None:
+    reads, ahead = guarded()
+    await reads.begun(ahead, link())
+    await reads.begun(ahead, link(2))
+    ahead.cancel()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert [answer.cancelled() for answer in reads.answers] == [True, True]
