@@ -46,14 +46,15 @@ async def test_a_read_that_was_begun_ahead_is_the_links_own() -> None:
     reads, ahead = guarded()
     await reads.begun(ahead, link())
     await reads.begun(ahead, link())  # planned again and again while the tool is made
-    reads.answers[0].set_result("first")
+    reads.answers[0].set_result({"is": "first"})
 
-    assert (await ahead.read(link()), len(reads.answers)) == ("first", 1)
+    assert await ahead.read(link()) == {"is": "first"}
+    assert len(reads.answers) == 1
 
     again = asyncio.create_task(ahead.read(link()))  # the link looks again: that is a read of its own
     await asyncio.sleep(0)
-    reads.answers[1].set_result("second")
-    assert await again == "second"
+    reads.answers[1].set_result({"is": "second"})
+    assert await again == {"is": "second"}
 
 
 @pytest.mark.parametrize(
@@ -73,12 +74,12 @@ async def test_a_read_that_may_be_outdated_is_made_again(happens: str) -> None:
         reads.now = SECONDS_MAX + 0.01
     if happens == "read again on the way":
         reads.writer.knowledge.reloads += 1
-    reads.answers[0].set_result("outdated")
+    reads.answers[0].set_result({"is": "outdated"})
     for _ in range(3):
         await asyncio.sleep(0)
-    reads.answers[1].set_result("new")
+    reads.answers[1].set_result({"is": "new"})
 
-    assert await asked == "new"
+    assert await asked == {"is": "new"}
 
 
 async def test_a_failure_is_the_links_and_where_no_link_comes_it_is_nobodys() -> None:
