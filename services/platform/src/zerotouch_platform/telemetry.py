@@ -145,9 +145,9 @@ def set_up(
     )
     if exporter is None and endpoint is not None:
         # Imported here: it brings requests and protobuf, which a process without tracing need not hold.
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from zerotouch_platform.span_export import OtlpExporter
 
-        exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=SHUTDOWN_SECONDS_MAX)
+        exporter = OtlpExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=SHUTDOWN_SECONDS_MAX)
     if exporter is not None:
         provider.add_span_processor(
             BatchSpanProcessor(exporter, max_queue_size=16384, max_export_batch_size=512, schedule_delay_millis=1000)
