@@ -12,7 +12,7 @@ SOURCES := contracts/src services/assistant-api/src services/tool-sync/src servi
 TYPED := $(SOURCES) contracts/asyncapi tests benchmarks examples deploy/images deploy/compose
 STYLED := contracts services deploy tests benchmarks examples
 
-.PHONY: help setup demo up down token test test-jaeger check sim crash chaos fairness soak checker vapi-probe bench lock images images-test clean
+.PHONY: help setup demo up down token test test-jaeger check sim crash chaos fairness soak checker vapi-probe bench bench-plot lock images images-test clean
 
 help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,8 +73,11 @@ checker: $(READY) ## proves the checker: broken services and broken histories, e
 vapi-probe: $(READY) ## needs a key: VAPI_API_KEY=... asks Vapi what is not published (40 calls) and names what the sandbox does otherwise
 	@$(BIN)/python -m tests.contract.probe
 
-bench: $(READY) ## measure against the plain handler and write benchmarks/out/latest.json
-	@$(BIN)/python -m benchmarks
+bench: $(READY) ## measure beside the peers, keep the run in benchmarks/history; LONG=1 also what takes minutes a figure
+	@$(BIN)/python -m benchmarks $(if $(LONG),--long)
+
+bench-plot: $(READY) ## draw the rows of all kept runs over time: benchmarks/out/history.svg
+	@$(BIN)/python -m benchmarks.plot
 
 lock: $(READY) ## write requirements/*.txt anew; UPGRADE=1 takes the newest versions
 	@sh deploy/lock.sh

@@ -15,12 +15,7 @@ from uuid import UUID, uuid4
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 
-from benchmarks.append import APPENDERS, APPENDS, WARM_UP
-
-STATE = json.dumps(
-    {"request_id": str(uuid4()), "agent_id": "agent-1", "assistant_id": str(uuid4()), "revision": 1,
-     "model_hash": "0" * 64, "cause": "save", "trace_id": "ab" * 16}
-).encode()  # fmt: skip
+from benchmarks.append import APPENDERS, APPENDS, STATE, WARM_UP
 
 
 def appender(recorder: PostgresApplicationRecorder, originator: UUID, versions: range) -> None:

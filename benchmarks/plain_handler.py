@@ -3,8 +3,9 @@
     record → POST /tool, GET /assistant, PATCH /assistant → one row → one outcome
 
 A task per record, at most 1,000 at once; offsets are committed by the client's timer. No log, no fence, no look for
-duplicates, no retry, no order: a crash loses what was in flight, a repeated record makes a second tool. HTTP client,
-event loop, garbage collector, tracing and pool size are as in tool-sync, with one span per record, call and outcome.
+duplicates, no retry, no order: a crash loses what was in flight, a repeated record makes a second tool. Event loop,
+garbage collector and pool size are as in tool-sync, with one span per record, call and outcome. The argument names
+the client and the spans (`plain_clients`): `httpx` or `ours`.
 """
 
 import asyncio
@@ -21,17 +22,15 @@ from uuid import UUID, uuid4
 import asyncpg
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import SpanKind, Tracer
 
+from benchmarks.plain_clients import CLIENTS, Client, Vapi
 from tool_sync import telemetry
 from tool_sync.cli.run import GARBAGE_ALLOCATIONS
-from tool_sync.vapi.client import VapiClient
 from zerotouch_contracts.envelope import Attributes, from_record, to_record
 from zerotouch_contracts.events import AssistantSaved, SettledRequest, SyncedTool, ToolsSynced
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT_V2, ORGANIZATION_PARAMETER, VERSION_PARAMETER
-from zerotouch_platform.telemetry import Telemetry, context_of
-from zerotouch_platform.traceparent import trace_id_of, traceparent_of
-from zerotouch_platform.vapi.transport import PooledTransport
+from zerotouch_platform.traceparent import parent_context, trace_id_of, traceparent_of
 
 IN_FLIGHT_MAX = 1_000
 RECORDS_MAX = 500
@@ -52,54 +51,70 @@ class Handler:
 
     pool: "asyncpg.Pool[asyncpg.Record]"
     producer: AIOKafkaProducer
-    vapi: VapiClient
-    tracing: Telemetry
+    vapi: Vapi
+    tracer: Tracer
     outcomes_topic: str
     template: Mapping[str, Any]
     log_id: UUID
 
     async def handle(self, message: AssistantSaved, attributes: Attributes) -> None:
         """Register the tool, link it, write the row, publish the outcome."""
-        tool = await self.vapi.create_tool(_payload(self.template, message.org_id))
-        assistant = await self.vapi.get_assistant(message.assistant_id)
-        model = dict(assistant["model"])
-        model["toolIds"] = [*model.get("toolIds", ()), tool["id"]]
-        await self.vapi.update_assistant(message.assistant_id, {"model": model})
-        await self.pool.execute(INSERT, message.org_id, BOOK_CLINIC_APPOINTMENT_V2.name, tool["id"])
-        await self._publish(message, attributes, tool["id"])
+        tool_id = await self.register(message.org_id)
+        await self.link(message.assistant_id, await self.model_of(message.assistant_id), tool_id)
+        await self.pool.execute(INSERT, message.org_id, BOOK_CLINIC_APPOINTMENT_V2.name, tool_id)
+        await self.publish(message, attributes, tool_id)
 
-    async def _publish(self, message: AssistantSaved, attributes: Attributes, tool_id: str) -> None:
-        outcome = ToolsSynced(
-            org_id=message.org_id,
-            sequence=1,
-            agent_id=message.agent_id,
-            assistant_id=message.assistant_id,
-            revision=message.revision,
-            tools=(
-                SyncedTool(
-                    name=BOOK_CLINIC_APPOINTMENT_V2.name,
-                    vapi_tool_id=tool_id,
-                    definition_version=BOOK_CLINIC_APPOINTMENT_V2.version,
-                ),
-            ),
-            requests=(SettledRequest(request_id=message.request_id, trace_id=trace_id_of(attributes.traceparent)),),
-        )
-        span = self.tracing.start_child(
+    async def register(self, org_id: UUID) -> str:
+        """Make the clinic's tool; returns its id."""
+        tool_id = (await self.vapi.create_tool(_payload(self.template, org_id)))["id"]
+        assert isinstance(tool_id, str)
+        return tool_id
+
+    async def model_of(self, assistant_id: str) -> dict[str, Any]:
+        """The assistant's model as it is now."""
+        model: dict[str, Any] = (await self.vapi.get_assistant(assistant_id))["model"]
+        return model
+
+    async def link(self, assistant_id: str, model: Mapping[str, Any], tool_id: str) -> None:
+        """Write the model with the tool in it."""
+        linked = {**model, "toolIds": [*model.get("toolIds", ()), tool_id]}
+        await self.vapi.update_assistant(assistant_id, {"model": linked})
+
+    async def publish(self, message: AssistantSaved, attributes: Attributes, tool_id: str) -> None:
+        """Send the outcome; returns once the broker has it."""
+        with self.tracer.start_as_current_span(
             telemetry.send_span_name(self.outcomes_topic),
             kind=SpanKind.PRODUCER,
             attributes={telemetry.MESSAGING_SYSTEM: "kafka", telemetry.MESSAGING_DESTINATION: self.outcomes_topic},
-        )
-        record = to_record(
-            outcome,
-            id=uuid4(),
-            time=datetime.now(UTC),
-            log_id=self.log_id,
-            traceparent=traceparent_of(span),
-        )
-        await self.producer.send_and_wait(
-            self.outcomes_topic, record.value, key=record.key, headers=list(record.headers)
-        )
-        span.end()
+        ) as span:
+            record = to_record(
+                _outcome(message, attributes, tool_id),
+                id=uuid4(),
+                time=datetime.now(UTC),
+                log_id=self.log_id,
+                traceparent=traceparent_of(span),
+            )
+            await self.producer.send_and_wait(
+                self.outcomes_topic, record.value, key=record.key, headers=list(record.headers)
+            )
+
+
+def _outcome(message: AssistantSaved, attributes: Attributes, tool_id: str) -> ToolsSynced:
+    return ToolsSynced(
+        org_id=message.org_id,
+        sequence=1,
+        agent_id=message.agent_id,
+        assistant_id=message.assistant_id,
+        revision=message.revision,
+        tools=(
+            SyncedTool(
+                name=BOOK_CLINIC_APPOINTMENT_V2.name,
+                vapi_tool_id=tool_id,
+                definition_version=BOOK_CLINIC_APPOINTMENT_V2.version,
+            ),
+        ),
+        requests=(SettledRequest(request_id=message.request_id, trace_id=trace_id_of(attributes.traceparent)),),
+    )
 
 
 def _payload(template: Mapping[str, Any], org_id: UUID) -> dict[str, Any]:
@@ -138,75 +153,89 @@ class Loop:
             raise self.failure
 
     def _start(self, record: "ConsumerRecord[bytes, bytes]") -> None:
-        message, attributes = from_record(record.key, record.value, record.headers)
-        assert isinstance(message, AssistantSaved), f"the topic holds saves only, found {type(message).__name__}"
-        span = self._handler.tracing.start(
+        task = asyncio.create_task(self._process(record))
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    async def _process(self, record: "ConsumerRecord[bytes, bytes]") -> None:
+        message, attributes = read(record)
+        with self._handler.tracer.start_as_current_span(
             telemetry.process_span_name(self._topic),
+            context=parent_context(attributes.traceparent),
             kind=SpanKind.CONSUMER,
-            traceparent=attributes.traceparent,
-            linked=(attributes.traceparent,),
             attributes={
                 telemetry.MESSAGING_SYSTEM: "kafka",
                 telemetry.MESSAGING_DESTINATION: self._topic,
                 telemetry.MESSAGING_MESSAGE_ID: attributes.id,
             },
-        )
-        task = asyncio.create_task(self._handler.handle(message, attributes), context=context_of(span))
-        self._tasks.add(task)
+        ):
+            await self._handler.handle(message, attributes)
 
-        def ended(done: asyncio.Task[None]) -> None:
-            span.end()
-            self._tasks.discard(done)
-            self._slots.release()
-            if not done.cancelled() and (error := done.exception()) is not None:
-                self.failure = self.failure or error
-                self.stopping.set()
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._slots.release()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.failure = self.failure or error
+            self.stopping.set()
 
-        task.add_done_callback(ended)
+
+def read(record: "ConsumerRecord[bytes, bytes]") -> tuple[AssistantSaved, Attributes]:
+    """The save in a record."""
+    message, attributes = from_record(record.key, record.value, record.headers)
+    assert isinstance(message, AssistantSaved), f"the topic holds saves only, found {type(message).__name__}"
+    return message, attributes
 
 
 async def _nothing_to_reset(_: object) -> None:
     """No session state is used; tool-sync's pool saves the same round trip."""
 
 
-async def main() -> None:
-    """Build, consume, close."""
+async def new_handler(client: Client) -> Handler:
+    """A handler with its pool and its producer, started, over its own new table."""
     env = os.environ
-    servers, topic = env["KAFKA_BOOTSTRAP_SERVERS"], env["ASSISTANTS_TOPIC"]
-    tracing = telemetry.set_up(env["OTEL_EXPORTER_OTLP_ENDPOINT"])
     pool = await asyncpg.create_pool(
         env["DATABASE_URL"], min_size=POOL_SIZE, max_size=POOL_SIZE, reset=_nothing_to_reset
     )
     await pool.execute(CREATE)
-    producer = AIOKafkaProducer(bootstrap_servers=servers, linger_ms=5, max_batch_size=256 * 1024)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=env["KAFKA_BOOTSTRAP_SERVERS"], linger_ms=5, max_batch_size=256 * 1024
+    )
     await producer.start()
-    vapi = VapiClient(
-        env["VAPI_BASE_URL"],
-        lambda: env["VAPI_API_KEY"],
-        account="platform",
-        deadline_seconds=10,
-        transport=PooledTransport(IN_FLIGHT_MAX),
-        telemetry=tracing,
-    )
-    consumer: Any = AIOKafkaConsumer(
-        topic, bootstrap_servers=servers, group_id=env["CONSUMER_GROUP"], auto_offset_reset="earliest"
-    )
-    await consumer.start()
     template = BOOK_CLINIC_APPOINTMENT_V2.vapi_payload(
         UUID(int=0), server_url=env["TOOL_SERVER_URL"], installation_id=UUID(env["INSTALLATION_ID"])
     )
-    handler = Handler(pool, producer, vapi, tracing, env["OUTCOMES_TOPIC"], template, log_id=uuid4())
-    loop = Loop(consumer, handler, topic)
+    return Handler(pool, producer, client.vapi, client.tracer, env["OUTCOMES_TOPIC"], template, log_id=uuid4())
+
+
+async def new_consumer(*, auto_commit: bool) -> AIOKafkaConsumer:
+    """A consumer of the saves, started."""
+    env = os.environ
+    consumer: Any = AIOKafkaConsumer(
+        env["ASSISTANTS_TOPIC"],
+        bootstrap_servers=env["KAFKA_BOOTSTRAP_SERVERS"],
+        group_id=env["CONSUMER_GROUP"],
+        auto_offset_reset="earliest",
+        enable_auto_commit=auto_commit,
+    )
+    await consumer.start()
+    return consumer
+
+
+async def main(client: Client) -> None:
+    """Build, consume, close."""
+    handler = await new_handler(client)
+    consumer = await new_consumer(auto_commit=True)
+    loop = Loop(consumer, handler, os.environ["ASSISTANTS_TOPIC"])
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, loop.stopping.set)
     try:
         await loop.run()
     finally:
         await consumer.stop()
-        await producer.stop()
-        await vapi.close()
-        await pool.close()
-        await tracing.shutdown()
+        await handler.producer.stop()
+        await handler.vapi.close()
+        await handler.pool.close()
+        await client.flush()
 
 
 def tune_garbage_collection() -> None:
@@ -216,7 +245,12 @@ def tune_garbage_collection() -> None:
     gc.set_threshold(GARBAGE_ALLOCATIONS, 20, 100)
 
 
+async def start(name: str) -> None:
+    """Run with the client of this name, which belongs to the event loop that it is made in."""
+    await main(CLIENTS[name]())
+
+
 if __name__ == "__main__":
     tune_garbage_collection()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        sys.exit(runner.run(main()))
+        sys.exit(runner.run(start(sys.argv[1])))

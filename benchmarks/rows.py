@@ -4,8 +4,6 @@
 """
 
 import json
-import os
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +13,19 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.goals import met
+from benchmarks.machine import this_machine
+
 Better = Literal["higher", "lower"]
+_VERDICTS = {True: "met", False: "missed", None: ""}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One measured thing. ``ours_rounds`` and ``peer_rounds`` hold one figure per round; the row shows their medians.
 
-    ``goal`` is what the project promises, in words; null where it promises nothing.
+    ``goal`` is what the project promises, in words that `goals` reads; null where it promises nothing. ``not_run`` says
+    why a peer that belongs to the row has no rounds.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Row:
     peer_rounds: tuple[float, ...] = ()
     peer_name: str | None = None
     goal: str | None = None
+    not_run: str | None = None
 
     @property
     def ours(self) -> float:
@@ -72,20 +76,10 @@ class Row:
         }
 
 
-def machine() -> str:
-    """The machine in words: processor, cores that we may use, memory, system, Python."""
-    cores = len(os.sched_getaffinity(0))
-    memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return (
-        f"{_processor()}, {cores} cores, {memory_gb:.0f} GB, {platform.system()} {platform.release()}, "
-        f"Python {platform.python_version()}"
-    )
-
-
 def write(rows: Sequence[Row], folder: Path) -> None:
     """Write ``latest.json``, one list of rows, and ``rounds.json`` beside it; a half-written file is never seen."""
     folder.mkdir(parents=True, exist_ok=True)
-    where = machine()
+    where = str(this_machine())
     _replace(folder / "latest.json", [row.document(where) for row in rows])
     _replace(folder / "rounds.json", [row.every_round() for row in rows])
 
@@ -98,21 +92,23 @@ def _replace(path: Path, content: object) -> None:
 
 def show(rows: Sequence[Row], console: Console) -> None:
     """Print the table."""
-    table = Table(title=f"Zerotouch on {machine()}", title_justify="left")
+    table = Table(title=f"Zerotouch on {this_machine()}", title_justify="left")
     table.add_column("row")
-    for heading in ("ours", "peer", "ratio", "unit", "goal", "beside"):
+    for heading in ("ours", "peer", "ratio", "unit", "goal", "", "beside"):
         table.add_column(heading, justify="right" if heading in ("ours", "peer", "ratio") else "left")
     for row in rows:
-        figures = (_shown(row.ours), _shown(row.peer), _shown(row.ratio))
-        table.add_row(row.name, *figures, row.unit, row.goal or "", row.peer_name or "")
+        peer = "NOT RUN" if row.not_run is not None else _shown(row.peer)
+        table.add_row(
+            row.name,
+            _shown(row.ours),
+            peer,
+            _shown(row.ratio),
+            row.unit,
+            row.goal or "",
+            _VERDICTS[met(row.goal, row.ours, row.ratio)],
+            row.peer_name or "",
+        )
     console.print(table)
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
 
 
 def _rounded(value: float | None) -> float | None:

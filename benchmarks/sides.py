@@ -1,4 +1,4 @@
-"""The two sides as processes with the same environment: `tool-sync run`, and the plain handler."""
+"""The sides as processes with the same environment: `tool-sync run`, and its peers."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -11,20 +11,39 @@ from devstack import process, tokens
 from devstack.ports import free_port
 from devstack.process import Child, tail
 
-PEER_NAME = "plain handler without durability"
-
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One competitor. ``migrated``: its database has tool-sync's tables; otherwise it makes its own."""
+    """One competitor. ``migrated``: its database has tool-sync's tables; otherwise it makes its own.
+
+    ``shown``: what stands in the table where it is the peer.
+    """
 
     name: str
     command: tuple[str, ...]
     migrated: bool
+    shown: str = ""
 
 
 OURS = Side("tool-sync", (sys.executable, "-m", "tool_sync", "run"), migrated=True)
-PEER = Side("plain-handler", (sys.executable, "-m", "benchmarks.plain_handler"), migrated=False)
+PEER = Side(
+    "plain-handler",
+    (sys.executable, "-m", "benchmarks.plain_handler", "httpx"),
+    migrated=False,
+    shown="plain handler without durability",
+)
+SAME_CLIENT = Side(
+    "plain-handler-same-client",
+    (sys.executable, "-m", "benchmarks.plain_handler", "ours"),
+    migrated=False,
+    shown="plain handler with our client and spans",
+)
+DBOS = Side(
+    "dbos",
+    (sys.executable, "-m", "benchmarks.dbos_handler"),
+    migrated=False,
+    shown="DBOS, a workflow of five steps",
+)
 
 
 @asynccontextmanager

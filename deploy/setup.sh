@@ -38,7 +38,7 @@ if ! cmp -s requirements/uv.txt .venv/.uv.txt; then
     cp requirements/uv.txt .venv/.uv.txt
 fi
 if ! cmp -s requirements/dev.txt .venv/.dev.txt; then
-    say "installing $(grep -c '==' requirements/dev.txt) locked packages (150 MB to download the first time)"
+    say "installing $(grep -c '==' requirements/dev.txt) locked packages (200 MB to download the first time)"
     .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements/dev.txt >&2
     cp requirements/dev.txt .venv/.dev.txt
 fi
