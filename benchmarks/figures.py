@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from benchmarks import sides
 from benchmarks.errors import NotMeasured
 from benchmarks.sides import Side
+from devstack.process import StartFailed
 
 T = TypeVar("T")
 Say = Callable[[str], None]
@@ -27,7 +28,7 @@ class Runs(Generic[T]):
 
 
 async def in_turn(rounds: int, competitors: Sequence[Side], one_round: Callable[[Side], Awaitable[T]]) -> Runs[T]:
-    """Run the rounds of all sides in turn. Raises :class:`NotMeasured` where ours fails.
+    """Run the rounds of all sides in turn. Raises what ours raises.
 
     Whoever is first meets other caches than whoever is second, so each side is first in turn. A peer that fails once
     is not run again, and has no rounds: it is no reason to lose ours.
@@ -40,7 +41,7 @@ async def in_turn(rounds: int, competitors: Sequence[Side], one_round: Callable[
                 continue
             try:
                 runs.rounds[side.name].append(await one_round(side))
-            except NotMeasured as error:
+            except (NotMeasured, StartFailed) as error:
                 if side is sides.OURS:
                     raise
                 runs.not_run[side.name] = str(error)

@@ -26,12 +26,12 @@ async def measure(world: World, say: Say) -> list[Row]:
     """The rows. Raises :class:`benchmarks.errors.NotMeasured`."""
     async with serving(world, vapi_ms=VAPI_MS) as whole:
         agents, first = await _new(whole, SAVES)
+        _tell(say, "new", first)
         again = [await _resync(whole, agent_id, org_id) for agent_id, org_id in agents]
+        _tell(say, "again", again)
     async with serving(world, vapi_ms=0) as whole:
         _, idle = await _new(whole, IDLE_SAVES)
-    for name, seconds in (("new", first), ("again", again), ("new, Vapi at 0 ms", idle)):
-        p50, p99 = percentile(seconds, 50), percentile(seconds, 99)
-        say(f"  {name}: p50 {p50:.3f} s, p99 {p99:.3f} s, longest {max(seconds):.3f} s")
+        _tell(say, "new, Vapi at 0 ms", idle)
     idle_ms = [seconds * 1000 for seconds in idle]
     return [
         Row("single_sync_p50_seconds", "s", "lower", (percentile(first, 50),), goal="≤ 0.70"),
@@ -41,6 +41,11 @@ async def measure(world: World, say: Say) -> list[Row]:
         Row("single_sync_idle_p50_ms", "ms", "lower", (percentile(idle_ms, 50),), goal="< 40"),
         Row("single_sync_idle_p99_ms", "ms", "lower", (percentile(idle_ms, 99),), goal="< 100"),
     ]
+
+
+def _tell(say: Say, name: str, seconds: list[float]) -> None:
+    p50, p99 = percentile(seconds, 50), percentile(seconds, 99)
+    say(f"  {name}: p50 {p50:.3f} s, p99 {p99:.3f} s, longest {max(seconds):.3f} s")
 
 
 async def _new(whole: Whole, count: int) -> tuple[list[tuple[str, UUID]], list[float]]:
