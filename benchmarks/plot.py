@@ -60,13 +60,13 @@ def _panel(axes: Axes, name: str, points: Sequence[Point]) -> None:
     axes.set_ylabel(f"{newest.unit}, {newest.better} is better", fontsize=7)
     axes.tick_params(labelsize=7)
     axes.tick_params("x", labelrotation=30)
-    _rounds(axes, f"ours {name}", [(at, row.ours_rounds) for at, row in points], "ours", OURS_COLOR)
+    _rounds(axes, f"ours-{name}", [(at, row.ours_rounds) for at, row in points], "ours", OURS_COLOR)
     compared = [(at, row.peer_rounds) for at, row in points if row.peer_rounds]
-    _rounds(axes, f"peer {name}", compared, newest.peer_name or "peer", PEER_COLOR)
-    for limit in limits(newest.goal):
+    _rounds(axes, f"peer-{name}", compared, newest.peer_name or "peer", PEER_COLOR)
+    for number, limit in enumerate(limits(newest.goal), start=1):
         reach = [(at, figure) for at, row in points if (figure := goal_figure(limit, row)) is not None]
         if reach:
-            _goal(axes, f"goal {name}", reach)
+            _goal(axes, f"goal-{number}-{name}", reach)
     axes.set_ylim(bottom=0)
     axes.legend(fontsize=6, loc="best")
 

@@ -76,16 +76,21 @@ def test_every_row_has_a_panel_with_bars_and_its_goal(tmp_path: Path) -> None:
     ids = [element.get("id") for element in svg.iter(f"{SVG}g")]
     for row in (THROUGHPUT, BURST, NOT_RUN):
         assert f"{row.name}, {row.goal}" in text
-        assert f"ours {row.name}" in ids
-    assert {"peer sync_throughput", "goal sync_throughput", "goal burst_1000_seconds"} <= set(ids)
-    assert "peer sync_throughput_dbos" not in ids
-    assert "goal sync_throughput_dbos" not in ids
+        assert f"ours-{row.name}" in ids
+    assert {
+        "peer-sync_throughput",
+        "goal-1-sync_throughput",
+        "goal-1-burst_1000_seconds",
+        "goal-2-burst_1000_seconds",
+    } <= set(ids)
+    assert "peer-sync_throughput_dbos" not in ids
+    assert "goal-1-sync_throughput_dbos" not in ids
 
 
 def test_bars_reach_from_the_smallest_to_the_largest_round_and_the_goal_is_where_it_belongs(tmp_path: Path) -> None:
     svg = drawn([run(0)], tmp_path)
-    bottom, top = heights(svg, "ours sync_throughput")
-    [goal, _] = heights(svg, "goal sync_throughput")
+    bottom, top = heights(svg, "ours-sync_throughput")
+    [goal, _] = heights(svg, "goal-1-sync_throughput")
     per_sync = (bottom - top) / (420.25 - 380.5)
     assert goal == pytest.approx(top + (420.25 - 600 * 0.7) * per_sync, abs=0.1)
 
@@ -94,7 +99,7 @@ def test_a_run_of_another_machine_is_left_out(tmp_path: Path) -> None:
     other = Machine("Another Processor", 64, 512, "Linux 6.18", "3.11.7")
     lonely = Row("only_there", "s", "lower", (1.0,))
     svg = drawn([run(0, rows=(lonely,), machine=other), run(1)], tmp_path)
-    assert not [element for element in svg.iter(f"{SVG}g") if element.get("id") == "ours only_there"]
+    assert not [element for element in svg.iter(f"{SVG}g") if element.get("id") == "ours-only_there"]
 
 
 def test_without_a_run_nothing_is_drawn(tmp_path: Path) -> None:
