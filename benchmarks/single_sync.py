@@ -17,7 +17,7 @@ from benchmarks.world import World
 
 SAVES = 100
 VAPI_MS = 200
-IDLE_SAVES = 500
+IDLE_SAVES = 300
 """More, as the 99th percentile of 100 is one save."""
 OUTCOME_SECONDS_MAX = 30.0
 
