@@ -128,8 +128,8 @@ def exit_status(measured: Sequence[Row], not_measured: Mapping[str, str]) -> int
     return 1 if not_measured or any(row.not_run is not None for row in measured) else 0
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Read the options and run; Ctrl-C and SIGTERM stop everything that was started."""
+def parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of a command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     names = list(benchmarks(0, 0))
     parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=f"one of {', '.join(names)}")
@@ -139,7 +139,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--history", type=Path, default=run_history.HISTORY, help="where a whole run is kept")
     parser.add_argument("--long", action="store_true", help=f"measure also {', '.join(sorted(LONG))}")
     parser.add_argument("--write", action="store_true", help="write latest.json also with --only")
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Read the options and run; Ctrl-C and SIGTERM stop everything that was started."""
+    options = parsed(arguments)
 
     async def stoppable() -> int:
         task = asyncio.ensure_future(run(options))
