@@ -11,11 +11,21 @@ from collections.abc import Mapping
 from math import isinf
 from typing import Final
 
+import orjson
+
 TOOL_LINK_KEYS = ("toolIds", "toolRefs")
 """The keys of an assistant's ``model`` that tool-sync, not the save, decides."""
 
 
 _WHOLE_FLOAT: Final = re.compile(r"[0-9]\.0(?![0-9])|[0-9]e\+")
+_SPELT_OTHERWISE: Final = re.compile(rb"[0-9]\.0(?![1-9])|[0-9]e|null")
+"""Where orjson's spelling is, or may be, another: whole, tiny and huge floats, and what is no number (NaN is null)."""
+_AS_IT_IS: Final = (
+    orjson.OPT_SORT_KEYS
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_DATACLASS
+)
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
@@ -35,6 +45,14 @@ def _with_integers(value: object) -> object:
 
 def canonical_json(value: object) -> bytes:
     """The canonical form of a JSON value, as UTF-8 bytes."""
+    try:
+        quick = orjson.dumps(value, option=_AS_IT_IS)
+    except TypeError:  # half an emoji, a number as it was spelt, an integer above 64 bits, a key that is no text
+        return _spelt(value)
+    return _spelt(value) if _SPELT_OTHERWISE.search(quick) else quick
+
+
+def _spelt(value: object) -> bytes:
     try:
         text = _encode(value)
     except ValueError:  # an infinity: refused unless it was read as a number

@@ -1,13 +1,16 @@
 """Two services that hash the same document get the same hash, however it was written."""
 
 import json
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zerotouch_contracts import canonical
 from zerotouch_contracts.canonical import canonical_hash, canonical_json, model_hash
+from zerotouch_platform.vapi.json import Number
 
 JSON = st.recursive(
     st.none()
@@ -45,6 +48,46 @@ def test_the_canonical_form_is_json_of_the_same_value(value: Any) -> None:
 def test_a_whole_float_is_its_integer(number: int) -> None:
     assert canonical_hash({"timeoutSeconds": float(number)}) == canonical_hash({"timeoutSeconds": number})
     assert canonical_json([20.0]) == b"[20]"
+
+
+EVERYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(2**63 - 2, 2**64 + 2)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.floats(0, 1e-3)
+    | st.decimals(-100, 100, places=2).map(float)
+    | st.text(st.characters())  # lone surrogates too
+    | st.sampled_from(
+        [Number("1e21"), Number("-0"), Number("1E400"), Number("1.10"), 1e16, 123456789012345680.0, 5e-324]
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(inner, max_size=2).map(tuple)
+        | st.dictionaries(st.text(st.characters()), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=500)
+@given(EVERYTHING)
+def test_the_quick_encoder_writes_the_bytes_of_the_one_that_defines_the_form(value: Any) -> None:
+    assert canonical_json(value) == canonical._spelt(value)
+
+
+@pytest.mark.parametrize("value", [{"at": datetime.now(UTC)}, {"at": date.today()}, {1, 2}, b"bytes"])
+def test_what_json_does_not_have_is_refused(value: Any) -> None:
+    with pytest.raises(TypeError):
+        canonical_json(value)
+
+
+def test_deep_documents_hash_as_before() -> None:
+    deep: Any = "end"
+    for _ in range(400):
+        deep = {"in": [deep]}
+    assert canonical_json(deep) == canonical._spelt(deep)
 
 
 def test_what_differs_has_another_hash() -> None:
