@@ -11,7 +11,7 @@ sequencer   admits each outcome of an org once and in order
 reader      :class:`OutcomeReader`: follow the topic; rebuild from the topic, the feed or a snapshot
 faststream  the same for a FastStream subscriber
 
-Needs the extra: ``pip install zerotouch-contracts[subscriber]``. The base package stays pydantic only.
+Needs the extra: ``pip install zerotouch-contracts[subscriber]``. The base package needs pydantic and orjson alone.
 """
 
 from zerotouch_contracts.subscriber.delivery import Delivered, decode
