@@ -70,13 +70,13 @@ async def test_every_save_is_accounted_for_and_gaps_are_seen(world: World) -> No
     poison = next(iter(await every_record(world.stack.bootstrap_servers, INPUT)))
     place = await send(world, poison, INPUT, [("ce_type", b"\xff"), ("x", b"")])
 
-    async def parked() -> bool:
-        found = await world.log_db.fetchval(
-            'SELECT count(*) FROM dead_letters WHERE partition = $1 AND "offset" = $2', place.partition, place.offset
+    async def parked() -> int | None:
+        found: int | None = await world.log_db.fetchval(
+            'SELECT id FROM dead_letters WHERE partition = $1 AND "offset" = $2', place.partition, place.offset
         )
-        return bool(found)
+        return found
 
-    await eventually(parked, within_seconds=PATIENCE_SECONDS)
+    letter = await eventually(parked, within_seconds=PATIENCE_SECONDS)
     code, report = await audited(world)
     assert code == 1
     assert not report["complete"]
@@ -87,12 +87,11 @@ async def test_every_save_is_accounted_for_and_gaps_are_seen(world: World) -> No
         UUID(json.loads(mine[0].value)["requests"][0]["request_id"])
     }
 
-    closing = ["audit", "acknowledge", INPUT, str(place.partition), str(place.offset), "--reason", "a test"]
     database = ["--database-url", world.stack.database("tool_sync").service]
-    audit_options = [*sources(world)]
-    closed = await invoke([closing[0], *audit_options, *closing[1:], *database])
+    closing = ["dead-letters", "acknowledge", str(letter), "--reason", "a test", *database]
+    closed = await invoke(closing)
     assert closed.exit_code == 0, closed.output
-    again = await invoke([closing[0], *audit_options, *closing[1:], *database])
+    again = await invoke(closing)
     assert again.exit_code == 2
     _, after = await audited(world)
     assert after["counts"].get("parked", 0) == before["counts"].get("parked", 0)

@@ -1,4 +1,4 @@
-"""``tool-sync dead-letters`` and ``audit acknowledge``, word for word."""
+"""``tool-sync dead-letters``, word for word."""
 
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -29,13 +29,13 @@ async def set_aside(pool: db.Pool, org: UUID, offset: int, value: bytes | None =
 
 async def test_dead_letters_are_listed_shown_and_closed(settings: Settings, pool: db.Pool) -> None:
     url, org = settings.database_url, uuid4()
-    assert await command("dead-letters", "list", database_url=url) == (0, "there is none\n", "")
+    assert await command("dead-letters", "list", database_url=url) == (0, "there is no dead letter to show\n", "")
     first, second = await set_aside(pool, org, 1, b"{" * 5000), await set_aside(pool, org, 2)
 
     lines = [
         f"{first}: assistants.v1 0 1",
         f"  organization: {org}",
-        "  set aside at: 2026-11-28 14:30:00 UTC",
+        "  recorded at: 2026-11-28 14:30:00 UTC",
         "  reason: not readable",
     ]
     status, text, _ = await command("dead-letters", "list", "--limit", "1", database_url=url)
@@ -58,12 +58,12 @@ async def test_dead_letters_are_listed_shown_and_closed(settings: Settings, pool
     _, _, said = await command("dead-letters", "show", "77", database_url=url)
     assert said == "tool-sync: there is no dead letter 77; `tool-sync dead-letters list --all` shows them\n"
 
-    place = ("assistants.v1", "0", "1")
-    done = await command("audit", "acknowledge", *place, "--reason", "a test", database_url=url)
-    assert done == (0, "", "tool-sync: assistants.v1 0 1 is closed: a test\n")
-    done = await command("audit", "acknowledge", *place, "--reason", "a test", database_url=url)
+    closing = ("dead-letters", "acknowledge", str(first), "--reason", "a test")
+    done = await command(*closing, database_url=url)
+    assert done == (0, "", f"tool-sync: dead letter {first} is closed: a test\n")
+    done = await command(*closing, database_url=url)
     assert done[0] == 2
-    assert "there is no open dead letter at assistants.v1 0 1; `tool-sync dead-letters list` has them" in done[2]
+    assert f"no open dead letter {first}; `tool-sync dead-letters list` has them" in done[2]
     _, text, _ = await command("dead-letters", "list", "--all", database_url=url)
     assert text.splitlines()[:5] == [*lines, "  closed by: a test"]
 
@@ -73,11 +73,11 @@ async def test_dead_letters_are_taken_in_again_and_what_stays_is_said(settings: 
     first, second = await set_aside(pool, org, 1, b"{"), await set_aside(pool, org, 2)
     replay = ("dead-letters", "replay")
     done = await command(*replay, "--dry-run", database_url=url)
-    assert done == (0, "would take 2 record(s) in again\n", "")
+    assert done == (0, "would read 2 record(s) again\n", "")
     _, _, said = await command(*replay, str(first), "900", database_url=url)
     assert said == "tool-sync: no open dead letter 900; `tool-sync dead-letters list` has them\n"
     status, text, said = await command(*replay, "--org", str(org), database_url=url)
-    assert (status, text) == (1, "1 record(s) were taken in, 1 stay\n")
-    assert said.startswith(f"tool-sync: {first} stays: ")
+    assert (status, text) == (1, "1 record(s) were read, 1 still cannot be\n")
+    assert said.startswith(f"tool-sync: dead letter {first} still cannot be read: ")
     _, text, _ = await command("dead-letters", "list", "--all", "--json", database_url=url)
     assert [(one["id"], one["closed_by"]) for one in result(text)] == [(first, None), (second, "replayed")]

@@ -25,13 +25,10 @@ ARGUMENTS = {
     "AGENT": "agent",
     "ID": "1",
     "NAME": "org_tools",
-    "TOPIC": "topic",
-    "PARTITION": "0",
-    "OFFSET": "0",
 }
 VERBS = (
-    "Run", "Bring", "Show", "List", "Explain", "Check", "Send", "Compare", "Close",
-    "Try", "Take", "Unlink", "Give", "Rebuild", "Verify", "Publish",
+    "Run", "Migrate", "Show", "List", "Explain", "Check", "Send", "Compare", "Acknowledge",
+    "Retry", "Read", "Unlink", "Link", "Give", "Rebuild", "Verify", "Publish",
 )  # fmt: skip
 EXTRA = {"audit": ["--only-topics"], "words": ["--agent", "a"], "fork": ["--yes"]}
 OPTIONS = {
@@ -50,13 +47,11 @@ OPTIONS |= {
 
 
 def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every command with its path; a group that does something by itself is one, too."""
+    """Every command with its path."""
     group = group or typer.main.get_command(app)
     for name, command in group.commands.items():
         if getattr(command, "commands", None):
             yield from commands(command, (*path, name))
-            if command.invoke_without_command:
-                yield (*path, name), command
         else:
             yield (*path, name), command
 

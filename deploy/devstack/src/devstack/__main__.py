@@ -1,4 +1,4 @@
-"""The command line: `devstack up | down | status | env | token`, also as `python -m devstack`.
+"""The command line: `devstack up | down | status | env | token | demo | fetch`, also as `python -m devstack`.
 
 Progress goes to standard error, answers to standard output. Exit status: 0 done, 1 something is not as it should be,
 2 wrong usage, 130 interrupted.
@@ -19,7 +19,13 @@ from devstack.options import Options, say
 
 STATE_DIR = Path(".devstack")
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Run PostgreSQL, Kafka, the Vapi sandbox and both services on this machine, without Docker.",
+    epilog="Exit status: 0 done; 1 something is not as it should be; 2 wrong usage; 130 interrupted.",
+    pretty_exceptions_enable=False,
+)
 
 
 def run(main: Coroutine[Any, Any, int]) -> None:
@@ -36,7 +42,7 @@ def run(main: Coroutine[Any, Any, int]) -> None:
 @app.command()
 def up(
     fixed_ports: Annotated[
-        bool, typer.Option("--fixed-ports", help="3001, 3002 and 3003 instead of free ports.")
+        bool, typer.Option("--fixed-ports", help="Use ports 3001, 3002 and 3003 instead of free ones.")
     ] = False,
 ) -> None:
     """Start everything and leave it running; `down` stops it."""
@@ -72,7 +78,7 @@ def down() -> None:
 
 @app.command()
 def status() -> None:
-    """Show the processes of the stack; status 1 where one has died or none was started."""
+    """Show the stack's processes. Exit status 1: one has died, or none was started."""
     found = state.load(STATE_DIR)
     if found is None:
         say("nothing is running")
@@ -94,8 +100,10 @@ def env() -> None:
 
 
 @app.command()
-def token(org: Annotated[str | None, typer.Option(help="The UUID of the org that the token is for.")] = None) -> None:
-    """Print a bearer token: the platform's, or one org's with --org."""
+def token(
+    org: Annotated[str | None, typer.Option(help="Limit the token to the organization with this UUID.")] = None,
+) -> None:
+    """Print a bearer token: the platform's, or with --org one organization's."""
     signer = tokens.signer(STATE_DIR)
     try:
         print(signer.org_token(org) if org else signer.platform_token())
@@ -107,7 +115,7 @@ def token(org: Annotated[str | None, typer.Option(help="The UUID of the org that
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Stop everything after the walk-through and exit.")] = False,
 ) -> None:
-    """Start everything, save an assistant, show what happened; stays up until Ctrl-C."""
+    """Start everything, save an assistant and show what happened; stay up until Ctrl-C."""
     from devstack import demo as demonstration
     from devstack.walkthrough import WalkthroughFailed
 

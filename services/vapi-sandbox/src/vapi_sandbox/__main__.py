@@ -20,25 +20,34 @@ from vapi_sandbox.simulated_call.credential import BearerToken, Credential, Hmac
 
 
 def run(
-    port: Annotated[int, typer.Option(help="0 takes a free one and prints it", envvar="VAPI_SANDBOX_PORT")] = 3003,
-    host: Annotated[str, typer.Option(envvar="VAPI_SANDBOX_HOST")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="Listen on this port; 0 takes a free one and prints it.", envvar="VAPI_SANDBOX_PORT")
+    ] = 3003,
+    host: Annotated[str, typer.Option(help="Listen on this address.", envvar="VAPI_SANDBOX_HOST")] = "127.0.0.1",
     key: Annotated[
         list[str] | None,
-        typer.Option(help="KEY=VAPI_ORG, any number of times", envvar="VAPI_SANDBOX_KEYS"),
+        typer.Option(
+            help="Accept a key for a Vapi org; may be repeated.", metavar="KEY=ORG", envvar="VAPI_SANDBOX_KEYS"
+        ),
     ] = None,
     control_token: Annotated[
-        str | None, typer.Option(help="guards /__sandbox", envvar="VAPI_SANDBOX_CONTROL_TOKEN")
+        str | None, typer.Option(help="Require this token for /__sandbox.", envvar="VAPI_SANDBOX_CONTROL_TOKEN")
     ] = None,
-    latency_ms: Annotated[float | None, typer.Option(help="of every answer")] = None,
-    rate_limit_per_minute: Annotated[int | None, typer.Option(help="per Vapi org")] = None,
-    dials: Annotated[Path | None, typer.Option(help="a file with a dials document", exists=True)] = None,
-    keep_bodies: Annotated[bool, typer.Option(help="keep request bodies in the journal")] = True,
+    latency_ms: Annotated[float | None, typer.Option(help="Delay every answer this long.")] = None,
+    rate_limit_per_minute: Annotated[int | None, typer.Option(help="Limit each Vapi org to this.")] = None,
+    dials: Annotated[Path | None, typer.Option(help="Read the dials from this JSON file.", exists=True)] = None,
+    no_keep_bodies: Annotated[
+        bool, typer.Option("--no-keep-bodies", help="Keep no request bodies in the journal.")
+    ] = False,
     webhook_token: Annotated[
         str | None,
-        typer.Option(help="bearer token of simulated calls' webhooks", envvar="VAPI_SANDBOX_WEBHOOK_TOKEN"),
+        typer.Option(
+            help="Send this bearer token with the webhooks of simulated calls.", envvar="VAPI_SANDBOX_WEBHOOK_TOKEN"
+        ),
     ] = None,
     webhook_hmac_key: Annotated[
-        str | None, typer.Option(help="signs them instead", envvar="VAPI_SANDBOX_WEBHOOK_HMAC_KEY")
+        str | None,
+        typer.Option(help="Sign those webhooks with this key instead.", envvar="VAPI_SANDBOX_WEBHOOK_HMAC_KEY"),
     ] = None,
 ) -> None:
     """Serve a stand-in for Vapi's REST API: tools and assistants, with fault dials and a journal."""
@@ -46,7 +55,7 @@ def run(
         keys=_keys(key or [f"{DEFAULT_KEY}={DEFAULT_VAPI_ORG}"]),
         control_token=control_token,
         dials=_dials(dials, latency_ms, rate_limit_per_minute),
-        keep_bodies=keep_bodies,
+        keep_bodies=not no_keep_bodies,
         credential=_credential(webhook_token, webhook_hmac_key),
     )
     try:

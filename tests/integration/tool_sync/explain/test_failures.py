@@ -35,6 +35,6 @@ async def test_failures_are_listed_shown_and_tried_again(clinic: Clinic, tool_sy
     assert (status, said) == (2, "tool-sync: there is no assistant agent-9\n")
 
     done = await command("failures", "retry", "--dry-run", database_url=url)
-    assert done == (0, "would try 2 assistant(s) of 1 organization(s) again\n", "")
+    assert done == (0, "would retry 2 assistant(s) of 1 organization(s)\n", "")
     done = await command("failures", "retry", "--code", "TS-301", database_url=url)
-    assert done == (0, "1 assistant(s) of 1 organization(s) are tried again\n", "")
+    assert done == (0, "retrying 1 assistant(s) of 1 organization(s)\n", "")

@@ -66,7 +66,7 @@ async def test_the_command_asks_for_one_of_them_and_says_where_nothing_was_kept(
     assert status == 2
     assert "--org, --agent or --trace" in stderr
     status, stdout, _ = await command("words", "--agent", "nobody", database_url=tool_sync_db.service)
-    assert (status, stdout.strip()) == (0, "Vapi said nothing about it in the last 30 days that was kept")
+    assert (status, stdout.strip()) == (0, "nothing that Vapi said in the last 30 days matches")
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ async def test_verify_names_what_it_looked_at_and_what_not(
 async def test_an_empty_log_is_not_called_as_it_was_written(tool_sync_db: DatabaseUrls) -> None:
     status, stdout, _ = await command(tool_sync_db, "log", "verify")
     assert status == 0
-    assert "log: there is no event" in stdout
+    assert "log: empty" in stdout
     assert "as they were written" not in stdout
 
 
@@ -132,7 +132,7 @@ async def test_without_vapi_nothing_is_forked(
     before, at = await db.read_log_id(admin), account(sandbox)
     for wrong in ({"VAPI_BASE_URL": "http://127.0.0.1:9"}, {"VAPI_API_KEY": "revoked"}):
         status, _, stderr = await command(tool_sync_db, "log", "fork", "--yes", **at | wrong)
-        assert (status, "nothing was changed, as Vapi did not list its tools" in stderr) == (2, True)
+        assert (status, "nothing was changed, because Vapi did not list its tools" in stderr) == (2, True)
     await command(tool_sync_db, "log", "fork", "--yes", **at | {"VAPI_BASE_URL": ""})
     assert await db.read_log_id(admin) == before
 

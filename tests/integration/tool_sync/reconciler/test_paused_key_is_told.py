@@ -69,7 +69,7 @@ async def test_a_key_that_works_is_not_mentioned(world: World, tool_sync_db: Dat
     _, text, _ = await command("failures", "list", "--json", database_url=tool_sync_db.service)
     assert result(text) == []
     _, text, _ = await command("failures", "list", database_url=tool_sync_db.service)
-    assert "no newest outcome is a failure; not looked at: who was never synced" in text
+    assert "no assistant's newest outcome is a failure; not looked at: who was never synced" in text
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from assistant_api.settings import Settings
 app = typer.Typer(
     name="assistant-api",
     help="Save assistants, write them to Vapi and publish AssistantSaved.",
+    epilog="Exit status: 0 done; 1 found a problem; 2 wrong usage or environment; 3 refused.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -20,7 +21,7 @@ app = typer.Typer(
 
 
 @app.callback(invoke_without_command=True)
-def _root(show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+def _root(show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
     if show_version:
         print(version("zerotouch-assistant-api"))
         raise typer.Exit

@@ -15,10 +15,12 @@ from zerotouch_platform import logs
 
 
 def erase_phone(
-    phone: Annotated[str, typer.Argument(help="The number, or - to read it from standard input.")],
-    org: Annotated[UUID, typer.Option(help="The organization's id.")],
+    phone: Annotated[
+        str, typer.Argument(metavar="NUMBER", help="The phone number, or - to read it from standard input.")
+    ],
+    org: Annotated[UUID, typer.Option(metavar="ORG", help="Limit to this organization.")],
 ) -> None:
-    """Erase a patient: delete every appointment of a phone number from an organization, and say so in the log."""
+    """Erase a patient: delete every appointment of a phone number in one organization, and log that it was done."""
     from assistant_api.appointments import erase
     from assistant_api.telemetry import SERVICE_NAME
 

@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from zerotouch_platform.postgres.pool import Connection
 
 app = typer.Typer(
-    help="Show and close outcomes that were gone from the topic before they were read.", no_args_is_help=True
+    help="Show outcomes that Kafka lost before they were read, and acknowledge them.", no_args_is_help=True
 )
-DatabaseUrl = Annotated[str, typer.Option(envvar="DATABASE_URL", help="postgresql:// URL.", show_default=False)]
+DatabaseUrl = Annotated[
+    str, typer.Option(envvar="DATABASE_URL", help="Connect to this postgresql:// URL.", show_default=False)
+]
 
 
 @app.command("list")
 def list_losses(database_url: DatabaseUrl) -> None:
-    """List what was lost and nobody has acknowledged; exit status 1 if anything was."""
+    """List losses that nobody has acknowledged. Exit status 1: there are some."""
     from zerotouch_platform.kafka import ledger
 
     async def work(connection: "Connection") -> int:
@@ -35,11 +37,11 @@ def list_losses(database_url: DatabaseUrl) -> None:
 
 @app.command()
 def acknowledge(
-    loss: Annotated[int, typer.Argument(metavar="ID", help="Its number in the list.", min=1)],
+    loss: Annotated[int, typer.Argument(metavar="ID", help="The number that `list` shows.", min=1)],
     database_url: DatabaseUrl,
-    reason: Annotated[str, typer.Option(help="What was done about it.")],
+    reason: Annotated[str, typer.Option(help="Say what was done about it.")],
 ) -> None:
-    """Close a loss: what it made missing was mended."""
+    """Acknowledge a loss once everything that it took is repaired."""
     from zerotouch_platform.kafka import ledger
 
     async def work(connection: "Connection") -> int:

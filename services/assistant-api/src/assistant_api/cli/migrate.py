@@ -8,7 +8,7 @@ from assistant_api.settings import MigrateSettings
 
 
 def migrate() -> None:
-    """Bring the database of MIGRATE_DATABASE_URL to the newest schema."""
+    """Migrate the database at MIGRATE_DATABASE_URL to the newest schema."""
     from assistant_api.migrate import MigrationFailed
     from assistant_api.migrate import migrate as migrate_database
 

@@ -10,9 +10,9 @@ from assistant_api.settings import RestoreSettings
 
 
 def restore(
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Begin again after the database was restored from a backup: no assistant is made twice. Stop the service first."""
+    """Resume after a restore from a backup, without making any assistant twice. Stop the service first."""
     from assistant_api.cli.restoring import CannotRestore, restore_database
 
     settings = settings_of(RestoreSettings)

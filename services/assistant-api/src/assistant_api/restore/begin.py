@@ -75,7 +75,7 @@ class Begun:
 async def require_stopped(connection: asyncpg.Connection) -> None:
     """Raises :class:`ServiceRuns`."""
     if names := [row["application_name"] for row in await connection.fetch(_SESSIONS)]:
-        raise ServiceRuns(f"sessions of assistant-api are open ({', '.join(names)}): stop it")
+        raise ServiceRuns(f"assistant-api is still connected ({', '.join(names)}); stop it first")
 
 
 async def begin_again(connection: asyncpg.Connection, account: str, installation_id: UUID, at_vapi: Listing) -> Begun:

@@ -11,7 +11,6 @@ from tool_sync.db import Connection
 from tool_sync.domain.events import SyncRequested
 from tool_sync.intake.mapping import Poison, Record, read_record
 from tool_sync.log import AppendRejected, AppendRequest, EventLog, NewEvent, event_id
-from tool_sync.queries.audit import Place
 from tool_sync.queries.dead_letters import DeadLetter, is_answered
 from zerotouch_contracts.envelope import SOURCE_ASSISTANT_API
 
@@ -20,8 +19,8 @@ REPLAYED: Final = UUID("8b1f1d5e-0b7d-5c0e-9a86-61f8a7b4c0d2")
 
 _DONE: Final = "UPDATE dead_letters SET replayed_at = clock_timestamp() WHERE id = $1 AND replayed_at IS NULL"
 _ACKNOWLEDGE: Final = """
-UPDATE dead_letters SET acknowledged_at = clock_timestamp(), acknowledged_reason = $4
- WHERE topic = $1 AND partition = $2 AND "offset" = $3 AND acknowledged_at IS NULL
+UPDATE dead_letters SET acknowledged_at = clock_timestamp(), acknowledged_reason = $2
+ WHERE id = $1 AND acknowledged_at IS NULL
 RETURNING id
 """
 
@@ -34,9 +33,9 @@ class ReplayedLetter:
     problem: str | None
 
 
-async def acknowledge(connection: Connection, place: Place, reason: str) -> bool:
-    """Close a dead letter; False where there is none at that place that is still open."""
-    found = await connection.fetchval(_ACKNOWLEDGE, place.topic, place.partition, place.offset, reason)
+async def acknowledge(connection: Connection, letter_id: int, reason: str) -> bool:
+    """Close a dead letter; False where there is none of this id that is still open."""
+    found = await connection.fetchval(_ACKNOWLEDGE, letter_id, reason)
     return found is not None
 
 

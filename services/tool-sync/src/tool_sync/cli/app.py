@@ -54,8 +54,9 @@ for command in (
     assistant.check,
     assistant.words,
     replay.replay,
+    audit.audit,
 ):
     app.command()(command)
 
-for group in (audit, lost, failures, dead_letters, tool, projection, log, relay):
+for group in (lost, failures, dead_letters, tool, projection, log, relay):
     app.add_typer(group.app)

@@ -21,7 +21,9 @@ from tool_sync.cli.options import (
 
 
 def explain(
-    assistant: Annotated[str, typer.Argument(metavar="ASSISTANT", help="Its id at Vapi, or the agent's id.")],
+    assistant: Annotated[
+        str, typer.Argument(metavar="ASSISTANT", help="The assistant's id at Vapi, or the agent's id.")
+    ],
     database_url: DatabaseUrl,
     at: At = None,
     jaeger_url: JaegerUrl = None,
@@ -38,8 +40,10 @@ def explain(
 def check(
     target: Annotated[str, typer.Argument(metavar="ORG|ASSISTANT", help="An organization, or one assistant.")],
     database_url: DatabaseUrl,
-    live: Annotated[bool, typer.Option("--live", help="Read Vapi now; without it, say what the log knows.")] = False,
-    calls: Annotated[int, typer.Option(help="With --live: make at most this many calls.", min=1, max=10_000)] = 200,
+    live: Annotated[bool, typer.Option("--live", help="Read Vapi now; without this, show what the log knows.")] = False,
+    calls: Annotated[
+        int, typer.Option(help="With --live: make at most this many calls.", metavar="N", min=1, max=10_000)
+    ] = 200,
     vapi_base_url: VapiUrl = None,
     vapi_api_key: VapiKey = None,
     account: VapiAccount = "platform",
@@ -49,7 +53,7 @@ def check(
 ) -> None:
     """Check whether the callers of a clinic's assistants can book, and say what stands in the way.
 
-    Exit status 1: one that should book cannot, or was not looked at. 2: no key, or Vapi refuses it.
+    Exit status 1: an assistant that should book cannot, or was not read. 2: Vapi refuses the key, or none was given.
     """
     from tool_sync.cli.check import check as check_target
     from tool_sync.cli.looking import at_vapi
@@ -61,12 +65,12 @@ def check(
 def words(
     database_url: DatabaseUrl,
     org: Org = None,
-    agent: Annotated[str | None, typer.Option(help="Only this agent's assistant.")] = None,
-    trace: Annotated[str | None, typer.Option(help="Only this trace.")] = None,
+    agent: Annotated[str | None, typer.Option(help="Limit to this agent's assistant.")] = None,
+    trace: Annotated[str | None, typer.Option(help="Limit to this trace.")] = None,
     limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
-    """Show what Vapi said where it refused something. It is kept for 30 days."""
+    """Show what Vapi said when it refused something, in the last 30 days."""
     from tool_sync.cli.words import show_words
 
     if org is None and agent is None and trace is None:

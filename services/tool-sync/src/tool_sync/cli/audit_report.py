@@ -185,12 +185,12 @@ def _verdict(report: Report) -> str:
     if not report.judged:
         return "NOTHING was audited: there is no save to look at"
     if not report.is_read_whole:
-        return f"no gap in the {report.judged:,} saves on the topic; Vapi was not read whole"
+        return f"no gap in the {report.judged:,} saves on the topic; not every assistant was read at Vapi"
     if not report.compared:
         return (
-            f"no gap in the {report.judged:,} saves on the topic; whether all accepted ones are there was not looked at"
+            f"no gap in the {report.judged:,} saves on the topic; whether every accepted save is there was not checked"
         )
-    return f"complete: no gap in {report.judged:,} saves, as far as was looked"
+    return f"complete: no gap in {report.judged:,} saves, within what was looked at"
 
 
 def _unreached(live: LiveRead) -> Iterator[str]:

@@ -49,7 +49,7 @@ def _lines(found: Coverage, org_id: UUID | None) -> Iterator[str]:
             "which callers still reach"
         )
     if found.without_tools:
-        yield f"{found.without_tools:,} more have no tools, as their clinics want none"
+        yield f"{found.without_tools:,} more have no tools, because their clinics want none"
     yield f"looked at: {looked_at(found, org_id)}"
     yield from (f"not looked at: {what}" for what in NOT_LOOKED_AT)
 

@@ -31,7 +31,7 @@ async def show_failures(
 
 def _lines(found: Sequence[Failed], cut_at: int | None) -> Iterator[str]:
     if not found:
-        yield f"no newest outcome is a failure; not looked at: {NOT_LOOKED_AT}"
+        yield f"no assistant's newest outcome is a failure; not looked at: {NOT_LOOKED_AT}"
     for one in found:
         fields = (
             ("organization", one.org_id),

@@ -7,7 +7,7 @@ import typer
 from tool_sync.cli.ending import end_connected
 from tool_sync.cli.options import Code, DatabaseUrl, DryRun, Json, Limit, Org, OrgArgument, Since
 
-app = typer.Typer(name="failures", help="Show which assistants lack tools, and try them again.", no_args_is_help=True)
+app = typer.Typer(name="failures", help="Show which assistants lack tools, and retry them.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -21,7 +21,7 @@ def list_failures(
 ) -> None:
     """List assistants that lack tools or whose callers reach none, the newest first, and when each is retried.
 
-    A paused Vapi key comes first, as everything waits for it; in JSON it is a row without an organization.
+    A paused Vapi key comes first, because everything waits for it; in JSON it is a row without an organization.
     """
     from tool_sync.cli.failed import show_failures
 
@@ -50,7 +50,7 @@ def retry_failures(
     limit: Limit = 100_000,
     dry_run: DryRun = False,
 ) -> None:
-    """Try them again now, whatever they wait for. A success is published with cause `recovered`."""
+    """Retry failed assistants now, whatever they wait for. A success is published with cause `recovered`."""
     from tool_sync.admin.failures import retry_failures as retry
     from tool_sync.cli.connected import log_of
     from tool_sync.db import Connection
@@ -61,11 +61,11 @@ def retry_failures(
         found = await find(connection, org_id=org, code=code, since=since, limit=limit)
         orgs = len({one.org_id for one in found})
         if dry_run:
-            print(f"would try {len(found)} assistant(s) of {orgs} organization(s) again")
+            print(f"would retry {len(found)} assistant(s) of {orgs} organization(s)")
             return 0
         async with log_of(database_url) as log:
             count = await retry(log, found, SERVICE_VERSION)
-        print(f"{count} assistant(s) of {orgs} organization(s) are tried again")
+        print(f"retrying {count} assistant(s) of {orgs} organization(s)")
         return 0
 
     end_connected(database_url, work)

@@ -1,4 +1,4 @@
-"""The work of ``tool-sync dead-letters``, and of ``tool-sync audit acknowledge``."""
+"""The work of ``tool-sync dead-letters``."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -12,7 +12,6 @@ from tool_sync.cli.options import EXIT_FOUND
 from tool_sync.cli.output import entry, show, utc
 from tool_sync.cli.output import error as say
 from tool_sync.db import Connection
-from tool_sync.queries.audit import Place
 from tool_sync.queries.dead_letters import DeadLetter, list_letters, read_letter
 from tool_sync.telemetry import SERVICE_VERSION
 
@@ -34,13 +33,13 @@ def _lines(found: Sequence[DeadLetter], cut_at: int | None) -> Iterator[str]:
     for one in found:
         fields = (
             ("organization", one.org_id),
-            ("set aside at", utc(one.recorded_at)),
+            ("recorded at", utc(one.recorded_at)),
             ("reason", one.reason),
             ("closed by", one.closed_by),
         )
         yield from entry(f"{one.id}: {one.topic} {one.partition} {one.offset}", fields)
     if not found:
-        yield "there is none"
+        yield "there is no dead letter to show"
     elif cut_at is not None:
         yield f"the oldest {cut_at:,} are shown; --limit shows more"
 
@@ -71,22 +70,22 @@ async def replay(
         raise NotFound(f"no open dead letter {', '.join(map(str, missing))}; `tool-sync dead-letters list` has them")
     letters = [letter for letter in letters if not ids or letter.id in ids]
     if dry_run:
-        print(f"would take {len(letters)} record(s) in again")
+        print(f"would read {len(letters)} record(s) again")
         return 0
     async with log_of(database_url) as log:
         answers = await replay_letters(connection, log, letters, SERVICE_VERSION)
     failed = [answer for answer in answers if answer.problem is not None]
     for answer in failed:
-        say(f"{answer.letter.id} stays: {answer.problem}")
-    print(f"{len(answers) - len(failed)} record(s) were taken in, {len(failed)} stay")
+        say(f"dead letter {answer.letter.id} still cannot be read: {answer.problem}")
+    print(f"{len(answers) - len(failed)} record(s) were read, {len(failed)} still cannot be")
     return EXIT_FOUND if failed else 0
 
 
-async def acknowledge_letter(connection: Connection, place: Place, reason: str) -> int:
+async def acknowledge_letter(connection: Connection, letter_id: int, reason: str) -> int:
     """Close a record that needs nothing more; returns the exit status."""
-    if not await acknowledge(connection, place, reason):
-        raise NotFound(f"there is no open dead letter at {place}; `tool-sync dead-letters list` has them")
-    say(f"{place} is closed: {reason}")
+    if not await acknowledge(connection, letter_id, reason):
+        raise NotFound(f"no open dead letter {letter_id}; `tool-sync dead-letters list` has them")
+    say(f"dead letter {letter_id} is closed: {reason}")
     return 0
 
 

@@ -19,14 +19,16 @@ def verify(
     database_url: DatabaseUrl,
     kafka: Annotated[
         str | None,
-        typer.Option("--kafka", envvar="KAFKA_BOOTSTRAP_SERVERS", help="host:port of Kafka; also look at the topic."),
+        typer.Option(
+            "--kafka", envvar="KAFKA_BOOTSTRAP_SERVERS", help="Look at the topic, too, on the Kafka at this host:port."
+        ),
     ] = None,
     topic: OutcomesTopic = None,
     as_json: Json = False,
 ) -> None:
     """Verify positions, versions and hash chains, and that the outcomes topic is not ahead of the log.
 
-    Exit status 1: the log is not as it was written, or the topic is ahead.
+    Exit status 1: the log is not as it was written, or the topic is ahead of it.
     """
     from tool_sync.cli.log_verify import verify_log
 
@@ -36,22 +38,29 @@ def verify(
 @app.command()
 def fork(
     database_url: OwnerUrl,
-    vapi_base_url: Annotated[str, typer.Option(envvar="VAPI_BASE_URL", help="Where Vapi is.", show_default=False)],
+    vapi_base_url: Annotated[
+        str, typer.Option(envvar="VAPI_BASE_URL", help="Call Vapi at this URL.", show_default=False)
+    ],
     vapi_api_key: Annotated[
-        str, typer.Option(envvar="VAPI_API_KEY", help="The service's own key.", show_default=False)
+        str, typer.Option(envvar="VAPI_API_KEY", help="Call Vapi with this key, the service's own.", show_default=False)
     ],
     installation_id: Annotated[
-        UUID, typer.Option(envvar="INSTALLATION_ID", help="Whose tools are looked for.", show_default=False)
+        UUID,
+        typer.Option(envvar="INSTALLATION_ID", help="Look for the tools of this installation.", show_default=False),
     ],
-    vapi_account: Annotated[str, typer.Option(envvar="VAPI_ACCOUNT", help="The account's name.")] = "platform",
+    vapi_account: Annotated[
+        str, typer.Option(envvar="VAPI_ACCOUNT", help="Name the Vapi account, as the service does.")
+    ] = "platform",
     settle_seconds: Annotated[
-        float, typer.Option(envvar="SETTLE_SECONDS", help="How long a call to Vapi may still land.")
+        float, typer.Option(envvar="SETTLE_SECONDS", help="Wait until no call to Vapi can land any more.")
     ] = 20,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask. Subscribers will have to rebuild.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask for confirmation. Every subscriber must rebuild.")
+    ] = False,
 ) -> None:
-    """Give the log a new id after a restore, and list what Vapi has beyond the backup. Stop tool-sync first.
+    """Give the log a new id after a restore, and list what Vapi has that the backup lacks. Stop tool-sync first.
 
-    Exit status 3: a process of tool-sync is connected, or the database is another installation's.
+    Exit status 3: a process of tool-sync is connected, or the database belongs to another installation.
     """
     from tool_sync.cli.log_fork import fork_log
     from tool_sync.cli.looking import client_of

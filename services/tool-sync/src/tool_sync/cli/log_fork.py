@@ -24,15 +24,15 @@ async def fork_log(
     """Fork and print the new id; returns the exit status. Nothing is changed where Vapi cannot be listed."""
     await require_unused(connection)
     await db.claim_installation(connection, installation_id)
-    print(f"waiting {settle_seconds:g} s, until no call that tool-sync made can land any more", file=sys.stderr)
+    print(f"waiting {settle_seconds:g} s, until no call of tool-sync can land any more", file=sys.stderr)
     await asyncio.sleep(settle_seconds)
     try:
         async with client as vapi:
             lost = await find_lost_tools(vapi, installation_id, await newest_event_at(connection))
     except VapiFailure as failure:
-        say(f"nothing was changed, as Vapi did not list its tools: {failure.code.value}; mend that and fork again")
+        say(f"nothing was changed, because Vapi did not list its tools ({failure.code.value}); repair that, then fork")
         return EXIT_USAGE
     forked = await fork(connection, lost)
-    print(f"the log is {forked.log_id} from here on; up to position {forked.head:,} it was {forked.forked_from}")
-    print(f"{len(lost):,} tool(s) at Vapi may be newer than the log; a clinic that lacks its own adopts it")
+    print(f"the log is now {forked.log_id}; up to position {forked.head:,} it was {forked.forked_from}")
+    print(f"{len(lost):,} tool(s) at Vapi may be newer than the log; a clinic that lacks its own adopts one")
     return 0

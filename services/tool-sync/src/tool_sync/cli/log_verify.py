@@ -58,12 +58,12 @@ def _say_log(found: LogVerified) -> None:
         print(f"log: {found.through:,} events, {holds}")
         print(f"looked at: {_looked_at(found)}")
     else:
-        print("log: there is no event" + (", and a cursor is ahead of it" if found.findings else ""))
+        print("log: empty" + (", and a cursor is ahead of it" if found.findings else ""))
 
 
 def _say_topic(topic: str, ahead: list[Ahead] | None) -> None:
     if ahead is None:
-        print("topic: not looked at, as no Kafka was named")
+        print("topic: not looked at, because --kafka is missing")
         return
     for record in ahead:
         print(f"{topic} partition {record.partition} offset {record.offset}: {record.event_id} is not in the log")

@@ -9,13 +9,13 @@ import typer
 from tool_sync.cli.options import EXIT_FOUND, EXIT_USAGE, DatabaseUrl, Json
 
 app = typer.Typer(
-    name="lost", help="Show records that Kafka lost before they were read, and close them.", no_args_is_help=True
+    name="lost", help="Show records that Kafka lost before they were read, and acknowledge them.", no_args_is_help=True
 )
 
 
 @app.command("list")
 def list_losses(database_url: DatabaseUrl, as_json: Json = False) -> None:
-    """List what was lost and nobody has acknowledged. Exit status 1: there is some."""
+    """List losses that nobody has acknowledged. Exit status 1: there are some."""
     from tool_sync.cli.connected import connected
     from tool_sync.cli.output import print_json
     from tool_sync.db import Connection
@@ -35,11 +35,11 @@ def list_losses(database_url: DatabaseUrl, as_json: Json = False) -> None:
 
 @app.command()
 def acknowledge(
-    loss: Annotated[int, typer.Argument(metavar="ID", help="Its number in the list.", min=1)],
+    loss: Annotated[int, typer.Argument(metavar="ID", help="The number that `list` shows.", min=1)],
     database_url: DatabaseUrl,
-    reason: Annotated[str, typer.Option(help="What was done about it.")],
+    reason: Annotated[str, typer.Option(help="Say what was done about it.")],
 ) -> None:
-    """Close a loss once everything that it made missing is repaired."""
+    """Acknowledge a loss once everything that it took is repaired."""
     from tool_sync.cli.connected import connected
     from tool_sync.cli.output import error as say
     from tool_sync.db import Connection

@@ -19,11 +19,11 @@ COLUMNS_IN_FILES: Final = 119
 
 OrgArgument = Annotated[UUID, typer.Argument(metavar="ORG", help="The organization's id.")]
 ToolArgument = Annotated[str, typer.Argument(metavar="TOOL", help="The tool's name.")]
-Org = Annotated[UUID | None, typer.Option(metavar="ORG", help="Only this organization.")]
-Code = Annotated[str | None, typer.Option(metavar="CODE", help="Only this error code, such as TS-301.")]
-Limit = Annotated[int, typer.Option(help="Show at most this many.", min=1, max=100_000)]
+Org = Annotated[UUID | None, typer.Option(metavar="ORG", help="Limit to this organization.")]
+Code = Annotated[str | None, typer.Option(metavar="CODE", help="Limit to this error code, such as TS-301.")]
+Limit = Annotated[int, typer.Option(help="Take at most this many.", metavar="N", min=1, max=100_000)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, without doing it.")]
 At = Annotated[
     datetime | None,
     typer.Option(
@@ -32,31 +32,52 @@ At = Annotated[
 ]
 Since = Annotated[
     datetime | None,
-    typer.Option(parser=parse_time, metavar="TIME", help="From this time on: 2026-11-28 14:30, 2h, yesterday."),
+    typer.Option(parser=parse_time, metavar="TIME", help="Start at this time: 2026-11-28 14:30, 2h, yesterday."),
 ]
 Until = Annotated[
-    datetime | None, typer.Option(parser=parse_time, metavar="TIME", help="Before this time; same forms as --since.")
+    datetime | None,
+    typer.Option(parser=parse_time, metavar="TIME", help="Stop before this time; takes the same forms as --since."),
 ]
 JaegerUrl = Annotated[
     str | None, typer.Option(envvar="JAEGER_UI_URL", help="Link traces to this Jaeger.", show_default=False)
 ]
-DatabaseUrl = Annotated[str, typer.Option(envvar="DATABASE_URL", help="postgresql:// URL.", show_default=False)]
+DatabaseUrl = Annotated[
+    str, typer.Option(envvar="DATABASE_URL", help="Connect to this postgresql:// URL.", show_default=False)
+]
 OwnerUrl = Annotated[
     str,
     typer.Option(
-        "--database-url", envvar="MIGRATE_DATABASE_URL", help="URL of the database's owner.", show_default=False
+        "--database-url",
+        envvar="MIGRATE_DATABASE_URL",
+        help="Connect to this URL, as the database's owner.",
+        show_default=False,
     ),
 ]
 BootstrapServers = Annotated[
-    str, typer.Option("--kafka", envvar="KAFKA_BOOTSTRAP_SERVERS", help="host:port of Kafka.", show_default=False)
+    str,
+    typer.Option(
+        "--kafka", envvar="KAFKA_BOOTSTRAP_SERVERS", help="Connect to Kafka at this host:port.", show_default=False
+    ),
 ]
 OutcomesTopic = Annotated[
-    str | None, typer.Option(envvar="OUTCOMES_TOPIC", help="Where outcomes go; by default the contract's topic.")
+    str | None, typer.Option(envvar="OUTCOMES_TOPIC", help="Name the outcomes topic; the default is the contract's.")
 ]
-VapiUrl = Annotated[str | None, typer.Option(envvar="VAPI_BASE_URL", help="Where Vapi is.", show_default=False)]
-VapiKey = Annotated[str | None, typer.Option(envvar="VAPI_API_KEY", help="The service's own key.", show_default=False)]
-VapiAccount = Annotated[str, typer.Option(envvar="VAPI_ACCOUNT", help="The account's name.")]
+VapiUrl = Annotated[str | None, typer.Option(envvar="VAPI_BASE_URL", help="Call Vapi at this URL.", show_default=False)]
+VapiKey = Annotated[
+    str | None,
+    typer.Option(envvar="VAPI_API_KEY", help="Call Vapi with this key, the service's own.", show_default=False),
+]
+VapiAccount = Annotated[str, typer.Option(envvar="VAPI_ACCOUNT", help="Name the Vapi account, as the service does.")]
 KeyRate = Annotated[
-    int | None, typer.Option(envvar="VAPI_REQUESTS_PER_MINUTE", help="The key's rate.", min=1, show_default=False)
+    int | None,
+    typer.Option(
+        envvar="VAPI_REQUESTS_PER_MINUTE",
+        help="Send at most this many requests a minute.",
+        metavar="N",
+        min=1,
+        show_default=False,
+    ),
 ]
-RateShare = Annotated[float, typer.Option(envvar="VAPI_RATE_SHARE", help="tool-sync's share of it.", min=0, max=1)]
+RateShare = Annotated[
+    float, typer.Option(envvar="VAPI_RATE_SHARE", help="Take this share of that rate.", metavar="SHARE", min=0, max=1)
+]

@@ -31,13 +31,13 @@ def history(
 
 def coverage(
     database_url: DatabaseUrl,
-    org_id: Annotated[UUID | None, typer.Argument(metavar="[ORG]", help="Only this organization.")] = None,
+    org_id: Annotated[UUID | None, typer.Argument(metavar="[ORG]", help="Limit to this organization.")] = None,
     limit: Limit = 100,
     as_json: Json = False,
 ) -> None:
     """Show how many assistants can book, of those that should, and why the others cannot.
 
-    Exit status 1: one that should book cannot.
+    Exit status 1: an assistant that should book cannot.
     """
     from tool_sync.cli.coverage import show_coverage
 

@@ -28,8 +28,9 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The projectio
 def rebuild(name: NameArgument, database_url: OwnerUrl, as_json: Json = False) -> None:
     """Rebuild a read table from the log and write the rows that differ, while the service runs.
 
-    Readers notice nothing. Appends wait some tens of milliseconds at a time, and only where rows differ. Ctrl-C ends
-    it at any time; it can be started again.
+    Readers notice nothing. Appends wait some tens of milliseconds at a time, and only while rows are written.
+
+    Ctrl-C stops it at any time; it can be started again.
     """
     from tool_sync.cli.bar import bar
     from tool_sync.log import projections

@@ -24,7 +24,7 @@ def rewind(
 ) -> None:
     """Publish history again into an outcomes topic that was lost and created again.
 
-    Exit status 3: the topic holds a record already.
+    Exit status 3: the topic already holds a record.
     """
     from tool_sync.db import Connection
     from tool_sync.outcomes.replay import rewind as rewind_relay
@@ -34,7 +34,7 @@ def rewind(
 
     async def work(connection: Connection) -> int:
         before = await rewind_relay(connection, kafka, name, position)
-        print(f"the relay sends what is above position {position:,} to {name}; it was at {before:,}")
+        print(f"the relay will send everything above position {position:,} to {name}; it had reached {before:,}")
         return 0
 
     end_connected(database_url, work)

@@ -16,9 +16,9 @@ def replay(
     since: Since = None,
     until: Until = None,
     type_: Annotated[
-        list[str] | None, typer.Option("--type", help="Only this type, such as ToolsSynced; may be repeated.")
+        list[str] | None, typer.Option("--type", help="Send only this type, such as ToolsSynced; may be repeated.")
     ] = None,
-    from_position: Annotated[int, typer.Option(help="From this position on.", min=1)] = 1,
+    from_position: Annotated[int, typer.Option(help="Start at this position.", min=1)] = 1,
     outcomes_topic: Annotated[str | None, typer.Option(envvar="OUTCOMES_TOPIC", hidden=True)] = None,
     assistants_topic: Annotated[str | None, typer.Option(envvar="ASSISTANTS_TOPIC", hidden=True)] = None,
     dry_run: DryRun = False,

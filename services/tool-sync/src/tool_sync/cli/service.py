@@ -17,7 +17,7 @@ def run() -> None:
 
 
 def migrate(database_url: OwnerUrl) -> None:
-    """Bring the database to the newest schema. Two at once do no harm."""
+    """Migrate the database to the newest schema. Two migrations at once do no harm."""
     from tool_sync import db
     from tool_sync.migrate import MigrationFailed
     from tool_sync.migrate import migrate as migrate_database

@@ -36,7 +36,7 @@ def disable(org: OrgArgument, tool: ToolArgument, database_url: DatabaseUrl) -> 
 
 @app.command()
 def enable(org: OrgArgument, tool: ToolArgument, database_url: DatabaseUrl) -> None:
-    """Give every assistant the tool again, if the organization's tier has it. Within that day it keeps its id."""
+    """Link the tool again, if the organization's tier has it. Within a day of `disable` it keeps its id."""
     _switch(database_url, org, tool, enabled=True)
 
 
@@ -50,7 +50,7 @@ def _switch(database_url: str, org: UUID, tool: str, *, enabled: bool) -> NoRetu
             raise NotFound(problem)
         async with log_of(database_url) as log:
             await switch_tool(log, org, tool, SERVICE_VERSION, enabled=enabled)
-        print(f"{tool} is switched {'on' if enabled else 'off'} for {org}; the service does the rest")
+        print(f"{tool} is switched {'on' if enabled else 'off'} for {org}; tool-sync does the rest")
         return 0
 
     end_connected(database_url, work)

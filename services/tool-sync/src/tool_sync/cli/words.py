@@ -24,7 +24,7 @@ async def show_words(
     for one in found:
         _print(one)
     if not found:
-        print("Vapi said nothing about it in the last 30 days that was kept")
+        print("nothing that Vapi said in the last 30 days matches")
     elif len(found) == limit:
         print(f"the newest {limit} are shown; --limit shows more")
     return 0
