@@ -31,7 +31,7 @@ async def test_why_names_the_rule_the_tool_at_vapi_and_each_event_with_its_trace
     assert [e["type"] for e in why["events"]] == ["OrgRegistered", "ToolRegistrationStarted", "ToolRegistered"]
     assert why["vapi_tool_id"] == why["events"][-1]["data"]["vapi_tool_id"]
     assert all(e["trace_id"] for e in why["events"][1:])
-    assert why["outlook"]["next"] in ("nothing: it is as wanted", "a worker is at it")
+    assert why["outlook"]["next"] in ("nothing: it is as wanted", "a worker is processing it now")
 
 
 async def test_why_of_a_tool_that_nobody_knows_names_those_that_there_are(world: World) -> None:

@@ -19,7 +19,7 @@ async def test_a_pooler_in_session_mode_has_sessions(tool_sync_db: DatabaseUrls)
 
 @pytest.mark.parametrize(
     ("drops_settings", "words"),
-    [(True, "does not keep its setting lock_timeout"), (False, "changes its session")],
+    [(True, "loses its setting lock_timeout"), (False, "moved to another session")],
     ids=["it drops settings", "it hands settings on"],
 )
 async def test_a_pooler_in_transaction_mode_is_seen(

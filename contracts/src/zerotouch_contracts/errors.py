@@ -72,7 +72,7 @@ _ENTRIES: Final = (
     _entry(
         ErrorCode.VAPI_UNREACHABLE, "Vapi unreachable",
         "No connection to Vapi could be made, so nothing was sent.",
-        True, "nobody", "It is retried, 1 s doubling to 5 min. If it lasts, check the network and Vapi's status page.",
+        True, "nobody", "It is retried: 1 s doubling to 5 min. If it lasts, check the network and Vapi's status page.",
     ),
     _entry(
         ErrorCode.VAPI_SERVER_ERROR, "Vapi server error",
@@ -82,16 +82,16 @@ _ENTRIES: Final = (
     _entry(
         ErrorCode.VAPI_RATE_LIMITED, "Vapi rate limit",
         "Vapi answered 429: the credential's requests of this minute are used up.",
-        True, "nobody", "It is retried in the next minute. If it is common, ask Vapi for a higher limit.",
+        True, "nobody", "It is retried in the next minute. If it happens often, ask Vapi for a higher limit.",
     ),
     _entry(
         ErrorCode.VAPI_ANSWER_UNKNOWN, "answer unknown",
-        "A write was sent, but its answer was lost, late or a 5xx: it may or may not have happened.",
-        True, "nobody", "After the settle time Vapi is asked what is there; it is adopted or done again.",
+        "A write was sent, but its answer was lost, late or a 5xx: Vapi may or may not have carried it out.",
+        True, "nobody", "After the settle time tool-sync asks Vapi what is there, and adopts it or writes again.",
     ),
     _entry(
         ErrorCode.VAPI_ANSWER_INVALID, "answer invalid",
-        "Vapi's answer could not be read as what was asked for.",
+        "Vapi's answer was not what the request asked for, or could not be read.",
         True, "nobody", "It is retried. If it lasts, Vapi's API has changed: tell the developers.",
     ),
     _entry(
@@ -101,13 +101,13 @@ _ENTRIES: Final = (
     ),
     _entry(
         ErrorCode.SEND_WINDOW_MISSED, "send window missed",
-        "Too much time passed between writing down the intent and sending, so nothing was sent.",
-        True, "nobody", "It is retried. If it is common, the process lacks CPU or the database is slow.",
+        "Too much time passed between announcing the write in the log and sending it, so nothing was sent.",
+        True, "nobody", "It is retried. If it happens often, the process lacks CPU or the database is slow.",
     ),
     _entry(
         ErrorCode.ASSISTANT_BEING_RELEASED, "assistant being released",
-        "The Vapi assistant belonged to another agent a moment ago; what that one left on it is being taken out.",
-        True, "nobody", "It is retried until that is done, mostly within a minute.",
+        "The Vapi assistant belonged to another agent until just now; what that agent left on it is being removed.",
+        True, "nobody", "It is retried until that is done, usually within a minute.",
     ),
     _entry(
         ErrorCode.VAPI_KEY_REFUSED, "Vapi key refused",
@@ -131,7 +131,7 @@ _ENTRIES: Final = (
     ),
     _entry(
         ErrorCode.ASSISTANT_MISSING, "assistant missing at Vapi",
-        "The assistant does not exist at Vapi any more: somebody deleted it there.",
+        "The assistant no longer exists at Vapi: somebody deleted it there.",
         False, "clinic", "Save the assistant again; a new one is made.",
     ),
     _entry(
@@ -147,32 +147,32 @@ _ENTRIES: Final = (
     _entry(
         ErrorCode.TOOL_IN_USE, "tool still in use",
         "A tool that is no longer wanted is still linked or pinned by an assistant at Vapi, so it is kept.",
-        True, "platform operator", "Nothing: it is looked at every hour. Unlink it there to be rid of it.",
+        True, "platform operator", "Nothing: it is checked every hour. Unlink it at Vapi to have it deleted.",
     ),
     _entry(
         ErrorCode.TOOL_SHADOWED, "linked, not usable: another tool of the same name",
-        "The assistant has another tool with the same function name, and which of the two Vapi takes is not known.",
-        False, "clinic", "Remove the other tool from the assistant at Vapi; it is looked at again by itself.",
+        "The assistant has another tool with the same function name, and Vapi does not say which of the two it calls.",
+        False, "clinic", "Remove the other tool from the assistant at Vapi; tool-sync checks again by itself.",
     ),
     _entry(
         ErrorCode.TOOL_ID_DANGLING, "linked, not usable: a tool that does not exist",
-        "The assistant names a tool that Vapi does not have any more, which makes its calls fail.",
-        False, "clinic", "Remove the tool's id from the assistant at Vapi; it is looked at again by itself.",
+        "The assistant names a tool that Vapi no longer has, which makes its phone calls fail.",
+        False, "clinic", "Remove its id from the assistant at Vapi; tool-sync checks again by itself.",
     ),
     _entry(
         ErrorCode.TOOL_CALLS_NOT_SENT, "linked, not usable: tool calls are not sent",
-        "The assistant's serverMessages leave out tool-calls, so no call of a tool reaches its server.",
-        False, "clinic", "Add tool-calls to serverMessages at Vapi; it is looked at again by itself.",
+        "The assistant's serverMessages leave out tool-calls, so no tool call reaches its server.",
+        False, "clinic", "Add tool-calls to serverMessages at Vapi; tool-sync checks again by itself.",
     ),
     _entry(
         ErrorCode.TOOL_PIN_NOT_ANSWERED, "linked, not usable: pinned to an old version",
-        "The assistant pins a version of the tool whose calls are not answered any more.",
-        False, "clinic", "Remove the pin from toolRefs at Vapi; it is looked at again by itself.",
+        "The assistant pins a version of the tool whose calls are no longer answered.",
+        False, "clinic", "Remove the pin from toolRefs at Vapi; tool-sync checks again by itself.",
     ),
     _entry(
         ErrorCode.TRAFFIC_WITHOUT_TOOL, "linked, not live: a traffic split without the tool",
         "A traffic split sends callers to versions of the assistant that do not have the tool.",
-        False, "clinic", "Publish a split at Vapi whose versions have the tool; it is looked at again by itself.",
+        False, "clinic", "Publish a split at Vapi whose versions have the tool; tool-sync checks again by itself.",
     ),
     _entry(
         ErrorCode.ASSISTANT_OF_ANOTHER, "assistant of another clinic",
@@ -181,17 +181,17 @@ _ENTRIES: Final = (
     ),
     _entry(
         ErrorCode.TOOL_OF_ANOTHER_CLINIC, "tool of another clinic",
-        "The assistant links a tool of another clinic, or one of its own that the log does not know, and kept it.",
-        False, "platform operator", "Remove the tool's id from the assistant at Vapi; it is looked at again by itself.",
+        "The assistant still links a tool of another clinic, or one of its own clinic that the log does not know.",
+        False, "platform operator", "Remove its id from the assistant at Vapi; tool-sync checks again by itself.",
     ),
     _entry(
         ErrorCode.ASSISTANT_TOO_LARGE, "assistant too large",
-        "The assistant at Vapi is larger than what the services read.",
-        False, "clinic", "Shorten its prompts or its inline tools and save it again.",
+        "The assistant's document at Vapi is larger than the services read.",
+        False, "clinic", "Shorten its prompts or its inline tools, and save it again.",
     ),
     _entry(
         ErrorCode.REQUEST_UNREADABLE, "request unreadable",
-        "The message of this save could not be read; its bytes are kept as a dead letter.",
+        "The message of this save could not be read. Its bytes are kept as a dead letter.",
         False, "developers", "Look at the dead letter, correct the producer, then sync the assistant.",
     ),
     _entry(
@@ -212,7 +212,7 @@ _ENTRIES: Final = (
     _entry(
         ErrorCode.TIER_WITHOUT_TOOLS, "no tools: not in this tier",
         "No tool belongs to the clinic's tier, so the assistant has none and takes no bookings.",
-        False, "platform operator", "Give the clinic a tier with tools, if it is to have them.",
+        False, "platform operator", "Give the clinic a tier with tools, if it should have them.",
     ),
     _entry(
         ErrorCode.NO_TOOL_PUBLISHED, "no tools: none is published",
@@ -220,8 +220,8 @@ _ENTRIES: Final = (
         False, "developers", "Release a blueprint with tools.",
     ),
     _entry(
-        ErrorCode.INVALID_REQUEST, "invalid request", "The request does not have the documented form.",
-        False, "caller", "Correct what the problem body lists.",
+        ErrorCode.INVALID_REQUEST, "invalid request", "The request is not valid.",
+        False, "caller", "Correct what the problem document lists.",
     ),
     _entry(
         ErrorCode.UNAUTHENTICATED, "not authenticated", "The bearer token is missing, wrong or expired.",
@@ -259,12 +259,12 @@ _ENTRIES: Final = (
         False, "caller", "Use another id, or PATCH the one that exists.",
     ),
     _entry(
-        ErrorCode.NOT_READY, "not ready", "The service waits for its database or for Kafka.",
+        ErrorCode.NOT_READY, "not ready", "The service is waiting for its database or for Kafka.",
         True, "platform operator", "See the reasons in /readyz.",
     ),
     _entry(
-        ErrorCode.INTERNAL, "internal error", "A fault of ours.",
-        True, "developers", "Look up the trace id in the log.",
+        ErrorCode.INTERNAL, "internal error", "A bug in Zerotouch.",
+        True, "developers", "Look up the trace id in the service's log.",
     ),
 )  # fmt: skip
 

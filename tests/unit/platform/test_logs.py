@@ -80,4 +80,4 @@ def test_a_full_disk_stops_nothing(tmp_path: Path) -> None:
         [sys.executable, "-c", PROGRAM, "/dev/full"], capture_output=True, text=True, timeout=60, check=True
     )
     assert len(ended.stdout.splitlines()) == 4
-    assert "logs: a destination is given up" in ended.stderr
+    assert "logs: gave up on a destination" in ended.stderr

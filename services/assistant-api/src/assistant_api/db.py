@@ -37,7 +37,7 @@ TRANSIENT_ERRORS: Final = (
 
 _FOREIGN: Final = (
     "the database belongs to installation {found}, but INSTALLATION_ID is {expected}; if this database is a copy that"
-    " shall live on its own, empty the table installation first"
+    " is to live on its own, empty the table installation first"
 )
 _LOG_ID: Final = "SELECT log_id FROM installation"
 

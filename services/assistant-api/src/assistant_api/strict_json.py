@@ -27,7 +27,7 @@ def read_json(raw: bytes, *, line_breaks_in_text: bool = False) -> object:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        raise ValueError("a key is there twice")
+        raise ValueError("a key is repeated")
     return made
 
 

@@ -85,7 +85,7 @@ class TokenVerifier:
         except jwt.ExpiredSignatureError:
             raise TokenRefused("the token has expired") from None
         except (jwt.InvalidTokenError, ValueError, OverflowError):  # also a claim that Python cannot count
-            raise TokenRefused("the token is not valid here") from None
+            raise TokenRefused("the token is not valid for this service") from None
         return _caller(claims)
 
 
@@ -99,4 +99,4 @@ def _caller(claims: dict[str, Any]) -> Caller:
             except ValueError:
                 raise TokenRefused("the token's org_id is not a UUID") from None
         case _:
-            raise TokenRefused("the token has no role that is known here")
+            raise TokenRefused("the token has no role that this service knows")

@@ -89,4 +89,4 @@ class Health:
             async with asyncio.timeout(self.check_seconds_max):
                 return await check()
         except TimeoutError:
-            return f"does not answer within {self.check_seconds_max:g} s"
+            return f"did not answer within {self.check_seconds_max:g} s"

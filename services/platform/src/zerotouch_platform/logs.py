@@ -88,7 +88,7 @@ class _Write:
                 sink(event)
             except OSError as error:  # a full disk or a closed pipe must not stop the work
                 self._sinks.remove(sink)
-                print(f"logs: a destination is given up: {error}", file=sys.stderr)
+                print(f"logs: gave up on a destination: {error}", file=sys.stderr)
         raise structlog.DropEvent
 
 

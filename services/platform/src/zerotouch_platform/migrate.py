@@ -59,7 +59,7 @@ async def _refuse_a_database_of_before(connection: Session, folder: Path) -> Non
     if oldest is not None and oldest < first:
         raise MigrationFailed(
             f"this database was made before the first release (it has migration {oldest}, the first one is {first}) and"
-            " cannot be brought to its schema: make a new one. The development stack's is thrown away by `make clean`"
+            " cannot be migrated: create a new one. `make clean` deletes the development stack's"
         )
 
 

@@ -26,6 +26,6 @@ def require_key_of_algorithm(pem: str, algorithm: Algorithm) -> PublicKey:
         return key
     if algorithm == "RS256" and isinstance(key, RSAPublicKey):
         if key.key_size < RSA_BITS_MIN:
-            raise ValueError(f"an RSA key of {key.key_size} bits, at least {RSA_BITS_MIN} are needed")
+            raise ValueError(f"is an RSA key of {key.key_size} bits; at least {RSA_BITS_MIN} are needed")
         return key
-    raise ValueError(f"not a key for {algorithm}")
+    raise ValueError(f"is not a key for {algorithm}")

@@ -34,8 +34,8 @@ SESSIONS: Final = Sessions(
 )
 
 _FOREIGN: Final = (
-    "the database belongs to installation {found}, the setting says {expected}; a copied database needs a log of its "
-    "own before it may start, or it would touch the other installation's tools"
+    "the database belongs to installation {found}, but INSTALLATION_ID is {expected}; a copied database needs a log of "
+    "its own before it may start, or it would touch the other installation's tools"
 )
 
 

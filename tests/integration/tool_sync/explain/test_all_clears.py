@@ -121,7 +121,7 @@ async def test_after_vapi_refused_the_tool_the_end_says_who_has_to_act(
     await clinic.happened(attempt_failed(f"tool:{TOOL}", "TS-301", None), failed("agent-1", "TS-301"))
     await settle(clinic)
     outlook = await explained(clinic)
-    assert outlook["next"].startswith("nothing by itself")
+    assert outlook["next"].startswith("nothing until a save")
     code, text, _ = await command("explain", "agent-1", database_url=tool_sync_db.service)
     assert code == 0
     assert "as wanted" not in text
@@ -134,7 +134,7 @@ async def test_a_tool_of_a_new_blueprint_that_nobody_has_yet_says_so(clinic: Cli
     await settle(clinic)
     why = (await clinic.ask(f"/v1/orgs/{clinic.org_id}/tools/{OTHER}/why")).json()
     assert (why["wanted"], why["condition"]) == (True, "missing")
-    assert why["outlook"]["next"].startswith("nothing by itself: the next save brings it")
+    assert why["outlook"]["next"].startswith("nothing until the next save")
     assert "does not have it at Vapi yet" in why["outlook"]["reasons"][0]["what"]
     assert "agent-1" in why["outlook"]["reasons"][-1]["what"]
 

@@ -218,10 +218,10 @@ async def test_an_unlinked_tool_and_one_that_nobody_has_yet_are_told(desk: Desk)
     await desk.world.save(new, assistant, "agent-new")
     status, stdout, _ = await desk.check(new)
     assert status == 1
-    assert "it was saved, and no sync has ended yet" in stdout
+    assert "it was saved, and no sync of it has ended yet" in " ".join(stdout.split())
     status, met = await desk.only(new)
     assert status == 1
-    assert {one["what"] for one in met["trouble"]} == {"it is wanted, and this clinic does not have it at Vapi yet"}
+    assert {one["what"] for one in met["trouble"]} == {"it is wanted, but this clinic does not have it at Vapi yet"}
 
 
 async def test_what_the_log_knows_to_have_failed_is_told_without_a_call(desk: Desk) -> None:
@@ -292,7 +292,7 @@ async def test_an_agent_made_anew_under_its_id_is_not_judged_by_its_life_before(
     await desk.world.save(org, await desk.world.assistant(), revision=2)
     status, stdout, _ = await desk.check(org)
     assert status == 1
-    assert "it was saved, and no sync has ended yet" in stdout
+    assert "it was saved, and no sync of it has ended yet" in " ".join(stdout.split())
 
 
 async def audited(desk: Desk, calls_max: int = 1000, key: str = DEFAULT_KEY) -> LiveRead:
@@ -340,7 +340,7 @@ async def test_an_audit_that_may_make_no_more_calls_says_what_it_did_not_read(de
 
     assert (found.assistants, found.calls) == (1, 4)
     (why,) = found.not_read
-    assert why.startswith("what comes after the 1 assistants that were read: 4 calls of Vapi were made")
+    assert why.startswith("everything after the first 1 assistants: 4 calls to Vapi were made")
 
 
 async def test_with_a_refused_key_nothing_is_called_reached(desk: Desk) -> None:

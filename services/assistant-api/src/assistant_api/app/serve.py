@@ -81,5 +81,5 @@ async def _until_stopped(loops: Loops, work: "asyncio.Task[None]", stopping: asy
     if isinstance(error, ForeignInstallation):
         _log.error("foreign_database", reason=str(error))
         return EXIT_FOREIGN_DATABASE
-    _log.error("loops_ended", reason="they should not" if error is None else in_one_line(error), exc_info=error)
+    _log.error("loops_ended", reason="a loop ended by itself" if error is None else in_one_line(error), exc_info=error)
     return EXIT_LOOPS_FAILED

@@ -51,7 +51,7 @@ def parse(raw: bytes, model: type[T], *, empty_is_object: bool = False) -> T:
             {"field": ".".join(map(str, item["loc"])) or "body", "problem": str(item["msg"])}
             for item in error.errors(include_input=False, include_url=False, include_context=False)[:ERRORS_MAX]
         ]
-        raise invalid("the body has not the documented form", problems) from None
+        raise invalid("the request body is not valid", problems) from None
 
 
 def _require_storable(value: object, place: str, depth: int) -> None:

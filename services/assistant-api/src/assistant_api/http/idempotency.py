@@ -140,7 +140,7 @@ async def _answer_or_problem(answer: Callable[[Ids], Awaitable[Response]], ids: 
 
 def _kept(same_request: bool, status: int | None, body: str | None, content_type: str | None) -> Response:
     if not same_request:
-        raise Problem(422, ErrorCode.IDEMPOTENCY_MISMATCH, "this Idempotency-Key came with another request before")
+        raise Problem(422, ErrorCode.IDEMPOTENCY_MISMATCH, "this Idempotency-Key was used before, with another request")
     if status is None:
         raise _in_progress()
     return Response(body, status, {"Idempotent-Replayed": "true"}, content_type)

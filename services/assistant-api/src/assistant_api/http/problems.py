@@ -52,7 +52,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def _parameters(_: Request, error: RequestValidationError) -> Response:
         problems = [{"field": ".".join(map(str, item["loc"])), "problem": str(item["msg"])} for item in error.errors()]
-        return to_response(invalid("a parameter is not as documented", problems))
+        return to_response(invalid("a parameter is not valid", problems))
 
     async def _database(_: Request, error: Exception) -> Response:
         _log.warning("database_unavailable", error=str(error))

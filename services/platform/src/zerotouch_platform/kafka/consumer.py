@@ -95,7 +95,7 @@ class BatchConsumer:
         still = self._progress.still_seconds()
         if still < NOT_LIVE_AFTER_STUCK * self._membership.stuck_seconds_max:
             return None
-        return f"records are waiting, and none was taken in for {still:.0f} s"
+        return f"records are waiting, and none has been read for {still:.0f} s"
 
     def stop(self) -> None:
         """End :meth:`run_forever`: the batch at hand is finished first."""

@@ -30,11 +30,11 @@ async def topic_warnings(bootstrap_servers: str, topics: Iterable[str]) -> list[
 def _of_topic(name: str, topic: Any, configs: Mapping[str, str]) -> Iterator[str]:
     replicas = min((len(partition["replicas"]) for partition in topic["partitions"]), default=0)
     if replicas < REPLICAS_MIN:
-        yield f"{name} has {replicas} replica(s), below {REPLICAS_MIN}: a broker that is lost takes records with it"
+        yield f"{name} has {replicas} replica(s), fewer than {REPLICAS_MIN}: losing a broker can lose records"
     if int(configs.get(_IN_SYNC, "1")) < IN_SYNC_MIN:
         yield f"{name} acknowledges with {configs.get(_IN_SYNC, '1')} replica(s) in sync, below {IN_SYNC_MIN}"
     if configs.get(UNCLEAN_ELECTION, "false") != "false":
-        yield f"{name} allows unclean elections: a replica that lags may become the leader, and cut the log off"
+        yield f"{name} allows unclean elections: a lagging replica may become the leader, and records are lost"
 
 
 async def _configs(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, dict[str, str]]:

@@ -15,8 +15,8 @@ class Cause(StrEnum):
     """Why records are gone, or out of order."""
 
     DELETED = "deleted before they were read"
-    MADE_AGAIN = "the topic was made again or cut off, or the group's offsets were forgotten"
-    ADDED = "partitions were added: keys have moved, and their order is broken"
+    MADE_AGAIN = "the topic was recreated or truncated, or the group's offsets were forgotten"
+    ADDED = "partitions were added: keys have moved, so their order is broken"
 
 
 @dataclass(frozen=True, slots=True)

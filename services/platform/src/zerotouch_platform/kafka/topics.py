@@ -31,11 +31,11 @@ async def problem_of(bootstrap_servers: str, topics: Iterable[str]) -> str | Non
         async with asyncio.timeout(ANSWER_SECONDS_MAX):
             existing = await _topics(bootstrap_servers)
     except TimeoutError:
-        return f"Kafka at {bootstrap_servers} does not answer within {ANSWER_SECONDS_MAX:g} s"
+        return f"Kafka at {bootstrap_servers} did not answer within {ANSWER_SECONDS_MAX:g} s"
     except TROUBLE as error:
         return f"Kafka at {bootstrap_servers} cannot be reached: {error}"
     missing = sorted(set(topics) - existing)
-    return f"Kafka has no topic {', '.join(missing)}: create it first (deploy does)" if missing else None
+    return f"Kafka has no topic {', '.join(missing)}: create it first (`deploy` does)" if missing else None
 
 
 async def _topics(bootstrap_servers: str) -> set[str]:

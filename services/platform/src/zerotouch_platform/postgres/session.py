@@ -17,7 +17,7 @@ CONNECT_SECONDS: Final = 5.0
 ROUNDS: Final = 3
 PROBE: Final = {"lock_timeout": "7999", "idle_in_transaction_session_timeout": "29999"}
 """Odd values, which no role and no pooler has by chance."""
-ADVICE: Final = "give the URL of the server itself"
+ADVICE: Final = "use the URL of the PostgreSQL server itself"
 
 _READ: Final = "SELECT name, setting FROM pg_settings WHERE name = ANY($1::text[])"
 _BACKEND: Final = "SELECT pg_backend_pid()"
@@ -34,9 +34,9 @@ async def session_problem(database_url: str) -> str | None:
         async with AsyncExitStack() as stack:
             first, second = await _connected(stack, database_url), await _connected(stack, database_url)
             if (lost := await _settings_lost(first)) is not None:
-                return _reason(f"a session does not keep its setting {lost}")
+                return _reason(f"a session loses its setting {lost}")
             if await _is_shared(first, second):
-                return _reason("a connection changes its session")
+                return _reason("a connection is moved to another session")
     except _NO_SESSION:
         return _reason("a connection loses its prepared statements")
     except (asyncpg.ProtocolViolationError, asyncpg.PostgresConnectionError) as error:

@@ -83,7 +83,7 @@ async def pages(ask: Ask, window: Window, limit: int) -> AsyncIterator[Page]:
         window, limit_now = open_windows.pop()
         calls += 1
         if calls > CALLS_SPARE + CALLS_PER_PAGE_MAX * (len(seen) // limit_now):
-            raise ListUnreadable(f"{calls} calls for {len(seen)} items")
+            raise ListUnreadable(f"{calls} calls brought only {len(seen)} items")
         try:
             answered = await ask(window.query(limit_now))
         except PageTooLarge:
@@ -139,7 +139,7 @@ def _cut(window: Window, answered: list[object]) -> tuple[datetime, bool]:
     times = [time for item in answered if (time := created_at(item)) is not None]
     inside = [_floor(time) for time in times if window.holds(time)]
     if len(inside) * 2 < len(times):
-        raise ListUnreadable("the filter by createdAt is not kept")
+        raise ListUnreadable("Vapi ignored the filter by createdAt")
     newest_first = all(a >= b for a, b in pairwise(inside))
     oldest_first = all(a <= b for a, b in pairwise(inside))
     ordered = sorted(inside)

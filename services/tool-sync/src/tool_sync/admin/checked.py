@@ -20,12 +20,12 @@ from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 
 ASSISTANTS_MAX: Final = 1000
 
-NOT_THERE: Final = "it is wanted, and this clinic does not have it at Vapi yet"
+NOT_THERE: Final = "it is wanted, but this clinic does not have it at Vapi yet"
 NOT_NAMED: Final = "the assistant does not name it"
 OLDER_ID: Final = "the newest sync named another tool of this name"
-CHANGED: Final = "somebody changed it at Vapi; tool-sync writes it again"
-OLDER_DEFINITION: Final = "a newer definition is published than the one that it was made from"
-NEVER_SYNCED: Final = "it was saved, and no sync has ended yet"
+CHANGED: Final = "somebody changed it at Vapi; tool-sync will restore it"
+OLDER_DEFINITION: Final = "it was made from an older definition than the one published now"
+NEVER_SYNCED: Final = "it was saved, and no sync of it has ended yet"
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,7 +200,7 @@ class Look:
             changed = changed or ["marker"]
         if not changed:
             return []
-        what = f"somebody changed it at Vapi: {', '.join(changed[:CHANGED_SHOWN_MAX])}; tool-sync writes it again"
+        what = f"somebody changed it at Vapi: {', '.join(changed[:CHANGED_SHOWN_MAX])}; tool-sync will restore it"
         return [Trouble(None, (ref.name,), (ref.vapi_tool_id,), what)]
 
     async def _tool(self, tool_id: str) -> Mapping[str, Any] | None:
@@ -220,7 +220,7 @@ class Look:
     async def _ask(self, call: Callable[[], Awaitable[T]]) -> T:
         """One read. Raises :class:`LookStopped` and :class:`VapiFailure`."""
         if self.calls >= self.calls_max:
-            raise LookStopped(f"{self.calls_max} calls of Vapi were made, which is what --calls allows")
+            raise LookStopped(f"{self.calls_max} calls to Vapi were made, as many as --calls allows")
         await self._admitted()
         self.calls += 1
         try:

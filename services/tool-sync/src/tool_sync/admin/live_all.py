@@ -57,7 +57,7 @@ async def read_all(pool: Pool, look: Look, on_assistant: Callable[[int], None] =
                     tally.note(clinic, met)
                     on_assistant(tally.assistants)
     except LookStopped as stopped:
-        tally.not_read.append(f"what comes after the {tally.assistants:,} assistants that were read: {stopped}")
+        tally.not_read.append(f"everything after the first {tally.assistants:,} assistants: {stopped}")
     if tally.not_shown:
         tally.not_read.append(f"{tally.not_shown:,} assistants that Vapi did not show")
     return LiveRead(

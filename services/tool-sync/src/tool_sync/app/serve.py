@@ -114,7 +114,7 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
             for name, loop in loops_beside(settings, pool, parts).items():
                 loops.start(name, loop)
             # Not ready before that: a save would wait for the look.
-            state.health.starting = "looking whether the outcomes topic is ahead of the log"
+            state.health.starting = "checking whether the outcomes topic is ahead of the log"
             await _either(parts.guard.looked, stopping)
             watch(settings, state.health, pool, parts)
             log.info("tool-sync works")

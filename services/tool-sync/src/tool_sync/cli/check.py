@@ -114,7 +114,7 @@ def _not_looked_at(checked: list[Checked], look: Look | None, stopped: LookStopp
         if one.clinic.more:
             yield f"clinic {one.clinic.org_id} has more assistants than the {len(one.clinic.assistants):,} listed"
     yield from dict.fromkeys(limit for one in checked for met in one.met for limit in met.not_looked_at)
-    yield "whether the tool server answers: no call is made"
+    yield "whether the tool server answers, because no phone call is made"
 
 
 def _document(checked: Checked, *, live: bool) -> dict[str, Any]:

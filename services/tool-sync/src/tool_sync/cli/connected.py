@@ -39,7 +39,7 @@ async def answered(work: Awaitable[int]) -> int:
     except (NotFound, BeforeFirstEvent, UnknownTool) as error:
         say(error)
     except UnknownEvent as error:
-        say(f"{error}; a newer release reads on")
+        say(f"{error}; a newer release can read it")
     except (asyncpg.PostgresError, *db.TRANSIENT_ERRORS) as error:
         say(f"the database does not answer: {type(error).__name__}: {error}")
     return EXIT_USAGE

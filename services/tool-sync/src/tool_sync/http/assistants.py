@@ -35,15 +35,19 @@ class AssistantPage:
 router = APIRouter(prefix="/v1/assistants", tags=["assistants"], route_class=FeedRoute, responses=FEED_PROBLEMS)
 
 
-@router.get("", summary="The tools of every assistant, as of a position")
+@router.get("", summary="List the tools of every assistant, as of a position")
 async def get_assistants(
     request: Request,
     caller: AnyCaller,
-    org: Annotated[UUID | None, Query(description="Only this organization; an org's token reads its own.")] = None,
-    after: Annotated[str, Query(max_length=AFTER_CHARACTERS_MAX, description="`next_after` of the page before.")] = "",
+    org: Annotated[
+        UUID | None, Query(description="Only this organization; an organization's token reads only its own.")
+    ] = None,
+    after: Annotated[
+        str, Query(max_length=AFTER_CHARACTERS_MAX, description="The `next_after` of the previous page.")
+    ] = "",
     limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT,
 ) -> AssistantPage:
-    """In the order of organization and agent, each as its newest outcome left it; those without one are left out."""
+    """By organization and agent, each as its newest outcome left it; assistants without an outcome are left out."""
     state = state_of(request)
     org = narrowed(caller, org)
     if state.log_id is None:
@@ -60,4 +64,4 @@ def _cursor(after: str) -> tuple[UUID, str]:
     try:
         return (UUID(org), agent) if after else (UUID(int=0), "")
     except ValueError:
-        raise Problem(400, ErrorCode.INVALID_REQUEST, "after: is no next_after of a page before") from None
+        raise Problem(400, ErrorCode.INVALID_REQUEST, "after: is not the next_after of an earlier page") from None

@@ -32,7 +32,7 @@ class Explained:
     assistants: tuple[AssistantExplained, ...]
 
 
-@router.get("/orgs/{org_id}/tools/{tool}/why", summary="Why an organization has a tool, or lacks it")
+@router.get("/orgs/{org_id}/tools/{tool}/why", summary="Explain why an organization has a tool, or lacks it")
 async def get_why(
     request: Request,
     org_id: UUID,
@@ -40,20 +40,20 @@ async def get_why(
     caller: AnyCaller,
     at: At = None,
 ) -> ToolExplained:
-    """Wanted or not and by which rule, what is at Vapi, every event that led there, and what happens next."""
+    """Whether it is wanted, by which rule, what is at Vapi, every event that led there, and what happens next."""
     require_readable(caller, org_id)
     async with _moment(request, org_id, at) as (connection, moment):
         return await explain_tool(connection, moment, tool)
 
 
-@router.get("/assistants/{assistant}/explain", summary="What happened to an assistant, and what happens next")
+@router.get("/assistants/{assistant}/explain", summary="Explain what happened to an assistant, and what happens next")
 async def get_explanation(
     request: Request,
-    assistant: Annotated[str, Path(max_length=64, description="Vapi's id, or the agent's own.")],
+    assistant: Annotated[str, Path(max_length=64, description="The assistant's id at Vapi, or the agent's id.")],
     caller: AnyCaller,
     at: At = None,
 ) -> Explained:
-    """What it has, what it lacks and why, what is open, every event, and what happens next."""
+    """What it has, what it lacks and why, what is still open, every event, and what happens next."""
     async with reading(state_of(request).pool, narrowed(caller, None)) as connection:
         found = await find_assistants(connection, assistant)
     if not found:

@@ -61,9 +61,9 @@ After = Annotated[int, Query(ge=0, le=POSITION_MAX, description="Only events abo
 
 @router.get(
     "",
-    summary="What was published, page by page",
+    summary="List what was published, page by page",
     response_class=Response,
-    responses={200: {"content": {"application/json": {"schema": _PAGE}}}, 304: {"description": "As it was."}},
+    responses={200: {"content": {"application/json": {"schema": _PAGE}}}, 304: {"description": "Nothing has changed."}},
 )
 async def get_events(
     request: Request,
@@ -71,7 +71,7 @@ async def get_events(
     after: After = 0,
     limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT,
     wait: Annotated[
-        float, Query(ge=0, le=WAIT_SECONDS_MAX, description="Seconds to wait where there is nothing yet.")
+        float, Query(ge=0, le=WAIT_SECONDS_MAX, description="Seconds to wait if there is nothing yet.")
     ] = 0,
     log_id: Annotated[UUID | None, Query(description="The log that `after` belongs to.")] = None,
     if_none_match: Annotated[str | None, Header(include_in_schema=False)] = None,

@@ -51,13 +51,13 @@ class FeedReader:
         async with reading(self.pool, self.wanted.org_id) as connection:
             page = await read_page(connection, after=after, head=head, wanted=self.wanted, limit=limit)
         if page.stopped_by is not None and not page.events:
-            raise Problem(503, ErrorCode.NOT_READY, f"{page.stopped_by}; a newer release reads on")
+            raise Problem(503, ErrorCode.NOT_READY, f"{page.stopped_by}; a newer release can read it")
         return page, head
 
     async def wait(self, position: int, seconds: float) -> bool:
         """Wait for something above ``position``; False where nothing came or the process stops."""
         if self.tail.waiting >= READERS_WAITING_MAX:
-            raise Problem(503, ErrorCode.NOT_READY, f"{READERS_WAITING_MAX} readers are waiting already; ask later")
+            raise Problem(503, ErrorCode.NOT_READY, f"{READERS_WAITING_MAX} readers already wait; try again later")
         return await self.tail.beyond(position, self.wanted.org_id, seconds=seconds)
 
 
@@ -67,7 +67,9 @@ def _reader(
     type: Annotated[  # noqa: A002 - the name in the query
         list[str], Query(description="`ToolsSynced`, `ToolSyncFailed`, `AssistantDiverged`; repeat it or use commas.")
     ] = [],  # noqa: B006 - FastAPI copies it
-    org: Annotated[UUID | None, Query(description="Only this organization; an org's token reads its own.")] = None,
+    org: Annotated[
+        UUID | None, Query(description="Only this organization; an organization's token reads only its own.")
+    ] = None,
 ) -> FeedReader:
     return FeedReader.of(state_of(request), caller, type, org)
 

@@ -12,13 +12,13 @@ from tool_sync.http.state import state_of
 router = APIRouter(tags=["health"])
 
 
-@router.get("/livez", summary="Is the process to be kept?", response_model=None)
+@router.get("/livez", summary="Say whether the process should be kept running", response_model=None)
 async def get_livez(request: Request) -> JSONResponse:
-    """200 while its loops can work or heal by themselves; 503 with the problems where it must be restarted."""
+    """200 while the loops work or can recover; 503 with the problems if the process must be restarted."""
     return _answer(await state_of(request).health.live_problems())
 
 
-@router.get("/readyz", summary="Does it work right now?", response_model=None)
+@router.get("/readyz", summary="Say whether the service works right now", response_model=None)
 async def get_readyz(request: Request) -> JSONResponse:
     """200, or 503 with what it waits for: database, migrations, Kafka, topics.
 

@@ -23,15 +23,15 @@ _PROBLEM: Final = {"content": {MEDIA_TYPE: {"schema": {"type": "object"}}}}
 PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     401: {"description": "The token is missing, wrong or expired.", **_PROBLEM},
     404: {"description": "There is no such organization for this caller.", **_PROBLEM},
-    422: {"description": "The request does not have the documented form.", **_PROBLEM},
+    422: {"description": "The request is not valid.", **_PROBLEM},
     503: {"description": "The database does not answer.", **_PROBLEM},
 }
 FEED_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    400: {"description": "A cursor, a filter or a limit that cannot be: the detail names it.", **_PROBLEM},
+    400: {"description": "A cursor, a filter or a limit is not valid; the detail names it.", **_PROBLEM},
     401: PROBLEMS[401],
     404: PROBLEMS[404],
-    409: {"description": "The log is another one than the request names: history was rewritten.", **_PROBLEM},
-    503: {"description": "The database does not answer, or too many readers wait.", **_PROBLEM},
+    409: {"description": "The log is not the one that the request names: history was rewritten.", **_PROBLEM},
+    503: {"description": "The database does not answer, or too many readers are waiting.", **_PROBLEM},
     "default": {"description": "Any other problem.", **_PROBLEM},  # without it FastAPI documents a 422
 }
 _CODES: Final = {404: ErrorCode.NOT_FOUND, 403: ErrorCode.FORBIDDEN, 401: ErrorCode.UNAUTHENTICATED}
@@ -62,7 +62,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(UnknownEvent)
     async def _unknown_event(_: Request, error: UnknownEvent) -> JSONResponse:
-        return _document(503, ErrorCode.NOT_READY, f"{error}; a newer release reads on")
+        return _document(503, ErrorCode.NOT_READY, f"{error}; a newer release can read it")
 
     @app.exception_handler(TokenRefused)
     async def _token_refused(_: Request, error: TokenRefused) -> JSONResponse:

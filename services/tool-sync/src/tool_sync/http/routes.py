@@ -31,14 +31,14 @@ ReadableOrg = Annotated[UUID, Depends(_readable_org)]
 router = APIRouter(prefix="/v1/orgs/{org_id}", tags=["organizations"], responses=PROBLEMS)
 
 
-@router.get("/tools", summary="The tools that an organization has in Vapi")
+@router.get("/tools", summary="List the tools that an organization has in Vapi")
 async def get_tools(request: Request, org_id: ReadableOrg, at: At = None) -> OrgTools:
     """All of them, by name, now or at a time. A disabled one is not wanted any more, or somebody deleted it."""
     async with reading(state_of(request).pool, org_id) as connection:
         return _found(await (tools_of(connection, org_id) if at is None else tools_at(connection, org_id, at)))
 
 
-@router.get("/history", summary="What happened to an organization")
+@router.get("/history", summary="List what happened to an organization")
 async def get_history(
     request: Request,
     org_id: ReadableOrg,

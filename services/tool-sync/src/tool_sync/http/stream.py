@@ -28,12 +28,12 @@ router = APIRouter(prefix="/v1/events", tags=["events"], route_class=FeedRoute, 
 _RETRY: Final = b"retry: %d\n\n" % RETRY_MILLISECONDS
 
 
-@router.get("/stream", summary="What is published, as it happens", response_class=StreamingResponse)
+@router.get("/stream", summary="Stream what is published, as it happens", response_class=StreamingResponse)
 async def get_stream(
     reader: Reader,
     after: After = 0,
     last_event_id: Annotated[
-        int | None, Header(ge=0, le=POSITION_MAX, description="A position; counts more than `after`.")
+        int | None, Header(ge=0, le=POSITION_MAX, description="A position; takes precedence over `after`.")
     ] = None,
 ) -> StreamingResponse:
     """Server-sent events: `id` is the position, `data` the CloudEvent in one line.

@@ -13,5 +13,5 @@ def _with_zone(at: datetime) -> datetime:
 
 At = Annotated[
     Annotated[datetime, AfterValidator(_with_zone)] | None,
-    Query(description="As of then (RFC 3339); left out: now. Without a zone it is UTC."),
+    Query(description="A time (RFC 3339), UTC without a zone; if left out, now."),
 ]

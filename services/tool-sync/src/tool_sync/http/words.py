@@ -24,12 +24,12 @@ class Said:
     words: list[Words]
 
 
-@router.get("/vapi-words", summary="What Vapi said where it refused something of an organization")
+@router.get("/vapi-words", summary="Show what Vapi said when it refused something of an organization")
 async def get_words(
     request: Request,
     org_id: ReadableOrg,
-    agent: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9._:-]{1,64}$", description="Only of this agent.")] = None,
-    trace: Annotated[str | None, Query(pattern=r"^[0-9a-f]{32}$", description="Only of this trace.")] = None,
+    agent: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9._:-]{1,64}$", description="Only this agent's.")] = None,
+    trace: Annotated[str | None, Query(pattern=r"^[0-9a-f]{32}$", description="Only this trace's.")] = None,
     limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT,
 ) -> Said:
     """Vapi's own words, which may repeat what the clinic wrote; kept for 30 days."""

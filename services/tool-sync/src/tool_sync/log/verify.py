@@ -98,7 +98,7 @@ async def _page(connection: Connection, start: int, through: int) -> list[LogFin
         findings += [LogFinding(gap["position"], "there is no event at this position") for gap in missing]
     findings += [LogFinding(at, "the version before it in its stream is missing or later") for at in row["alone"] or ()]
     findings += [
-        LogFinding(at, "its hash does not follow from it and the event before it: one of them was changed")
+        LogFinding(at, "its hash does not match it and the event before it: one of them was changed")
         for at in row["changed"] or ()
     ]
     return sorted(findings, key=lambda finding: finding.position)

@@ -95,7 +95,7 @@ class TopicGuard:
         before = self._head  # what is appended during the query may be above what it finds
         log_id, head = await read_log_head(self._pool)
         if log_id != self._log_id:
-            self.replaced = f"the log is {log_id} now, this process works on {self._log_id}: it must be restarted"
+            self.replaced = f"the log is now {log_id}, and this process still works on {self._log_id}: restart it"
             return
         if head < before:
             self._is_known, self._head = False, head

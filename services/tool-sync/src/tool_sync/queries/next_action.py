@@ -12,8 +12,8 @@ from tool_sync.vapi.rate_limit import PausedKey
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 
 AS_WANTED: Final = "nothing: it is as wanted"
-BY_SAVE: Final = "nothing by itself: the next save brings it, or a sync of all (POST /api/assistants/auto-sync)"
-FINAL: Final = "nothing by itself: it waits for a save, another definition or an operator"
+BY_SAVE: Final = "nothing until the next save, or a sync of all assistants (POST /api/assistants/auto-sync)"
+FINAL: Final = "nothing until a save, a new definition or an operator changes something"
 
 _LEASE: Final = """
 SELECT l.until > clock_timestamp() AS at_work, l.next_due,
@@ -96,20 +96,22 @@ def next_action_of(
         return NextAction(gone, None)
     if work.paused and found:
         return NextAction(
-            "nothing is sent to Vapi before its key works; then one call tries it", work.paused[0].until, found
+            "nothing is sent to Vapi until the pause of its key ends; then one call tries the key",
+            work.paused[0].until,
+            found,
         )
     if work.at_work:
-        return NextAction("a worker is at it", None, found)
+        return NextAction("a worker is processing it now", None, found)
     if is_unknown:
-        return NextAction("Vapi is asked what became of the write whose answer was lost", work.next_due, found)
+        return NextAction("tool-sync asks Vapi about the write whose answer was lost", work.next_due, found)
     if retry_at is not None and retry_at > work.now:
-        return NextAction("it is tried again", retry_at, found)
+        return NextAction("it is retried", retry_at, found)
     if is_final:
         return NextAction(FINAL, None, found)
     if delete_at is not None:
         return NextAction("it is deleted at Vapi, if no assistant links it by then", max(delete_at, work.now), found)
     if work.is_waiting or is_open or retry_at is not None:
-        return NextAction("the next free worker takes it up", work.next_due, found)
+        return NextAction("the next free worker takes it", work.next_due, found)
     if found:
         return NextAction(BY_SAVE, None, found)
     if none_wanted is not None:

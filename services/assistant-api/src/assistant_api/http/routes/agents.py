@@ -29,7 +29,7 @@ OrgId = Annotated[UUID | None, Query(alias="orgId")]
 async def create(
     request: Request, parts: DependenciesOf, caller: CallerOf, idempotency_key: Annotated[str | None, Header()] = None
 ) -> Response:
-    """Save a new agent. 202 while Vapi has not answered, 422 where it refuses; the row is kept either way."""
+    """Save a new agent. 202 while Vapi has not answered, 422 if Vapi refuses; the agent is stored in either case."""
     raw = await read_bytes(request, parts.settings.body_bytes_max)
 
     async def answer(ids: Ids) -> Response:
@@ -48,9 +48,7 @@ async def create(
     return await answer_once(parts.database, parts.settings, caller, idempotency_key, "POST /api/agents", raw, answer)
 
 
-@router.patch(
-    "/{agent_id}", response_model=Saved, openapi_extra=documented(AgentChange), summary="Change what an agent says"
-)
+@router.patch("/{agent_id}", response_model=Saved, openapi_extra=documented(AgentChange), summary="Change an agent")
 async def change(
     request: Request,
     parts: DependenciesOf,
@@ -106,7 +104,7 @@ async def delete(
     return await answer_once(parts.database, parts.settings, caller, idempotency_key, route, b"", answer)
 
 
-@router.get("", summary="A page of agents, in order of organization and id")
+@router.get("", summary="List agents, by organization and id, page by page")
 async def page(
     parts: DependenciesOf,
     caller: CallerOf,
@@ -114,13 +112,13 @@ async def page(
     limit: Annotated[int, Query(ge=1, le=agents.PAGE_MAX)] = 50,
     after: Annotated[str | None, Query(max_length=400)] = None,
 ) -> dict[str, Any]:
-    """Agents of the caller's organization; for the platform of `orgId`, or of all."""
+    """The agents of the caller's organization; with the platform's token those of `orgId`, or of all."""
     return await agents.page(parts.database, caller, org_id, limit=limit, after=after)
 
 
-@router.get("/{agent_id}", summary="One agent")
+@router.get("/{agent_id}", summary="Show one agent")
 async def read(parts: DependenciesOf, caller: CallerOf, agent_id: str, org_id: OrgId = None) -> dict[str, Any]:
-    """The agent, and where its newest revision is."""
+    """The agent, and how far its newest revision is."""
     return await agents.read(parts.database, caller, agent_id, org_id)
 
 

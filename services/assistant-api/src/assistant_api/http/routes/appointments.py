@@ -20,7 +20,7 @@ from assistant_api.problem import not_found
 router = APIRouter(prefix="/api", tags=["appointments"])
 
 
-@router.get("/appointments", summary="A page of appointments, in order of their start")
+@router.get("/appointments", summary="List appointments, by their start, page by page")
 async def page(
     parts: DependenciesOf,
     caller: CallerOf,
@@ -34,7 +34,7 @@ async def page(
     return await listing.page(parts.database, wanted, earliest=within_range(earliest, "from"), limit=limit, after=after)
 
 
-@router.get("/organizations/{org_id}/calendar", response_model=Calendar, summary="A clinic's calendar settings")
+@router.get("/organizations/{org_id}/calendar", response_model=Calendar, summary="Show a clinic's calendar settings")
 async def read(parts: DependenciesOf, caller: CallerOf, org_id: UUID) -> Response:
     """Time zone, country, slot length, opening hours and services."""
     async with reading(parts.database, caller) as connection:
@@ -57,7 +57,7 @@ async def replace(
     org_id: UUID,
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """What is left out gets its default. Appointments that are booked stay as they are."""
+    """A field that is left out gets its default. Booked appointments stay as they are."""
     raw = await read_bytes(request, parts.settings.body_bytes_max)
     wanted = org_of(caller, org_id) or org_id
 

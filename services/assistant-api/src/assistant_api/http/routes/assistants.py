@@ -25,7 +25,7 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key")]
 
 @router.post("/sync", response_model=Saved, openapi_extra=documented(SyncRequest), summary="Sync one assistant")
 async def sync(request: Request, parts: DependenciesOf, caller: CallerOf, idempotency_key: Key = None) -> Response:
-    """Bring the agent to Vapi, if it is not there, and have its tools synced. Never waits for the tools."""
+    """Write the agent to Vapi, if it is not there, and have its tools synced. The answer never waits for the tools."""
     raw = await read_bytes(request, parts.settings.body_bytes_max)
 
     async def answer(ids: Ids) -> Response:
@@ -44,7 +44,7 @@ async def sync(request: Request, parts: DependenciesOf, caller: CallerOf, idempo
     summary="Sync one assistant, or all of an organization",
 )
 async def auto_sync(request: Request, parts: DependenciesOf, caller: CallerOf, idempotency_key: Key = None) -> Response:
-    """With `agentId` as sync; without it, ask for all agents of the organization at once and answer 202."""
+    """With `agentId`, the same as sync. Without it, all agents of the organization are synced; 202."""
     raw = await read_bytes(request, parts.settings.body_bytes_max)
 
     async def answer(ids: Ids) -> Response:
@@ -58,11 +58,11 @@ async def auto_sync(request: Request, parts: DependenciesOf, caller: CallerOf, i
     )
 
 
-@router.get("/{agent_id}/status", response_model=Status, summary="How far an assistant's tools are")
+@router.get("/{agent_id}/status", response_model=Status, summary="Show how far the sync of an assistant's tools is")
 async def status(
     parts: DependenciesOf, caller: CallerOf, agent_id: str, org_id: Annotated[UUID | None, Query(alias="orgId")] = None
 ) -> Response:
-    """From the row and the newest outcome that tool-sync published."""
+    """Read from the agent and the newest outcome that tool-sync published."""
     found = await read_status(parts.database, parts.vapi.key.fingerprint, caller, agent_id, org_id)
     return JSONResponse(found.model_dump(mode="json", by_alias=True))
 

@@ -8,15 +8,19 @@ from assistant_api.http.dependencies import DependenciesOf
 router = APIRouter(tags=["health"])
 
 
-@router.get("/livez", summary="The process runs")
+@router.get("/livez", summary="Say whether the process is alive")
 async def livez() -> dict[str, str]:
-    """Say that the event loop turns."""
+    """The event loop runs."""
     return {"status": "alive"}
 
 
-@router.get("/readyz", summary="The service can do its work, or why not", responses={503: {"description": "Not ready"}})
+@router.get(
+    "/readyz",
+    summary="Say whether the service can do its work, and if not, why",
+    responses={503: {"description": "Not ready"}},
+)
 async def readyz(parts: DependenciesOf) -> JSONResponse:
-    """Say what does not work, part by part.
+    """Names what does not work, part by part.
 
     `notes` says what hinders the work though the service is ready: `vapiKey`, while Vapi refuses the key or wants to be
     paid. Saves are accepted meanwhile, and are written to Vapi when the key works again. `vapiClock`, while Vapi's

@@ -25,7 +25,7 @@ router = APIRouter(prefix="/api/organizations", tags=["organizations"])
 async def create(
     request: Request, parts: DependenciesOf, caller: CallerOf, idempotency_key: Annotated[str | None, Header()] = None
 ) -> Response:
-    """Add an organization; only the platform may. `OrganizationSaved` follows by itself."""
+    """Add an organization; only the platform may. `OrganizationSaved` is published in the background."""
     require_platform(caller)
     raw = await read_bytes(request, parts.settings.body_bytes_max)
 
@@ -55,11 +55,11 @@ async def create(
     )
 
 
-@router.delete("/{org_id}", status_code=204, summary="Delete a clinic and all that is its")
+@router.delete("/{org_id}", status_code=204, summary="Delete a clinic and everything that belongs to it")
 async def delete(
     parts: DependenciesOf, caller: CallerOf, org_id: UUID, idempotency_key: Annotated[str | None, Header()] = None
 ) -> Response:
-    """Forget an organization, its agents, appointments and tool calls; only the platform may.
+    """Delete an organization, its agents, appointments and tool calls; only the platform may.
 
     `AssistantDeleted` follows for each agent that was announced, `OrganizationDeleted` last. The assistants are deleted
     at Vapi in the background; those that were adopted stay there, without what is ours.

@@ -12,7 +12,7 @@ from assistant_api.paging import within_range
 router = APIRouter(prefix="/api/saves", tags=["saves"])
 
 
-@router.get("", summary="A page of accepted saves, oldest first; platform only")
+@router.get("", summary="List accepted saves, oldest first, page by page; platform only")
 async def page(
     parts: DependenciesOf,
     caller: CallerOf,

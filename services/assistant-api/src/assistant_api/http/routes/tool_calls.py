@@ -29,7 +29,7 @@ _BODY: Final[dict[str, Any]] = {
 async def tool_calls(request: Request, parts: DependenciesOf) -> Response:
     """200 for everything that Vapi sends and that is JSON, with `results` for tool calls: it ignores any other status.
 
-    401 without the bearer token, the secret or the signature, 413 for a body over the limit, 400 where it is not JSON.
+    401 without the bearer token, the secret or the signature, 413 if the body is too large, 400 if it is not JSON.
     """
     parts.webhook_credentials.require_before_body(request.headers)
     raw = await read_bytes(request, parts.settings.webhook_bytes_max)

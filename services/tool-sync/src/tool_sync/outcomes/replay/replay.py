@@ -61,7 +61,9 @@ async def replay(
     stays. With ``dry_run`` it counts and sends nothing.
     """
     if topic in live_topics | {live.name for live in TOPICS}:
-        raise CannotReplay(f"{topic} is live: old outcomes would follow newer ones there; make another topic for this")
+        raise CannotReplay(
+            f"{topic} is live: old outcomes would follow newer ones there; create another topic for this"
+        )
     await require_topics(bootstrap_servers, [topic])
     after, through = await _limits(connection, range_)
     if dry_run:

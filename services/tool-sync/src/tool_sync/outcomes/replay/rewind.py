@@ -28,7 +28,7 @@ async def rewind(connection: Connection, bootstrap_servers: str, topic: str, pos
         raise CannotReplay(f"position {position} is not in the log, which goes from 0 to {head}")
     if not await is_empty(bootstrap_servers, topic):
         raise CannotReplay(
-            f"{topic} holds records: rewinding fills an empty topic only; to send events again, replay to another topic"
+            f"{topic} already holds records: rewind fills only an empty one; replay sends events to another one"
         )
     before: int = await connection.fetchval(_READ, CURSOR) or 0
     await connection.execute(_MOVE, CURSOR, position)

@@ -64,7 +64,7 @@ def _not_read(live: LiveRead | None) -> Iterator[str]:
     yield from live.not_looked_at
     if live.known:
         yield f"{live.known:,} assistants at Vapi that cannot book as it is: `tool-sync coverage` names them"
-    yield "whether the tool server answers: no call is made"
+    yield "whether the tool server answers, because no phone call is made"
 
 
 def _gone(gone: Mapping[tuple[str, int], int]) -> dict[str, int]:

@@ -32,7 +32,7 @@ async def register(guard: WriteGuard, org_id: UUID, step: RegisterTool) -> tuple
     if answer is None:
         return ()
     if ToolMarker.of(answer) != ToolMarker(context.blueprint.installation_id, org_id, tool.name):
-        failure = invalid_answer("the created tool is another one", write=True)
+        failure = invalid_answer("Vapi answered with a different tool", write=True)
         return (guard.failed(step.subject, failure, attempt_id, tool.definition_hash),)
     made = SurplusFound(context.vapi.account, tool.name, answer["id"], context.made_at(answer))
     return (
