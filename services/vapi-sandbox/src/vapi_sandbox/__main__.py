@@ -26,9 +26,7 @@ def run(
     host: Annotated[str, typer.Option(help="Listen on this address.", envvar="VAPI_SANDBOX_HOST")] = "127.0.0.1",
     key: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Accept a key for a Vapi org; may be repeated.", metavar="KEY=ORG", envvar="VAPI_SANDBOX_KEYS"
-        ),
+        typer.Option(help="Accept a Vapi org's key; repeatable.", metavar="KEY=ORG", envvar="VAPI_SANDBOX_KEYS"),
     ] = None,
     control_token: Annotated[
         str | None, typer.Option(help="Require this token for /__sandbox.", envvar="VAPI_SANDBOX_CONTROL_TOKEN")
@@ -36,9 +34,7 @@ def run(
     latency_ms: Annotated[float | None, typer.Option(help="Delay every answer this long.")] = None,
     rate_limit_per_minute: Annotated[int | None, typer.Option(help="Limit each Vapi org to this.")] = None,
     dials: Annotated[Path | None, typer.Option(help="Read the dials from this JSON file.", exists=True)] = None,
-    no_keep_bodies: Annotated[
-        bool, typer.Option("--no-keep-bodies", help="Keep no request bodies in the journal.")
-    ] = False,
+    no_keep_bodies: Annotated[bool, typer.Option("--no-keep-bodies", help="Journal no request bodies.")] = False,
     webhook_token: Annotated[
         str | None,
         typer.Option(

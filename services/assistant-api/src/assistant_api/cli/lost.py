@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Show outcomes that Kafka lost before they were read, and acknowledge them.", no_args_is_help=True
 )
-DatabaseUrl = Annotated[
-    str, typer.Option(envvar="DATABASE_URL", help="Connect to this postgresql:// URL.", show_default=False)
-]
+DatabaseUrl = Annotated[str, typer.Option(envvar="DATABASE_URL", help="Connect to this postgresql:// URL.")]
 
 
 @app.command("list")

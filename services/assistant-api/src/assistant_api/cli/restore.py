@@ -10,7 +10,7 @@ from assistant_api.settings import RestoreSettings
 
 
 def restore(
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Skip the question.")] = False,
 ) -> None:
     """Resume after a restore from a backup, without making any assistant twice. Stop the service first."""
     from assistant_api.cli.restoring import CannotRestore, restore_database

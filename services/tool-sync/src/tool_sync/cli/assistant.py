@@ -21,9 +21,7 @@ from tool_sync.cli.options import (
 
 
 def explain(
-    assistant: Annotated[
-        str, typer.Argument(metavar="ASSISTANT", help="The assistant's id at Vapi, or the agent's id.")
-    ],
+    assistant: Annotated[str, typer.Argument(metavar="ASSISTANT", help="The id at Vapi, or the agent's id.")],
     database_url: DatabaseUrl,
     at: At = None,
     jaeger_url: JaegerUrl = None,
@@ -42,7 +40,7 @@ def check(
     database_url: DatabaseUrl,
     live: Annotated[bool, typer.Option("--live", help="Read Vapi now; without this, show what the log knows.")] = False,
     calls: Annotated[
-        int, typer.Option(help="With --live: make at most this many calls.", metavar="N", min=1, max=10_000)
+        int, typer.Option(help="With --live: make at most N calls.", metavar="N", min=1, max=10_000)
     ] = 200,
     vapi_base_url: VapiUrl = None,
     vapi_api_key: VapiKey = None,

@@ -6,7 +6,7 @@ from uuid import UUID
 import typer
 
 from tool_sync.cli.ending import end_connected
-from tool_sync.cli.options import EXIT_REFUSED, DatabaseUrl, Json, OutcomesTopic, OwnerUrl
+from tool_sync.cli.options import EXIT_REFUSED, DatabaseUrl, Json, OutcomesTopic, OwnerUrl, VapiAccount
 
 app = typer.Typer(name="log", help="Verify the event log, or give it a new id after a restore.", no_args_is_help=True)
 
@@ -38,25 +38,18 @@ def verify(
 @app.command()
 def fork(
     database_url: OwnerUrl,
-    vapi_base_url: Annotated[
-        str, typer.Option(envvar="VAPI_BASE_URL", help="Call Vapi at this URL.", show_default=False)
-    ],
+    vapi_base_url: Annotated[str, typer.Option(envvar="VAPI_BASE_URL", help="Call Vapi at this URL.")],
     vapi_api_key: Annotated[
-        str, typer.Option(envvar="VAPI_API_KEY", help="Call Vapi with this key, the service's own.", show_default=False)
+        str, typer.Option(envvar="VAPI_API_KEY", help="Call Vapi with this key, the service's own.")
     ],
     installation_id: Annotated[
-        UUID,
-        typer.Option(envvar="INSTALLATION_ID", help="Look for the tools of this installation.", show_default=False),
+        UUID, typer.Option(envvar="INSTALLATION_ID", help="Look for the tools of this installation.")
     ],
-    vapi_account: Annotated[
-        str, typer.Option(envvar="VAPI_ACCOUNT", help="Name the Vapi account, as the service does.")
-    ] = "platform",
+    account: VapiAccount = "platform",
     settle_seconds: Annotated[
         float, typer.Option(envvar="SETTLE_SECONDS", help="Wait until no call to Vapi can land any more.")
     ] = 20,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Do not ask for confirmation. Every subscriber must rebuild.")
-    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Skip the question; every subscriber must rebuild.")] = False,
 ) -> None:
     """Give the log a new id after a restore, and list what Vapi has that the backup lacks. Stop tool-sync first.
 
@@ -69,5 +62,5 @@ def fork(
     if not yes and not typer.confirm("Every subscriber will stop until it is rebuilt. Give the log a new id?"):
         say("nothing was changed")
         raise typer.Exit(EXIT_REFUSED)
-    vapi = client_of(vapi_base_url, vapi_api_key, vapi_account, LIST_DEADLINE_SECONDS, connections_max=1)
+    vapi = client_of(vapi_base_url, vapi_api_key, account, LIST_DEADLINE_SECONDS, connections_max=1)
     end_connected(database_url, lambda connection: fork_log(connection, vapi, installation_id, settle_seconds))

@@ -38,44 +38,25 @@ Until = Annotated[
     datetime | None,
     typer.Option(parser=parse_time, metavar="TIME", help="Stop before this time; takes the same forms as --since."),
 ]
-JaegerUrl = Annotated[
-    str | None, typer.Option(envvar="JAEGER_UI_URL", help="Link traces to this Jaeger.", show_default=False)
-]
-DatabaseUrl = Annotated[
-    str, typer.Option(envvar="DATABASE_URL", help="Connect to this postgresql:// URL.", show_default=False)
-]
+JaegerUrl = Annotated[str | None, typer.Option(envvar="JAEGER_UI_URL", help="Link traces to this Jaeger.")]
+DatabaseUrl = Annotated[str, typer.Option(envvar="DATABASE_URL", help="Connect to this postgresql:// URL.")]
 OwnerUrl = Annotated[
     str,
-    typer.Option(
-        "--database-url",
-        envvar="MIGRATE_DATABASE_URL",
-        help="Connect to this URL, as the database's owner.",
-        show_default=False,
-    ),
+    typer.Option("--database-url", envvar="MIGRATE_DATABASE_URL", help="Connect to this URL, as the database's owner."),
 ]
 BootstrapServers = Annotated[
-    str,
-    typer.Option(
-        "--kafka", envvar="KAFKA_BOOTSTRAP_SERVERS", help="Connect to Kafka at this host:port.", show_default=False
-    ),
+    str, typer.Option("--kafka", envvar="KAFKA_BOOTSTRAP_SERVERS", help="Connect to Kafka at this host:port.")
 ]
 OutcomesTopic = Annotated[
     str | None, typer.Option(envvar="OUTCOMES_TOPIC", help="Name the outcomes topic; the default is the contract's.")
 ]
-VapiUrl = Annotated[str | None, typer.Option(envvar="VAPI_BASE_URL", help="Call Vapi at this URL.", show_default=False)]
-VapiKey = Annotated[
-    str | None,
-    typer.Option(envvar="VAPI_API_KEY", help="Call Vapi with this key, the service's own.", show_default=False),
-]
+VapiUrl = Annotated[str | None, typer.Option(envvar="VAPI_BASE_URL", help="Call Vapi at this URL.")]
+VapiKey = Annotated[str | None, typer.Option(envvar="VAPI_API_KEY", help="Call Vapi with this key, the service's own.")]
 VapiAccount = Annotated[str, typer.Option(envvar="VAPI_ACCOUNT", help="Name the Vapi account, as the service does.")]
 KeyRate = Annotated[
     int | None,
     typer.Option(
-        envvar="VAPI_REQUESTS_PER_MINUTE",
-        help="Send at most this many requests a minute.",
-        metavar="N",
-        min=1,
-        show_default=False,
+        envvar="VAPI_REQUESTS_PER_MINUTE", help="Send at most this many requests a minute.", metavar="N", min=1
     ),
 ]
 RateShare = Annotated[

@@ -39,12 +39,8 @@ router = APIRouter(prefix="/v1/assistants", tags=["assistants"], route_class=Fee
 async def get_assistants(
     request: Request,
     caller: AnyCaller,
-    org: Annotated[
-        UUID | None, Query(description="Only this organization; an organization's token reads only its own.")
-    ] = None,
-    after: Annotated[
-        str, Query(max_length=AFTER_CHARACTERS_MAX, description="The `next_after` of the previous page.")
-    ] = "",
+    org: Annotated[UUID | None, Query(description="Only this organization; an org's token reads its own.")] = None,
+    after: Annotated[str, Query(max_length=AFTER_CHARACTERS_MAX, description="The previous page's `next_after`.")] = "",
     limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT,
 ) -> AssistantPage:
     """By organization and agent, each as its newest outcome left it; assistants without an outcome are left out."""

@@ -67,9 +67,7 @@ def _reader(
     type: Annotated[  # noqa: A002 - the name in the query
         list[str], Query(description="`ToolsSynced`, `ToolSyncFailed`, `AssistantDiverged`; repeat it or use commas.")
     ] = [],  # noqa: B006 - FastAPI copies it
-    org: Annotated[
-        UUID | None, Query(description="Only this organization; an organization's token reads only its own.")
-    ] = None,
+    org: Annotated[UUID | None, Query(description="Only this organization; an org's token reads its own.")] = None,
 ) -> FeedReader:
     return FeedReader.of(state_of(request), caller, type, org)
 

@@ -15,17 +15,14 @@ async def livez() -> dict[str, str]:
 
 
 @router.get(
-    "/readyz",
-    summary="Say whether the service can do its work, and if not, why",
-    responses={503: {"description": "Not ready"}},
+    "/readyz", summary="Say whether the service works, or why not", responses={503: {"description": "Not ready"}}
 )
 async def readyz(parts: DependenciesOf) -> JSONResponse:
     """Names what does not work, part by part.
 
-    `notes` says what hinders the work though the service is ready: `vapiKey`, while Vapi refuses the key or wants to be
-    paid. Saves are accepted meanwhile, and are written to Vapi when the key works again. `vapiClock`, while Vapi's
-    clock and the database's differ by more than 5 seconds. `recordsLost`: outcomes that
-    were gone from the topic before they were read.
+    `notes` says what hinders the work although the service is ready. `vapiKey`: Vapi refuses the key or demands payment;
+    saves are accepted, and are written to Vapi when the key works again. `vapiClock`: Vapi's clock and the database's
+    differ by more than 5 seconds. `recordsLost`: outcomes that Kafka lost before they were read.
     """
     problems = await parts.health.ready_problems()
     found = {} if "database" in problems else await parts.health.ready_notes()
