@@ -77,7 +77,7 @@ class Vapi:
     def _of(self, found: Mapping[str, dict[str, Any]], one: str, code: ErrorCode) -> dict[str, Any]:
         self.asked.append(one)
         if one not in found:
-            raise VapiFailure("refused", code, 404)
+            raise VapiFailure("refused", code, 404, meaning=Meaning.GONE)
         return found[one]
 
 

@@ -24,6 +24,7 @@ from tool_sync.vapi.failures import Kind, VapiFailure
 from tool_sync.vapi.rate_limit import Key
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_contracts.tools import ToolMarker
+from zerotouch_platform.vapi.answers import Meaning
 
 T = TypeVar("T")
 
@@ -107,7 +108,7 @@ class Look:
         try:
             document = await self._ask(lambda: self.vapi.get_assistant(assistant_id))
         except VapiFailure as failure:
-            if failure.status == 404:
+            if failure.meaning is Meaning.GONE:
                 return replace(met, trouble=(Trouble(ErrorCode.ASSISTANT_MISSING.value, names),))
             raise
         if reach.belongs_to_another(document, self.installation_id, clinic.org_id):
@@ -213,7 +214,7 @@ class Look:
         try:
             return await self._ask(lambda: self.vapi.get_tool(tool_id))
         except VapiFailure as failure:
-            if failure.status == 404:
+            if failure.meaning is Meaning.GONE:
                 return None
             raise
 

@@ -14,6 +14,7 @@ from tool_sync.vapi.documents import holds, latest_version
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.canonical import canonical_hash
 from zerotouch_contracts.tools import ToolMarker, version_of
+from zerotouch_platform.vapi.answers import Meaning
 from zerotouch_platform.vapi.paging import created_at
 
 
@@ -80,6 +81,6 @@ async def _read(guard: WriteGuard, tool_id: str) -> dict[str, Any] | None:
     try:
         return await guard.look(lambda: guard.context.vapi.get_tool(tool_id))
     except VapiFailure as failure:
-        if failure.status == 404:
+        if failure.meaning is Meaning.GONE:
             return None
         raise

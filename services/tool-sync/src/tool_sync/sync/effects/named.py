@@ -10,6 +10,7 @@ from tool_sync.domain.reach import NamedTool
 from tool_sync.sync.write_guard import WriteGuard
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.tools import ToolMarker
+from zerotouch_platform.vapi.answers import Meaning
 
 READS_AT_ONCE: Final = 8
 
@@ -54,7 +55,7 @@ async def _read(guard: WriteGuard, tool_id: str) -> NamedTool:
     try:
         document = await guard.look(lambda: guard.context.vapi.get_tool(tool_id))
     except VapiFailure as failure:
-        if failure.status == 404:
+        if failure.meaning is Meaning.GONE:
             return NamedTool(tool_id, exists=False)
         raise
     return named_tool(tool_id, document)

@@ -24,6 +24,7 @@ from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.canonical import canonical_hash, model_hash
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_contracts.tools import ToolMarker
+from zerotouch_platform.vapi.answers import Meaning
 
 
 async def resolve(guard: WriteGuard, org_id: UUID, step: ResolveAttempt) -> tuple[Command, ...]:
@@ -88,7 +89,7 @@ async def _read_tool(
     try:
         tool = await guard.look(lambda: context.vapi.get_tool(started.vapi_tool_id))
     except VapiFailure as failure:
-        if failure.status == 404:
+        if failure.meaning is Meaning.GONE:
             current = guard.state.tools.get(started.name)
             return (ToolVanished(context.vapi.account, *current.fields),) if current else ()
         return (_look_later(guard, step, failure),)
@@ -118,7 +119,7 @@ async def _look_deleted(
     try:
         await guard.look(lambda: guard.context.vapi.get_tool(started.vapi_tool_id))
     except VapiFailure as failure:
-        if failure.status == 404:
+        if failure.meaning is Meaning.GONE:
             return (ConfirmDeleted(started.attempt_id),)
         return (_look_later(guard, step, failure),)
     return (_absent(guard, step, started.attempt_id),)

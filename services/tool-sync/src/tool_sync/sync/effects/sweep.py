@@ -13,6 +13,7 @@ from tool_sync.sync.write_guard import WriteGuard
 from tool_sync.vapi.documents import mentioned
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.errors import ErrorCode
+from zerotouch_platform.vapi.answers import Meaning
 
 
 async def sweep(guard: WriteGuard, step: SweepTools) -> tuple[Command, ...]:
@@ -56,9 +57,9 @@ async def _delete(guard: WriteGuard, tool: DeletionCandidate) -> Command | None:
         try:
             await context.vapi.delete_tool(tool.vapi_tool_id)
         except VapiFailure as failure:
-            if failure.status == 404:
+            if failure.meaning is Meaning.GONE:
                 return True  # somebody else deleted it
-            if failure.status == 409:
+            if failure.meaning is Meaning.CONFLICT:
                 raise replace(failure, code=ErrorCode.TOOL_IN_USE) from failure
             raise
         return True
