@@ -41,11 +41,12 @@ def settings(assistant_api_db: DatabaseUrls, sandbox: Sandbox) -> Settings:
     return make_settings(assistant_api_db, sandbox)
 
 
-async def begun(urls: DatabaseUrls, settings: Settings, vapi: Vapi) -> Begun:
+async def begun(urls: DatabaseUrls, settings: Settings) -> Begun:
     """What `assistant-api restore` does."""
     owner = await asyncpg.connect(urls.owner, server_settings={"application_name": "zerotouch cli"})
     try:
-        at_vapi = await list_assistants(vapi.api, settings.installation_id)
+        key = settings.vapi_api_key.get_secret_value
+        at_vapi = await list_assistants(settings.vapi_base_url, key, settings.installation_id)
         return await begin_again(owner, settings.vapi_account, settings.installation_id, at_vapi)
     finally:
         await owner.close()
@@ -65,7 +66,7 @@ async def test_an_agent_that_was_made_after_the_backup_and_is_made_again_has_the
         org_id = await harness.organization()
         first = await harness.agent(org_id, id="a")
     await admin.execute(GONE_AGENT, "a")
-    found = await begun(assistant_api_db, settings, vapi)
+    found = await begun(assistant_api_db, settings)
     assert [(pair.agent_id, pair.assistant_id) for pair in found.orphans] == [("a", first["assistantId"])]
 
     async with running(settings, assistant_api_db, vapi) as harness:
@@ -84,7 +85,7 @@ async def test_an_agent_whose_assistant_was_stored_after_the_backup_has_it_again
     async with running(settings, assistant_api_db, vapi) as harness:
         first = await harness.agent(await harness.organization(), id="a")
     await admin.execute(NOT_STORED_YET, "a")
-    assert (await begun(assistant_api_db, settings, vapi)).orphans == ()
+    assert (await begun(assistant_api_db, settings)).orphans == ()
 
     async with running(settings, assistant_api_db, vapi) as harness:
         assert (await harness.provisioned("a"))["vapi_assistant_id"] == first["assistantId"]
@@ -103,7 +104,7 @@ async def test_a_revision_is_above_all_that_were_published(
     await admin.execute("UPDATE agents SET saved_revision = 1, provisioned_revision = 1")
     await admin.execute("DELETE FROM saves")
     await admin.execute("DELETE FROM outbox")
-    assert (await begun(assistant_api_db, settings, vapi)).saved_again == 1
+    assert (await begun(assistant_api_db, settings)).saved_again == 1
 
     async with running(settings, assistant_api_db, vapi) as harness:
         lifted = await harness.provisioned("a")
@@ -123,14 +124,14 @@ async def test_a_later_restore_begins_above_an_earlier_one(
     async with running(settings, assistant_api_db, vapi) as harness:
         org_id = await harness.organization()
         await harness.agent(org_id, id="a")
-    first = await begun(assistant_api_db, settings, vapi)
+    first = await begun(assistant_api_db, settings)
     async with running(settings, assistant_api_db, vapi) as harness:
         published = (await harness.provisioned("a"))["provisioned_revision"]
     # The same backup once more: it knows nothing of the restore before.
     await admin.execute("UPDATE agents SET saved_revision = 1, provisioned_revision = 1")
     await admin.execute("UPDATE installation SET revision_floor = 0")
     await admin.execute("SELECT pg_sleep(2)")
-    second = await begun(assistant_api_db, settings, vapi)
+    second = await begun(assistant_api_db, settings)
     assert second.log_id != first.log_id
     async with running(settings, assistant_api_db, vapi) as harness:
         assert (await harness.provisioned("a"))["provisioned_revision"] > published
@@ -149,7 +150,7 @@ async def test_an_assistant_that_was_adopted_after_the_backup_is_taken_up_again(
         )
         assert answer.status_code == 200, answer.text
     await admin.execute(GONE_AGENT, "a")
-    await begun(assistant_api_db, settings, vapi)
+    await begun(assistant_api_db, settings)
 
     async with running(settings, assistant_api_db, vapi) as harness:
         assert (await harness.agent(org_id, id="a"))["assistantId"] == hand_made
@@ -165,7 +166,7 @@ async def test_an_agent_that_was_deleted_after_the_backup_is_named_and_not_made_
         first = await harness.agent(org_id, id="a")
         await vapi.api.delete(f"/assistant/{first['assistantId']}")
         kept = await harness.agent(org_id, id="b")
-    found = await begun(assistant_api_db, settings, vapi)
+    found = await begun(assistant_api_db, settings)
     assert [(pair.agent_id, pair.assistant_id) for pair in found.gone] == [("a", first["assistantId"])]
     assert found.saved_again == 1
 
@@ -184,7 +185,7 @@ async def test_a_lost_assistant_that_is_gone_or_somebody_elses_by_now_is_not_tak
         org_id = await harness.organization()
         gone, taken = await harness.agent(org_id, id="a"), await harness.agent(org_id, id="b")
     await admin.execute("DELETE FROM agents")
-    await begun(assistant_api_db, settings, vapi)
+    await begun(assistant_api_db, settings)
     await vapi.api.delete(f"/assistant/{gone['assistantId']}")
     await vapi.api.patch(f"/assistant/{taken['assistantId']}", json={"metadata": {}})
 
@@ -202,7 +203,7 @@ async def test_while_vapi_does_not_show_a_lost_assistant_none_is_made(
         org_id = await harness.organization()
         first = await harness.agent(org_id, id="a")
     await admin.execute(GONE_AGENT, "a")
-    await begun(assistant_api_db, settings, vapi)
+    await begun(assistant_api_db, settings)
     await vapi.break_route("GET /assistant/{id}", {"kind": "status", "status": 503}, times=4)
     async with running(settings, assistant_api_db, vapi) as harness:
         await harness.post("/api/agents", {"id": "a", "name": "A"}, org_id)
@@ -217,7 +218,7 @@ async def test_assistants_of_other_installations_are_nobodys_here(
     org_id = uuid4()
     metadata = {"zerotouch_installation": str(uuid4()), "organization_id": str(org_id), "agent_id": "a"}
     await vapi.api.post("/assistant", json={"name": "x", "metadata": metadata})
-    assert (await begun(assistant_api_db, settings, vapi)).orphans == ()
+    assert (await begun(assistant_api_db, settings)).orphans == ()
 
 
 async def test_nothing_begins_while_the_service_runs_or_vapi_is_away(
@@ -226,14 +227,13 @@ async def test_nothing_begins_while_the_service_runs_or_vapi_is_away(
     async with running(settings, assistant_api_db, vapi) as harness:
         await harness.agent(await harness.organization(), id="a")
         with pytest.raises(ServiceRuns, match="stop it"):
-            await begun(assistant_api_db, settings, vapi)
+            await begun(assistant_api_db, settings)
         assert (await harness.row("a"))["saved_revision"] == 1
     await vapi.break_route("GET /assistant", {"kind": "status", "status": 503}, times=1)
     with pytest.raises(VapiNotListed, match="503"):
-        await begun(assistant_api_db, settings, vapi)
-    async with httpx.AsyncClient(base_url="http://127.0.0.1:9") as nobody:
-        with pytest.raises(VapiNotListed, match="does not answer"):
-            await list_assistants(nobody, settings.installation_id)
+        await begun(assistant_api_db, settings)
+    with pytest.raises(VapiNotListed, match="does not answer"):
+        await list_assistants("http://127.0.0.1:9", lambda: "key", settings.installation_id)
 
 
 async def test_the_command_says_what_needs_a_person(
@@ -332,7 +332,7 @@ async def test_behind_its_topic_it_stores_saves_and_does_nothing_else_until_it_b
         await eventually(relay_says_so)
         assert len(await vapi.assistants()) == made
 
-    await begun(assistant_api_db, settings, vapi)
+    await begun(assistant_api_db, settings)
     async with whole_service(settings, assistant_api_db, vapi) as harness:
         await harness.provisioned("new")
         await _sent(harness)

@@ -3,17 +3,13 @@
 import asyncio
 import sys
 from collections.abc import Sequence
-from typing import Final
 
 import asyncpg
-import httpx
 
 from assistant_api.restore.begin import Begun, Pair, ServiceRuns, begin_again, require_stopped
 from assistant_api.restore.marked import Listing, VapiNotListed, list_assistants
 from assistant_api.settings import RestoreSettings
 from zerotouch_platform.postgres.installation import ForeignInstallation
-
-PAGE_SECONDS_MAX: Final = 60.0
 
 
 class CannotRestore(Exception):
@@ -31,23 +27,14 @@ async def restore_database(settings: RestoreSettings) -> None:
         await require_stopped(connection)
         print(f"waiting {settings.settle_seconds:g} s, until no call to Vapi can land any more", file=sys.stderr)
         await asyncio.sleep(settings.settle_seconds)
-        at_vapi = await _listed(settings)
+        key = settings.vapi_api_key.get_secret_value
+        at_vapi = await list_assistants(settings.vapi_base_url, key, settings.installation_id)
         begun = await begin_again(connection, settings.vapi_account, settings.installation_id, at_vapi)
     except (ServiceRuns, ForeignInstallation, VapiNotListed) as error:
         raise CannotRestore(str(error)) from error
     finally:
         await connection.close()
     _say(begun, at_vapi)
-
-
-async def _listed(settings: RestoreSettings) -> Listing:
-    async with httpx.AsyncClient(
-        base_url=settings.vapi_base_url,
-        headers={"Authorization": f"Bearer {settings.vapi_api_key.get_secret_value()}", "Accept-Encoding": "identity"},
-        timeout=PAGE_SECONDS_MAX,
-        trust_env=False,
-    ) as http:
-        return await list_assistants(http, settings.installation_id)
 
 
 def _say(begun: Begun, at_vapi: Listing) -> None:

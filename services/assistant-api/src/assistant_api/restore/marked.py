@@ -1,19 +1,24 @@
 """Every assistant of the account: its id, and whose it is. Read page by page; the documents themselves are not kept."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-import httpx
+from opentelemetry.trace import INVALID_SPAN
 
 from assistant_api.document import AgentMarker, attempt_of
 from zerotouch_platform.vapi import json
-from zerotouch_platform.vapi.answers import LIST_BYTES_MAX, BodyTooLarge, read_body
+from zerotouch_platform.vapi.answers import LIST_BYTES_MAX
+from zerotouch_platform.vapi.clock import VapiClock
+from zerotouch_platform.vapi.exchange import Exchange, Failed
 from zerotouch_platform.vapi.paging import ListUnreadable, PageTooLarge, Window, created_at, pages
+from zerotouch_platform.vapi.transport import PooledTransport
 
 PAGE_LIMIT: Final = 250
+PAGE_SECONDS_MAX: Final = 60.0
 
 
 class VapiNotListed(Exception):
@@ -38,17 +43,22 @@ class Listing:
     marked: tuple[Marked, ...]
 
 
-async def list_assistants(http: httpx.AsyncClient, installation_id: UUID) -> Listing:
-    """The whole account. Raises :class:`VapiNotListed`: half a list is none."""
+async def list_assistants(base_url: str, key: Callable[[], str], installation_id: UUID) -> Listing:
+    """The whole account of ``key``. Raises :class:`VapiNotListed`: half a list is none."""
+    exchange = Exchange(base_url.rstrip("/"), key, PooledTransport(1), VapiClock(time.monotonic))
 
     async def ask(query: Mapping[str, str]) -> list[object]:
-        async with http.stream("GET", "/assistant", params=query) as response:
-            if response.status_code != httpx.codes.OK:
-                raise VapiNotListed(f"Vapi answers {response.status_code}")
-            try:
-                return json.read_list(await read_body(response.aiter_bytes(), LIST_BYTES_MAX))
-            except BodyTooLarge:
-                raise PageTooLarge from None
+        body = await exchange(
+            "GET", "/assistant", query=query, limit=LIST_BYTES_MAX, deadline_seconds=PAGE_SECONDS_MAX, span=INVALID_SPAN
+        )
+        match body:
+            case Failed(status=None):
+                raise VapiNotListed(f"Vapi does not answer: {body.reason}")
+            case Failed():
+                raise VapiNotListed(f"Vapi answers {body.status}")
+            case None:
+                raise PageTooLarge
+        return json.read_list(body)
 
     ids: set[str] = set()
     marked: list[Marked] = []
@@ -61,6 +71,6 @@ async def list_assistants(http: httpx.AsyncClient, installation_id: UUID) -> Lis
                     marked.append(Marked(str(item["id"]), mark, attempt_of(item) is not None, created_at(item)))
     except (ListUnreadable, json.Unreadable) as error:
         raise VapiNotListed(f"its list of assistants cannot be read: {type(error).__name__}") from error
-    except httpx.HTTPError as error:
-        raise VapiNotListed(f"Vapi does not answer: {type(error).__name__}") from error
+    finally:
+        await exchange.transport.close()
     return Listing(frozenset(ids), tuple(marked))
