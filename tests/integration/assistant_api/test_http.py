@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from zerotouch_platform import traces
+from zerotouch_platform.kafka.consumer import BatchConsumer
 
 from .harness import AUDIENCE, ISSUER, Harness, token
 
@@ -341,6 +342,14 @@ async def test_readiness_says_why_and_liveness_does_not_care(harness: Harness) -
     answer = await harness.http.get("/readyz")
     assert answer.status_code == 503
     assert set(answer.json()["reasons"]) == {"kafka", "relay", "outcomes"}
+
+
+async def test_a_process_that_reads_no_outcomes_any_more_is_not_live(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BatchConsumer, "wedged", "records are waiting")
+    answer = await harness.http.get("/livez")
+    assert (answer.status_code, answer.json()["reasons"]) == (503, {"outcomes": "records are waiting"})
 
 
 async def test_the_openapi_document_has_the_bodies(harness: Harness) -> None:

@@ -8,8 +8,10 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalGenerationError, KafkaError, UnknownMemberIdError
 from structlog.testing import capture_logs
 
+from zerotouch_contracts.kafka import Progress
 from zerotouch_contracts.kafka.clients import SteadyClient
 from zerotouch_platform.kafka.consumer import Batch, BatchConsumer, Membership, new_client
+from zerotouch_platform.kafka.topics import KafkaUnavailable
 
 A, B, C, D = (TopicPartition("t", number) for number in range(4))
 MOST = 3
@@ -113,3 +115,35 @@ async def test_a_commit_that_comes_after_the_partitions_have_moved_is_no_failure
     assert len(seen) == 1
     with pytest.raises(KafkaError):
         await consumer(handle)._read(cast(AIOKafkaConsumer, Committing(KafkaError())))
+
+
+class Standing:
+    """A client whose position stays below the end of its partition."""
+
+    def assignment(self) -> set[TopicPartition]:
+        return {A}
+
+    def highwater(self, _: TopicPartition) -> int:
+        return 9
+
+    async def position(self, _: TopicPartition) -> int:
+        return 4
+
+
+async def test_who_stands_still_is_to_be_restarted_but_not_while_the_broker_is_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reading, now = consumer(), [0.0]
+    progress = Progress(lambda: now[0])
+    await progress.look(Standing(), busy=False)
+    monkeypatch.setattr(reading, "_progress", progress)
+    now[0] = 200.0
+    assert reading.wedged == "records are waiting, and none has been read for 200 s"
+
+    async def down(*_: object) -> None:
+        reading.stop()
+        raise KafkaUnavailable("nobody answers")
+
+    monkeypatch.setattr("zerotouch_platform.kafka.consumer.require_topics", down)
+    await reading.run_forever()
+    assert reading.wedged is None

@@ -43,6 +43,9 @@ def watch(
     async def outcomes_problem() -> str | None:
         return outcomes.problem
 
+    async def outcomes_wedged() -> str | None:
+        return outcomes.wedged
+
     async def clock() -> object:
         problem = clock_watch.problem
         return None if problem is None else {"skewSeconds": clock_watch.skew_seconds, "meaning": problem}
@@ -62,6 +65,7 @@ def watch(
             return None
         return pause.shown() if pause is not None and pause.needs_a_person else None
 
+    health.live["outcomes"] = outcomes_wedged
     health.ready["database"] = database.check
     health.ready["kafka"] = lambda: problem_of(settings.kafka_bootstrap_servers, settings.topics)
     health.ready["outcomes"] = outcomes_problem

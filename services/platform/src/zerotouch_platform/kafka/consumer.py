@@ -91,7 +91,7 @@ class BatchConsumer:
 
     @property
     def wedged(self) -> str | None:
-        """Set where reading stands still and connecting anew does not help."""
+        """Set where reading stands still and connecting anew does not help; never while Kafka is down."""
         still = self._progress.still_seconds()
         if still < NOT_LIVE_AFTER_STUCK * self._membership.stuck_seconds_max:
             return None
@@ -107,6 +107,8 @@ class BatchConsumer:
             try:
                 await self._session()
             except (KafkaUnavailable, *TROUBLE, *self._transient) as error:
+                if isinstance(error, KafkaUnavailable):  # no restart brings the broker back, and saves work without it
+                    self._progress = Progress()
                 await self._wait_out(error)
         self.problem = "stopped"
 

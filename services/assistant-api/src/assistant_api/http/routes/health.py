@@ -9,9 +9,12 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/livez", summary="Say whether the process is alive")
-async def livez() -> dict[str, str]:
-    """The event loop runs."""
-    return {"status": "alive"}
+async def livez(parts: DependenciesOf) -> JSONResponse:
+    """200 while the loops work or can recover; 503 with the reasons if the process must be restarted."""
+    reasons = await parts.health.live_problems()
+    return JSONResponse(
+        {"status": "stuck", "reasons": reasons} if reasons else {"status": "alive"}, 503 if reasons else 200
+    )
 
 
 @router.get(
@@ -20,7 +23,7 @@ async def livez() -> dict[str, str]:
 async def readyz(parts: DependenciesOf) -> JSONResponse:
     """Names what does not work, part by part.
 
-    `notes` says what hinders the work although the service is ready. `vapiKey`: Vapi refuses the key or demands payment;
+    `notes` says what hinders the work although the service is ready. `vapiKey`: Vapi refuses the key or its payment;
     saves are accepted, and are written to Vapi when the key works again. `vapiClock`: Vapi's clock and the database's
     differ by more than 5 seconds. `recordsLost`: outcomes that Kafka lost before they were read.
     """
