@@ -154,7 +154,7 @@ async def reasons(stack: Stack, service: Service) -> str:
             return ""
 
 
-async def stands_aside(it: Operator) -> None:
+async def writes_suspended(it: Operator) -> None:
     """Started by mistake before the step that begins again, the service says so, and is stopped again."""
     title = services.TITLES[it.service]
     child = process.start(
@@ -196,7 +196,7 @@ async def test_tool_sync_is_restored_as_the_runbook_says(restorable: World) -> N
     await it.types([migrated])
     assert "AHEAD" in await it.types([verified], [1])
     await it.types([projections])
-    await stands_aside(it)
+    await writes_suspended(it)
     assert await world.vapi.creations() == made
     said = await it.types(forking)
     assert re.search(r"[1-9]\d* tool\(s\) at Vapi may be newer", said), said
@@ -245,7 +245,7 @@ async def test_assistant_api_is_restored_as_the_runbook_says(restorable: World) 
     restoring, migrating, beginning, starting, looking = typed("assistant_api", "Steps")
     await it.types(restoring)
     await it.types(migrating)
-    await stands_aside(it)
+    await writes_suspended(it)
     said = await it.types(beginning)
     for lost in (since, adopted, deleted):
         assert f"agent {lost['agentId']} assistant {lost['assistantId']}" in said

@@ -34,6 +34,7 @@ REPLACED = {
     "in_turns": "cooperative",
     "Spoken": "assistant spec",
     "Heard": "received outcome",
+    "stands_aside": "writes suspended",
 }
 """Left: what a newcomer had to be told; right: what everybody in the field says."""
 

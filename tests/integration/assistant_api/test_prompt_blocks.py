@@ -343,15 +343,15 @@ async def test_rewrites_are_bulk_work_of_which_only_some_are_open_at_once(harnes
     assert (await harness.get(f"/api/agents/{waiting}", org_id)).json()["state"] == "provisioning"
 
 
-async def test_nothing_is_asked_for_while_the_service_stands_aside(harness: Harness) -> None:
+async def test_nothing_is_asked_for_while_the_service_writes_suspended(harness: Harness) -> None:
     org_id = await harness.organization()
     await harness.agent(org_id, id="a")
     await _set_calendar(harness, org_id)
 
-    harness.service.guard.stands_aside = True
+    harness.service.guard.writes_suspended = True
     assert await harness.service.blocks.run_once() == 0
     assert await harness.saves("a") == [(1, "save", "saved")]
-    harness.service.guard.stands_aside = False
+    harness.service.guard.writes_suspended = False
 
     assert await _rewrite(harness) == 1
 

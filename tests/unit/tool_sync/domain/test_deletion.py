@@ -206,7 +206,7 @@ def test_while_a_deletion_has_no_answer_its_tool_is_neither_reinstated_nor_made_
 def test_a_tool_whose_deletion_was_not_seen_to_happen_is_replaced_and_becomes_surplus() -> None:
     absent = failed("tool:book", attempt_id=uid(300), end="absent", retry_at=after(0))
     state = given(*BOTH[:2], RETIRED, DELETING, absent, asked())
-    assert state.retired["book"].doomed
+    assert state.retired["book"].deletion_sent
     assert decide(state, ToolReinstated(ACCOUNT, *ref().fields)) == ()
     assert plan(state).steps == (RegisterTool(BOOK),)
 

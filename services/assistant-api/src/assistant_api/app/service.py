@@ -63,7 +63,11 @@ class Service:
         lost = OrphanLookup(self.vapi, settings)
         steps = Steps(self.database, self.vapi, lost, settings, self.telemetry, settings.installation_id)
         self.provisioner = Provisioner(
-            steps, self.database, settings, on_stored=self.wake_relay, stands_aside=lambda: self.guard.stands_aside
+            steps,
+            self.database,
+            settings,
+            on_stored=self.wake_relay,
+            writes_suspended=lambda: self.guard.writes_suspended,
         )
         removals = RemovalSteps(
             self.database,
@@ -74,7 +78,7 @@ class Service:
             settings.installation_id,
             on_released=self.provisioner.wake,
         )
-        self.remover = Remover(removals, self.database, settings, lambda: self.guard.stands_aside)
+        self.remover = Remover(removals, self.database, settings, lambda: self.guard.writes_suspended)
         self.sweep = Sweep(lost, self.database, settings, settings.installation_id, self.remover.wake)
         outcomes = OutcomesHandler(settings, self.database, self.telemetry, self.provisioner.wake)
         self.outcomes = new_consumer(settings, self.database, outcomes)
@@ -84,7 +88,7 @@ class Service:
             settings,
             self.telemetry,
             self.provisioner.wake,
-            stands_aside=lambda: self.guard.stands_aside,
+            writes_suspended=lambda: self.guard.writes_suspended,
         )
         self.housekeeping = Housekeeping(settings, self.database)
         self.loops: Mapping[str, Part] = self._loops()

@@ -70,7 +70,7 @@ _log: Final = structlog.get_logger()
 
 
 class BlockRewrites:
-    """``provisioner`` is woken when it has something to write; ``stands_aside`` as there."""
+    """``provisioner`` is woken when it has something to write; ``writes_suspended`` as there."""
 
     def __init__(
         self,
@@ -79,14 +79,14 @@ class BlockRewrites:
         telemetry: Telemetry,
         provisioner: Wake,
         *,
-        stands_aside: Callable[[], bool] = lambda: False,
+        writes_suspended: Callable[[], bool] = lambda: False,
     ) -> None:
         self._database, self._settings, self._telemetry = database, settings, telemetry
-        self._provisioner, self._stands_aside = provisioner, stands_aside
+        self._provisioner, self._writes_suspended = provisioner, writes_suspended
 
     async def run_once(self) -> int:
         """Ask for what is due to be written anew; how many agents."""
-        if self._stands_aside():
+        if self._writes_suspended():
             return 0
         delay_seconds = self._settings.rewrite_delay_seconds
         async with self._database.connection() as connection:

@@ -27,7 +27,7 @@ _RELEASE: Final = "UPDATE agents SET lease_token = NULL, lease_until = NULL WHER
 class Provisioner:
     """Runs steps, at most `provision_concurrency_max` at a time. ``on_stored`` is called after each.
 
-    ``stands_aside``: true while nothing may be written to Vapi.
+    ``writes_suspended``: true while nothing may be written to Vapi.
     """
 
     def __init__(
@@ -37,10 +37,10 @@ class Provisioner:
         settings: Settings,
         *,
         on_stored: Callable[[], None] = lambda: None,
-        stands_aside: Callable[[], bool] = lambda: False,
+        writes_suspended: Callable[[], bool] = lambda: False,
     ) -> None:
         self._steps, self._database, self._settings = steps, database, settings
-        self._on_stored, self._stands_aside = on_stored, stands_aside
+        self._on_stored, self._writes_suspended = on_stored, writes_suspended
         self._running: dict[asyncio.Task[None], Claimed] = {}
         self._waiting: defaultdict[Key, set[asyncio.Event]] = defaultdict(set)
         self.waits_ended = False
@@ -49,7 +49,7 @@ class Provisioner:
     async def run_once(self) -> int:
         """Claim what is due and start a step for each; how many. Returns before they have ended: see `drain`."""
         free = self._settings.provision_concurrency_max - len(self._running)
-        if free <= 0 or self._stands_aside():
+        if free <= 0 or self._writes_suspended():
             return 0
         reserved = self._settings.provision_reserved_for_saves
         async with self._database.connection() as connection:

@@ -23,16 +23,16 @@ class Remover:
         steps: RemovalSteps,
         database: Database,
         settings: Settings,
-        stands_aside: Callable[[], bool] = lambda: False,
+        writes_suspended: Callable[[], bool] = lambda: False,
     ) -> None:
         self._steps, self._database, self._settings = steps, database, settings
-        self._stands_aside = stands_aside
+        self._writes_suspended = writes_suspended
         self._running: set[asyncio.Task[None]] = set()
         self.wake: Final = Wake()
 
     async def run_once(self) -> int:
         """Claim what is due and run a step for each, to their ends; how many."""
-        if self._stands_aside():
+        if self._writes_suspended():
             return 0
         async with self._database.connection() as connection:
 

@@ -31,24 +31,24 @@ class TopicAhead(Exception):
 
 
 class TopicGuard:
-    """``stands_aside`` until the first look has ended, and while the topic is ahead."""
+    """``writes_suspended`` until the first look has ended, and while the topic is ahead."""
 
     def __init__(self, settings: Settings, database: Database, health: Health) -> None:
         self._settings, self._database, self._health = settings, database, health
         self._log_id: UUID | None = None
         self._is_known = False
-        self.stands_aside = False
+        self.writes_suspended = False
 
     async def begin(self, log_id: UUID) -> None:
         """Look for the first time; nothing is written to Vapi before that has ended. ``log_id``: of our messages."""
-        self._log_id, self.stands_aside = log_id, True
+        self._log_id, self.writes_suspended = log_id, True
         try:
             await self.require_not_ahead()
         except TopicAhead:
             return
         except AWAY as error:
             _log.warning("topic_not_known", reason=in_one_line(error))
-            self.stands_aside = False
+            self.writes_suspended = False
 
     async def require_not_ahead(self) -> None:
         """Look now. Raises :class:`TopicAhead`, and what the absence of Kafka or of the database raises."""
@@ -58,7 +58,7 @@ class TopicGuard:
             newest = await newest_said(self._settings, self._log_id)
         async with self._database.connection() as connection:
             ahead = await find_ahead(connection, newest)
-        self._is_known, self.stands_aside = True, ahead is not None
+        self._is_known, self.writes_suspended = True, ahead is not None
         if ahead is None:
             self._health.works("restore")
             return

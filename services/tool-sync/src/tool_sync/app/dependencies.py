@@ -81,7 +81,7 @@ def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> D
         service_version=SERVICE_VERSION,
         concurrency=_concurrency(settings),
         key=_key(settings, pool),
-        stands_aside=lambda: guard.stands_aside,
+        writes_suspended=lambda: guard.writes_suspended,
         on_settled=on_settled,
     )
     intake = Intake(settings, event_log, pool, tracing, SERVICE_VERSION)

@@ -95,7 +95,7 @@ def _retire_or_reinstate(state: Toolset, event: ToolRetired | ToolReinstated) ->
             kept = state.tools.get(ref.name) == ref
         case ToolReinstated():
             retired = state.retired.get(ref.name)
-            kept = retired is not None and retired.ref == ref and not retired.doomed
+            kept = retired is not None and retired.ref == ref and not retired.deletion_sent
         case _:
             assert_never(event)
     return (event,) if kept and not state.is_open(tool_subject(ref.name)) else ()
@@ -107,7 +107,7 @@ def _start(state: Toolset, event: Started) -> tuple[ToolsetEvent, ...]:
     match event:
         case ToolRegistrationStarted(name=name):
             # A retired tool keeps its id when it is wanted again, unless a deletion of it may still land.
-            kept = name in state.retired and not state.retired[name].doomed
+            kept = name in state.retired and not state.retired[name].deletion_sent
             blocked = state.closed or kept or name in state.tools or state.is_open(tool_subject(name))
         case ToolUpdateStarted(name=name, vapi_tool_id=tool_id):
             current = state.tools.get(name)

@@ -34,7 +34,7 @@ from tool_sync.domain.events import (
 )
 from tool_sync.domain.subject import Subject, agent_subject, surplus_subject, tool_subject
 
-FOLD: Final = 5
+FOLD: Final = 6
 """Rises whenever the shape or the meaning of :class:`Toolset` changes: snapshots of another number are not used."""
 
 TIER_DEFAULT: Final = "basic"
@@ -116,15 +116,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Retired:
-    """A tool that is not wanted any more, until it is deleted. ``doomed``: a deletion was sent and not seen to happen.
+    """A tool that is no longer wanted, until it is deleted. ``deletion_sent``: it was not seen to happen.
 
-    A doomed id is never linked again, as the deletion may still land.
+    Its id is then never linked again, as the deletion may still land.
     """
 
     ref: ToolRef
     reason: RetireReason
     delete_at: datetime
-    doomed: bool = False
+    deletion_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,5 +8,5 @@
     relay          publishes all on Kafka: one leader, a cursor
     feed           tells readers over HTTP
     replay         sends history again, to a topic of its own
-    topic_guard    stands aside while the topic is ahead of the log
+    topic_guard    suspends writes while the topic is ahead of the log
 """

@@ -49,7 +49,7 @@ class TopicGuard:
         )
 
     @property
-    def stands_aside(self) -> bool:
+    def writes_suspended(self) -> bool:
         """Whether nothing may be written to Vapi now."""
         return not self._is_known or self.problem is not None or self.replaced is not None
 
@@ -65,9 +65,9 @@ class TopicGuard:
             )
         if problem is not None and self.problem is None:
             log.error("The outcomes topic is ahead of the log", reason=problem, alarm=True)
-        was_aside = self.stands_aside
+        was_suspended = self.writes_suspended
         self._is_known, self.problem = True, problem
-        if was_aside and not self.stands_aside:
+        if was_suspended and not self.writes_suspended:
             self._on_change()
         return problem
 
@@ -101,5 +101,5 @@ class TopicGuard:
             self._is_known, self._head = False, head
         else:
             self._head = max(self._head, head)
-        if self.stands_aside:
+        if self.writes_suspended:
             await self.look()

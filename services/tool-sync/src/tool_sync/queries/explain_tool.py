@@ -184,7 +184,7 @@ def _next_look(state: Toolset, wanted: WantedTool | None, condition: ToolConditi
 
 
 def _retired(retired: Retired) -> RetiredTool:
-    return RetiredTool(retired.ref.vapi_tool_id, retired.reason, retired.delete_at, retired.doomed)
+    return RetiredTool(retired.ref.vapi_tool_id, retired.reason, retired.delete_at, retired.deletion_sent)
 
 
 def _is_unused(state: Toolset, name: str) -> bool:

@@ -71,7 +71,7 @@ class Context:
     clock: Clock = field(default_factory=Clock)
     new_id: Callable[[], UUID] = uuid4
     jitter: Callable[[], float] = random.random
-    stands_aside: Callable[[], bool] = lambda: False
+    writes_suspended: Callable[[], bool] = lambda: False
     """True while nothing may be written to Vapi, as the log may have been set back."""
     on_settled: Callable[[UUID], None] = lambda _org_id: None
     """Told of an org whose save was settled as synced."""

@@ -75,7 +75,7 @@ class Reconciler:
             await self._context.key.open()
             self._opened = True
         await self._release()
-        if self._context.stands_aside():
+        if self._context.writes_suspended():
             return False
         limits = self._context.limits
         room = min(self._context.concurrency.orgs - len(self._runs), limits.claim_batch_max)

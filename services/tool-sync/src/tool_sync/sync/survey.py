@@ -72,7 +72,7 @@ class Survey:
 
     async def run_once(self) -> int:
         """Look at what is due, at most a round of it; returns how many events came of it, as far as it came."""
-        if self._context.stands_aside():
+        if self._context.writes_suspended():
             return 0
         try:
             found = await self._look_at_tools(await self._looks.due_tools(self._due_orgs(), LOOKS_PER_ROUND))

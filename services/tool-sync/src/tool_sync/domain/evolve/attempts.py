@@ -79,7 +79,7 @@ def _note_absence(changed: Changes, state: Toolset, attempt: Attempt, at: dateti
             since = before.since if before is not None else attempt.started_at
             changed["suspects"] = with_entry(state.suspects, name, UnconfirmedCreation(since, at))
         case ToolDeleteStarted(name=name) if name in state.retired:
-            changed["retired"] = with_entry(state.retired, name, replace(state.retired[name], doomed=True))
+            changed["retired"] = with_entry(state.retired, name, replace(state.retired[name], deletion_sent=True))
 
 
 def _is_about_another(state: Toolset, event: SyncAttemptFailed, attempt: Attempt | None) -> bool:

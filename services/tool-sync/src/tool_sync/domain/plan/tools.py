@@ -57,7 +57,7 @@ def tool_steps(situation: Situation) -> Plan:
         subject, current = tool_subject(tool.name), state.tools.get(tool.name)
         if subject in situation.progress.busy or state.is_open(subject) or is_as_wanted(state, tool):
             continue
-        if tool.name in state.retired and not state.retired[tool.name].doomed:
+        if tool.name in state.retired and not state.retired[tool.name].deletion_sent:
             continue  # it is reinstated first
         failure = state.failures.get(subject)
         # By its hash: the next release may define what Vapi takes, and is then tried without anybody's help.
@@ -87,7 +87,7 @@ def reinstatements(situation: Situation) -> tuple[ToolReinstated, ...]:
     return tuple(
         ToolReinstated(situation.account, *retired.ref.fields)
         for retired in found
-        if not retired.doomed and not state.is_open(tool_subject(retired.ref.name))
+        if not retired.deletion_sent and not state.is_open(tool_subject(retired.ref.name))
     )
 
 
