@@ -21,7 +21,7 @@ from vapi_sandbox.simulated_call.credential import BearerToken, Credential, Hmac
 
 def run(
     port: Annotated[
-        int, typer.Option(help="Listen on this port; 0 takes a free one and prints it.", envvar="VAPI_SANDBOX_PORT")
+        int, typer.Option(help="Listen on this port; 0 takes a free one.", envvar="VAPI_SANDBOX_PORT")
     ] = 3003,
     host: Annotated[str, typer.Option(help="Listen on this address.", envvar="VAPI_SANDBOX_HOST")] = "127.0.0.1",
     key: Annotated[
@@ -36,14 +36,10 @@ def run(
     dials: Annotated[Path | None, typer.Option(help="Read the dials from this JSON file.", exists=True)] = None,
     no_keep_bodies: Annotated[bool, typer.Option("--no-keep-bodies", help="Journal no request bodies.")] = False,
     webhook_token: Annotated[
-        str | None,
-        typer.Option(
-            help="Send this bearer token with the webhooks of simulated calls.", envvar="VAPI_SANDBOX_WEBHOOK_TOKEN"
-        ),
+        str | None, typer.Option(help="Send this bearer token with webhooks.", envvar="VAPI_SANDBOX_WEBHOOK_TOKEN")
     ] = None,
     webhook_hmac_key: Annotated[
-        str | None,
-        typer.Option(help="Sign those webhooks with this key instead.", envvar="VAPI_SANDBOX_WEBHOOK_HMAC_KEY"),
+        str | None, typer.Option(help="Sign webhooks with this key instead.", envvar="VAPI_SANDBOX_WEBHOOK_HMAC_KEY")
     ] = None,
 ) -> None:
     """Serve a stand-in for Vapi's REST API: tools and assistants, with fault dials and a journal."""

@@ -16,7 +16,7 @@ from tool_sync.domain.wanted import WantedTool, wanted_of
 from tool_sync.queries.as_of import blueprint_of, state_as_of
 from tool_sync.queries.assistants import assistants_present
 from tool_sync.sync.rows import split_of
-from zerotouch_contracts.errors import CATALOGUE, ErrorCode
+from zerotouch_contracts.errors import entry_of
 
 ASSISTANTS_MAX: Final = 1000
 
@@ -40,20 +40,13 @@ class Trouble:
     @property
     def said(self) -> str:
         """Which tools, and what is wrong."""
-        names = f"{', '.join(self.tools)}: " if self.tools else ""
-        return names + (self.what or f"{self.code} {_title(self.code)}".strip())
+        names, entry = f"{', '.join(self.tools)}: " if self.tools else "", entry_of(self.code)
+        return names + (self.what or f"{self.code} {entry.title if entry else ''}".strip())
 
     @classmethod
     def of(cls, obstacle: Obstacle) -> "Trouble":
         """An obstacle in an assistant's document."""
         return cls(obstacle.code, obstacle.tools, obstacle.vapi_tool_ids)
-
-
-def _title(code: str | None) -> str:
-    try:
-        return CATALOGUE[ErrorCode(code or "")].title
-    except ValueError:  # a newer release's, or none
-        return ""
 
 
 @dataclass(frozen=True, slots=True)

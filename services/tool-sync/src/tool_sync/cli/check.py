@@ -15,7 +15,7 @@ from tool_sync.cli.options import EXIT_FOUND, EXIT_USAGE
 from tool_sync.cli.output import COLUMNS, print_json, say_not_looked_at
 from tool_sync.queries.assistants import find_assistants
 from tool_sync.queries.organizations import is_known
-from zerotouch_contracts.errors import CATALOGUE, ErrorCode
+from zerotouch_contracts.errors import entry_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +138,8 @@ def _document(checked: Checked, *, live: bool) -> dict[str, Any]:
 
 
 def _advice(code: str | None) -> dict[str, str | None]:
-    try:
-        entry = CATALOGUE[ErrorCode(code or "")]
-    except ValueError:  # a newer release's, or none
-        return {"title": None, "who_acts": None, "what_to_do": None}
-    return {"title": entry.title, "who_acts": entry.who_acts, "what_to_do": entry.what_to_do}
+    entry = entry_of(code)
+    return {name: getattr(entry, name, None) for name in ("title", "who_acts", "what_to_do")}
 
 
 def _text(checked: Checked, *, live: bool) -> Iterator[str]:

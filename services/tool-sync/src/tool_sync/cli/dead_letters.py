@@ -12,7 +12,7 @@ app = typer.Typer(
 )
 
 Ids = Annotated[
-    list[int] | None, typer.Argument(metavar="ID...", help="Numbers from the list; without any, every open one.")
+    list[int] | None, typer.Argument(metavar="ID", help="Numbers from the list; without any, every open one.")
 ]
 LetterId = Annotated[int, typer.Argument(metavar="ID", help="The number that `list` shows.")]
 

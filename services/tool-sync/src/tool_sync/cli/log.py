@@ -19,9 +19,7 @@ def verify(
     database_url: DatabaseUrl,
     kafka: Annotated[
         str | None,
-        typer.Option(
-            "--kafka", envvar="KAFKA_BOOTSTRAP_SERVERS", help="Look at the topic, too, on the Kafka at this host:port."
-        ),
+        typer.Option("--kafka", envvar="KAFKA_BOOTSTRAP_SERVERS", help="Look at the topic, too, at this host:port."),
     ] = None,
     topic: OutcomesTopic = None,
     as_json: Json = False,

@@ -31,7 +31,7 @@ def history(
 
 def coverage(
     database_url: DatabaseUrl,
-    org_id: Annotated[UUID | None, typer.Argument(metavar="[ORG]", help="Limit to this organization.")] = None,
+    org_id: Annotated[UUID | None, typer.Argument(metavar="ORG", help="Limit to this organization.")] = None,
     limit: Limit = 100,
     as_json: Json = False,
 ) -> None:

@@ -56,7 +56,7 @@ def rebuild(name: NameArgument, database_url: OwnerUrl, as_json: Json = False) -
 def verify(
     database_url: OwnerUrl,
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Only this one; all of them without a name.")
+        str | None, typer.Argument(metavar="NAME", help="Only this one; all of them without a name.")
     ] = None,
     as_json: Json = False,
 ) -> None:

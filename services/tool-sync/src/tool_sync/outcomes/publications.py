@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from tool_sync.domain import events
-from zerotouch_contracts.errors import CATALOGUE, ErrorCode
+from zerotouch_contracts.errors import entry_of
 from zerotouch_contracts.events import AssistantDiverged, OutcomeMessage, ToolsSynced, ToolSyncFailed
 
 PUBLISHABLE: Final[tuple[type[events.Event], ...]] = (
@@ -68,8 +68,6 @@ def _common(org_id: UUID, event: events.AssistantSynced | events.AssistantSyncFa
 
 
 def _message_of(code: str) -> str:
-    try:
-        entry = CATALOGUE[ErrorCode(code)]
-    except ValueError:  # written by a newer release, whose catalogue has more codes
+    if (entry := entry_of(code)) is None:  # written by a newer release, whose catalogue has more codes
         return ""
     return f"{entry.title[0].upper()}{entry.title[1:]}: {entry.meaning} {entry.what_to_do}"

@@ -1,7 +1,6 @@
 """What happens next, and when; and the one place that decides whether anything may be called as wanted."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -9,7 +8,7 @@ from uuid import UUID
 
 from tool_sync.db import Connection
 from tool_sync.vapi.rate_limit import PausedKey
-from zerotouch_contracts.errors import CATALOGUE, ErrorCode
+from zerotouch_contracts.errors import entry_of
 
 AS_WANTED: Final = "nothing: it is as wanted"
 BY_SAVE: Final = "nothing until the next save, or a sync of all assistants (POST /api/assistants/auto-sync)"
@@ -37,11 +36,8 @@ class Reason:
     @classmethod
     def of(cls, what: str, code: str | None = None) -> "Reason":
         """With what the catalogue says of the code."""
-        with suppress(ValueError):  # a newer release's
-            if code is not None:
-                entry = CATALOGUE[ErrorCode(code)]
-                return cls(what, code, entry.who_acts, entry.what_to_do)
-        return cls(what, code)
+        entry = entry_of(code)
+        return cls(what, code, entry.who_acts, entry.what_to_do) if entry else cls(what, code)
 
 
 @dataclass(frozen=True, slots=True)

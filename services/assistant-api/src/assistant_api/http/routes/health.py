@@ -17,9 +17,7 @@ async def livez(parts: DependenciesOf) -> JSONResponse:
     )
 
 
-@router.get(
-    "/readyz", summary="Say whether the service works, or why not", responses={503: {"description": "Not ready"}}
-)
+@router.get("/readyz", summary="Say if the service works, or why not", responses={503: {"description": "Not ready"}})
 async def readyz(parts: DependenciesOf) -> JSONResponse:
     """Names what does not work, part by part.
 

@@ -1,13 +1,12 @@
 """Which keys are paused, and why: for people, read from the database alone."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
 from tool_sync.db import Connection
-from zerotouch_contracts.errors import CATALOGUE, ErrorCode
+from zerotouch_contracts.errors import CATALOGUE, ErrorCode, entry_of
 
 IN_USE: Final = timedelta(minutes=10)
 """A key that is not the newest is shown for so long after its last pause: with several processes, two are in use for a
@@ -58,8 +57,5 @@ async def paused_keys(connection: Connection) -> tuple[PausedKey, ...]:
 
 
 def _paused(key: str, since: datetime, until: datetime | None, reason: str, code: str | None) -> PausedKey:
-    known = _CODE_OF_REASON.get(reason, ErrorCode.VAPI_KEY_REFUSED)
-    with suppress(ValueError):  # a newer release's
-        known = ErrorCode(code) if code is not None else known
-    entry = CATALOGUE[known]
-    return PausedKey(key, since, until, reason, code or known.value, entry.title, entry.who_acts, entry.what_to_do)
+    entry = entry_of(code) or CATALOGUE[_CODE_OF_REASON.get(reason, ErrorCode.VAPI_KEY_REFUSED)]
+    return PausedKey(key, since, until, reason, code or entry.code.value, entry.title, entry.who_acts, entry.what_to_do)
