@@ -62,7 +62,7 @@ def main(service: str) -> int:
             sys.stdout = sys.stderr
             nothing: dict[str, Any] = dict.fromkeys(UNSET)
             keys = os.environ["VAPI_SANDBOX_KEYS"].split()
-            run(port=int(os.environ["VAPI_SANDBOX_PORT"]), host="127.0.0.1", key=keys, keep_bodies=True, **nothing)
+            run(port=int(os.environ["VAPI_SANDBOX_PORT"]), host="127.0.0.1", key=keys, no_keep_bodies=False, **nothing)
             return 0
         case _:
             raise ValueError(f"{service!r} is none of {', '.join(SERVICES)}")

@@ -63,7 +63,7 @@ async def test_it_is_noticed_when_kafka_is_back(
         await harness.post("/api/agents", {"id": "c", "name": "C"}, org_id)
         assert (await harness.row("c"))["attempt_id"] is None
         assert await harness.owner.fetchval("SELECT count(*) FROM outbox") > 0, "nothing is sent"
-    await begun(assistant_api_db, settings, vapi)
+    await begun(assistant_api_db, settings)
     async with whole_service(settings, assistant_api_db, vapi) as harness:
         await harness.provisioned("c", within_seconds=BACK_SECONDS_MAX)
     await ways.line.close()
