@@ -4,8 +4,8 @@ import asyncio
 from typing import Any, Final
 
 import httpx
-from tests.chaos.polling import until
 from tests.chaos.world import SERVICE_KEY
+from tests.support.eventually import until
 
 FIRED_POLL_SECONDS: Final = 0.1
 JOURNAL_PAGE: Final = 10_000

@@ -11,10 +11,10 @@ from typing import Any, Final, TypeAlias
 
 from tests.chaos.desk import Desk
 from tests.chaos.outcomes import Outcomes
-from tests.chaos.polling import until
 from tests.chaos.replica import Replica
 from tests.chaos.world import World
 from tests.checker.ledger import Ledger
+from tests.support.eventually import until
 
 from devstack.databases import Service
 

@@ -4,8 +4,8 @@ import asyncio
 from typing import Final
 
 from tests.chaos.field import Act, Fault, Field
-from tests.chaos.polling import until
 from tests.faults.proxy import BlackHole, CutAfter, Delay, Mode, Pass, Proxy, Refuse
+from tests.support.eventually import until
 
 SECONDS: Final = (2.0, 6.0)
 REFUSE_SECONDS: Final = 1.0

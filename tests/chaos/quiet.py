@@ -6,8 +6,8 @@ from typing import Final
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from tests.chaos.polling import until
 from tests.chaos.world import World
+from tests.support.eventually import until
 
 INPUT, OUTPUT = "assistants.v1", "tool-sync.outcomes.v1"
 PARTITIONS: Final = 12

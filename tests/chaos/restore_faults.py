@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 
 import asyncpg
 from tests.chaos.field import Fault, Field
-from tests.chaos.polling import until
 from tests.chaos.replica import Replica
 from tests.chaos.world import World
+from tests.support.eventually import until
 
 from devstack import databases, postgres, process
 

@@ -22,13 +22,13 @@ from tests.chaos.outcomes import Outcomes
 from tests.chaos.outsider import Outsider
 from tests.chaos.phases import Phase, Phases
 from tests.chaos.poison import Poison
-from tests.chaos.polling import until
 from tests.chaos.quiet import come_to_rest
 from tests.chaos.times import REQUESTS_PER_MINUTE, Times
 from tests.chaos.world import OUTSIDER_KEY, SERVICE_KEY, World, running
 from tests.checker.collect import Sources, collect
 from tests.checker.ledger import Ledger
 from tests.faults.proxy import Pass
+from tests.support.eventually import until
 
 from devstack.options import say
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import asyncpg
 from tests.chaos.field import Fault, Field
-from tests.chaos.polling import until
+from tests.support.eventually import until
 
 from devstack.ports import listening
 

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from tests.chaos.polling import until
 from tests.faults.proxy import HOST, BlackHole, CutAfter, Delay, Pass, Proxy, Refuse
+from tests.support.eventually import until
 
 ANSWER = b"0123456789"
 PATIENCE_SECONDS = 5.0

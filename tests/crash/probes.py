@@ -1,16 +1,15 @@
 """What a run of `recovery` looks at, and what it makes of it: measures with their limits."""
 
-import asyncio
 import signal
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tests.crash.cell import Agent, Cell
 from tests.crash.rest import at_rest
+from tests.support.eventually import eventually
 
-EVERY_SECONDS: Final = 0.05
 PATIENCE_SECONDS: Final = 60.0
 REST_SECONDS: Final = 60.0
 
@@ -63,7 +62,7 @@ async def settled(made: Cell, agents: Iterable[Agent], since: float) -> float:
         )  # fmt: skip
         return bool(found == len(orgs))
 
-    await until(all_settled, "outcomes")
+    await eventually(all_settled, within_seconds=PATIENCE_SECONDS)
     return time.monotonic()
 
 
@@ -101,14 +100,6 @@ async def rest(made: Cell, done: Measured, agents: Collection[Agent]) -> None:
     if seen.under_way:
         done.violations.append(f"calm: not at rest within {REST_SECONDS:g} s: {seen.under_way}")
     done.violations += [f"calm: a save failed with {code}" for code in seen.failed]
-
-
-async def until(check: Callable[[], Awaitable[bool]], what: str) -> None:
-    """Poll until it is so; AssertionError where it takes too long."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not await check():
-        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS:g} s: {what}"
-        await asyncio.sleep(EVERY_SECONDS)
 
 
 def hang(route: str, times: int, match: dict[str, str]) -> dict[str, Any]:

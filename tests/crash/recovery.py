@@ -14,6 +14,7 @@ from tests.crash.campaign import judged
 from tests.crash.cell import API, KEY, A, Agent, B, Cell, cell, connect, disconnect
 from tests.crash.ground import Ground
 from tests.crash.probes import (
+    PATIENCE_SECONDS,
     REST_SECONDS,
     Measured,
     assistant_id,
@@ -24,10 +25,10 @@ from tests.crash.probes import (
     rest,
     settled,
     stopped,
-    until,
 )  # fmt: skip
 from tests.crash.rest import all_heard
 from tests.faults.times import Times
+from tests.support.eventually import eventually
 
 from devstack.ports import HOST, listening
 
@@ -106,7 +107,7 @@ async def _killed(made: Cell, done: Measured, agents: list[Agent]) -> None:
         heard = await journal(made)
         return sum(entry["rule"] is not None and not entry["finished"] for entry in heard) == 2 * HANGING
 
-    await until(in_flight, "calls in flight")
+    await eventually(in_flight, within_seconds=PATIENCE_SECONDS)
     await made.start(B)
     await made.ready(B)
     assert await in_flight(), "the calls did not last until the second replica was ready"
@@ -120,7 +121,7 @@ async def _killed(made: Cell, done: Measured, agents: list[Agent]) -> None:
     async def looked_again() -> bool:
         return paths <= {entry["path"] for entry in (await journal(made))[heard:]}
 
-    await until(looked_again, "claimed work goes on")
+    await eventually(looked_again, within_seconds=PATIENCE_SECONDS)
     done.take("kill -9: claimed work without a write in flight goes on", time.monotonic() - killed, 5)
     await saving
     saved_at, written_at = await asyncio.gather(settled(made, agents, started), settled(made, writing, 0))
@@ -143,7 +144,7 @@ async def _terminated(made: Cell, done: Measured) -> None:
     async def at_work() -> bool:
         return any(entry["route"] == "POST /tool" for entry in (await journal(made))[heard:])
 
-    await until(at_work, "work at Vapi")
+    await eventually(at_work, within_seconds=PATIENCE_SECONDS)
     for name in (A, API):
         process, asked = made.processes[name], time.monotonic()
         made.ledger.fault("SIGTERM", name)
@@ -177,7 +178,7 @@ async def _without_postgres(made: Cell, done: Measured, agents: list[Agent]) -> 
     async def first_outcome() -> bool:
         return await outcomes(made) > head
 
-    await until(first_outcome, "an outcome after PostgreSQL")
+    await eventually(first_outcome, within_seconds=PATIENCE_SECONDS)
     done.take("PostgreSQL kill -9: first outcome after it answers again", time.monotonic() - answered, 3)
     await saving
     await made.dial()
@@ -196,13 +197,13 @@ async def _without_kafka(made: Cell, done: Measured, agents: list[Agent]) -> Non
     async def open_again() -> bool:
         return await listening(port, HOST)
 
-    await until(open_again, "the broker's port")
+    await eventually(open_again, within_seconds=PATIENCE_SECONDS)
     opened = time.monotonic()
 
     async def first_outcome() -> bool:
         return await published(made) > before
 
-    await until(first_outcome, "an outcome after Kafka")
+    await eventually(first_outcome, within_seconds=PATIENCE_SECONDS)
     done.take("broker kill -9: first outcome published after its port is open", time.monotonic() - opened, 10)
     await starting
     await rest(made, done, agents)

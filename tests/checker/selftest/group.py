@@ -8,7 +8,7 @@ import json
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from tests.checker.collect import Sources, collect
 from tests.checker.dump import Dump
 from tests.checker.ledger import Ledger, State
+from tests.support.eventually import until
 
 from devstack import process, sandbox, services, tokens
 from devstack.databases import SERVICES, DatabaseUrls, Service, TestDatabases
@@ -30,7 +31,6 @@ SERVICE_KEY: Final = "key-of-the-services"
 OUTSIDER_KEY: Final = "key-of-somebody-else"
 VAPI_ORG: Final = "5a4db0c5-0000-4000-8000-000000000001"
 START_SECONDS: Final = 60.0
-POLL_SECONDS: Final = 0.05
 PARTITIONS: Final = 2
 SYNCED_SECONDS_MAX: Final = 12.0
 SYNCED: Final = "SELECT count(*) FROM events WHERE org_id = $1 AND type = 'AssistantSynced'"
@@ -203,7 +203,7 @@ class Group:
         async def there() -> bool:
             return bool(await self.database["tool_sync"].fetchval(SYNCED, uuid.UUID(org_id)) >= times)
 
-        await self.until(there, SYNCED_SECONDS_MAX)
+        await until(there, SYNCED_SECONDS_MAX)
 
     async def linked(self, assistant_id: str) -> list[str]:
         """Wait until an assistant links a tool; the ids that it links."""
@@ -212,7 +212,7 @@ class Group:
             current = (await self.outsider.get(f"/assistant/{assistant_id}")).json()
             return current["model"].get("toolIds")
 
-        ids = await self.until(found, 10)
+        ids = await until(found, 10)
         assert ids, "no tool was linked"
         return list(ids)
 
@@ -223,21 +223,13 @@ class Group:
         headers = {"content-type": "application/json"}
         (await self.outsider.patch(f"/assistant/{assistant_id}", content=body, headers=headers)).raise_for_status()
 
-    async def until(self, check: Callable[[], Awaitable[Any]], within_seconds: float) -> Any:
-        """Poll until the answer is true; the last answer when the time is up."""
-        until = time.monotonic() + within_seconds
-        while True:
-            if (answer := await check()) or time.monotonic() > until:
-                return answer
-            await asyncio.sleep(POLL_SECONDS)
-
     async def sprung(self, within_seconds: float = 15.0) -> bool:
         """Wait for the trap."""
 
         async def there() -> bool:
             return self.trap_file.exists()
 
-        return bool(await self.until(there, within_seconds))
+        return bool(await until(there, within_seconds))
 
     async def collect(self, **settings: Any) -> Dump:
         """Copy everything and read it."""

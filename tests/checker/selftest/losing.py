@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 from tests.checker.collect import read_records
 from tests.checker.dump import DELETED, GONE, MADE_AGAIN
 from tests.checker.selftest.group import PARTITIONS, Group
+from tests.support.eventually import until
 
 from devstack import topics
 from devstack.topics import TopicSpec
@@ -38,7 +39,7 @@ async def made_again(group: Group) -> None:
             return False
         return True
 
-    assert await group.until(made, MADE_AGAIN_SECONDS_MAX), "the topic was not made again"
+    assert await until(made, MADE_AGAIN_SECONDS_MAX), "the topic was not made again"
 
 
 async def _keep(group: Group, how: str) -> dict[TopicPartition, int]:

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from tests.checker.selftest.group import PARTITIONS, Group
+from tests.support.eventually import until
 
 from devstack.databases import Service
 
@@ -37,7 +38,7 @@ async def becomes_quiet(group: Group, within_seconds: float) -> bool:
                     return False
             return True
 
-        return bool(await group.until(nothing_open, within_seconds))
+        return bool(await until(nothing_open, within_seconds))
     finally:
         await consumer.stop()
 
@@ -48,7 +49,7 @@ async def all_sent(group: Group, within_seconds: float) -> bool:
     async def nothing_open() -> bool:
         return not await group.database["assistant_api"].fetchval(ASSISTANTS_OPEN)
 
-    return bool(await group.until(nothing_open, within_seconds))
+    return bool(await until(nothing_open, within_seconds))
 
 
 async def _lag(group: Group, consumer: Any, topic: str, service: Service) -> int:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 from tests.checker.selftest.group import Group
+from tests.support.eventually import until
 
 from devstack.databases import DatabaseUrls, Service
 
@@ -50,7 +51,7 @@ async def _begin_again(group: Group, service: Service) -> None:
     async def ended() -> bool:
         return child.returncode is not None
 
-    await group.until(ended, BEGIN_AGAIN_SECONDS_MAX)
+    await until(ended, BEGIN_AGAIN_SECONDS_MAX)
     assert child.returncode == 0, f"to begin again ended with {child.returncode}: {child.log.read_text()}"
 
 

@@ -12,6 +12,7 @@ from tests.checker.selftest.group import Group
 from tests.checker.selftest.losing_stories import api_restored, log_restored, records_gone, topic_made_again
 from tests.checker.selftest.poison import forged_save, poison
 from tests.checker.selftest.saving import saved
+from tests.support.eventually import until
 
 from devstack.databases import Service
 
@@ -68,7 +69,7 @@ async def many_tools(group: Group, org: str) -> None:
         entries = (await group.control.get("/__sandbox/journal", params={"method": "POST"})).json()["entries"]
         return any(entry["route"] == "POST /tool" and org in str(entry["body"]) for entry in entries)
 
-    assert await group.until(made, 10), "no tool was asked for"
+    assert await until(made, 10), "no tool was asked for"
     body = {"type": "function", "function": {"name": "somebodyElses"}}
     answers = await asyncio.gather(*(group.outsider.post("/tool", json=body) for _ in range(FOREIGN_TOOLS)))
     assert all(answer.is_success for answer in answers), answers[0].text
@@ -142,7 +143,7 @@ async def forged(group: Group, org: str) -> None:
     async def settled() -> Any:
         return await group.database["tool_sync"].fetchval(HAS_OUTCOME, request_id)
 
-    assert await group.until(settled, 20), "a forged save got no outcome"
+    assert await until(settled, 20), "a forged save got no outcome"
 
 
 async def handed_on(group: Group, org: str) -> None:
@@ -193,7 +194,7 @@ async def _killed(group: Group, org: str, service: Service, name: str) -> None:
     async def ended() -> bool:
         return child.returncode is not None
 
-    assert await group.until(ended, 10), "it did not die"
+    assert await until(ended, 10), "it did not die"
     await group.start(service, name)
 
 
@@ -211,7 +212,7 @@ async def paused_before_sending(group: Group, org: str) -> None:
 
     ids = [uuid.UUID(each) for each in orgs]
     try:
-        assert await group.until(taken_over, 30), "nobody took over"
+        assert await until(taken_over, 30), "nobody took over"
     finally:
         os.kill(group.children["tool-sync-1"].pid, signal.SIGCONT)
 
