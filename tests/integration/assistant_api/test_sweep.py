@@ -1,6 +1,5 @@
 """An assistant that Vapi makes long after anybody waited for it is found once more, and goes."""
 
-import asyncio
 from typing import Any
 
 from tests.support.eventually import eventually
@@ -95,7 +94,12 @@ async def test_while_vapi_does_not_answer_the_search_waits(hasty: Harness) -> No
     await hasty.post("/api/agents", {"id": "a", "name": "A"}, org_id)
     row = await hasty.provisioned("a")
     await hasty.vapi.break_route("GET /assistant", {"kind": "status", "status": 503})
-    await asyncio.sleep(3)  # the surplus age and more
+    asked = await _looks(hasty)
+
+    async def asked_twice_in_vain() -> bool:
+        return await _looks(hasty) >= asked + 2
+
+    await eventually(asked_twice_in_vain)
     assert await hasty.owner.fetchval("SELECT count(*) FROM unanswered_creations") == 1
 
     await hasty.vapi.dial()
@@ -112,6 +116,10 @@ async def test_a_creation_that_was_answered_is_not_looked_for(hasty: Harness) ->
 
     assert await hasty.owner.fetchval("SELECT count(*) FROM unanswered_creations") == 0
     assert [entry for entry in await hasty.vapi.requests("GET") if entry["path"] == "/assistant"] == []
+
+
+async def _looks(harness: Harness) -> int:
+    return sum(entry["path"] == "/assistant" for entry in await harness.vapi.requests("GET"))
 
 
 async def _there_are(harness: Harness, count: int) -> bool:

@@ -51,7 +51,7 @@ async def test_otherwise_it_pauses_until_it_is_woken(found: object, eager: bool)
     script = Script(found, None)
     loop = script.looped(pause_seconds=lambda: LONG_SECONDS, eager=eager)
     running = asyncio.create_task(loop.run_forever())
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.01)  # the time in which it does not run again
     assert len(script.runs) == 1
     loop.wake()
     async with asyncio.timeout(1):
@@ -70,7 +70,7 @@ async def test_a_call_during_the_run_is_remembered_and_one_before_it_is_not() ->
     loop = Loop(run_once, LONG_SECONDS, "it waits", ())
     loop.wake()
     running = asyncio.create_task(loop.run_forever())
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.01)  # the time in which it does not run a third time
     assert runs == 2, "the first one saw what came before it"
     loop.stop()
     await running
@@ -119,7 +119,7 @@ async def test_what_belongs_to_its_end_is_done_however_it_ends(runs: tuple[objec
 async def test_a_stop_ends_the_pause() -> None:
     loop = Script(None, None).looped(pause_seconds=LONG_SECONDS)
     running = asyncio.create_task(loop.run_forever())
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # it runs once and begins to pause
     assert not loop.stopping
     loop.stop()
     async with asyncio.timeout(1):

@@ -12,10 +12,11 @@ class Part:
 
     def __init__(self, *, fails: bool = False, deaf: bool = False) -> None:
         self.fails, self.deaf = fails, deaf
-        self.stopping = asyncio.Event()
+        self.started, self.stopping = asyncio.Event(), asyncio.Event()
         self.ended = False
 
     async def run_forever(self) -> None:
+        self.started.set()
         try:
             if self.fails:
                 raise ValueError("broken")
@@ -61,7 +62,7 @@ async def test_so_is_one_that_a_library_cancelled() -> None:
 async def test_a_loop_that_does_not_listen_is_cancelled() -> None:
     loops = Loops()
     loops.start("deaf", deaf := Part(deaf=True))
-    await asyncio.sleep(0)  # lets it start
+    await deaf.started.wait()
     await loops.stop("deaf", seconds_max=0.01)
     assert deaf.ended
 
@@ -113,7 +114,7 @@ async def test_watching_can_be_cancelled() -> None:
     loops = Loops()
     loops.start("waiting", Ending(waits=True))
     task = asyncio.create_task(loops.until_ended(asyncio.Event()))
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # it begins to watch
     task.cancel()
     await asyncio.wait([task])
     assert task.cancelled()

@@ -85,7 +85,7 @@ async def test_a_failure_is_told_and_may_pause_the_key(paused: datetime | None, 
 async def test_a_call_that_is_cancelled_gives_its_request_back() -> None:
     key = HeardKey()
     task = asyncio.create_task(asked(key, waits))
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # it has been admitted and waits for its answer
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -96,12 +96,13 @@ class World:
 
     async def until(self, check: Callable[[], Any], within_seconds: float = 8.0) -> Any:
         """Work until ``await check()`` is true; what it returned."""
-        async with asyncio.timeout(within_seconds):
-            while True:
-                await self.sync()
-                if found := await check():
-                    return found
-                await asyncio.sleep(0.02)
+
+        async def worked() -> Any:
+            await self.sync()
+            return await check()
+
+        async with asyncio.timeout(within_seconds):  # within a run, too, which may never end
+            return await eventually(worked, within_seconds=within_seconds)
 
     async def history(self, org_id: UUID) -> list[StoredEvent]:
         """All events of an org."""

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from tests.support.eventually import eventually
 
 from devstack import databases, postgres
 from devstack.errors import DevstackError
@@ -73,6 +74,12 @@ class Reader:
         self.cursor = 0
         self.ids: list[UUID] = []
         self.lost_connections = 0
+        self._read_on = asyncio.Condition()
+
+    async def past(self, position: int) -> None:
+        """Return as soon as it has read so far."""
+        async with self._read_on:
+            await self._read_on.wait_for(lambda: self.cursor >= position)
 
     async def read_to(self, head: int) -> None:
         """Read until the cursor is there, over any number of lost connections."""
@@ -85,7 +92,9 @@ class Reader:
                     connection.terminate()
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
                 self.lost_connections += 1
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(
+                    0.05
+                )  # between two tries to connect, as the server itself tells nobody that it is back
 
     async def _read(self, connection: db.Connection, head: int) -> None:
         while self.cursor < head:
@@ -94,6 +103,8 @@ class Reader:
                 assert event.position == self.cursor + 1, f"{event.position} came after {self.cursor}"
                 self.cursor = event.position
                 self.ids.append(event.event_id)
+            async with self._read_on:
+                self._read_on.notify_all()
 
 
 def service_url(server: Server) -> str:
@@ -130,12 +141,15 @@ async def killed_and_started(server: Server, folder: Path) -> Server:
     """The same data after kill -9 of the server, on the same port."""
     os.kill(server.child.pid, 9)
     await server.child.stop()
-    for _ in range(50):
+
+    async def started() -> Server | None:
         try:
             return await postgres.start(folder / "data", port=server.port, fsync=False)
         except DevstackError:  # the backends of the dead server have not all gone yet
-            await asyncio.sleep(0.2)
-    raise AssertionError("PostgreSQL does not start again")
+            return None
+
+    again: Server = await eventually(started, every_seconds=0.2)
+    return again
 
 
 async def test_over_a_killed_postgresql_nothing_acknowledged_is_lost_or_seen_twice(folder: Path) -> None:
@@ -152,8 +166,7 @@ async def test_over_a_killed_postgresql_nothing_acknowledged_is_lost_or_seen_twi
                 for process in writers:
                     group.create_task(ends_well(process))
                 for kill_at in (EVENTS // 5, EVENTS // 2):
-                    while reader.cursor < kill_at:  # noqa: ASYNC110
-                        await asyncio.sleep(0.01)
+                    await reader.past(kill_at)
                     server = await killed_and_started(server, folder)
             written = set().union(*[await acknowledged(process) for process in writers])
         assert len(written) == EVENTS
