@@ -9,7 +9,9 @@ from tool_sync.domain.events import (
     AssistantSyncFailed,
     SurplusFound,
     ToolDeleted,
+    ToolDeleteStarted,
     ToolRegistered,
+    ToolRegistrationStarted,
     ToolReinstated,
     ToolRetired,
     ToolUpdated,
@@ -31,6 +33,8 @@ class Checks:
     sequences: dict[UUID, int] = field(default_factory=dict)
     tools: dict[tuple[UUID, str], str] = field(default_factory=dict)
     """The id at Vapi of each clinic's tools, as the log has it."""
+    retired: dict[tuple[UUID, str], str] = field(default_factory=dict)
+    """The id of each clinic's retired tools of which no deletion has begun: the clinic may have them again."""
     newest_word: dict[tuple[UUID, str], Outcome] = field(default_factory=dict)
     """The newest outcome of each agent."""
     given_up: set[str] = field(default_factory=set)
@@ -43,6 +47,7 @@ class Checks:
             settled=dict(self.settled),
             sequences=dict(self.sequences),
             tools=dict(self.tools),
+            retired=dict(self.retired),
             newest_word=dict(self.newest_word),
             given_up=set(self.given_up),
         )
@@ -50,13 +55,17 @@ class Checks:
     def set_back(self, known: "Checks") -> None:
         """The log was restored: what it says is what it said then. What was asked is still to be answered."""
         self.settled, self.sequences = dict(known.settled), dict(known.sequences)
-        self.tools, self.newest_word = dict(known.tools), dict(known.newest_word)
+        self.tools, self.retired, self.newest_word = dict(known.tools), dict(known.retired), dict(known.newest_word)
         self.given_up = set(known.given_up)
         self.restores += 1
 
     def violated(self, at: float, what: str) -> None:
         """Note a violation."""
         self.violations.append(f"{at:9.3f} s: {what}")
+
+    def tools_of(self, org_id: UUID) -> set[str]:
+        """The ids of the tools that a clinic has, as the log has it."""
+        return {vapi_tool_id for (org, _), vapi_tool_id in self.tools.items() if org == org_id}
 
     def settles(self, at: float, request_id: UUID) -> None:
         """A request gets its outcome."""
@@ -73,8 +82,15 @@ class Checks:
         match event:
             case ToolRegistered() | ToolUpdated() | ToolReinstated():
                 self.tools[org_id, event.name] = event.vapi_tool_id
+                self.retired.pop((org_id, event.name), None)
             case ToolRetired() | ToolVanished() | ToolDeleted():
                 self.tools.pop((org_id, event.name), None)
+                if isinstance(event, ToolRetired):
+                    self.retired[org_id, event.name] = event.vapi_tool_id
+            case ToolDeleteStarted():
+                self.retired.pop((org_id, event.name), None)
+            case ToolRegistrationStarted() if (org_id, event.name) in self.retired:
+                self.violated(at, f"{org_id} has {self.retired[org_id, event.name]}, and another one is made")
             case SurplusFound() if self.restores:
                 self.given_up.add(event.vapi_tool_id)
             case AssistantSynced(tools=tools):

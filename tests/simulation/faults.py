@@ -58,6 +58,9 @@ class Point:
 class Plan:
     """A run. ``seed`` None: nothing is left to chance. ``lost_answer``: that of the nth call to Vapi.
 
+    A seed draws what happens as well as what goes wrong, but for a script other than the first: that one happens then,
+    and nobody saves afterwards.
+
     ``small``: only the classes of the first day, one release and one foreign tool, as when the seed was found.
     """
 
@@ -67,10 +70,16 @@ class Plan:
     lost_answer: int | None = None
     small: bool = False
 
+    @property
+    def is_by_chance(self) -> bool:
+        """Whether what happens is drawn, too."""
+        return self.seed is not None and self.script == "first save"
+
     def __str__(self) -> str:
         points = ", ".join(f"{'kill' if p.kills else f'pause {p.seconds:g} s'} at {p.step}" for p in self.points)
         lost = "" if self.lost_answer is None else f", answer {self.lost_answer} lost"
-        told = self.script if self.seed is None else f"seed {self.seed}"
+        told = f"seed {self.seed}" if self.is_by_chance else self.script
+        told += "" if self.seed is None or self.is_by_chance else f" with the faults of seed {self.seed}"
         return f"{told}: {points or 'no point'}{lost}"
 
 

@@ -4,7 +4,7 @@ Before the effect a process may die (nothing happened), after it too (it happene
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from random import Random
@@ -156,6 +156,7 @@ class SimStore(Ports):
         super().__init__(database, faults, checks)
         self.named: dict[str, tuple[float, NamedTool]] = {}
         self.forget_named()
+        self.on_release: Callable[[UUID], None] = lambda _org_id: None
         self._published = published
 
     async def claim(self, orgs_max: int, lease_seconds: float) -> tuple[list[Claim], datetime | None]:
@@ -197,6 +198,7 @@ class SimStore(Ports):
                 lease.next_due = None if release.next_due is None else seconds_of(release.next_due)
                 if lease.dirty_position > release.processed_position:
                     lease.next_due = self.now if lease.next_due is None else min(self.now, lease.next_due)
+                self.on_release(release.claim.org_id)
         await self.on_the_way()
 
     async def assistants(self, agents: Sequence[tuple[UUID, str]]) -> dict[UUID, dict[str, Assistant]]:

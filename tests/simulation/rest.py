@@ -101,6 +101,10 @@ class Rest:
         for request_id, what in self._checks.asked.items():
             if request_id not in self._checks.settled and not self._clinic.is_excused(request_id):
                 violated(f"the save of {what} has no outcome")
+        for org_id in self._database.by_org:
+            if self.state_of(org_id).requests:
+                violated(f"org {org_id} still has {self.state_of(org_id).requests}")
+            self._check_order(org_id, violated)
         for org_id in self.orgs():
             state = self.state_of(org_id)
             wanted = wanted_for(state.tier, release.tools, state.disabled) if self.agents(org_id) else ()
@@ -110,7 +114,31 @@ class Rest:
                 tools = [state.tools[tool.name].vapi_tool_id for tool in wanted if tool.name in state.tools]
                 self._check_assistant(agent, tools, violated)
                 self._check_newest_word(agent, wanted, violated)
+                self._check_row(agent, tuple(state.tools[tool.name] for tool in wanted), violated)
         self._check_tenants(violated)
+
+    def _check_order(self, org_id: UUID, violated: Say) -> None:
+        """The saves of an agent get their outcomes in the order in which they arrived."""
+        asked: dict[UUID, tuple[str, int]] = {}
+        newest: dict[str, int] = {}
+        for stored in self._database.by_org[org_id]:
+            match stored.event:
+                case e.SyncRequested(request_id=request_id, agent_id=agent_id):
+                    asked[request_id] = agent_id, stored.position
+                case e.AssistantSynced(requests=requests) | e.AssistantSyncFailed(requests=requests):
+                    for agent_id, position in (asked[r.request_id] for r in requests if r.request_id in asked):
+                        if position < newest.get(agent_id, 0):
+                            violated(f"{agent_id} got the outcome of {position} after that of {newest[agent_id]}")
+                        newest[agent_id] = position
+                case _:
+                    pass
+
+    def _check_row(self, agent: Agent, target: tuple[ToolRef, ...], violated: Say) -> None:
+        """The newest outcome of an assistant that is called synced names the tools that its clinic has."""
+        row = self._database.assistants.get(agent.org_id, {}).get(agent.agent_id)
+        word = self._checks.newest_word.get((agent.org_id, agent.agent_id))
+        if row is not None and isinstance(word, e.AssistantSynced) and row.synced != target:
+            violated(f"{agent.agent_id} was told {row.synced}, and its clinic has {target}")
 
     def _check_tool(self, org_id: UUID, known: ToolRef | None, tool: WantedTool, violated: Say, *, mixed: bool) -> None:
         """One live tool, which is what the log says; and the definition is that of the release that stays, or newer."""

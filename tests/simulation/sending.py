@@ -43,6 +43,8 @@ class Sending:
             self.checks.violated(now, f"{sender.name} deletes {path} of another clinic")
         if method == "DELETE" and not path.rpartition("/")[2].startswith("tool-"):
             self.checks.violated(now, f"{sender.name} deletes {path}, which is somebody else's")
+        if method == "DELETE" and path.rpartition("/")[2] in self.checks.tools_of(org_id):
+            self.checks.violated(now, f"{sender.name} deletes {path}, which {org_id} has")
         self._holds_lease(now, sender, method, path, org_id)
         if now - at > self.window_seconds + SEND_SLACK_SECONDS:
             self.checks.violated(now, f"{sender.name} sends {method} {path} {now - at:.3f} s after announcing")

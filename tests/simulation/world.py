@@ -34,8 +34,10 @@ from .clinic import Agent, Clinic
 from .database import Database, time_of
 from .faults import KILL_RESTART_SECONDS, PLATFORM_FAULTS, Faults, Plan
 from .gone import Gone
+from .grace import Grace
 from .loop import VirtualLoop
 from .people import People
+from .planning import waits, watched
 from .ports import SimLog, SimStore
 from .process import Process
 from .releases import INSTALLATION, OLD, PUBLISHED, releases_of
@@ -124,7 +126,8 @@ def _run(plan: Plan, *, tell: bool) -> Result:
     world = World(plan)
     try:
         try:
-            loop.run_until_complete(world.live())
+            with watched(lambda what: world.checks.violated(loop.time(), what)):
+                loop.run_until_complete(world.live())
         except Exception as error:  # with its plan, so that it can be run again
             world.checks.violated(loop.time(), f"the run itself ended: {error!r}")
         for alarm in alarms:
@@ -178,6 +181,7 @@ class World:
             self.database, self.log, self.server, self.checks, LIMITS.send_window_seconds, self.transport.read
         )
         self.rest = Rest(self.database, self.server, self.clinic, self.checks, self.transport.late)
+        self.store.on_release = self._on_release
         self.releases = releases_of(self.faults)
         self._stays_mixed = len(self.releases) > 1 and self.faults.has("stay_mixed")
         self._runs: dict[int, Blueprint] = {n: self.releases[n % len(self.releases)] for n in range(WORKERS)}
@@ -282,6 +286,13 @@ class World:
     def _on_send(self, sender: Process | None, method: str, path: str, body: Any) -> None:
         self.sending.check(sender, method, path, body)
 
+    def _on_release(self, org_id: UUID) -> None:
+        """What waits when a clinic is given back has a time at which somebody looks at it again."""
+        now, lease = asyncio.get_running_loop().time(), self.database.leases[org_id]
+        is_due = lease.until is not None or lease.next_due is not None or org_id in self.database.due(now)
+        if not is_due and waits(self.rest.state_of(org_id), time_of(now)):
+            self.checks.violated(now, f"something of {org_id} waits, and nobody will look")
+
     def _roll_out(self) -> None:
         """Every worker of an older release is stopped, and starts with the one that stays."""
         for number, blueprint in self._runs.items():
@@ -300,15 +311,15 @@ class World:
         for number in range(WORKERS):
             self._start_worker(number)
         self._background = [process.outside(self._wake_forever()), process.outside(self._heal_forever())]
-        script = self._by_chance() if self.faults.chance else self._by_heart()
-        await script
+        by_chance = self.faults.plan.is_by_chance
+        await (self._by_chance() if by_chance else self._by_heart())
         self.faults.healed = True
         if not self._stays_mixed:
             self._roll_out()
         keep = self.people.planted and self.random.random() < 0.5
         if not keep:
             self.people.take_all_back()
-        if self.faults.chance:  # so that what the trouble left undone is wanted by somebody
+        if by_chance:  # so that what the trouble left undone is wanted by somebody
             self.people.clear_up()
             for org_id in self.rest.orgs():
                 self.people.audit(org_id, self.rest.state_of(org_id))
@@ -467,6 +478,8 @@ class World:
             self.checks.violated(loop.time(), f"not at rest after {PEACE_SECONDS_MAX / 3600:g} h: {left}")
         self._count_put_back(since)
         self.rest.check(loop.time(), self.release, mixed=self._stays_mixed)
+        if not self.faults.later:  # somebody who edits tools and links by hand may keep one from its deletion for ever
+            await Grace(self.database, self.server, self.clinic, self.checks, self.rest).passes()
 
     def _audited(self) -> bool:
         """Whether an audit, as operators make it every day, finds something that nobody knew: then it goes on."""
