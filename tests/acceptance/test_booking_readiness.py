@@ -1,11 +1,8 @@
 """The example subscriber against the running system: three ways to rebuild end in the same state, and it follows."""
 
 import asyncio
-import importlib.util
-import sys
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
@@ -14,23 +11,11 @@ import asyncpg
 import httpx
 import pytest
 from tests.support.eventually import eventually
+from tests.support.example import example as load_example
 
 from zerotouch_contracts.subscriber import Feed, GroupInUse, LogChanged, OutcomeReader, Rebuilding
 
 from .world import PATIENCE_SECONDS, World
-
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "booking-readiness" / "booking_readiness.py"
-
-
-def load_example() -> Any:
-    spec = importlib.util.spec_from_file_location("booking_readiness", EXAMPLE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
 
 example = load_example()
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from ipaddress import ip_address
 from uuid import uuid4
 
 import httpx
+from tests.support.sandbox_process import sandbox_process
 
 from .api import CALLS_MAX, PACE_SECONDS, PREFIX, TIMEOUT_SECONDS, Api
 from .questions import ask
@@ -82,7 +82,7 @@ def main() -> int:
         print("vapi-probe needs a key: make vapi-probe VAPI_API_KEY=...", file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with _sandbox() as sandbox_url, _api(sandbox_url, SANDBOX_KEY, SANDBOX_PACE_SECONDS) as ours:
+    with sandbox_process() as sandbox_url, _api(sandbox_url, SANDBOX_KEY, SANDBOX_PACE_SECONDS) as ours:
         expected = probe(ours)
     if expected.cut:
         return 1
@@ -105,18 +105,6 @@ def _api(base_url: str, key: str, pace_seconds: float) -> Iterator[Api]:
     headers = {"authorization": f"Bearer {key}"}
     with httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT_SECONDS) as http:
         yield Api(http, f"{PREFIX}{uuid4().hex[:8]}", pace_seconds, CALLS_MAX)
-
-
-@contextmanager
-def _sandbox() -> Iterator[str]:
-    """Run a sandbox of our own and yield its base URL."""
-    command = [sys.executable, "-m", "vapi_sandbox", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield process.stdout.readline().split()[-1]
-        finally:
-            process.terminate()
 
 
 def _is_here(base_url: str) -> bool:

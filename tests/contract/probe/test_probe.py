@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.support.sandbox_process import sandbox_process
 
 from .__main__ import SANDBOX_KEY, Findings, differs, probe
 from .api import CALLS_MAX, Api
@@ -21,13 +22,8 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[str]:
     """A sandbox as a process of its own; its base URL."""
-    command = [sys.executable, "-m", "vapi_sandbox", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield process.stdout.readline().split()[-1]
-        finally:
-            process.terminate()
+    with sandbox_process() as base_url:
+        yield base_url
 
 
 @pytest.fixture

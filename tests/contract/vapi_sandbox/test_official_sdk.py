@@ -8,14 +8,12 @@ from __future__ import annotations
 import ast
 import os
 import subprocess
-import sys
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from tests.support.sandbox_process import sandbox_process
 
 from .sdk_environment import ROOT, sdk_python
 
@@ -34,20 +32,6 @@ def _functions() -> list[str]:
         functions = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
         names += [f"{path.stem}::{node.name}" for node in functions if node.name.startswith("test_")]
     return names
-
-
-@contextmanager
-def _sandbox() -> Iterator[str]:
-    """Run the sandbox as a process of its own and yield its base URL, as it prints it."""
-    command = [sys.executable, "-m", "vapi_sandbox", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            first_line = process.stdout.readline()
-            assert "http://" in first_line, f"the sandbox did not start: {first_line!r}"
-            yield first_line.split()[-1]
-        finally:
-            process.terminate()
 
 
 def _run_suite(report: Path, environment: dict[str, str]) -> Outcomes:
@@ -81,7 +65,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Outcomes:
     if LIVE:
         assert os.environ.get("VAPI_API_KEY"), "VAPI_LIVE=1 needs VAPI_API_KEY"
         return _run_suite(report, {})
-    with _sandbox() as base_url:
+    with sandbox_process() as base_url:
         return _run_suite(report, {"VAPI_BASE_URL": base_url})
 
 

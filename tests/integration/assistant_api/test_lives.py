@@ -1,13 +1,11 @@
 """An agent or an organization that is deleted and made again under its id starts anew."""
 
-from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from assistant_api.outcomes.apply import apply_outcomes
 from zerotouch_contracts.events import ToolsSynced
-from zerotouch_contracts.subscriber import Delivered
 
-from .harness import LOG_ID, Harness
+from .harness import Harness
+from .outcomes import hear
 
 
 async def test_revisions_of_a_new_life_are_above_those_of_the_old(harness: Harness) -> None:
@@ -100,5 +98,4 @@ async def _hear(harness: Harness, org_id: UUID, assistant_id: str, *, revision: 
         tools=(),
         cause="save",
     )
-    async with harness.service.database.transaction() as connection:
-        await apply_outcomes(connection, [Delivered(message, str(uuid4()), datetime.now(UTC), LOG_ID)])
+    await hear(harness, message)

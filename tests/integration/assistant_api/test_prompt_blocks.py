@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -10,18 +9,16 @@ import pytest
 import pytest_asyncio
 from tests.support.eventually import eventually
 
-from assistant_api.outcomes.apply import apply_outcomes
 from assistant_api.prompt.lines import BEGIN, END, FIRST_LINE, RULE, UNANSWERED
 from devstack.databases import DatabaseUrls
 from devstack.sandbox import Sandbox
 from zerotouch_contracts.canonical import model_hash
 from zerotouch_contracts.errors import ErrorCode
-from zerotouch_contracts.events import FailedTool, OutcomeMessage, SyncedTool, ToolsSynced, ToolSyncFailed
-from zerotouch_contracts.subscriber import Delivered
+from zerotouch_contracts.events import FailedTool, SyncedTool, ToolsSynced, ToolSyncFailed
 
-from .harness import LOG_ID, Harness, Vapi, make_settings, running
+from .harness import Harness, Vapi, make_settings, running
+from .outcomes import hear, outcome_fields
 
-TOOL: Final = SyncedTool(name="bookClinicAppointment", vapi_tool_id="t1", definition_version=2)
 FIRST_VERSION: Final = SyncedTool(name="bookClinicAppointment", vapi_tool_id="t0", definition_version=1)
 FAILED: Final = FailedTool(name="bookClinicAppointment", code=ErrorCode.TOOL_SHADOWED.value)
 CALENDAR: Final = {
@@ -39,27 +36,8 @@ async def harness(assistant_api_db: DatabaseUrls, sandbox: Sandbox, vapi: Vapi) 
         yield harness
 
 
-async def _hear(harness: Harness, *messages: OutcomeMessage) -> None:
-    delivered = [Delivered(message, str(uuid4()), datetime.now(UTC), LOG_ID) for message in messages]
-    async with harness.service.database.transaction() as connection:
-        await apply_outcomes(connection, delivered)
-
-
-async def _fields(harness: Harness, sequence: int, agent_id: str = "a", **changes: Any) -> dict[str, Any]:
-    row = await harness.row(agent_id)
-    return {
-        "org_id": row["org_id"],
-        "sequence": sequence,
-        "agent_id": agent_id,
-        "assistant_id": row["vapi_assistant_id"],
-        "revision": row["saved_revision"],
-        "tools": (TOOL,),
-        **changes,
-    }
-
-
 async def _synced(harness: Harness, sequence: int, agent_id: str = "a", **changes: Any) -> None:
-    await _hear(harness, ToolsSynced(**await _fields(harness, sequence, agent_id, **changes)))
+    await hear(harness, ToolsSynced(**await outcome_fields(harness, sequence, agent_id, **changes)))
 
 
 async def _prompt(harness: Harness, agent_id: str = "a") -> str:
@@ -135,11 +113,11 @@ async def test_a_tool_that_was_taken_away_is_taken_out_by_itself(harness: Harnes
     assert "bookClinicAppointment" in await _prompt(harness)
 
     if how == "unlinked":
-        fields = await _fields(harness, 2, tools=(), failed_tools=(FAILED,))
-        await _hear(harness, ToolSyncFailed(**fields, code=FAILED.code))
+        fields = await outcome_fields(harness, 2, tools=(), failed_tools=(FAILED,))
+        await hear(harness, ToolSyncFailed(**fields, code=FAILED.code))
     elif how == "no caller reaches it":
-        fields = await _fields(harness, 2, failed_tools=(FAILED,))
-        await _hear(harness, ToolSyncFailed(**fields, code=FAILED.code))
+        fields = await outcome_fields(harness, 2, failed_tools=(FAILED,))
+        await hear(harness, ToolSyncFailed(**fields, code=FAILED.code))
     else:
         await _synced(harness, 2, tools=(), reason="TS-501")
 
@@ -392,8 +370,8 @@ async def test_calendars_outcomes_deletions_and_rewrites_at_once_end_well(harnes
         await _synced(harness, number + 1, f"a{number}")
 
     async def lose(start: int) -> None:
-        fields = [await _fields(harness, start + n, f"a{n}", tools=(), reason="TS-501") for n in range(9, 4, -1)]
-        await _hear(harness, *(ToolsSynced(**item) for item in fields))
+        fields = [await outcome_fields(harness, start + n, f"a{n}", tools=(), reason="TS-501") for n in range(9, 4, -1)]
+        await hear(harness, *(ToolsSynced(**item) for item in fields))
 
     await asyncio.gather(
         lose(100),

@@ -1,39 +1,16 @@
 """The status says what is so: `synced` of an assistant that can book, and of what else there is, why and who acts."""
 
-from datetime import UTC, datetime
-from typing import Any, Final
-from uuid import UUID, uuid4
+from typing import Any
+from uuid import UUID
 
 import pytest
 from tests.support.eventually import eventually
 
-from assistant_api.outcomes.apply import apply_outcomes
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
-from zerotouch_contracts.events import FailedTool, OutcomeMessage, SyncedTool, ToolsSynced, ToolSyncFailed
-from zerotouch_contracts.subscriber import Delivered
+from zerotouch_contracts.events import FailedTool, ToolsSynced, ToolSyncFailed
 
-from .harness import LOG_ID, Harness
-
-TOOL: Final = SyncedTool(name="bookClinicAppointment", vapi_tool_id="t1", definition_version=1)
-
-
-async def _hear(harness: Harness, *messages: OutcomeMessage) -> None:
-    delivered = [Delivered(message, str(uuid4()), datetime.now(UTC), LOG_ID) for message in messages]
-    async with harness.service.database.transaction() as connection:
-        await apply_outcomes(connection, delivered)
-
-
-async def _fields(harness: Harness, agent_id: str = "a", sequence: int = 1, **changes: Any) -> dict[str, Any]:
-    row = await harness.row(agent_id)
-    return {
-        "org_id": row["org_id"],
-        "sequence": sequence,
-        "agent_id": agent_id,
-        "assistant_id": row["vapi_assistant_id"],
-        "revision": row["saved_revision"],
-        "tools": (TOOL,),
-        **changes,
-    }
+from .harness import Harness
+from .outcomes import TOOL, hear, outcome_fields
 
 
 async def _status(harness: Harness, org_id: UUID, agent_id: str = "a") -> dict[str, Any]:
@@ -49,7 +26,7 @@ async def test_an_assistant_that_is_to_have_no_tools_says_why_and_who_acts(harne
     await harness.agent(org_id, id="a")
     entry = next(entry for entry in CATALOGUE.values() if entry.code.value == reason)
 
-    await _hear(harness, ToolsSynced(**await _fields(harness, tools=()), reason=reason))
+    await hear(harness, ToolsSynced(**await outcome_fields(harness, tools=()), reason=reason))
 
     status = await _status(harness, org_id)
     assert (status["state"], status["success"], status["code"]) == ("no_tools", False, reason)
@@ -64,7 +41,7 @@ async def test_a_reason_that_is_not_known_here_is_no_success_either(harness: Har
     org_id = await harness.organization()
     await harness.agent(org_id, id="a")
 
-    await _hear(harness, ToolsSynced(**await _fields(harness, tools=()), reason=reason))
+    await hear(harness, ToolsSynced(**await outcome_fields(harness, tools=()), reason=reason))
 
     status = await _status(harness, org_id)
     assert (status["state"], status["success"], status["code"]) == ("no_tools", False, reason)
@@ -74,9 +51,9 @@ async def test_a_reason_that_is_not_known_here_is_no_success_either(harness: Har
 async def test_tools_that_are_switched_on_again_are_synced_and_without_a_reason(harness: Harness) -> None:
     org_id = await harness.organization()
     await harness.agent(org_id, id="a")
-    await _hear(harness, ToolsSynced(**await _fields(harness, tools=()), reason="TS-501"))
+    await hear(harness, ToolsSynced(**await outcome_fields(harness, tools=()), reason="TS-501"))
 
-    await _hear(harness, ToolsSynced(**await _fields(harness, sequence=2), cause="setting"))
+    await hear(harness, ToolsSynced(**await outcome_fields(harness, sequence=2), cause="setting"))
 
     status = await _status(harness, org_id)
     assert (status["state"], status["success"], status["code"]) == ("synced", True, None)
@@ -89,9 +66,9 @@ async def test_a_tool_that_is_linked_and_not_usable_is_a_failure(harness: Harnes
     await harness.agent(org_id, id="a")
     failed = (FailedTool(name=TOOL.name, code="TS-307"),)
 
-    await _hear(
+    await hear(
         harness,
-        ToolSyncFailed(**await _fields(harness, failed_tools=failed), code="TS-307", message=message),
+        ToolSyncFailed(**await outcome_fields(harness, failed_tools=failed), code="TS-307", message=message),
     )
 
     status = await _status(harness, org_id)
@@ -104,7 +81,7 @@ async def test_an_outcome_of_another_assistant_of_vapis_is_not_this_ones(harness
     org_id = await harness.organization()
     await harness.agent(org_id, id="a")
 
-    await _hear(harness, ToolsSynced(**await _fields(harness, assistant_id="another")))
+    await hear(harness, ToolsSynced(**await outcome_fields(harness, assistant_id="another")))
 
     status = await _status(harness, org_id)
     assert (status["state"], status["success"], status["toolsRegistered"]) == ("syncing", False, [])
@@ -114,7 +91,7 @@ async def test_an_outcome_above_the_newest_save_is_of_an_earlier_life(harness: H
     org_id = await harness.organization()
     await harness.agent(org_id, id="a")
 
-    await _hear(harness, ToolsSynced(**await _fields(harness, revision=7)))
+    await hear(harness, ToolsSynced(**await outcome_fields(harness, revision=7)))
 
     assert (await _status(harness, org_id))["state"] == "syncing"
 
@@ -122,7 +99,7 @@ async def test_an_outcome_above_the_newest_save_is_of_an_earlier_life(harness: H
 async def test_an_agent_that_is_made_anew_under_its_id_begins_without_an_outcome(harness: Harness) -> None:
     org_id = await harness.organization()
     await harness.agent(org_id, id="a")
-    await _hear(harness, ToolsSynced(**await _fields(harness)))
+    await hear(harness, ToolsSynced(**await outcome_fields(harness)))
     assert (await _status(harness, org_id))["state"] == "synced"
 
     await harness.owner.execute("DELETE FROM agents")
@@ -135,7 +112,7 @@ async def test_an_agent_that_is_made_anew_under_its_id_begins_without_an_outcome
 async def test_an_organization_that_is_made_anew_begins_without_outcomes(harness: Harness) -> None:
     org_id = await harness.organization()
     await harness.agent(org_id, id="a")
-    await _hear(harness, ToolSyncFailed(**await _fields(harness, tools=()), code="TS-403"))
+    await hear(harness, ToolSyncFailed(**await outcome_fields(harness, tools=()), code="TS-403"))
     assert (await _status(harness, org_id))["code"] == "TS-403"
 
     await harness.delete(f"/api/organizations/{org_id}")
@@ -195,7 +172,7 @@ async def test_how_long_a_key_is_refused_counts_from_the_first_refusal(hasty: Ha
 async def test_a_settled_agent_is_none_the_worse_for_a_refused_key(hasty: Harness) -> None:
     org_id = await hasty.organization()
     await hasty.agent(org_id, id="a")
-    await _hear(hasty, ToolsSynced(**await _fields(hasty)))
+    await hear(hasty, ToolsSynced(**await outcome_fields(hasty)))
     await hasty.vapi.break_route("*", {"kind": "status", "status": 401})
     await hasty.post("/api/agents", {"id": "b", "name": "B"}, org_id)
 

@@ -1,31 +1,12 @@
 """The example subscriber: an assistant can book where its tool is there and a caller reaches it."""
 
-import importlib.util
-import sys
-from pathlib import Path
-from typing import Any
-
 import pytest
+from tests.support.example import example
 
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_contracts.events import ToolsSynced
 from zerotouch_contracts.subscriber.delivery import Delivered
 from zerotouch_contracts.testing.samples import OutcomeSamples
-
-EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "booking-readiness" / "booking_readiness.py"
-
-
-@pytest.fixture(scope="module")
-def example() -> Any:
-    """The example's module."""
-    spec = importlib.util.spec_from_file_location("booking_readiness_unit", EXAMPLE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
 
 SAMPLES = OutcomeSamples()
 OUTCOMES = {
@@ -41,8 +22,8 @@ OUTCOMES = {
 
 
 @pytest.mark.parametrize(("delivered", "can_book"), OUTCOMES.values(), ids=OUTCOMES.keys())
-def test_an_outcome_says_whether_an_assistant_can_book(example: Any, delivered: Delivered, can_book: bool) -> None:
-    assert example._rows(delivered) == [(delivered.org_id, "front-desk", can_book)]
+def test_an_outcome_says_whether_an_assistant_can_book(delivered: Delivered, can_book: bool) -> None:
+    assert example()._rows(delivered) == [(delivered.org_id, "front-desk", can_book)]
 
 
 def test_a_sample_without_tools_says_why() -> None:

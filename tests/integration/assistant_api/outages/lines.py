@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from tests.faults.proxy import Proxy
@@ -42,6 +43,16 @@ class Ways:
 
     kafka: TestKafka
     line: Line
+
+    async def names(self) -> dict[str, str]:
+        """The part of a service's settings that makes it use them, with topics and a group of its own."""
+        return {
+            "kafka_bootstrap_servers": self.line.address,
+            "assistants_topic": await self.kafka.create_topic("assistants"),
+            "outcomes_topic": await self.kafka.create_topic("outcomes"),
+            "tool_calls_topic": await self.kafka.create_topic("tool-calls"),
+            "consumer_group": f"group-{uuid4()}",
+        }
 
 
 async def read_all(bootstrap_servers: str, topic: str) -> Sequence[ConsumerRecord]:

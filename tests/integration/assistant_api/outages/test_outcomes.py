@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from uuid import uuid4
 
 import pytest
 from aiokafka import ConsumerRecord
@@ -28,11 +27,7 @@ async def test_they_are_heard_after_both_were_away(
     settings = make_settings(
         assistant_api_db,
         sandbox,
-        kafka_bootstrap_servers=ways.line.address,
-        assistants_topic=await ways.kafka.create_topic("assistants"),
-        outcomes_topic=await ways.kafka.create_topic("outcomes"),
-        tool_calls_topic=await ways.kafka.create_topic("tool-calls"),
-        consumer_group=f"group-{uuid4()}",
+        **await ways.names(),
     )
     handle, cut = OutcomesHandler.handle, asyncio.Event()
 

@@ -9,7 +9,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import httpx
 import pytest
@@ -74,20 +73,15 @@ async def test_every_save_is_taken_in_an_outage_and_arrives_once_after_it(
     vapi: Vapi,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    topic = await ways.kafka.create_topic("assistants")
     sandbox_port = urlsplit(sandbox.url).port
     assert sandbox_port is not None
     to_vapi = Line("vapi", sandbox_port)
     settings = make_settings(
         assistant_api_db,
         sandbox,
-        kafka_bootstrap_servers=ways.line.address,
         vapi_base_url=f"http://{to_vapi.address}",
         otel_exporter_otlp_endpoint=f"http://{HOST}:{free_port()}" if outage.part == "collector" else None,
-        assistants_topic=topic,
-        outcomes_topic=await ways.kafka.create_topic("outcomes"),
-        tool_calls_topic=await ways.kafka.create_topic("tool-calls"),
-        consumer_group=f"group-{uuid4()}",
+        **await ways.names(),
         relay_send_timeout_seconds=2,
         **(HASTY if outage.part == "vapi" else {}),
     )
@@ -124,7 +118,7 @@ async def test_every_save_is_taken_in_an_outage_and_arrives_once_after_it(
         for line in lines.values():
             await line.close()
     asked = Counter([*(it["requestId"] for it in before), *(_request_id(it) for it in answers)])
-    published = Counter(await _published(ways.kafka, topic))
+    published = Counter(await _published(ways.kafka, settings.assistants_topic))
     if outage.part == "kafka":  # a page that was not confirmed is sent again, as the same records
         assert published.keys() == asked.keys()
     else:

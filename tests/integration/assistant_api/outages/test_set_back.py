@@ -1,7 +1,6 @@
 """A database that was restored while Kafka is away: noticed as soon as Kafka answers."""
 
 from typing import Any
-from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -24,11 +23,7 @@ async def test_it_is_noticed_when_kafka_is_back(
     settings = make_settings(
         assistant_api_db,
         sandbox,
-        kafka_bootstrap_servers=ways.line.address,
-        assistants_topic=await ways.kafka.create_topic("assistants"),
-        outcomes_topic=await ways.kafka.create_topic("outcomes"),
-        tool_calls_topic=await ways.kafka.create_topic("tool-calls"),
-        consumer_group=f"group-{uuid4()}",
+        **await ways.names(),
         reconnect_seconds_max=0.5,
     )
     await ways.line.open()
