@@ -48,6 +48,7 @@ SCALED: Final = Times(
         "LEASE_SECONDS": "4",
         "RETRY_SECONDS_MAX": "10",
         "HEALS_PER_HOUR_MAX": "100",
+        "TOOL_GRACE_SECONDS": "8",
         "KEY_REFUSED_SECONDS": "2",
         "BREAKER_SECONDS_MAX": "2",
     },

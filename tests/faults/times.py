@@ -39,6 +39,7 @@ class Times:
         return {
             "SEND_WINDOW_SECONDS": f"{self.send_window:g}",
             "VAPI_DEADLINE_SECONDS": f"{self.call_deadline:g}",
+            "TOOL_GRACE_SECONDS": f"{self.grace:g}",
             "SETTLE_SECONDS": f"{self.settle:g}",
             "LEASE_SECONDS": f"{self.api_lease:g}",
             "SURPLUS_AGE_SECONDS": f"{self.surplus_age:g}",

@@ -2,10 +2,10 @@
 
 The row owns `name`, `firstMessage`, `voice`, `model.provider`, `model.model` and the system message (the clinic's words
 and the marked block). A None in the row means: not ours. Everything else is copied from the document just read; so are
-`model.toolIds` and `model.toolRefs`, which tool-sync decides.
+`model.toolIds` and `model.toolRefs`, which tool-sync decides. A creation may carry `toolIds`: nobody has read it yet.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
@@ -152,11 +152,17 @@ def metadata_of(assistant: Mapping[str, Any]) -> dict[str, str]:
 
 
 def creation(
-    spoken: AssistantSpec, block: str, mark: AgentMarker, default_model: Mapping[str, str], attempt_id: UUID
+    spoken: AssistantSpec,
+    block: str,
+    mark: AgentMarker,
+    default_model: Mapping[str, str],
+    attempt_id: UUID,
+    tool_ids: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The body of `POST /assistant`."""
+    """The body of `POST /assistant`; the only one in which this service names tools (ADR 35)."""
     metadata = {**mark.metadata(), ATTEMPT_KEY: str(attempt_id)}
-    return {**changes({}, spoken, block, default_model), "metadata": metadata}
+    body = {**changes({}, spoken, block, default_model), "metadata": metadata}
+    return {**body, "model": {**body["model"], "toolIds": list(tool_ids)}} if tool_ids else body
 
 
 def attempt_of(assistant: Mapping[str, Any]) -> UUID | None:

@@ -145,6 +145,8 @@ class Settings(BaseSettings):
     read_retry_seconds: Seconds = 0.2
     settle_seconds: Seconds = 20
     lost_create_window_minutes: Count = 10
+    tool_grace_seconds: Seconds = 86400
+    """tool-sync's: how long a tool that nobody wants is kept. For a quarter of it a new assistant gets known tools."""
     surplus_age_seconds: Seconds = 3600
     """When what a creation without an answer made after all is looked for, and deleted where it is not the agent's."""
     vapi_requests_per_minute: Count | None = None

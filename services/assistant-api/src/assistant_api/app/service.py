@@ -61,7 +61,15 @@ class Service:
         self.wake_relay = Wake()
         self.guard = TopicGuard(settings, self.database, self.health)
         lost = OrphanLookup(self.vapi, settings)
-        steps = Steps(self.database, self.vapi, lost, settings, self.telemetry, settings.installation_id)
+        steps = Steps(
+            self.database,
+            self.vapi,
+            lost,
+            settings,
+            self.telemetry,
+            settings.installation_id,
+            behind_seconds=lambda: self.outcomes.behind_seconds(),
+        )
         self.provisioner = Provisioner(
             steps,
             self.database,

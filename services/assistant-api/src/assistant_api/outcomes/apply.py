@@ -9,7 +9,9 @@ from uuid import UUID, uuid5
 
 import structlog
 
+from assistant_api import known_tools
 from assistant_api.db import Connection
+from assistant_api.known_tools import Told
 from assistant_api.outcomes.followed import keep_followed, read_followed
 from zerotouch_contracts.events import AssistantDiverged, ToolsSynced, ToolSyncFailed
 from zerotouch_contracts.subscriber import Delivered, HistoryRewritten, Last, Place, follow, place_of
@@ -71,6 +73,7 @@ async def apply_outcomes(connection: Connection, delivered: Sequence[Delivered])
         admitted.append(item)
     newest = await _newest(connection, admitted)
     await keep_followed(connection, followed)
+    await known_tools.keep(connection, _told(admitted))
     if not newest:
         return set()
     columns = [list(column) for column in zip(*(_row(*key, item) for key, item in newest.items()), strict=True)]
@@ -119,6 +122,25 @@ async def repair(connection: Connection, delivered: Delivered, diverged: Assista
             per_hour_max,
         )
     )
+
+
+def _told(admitted: Sequence[Delivered]) -> list[Told]:
+    """What the newest outcome of each clinic says of its tools. Logs come in their order, which was decided before."""
+    newest: dict[UUID, Told] = {}
+    for item in admitted:
+        message = item.message
+        if not isinstance(message, ToolsSynced | ToolSyncFailed):
+            continue
+        before = newest.get(message.org_id)
+        if before is not None and before.log_id == item.log_id and message.sequence <= before.sequence:
+            continue
+        # A failed one names what is linked, which may be a tool on its way out. A synced one names tools that the
+        # clinic has: they are deleted a grace later at the earliest.
+        ids = tuple(tool.vapi_tool_id for tool in message.tools) if isinstance(message, ToolsSynced) else ()
+        newest[message.org_id] = Told(
+            message.org_id, item.log_id, message.sequence, message.vapi_account, ids, item.time
+        )
+    return list(newest.values())
 
 
 def _key(delivered: Delivered) -> tuple[UUID, str] | None:

@@ -1,7 +1,7 @@
 """What is done for one agent: look, decide, write at most once, store.
 
     an attempt without an answer?  too young: wait. Old enough: adopt what it made, or go on
-    no assistant yet               the one that a restore has lost, else POST, fenced
+    no assistant yet               the one that a restore has lost, else POST, fenced, with the tools that are known
     it is being released           wait: what the agent before left on it is taken out first
     an assistant                   GET, then nothing (no difference) or PATCH, fenced; another clinic's is refused
 
@@ -21,6 +21,7 @@ import structlog
 import uuid_utils.compat as uuids
 from opentelemetry.trace import Span
 
+from assistant_api import known_tools
 from assistant_api.db import Database
 from assistant_api.document import AgentMarker, Holder, attempt_of, changes, creation
 from assistant_api.provisioner.announce import announce
@@ -57,6 +58,8 @@ class Steps:
     settings: Settings
     telemetry: Telemetry
     installation_id: UUID
+    behind_seconds: Callable[[], float]
+    """How far behind the outcomes' consumers are."""
     monotonic: Callable[[], float] = time.monotonic
     uniform: Callable[[float, float], float] = random.uniform
 
@@ -142,11 +145,23 @@ class _Step:
                     await forget_lost(connection, account, lost.assistant_id)
                 await self._create()
 
-    async def _make(self) -> None:
-        attempt_id = uuids.uuid4()
-        block = block_for(self._agent.clinic, ())  # nobody has linked a tool to what there is not yet
-        body = creation(self._agent.spoken, block, self._mark, self._default_model, attempt_id)
-        await self._write(None, body, attempt_id, block)
+    async def _make(self, *, with_tools: bool = True) -> None:
+        asked_at, attempt_id = self._steps.monotonic(), uuids.uuid4()
+        # Looked up within the send window: an attempt that is made again hours later knows what is so by then.
+        tool_ids = await self._known_tools() if with_tools else []
+        block = block_for(self._agent.clinic, ())  # nobody has seen a tool on what there is not yet
+        body = creation(self._agent.spoken, block, self._mark, self._default_model, attempt_id, tool_ids)
+        await self._write(None, body, attempt_id, block, asked_at)
+
+    async def _known_tools(self) -> list[str]:
+        async with self._steps.database.connection() as connection:
+            known = await known_tools.read(connection, self._agent.org_id)
+        return known_tools.usable(
+            known,
+            vapi_account=self._agent.vapi_account,
+            grace_seconds=self._settings.tool_grace_seconds,
+            behind_seconds=self._steps.behind_seconds(),
+        )
 
     async def _update(self, assistant_id: str) -> None:
         agent = self._agent
@@ -159,7 +174,7 @@ class _Step:
                 difference = changes(assistant, agent.spoken, block, self._default_model)
                 difference |= self._mark.missing_in(assistant)
                 if difference:
-                    await self._write(assistant_id, difference, uuids.uuid4(), block)
+                    await self._write(assistant_id, difference, uuids.uuid4(), block, self._steps.monotonic())
                 else:
                     await self._provisioned_unchanged(assistant_id, assistant, block)
             case Gone() if agent.was_seen or agent.attempt is not None:  # it was there, so somebody has deleted it
@@ -171,8 +186,10 @@ class _Step:
             case Later() as later:
                 await self._postpone(later)
 
-    async def _write(self, assistant_id: str | None, body: dict[str, Any], attempt_id: UUID, block: str) -> None:
-        asked_at = self._steps.monotonic()  # before the key and the row: a pause in either of them counts
+    async def _write(
+        self, assistant_id: str | None, body: dict[str, Any], attempt_id: UUID, block: str, asked_at: float
+    ) -> None:
+        """``asked_at`` is from before the key and the row were asked: a pause in either of them counts."""
         vapi = self._steps.vapi
         ticket = await vapi.key.admit(save=not self._agent.bulk)
         if isinstance(ticket, Later):
@@ -188,6 +205,11 @@ class _Step:
             await self._postpone(Later(ErrorCode.SEND_WINDOW_MISSED))
             return
         answer = await (vapi.create(body, ticket) if assistant_id is None else vapi.update(assistant_id, body, ticket))
+        if isinstance(answer, Refused | Gone) and assistant_id is None and body["model"].get("toolIds"):
+            # Nothing was made. Whatever Vapi says against a tool must not cost the clinic its assistant.
+            _log.warning("assistant_refused_with_tools", tool_ids=body["model"]["toolIds"], **self._ids(None))
+            await self._make(with_tools=False)
+            return
         await self._record(attempt_id, assistant_id, answer, block)
 
     async def _record(self, attempt_id: UUID, assistant_id: str | None, answer: Write, block: str) -> None:

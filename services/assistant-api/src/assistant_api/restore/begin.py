@@ -33,6 +33,8 @@ FROM unnest($2::text[], $3::uuid[], $4::text[], $5::boolean[], $6::timestamptz[]
 WHERE NOT EXISTS (SELECT FROM agents a WHERE a.vapi_account = $1 AND a.vapi_assistant_id = n.assistant_id)
 ON CONFLICT DO NOTHING
 """
+# Offsets are Kafka's: what was said since the backup is not read again.
+_FORGET: Final = "DELETE FROM known_tools"
 _ORPHANS: Final = """
 SELECT l.org_id, l.agent_id, l.vapi_assistant_id FROM lost_assistants l
 WHERE NOT EXISTS (SELECT FROM agents a WHERE a.org_id = l.org_id AND a.id = l.agent_id AND a.vapi_assistant_id IS NULL)
@@ -88,6 +90,7 @@ async def begin_again(connection: asyncpg.Connection, account: str, installation
         await require_stopped(connection)
         await claim_installation(connection, installation_id)
         log_id = await connection.fetchval(_BEGIN)
+        await connection.execute(_FORGET)
         await connection.execute(_LOST, account, *_columns(at_vapi))
         orphans, gone = await connection.fetch(_ORPHANS), await connection.fetch(_GONE, account, ids)
         await connection.execute(_BULK)

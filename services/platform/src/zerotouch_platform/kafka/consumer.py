@@ -97,6 +97,10 @@ class BatchConsumer:
             return None
         return f"records are waiting, and none has been read for {still:.0f} s"
 
+    def behind_seconds(self) -> float:
+        """How long ago all members of the group together had read everything that was there; infinite while unknown."""
+        return self._topic_watch.caught_up.behind_seconds()
+
     def stop(self) -> None:
         """End :meth:`run_forever`: the batch at hand is finished first."""
         self._stopping.set()

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import structlog
 
+from zerotouch_platform.kafka.caught_up import CaughtUp
 from zerotouch_platform.kafka.jumps import Jumps
 from zerotouch_platform.kafka.ledger import note
 from zerotouch_platform.kafka.places import read_places
@@ -26,13 +27,15 @@ class TopicWatch:
     ) -> None:
         self._bootstrap_servers, self._topic, self._group_id = bootstrap_servers, topic, group_id
         self._transaction, self._jumps = transaction, jumps
+        self.caught_up: Final = CaughtUp()
 
     async def run_once(self) -> int:
         """Look, and tell of what was lost since the last look; how much. Raises what Kafka and the database raise."""
-        jumps = self._jumps.take()
+        jumps, began_at = self._jumps.take(), self.caught_up.now()
         places = await read_places(self._bootstrap_servers, self._topic, self._group_id)
         async with self._transaction() as connection:
             found = await note(connection, self._topic, self._group_id, places, jumps)
+        self.caught_up.look(began_at, places)
         for loss in found:
             _log.error(
                 "records_lost",
