@@ -1,6 +1,8 @@
 """Tools go: unlinked first, kept for a grace, then deleted if nobody links them; wanted again, they stay."""
 
 import asyncio
+import time
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -26,9 +28,11 @@ from tool_sync.domain.events import (
     ToolRetired,
     ToolSettingChanged,
 )
+from tool_sync.sync import write_guard
 from tool_sync.sync.blueprint import Blueprint
-from tool_sync.sync.context import Clock
+from tool_sync.sync.context import Clock, Context
 from tool_sync.sync.loop import Reconciler
+from tool_sync.vapi.client import VapiClient
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT
 
 from .world import INSTALLATION, World
@@ -382,3 +386,59 @@ async def test_what_is_delivered_again_after_an_assistants_removal_changes_nothi
     await world.redeliver(org)
     await world.sync()
     assert await world.history(org) == before
+
+
+async def test_a_tool_that_an_assistant_is_made_with_while_the_others_are_listed_is_kept(
+    world: World, org: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = await id_of(world, org, CANCEL.name)
+    lists = VapiClient.assistants
+    made: list[str] = []
+
+    async def listed(client: VapiClient, *arguments: Any) -> AsyncIterator[object]:
+        async for assistant in lists(client, *arguments):
+            yield assistant
+        if not made:  # its creation was sent long ago, and lands behind the list's back
+            model = {"provider": "openai", "model": "gpt-4o", "toolIds": [gone]}
+            made.append((await world.assistant(name="Late", model=model))["id"])
+
+    monkeypatch.setattr(VapiClient, "assistants", listed)
+    await world.append(org, OrgTierChanged("basic"))
+
+    (kept, *_) = await until_event(world, org, SyncAttemptFailed)
+    assert (kept.subject, kept.code) == (f"tool:{CANCEL.name}", "TS-306")
+    assert (await deletes(world), await linked(world, made[0])) == (0, [gone])
+    await world.http.delete(f"/assistant/{made[0]}")
+    await until_event(world, org, ToolDeleted)
+
+
+async def test_the_second_look_reads_only_what_was_made_since_shortly_before_the_list(world: World, org: UUID) -> None:
+    await world.append(org, OrgTierChanged("basic"))
+    await until_event(world, org, ToolDeleted)
+    whole, since = [entry["query"] for entry in await world.requests("GET", "/assistant")][-2:]
+    assert "createdAtGe" not in whole
+    assert "createdAtGe" in since
+
+
+async def test_a_deletion_that_has_to_wait_after_it_was_looked_who_links_the_tool_is_not_sent(
+    world: World, org: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.reconciler = worker(world)
+    ahead, waits = [0.0], [True]
+    admit = write_guard.admit
+
+    async def late(context: Context, *, save: bool) -> None:
+        await admit(context, save=save)
+        if waits and await world.events(org, SweepStarted):
+            ahead[0] += 5.0
+            waits.clear()
+
+    monkeypatch.setattr(write_guard, "admit", late)
+    clock = world.reconciler._context.clock
+    monkeypatch.setattr(clock, "monotonic", lambda: time.monotonic() + ahead[0])
+    await world.append(org, OrgTierChanged("basic"))
+
+    (missed,) = await until_event(world, org, SyncAttemptFailed)
+    assert (missed.code, missed.end, await deletes(world)) == ("TS-107", "not_sent", 0)
+    await until_event(world, org, ToolDeleted)
+    assert await deletes(world) == 1

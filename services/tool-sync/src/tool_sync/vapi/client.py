@@ -85,19 +85,19 @@ class VapiClient:
         """
         await self._json("DELETE", f"/tool/{tool_id}", "tool", empty=True)
 
-    async def assistants(self, through: Through | None = None) -> AsyncIterator[object]:
+    async def assistants(self, through: Through | None = None, since: datetime | None = None) -> AsyncIterator[object]:
         """Everything in the account's list of assistants, in no order. Raises :class:`VapiFailure`.
 
         Also what could not be read as an assistant (no object, no id): whoever looks for a mention has to search it.
-        ``through`` as above.
+        ``since``: only what was made at that time of Vapi's or after it. ``through`` as above.
         """
-        async for page in self.assistant_pages(through):
+        async for page in self.assistant_pages(through, since):
             for item in (*page.items, *page.unreadable):
                 yield item
 
-    def assistant_pages(self, through: Through | None = None) -> AsyncIterator[Page]:
+    def assistant_pages(self, through: Through | None = None, since: datetime | None = None) -> AsyncIterator[Page]:
         """The same by page, the readable apart from the unreadable, so that these can be counted."""
-        return self._pages("assistant", ASSISTANTS_PAGE_LIMIT, Window(), through)
+        return self._pages("assistant", ASSISTANTS_PAGE_LIMIT, Window(since), through)
 
     async def _pages(
         self, subject: Subject, limit: int, window: Window, through: Through | None
