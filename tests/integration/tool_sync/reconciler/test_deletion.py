@@ -29,6 +29,7 @@ from tool_sync.domain.events import (
     ToolSettingChanged,
 )
 from tool_sync.sync import write_guard
+from tool_sync.sync.asking import admit
 from tool_sync.sync.blueprint import Blueprint
 from tool_sync.sync.context import Clock, Context
 from tool_sync.sync.loop import Reconciler
@@ -425,7 +426,6 @@ async def test_a_deletion_that_has_to_wait_after_it_was_looked_who_links_the_too
 ) -> None:
     world.reconciler = worker(world)
     ahead, waits = [0.0], [True]
-    admit = write_guard.admit
 
     async def late(context: Context, *, save: bool) -> None:
         await admit(context, save=save)
