@@ -15,7 +15,7 @@ from .faults import CLASSES, Plan, Point, Script
 from .mutants import MUTANTS
 from .world import Result, run
 
-SCRIPTS: tuple[Script, ...] = ("first save", "a day", "an exchange", "a rollout")
+SCRIPTS: tuple[Script, ...] = ("first save", "a day", "an exchange", "a rollout", "creations")
 PAUSES_SECONDS = (3.0, 15.0, 60.0)
 PAIR_PAUSE_SECONDS = 15.0
 RUNS_WANTED = 100_000
@@ -40,6 +40,7 @@ MUST_BE_REACHED = (
     "failed TS-401", "failed TS-402", "failed TS-403", "cause tier", "cause setting", "cause drift", "cause retry",
     "failed TS-307", "failed TS-308", "failed TS-309", "failed TS-312", "released", "definition put back",
     "restored events", "lost tools listed", "records gone", "agents set back", "agents made again",
+    "made with known tools", "made with a deleted tool", "attempt refused TS-306",
 )  # fmt: skip
 """Branches of the protocol. A campaign that never took one of them has proved nothing about it, and is void."""
 
@@ -194,6 +195,7 @@ def _mutant_plans() -> Iterable[Plan]:
     yield from FOUND_SOMETHING
     yield from TELLING
     yield from singles("first save")
+    yield Plan(None, "creations")
     for number, plan in enumerate(chain(singles("a day"), singles("a rollout"), singles("an exchange"))):
         yield from (plan, Plan(number))
     yield from (Plan(number) for number in count(number + 1))

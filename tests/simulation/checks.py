@@ -8,6 +8,7 @@ from tool_sync.domain.events import (
     AssistantSynced,
     AssistantSyncFailed,
     SurplusFound,
+    SyncAttemptFailed,
     ToolDeleted,
     ToolDeleteStarted,
     ToolRegistered,
@@ -39,6 +40,11 @@ class Checks:
     """The newest outcome of each agent."""
     given_up: set[str] = field(default_factory=set)
     """After a restore: tools that the log says are to be swept. One may be made in their place."""
+    doomed: dict[UUID, str] = field(default_factory=dict)
+    """Tools whose deletion was announced, by its attempt, and may still land: their ids are never linked again, and one
+    may be made in their place (ADR 16)."""
+    surplus_noted: set[str] = field(default_factory=set)
+    """Tools that the log has as surplus: nobody links them any more, and they are swept."""
     restores: int = 0
 
     def of_log(self) -> "Checks":
@@ -50,13 +56,16 @@ class Checks:
             retired=dict(self.retired),
             newest_word=dict(self.newest_word),
             given_up=set(self.given_up),
+            doomed=dict(self.doomed),
+            surplus_noted=set(self.surplus_noted),
         )
 
     def set_back(self, known: "Checks") -> None:
         """The log was restored: what it says is what it said then. What was asked is still to be answered."""
         self.settled, self.sequences = dict(known.settled), dict(known.sequences)
         self.tools, self.retired, self.newest_word = dict(known.tools), dict(known.retired), dict(known.newest_word)
-        self.given_up = set(known.given_up)
+        self.given_up, self.doomed = set(known.given_up), dict(known.doomed)
+        self.surplus_noted = set(known.surplus_noted)
         self.restores += 1
 
     def violated(self, at: float, what: str) -> None:
@@ -89,10 +98,15 @@ class Checks:
                     self.retired[org_id, event.name] = event.vapi_tool_id
             case ToolDeleteStarted():
                 self.retired.pop((org_id, event.name), None)
+                self.doomed[event.attempt_id] = event.vapi_tool_id
             case ToolRegistrationStarted() if (org_id, event.name) in self.retired:
                 self.violated(at, f"{org_id} has {self.retired[org_id, event.name]}, and another one is made")
+            case SyncAttemptFailed(attempt_id=UUID() as attempt_id, end="refused" | "not_sent"):
+                self.doomed.pop(attempt_id, None)
             case SurplusFound() if self.restores:
                 self.given_up.add(event.vapi_tool_id)
+            case SurplusFound():
+                self.surplus_noted.add(event.vapi_tool_id)
             case AssistantSynced(tools=tools):
                 for ref in tools:
                     if self.tools.get((org_id, ref.name)) != ref.vapi_tool_id:

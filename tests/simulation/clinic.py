@@ -149,7 +149,7 @@ class Clinic:
                     self._checks.reached["save refused"] += 1
                     return
                 model = {**read["model"], "messages": [{"role": "system", "content": agent.prompt}]}
-                metadata = {**(read.get("metadata") or {}), **self._mark(agent)}
+                metadata = {**(read.get("metadata") or {}), **self.mark(agent.org_id, agent.agent_id)}
                 written = agent.revision
                 self._server.execute("PATCH", f"/assistant/{assistant_id}", {}, {"model": model, "metadata": metadata})
                 if agent.assistant_id == assistant_id:
@@ -157,8 +157,19 @@ class Clinic:
             agent.provisioned = written
             await self._deliver(agent, cause, written)
 
-    def _mark(self, agent: Agent) -> dict[str, str]:
-        return dict(zip(MARK_KEYS, (str(self._installation), str(agent.org_id), agent.agent_id), strict=True))
+    def mark(self, org_id: UUID, agent_id: str) -> dict[str, str]:
+        """What the metadata of an agent's assistant say."""
+        return dict(zip(MARK_KEYS, (str(self._installation), str(org_id), agent_id), strict=True))
+
+    async def take_in(self, org_id: UUID, agent_id: str, assistant_id: str, prompt: str) -> None:
+        """A new agent whose assistant was just made with its first revision; nobody has it if the clinic is gone."""
+        if org_id in self.closed:
+            self._server.assistants.pop(assistant_id, None)
+            return
+        agent = Agent(org_id, agent_id, assistant_id, revision=1, provisioned=1, prompt=prompt)
+        self.foreign[assistant_id] = Foreign()
+        self.agents.append(agent)
+        await self._deliver(agent, "save", 1)
 
     async def _deliver(self, agent: Agent, cause: str, revision: int) -> None:
         """`AssistantSaved`: its model hash is of Vapi's answer to the write."""

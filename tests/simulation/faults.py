@@ -8,9 +8,10 @@ from typing import Literal
 
 KILL_RESTART_SECONDS = 3.0
 
-Script = Literal["first save", "a day", "an exchange", "a rollout"]
+Script = Literal["first save", "a day", "an exchange", "a rollout", "creations"]
 """What happens where nothing is left to chance: one save of a first assistant; several of two, and a tier; two clinics
-that give each other their assistants, and take them back; two releases side by side, of which the older one goes."""
+that give each other their assistants, and take them back; two releases side by side, of which the older one goes;
+assistants that are made with known tools, while these are retired and deleted."""
 
 VapiFault = Literal[
     "refuse_connection", "500_before", "500_after", "lose_request", "lose_answer", "late", "429", "mangle"
@@ -35,6 +36,7 @@ MACHINE_FAULTS = ("restore", "skewed_clock", "records_gone", "topic_made_again",
 FIRST_CLASSES = (*VAPI_FAULTS, *LOG_FAULTS, *CLINIC_FAULTS, *OTHER_FAULTS)
 LATER_CLASSES = (
     "oldest_first", *OPERATOR_FAULTS, *PLATFORM_FAULTS, *OUTSIDER_FAULTS, *RELEASE_FAULTS, *MACHINE_FAULTS,
+    "known_tools",
 )  # fmt: skip
 CLASSES = (*FIRST_CLASSES, *LATER_CLASSES)
 CROWDS = (0, 1, 2, 5, 25, 200)

@@ -19,6 +19,7 @@ from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.errors import ErrorCode
 
 from . import database, ports, world
+from .creation_mutants import CREATIONS
 from .gone_mutants import GONE
 from .later_mutants import LATER
 
@@ -257,5 +258,6 @@ MUTANTS: Mapping[str, Mutant] = {
         forgets_late_links,
         *LATER,
         *GONE,
+        *CREATIONS,
     )
 }

@@ -69,7 +69,9 @@ def test_time_is_virtual_and_a_deadlock_is_an_error() -> None:
         loop.close()
 
 
-@pytest.mark.parametrize(("script", "every"), [("first save", 1), ("a day", 1), ("an exchange", 3), ("a rollout", 3)])
+@pytest.mark.parametrize(
+    ("script", "every"), [("first save", 1), ("a day", 1), ("an exchange", 3), ("a rollout", 3), ("creations", 7)]
+)
 def test_every_await_can_be_the_last_or_a_long_pause_and_every_answer_can_be_lost(script: Script, every: int) -> None:
     plans = list(islice(singles(script), 0, None, every))
     assert len(plans) > 150
@@ -127,6 +129,8 @@ def test_lost_records_and_a_database_set_back_are_a_part_of_ordinary_seeds(seed:
         ("does not see what was deleted", [Plan(14)]),
         ("takes a new topic for the old one", [Plan(69)]),
         ("makes a second assistant", [Plan(164)]),
+        ("knows tools for ever", [Plan(None, "creations")]),
+        ("does not look again", [Plan(None, "creations")]),
     ],
 )
 def test_broken_protocols_are_caught(name: str, plans: list[Plan]) -> None:

@@ -7,8 +7,8 @@ import logging
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Iterator, MutableMapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import Random
 from typing import Any, Final
@@ -31,6 +31,7 @@ from zerotouch_platform.vapi.clock import VapiClock
 from . import process
 from .checks import Checks
 from .clinic import Agent, Clinic
+from .creations import Creations
 from .database import Database, time_of
 from .faults import KILL_RESTART_SECONDS, PLATFORM_FAULTS, Faults, Plan
 from .gone import Gone
@@ -173,6 +174,14 @@ class World:
         self.topic = Topic(self.database, Random(f"topic {plan.seed}"))
         self.clinic = Clinic(self.database, self.topic, self.server, self.faults, self.checks, INSTALLATION)
         self.random = Random(f"world {plan.seed}")
+        self._policy = POLICY
+        if plan.seed is None and plan.script == "creations":  # so that a run lasts minutes
+            minute = timedelta(minutes=1)
+            self._policy = replace(POLICY, tool_grace=2 * minute, surplus_age=minute, sweep_every=minute)
+        grace_seconds = self._policy.tool_grace.total_seconds()
+        self.creations = Creations(
+            self.database, self.clinic, self.server, self.faults, self.checks, grace_seconds, LIMITS.send_window_seconds
+        )  # fmt: skip
         self.people = People(self.clinic, self.server, self.faults, Random(f"people {plan.seed}"), TOOL_NAME)
         self.log = SimLog(self.database, self.faults, self.checks)
         self.store = SimStore(self.database, self.faults, self.checks, PUBLISHED)
@@ -199,7 +208,7 @@ class World:
 
     def forget(self) -> None:
         """The run is over."""
-        for worker in self._workers:
+        for worker in (*self._workers, *self.creations.processes):
             for task in worker.tasks:
                 task.forget()
 
@@ -224,7 +233,7 @@ class World:
             store=self.store,
             vapi=self._vapi(),
             blueprint=self._runs[number],
-            policy=POLICY,
+            policy=self._policy,
             limits=self._limits,
             telemetry=OFF,
             service_version="0",
@@ -342,6 +351,8 @@ class World:
                 await self._an_exchange(first, self.clinic.agent(self.clinic.organization(2), "night-line"))
             case "a rollout":
                 await self._a_rollout(first)
+            case "creations":
+                await self._creations(first)
 
     async def _a_day(self, first: Agent) -> None:
         """A first save, a second while it runs, another agent, a change for the whole org."""
@@ -379,6 +390,31 @@ class World:
         self._roll_out()
         await asyncio.sleep(10.0)
         await self.clinic.save(first)
+
+    async def _creations(self, first: Agent) -> None:
+        """Assistants are made with known tools: at once, by senders that sleep until these are about to be deleted or
+        are gone, and after that by one that does not sleep."""
+        second, third = (self.clinic.agent(self.clinic.organization(n), f"desk-{n}") for n in (2, 3))
+        for agent in (first, second, third):
+            await self.clinic.save(agent)
+        await asyncio.sleep(5.0)
+        make, grace = self.creations.make, self.creations.grace_seconds
+        await make(first.org_id, "at-once")
+        asleep = [
+            process.outside(make(first.org_id, "until-listed", self.server.until_listed)),
+            process.outside(make(third.org_id, "until-gone", lambda: asyncio.sleep(grace + 60.0))),
+        ]
+        await asyncio.sleep(2.0)
+        for agent in self.rest.agents(first.org_id):
+            self.clinic.remove(agent)
+        await asyncio.sleep(20.0)
+        for agent in (second, third):
+            self.clinic.remove(agent)
+        self.server.list_seconds = 5.0
+        await asyncio.sleep(grace + 40.0)
+        await make(second.org_id, "afterwards")
+        await asyncio.gather(*asleep)
+        await asyncio.sleep(30.0)
 
     async def _by_chance(self) -> None:
         until = asyncio.get_running_loop().time() + TROUBLE_SECONDS
@@ -450,9 +486,21 @@ class World:
             self.people.confuse(agent, self.random.choice(others).org_id)
         elif faults.hits("born_again"):
             await self.clinic.save(self.clinic.born_again(agent))
+        elif not self._sets_back and faults.hits("known_tools"):
+            await self.creations.make(agent.org_id, f"made-{len(self.creations.processes)}", self._sleeping())
         else:
             return self.people.plant(agent)
         return True
+
+    @property
+    def _sets_back(self) -> bool:
+        """Whether a database is set back in this run: it may have forgotten a creation, which its own ring tries."""
+        return any(self.faults.rate(name) > 0 for name in ("restore", "rows_set_back"))
+
+    def _sleeping(self) -> Callable[[], Awaitable[None]] | None:
+        """How long the sender of a creation sleeps, mostly not at all."""
+        seconds = self.random.choice((0.0, 0.0, 0.0, 5.0, 60.0))
+        return (lambda: asyncio.sleep(seconds)) if seconds else None
 
     async def _heal_forever(self) -> None:
         """assistant-api hears of diverged assistants and writes them again."""
