@@ -5,7 +5,7 @@ from typing import Final
 
 from tests.checker.dump import Dump
 from tests.checker.history import History
-from tests.checker.rules import assistants, load, log, publishing, reach, records, rest, saves, tenants, tools
+from tests.checker.rules import assistants, known, load, log, publishing, reach, records, rest, saves, tenants, tools
 from tests.checker.verdict import Result, Verdict
 
 RULES: Final[tuple[Callable[[History], Result], ...]] = (
@@ -24,6 +24,7 @@ RULES: Final[tuple[Callable[[History], Result], ...]] = (
     records.check_parked,
     reach.check_synced,
     reach.check_strangers,
+    known.check,
 )
 
 
