@@ -1,7 +1,7 @@
 """Intake on a real broker and a real database: nothing is lost, nothing comes twice, nothing blocks a partition."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -20,7 +20,7 @@ from tool_sync import db, telemetry
 from tool_sync.intake import Intake, new_consumer
 from tool_sync.intake.dead_letters import set_aside
 from tool_sync.intake.mapping import Poison
-from tool_sync.log import EventLog
+from tool_sync.log import AppendRejected, AppendRequest, AppendResult, EventLog, LogUnavailable
 from tool_sync.settings import Settings
 from zerotouch_contracts.events import OrganizationSaved
 from zerotouch_platform.kafka.consumer import BatchConsumer
@@ -297,3 +297,33 @@ async def test_each_record_is_a_span_in_its_own_trace(
     assert [(s.attributes or {})["messaging.kafka.offset"] for s in spans] == [0, 1, 2]
     stored_traces = await admin.fetch("SELECT data ->> 'trace_id' AS trace_id FROM events ORDER BY position")
     assert [row["trace_id"] for row in stored_traces] == traces
+
+
+async def test_an_outage_of_the_database_is_one_span_of_the_batch_however_often_it_is_retried(
+    settings: Settings,
+    event_log: EventLog,
+    pool: db.Pool,
+    topics: Topics,
+    admin: Admin,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    append_all, refused = event_log.append_all, 0
+
+    async def away_at_first(requests: Sequence[AppendRequest]) -> list[AppendResult | AppendRejected]:
+        nonlocal refused
+        refused += 1
+        if refused <= 3:
+            raise LogUnavailable("org", 0.0, "away")
+        return await append_all(requests)
+
+    monkeypatch.setattr(event_log, "append_all", away_at_first)
+    exporter = InMemorySpanExporter()
+    tracing = telemetry.set_up(None, exporter=exporter)
+    await topics.send([topics.save(uuid4()), topics.save(uuid4())], partition=2)
+    async with consuming(settings, Intake(settings, event_log, pool, tracing, "test"), pool):
+        await eventually(stored(admin, 2))
+    await tracing.shutdown()
+    spans = exporter.get_finished_spans()
+    refusal, *stored_at_last = [(span.name.split()[0], (span.attributes or {}).get("error.type")) for span in spans]
+    assert refusal == ("receive", "LogUnavailable")
+    assert stored_at_last == [("receive", None), ("process", None), ("process", None)]

@@ -55,16 +55,21 @@ class Telemetry:
         traceparent: str | None = None,
         linked: Iterable[str | None] = (),
         attributes: Mapping[str, AttributeValue] | None = None,
+        start_time_ns: int | None = None,
     ) -> Span:
         """Start a span whose parent is ``traceparent`` (a root span without one), linked to ``linked``.
 
         It is not made current and must be ended by the caller. When tracing is off it is a span that records nothing
-        and carries the parent's identity, so that what is passed on stays in the caller's trace.
+        and carries the parent's identity, so that what is passed on stays in the caller's trace. ``start_time_ns``: of
+        the Unix epoch, where it began before now.
         """
         parent = parent_context(traceparent)
         if not self.enabled:
             return get_current_span(parent)
-        return self.tracer.start_span(name, context=parent, kind=kind, links=links_to(linked), attributes=attributes)
+        links = links_to(linked)
+        return self.tracer.start_span(
+            name, context=parent, kind=kind, links=links, attributes=attributes, start_time=start_time_ns
+        )
 
     def start_child(self, name: str, *, kind: SpanKind, attributes: Mapping[str, AttributeValue]) -> Span:
         """Start a span whose parent is the current span. Not made current; ended by the caller."""

@@ -5,6 +5,7 @@ It never calls Vapi, so no slow call blocks a partition. While the database is a
 committed, it comes again, and as ids and offsets make repeats harmless, nothing is lost or stored twice.
 """
 
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -44,25 +45,26 @@ class Intake:
         self._pool = pool
         self._telemetry = telemetry
         self._service_version = service_version
+        self._is_refused = False
 
     async def handle(self, batch: Batch) -> None:
         """Take a batch in. When it returns, every record is an event, a duplicate or a dead letter.
 
         Raises :class:`DatabaseAway` where that could not be had; nothing must be committed then.
         """
+        began_ns = time.time_ns()
         mapped = [read_record(record, self._service_version) for record in batch]
-        spans = self._start_spans(mapped) if self._telemetry.enabled else []
         try:
             await self._store(mapped)
         except Exception as error:
-            for span in spans:
-                span.set_attribute(telemetry.ERROR_TYPE, type(error).__name__)
+            self._trace_refusal(mapped, began_ns, error)
             if isinstance(error, _DATABASE_AWAY):
                 raise DatabaseAway(f"the database is away: {in_one_line(error)}") from error
             raise
-        finally:
-            for span in spans:
-                span.end()
+        self._is_refused = False
+        if self._telemetry.enabled:
+            self._batch_span(mapped, began_ns).end()
+            self._trace_records(mapped, began_ns)
 
     async def _store(self, mapped: Sequence[Readable | Poison]) -> None:
         requests = [item.request for item in mapped if item.request is not None]
@@ -92,28 +94,31 @@ class Intake:
                 raise LogUnavailable(answer.stream, 0.0, answer.reason)
         return answers
 
-    def _start_spans(self, mapped: Sequence[Readable | Poison]) -> list[Span]:
-        """One span for the batch, linked to its records, and one per record, in the record's own trace."""
-        settings = self._settings
-        common = {
-            telemetry.MESSAGING_SYSTEM: "kafka",
-            telemetry.MESSAGING_DESTINATION: settings.assistants_topic,
-            telemetry.MESSAGING_GROUP: settings.consumer_group,
-        }
-        batch = self._telemetry.start(
-            telemetry.batch_span_name(settings.assistants_topic),
+    def _trace_refusal(self, mapped: Sequence[Readable | Poison], began_ns: int, error: Exception) -> None:
+        """One span of the batch, not one at each retry: an outage would fill the collector with the same records."""
+        if self._telemetry.enabled and not self._is_refused:
+            span = self._batch_span(mapped, began_ns)
+            span.set_attribute(telemetry.ERROR_TYPE, type(error).__name__)
+            span.end()
+        self._is_refused = True
+
+    def _batch_span(self, mapped: Sequence[Readable | Poison], began_ns: int) -> Span:
+        """The span of a batch, linked to its records."""
+        return self._telemetry.start(
+            telemetry.batch_span_name(self._settings.assistants_topic),
             kind=SpanKind.CLIENT,
             linked=[item.traceparent for item in mapped[:LINKS_MAX]],
             attributes={
-                **common,
-                telemetry.MESSAGING_OPERATION_NAME: "receive",
-                telemetry.MESSAGING_OPERATION_TYPE: "receive",
+                **self._attributes("receive"),
                 telemetry.MESSAGING_BATCH_COUNT: len(mapped),
             },
+            start_time_ns=began_ns,
         )
-        common |= {telemetry.MESSAGING_OPERATION_NAME: "process", telemetry.MESSAGING_OPERATION_TYPE: "process"}
-        name = telemetry.process_span_name(settings.assistants_topic)
-        records = [
+
+    def _trace_records(self, mapped: Sequence[Readable | Poison], began_ns: int) -> None:
+        """A span per record, in the record's own trace."""
+        common, name = self._attributes("process"), telemetry.process_span_name(self._settings.assistants_topic)
+        for item in mapped:
             self._telemetry.start(
                 name,
                 kind=SpanKind.CONSUMER,
@@ -124,7 +129,14 @@ class Intake:
                     telemetry.MESSAGING_PARTITION: str(item.record.partition),
                     telemetry.MESSAGING_OFFSET: item.record.offset,
                 },
-            )
-            for item in mapped
-        ]
-        return [*records, batch]
+                start_time_ns=began_ns,
+            ).end()
+
+    def _attributes(self, operation: str) -> dict[str, str]:
+        return {
+            telemetry.MESSAGING_SYSTEM: "kafka",
+            telemetry.MESSAGING_DESTINATION: self._settings.assistants_topic,
+            telemetry.MESSAGING_GROUP: self._settings.consumer_group,
+            telemetry.MESSAGING_OPERATION_NAME: operation,
+            telemetry.MESSAGING_OPERATION_TYPE: operation,
+        }
