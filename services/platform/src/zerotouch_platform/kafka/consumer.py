@@ -128,7 +128,7 @@ class BatchConsumer:
             self._works()
             await self._read_watched(consumer)
             # How far it was read must be known before the topic can be made again while nobody reads it.
-            await self._look(LAST_LOOK_SECONDS_MAX)
+            await self._look(consumer, LAST_LOOK_SECONDS_MAX)
         finally:
             if reason := await drop_consumer(consumer, STOP_SECONDS_MAX):
                 _log.warning("consumer_cut_off", topic=who.topic, reason=reason)
@@ -151,12 +151,12 @@ class BatchConsumer:
             await asyncio.sleep(who.watch_seconds)
             if reason := await self._progress.problem_of(consumer, who.stuck_seconds_max, busy=self._holds_batch):
                 raise ConsumerStuck(reason)
-            await self._look(LOOK_SECONDS_MAX)
+            await self._look(consumer, LOOK_SECONDS_MAX)
 
-    async def _look(self, seconds_max: float) -> None:
+    async def _look(self, consumer: AIOKafkaConsumer, seconds_max: float) -> None:
         try:
             async with asyncio.timeout(seconds_max):
-                await self._topic_watch.run_once()
+                await self._topic_watch.run_once(consumer)
         except (*TROUBLE, *self._transient) as error:
             _log.warning("topic_not_looked_at", topic=self._membership.topic, reason=in_one_line(error))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -11,6 +12,8 @@ from zerotouch_contracts.kafka import drop_consumer
 
 REQUEST_MILLISECONDS = 5000
 STOP_SECONDS_MAX = 2.0
+
+Offsets: TypeAlias = dict[TopicPartition, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +25,20 @@ class Place:
     committed: int | None
 
 
-async def read_places(bootstrap_servers: str, topic: str, group_id: str) -> dict[int, Place]:
-    """Every partition of a topic that exists. Raises aiokafka's ``KafkaError``, ``OSError`` and ``TimeoutError``."""
+async def read_places(
+    bootstrap_servers: str, topic: str, group_id: str, reader: AIOKafkaConsumer | None = None
+) -> dict[int, Place]:
+    """Every partition of a topic that exists. ``reader`` is a consumer that is started: without, one is made for it.
+
+    Raises aiokafka's ``KafkaError``, ``OSError`` and ``TimeoutError``.
+    """
     numbers, committed = await _asked(bootstrap_servers, topic, group_id)
     partitions = [TopicPartition(topic, number) for number in numbers]
+    begins, ends = await (_made_for_it(bootstrap_servers, partitions) if reader is None else _ends(reader, partitions))
+    return {p.partition: Place(begins[p], ends[p], committed.get(p.partition)) for p in partitions}
+
+
+async def _made_for_it(bootstrap_servers: str, partitions: Sequence[TopicPartition]) -> tuple[Offsets, Offsets]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap_servers,
         group_id=None,
@@ -34,10 +47,13 @@ async def read_places(bootstrap_servers: str, topic: str, group_id: str) -> dict
     )
     try:
         await consumer.start()
-        begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+        return await _ends(consumer, partitions)
     finally:
         await drop_consumer(consumer, STOP_SECONDS_MAX)
-    return {p.partition: Place(begins[p], ends[p], committed.get(p.partition)) for p in partitions}
+
+
+async def _ends(consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> tuple[Offsets, Offsets]:
+    return await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
 
 
 async def committed_offsets(

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 import structlog
+from aiokafka import AIOKafkaConsumer
 
 from zerotouch_platform.kafka.caught_up import CaughtUp
 from zerotouch_platform.kafka.jumps import Jumps
@@ -29,10 +30,13 @@ class TopicWatch:
         self._transaction, self._jumps = transaction, jumps
         self.caught_up: Final = CaughtUp()
 
-    async def run_once(self) -> int:
-        """Look, and tell of what was lost since the last look; how much. Raises what Kafka and the database raise."""
+    async def run_once(self, reader: AIOKafkaConsumer | None = None) -> int:
+        """Look, and tell of what was lost since the last look; how much. Raises what Kafka and the database raise.
+
+        By ``reader``, a consumer that is started: to connect another one costs more than the look.
+        """
         jumps, began_at = self._jumps.take(), self.caught_up.now()
-        places = await read_places(self._bootstrap_servers, self._topic, self._group_id)
+        places = await read_places(self._bootstrap_servers, self._topic, self._group_id, reader)
         async with self._transaction() as connection:
             found = await note(connection, self._topic, self._group_id, places, jumps)
         self.caught_up.look(began_at, places)
