@@ -26,7 +26,7 @@ def cursor_before_publish() -> None:
     from tool_sync.outcomes.relay.relay import Relay, next_page
 
     async def run_once(self: Any, leader: Any, producer: Any) -> bool:
-        position, settings = await cursor.read(leader), self._settings
+        (position, _), settings = await cursor.read(leader), self._settings
         page = await next_page(
             self._pool, after=position, limit=settings.relay_page_events_max, scan_max=settings.relay_scan_events_max
         )

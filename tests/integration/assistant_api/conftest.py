@@ -43,7 +43,7 @@ async def hasty(assistant_api_db: DatabaseUrls, sandbox: Sandbox, vapi: Vapi) ->
         settle_seconds=1.0,
         surplus_age_seconds=2.0,
         lease_seconds=3,
-        removal_poll_seconds=0.1,
+        look_seconds=0.1,
         removal_lease_seconds=3,
         retry_seconds_max=0.2,
         retry_seconds_min=0.1,

@@ -198,7 +198,7 @@ async def running(settings: Settings, urls: DatabaseUrls, vapi: Vapi) -> AsyncIt
     await service.database.connect()
     async with service.database.connection() as connection:
         await claim_installation(connection, settings.installation_id)
-    parts = [service.loops[name] for name in ("provisioner", "remover", "sweep")]
+    parts = [service.loops[name] for name in ("lookout", "provisioner", "remover", "sweep")]
     loops = [asyncio.create_task(part.run_forever()) for part in parts]
     owner = await asyncpg.connect(urls.owner)
     await service.database.sessions.prepare(owner)

@@ -129,12 +129,15 @@ class Settings(BaseSettings):
     """Days after an appointment until it is forgotten."""
     tool_calls_keep_days: Count = 30
 
+    look_seconds: Seconds = 0.25
+    """Between looks for what another process put in: agents, removals and messages of the outbox, in one statement."""
+    poll_seconds_max: Seconds = 5
+    """Until a loop looks by itself that nobody woke."""
     provision_concurrency_max: Count = 200
     provision_reserved_for_saves: Annotated[int, Field(ge=0)] = 50
-    provision_poll_seconds: Seconds = 0.2
     rewrite_delay_seconds: Seconds = 60
     """After a clinic's calendar changed, or a tool went, until prompts are written anew: changes come in series."""
-    rewrite_poll_seconds: Seconds = 2
+    rewrite_poll_seconds: Seconds = 5
     rewrites_open_max: Count = 50
     """Bulk work under way while more of it is asked for, by all replicas together."""
     lease_seconds: Seconds = 30
@@ -165,14 +168,12 @@ class Settings(BaseSettings):
     breaker_seconds_base: Seconds = 1
     breaker_seconds_max: Seconds = 60
     removal_concurrency_max: Count = 10
-    removal_poll_seconds: Seconds = 1
     removal_lease_seconds: Seconds = 60
     retry_seconds_min: Seconds = 1
     retry_seconds_max: Seconds = 300
     heals_per_hour_max: Count = 3
 
     relay_page_rows: Count = 500
-    relay_poll_seconds: Seconds = 0.2
     relay_send_timeout_seconds: Seconds = 10
     relay_candidate_seconds: Seconds = 0.5
     consumer_group: str = "assistant-api"

@@ -93,7 +93,10 @@ class Settings(BaseSettings):
     # Relay.
     relay_page_events_max: PositiveInt = 500
     relay_scan_events_max: PositiveInt = 5000
-    relay_poll_seconds_max: PositiveFloat = 0.3
+    relay_poll_seconds_max: PositiveFloat = 0.9
+    """Without having been told: this process's appends wake it, and those of others by NOTIFY. It touches the session,
+    too, and more often than it must be touched.
+    """
     relay_candidate_seconds: PositiveFloat = 0.5
     relay_touch_seconds: PositiveFloat = 1
     relay_idle_session_seconds: PositiveFloat = 5

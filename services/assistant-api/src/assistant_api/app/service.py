@@ -14,6 +14,7 @@ from assistant_api import telemetry
 from assistant_api.app.health import new_health, watch
 from assistant_api.app.housekeeping import PAUSE_SECONDS as HOUSEKEEPING_SECONDS
 from assistant_api.app.housekeeping import Housekeeping
+from assistant_api.app.lookout import Lookout, Wakes
 from assistant_api.app.metrics import metrics
 from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable, claim_installation
 from assistant_api.http.dependencies import Dependencies
@@ -59,6 +60,7 @@ class Service:
                 self.database, otlp_reader(str(settings.otel_exporter_otlp_endpoint)), self.clock_watch
             )
         self.wake_relay = Wake()
+        self._relay: Relay | None = None
         self.guard = TopicGuard(settings, self.database, self.health)
         lost = OrphanLookup(self.vapi, settings)
         steps = Steps(
@@ -107,6 +109,10 @@ class Service:
     def _loops(self) -> Mapping[str, Part]:
         """All but the relay, which is made once the database has said which log it sends."""
         settings, provisioner, remover = self.settings, self.provisioner, self.remover
+        wakes = Wakes(
+            provisioner.wake, remover.wake, self.wake_relay, lambda: self._relay is not None and self._relay.leads
+        )
+        lookout = Lookout(self.database, wakes, settle_seconds=settings.settle_seconds)
         loops = {
             "guard": Loop(
                 self.guard.run_once,
@@ -117,13 +123,14 @@ class Service:
             ),
             "provisioner": Loop(
                 provisioner.run_once,
-                settings.provision_poll_seconds,
+                settings.poll_seconds_max,
                 "provisioner_waits",
                 _AWAY,
                 eager=True,
                 wake=provisioner.wake,
                 at_end=lambda: provisioner.finish(settings.stop_seconds / 2),
             ),
+            "lookout": Loop(lookout.run_once, settings.look_seconds, "lookout_waits", _AWAY, level=logging.DEBUG),
             "blocks": Loop(
                 self.blocks.run_once,
                 settings.rewrite_poll_seconds,
@@ -132,7 +139,7 @@ class Service:
             ),
             "remover": Loop(
                 remover.run_once,
-                settings.removal_poll_seconds,
+                settings.poll_seconds_max,
                 "remover_waits",
                 _AWAY,
                 eager=True,
@@ -156,7 +163,7 @@ class Service:
         :class:`~zerotouch_platform.supervisor.LoopEnded` where a loop ends by itself.
         """
         log_id = await self._claim_database()
-        relay = Relay(
+        self._relay = Relay(
             self.settings,
             self.database,
             self.telemetry,
@@ -168,7 +175,7 @@ class Service:
         await self.guard.begin(log_id)
         if self._stopping.is_set():  # meanwhile: nobody would stop them
             return
-        for name, loop in {**self.loops, "relay": relay}.items():
+        for name, loop in {**self.loops, "relay": self._relay}.items():
             self._running.start(name, loop)
         await self._running.until_ended(self._stopping)
 

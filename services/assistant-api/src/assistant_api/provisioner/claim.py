@@ -20,11 +20,15 @@ from assistant_api.prompt.block import ClinicFacts
 LINKS_MAX: Final = 20
 """Traces of further saves that a step links to."""
 
+IS_DUE: Final = """
+saved_revision > greatest(provisioned_revision, refused_revision)
+      AND next_due <= now() AND (lease_until IS NULL OR lease_until < now())"""
+"""Of a row of `agents`."""
+
 _CLAIM: Final = f"""
 WITH due AS (
     SELECT org_id, id FROM agents
-    WHERE saved_revision > greatest(provisioned_revision, refused_revision)
-      AND next_due <= now() AND (lease_until IS NULL OR lease_until < now()) AND (NOT bulk OR $4)
+    WHERE {IS_DUE} AND (NOT bulk OR $4)
     ORDER BY bulk, next_due
     LIMIT $1
     FOR UPDATE SKIP LOCKED

@@ -38,7 +38,7 @@ SILENCE_SECONDS_MAX: Final = 4.0
 class Relay:
     """Sends the outbox while it leads. ``log_id`` names the log that the messages form.
 
-    ``wake`` says that the outbox has something.
+    ``wake`` says that the outbox has something. ``leads``: this one sends.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Relay:
         self._telemetry, self._log_id, self._guard = telemetry, log_id, guard
         self._stopping = False
         self.wake: Final = wake
+        self.leads = False
 
     async def run_forever(self) -> None:
         """Lead or wait to lead, until :meth:`stop`."""
@@ -110,12 +111,18 @@ class Relay:
             cut_off="producer_cut_off",
         ) as producer:
             _log.info("relay_leads")
-            while not self._stopping:
-                self._health.works("relay")
-                if keeper.done() and (error := keeper.exception()):
-                    raise LeadershipLost(in_one_line(error)) from error
-                if not await self.run_once(producer):
-                    await self.wake.wait(self._settings.relay_poll_seconds)
+            # So that it resigns now, not at its next page.
+            keeper.add_done_callback(lambda ended: None if ended.cancelled() else self.wake())
+            self.leads = True
+            try:
+                while not self._stopping:
+                    self._health.works("relay")
+                    if keeper.done() and (error := keeper.exception()):
+                        raise LeadershipLost(in_one_line(error)) from error
+                    if not await self.run_once(producer):
+                        await self.wake.wait(self._settings.poll_seconds_max)
+            finally:
+                self.leads = False
 
     async def run_once(self, producer: AIOKafkaProducer) -> int:
         """Send the oldest page and forget it; how many messages. Raises where Kafka does not confirm in time."""

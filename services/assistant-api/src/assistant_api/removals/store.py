@@ -18,16 +18,20 @@ from zerotouch_contracts.errors import ErrorCode
 
 # Nothing is claimed before what was under way can no longer land: an unanswered creation, unless its answer came after
 # all; a write to an assistant that is to be released. Of several who left one assistant the first goes first.
-_CLAIM: Final = """
+IS_DUE: Final = """
+next_due <= now() AND (lease_until IS NULL OR lease_until < now())
+      AND CASE WHEN released_assistant_id IS NULL
+               THEN vapi_assistant_id IS NOT NULL OR attempt_at <= now() - make_interval(secs => $1)
+               ELSE greatest(created_at, write_at) <= now() - make_interval(secs => $1)
+                    AND NOT EXISTS (SELECT FROM removals e WHERE e.vapi_account = r.vapi_account
+                                    AND e.released_assistant_id = r.released_assistant_id AND e.id < r.id) END"""
+"""Of a row ``r`` of `removals`; $1: the seconds after which nothing that was under way can land."""
+
+_CLAIM: Final = f"""
 WITH due AS (
     SELECT id FROM removals r
-    WHERE next_due <= now() AND (lease_until IS NULL OR lease_until < now())
-      AND CASE WHEN released_assistant_id IS NULL
-               THEN vapi_assistant_id IS NOT NULL OR attempt_at <= now() - make_interval(secs => $4)
-               ELSE greatest(created_at, write_at) <= now() - make_interval(secs => $4)
-                    AND NOT EXISTS (SELECT FROM removals e WHERE e.vapi_account = r.vapi_account
-                                    AND e.released_assistant_id = r.released_assistant_id AND e.id < r.id) END
-    ORDER BY next_due LIMIT $1
+    WHERE {IS_DUE}
+    ORDER BY next_due LIMIT $4
     FOR UPDATE SKIP LOCKED
 )
 UPDATE removals r SET lease_token = $2, lease_until = now() + make_interval(secs => $3)
@@ -105,7 +109,7 @@ async def claim(
 ) -> Sequence[Removal]:
     """Take at most ``limit`` removals that are due; nobody else gets them while the lease lasts."""
     token = uuids.uuid4()
-    rows = await connection.fetch(_CLAIM, limit, token, lease_seconds, settle_seconds)
+    rows = await connection.fetch(_CLAIM, settle_seconds, token, lease_seconds, limit)
     return [_removal(row, token) for row in rows]
 
 

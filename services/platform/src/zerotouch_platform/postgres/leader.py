@@ -5,6 +5,7 @@ that is silent for longer, so that a process that hangs does not hold up the oth
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -26,6 +27,7 @@ class Candidate:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._answered_at = time.monotonic()
         self._one_at_a_time = asyncio.Lock()  # a connection answers one statement at a time
 
     async def try_lock(self, key: int) -> bool:
@@ -33,15 +35,22 @@ class Candidate:
         return bool(await self.fetchval("SELECT pg_try_advisory_lock($1)", key))
 
     async def touch_forever(self, every_seconds: float) -> None:
-        """Keep the session alive; ends only by the exception that the lost connection raises."""
+        """Keep the session alive; ends only by the exception that the lost connection raises.
+
+        A session that answered within ``every_seconds`` is not asked: its leader's own statements touch it.
+        """
         while True:
-            await asyncio.sleep(every_seconds)
-            await self.fetchval("SELECT 1")
+            if (rest_seconds := self._answered_at + every_seconds - time.monotonic()) > 0:
+                await asyncio.sleep(rest_seconds)
+            else:
+                await self.fetchval("SELECT 1")
 
     async def fetchval(self, statement: str, *parameters: object) -> object:
         """What a statement answers, on the session that holds the lock."""
         async with self._one_at_a_time:
-            return await self._session.fetchval(statement, *parameters, timeout=ANSWER_SECONDS_MAX)
+            answer: object = await self._session.fetchval(statement, *parameters, timeout=ANSWER_SECONDS_MAX)
+            self._answered_at = time.monotonic()
+            return answer
 
 
 @asynccontextmanager

@@ -100,7 +100,8 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
     try:
         state.pool = pool
         state.log_id = await until_there(lambda: _read_log_id(settings, pool))
-        state.tail = Tail(settings.database_url)
+        # What another replica stored has to be published here, where this one's relay leads.
+        state.tail = Tail(settings.database_url, on_news=lambda: parts.relay.wake())
         parts = build(settings, pool, state.log_id, tracing)
         try:
             loops.start("event log", parts.event_log)

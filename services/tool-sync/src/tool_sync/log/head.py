@@ -11,8 +11,9 @@ from uuid import UUID
 from tool_sync.db import Connection, Pool
 from zerotouch_platform.postgres.pool import ACQUIRE_SECONDS
 
-_HEAD: Final = "SELECT coalesce(max(position), 0) FROM events"
-_LOG: Final = f"SELECT log_id, ({_HEAD}) AS head FROM log"  # noqa: S608 - constants
+HEAD: Final = "SELECT coalesce(max(position), 0) FROM events"
+"""A statement, or a part of one that wants the head along with something else."""
+_LOG: Final = f"SELECT log_id, ({HEAD}) AS head FROM log"  # noqa: S608 - constants
 _RECORDED_AT: Final = "SELECT recorded_at FROM events WHERE position = $1"
 _NEWEST: Final = "SELECT recorded_at FROM events ORDER BY position DESC LIMIT 1"
 # Not only by its id: a record that somebody else put on the topic repeats a number of its org, and stops nobody.
@@ -36,7 +37,7 @@ class LogHead(NamedTuple):
 
 async def read_head(connection: "Connection | Pool") -> int:
     """The newest position of the log, 0 where it is empty. A tenant's connection would find its own org's."""
-    head: int = await connection.fetchval(_HEAD)
+    head: int = await connection.fetchval(HEAD)
     return head
 
 

@@ -5,7 +5,7 @@ waiting, an append for one of them must not make all of them ask the database.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -37,10 +37,13 @@ class _Reader:
 
 
 class Tail:
-    """The end of the log, watched. :meth:`run_forever` must be running for :meth:`beyond` to be woken in time."""
+    """The end of the log, watched. :meth:`run_forever` must be running for :meth:`beyond` to be woken in time.
 
-    def __init__(self, database_url: str) -> None:
-        self._database_url = database_url
+    ``on_news`` is called when something was stored that is published, by whichever process.
+    """
+
+    def __init__(self, database_url: str, *, on_news: Callable[[], None] = lambda: None) -> None:
+        self._database_url, self._on_news = database_url, on_news
         self._head = 0
         self._readers: set[_Reader] = set()
         self._told = asyncio.Event()
@@ -111,6 +114,7 @@ class Tail:
         # What this release does not know is news too: at that readers must stop, so they must look.
         self._head, concerned = await read_news(connection, self._head, _PUBLISHED)
         if concerned:
+            self._on_news()
             self._wake(r for r in self._readers if r.org_id is None or r.org_id in concerned or None in concerned)
 
     def _wake(self, readers: Iterable[_Reader]) -> None:

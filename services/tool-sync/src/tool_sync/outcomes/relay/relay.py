@@ -112,7 +112,9 @@ class Relay:
 
     async def run_once(self, leader: Candidate, producer: AIOKafkaProducer) -> bool:
         """Publish the next page; False where there was none."""
-        position = await cursor.read(leader)
+        position, head = await cursor.read(leader)
+        if position >= head:
+            return False
         page = await next_page(
             self._pool,
             after=position,
