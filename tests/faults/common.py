@@ -34,10 +34,11 @@ def database_lost(connection: Any) -> Callable[[object], Awaitable[BaseException
 
 
 def wrap_kafka(gate: Gate) -> None:
-    """`getmany` and `commit` of the groups' members, and `send` of every producer of the process."""
+    """`getmany` and `commit` of the groups' members, and `send`, of a record or a batch, of every producer here."""
     replace(AIOKafkaConsumer, "getmany", lambda call: _of_members(call, _through(gate, "getmany", call, counts=bool)))
     replace(AIOKafkaConsumer, "commit", lambda call: _through(gate, "commit", call))
     replace(AIOKafkaProducer, "send", lambda call: _sent(gate, call))
+    replace(AIOKafkaProducer, "send_batch", lambda call: _sent(gate, call))
 
 
 def _through(gate: Gate, port: str, call: Call, **options: Any) -> Call:

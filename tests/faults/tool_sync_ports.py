@@ -7,7 +7,7 @@
 | `claim`, `renew`, `release` | leases |
 | `<METHOD> <route>` | a call of Vapi |
 | `getmany`, `commit` | the consumer of the assistants topic |
-| `send` | one record to the producer |
+| `send` | one batch of a partition's records to the producer |
 | `advance` | the relay's cursor |
 """
 

@@ -194,7 +194,8 @@ def _unreadable(fields: Mapping[str, str], value: bytes | None) -> str | None:
 def _to_rfc3339(time: datetime) -> str:
     if time.tzinfo is None:
         raise ValueError("time must have a time zone")
-    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    utc = time if time.tzinfo is UTC else time.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def _decoded(raw: bytes | None) -> str | None:

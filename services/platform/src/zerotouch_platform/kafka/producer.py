@@ -18,18 +18,18 @@ _log: Final = structlog.get_logger()
 
 @asynccontextmanager
 async def producing(
-    bootstrap_servers: str, client_id: str, *, seconds_max: float, cut_off: str
+    bootstrap_servers: str, client_id: str, *, seconds_max: float, cut_off: str, linger_ms: int = LINGER_MS
 ) -> AsyncIterator[AIOKafkaProducer]:
     """A started producer, for ``seconds_max`` to start and for each request.
 
-    What is not acknowledged at the end is not sent any more: whoever leads next sends it again. ``cut_off`` is logged
-    where the end was not clean. Raises ``TROUBLE``.
+    ``linger_ms`` is how long a batch waits for more. What is not acknowledged at the end is not sent any more: whoever
+    leads next sends it again. ``cut_off`` is logged where the end was not clean. Raises ``TROUBLE``.
     """
     producer = new_producer(
         bootstrap_servers,
         client_id,
         batch_bytes=BATCH_BYTES_MAX,
-        linger_ms=LINGER_MS,
+        linger_ms=linger_ms,
         request_seconds_max=seconds_max,
     )
     try:

@@ -8,8 +8,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from aiokafka import AIOKafkaProducer
-
+from tool_sync.outcomes.batches import Batches, Outgoing
 from zerotouch_contracts.envelope import Record
 from zerotouch_contracts.kafka import TROUBLE, described
 
@@ -30,11 +29,8 @@ def publishing(topic: str, count: int = 0) -> Iterator[None]:
         ) from error
 
 
-async def send_all(producer: AIOKafkaProducer, topic: str, records: Sequence[Record], *, seconds_max: float) -> None:
+async def send_all(batches: Batches, topic: str, records: Sequence[Record], *, seconds_max: float) -> None:
     """Send the records in this order and wait until Kafka has them all; :class:`PublishFailed` otherwise."""
     with publishing(topic, len(records)):
         async with asyncio.timeout(seconds_max):
-            acknowledged = [
-                await producer.send(topic, value=r.value, key=r.key, headers=list(r.headers)) for r in records
-            ]
-            await asyncio.gather(*acknowledged)
+            await batches.send_all([Outgoing(r.key, r.value, r.headers) for r in records])

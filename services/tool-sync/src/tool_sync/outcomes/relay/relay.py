@@ -12,7 +12,6 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from aiokafka import AIOKafkaProducer
 from opentelemetry.trace import Span, SpanKind
 from pydantic import ValidationError
 
@@ -20,6 +19,7 @@ from tool_sync import db, telemetry
 from tool_sync.db import Pool
 from tool_sync.log.codec import UnknownEvent
 from tool_sync.log.head import read_head
+from tool_sync.outcomes.batches import Batches, new_batches
 from tool_sync.outcomes.filters import Filter
 from tool_sync.outcomes.pages import OutcomesPage, Published, read_page
 from tool_sync.outcomes.relay import cursor
@@ -110,7 +110,7 @@ class Relay:
             if not self._stopping.is_set():
                 await pause(self._stopping, wait_seconds)
 
-    async def run_once(self, leader: Candidate, producer: AIOKafkaProducer) -> bool:
+    async def run_once(self, leader: Candidate, batches: Batches) -> bool:
         """Publish the next page; False where there was none."""
         position, head = await cursor.read(leader)
         if position >= head:
@@ -123,7 +123,7 @@ class Relay:
         )
         if page.scanned_through == position:
             return False
-        await self._publish(page, producer)
+        await self._publish(page, batches)
         await cursor.advance(leader, old=position, new=page.scanned_through)
         return True
 
@@ -163,19 +163,21 @@ class Relay:
                         "tool-sync-relay",
                         seconds_max=settings.relay_send_seconds_max,
                         cut_off="relay: a producer did not close cleanly",
+                        linger_ms=0,  # its batches are made by hand
                     )
                 )
+                batches = await new_batches(producer, settings.outcomes_topic)
             log.info("relay: leads", topic=settings.outcomes_topic)
             self.leads, self.problem = True, None
             try:
                 while not self._stopping.is_set():
                     self.wake.forget()  # before the look: what is appended after it wakes us again
-                    if not await self.run_once(leader, producer):
+                    if not await self.run_once(leader, batches):
                         await self.wake.wait(settings.relay_poll_seconds_max)
             finally:
                 self.leads = False
 
-    async def _publish(self, page: OutcomesPage, producer: AIOKafkaProducer) -> None:
+    async def _publish(self, page: OutcomesPage, batches: Batches) -> None:
         if not page.events:
             return
         spans = [self._span(event) for event in page.events]
@@ -185,7 +187,7 @@ class Relay:
                 for event, span in zip(page.events, spans, strict=True)
             ]
             await send_all(
-                producer, self._settings.outcomes_topic, records, seconds_max=self._settings.relay_send_seconds_max
+                batches, self._settings.outcomes_topic, records, seconds_max=self._settings.relay_send_seconds_max
             )
         except PublishFailed as error:
             for span in spans:

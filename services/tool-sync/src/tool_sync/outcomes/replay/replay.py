@@ -12,10 +12,11 @@ from uuid import UUID
 
 from tool_sync.db import Connection, read_log_id
 from tool_sync.log.head import last_before, read_head
+from tool_sync.outcomes.batches import Outgoing
 from tool_sync.outcomes.filters import Filter
 from tool_sync.outcomes.pages import OutcomesPage, Published, read_page
 from tool_sync.outcomes.replay.errors import CannotReplay
-from tool_sync.outcomes.replay.sending import Outgoing, Sender
+from tool_sync.outcomes.replay.sending import Sender
 from zerotouch_contracts.topics import TOPICS
 from zerotouch_platform.kafka.topics import require_topics
 
