@@ -58,7 +58,7 @@ async def _one_round(world: World, say: Say) -> float:
 async def _rate(pool: db.Pool) -> float:
     began, first = time.monotonic(), (0, 0.0)
     while time.monotonic() - began < SECONDS_MAX:
-        stored = await pool.fetchval("SELECT position FROM projections WHERE name = 'pending_syncs'")
+        stored = await pool.fetchval("SELECT position FROM projection_positions WHERE name = 'pending_syncs'")
         now = time.monotonic()
         if stored >= RECORDS:
             return float((stored - first[0]) / (now - first[1]))

@@ -15,7 +15,7 @@ READ = {"SELECT"}
 WRITE = {"SELECT", "INSERT", "UPDATE", "DELETE"}
 SERVICE = {
     "events": READ, "organizations": READ, "org_tools": READ, "assistants": READ, "pending_syncs": READ,
-    "system_tools": READ, "projections": READ, "log": READ, "schema_migrations": READ,
+    "system_tools": READ, "projections": READ, "projection_positions": READ, "log": READ, "schema_migrations": READ,
     "installation": {"SELECT", "INSERT"}, "lost_tools": READ,
     "topic_looks": {"SELECT", "INSERT", "UPDATE"}, "lost_records": {"SELECT", "INSERT", "UPDATE"},
     "snapshots": WRITE, "leases": WRITE, "dead_letters": WRITE, "cursors": WRITE,

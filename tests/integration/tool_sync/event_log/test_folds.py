@@ -150,7 +150,7 @@ async def test_a_projection_that_is_behind_catches_up_with_the_next_append_of_an
     await log.append(arrived(uuid4()))
     async with pool.acquire() as connection:
         assert await found(connection) == await expected(log)
-    assert {row["position"] for row in await rows(admin, "SELECT position FROM projections")} == {6}
+    assert {row["position"] for row in await rows(admin, "SELECT position FROM projection_positions")} == {6}
 
 
 async def test_a_projection_too_far_behind_is_left_to_a_rebuild(
@@ -159,7 +159,7 @@ async def test_a_projection_too_far_behind_is_left_to_a_rebuild(
     await admin.execute("UPDATE projections SET position = -50000 WHERE name = 'pending_syncs'")
     await log.append(arrived(uuid4(), save()))
     assert await count(admin, "pending_syncs") == 0
-    assert await admin.fetchval("SELECT position FROM projections WHERE name = 'pending_syncs'") == -50000
+    assert await admin.fetchval("SELECT position FROM projection_positions WHERE name = 'pending_syncs'") == -50000
     assert await count(admin, "assistants") == 1
 
 

@@ -116,7 +116,7 @@ async def test_a_projection_that_append_has_left_behind_is_brought_to_the_head(
     assert (await verify(tool_sync_db.owner, "assistants")).behind == 60016
     await rebuild(tool_sync_db.owner, "assistants")
     assert len(await table(admin, "assistants")) == len(right) + 1
-    assert await admin.fetchval("SELECT position FROM projections WHERE name = 'assistants'") == 16
+    assert await admin.fetchval("SELECT position FROM projection_positions WHERE name = 'assistants'") == 16
     assert (await verify(tool_sync_db.owner, "assistants")).holds
 
 

@@ -61,7 +61,7 @@ async def misses_nothing(admin: "asyncpg.Connection[asyncpg.Record]") -> int:
     rows = await admin.fetch("SELECT * FROM clinic_names ORDER BY org_id")
     assert rows == await admin.fetch(EXPECTED)
     head = await admin.fetchval("SELECT max(position) FROM events")
-    assert {row["position"] for row in await admin.fetch("SELECT position FROM projections")} == {head}
+    assert {row["position"] for row in await admin.fetch("SELECT position FROM projection_positions")} == {head}
     return len(rows)
 
 

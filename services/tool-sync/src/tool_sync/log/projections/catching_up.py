@@ -15,7 +15,7 @@ PAGE_POSITIONS: Final = 5_000
 
 _BEHIND: Final = """
 SELECT position, greatest(position, (SELECT coalesce(max(e.position), 0) FROM events e)) AS head
-  FROM projections WHERE name = $1
+  FROM projection_positions WHERE name = $1
 """
 _MOVE: Final = "UPDATE projections SET position = $2 WHERE name = $1"
 

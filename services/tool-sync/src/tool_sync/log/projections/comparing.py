@@ -13,7 +13,7 @@ NEAR_POSITIONS: Final = 2_000
 BATCH_ROWS: Final = 500
 """Rows that a rebuild writes while writers wait."""
 
-POSITION: Final = "SELECT position FROM projections WHERE name = $1"
+POSITION: Final = "SELECT position FROM projection_positions WHERE name = $1"
 
 
 async def position_of(connection: Owner, shape: Shape) -> int:
