@@ -9,7 +9,7 @@ from typing import Final
 from opentelemetry.sdk.metrics.export import MetricReader
 
 from tool_sync.db import Pool
-from tool_sync.queries.coverage import coverage_of
+from tool_sync.queries.coverage_count import CoverageCount
 from tool_sync.queries.waiting import backlog
 from tool_sync.telemetry import SERVICE_NAME, SERVICE_VERSION
 from zerotouch_platform.gauges import CLOCK_SKEW, RECORDS_LOST, Gauges
@@ -33,11 +33,12 @@ _UNITS: Final = {
 
 def metrics(pool: Pool, reader: MetricReader, clock_watch: ClockWatch | None = None) -> Gauges:
     """What looks and exports."""
+    count = CoverageCount()
 
     async def look() -> Mapping[str, float]:
         async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
             behind = await backlog(connection)
-            coverage, lost = await coverage_of(connection), await records_lost(connection)
+            coverage, lost = await count.at(connection, behind.head), await records_lost(connection)
         skew_seconds = None if clock_watch is None else clock_watch.skew_seconds
         return {
             "zerotouch.coverage": coverage.percent / 100,

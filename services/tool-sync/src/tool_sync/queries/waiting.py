@@ -13,12 +13,14 @@ SELECT count(*) AS requests, count(DISTINCT e.org_id) AS organizations, min(e.re
        AND e.type = 'SyncRequested' AND e.data ->> 'agent_id' = p.agent_id
  WHERE p.requested > p.settled AND p.agent_id NOT IN ('', '?')
 """
-# Cheap, as it is read every few seconds: from rows of open work, not from their events.
-_BACKLOG: Final = """
+# Cheap, as it is read every few seconds: from rows of open work, found by their index, and of one event, as times never
+# fall with positions.
+BACKLOG: Final = """
 SELECT (SELECT count(DISTINCT org_id) FROM pending_syncs WHERE requested > settled) AS pending,
        (SELECT coalesce(extract(epoch FROM clock_timestamp() - min(e.recorded_at)), 0)::float8
-          FROM pending_syncs p JOIN events e ON e.position = p.save_requested
-         WHERE p.save_requested > p.settled) AS oldest_seconds,
+          FROM events e
+         WHERE e.position = (SELECT min(save_requested) FROM pending_syncs
+                              WHERE requested > settled AND (save_requested > settled)::int = 1)) AS oldest_seconds,
        (SELECT count(*) FROM dead_letters WHERE acknowledged_at IS NULL AND replayed_at IS NULL) AS dead_letters,
        (SELECT coalesce(max(position), 0) FROM events) AS head,
        (SELECT coalesce(max(position), 0) FROM cursors WHERE name = 'outcomes-relay') AS published
@@ -57,6 +59,6 @@ async def waiting(connection: Connection) -> Waiting:
 
 async def backlog(connection: Connection) -> Backlog:
     """What is measured all the time."""
-    row = await connection.fetchrow(_BACKLOG)
+    row = await connection.fetchrow(BACKLOG)
     assert row is not None
     return Backlog(**dict(row))
