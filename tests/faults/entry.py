@@ -45,9 +45,10 @@ def main(service: str) -> int:
             from tests.faults import tool_sync_ports
 
             from tool_sync.cli.run import run_service
+            from tool_sync.settings import Settings as ToolSyncSettings
 
             tool_sync_ports.wrap(_gate())
-            return run_service()
+            return run_service(ToolSyncSettings())
         case "assistant_api":
             from tests.faults import assistant_api_ports
 

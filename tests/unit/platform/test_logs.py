@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import time
+from collections import Counter
 from pathlib import Path
 
 PROGRAM = """
@@ -81,3 +83,39 @@ def test_a_full_disk_stops_nothing(tmp_path: Path) -> None:
     )
     assert len(ended.stdout.splitlines()) == 4
     assert "logs: gave up on a destination" in ended.stderr
+
+
+WRITER = """
+import sys
+from pathlib import Path
+import structlog
+from zerotouch_platform import logs
+
+number = int(sys.argv[2])
+logs.set_up("tool-sync", level="INFO", log_file=Path(sys.argv[1]), worker=number)
+log = structlog.get_logger("test")
+for line in range(400):
+    log.info("said", line=line, **{f"long_{part}": "x" * 1900 for part in range(5)})
+"""
+
+
+def test_several_processes_write_one_file_that_is_rotated_under_them_and_no_line_is_lost_or_mixed(
+    tmp_path: Path,
+) -> None:
+    log_file = tmp_path / "app.log"
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(log_file), str(number)], stdout=subprocess.DEVNULL)
+        for number in (1, 2, 3)
+    ]
+    rotated: list[Path] = []
+    while any(writer.poll() is None for writer in writers):
+        if log_file.exists() and log_file.stat().st_size > 300_000:
+            rotated.append(log_file.rename(tmp_path / f"app.log.{len(rotated)}"))
+        time.sleep(0.005)
+    assert [writer.returncode for writer in writers] == [0, 0, 0]
+    assert len(rotated) > 2
+    files = [*rotated, *([log_file] if log_file.exists() else [])]
+    lines = [json.loads(line) for path in files for line in path.read_text().splitlines()]
+    assert Counter((line["worker"], line["line"]) for line in lines) == Counter(
+        dict.fromkeys(((worker, line) for worker in (1, 2, 3) for line in range(400)), 1)
+    )

@@ -12,7 +12,7 @@ from assistant_api.webhook_signature import Header, HmacFormat
 from zerotouch_contracts.text import Identifier
 from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES, TOOL_CALLS
 from zerotouch_platform.public_key import Algorithm, require_key_of_algorithm
-from zerotouch_platform.settings import CONFIG, HttpUrl, LogLevel, NonEmpty, SettingProblem
+from zerotouch_platform.settings import CONFIG, WORKERS_MAX, HttpUrl, LogLevel, NonEmpty, SettingProblem
 
 
 def _postgres_url(value: SecretStr) -> SecretStr:
@@ -97,6 +97,8 @@ class Settings(BaseSettings):
     jwt_audience: NonEmpty
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 3001
+    workers: Annotated[int, Field(ge=1, le=WORKERS_MAX)] = 1
+    """Processes that serve the port; one has no supervisor."""
     log_file: Path | None = None
     log_level: LogLevel = "INFO"
     otel_exporter_otlp_endpoint: HttpUrl | None = None

@@ -1,6 +1,5 @@
 """This service's tracing: spans are always made, as their ids are answered, stored and sent on."""
 
-import socket
 from typing import Final
 
 from opentelemetry.sdk.trace.export import SpanExporter
@@ -10,16 +9,17 @@ from opentelemetry.trace import Span, format_trace_id
 from zerotouch_platform import telemetry
 from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.traceparent import written
+from zerotouch_platform.worker import Worker, instance_id
 
 SERVICE_NAME: Final = "assistant-api"
 
 
-def set_up(endpoint: str | None, *, exporter: SpanExporter | None = None) -> Telemetry:
+def set_up(endpoint: str | None, *, exporter: SpanExporter | None = None, worker: Worker | None = None) -> Telemetry:
     """Tracing to ``exporter`` where one is given, else to the OTLP ``endpoint``, else to nowhere.
 
     Every request is sampled whatever the caller's flag says: a flag from outside must not hide a save.
     """
-    resource = {"service.name": SERVICE_NAME, "service.instance.id": socket.gethostname()}
+    resource = {"service.name": SERVICE_NAME, "service.instance.id": instance_id(worker)}
     return telemetry.set_up(SERVICE_NAME, resource, endpoint, exporter=exporter, sampler=ALWAYS_ON)
 
 

@@ -6,12 +6,14 @@ Live: the process can do its work or heals by itself; where not, it must be rest
     live    checks that are made when somebody asks: what is wrong, or nothing
     ready   likewise
     notes   what an operator must know although the process is ready
+
+Where several processes serve one port (`siblings`), whoever is asked answers for all of them.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 import structlog
 
@@ -21,7 +23,14 @@ Check = Callable[[], Awaitable[str | None]]
 Note = Callable[[], Awaitable[object]]
 """Returns what an operator must know; empty where there is nothing."""
 
+OfSiblings = Callable[[Literal["live", "ready"]], Awaitable[dict[str, str]]]
+"""Returns what is wrong with the other processes of this port, by name."""
+
 _log: Final = structlog.get_logger()
+
+
+async def _nobody(_: Literal["live", "ready"]) -> dict[str, str]:
+    return {}
 
 
 @dataclass(slots=True)
@@ -38,6 +47,7 @@ class Health:
     live: dict[str, Check] = field(default_factory=dict)
     ready: dict[str, Check] = field(default_factory=dict)
     notes: dict[str, Note] = field(default_factory=dict)
+    of_siblings: OfSiblings = _nobody
 
     def works(self, part: str) -> None:
         """Say that a part works. A change is logged, not every repetition; likewise below."""
@@ -56,10 +66,20 @@ class Health:
         return {part: reason for part, reason in self.told.items() if reason is not None}
 
     async def live_problems(self) -> dict[str, str]:
+        """The failing checks of liveness by name, and siblings that are not live; empty where all are."""
+        own, siblings = await asyncio.gather(self.own_live_problems(), self.of_siblings("live"))
+        return own | siblings
+
+    async def own_live_problems(self) -> dict[str, str]:
         """The failing checks of liveness by name; empty where the process is live."""
         return await self._failing(self.live)
 
     async def ready_problems(self) -> dict[str, str]:
+        """Why the process is not ready, by name, and siblings that are not; empty where all are."""
+        own, siblings = await asyncio.gather(self.own_ready_problems(), self.of_siblings("ready"))
+        return own | siblings
+
+    async def own_ready_problems(self) -> dict[str, str]:
         """Why the process is not ready, by name, failing checks of liveness included; empty where it is.
 
         What a part says of itself is not looked at as well.

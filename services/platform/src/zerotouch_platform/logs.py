@@ -30,17 +30,20 @@ _QUIET_LIBRARIES: Final = ("aiokafka", "faststream", "httpx", "httpcore", "uvico
 _Sink = Callable[[EventDict], None]
 
 
-def set_up(service: str, *, level: str, log_file: Path | None) -> None:
-    """Configure structlog and ``logging`` for the process. ``log_file`` is appended to; its folder is made."""
+def set_up(service: str, *, level: str, log_file: Path | None, worker: int | None = None) -> None:
+    """Configure structlog and ``logging`` for the process. ``log_file`` is appended to; its folder is made.
+
+    ``worker`` is its number among several, and stands in every line.
+    """
     sinks = [_to_terminal() if sys.stdout.isatty() else _to_descriptor(sys.stdout.fileno())]
     if log_file is not None:
         log_file.parent.mkdir(parents=True, exist_ok=True)
-        sinks.append(_to_descriptor(os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)))
+        sinks.append(_File(log_file))
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            _add_context(service),
+            _add_context(service, worker),
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             structlog.processors.format_exc_info,
             _shorten,
@@ -55,10 +58,12 @@ def set_up(service: str, *, level: str, log_file: Path | None) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _add_context(service: str) -> Processor:
+def _add_context(service: str, worker: int | None) -> Processor:
+    who: dict[str, Any] = {"service": service} if worker is None else {"service": service, "worker": worker}
+
     def add(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
         # What happened comes first, where a person looks for it.
-        event = {"event": event.pop("event", None), "service": service, "logger": logger.name, **event}
+        event = {"event": event.pop("event", None), **who, "logger": logger.name, **event}
         if (context := get_current_span().get_span_context()).is_valid:
             event.setdefault("trace_id", format_trace_id(context.trace_id))
             event.setdefault("span_id", format_span_id(context.span_id))
@@ -94,10 +99,41 @@ class _Write:
 
 def _to_descriptor(descriptor: int) -> _Sink:
     def write(event: EventDict) -> None:
-        # One write per line on an O_APPEND descriptor: both services may share the file without mixing lines.
-        os.write(descriptor, json.dumps(event, default=str, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+        os.write(descriptor, _line(event))
 
     return write
+
+
+class _File:
+    """A file that any number of processes append to, and that may be renamed at any time, to begin a new one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor, self._opened = self._open()
+
+    def __call__(self, event: EventDict) -> None:
+        # What is written between the rename and our look lands in the renamed file, whole: nothing is lost.
+        if self._opened != self._there():
+            os.close(self._descriptor)
+            self._descriptor, self._opened = self._open()
+        # One write a line on an O_APPEND descriptor: lines of several processes do not mix.
+        os.write(self._descriptor, _line(event))
+
+    def _open(self) -> tuple[int, tuple[int, int]]:
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        found = os.fstat(descriptor)
+        return descriptor, (found.st_dev, found.st_ino)
+
+    def _there(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self._path)
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
+
+
+def _line(event: EventDict) -> bytes:
+    return json.dumps(event, default=str, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
 def _to_terminal() -> _Sink:

@@ -26,6 +26,16 @@ async def pause(until: asyncio.Event, seconds: float) -> bool:
         return False
 
 
+async def either(*events: asyncio.Event) -> None:
+    """Return when one of ``events`` is set."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+
+
 class Wake:
     """A signal for one waiter. A call while nobody waits is remembered; several count once."""
 

@@ -1,14 +1,19 @@
 """uvicorn in the process's own event loop; signals stay with the composition root."""
 
+import asyncio
 import contextlib
 import socket
 from typing import Final
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from zerotouch_platform.loops import pause
+from zerotouch_platform.worker import Worker
 
 KEEP_ALIVE_SECONDS: Final = 5
 STOP_SECONDS_MAX: Final = 2
+DRAIN_SECONDS: Final = 0.3
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -25,8 +30,20 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
+def listening_socket(worker: Worker | None, host: str, port: int) -> socket.socket:
+    """The socket of the public port: the one that the supervisor holds, or one of our own. Raises ``OSError``.
+
+    One inherited socket, not one for each worker by SO_REUSEPORT: there every socket has a queue of its own, and with a
+    worker end the connections that wait in its queue. In the shared queue they wait for the next worker.
+    """
+    return bind(host, port) if worker is None else socket.socket(fileno=worker.listening)
+
+
 class HttpServer:
-    """Serves an app on a bound socket. ``connections_max``: above it requests are answered 503."""
+    """Serves an app on a bound socket. ``connections_max``: above it requests are answered 503.
+
+    ``opens_after_seconds``: it accepts nothing before :meth:`open`, at the latest for so long.
+    """
 
     def __init__(
         self,
@@ -36,12 +53,15 @@ class HttpServer:
         connections_max: int | None = None,
         header_bytes_max: int | None = None,
         keep_alive_seconds: int = KEEP_ALIVE_SECONDS,
+        opens_after_seconds: float = 0.0,
     ) -> None:
-        self._listening = listening
+        self._opens_after_seconds, self._opened = opens_after_seconds, asyncio.Event()
+        self._app, self._listening, self._draining = app, listening, False
         self.port: int = listening.getsockname()[1]
         self._server = uvicorn.Server(
             uvicorn.Config(
-                app,
+                self._serve,
+                interface="asgi3",  # it does not recognize a method
                 lifespan="off",
                 log_config=None,
                 access_log=False,
@@ -55,10 +75,38 @@ class HttpServer:
         # It would take SIGTERM for itself and raise it once more after its own end.
         self._server.capture_signals = contextlib.nullcontext  # type: ignore[assignment,method-assign]
 
+    def open(self) -> None:
+        """Accept connections from now on."""
+        self._opened.set()
+
     def stop(self) -> None:
         """End :meth:`run_forever` after the requests at hand, within 2 s; what is left then is cancelled."""
         self._server.should_exit = True
+        self._opened.set()
+
+    async def drain(self) -> None:
+        """Accept no connection any more; return after 0.3 s, in which every answer says that its connection ends.
+
+        For a socket that other processes serve, too. What was accepted just now is answered: uvicorn, when it is
+        stopped, closes a connection whose request it has not read yet, and the client reads that as a reset.
+        """
+        self._draining = True
+        for server in self._server.servers if self._server.started else ():
+            server.close()
+        await asyncio.sleep(DRAIN_SECONDS)
 
     async def run_forever(self) -> None:
         """Serve until :meth:`stop`."""
+        if self._opens_after_seconds:
+            await pause(self._opened, self._opens_after_seconds)
+        if self._server.should_exit:
+            return
         await self._server.serve(sockets=[self._listening])
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def say(message: Message) -> None:
+            if self._draining and message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"connection", b"close")]
+            await send(message)
+
+        await self._app(scope, receive, say)

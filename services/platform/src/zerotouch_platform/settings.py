@@ -16,6 +16,8 @@ T = TypeVar("T", bound=BaseSettings)
 
 CONFIG: Final = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
 
+WORKERS_MAX: Final = 64
+
 _SECRET: Final = re.compile("key|secret|password|token|hmac", re.IGNORECASE)
 _MASK: Final = "********"
 _SHOWN_CHARACTERS_MAX: Final = 80

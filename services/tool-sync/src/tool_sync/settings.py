@@ -22,7 +22,7 @@ from pydantic_settings import BaseSettings
 
 from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES
 from zerotouch_platform.public_key import Algorithm, require_key_of_algorithm
-from zerotouch_platform.settings import CONFIG, HttpUrl, LogLevel, NonEmpty, http_url
+from zerotouch_platform.settings import CONFIG, WORKERS_MAX, HttpUrl, LogLevel, NonEmpty, http_url
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     # HTTP.
     host: NonEmpty = "127.0.0.1"
     port: int = Field(default=3002, ge=0, le=65535)
+    # Processes that serve the port; one has no supervisor.
+    workers: int = Field(default=1, ge=1, le=WORKERS_MAX)
     jwt_algorithm: Algorithm = "EdDSA"
     jwt_public_key: NonEmpty = Field(repr=False)
     jwt_issuer: NonEmpty

@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace.export import SpanExporter
 
 from zerotouch_platform import telemetry
 from zerotouch_platform.telemetry import Telemetry
+from zerotouch_platform.worker import Worker, instance_id
 
 SERVICE_NAME: Final = "tool-sync"
 SERVICE_VERSION: Final = version("zerotouch-tool-sync")
@@ -39,11 +40,15 @@ SETTLED_SPAN: Final = "settled"
 """The end of a save's trace where the run that settled it belongs to another save's; it links to that run."""
 
 
-def set_up(endpoint: str | None, *, exporter: SpanExporter | None = None) -> Telemetry:
+def set_up(endpoint: str | None, *, exporter: SpanExporter | None = None, worker: Worker | None = None) -> Telemetry:
     """Tracing to an OTLP endpoint, to ``exporter``, or off with neither. The caller's flag decides what is sampled."""
     if endpoint is None and exporter is None:
         return telemetry.off()
-    resource = {"service.name": SERVICE_NAME, "service.version": SERVICE_VERSION}
+    resource = {
+        "service.name": SERVICE_NAME,
+        "service.version": SERVICE_VERSION,
+        "service.instance.id": instance_id(worker),
+    }
     return telemetry.set_up("tool_sync", resource, endpoint, exporter=exporter)
 
 

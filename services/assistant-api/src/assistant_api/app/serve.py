@@ -16,9 +16,11 @@ from zerotouch_platform import logs
 from zerotouch_platform.loops import in_one_line
 from zerotouch_platform.postgres.installation import ForeignInstallation
 from zerotouch_platform.process import cut_off_later, look_for_garbage_every
-from zerotouch_platform.server import HttpServer, bind
+from zerotouch_platform.server import HttpServer, listening_socket
+from zerotouch_platform.siblings import Siblings
 from zerotouch_platform.supervisor import LoopEnded, Loops
 from zerotouch_platform.traces import show_traces_at
+from zerotouch_platform.worker import Worker
 
 EXIT_LOOPS_FAILED: Final = 1
 EXIT_FOREIGN_DATABASE: Final = 3
@@ -30,35 +32,55 @@ GARBAGE_ALLOCATIONS: Final = 10_000
 _log: Final = structlog.get_logger()
 
 
-def serve(settings: Settings) -> int:
+def serve(settings: Settings, worker: Worker | None = None) -> int:
     """Run until a signal; the exit status. A loop that dies takes the process with it, so that it is restarted."""
     show_traces_at(str(settings.jaeger_ui_url) if settings.jaeger_ui_url else None)
-    logs.set_up(SERVICE_NAME, level=settings.log_level, log_file=settings.log_file)
+    number = None if worker is None else worker.number
+    logs.set_up(SERVICE_NAME, level=settings.log_level, log_file=settings.log_file, worker=number)
     look_for_garbage_every(GARBAGE_ALLOCATIONS)
-    return uvloop.run(_serve(settings))
+    return uvloop.run(_serve(settings, worker))
 
 
-async def _serve(settings: Settings) -> int:
+async def _serve(settings: Settings, worker: Worker | None) -> int:
     stopping, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, stopping)
-    service, loops = Service(settings), Loops()
+    service, loops = Service(settings, worker=worker), Loops()
     try:
-        listening = bind(settings.host, settings.port)
+        listening = listening_socket(worker, settings.host, settings.port)
     except OSError as error:
         _log.error("cannot_start", reason=str(error))
         return EXIT_LOOPS_FAILED
-    server = HttpServer(create_app(service.parts), listening, keep_alive_seconds=KEEP_ALIVE_SECONDS)
+    siblings = Siblings(worker, service.health)
+    siblings.gauges = service.metrics
+    app = create_app(service.parts)
+    app.add_route("/workers", siblings.page, include_in_schema=False)
+    server = HttpServer(
+        app,
+        listening,
+        keep_alive_seconds=KEEP_ALIVE_SECONDS,
+        opens_after_seconds=0.0 if worker is None else worker.opens_after_seconds,
+    )
+
+    def open_port() -> None:
+        server.open()
+        if worker is not None:
+            worker.works()
+
+    service.on_works = open_port
     gc.freeze()  # the application, too, is here to stay
     _log.info("starting", host=settings.host, port=settings.port)
     loops.start("http", server)
+    loops.start("siblings", siblings)
     async with service.running() as work:
         work.add_done_callback(lambda _: stopping.set())
         status = await _until_stopped(loops, work, stopping)
         # Not when requests have been waited for: what waits then is cut off, and a save that is stored would be
         # answered with an error.
         service.provisioner.end_waits()
-        await loops.stop("http", seconds_max=STOP_HTTP_SECONDS)
+        if worker is not None:
+            await server.drain()
+        await loops.stop("http", "siblings", seconds_max=STOP_HTTP_SECONDS)
     _log.info("stopped")
     return status
 

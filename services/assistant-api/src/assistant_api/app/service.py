@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 from uuid import UUID
@@ -40,22 +40,29 @@ from zerotouch_platform.loops import Loop, Wake, in_one_line
 from zerotouch_platform.supervisor import Loops, Part
 from zerotouch_platform.telemetry import start_loop
 from zerotouch_platform.vapi.clock_watch import ClockWatch
+from zerotouch_platform.worker import Worker
 
 _AWAY: Final = (DatabaseUnavailable, *TRANSIENT_ERRORS)
 
 
 class Service:
-    """All parts of one process. ``exporter`` is the seam for tests and benchmarks."""
+    """All parts of one process. ``exporter`` is the seam for tests and benchmarks.
 
-    def __init__(self, settings: Settings, *, exporter: SpanExporter | None = None) -> None:
+    ``worker``: what it is, where several processes serve the port. ``on_works`` is called when the database answers.
+    """
+
+    def __init__(
+        self, settings: Settings, *, exporter: SpanExporter | None = None, worker: Worker | None = None
+    ) -> None:
         self.settings = settings
+        self.on_works: Callable[[], None] = lambda: None
         self.health = new_health()
-        self.telemetry = telemetry.set_up(settings.otel_exporter_otlp_endpoint, exporter=exporter)
+        self.telemetry = telemetry.set_up(settings.otel_exporter_otlp_endpoint, exporter=exporter, worker=worker)
         self.database = Database(settings, self.health)
         self.vapi = VapiClient(settings, self.telemetry, VapiKey(settings, self.database))
         self.clock_watch = ClockWatch(self.vapi.clock, self.database.now)
         self.metrics: Gauges | None = None
-        if settings.otel_exporter_otlp_endpoint is not None:
+        if settings.otel_exporter_otlp_endpoint is not None and (worker is None or worker.owns_gauges):
             self.metrics = metrics(
                 self.database, otlp_reader(str(settings.otel_exporter_otlp_endpoint)), self.clock_watch
             )
@@ -163,6 +170,7 @@ class Service:
         :class:`~zerotouch_platform.supervisor.LoopEnded` where a loop ends by itself.
         """
         log_id = await self._claim_database()
+        self.on_works()
         self._relay = Relay(
             self.settings,
             self.database,

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from assistant_api.cli import erase, lost, migrate, restore
-from assistant_api.cli.exits import settings_of
-from assistant_api.settings import Settings
+from zerotouch_platform.settings import WORKERS_MAX
 
 app = typer.Typer(
     name="assistant-api",
@@ -28,11 +27,21 @@ def _root(show_version: Annotated[bool, typer.Option("--version", help="Print th
 
 
 @app.command()
-def run() -> None:
+def run(
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Start N processes that share the port; by default WORKERS, else one.",
+            min=1,
+            max=WORKERS_MAX,
+        ),
+    ] = None,
+) -> None:
     """Serve HTTP, provision assistants, relay messages and follow outcomes, until SIGTERM."""
-    from assistant_api.app.serve import serve
+    from assistant_api.cli.launch import launch
 
-    sys.exit(serve(settings_of(Settings)))
+    sys.exit(launch(workers))
 
 
 app.command("migrate")(migrate.migrate)

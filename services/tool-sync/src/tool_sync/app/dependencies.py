@@ -29,7 +29,7 @@ from tool_sync.vapi.client import VapiClient
 from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey, fingerprint_of, paused_keys
 from tool_sync.vapi.rate_limit.tokens import Rate
 from tool_sync.vapi.words import FORGET_SECONDS, forget_words
-from zerotouch_platform.gauges import otlp_reader
+from zerotouch_platform.gauges import Gauges, otlp_reader
 from zerotouch_platform.health import Check, Health
 from zerotouch_platform.kafka.consumer import BatchConsumer
 from zerotouch_platform.kafka.ledger import open_losses
@@ -54,9 +54,12 @@ class Dependencies:
     vapi: VapiClient
     clock_watch: ClockWatch
     blueprint: Blueprint
+    gauges: Gauges | None
 
 
-def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> Dependencies:
+def build(
+    settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry, *, exports_gauges: bool = True
+) -> Dependencies:
     """The parts of a process that works on ``pool``, whose log is ``log_id``."""
 
     def on_settled(org_id: UUID) -> None:
@@ -70,6 +73,7 @@ def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> D
     event_log = EventLog(pool, on_append=on_append)
     guard = TopicGuard(settings, pool, log_id, on_change=lambda: parts.reconciler.wake())
     vapi, tools = _vapi(settings, tracing), _blueprint(settings)
+    clock_watch = ClockWatch(vapi.clock, lambda: read_now(pool))
     context = Context(
         log=event_log,
         store=PostgresStore(pool),
@@ -93,8 +97,9 @@ def build(settings: Settings, pool: Pool, log_id: UUID, tracing: Telemetry) -> D
         survey=Survey(context, Looks(pool), _survey_pace(settings)),
         guard=guard,
         vapi=vapi,
-        clock_watch=ClockWatch(vapi.clock, lambda: read_now(pool)),
+        clock_watch=clock_watch,
         blueprint=tools,
+        gauges=_gauges(settings, pool, clock_watch) if exports_gauges else None,
     )
     return parts
 
@@ -106,9 +111,8 @@ def loops_beside(settings: Settings, pool: Pool, parts: Dependencies) -> Mapping
         lambda: forget_words(pool), FORGET_SECONDS, "Vapi's words: nothing was deleted", away, level=logging.DEBUG
     )
     loops = {"forgetting": forgetting, "clock": parts.clock_watch.loop(away)}
-    if settings.otel_exporter_otlp_endpoint is not None:
-        reader = otlp_reader(settings.otel_exporter_otlp_endpoint)
-        loops["metrics"] = metrics(pool, reader, parts.clock_watch).loop(away)
+    if parts.gauges is not None:
+        loops["metrics"] = parts.gauges.loop(away)
     return loops
 
 
@@ -155,6 +159,12 @@ async def read_now(pool: Pool) -> datetime:
     """The database's time."""
     now: datetime = await pool.fetchval("SELECT clock_timestamp()", timeout=ACQUIRE_SECONDS)
     return now
+
+
+def _gauges(settings: Settings, pool: Pool, clock_watch: ClockWatch) -> Gauges | None:
+    if settings.otel_exporter_otlp_endpoint is None:
+        return None
+    return metrics(pool, otlp_reader(settings.otel_exporter_otlp_endpoint), clock_watch)
 
 
 def _vapi(settings: Settings, tracing: Telemetry) -> VapiClient:

@@ -7,6 +7,7 @@ the connections.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -27,12 +28,14 @@ from tool_sync.sync import blueprint
 from tool_sync.telemetry import SERVICE_VERSION
 from zerotouch_platform.auth import TokenVerifier
 from zerotouch_platform.health import Health
-from zerotouch_platform.loops import pause
+from zerotouch_platform.loops import either, pause
 from zerotouch_platform.postgres.pool import ACQUIRE_SECONDS, close_pool
 from zerotouch_platform.postgres.session import session_problem
-from zerotouch_platform.server import HttpServer, bind
+from zerotouch_platform.server import HttpServer, listening_socket
+from zerotouch_platform.siblings import Siblings
 from zerotouch_platform.supervisor import Loops
 from zerotouch_platform.telemetry import Telemetry
+from zerotouch_platform.worker import Worker
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +57,28 @@ class NotThere(Exception):
     """What the start needs is missing; the message says what, for an operator. It is tried again."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Front:
+    """What answers before anything works. ``worker``: others answer at the same port."""
+
+    state: HttpState
+    server: HttpServer
+    siblings: Siblings
+    worker: Worker | None
+
+    def open(self) -> None:
+        """Take connections, and tell the supervisor, now that everything works."""
+        self.server.open()
+        if self.worker is not None:
+            self.worker.works()
+
+    async def withdraw(self, loops: Loops) -> None:
+        """Leave the port to the other workers before anything else ends: they have what it needs."""
+        if self.worker is not None:
+            await self.server.drain()
+            await loops.stop("http", "siblings", seconds_max=_STOP_HTTP_SECONDS)
+
+
 class Stopped(Exception):
     """The process was asked to stop while it was still starting."""
 
@@ -64,35 +89,47 @@ async def serve(
     *,
     exporter: SpanExporter | None = None,
     on_listening: Callable[[int], None] | None = None,
+    worker: Worker | None = None,
 ) -> None:
     """Run the whole service until ``stopping`` is set, and then stop it within 5 s.
 
-    ``on_listening`` is told the HTTP port. Raises ``OSError`` where the port cannot be had,
+    ``on_listening`` is told the HTTP port, which other processes serve, too, where this one is a ``worker``. Raises
+    ``OSError`` where the port cannot be had,
     :class:`~zerotouch_platform.postgres.installation.ForeignInstallation` where the database is another's, and
     :class:`zerotouch_platform.supervisor.LoopEnded`.
     """
-    tracing = telemetry.set_up(settings.otel_exporter_otlp_endpoint, exporter=exporter)
+    tracing = telemetry.set_up(settings.otel_exporter_otlp_endpoint, exporter=exporter, worker=worker)
     state = HttpState(TokenVerifier(settings), Health(check_seconds_max=settings.ready_check_seconds_max))
-    listening = bind(settings.host, settings.port)
+    listening = listening_socket(worker, settings.host, settings.port)
+    siblings = Siblings(worker, state.health)
+    app = http_app.build(state, tracing)
+    app.add_route("/workers", siblings.page, include_in_schema=False)
     server = HttpServer(
-        http_app.build(state, tracing), listening, connections_max=CONNECTIONS_MAX, header_bytes_max=HEADER_BYTES_MAX
+        app,
+        listening,
+        connections_max=CONNECTIONS_MAX,
+        header_bytes_max=HEADER_BYTES_MAX,
+        opens_after_seconds=0.0 if worker is None else worker.opens_after_seconds,
     )
     log.info("tool-sync starts", version=SERVICE_VERSION, host=settings.host, port=server.port)
     if on_listening is not None:
         on_listening(server.port)
     loops = Loops()
     loops.start("http", server)
+    loops.start("siblings", siblings)
     try:
-        await _run(settings, stopping, tracing, state, loops)
+        await _run(settings, stopping, tracing, _Front(state, server, siblings, worker), loops)
     except Stopped:
         log.info("tool-sync was stopped while it was starting")
     finally:
-        await loops.stop("http", seconds_max=_STOP_HTTP_SECONDS)
+        await loops.stop("http", "siblings", seconds_max=_STOP_HTTP_SECONDS)
         await tracing.shutdown()
         log.info("tool-sync has stopped")
 
 
-async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, state: HttpState, loops: Loops) -> None:
+async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, front: _Front, loops: Loops) -> None:
+    state, worker = front.state, front.worker
+
     def until_there(act: Callable[[], Awaitable[T]]) -> Awaitable[T]:
         return _until_there(act, state.health, stopping, settings.start_retry_seconds)
 
@@ -102,7 +139,9 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
         state.log_id = await until_there(lambda: _read_log_id(settings, pool))
         # What another replica stored has to be published here, where this one's relay leads.
         state.tail = Tail(settings.database_url, on_news=lambda: parts.relay.wake())
-        parts = build(settings, pool, state.log_id, tracing)
+        exports_gauges = worker is None or worker.owns_gauges
+        parts = build(settings, pool, state.log_id, tracing, exports_gauges=exports_gauges)
+        front.siblings.gauges = parts.gauges
         try:
             loops.start("event log", parts.event_log)
             loops.start("feed", state.tail)
@@ -116,11 +155,13 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
                 loops.start(name, loop)
             # Not ready before that: a save would wait for the look.
             state.health.starting = "checking whether the outcomes topic is ahead of the log"
-            await _either(parts.guard.looked, stopping)
+            await either(parts.guard.looked, stopping)
             watch(settings, state.health, pool, parts)
             log.info("tool-sync works")
+            front.open()
             await loops.until_ended(stopping)
             log.info("tool-sync stops")
+            await front.withdraw(loops)
         finally:
             await loops.stop(*_WORK, seconds_max=_STOP_WORK_SECONDS)
             await loops.stop("event log", seconds_max=_STOP_LOG_SECONDS)
@@ -165,10 +206,3 @@ async def _until_there(
         health.starting = reason
         await pause(stopping, retry_seconds)
     raise Stopped
-
-
-async def _either(*events: asyncio.Event) -> None:
-    waiting = [asyncio.create_task(event.wait()) for event in events]
-    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    for task in waiting:
-        task.cancel()

@@ -7,6 +7,7 @@ from uuid import UUID
 import typer
 
 from tool_sync.cli.times import parse_time
+from zerotouch_platform.settings import WORKERS_MAX
 
 EXIT_FOUND: Final = 1
 """The command did its work and found a problem."""
@@ -43,6 +44,16 @@ DatabaseUrl = Annotated[str, typer.Option(envvar="DATABASE_URL", help="Connect t
 OwnerUrl = Annotated[
     str,
     typer.Option("--database-url", envvar="MIGRATE_DATABASE_URL", help="Connect to this URL, as the database's owner."),
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        help="Start N processes that share the port; by default WORKERS, else one.",
+        min=1,
+        max=WORKERS_MAX,
+    ),
 ]
 BootstrapServers = Annotated[
     str, typer.Option("--kafka", envvar="KAFKA_BOOTSTRAP_SERVERS", help="Connect to Kafka at this host:port.")

@@ -1,8 +1,7 @@
-"""``tool-sync run``: settings, logs, signals and the event loop around the composition root."""
+"""One process of ``tool-sync run``: logs, signals and the event loop around the composition root."""
 
 import asyncio
 import signal
-import sys
 
 import structlog
 import uvloop
@@ -14,9 +13,9 @@ from tool_sync.telemetry import SERVICE_NAME
 from zerotouch_platform import logs
 from zerotouch_platform.postgres.installation import ForeignInstallation
 from zerotouch_platform.process import STOP_SECONDS_MAX, cut_off_later, look_for_garbage_every
-from zerotouch_platform.settings import SettingsInvalid, load
 from zerotouch_platform.supervisor import LoopEnded
 from zerotouch_platform.traces import show_traces_at
+from zerotouch_platform.worker import Worker
 
 GARBAGE_ALLOCATIONS = 20_000
 """A search frees about as many objects as were allocated: 50,000 at once took 60 to 80 ms. A run leaves no cycles, and
@@ -24,27 +23,23 @@ with 1,000 orgs in flight every search walks all of them: hence not fewer."""
 EXIT_FAILED = 1
 
 
-def run_service() -> int:
+def run_service(settings: Settings, worker: Worker | None = None) -> int:
     """Run until SIGTERM or SIGINT. The exit status: 0 stopped, 1 had to end, 2 cannot start, 3 another's database."""
-    try:
-        settings = load(Settings)
-    except SettingsInvalid as error:
-        print(f"tool-sync: {error}", file=sys.stderr)
-        return EXIT_USAGE
     look_for_garbage_every(GARBAGE_ALLOCATIONS)
     show_traces_at(str(settings.jaeger_ui_url) if settings.jaeger_ui_url else None)
-    logs.set_up(SERVICE_NAME, level=settings.log_level, log_file=settings.log_file)
+    number = None if worker is None else worker.number
+    logs.set_up(SERVICE_NAME, level=settings.log_level, log_file=settings.log_file, worker=number)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_until_signalled(settings))
+        return runner.run(_until_signalled(settings, worker))
 
 
-async def _until_signalled(settings: Settings) -> int:
+async def _until_signalled(settings: Settings, worker: Worker | None) -> int:
     log = structlog.get_logger(__name__)
     stopping, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, stopping)
     try:
-        await serve(settings, stopping)
+        await serve(settings, stopping, worker=worker)
     except ForeignInstallation as error:
         log.error("tool-sync cannot start", reason=str(error))
         return EXIT_REFUSED

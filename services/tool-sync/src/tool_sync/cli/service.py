@@ -5,15 +5,15 @@ import asyncio
 import typer
 
 from tool_sync.cli.ending import fail
-from tool_sync.cli.options import OwnerUrl
+from tool_sync.cli.options import OwnerUrl, WorkersOption
 from tool_sync.cli.output import error as say
 
 
-def run() -> None:
+def run(workers: WorkersOption = None) -> None:
     """Run the service until SIGTERM or Ctrl-C. Settings come from the environment."""
-    from tool_sync.cli.run import run_service
+    from tool_sync.cli.launch import launch
 
-    raise typer.Exit(run_service())
+    raise typer.Exit(launch(workers))
 
 
 def migrate(database_url: OwnerUrl) -> None:

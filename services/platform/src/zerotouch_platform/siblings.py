@@ -1,0 +1,119 @@
+"""The workers of one machine ask each other how they are: whichever is asked over the public port answers for all.
+
+    GET /readyz ──► worker 2 ──► its own checks
+                       ├─ folder/1 ─► worker 1   a line of JSON, and the end
+                       └─ folder/3 ─► worker 3
+
+`/livez`, `/readyz`   say what is wrong with any of them
+`/workers`            names each, with its figures: one page for the machine
+"""
+
+import asyncio
+import json
+import os
+import resource
+import time
+from asyncio import StreamReader, StreamWriter
+from typing import Any, Final, Literal
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from zerotouch_platform.gauges import Gauges
+from zerotouch_platform.health import Health
+from zerotouch_platform.worker import Worker
+
+ASK_SECONDS_BEYOND_CHECKS: Final = 1.0
+"""A sibling may take as long as its checks may, and then has to say so."""
+
+
+class Siblings:
+    """This process among its siblings; alone where ``worker`` is None. ``health`` speaks for all of them from now on.
+
+    ``gauges`` are what this process exports, once it does.
+    """
+
+    def __init__(self, worker: Worker | None, health: Health) -> None:
+        self.gauges: Gauges | None = None
+        self._worker, self._health = worker, health
+        self._began = time.monotonic()
+        self._stopping = asyncio.Event()
+        if worker is not None:
+            health.of_siblings = self._problems
+            health.notes["workers"] = self._absent
+
+    async def run_forever(self) -> None:
+        """Answer siblings until :meth:`stop`."""
+        if self._worker is None:
+            await self._stopping.wait()
+            return
+        # What a killed worker left there is replaced.
+        async with await asyncio.start_unix_server(self._answer, self._worker.socket_of(self._worker.number)):
+            await self._stopping.wait()
+
+    def stop(self) -> None:
+        """End :meth:`run_forever`."""
+        self._stopping.set()
+
+    async def page(self, _: Request) -> JSONResponse:
+        """``GET /workers``: every worker by its number; null is one that is not there, and is being started."""
+        if self._worker is None:
+            return JSONResponse({"workers": {"1": await self._own()}})
+        own = str(self._worker.number)
+        return JSONResponse({"workers": dict(sorted({own: await self._own(), **await self._others()}.items()))})
+
+    async def _own(self) -> dict[str, Any]:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        return {
+            "pid": os.getpid(),
+            "starts": 1 if self._worker is None else self._worker.starts,
+            "up_seconds": round(time.monotonic() - self._began, 1),
+            "cpu_seconds": round(used.ru_utime + used.ru_stime, 2),
+            "live": await self._health.own_live_problems(),
+            "ready": await self._health.own_ready_problems(),
+            **({} if self.gauges is None else {"gauges": dict(self.gauges.values)}),
+        }
+
+    async def _answer(self, _: StreamReader, writer: StreamWriter) -> None:
+        try:
+            writer.write(json.dumps(await self._own()).encode())
+            await writer.drain()
+        except ConnectionError:  # whoever asked has gone
+            return
+        finally:
+            writer.close()
+
+    async def _others(self) -> dict[str, dict[str, Any] | None]:
+        assert self._worker is not None
+        numbers = [number for number in range(1, self._worker.count + 1) if number != self._worker.number]
+        answers = await asyncio.gather(*(self._ask(number) for number in numbers))
+        return dict(zip(map(str, numbers), answers, strict=True))
+
+    async def _ask(self, number: int) -> dict[str, Any] | None:
+        """What a sibling says; None where there is nobody. One that is there and does not answer is stuck."""
+        assert self._worker is not None
+        seconds = self._health.check_seconds_max + ASK_SECONDS_BEYOND_CHECKS
+        try:
+            async with asyncio.timeout(seconds):
+                reader, writer = await asyncio.open_unix_connection(self._worker.socket_of(number))
+                try:
+                    answer = await reader.read()
+                finally:
+                    writer.close()
+        except (FileNotFoundError, ConnectionError):  # no socket, or nobody behind it: the supervisor starts it anew
+            return None
+        except OSError:  # time is up, or its queue is full
+            stuck = {"process": f"does not answer within {seconds:g} s"}
+            return {"live": stuck, "ready": stuck}
+        found: dict[str, Any] | None = json.loads(answer) if answer else None
+        return found
+
+    async def _problems(self, kind: Literal["live", "ready"]) -> dict[str, str]:
+        return {
+            f"worker {number}": "; ".join(f"{name}: {reason}" for name, reason in answer[kind].items())
+            for number, answer in (await self._others()).items()
+            if answer is not None and answer[kind]
+        }
+
+    async def _absent(self) -> list[str]:
+        return [f"worker {number} is being started" for number, answer in (await self._others()).items() if not answer]
