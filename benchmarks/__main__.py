@@ -31,8 +31,10 @@ from benchmarks import (
     memory_growth,
     old_snapshot,
     relay,
+    replicas,
     rows,
     run_history,
+    shards,
     single_sync,
     sync_throughput,
 )
@@ -74,6 +76,8 @@ def benchmarks(rounds: int, saves: int) -> Mapping[str, Callable[[World], Awaita
         "idle": lambda world: idle.measure(world, _say),
         "claim": lambda world: claim.measure(world, rounds, _say),
         "memory_growth": lambda world: memory_growth.measure(world, _say),
+        "replicas": lambda world: replicas.measure(world, rounds, saves, _say),
+        "shards": lambda world: shards.measure(world, rounds, _say),
         "long_log": lambda world: long_log.measure(world, rounds, _say),
     }
 
