@@ -9,7 +9,8 @@ import pytest
 from tests.unit.tool_sync.domain.builders import assistant
 
 from tool_sync.domain.plan.steps import LinkAssistant
-from tool_sync.sync.read_ahead import SECONDS_MAX, ReadAhead
+from tool_sync.sync.context import ReadsAhead
+from tool_sync.sync.read_ahead import PAUSE_SECONDS, SECONDS_MAX, ReadAhead
 
 
 class Reads:
@@ -18,7 +19,8 @@ class Reads:
     def __init__(self) -> None:
         self.now, self.writer = 0.0, SimpleNamespace(knowledge=SimpleNamespace(reloads=0))
         clock = SimpleNamespace(monotonic=lambda: self.now)
-        self.context = SimpleNamespace(clock=clock, vapi=SimpleNamespace(get_assistant=self._get))
+        vapi = SimpleNamespace(get_assistant=self._get)
+        self.context = SimpleNamespace(clock=clock, vapi=vapi, reads_ahead=ReadsAhead())
         self.answers: list[asyncio.Future[Any]] = []
 
     async def look(self, call: Callable[[], Awaitable[Any]]) -> Any:
@@ -106,3 +108,20 @@ async def test_a_run_that_is_cut_off_ends_its_reads() -> None:
     for _ in range(3):
         await asyncio.sleep(0)
     assert [answer.cancelled() for answer in reads.answers] == [True, True]
+
+
+async def test_after_a_read_that_came_too_early_none_is_begun_for_a_while_by_any_run() -> None:
+    reads, ahead = guarded()
+    await reads.begun(ahead, link())
+    reads.now = SECONDS_MAX + 0.01
+    late = asyncio.create_task(ahead.read(link()))
+    await asyncio.sleep(0)
+    reads.answers[1].set_result({"is": "new"})
+    await late
+    other: Any = ReadAhead(reads)  # type: ignore[arg-type]
+
+    await reads.begun(other, link())
+    assert len(reads.answers) == 2
+    reads.now += PAUSE_SECONDS
+    await reads.begun(other, link())
+    assert len(reads.answers) == 3

@@ -54,6 +54,13 @@ class Limits:
     read_retry_seconds: float = 0.2
 
 
+@dataclass(slots=True)
+class ReadsAhead:
+    """``late_at``: when an assistant was last read too early to serve its link, on the monotonic clock."""
+
+    late_at: float = float("-inf")
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """Built once by the composition root, passed down."""
@@ -69,6 +76,7 @@ class Context:
     concurrency: ConcurrencyLimiter
     key: Key
     clock: Clock = field(default_factory=Clock)
+    reads_ahead: ReadsAhead = field(default_factory=ReadsAhead)
     new_id: Callable[[], UUID] = uuid4
     jitter: Callable[[], float] = random.random
     writes_suspended: Callable[[], bool] = lambda: False

@@ -19,6 +19,8 @@ from zerotouch_platform.vapi.json import Json
 
 SECONDS_MAX: Final = 1.0
 """From the sending of the read to the link that it serves."""
+PAUSE_SECONDS: Final = 30.0
+"""Under load, or beside a slow Vapi, every read ahead would come too early, and would be made twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class ReadAhead:
 
     def start(self, links: Iterable[LinkAssistant]) -> None:
         """Begin to read the assistants of these links, each once for the state as it is."""
+        if self._guard.context.reads_ahead.late_at + PAUSE_SECONDS > self._guard.context.clock.monotonic():
+            return
         for link in links:
             before = self._reads.get(link.assistant.assistant_id)
             if before is None or not self._serves(before, link):
@@ -48,9 +52,9 @@ class ReadAhead:
     async def read(self, link: LinkAssistant) -> Json:
         """The assistant of a link that is due now. Raises what :meth:`WriteGuard.look` raises."""
         begun = self._reads.get(link.assistant.assistant_id)
-        if begun is not None and self._serves(begun, link) and not self._is_old(begun):
+        if begun is not None and self._serves(begun, link) and not self._is_late(begun):
             document = await begun.answer
-            if not self._is_old(begun) and self._serves(begun, link):
+            if not self._is_late(begun) and self._serves(begun, link):
                 del self._reads[link.assistant.assistant_id]
                 return document
         self._forget(link.assistant.assistant_id)
@@ -85,5 +89,9 @@ class ReadAhead:
     def _serves(self, read: _Read, link: LinkAssistant) -> bool:
         return (read.through, read.reloads) == (link.through, self._guard.writer.knowledge.reloads)
 
-    def _is_old(self, read: _Read) -> bool:
-        return self._guard.context.clock.monotonic() - read.sent_at > SECONDS_MAX
+    def _is_late(self, read: _Read) -> bool:
+        now = self._guard.context.clock.monotonic()
+        if now - read.sent_at <= SECONDS_MAX:
+            return False
+        self._guard.context.reads_ahead.late_at = now
+        return True

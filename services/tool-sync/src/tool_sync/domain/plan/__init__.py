@@ -10,6 +10,7 @@
 Nothing here waits: what is not due yet becomes ``Plan.next_due``, and the org is released until then.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -19,7 +20,7 @@ from tool_sync.domain.plan.assistants import assistants_due, closed, removed, un
 from tool_sync.domain.plan.deletions import deletions
 from tool_sync.domain.plan.due import combined, lost_answers
 from tool_sync.domain.plan.situation import Situation
-from tool_sync.domain.plan.steps import NOTHING, LinkAssistant, Plan
+from tool_sync.domain.plan.steps import NOTHING, LinkAssistant, Plan, Step
 from tool_sync.domain.plan.tools import (
     awaited,
     is_looked_through,
@@ -34,6 +35,7 @@ from tool_sync.domain.toolset import Toolset
 from tool_sync.domain.wanted import leaving
 
 CAUSE_BULK: Final = "auto_sync"
+FIRST_REVISION: Final = 1
 
 
 def next_steps(situation: Situation) -> Plan:
@@ -63,10 +65,19 @@ def next_steps(situation: Situation) -> Plan:
     if not any(map(is_tool, in_motion)):
         plan = combined(plan, assistants_due(situation, in_motion))
     elif is_save(state):
-        links = assistants_due(situation, in_motion).steps
-        plan = replace(plan, ahead=tuple(link for link in links if isinstance(link, LinkAssistant)))
+        plan = replace(plan, ahead=_ahead(assistants_due(situation, in_motion).steps))
     idle = not (plan.steps or plan.commands or progress.busy)
     return _concluded(situation, plan) if idle else plan
+
+
+def _ahead(steps: Sequence[Step]) -> tuple[LinkAssistant, ...]:
+    """The links whose assistant may be read now, though they are not due: those of first saves.
+
+    What is saved or edited between the read and the link is overwritten. Nobody has anything to save a second time
+    within a second of the first, or to edit; later both happen, and would be lost more often than they are today.
+    """
+    links = (step for step in steps if isinstance(step, LinkAssistant))
+    return tuple(link for link in links if link.assistant.revision == FIRST_REVISION)
 
 
 def _concluded(situation: Situation, plan: Plan) -> Plan:
