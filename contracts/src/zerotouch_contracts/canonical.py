@@ -18,8 +18,6 @@ TOOL_LINK_KEYS = ("toolIds", "toolRefs")
 
 
 _WHOLE_FLOAT: Final = re.compile(r"[0-9]\.0(?![0-9])|[0-9]e\+")
-_SPELT_OTHERWISE: Final = re.compile(rb"[0-9]\.0(?![1-9])|[0-9]e|null")
-"""Where orjson's spelling is, or may be, another: whole, tiny and huge floats, and what is no number (NaN is null)."""
 _AS_IT_IS: Final = (
     orjson.OPT_SORT_KEYS
     | orjson.OPT_PASSTHROUGH_SUBCLASS
@@ -49,7 +47,22 @@ def canonical_json(value: object) -> bytes:
         quick = orjson.dumps(value, option=_AS_IT_IS)
     except TypeError:  # half an emoji, a number as it was spelt, an integer above 64 bits, a key that is no text
         return _spelt(value)
-    return _spelt(value) if _SPELT_OTHERWISE.search(quick) else quick
+    return _spelt(value) if _has_odd_float(value) else quick
+
+
+def _has_odd_float(value: object) -> bool:
+    """Whether a float is in it that orjson spells otherwise: a whole, a tiny or a huge one, or no number at all."""
+    rest: list[object] = [value]
+    while rest:
+        inner = rest.pop()
+        if type(inner) is float:
+            if not 1e-4 <= abs(inner) < 1e16 or inner.is_integer():
+                return True
+        elif type(inner) is dict:
+            rest.extend(inner.values())
+        elif type(inner) is list or type(inner) is tuple:
+            rest.extend(inner)
+    return False
 
 
 def _spelt(value: object) -> bytes:
