@@ -84,6 +84,8 @@ CORRUPTIONS: Final[Mapping[str, Corruption]] = {
         ("I16", spoilt.dangling_foreign_id),
         ("I17", spoilt.marked_for_another),
         ("I17", spoilt.deleted_what_is_not_ours),
+        ("I18", spoilt.made_with_anothers_tool),
+        ("I18", spoilt.made_with_a_tool_before_it_was_told),
         ("I7", spoilt_logs.lost_log_goes_on),
         ("I7", spoilt_logs.lost_record_of_nobody),
         ("I7", spoilt_logs.set_back_without_a_fork),

@@ -72,6 +72,7 @@ _ALL: Final = (
     _mutant(wrong_assistants.release_not_verified, "handed_on", "I17", service="assistant_api"),
     _mutant(wrong_assistants.assistants_in_our_time, "clock_skewed", "I3", service="assistant_api"),
     _mutant(wrong_assistants.restores_without_looking, "api_restored", "I3", service="assistant_api"),
+    _mutant(wrong_assistants.knows_anothers_tools, "second_assistants", "I18", service="assistant_api"),
     _mutant(wrong_assistants.adopted_deleted, "adopted_and_left", "I17", service="assistant_api"),
     Mutant("projection_drift", "plain", frozenset({"I2"}), sql=PROJECTION_DRIFT),
 )

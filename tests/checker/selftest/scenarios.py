@@ -160,6 +160,24 @@ async def handed_on(group: Group, org: str) -> None:
     await group.synced(second, 1)
 
 
+async def second_assistants(group: Group, org: str) -> None:
+    """Two clinics get a second assistant each, once assistant-api has heard of the first."""
+    orgs = (org, await group.organization())
+    for each in orgs:
+        await group.save(each, f"a-{each[:8]}", f"words of the first {uuid.uuid4()}")
+
+    async def heard() -> bool:
+        known = await group.database["assistant_api"].fetchval(
+            "SELECT count(*) FROM known_tools WHERE org_id = ANY($1) AND cardinality(tool_ids) > 0", ids
+        )
+        return bool(known == len(orgs))
+
+    ids = [uuid.UUID(each) for each in orgs]
+    assert await until(heard, 20), "assistant-api has not heard of its clinics' tools"
+    for each in orgs:
+        await group.save(each, f"b-{each[:8]}", f"words of the second {uuid.uuid4()}")
+
+
 async def adopted_and_left(group: Group, org: str) -> None:
     """An agent with an assistant that somebody else made is deleted."""
     await group.save(
@@ -242,6 +260,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "strange_tool": Scenario(strange_tool),
     "forged": Scenario(forged),
     "handed_on": Scenario(handed_on),
+    "second_assistants": Scenario(second_assistants),
     "adopted_and_left": Scenario(adopted_and_left),
     "log_restored": Scenario(log_restored),
     "api_restored": Scenario(api_restored),

@@ -238,6 +238,37 @@ def _record(dump: Dump, name: str) -> Row:
     )
 
 
+def made_with_anothers_tool(dump: Dump) -> None:
+    """An assistant is made with the tool of another clinic."""
+    first = _creations(dump)[0]
+    org = first["body"]["metadata"]["organization_id"]
+    first["body"]["model"]["toolIds"] = [next(tool for told, tool in _told_tools(dump) if told != org)]
+
+
+def made_with_a_tool_before_it_was_told(dump: Dump) -> None:
+    """A clinic's first assistant is made with the tool that is made for it later."""
+    first = _creations(dump)[0]
+    org = first["body"]["metadata"]["organization_id"]
+    first["body"]["model"]["toolIds"] = [next(tool for told, tool in _told_tools(dump) if told == org)]
+
+
+def _told_tools(dump: Dump) -> list[tuple[str, str]]:
+    """Clinics and the tools that their outcomes name."""
+    outcomes = (_body(record) for record in dump.records if _type(record) == "zerotouch.ToolsSynced.v1")
+    return [(outcome["org_id"], tool["vapi_tool_id"]) for outcome in outcomes for tool in outcome["tools"]]
+
+
+def _creations(dump: Dump) -> list[Row]:
+    """The creations of assistants by a service, in order."""
+    return [
+        entry
+        for entry in dump.journal
+        if entry["route"] == "POST /assistant"
+        and entry["key"] in dump.settings["service_keys"]
+        and "zerotouch_installation" in ((entry["body"] or {}).get("metadata") or {})
+    ]
+
+
 def _type(record: Row) -> str | None:
     return message_of(record).type
 

@@ -33,6 +33,18 @@ def assistants_without_links() -> None:
     put(VapiClient, "update", update)
 
 
+def knows_anothers_tools() -> None:
+    """assistant-api makes assistants with the tools that it heard of last, whosever they are."""
+    from assistant_api import known_tools
+
+    async def read(connection: Any, org_id: Any) -> Any:
+        row = await connection.fetchrow("SELECT * FROM known_tools WHERE org_id <> $1 ORDER BY stored_at DESC", org_id)
+        return None if row is None else known_tools.KnownTools(row["vapi_account"], tuple(row["tool_ids"]), 0.0)
+
+    port(known_tools, "read")
+    put(known_tools, "read", read)
+
+
 def outbox_deleted_before_confirmed() -> None:
     """assistant-api forgets a page of its outbox before Kafka has confirmed it."""
     from assistant_api.relay.loop import Relay
