@@ -3,6 +3,7 @@
 loop       claims orgs, keeps their leases, runs them side by side, gives them back
 run        one org: load, plan, perform, append, until nothing is due
 knowledge  what the run knows of its org: the writer folds in, the run plans from it
+read_ahead the assistants of first saves, read while their tools are made
 effects    one step against Vapi, behind the write guard
 writer     the run's only writer to the log
 store      leases and rows: the port to the database beside the log
