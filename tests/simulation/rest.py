@@ -95,8 +95,8 @@ class Rest:
         urls = {document["server"]["url"] for (known, _), document in PUBLISHED.items() if known == name}
         return hindrance(self._server, assistant, agent.org_id, name, urls)
 
-    def check(self, now: float, release: Blueprint, *, mixed: bool) -> None:
-        """Judge everything."""
+    def check(self, now: float, release: Blueprint, *, mixed: bool, alone: bool) -> None:
+        """Judge everything. ``alone``: there never was another release."""
         violated: Say = lambda what: self._checks.violated(now, f"at rest: {what}")  # noqa: E731
         for request_id, what in self._checks.asked.items():
             if request_id not in self._checks.settled and not self._clinic.is_excused(request_id):
@@ -114,7 +114,7 @@ class Rest:
                 tools = [state.tools[tool.name].vapi_tool_id for tool in wanted if tool.name in state.tools]
                 self._check_assistant(agent, tools, violated)
                 self._check_newest_word(agent, wanted, violated)
-                self._check_row(agent, tuple(state.tools[tool.name] for tool in wanted), violated)
+                self._check_row(agent, tuple(state.tools[tool.name] for tool in wanted), violated, alone=alone)
         self._check_tenants(violated)
 
     def _check_order(self, org_id: UUID, violated: Say) -> None:
@@ -133,11 +133,16 @@ class Rest:
                 case _:
                     pass
 
-    def _check_row(self, agent: Agent, target: tuple[ToolRef, ...], violated: Say) -> None:
-        """The newest outcome of an assistant that is called synced names the tools that its clinic has."""
+    def _check_row(self, agent: Agent, target: tuple[ToolRef, ...], violated: Say, *, alone: bool) -> None:
+        """The newest outcome of an assistant that is called synced names the tools that its clinic has.
+
+        Where another release was there, a tool may have got its definition since, in place: nobody is told of that.
+        """
         row = self._database.assistants.get(agent.org_id, {}).get(agent.agent_id)
         word = self._checks.newest_word.get((agent.org_id, agent.agent_id))
-        if row is not None and isinstance(word, e.AssistantSynced) and row.synced != target:
+        if row is None or not isinstance(word, e.AssistantSynced):
+            return
+        if _ids(row.synced) != _ids(target) or (alone and row.synced != target):
             violated(f"{agent.agent_id} was told {row.synced}, and its clinic has {target}")
 
     def _check_tool(self, org_id: UUID, known: ToolRef | None, tool: WantedTool, violated: Say, *, mixed: bool) -> None:
@@ -216,3 +221,7 @@ def _as_sent(ref: ToolRef) -> set[tuple[str, str]]:
         return {said(document)}
     versions = [document for (name, _), document in PUBLISHED.items() if name == ref.name]
     return {said(document) for document in versions if version_of(document) == ref.definition_version}
+
+
+def _ids(tools: tuple[ToolRef, ...]) -> list[tuple[str, str]]:
+    return [(tool.name, tool.vapi_tool_id) for tool in tools]

@@ -525,7 +525,7 @@ class World:
             left = self.rest.unfinished(self.release)
             self.checks.violated(loop.time(), f"not at rest after {PEACE_SECONDS_MAX / 3600:g} h: {left}")
         self._count_put_back(since)
-        self.rest.check(loop.time(), self.release, mixed=self._stays_mixed)
+        self.rest.check(loop.time(), self.release, mixed=self._stays_mixed, alone=len(self.releases) == 1)
         if not self.faults.later:  # somebody who edits tools and links by hand may keep one from its deletion for ever
             await Grace(self.database, self.server, self.clinic, self.checks, self.rest).passes()
 
