@@ -15,16 +15,6 @@ from .mutants import MUTANTS
 from .world import Result, run
 
 
-@pytest.fixture(autouse=True)
-def quiet_logs() -> object:
-    """A run configures the logs of its process; the next test wants its own."""
-    import structlog
-
-    before = structlog.get_config()
-    yield
-    structlog.configure(**before)
-
-
 def test_a_seed_replays_exactly() -> None:
     first, second = run(Plan(7)), run(Plan(7))
     assert first.trace == second.trace
@@ -102,7 +92,7 @@ def test_a_log_that_is_set_back_is_a_part_of_ordinary_seeds() -> None:
 @pytest.mark.parametrize(
     ("seed", "fault", "reached"),
     [
-        (14, "records_gone", "records gone"),
+        (21, "records_gone", "records gone"),
         (69, "topic_made_again", "records gone"),
         (164, "rows_set_back", "agents made again"),
     ],
@@ -119,14 +109,14 @@ def test_lost_records_and_a_database_set_back_are_a_part_of_ordinary_seeds(seed:
     [
         ("announces afterwards", [Plan(None)]),
         ("writes a bare model", [Plan(None)]),
-        ("forgets lost answers", [Plan(None, lost_answer=1)]),
-        ("repeats blindly", [Plan(None, lost_answer=1)]),
+        ("forgets lost answers", [Plan(None, lost_answer=2)]),
+        ("repeats blindly", [Plan(None, lost_answer=2)]),
         ("tells outcomes twice", [Plan(None)]),
         ("makes a tool without looking", [Plan(49)]),
         ("does not read again", [Plan(49)]),
-        ("looks in its own time", [Plan(124)]),
+        ("looks in its own time", [Plan(5)]),
         ("works with rows that are ahead", [Plan(5014)]),
-        ("does not see what was deleted", [Plan(14)]),
+        ("does not see what was deleted", [Plan(21)]),
         ("takes a new topic for the old one", [Plan(69)]),
         ("makes a second assistant", [Plan(164)]),
         ("knows tools for ever", [Plan(None, "creations")]),

@@ -138,7 +138,7 @@ async def test_a_topic_that_was_made_again_is_told(
     async with consuming(settings, event_log, pool):
         losses = await eventually(lambda: found(pool))
     assert (0, 3, 3) in spans(losses)
-    assert {loss.cause.split(" or ")[0] for loss in losses} == {"the topic was made again"}
+    assert {loss.cause.split(" or ")[0] for loss in losses} == {"the topic was recreated"}
 
 
 async def test_partitions_that_are_added_are_told_while_intake_runs(

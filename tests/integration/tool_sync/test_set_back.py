@@ -146,7 +146,7 @@ async def test_a_process_whose_log_was_forked_by_others_must_be_restarted(with_v
             return (await client.get("/livez")).status_code == 503
 
         await eventually(not_live)
-        assert "must be restarted" in (await problems(client))["log"]
+        assert "restart it" in (await problems(client))["log"]
 
 
 async def test_records_of_others_on_the_topic_say_nothing_about_this_log(with_vapi: Settings, topics: Topics) -> None:

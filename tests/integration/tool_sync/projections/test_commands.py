@@ -98,7 +98,7 @@ async def test_the_log_is_proved_and_a_changed_byte_named(
     await admin.execute('UPDATE events SET data = data || \'{"tier": "basid"}\' WHERE position = 3')
     status, stdout, _ = await command(tool_sync_db, "log", "verify")
     assert status == 1
-    assert "position 3: its hash does not follow" in stdout
+    assert "position 3: its hash does not match" in stdout
 
 
 def account(sandbox: Sandbox) -> dict[str, str]:

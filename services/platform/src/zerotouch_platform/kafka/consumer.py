@@ -128,7 +128,7 @@ class BatchConsumer:
             self._works()
             await self._read_watched(consumer)
             # How far it was read must be known before the topic can be made again while nobody reads it.
-            await self._look(consumer, LAST_LOOK_SECONDS_MAX)
+            await self._look(None, LAST_LOOK_SECONDS_MAX)
         finally:
             if reason := await drop_consumer(consumer, STOP_SECONDS_MAX):
                 _log.warning("consumer_cut_off", topic=who.topic, reason=reason)
@@ -153,7 +153,7 @@ class BatchConsumer:
                 raise ConsumerStuck(reason)
             await self._look(consumer, LOOK_SECONDS_MAX)
 
-    async def _look(self, consumer: AIOKafkaConsumer, seconds_max: float) -> None:
+    async def _look(self, consumer: AIOKafkaConsumer | None, seconds_max: float) -> None:
         try:
             async with asyncio.timeout(seconds_max):
                 await self._topic_watch.run_once(consumer)
