@@ -6,7 +6,7 @@ from tests.checker.dump import MADE_AGAIN, Row
 from tests.checker.history import History
 from tests.checker.wire import Message
 
-MADE_AGAIN_CAUSE: Final = "the topic was made again"
+MADE_AGAIN_CAUSE: Final = "the topic was recreated"
 
 
 def lost_and_told(history: History, message: Message) -> bool:

@@ -29,7 +29,7 @@ def told_of_another_partition(dump: Dump) -> None:
 def made_again_told_of_what_was_deleted(dump: Dump) -> None:
     """The ledger of losses says of records that were deleted that the topic was made again, without an end."""
     for row in dump.table("tool_sync.lost_records"):
-        row |= {"end_offset": row["first_offset"], "cause": "the topic was made again"}
+        row |= {"end_offset": row["first_offset"], "cause": "the topic was recreated"}
 
 
 def told_of_what_is_there(dump: Dump) -> None:
