@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from math import isinf
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -18,12 +18,6 @@ TOOL_LINK_KEYS = ("toolIds", "toolRefs")
 
 
 _WHOLE_FLOAT: Final = re.compile(r"[0-9]\.0(?![0-9])|[0-9]e\+")
-_AS_IT_IS: Final = (
-    orjson.OPT_SORT_KEYS
-    | orjson.OPT_PASSTHROUGH_SUBCLASS
-    | orjson.OPT_PASSTHROUGH_DATETIME
-    | orjson.OPT_PASSTHROUGH_DATACLASS
-)
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
@@ -44,25 +38,29 @@ def _with_integers(value: object) -> object:
 def canonical_json(value: object) -> bytes:
     """The canonical form of a JSON value, as UTF-8 bytes."""
     try:
-        quick = orjson.dumps(value, option=_AS_IT_IS)
-    except TypeError:  # half an emoji, a number as it was spelt, an integer above 64 bits, a key that is no text
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS) if _is_spelt_alike(value) else _spelt(value)
+    except TypeError:  # half an emoji, an integer above 64 bits, a key that is no text, or nested very deep
         return _spelt(value)
-    return _spelt(value) if _has_odd_float(value) else quick
 
 
-def _has_odd_float(value: object) -> bool:
-    """Whether a float is in it that orjson spells otherwise: a whole, a tiny or a huge one, or no number at all."""
-    rest: list[object] = [value]
+def _is_spelt_alike(value: object) -> bool:
+    """Whether orjson spells it as the form does: no whole, tiny or huge float, and no type that JSON does not have.
+
+    orjson would take a UUID, a time or an enumeration, too, which the form refuses.
+    """
+    rest: list[Any] = [value]
     while rest:
         inner = rest.pop()
-        if type(inner) is float:
-            if not 1e-4 <= abs(inner) < 1e16 or inner.is_integer():
-                return True
-        elif type(inner) is dict:
+        kind = type(inner)
+        if kind is str or kind is int or kind is bool or inner is None:
+            continue
+        if kind is dict:
             rest.extend(inner.values())
-        elif type(inner) is list or type(inner) is tuple:
+        elif kind is list or kind is tuple:
             rest.extend(inner)
-    return False
+        elif kind is not float or inner.is_integer() or not 1e-4 <= abs(inner) < 1e16:
+            return False
+    return True
 
 
 def _spelt(value: object) -> bytes:

@@ -2,7 +2,9 @@
 
 import json
 from datetime import UTC, date, datetime
+from enum import Enum
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import given, settings
@@ -77,7 +79,13 @@ def test_the_quick_encoder_writes_the_bytes_of_the_one_that_defines_the_form(val
     assert canonical_json(value) == canonical._spelt(value)
 
 
-@pytest.mark.parametrize("value", [{"at": datetime.now(UTC)}, {"at": date.today()}, {1, 2}, b"bytes"])
+class Color(Enum):
+    RED = "red"
+
+
+@pytest.mark.parametrize(
+    "value", [{"at": datetime.now(UTC)}, {"at": date.today()}, {1, 2}, b"bytes", [uuid4()], {"a": Color.RED}]
+)
 def test_what_json_does_not_have_is_refused(value: Any) -> None:
     with pytest.raises(TypeError):
         canonical_json(value)
