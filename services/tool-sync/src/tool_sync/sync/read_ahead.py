@@ -52,11 +52,14 @@ class ReadAhead:
     async def read(self, link: LinkAssistant) -> Json:
         """The assistant of a link that is due now. Raises what :meth:`WriteGuard.look` raises."""
         begun = self._reads.get(link.assistant.assistant_id)
-        if begun is not None and self._serves(begun, link) and not self._is_late(begun):
-            document = await begun.answer
-            if not self._is_late(begun) and self._serves(begun, link):
+        if begun is not None and self._serves(begun, link):
+            # Looked at before the wait as well: what is late already is not waited for.
+            document = None if self._is_late(begun) else await begun.answer
+            if document is not None and self._serves(begun, link) and not self._is_late(begun):
                 del self._reads[link.assistant.assistant_id]
                 return document
+            if self._is_late(begun):
+                self._guard.context.reads_ahead.late_at = self._guard.context.clock.monotonic()
         self._forget(link.assistant.assistant_id)
         return await self._look(link.assistant.assistant_id)
 
@@ -90,8 +93,4 @@ class ReadAhead:
         return (read.through, read.reloads) == (link.through, self._guard.writer.knowledge.reloads)
 
     def _is_late(self, read: _Read) -> bool:
-        now = self._guard.context.clock.monotonic()
-        if now - read.sent_at <= SECONDS_MAX:
-            return False
-        self._guard.context.reads_ahead.late_at = now
-        return True
+        return self._guard.context.clock.monotonic() - read.sent_at > SECONDS_MAX
