@@ -1,7 +1,7 @@
 """The workers of one machine ask each other how they are: whichever is asked over the public port answers for all.
 
     GET /readyz ──► worker 2 ──► its own checks
-                       ├─ folder/1 ─► worker 1   a line of JSON, and the end
+                       ├─ folder/1 ─► worker 1   asked `ready`: a line of JSON, and the end
                        └─ folder/3 ─► worker 3
 
 `/livez`, `/readyz`   say what is wrong with any of them
@@ -22,6 +22,9 @@ from starlette.responses import JSONResponse
 from zerotouch_platform.gauges import Gauges
 from zerotouch_platform.health import Health
 from zerotouch_platform.worker import Worker
+
+Question = Literal["live", "ready", "there", "page"]
+"""Only what is asked is looked at: a question of liveness must not wait for the checks of readiness."""
 
 ASK_SECONDS_BEYOND_CHECKS: Final = 1.0
 """A sibling may take as long as its checks may, and then has to say so."""
@@ -60,7 +63,19 @@ class Siblings:
         if self._worker is None:
             return JSONResponse({"workers": {"1": await self._own()}})
         own = str(self._worker.number)
-        return JSONResponse({"workers": dict(sorted({own: await self._own(), **await self._others()}.items()))})
+        others = await self._others("page")
+        return JSONResponse({"workers": dict(sorted({own: await self._own(), **others}.items()))})
+
+    async def _said(self, question: str) -> dict[str, Any]:
+        match question:
+            case "live":
+                return {"live": await self._health.own_live_problems()}
+            case "ready":
+                return {"ready": await self._health.own_ready_problems()}
+            case "there":
+                return {"pid": os.getpid()}
+            case _:
+                return await self._own()
 
     async def _own(self) -> dict[str, Any]:
         used = resource.getrusage(resource.RUSAGE_SELF)
@@ -74,22 +89,24 @@ class Siblings:
             **({} if self.gauges is None else {"gauges": dict(self.gauges.values)}),
         }
 
-    async def _answer(self, _: StreamReader, writer: StreamWriter) -> None:
+    async def _answer(self, reader: StreamReader, writer: StreamWriter) -> None:
         try:
-            writer.write(json.dumps(await self._own()).encode())
+            async with asyncio.timeout(ASK_SECONDS_BEYOND_CHECKS):
+                question = await reader.readline()
+            writer.write(json.dumps(await self._said(question.decode().strip())).encode())
             await writer.drain()
-        except ConnectionError:  # whoever asked has gone
+        except (ConnectionError, TimeoutError):  # whoever asked has gone, or asks nothing
             return
         finally:
             writer.close()
 
-    async def _others(self) -> dict[str, dict[str, Any] | None]:
+    async def _others(self, question: Question) -> dict[str, dict[str, Any] | None]:
         assert self._worker is not None
         numbers = [number for number in range(1, self._worker.count + 1) if number != self._worker.number]
-        answers = await asyncio.gather(*(self._ask(number) for number in numbers))
+        answers = await asyncio.gather(*(self._ask(number, question) for number in numbers))
         return dict(zip(map(str, numbers), answers, strict=True))
 
-    async def _ask(self, number: int) -> dict[str, Any] | None:
+    async def _ask(self, number: int, question: Question) -> dict[str, Any] | None:
         """What a sibling says; None where there is nobody. One that is there and does not answer is stuck."""
         assert self._worker is not None
         seconds = self._health.check_seconds_max + ASK_SECONDS_BEYOND_CHECKS
@@ -97,6 +114,7 @@ class Siblings:
             async with asyncio.timeout(seconds):
                 reader, writer = await asyncio.open_unix_connection(self._worker.socket_of(number))
                 try:
+                    writer.write(f"{question}\n".encode())
                     answer = await reader.read()
                 finally:
                     writer.close()
@@ -111,9 +129,13 @@ class Siblings:
     async def _problems(self, kind: Literal["live", "ready"]) -> dict[str, str]:
         return {
             f"worker {number}": "; ".join(f"{name}: {reason}" for name, reason in answer[kind].items())
-            for number, answer in (await self._others()).items()
+            for number, answer in (await self._others(kind)).items()
             if answer is not None and answer[kind]
         }
 
     async def _absent(self) -> list[str]:
-        return [f"worker {number} is being started" for number, answer in (await self._others()).items() if not answer]
+        return [
+            f"worker {number} is being started"
+            for number, answer in (await self._others("there")).items()
+            if not answer
+        ]

@@ -127,7 +127,8 @@ class BatchConsumer:
                 await consumer.start()
             self._works()
             await self._read_watched(consumer)
-            # How far it was read must be known before the topic can be made again while nobody reads it.
+            # How far it was read must be known before the topic can be made again while nobody reads it. Not asked
+            # through the consumer: its requests wait behind its long polls, half a second each, and there is only one.
             await self._look(None, LAST_LOOK_SECONDS_MAX)
         finally:
             if reason := await drop_consumer(consumer, STOP_SECONDS_MAX):
