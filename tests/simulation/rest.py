@@ -71,8 +71,9 @@ class Rest:
             state = self.state_of(org_id)
             looks = [agent_id for agent_id in state.looks if not self._is_kept_from(org_id, agent_id, state, release)]
             surplus = state.surplus.keys() - linked  # one that somebody links stays: deletion must not break a call
-            if state.attempts or surplus or state.suspects or (looks and not state.closed):
-                return f"org {org_id}: {[a.subject for a in state.attempts.values()]} {list(surplus)} {looks}"
+            held = tuple(state.tools) if state.closed else ()  # its tools are retired first
+            if state.attempts or surplus or state.suspects or held or (looks and not state.closed):
+                return f"org {org_id}: {[a.subject for a in state.attempts.values()]} {list(surplus)} {held} {looks}"
         return ""
 
     def _is_kept_from(self, org_id: UUID, agent_id: str, state: Toolset, release: Blueprint) -> bool:

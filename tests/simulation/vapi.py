@@ -63,6 +63,8 @@ class Server:
         self._creations: dict[str, float] = {}
         self.delayed: set[str] = set()
         """Paths of deletions that were sent or executed late."""
+        self.lost: set[str] = set()
+        """Tools that somebody else deleted: nobody is told, so that a new assistant may still be made with one."""
 
     def add_assistant(self, body: Json) -> Json:
         """An assistant made by somebody else than tool-sync."""
@@ -97,6 +99,7 @@ class Server:
     def lose_tool(self, tool_id: str) -> None:
         """Somebody deletes a tool of ours, whoever links it."""
         self.tools.pop(tool_id, None)
+        self.lost.add(tool_id)
 
     def live_tools(self, org_id: UUID, name: str) -> list[Json]:
         """The org's tools of this name that exist."""

@@ -59,6 +59,19 @@ async def test_a_read_that_was_begun_ahead_is_the_links_own() -> None:
     assert await again == {"is": "second"}
 
 
+async def test_two_agents_of_one_assistant_are_not_served_by_one_read() -> None:
+    reads, ahead = guarded()
+    await reads.begun(ahead, link())
+    asked = [asyncio.create_task(ahead.read(link())) for _ in range(2)]
+    await asyncio.sleep(0)
+    reads.answers[0].set_result({"is": "first"})
+    for _ in range(3):
+        await asyncio.sleep(0)
+    reads.answers[1].set_result({"is": "second"})
+
+    assert await asyncio.gather(*asked) == [{"is": "first"}, {"is": "second"}]
+
+
 @pytest.mark.parametrize(
     "happens",
     ["it is old", "it gets old on the way", "a newer save", "the state was read again", "read again on the way"],

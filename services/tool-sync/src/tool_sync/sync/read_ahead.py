@@ -55,7 +55,9 @@ class ReadAhead:
         if begun is not None and self._serves(begun, link):
             # Looked at before the wait as well: what is late already is not waited for.
             document = None if self._is_late(begun) else await begun.answer
-            if document is not None and self._serves(begun, link) and not self._is_late(begun):
+            # Two agents may name one assistant: what the one was served, and may write on, serves the other no more.
+            is_unused = self._reads.get(link.assistant.assistant_id) is begun
+            if document is not None and is_unused and self._serves(begun, link) and not self._is_late(begun):
                 del self._reads[link.assistant.assistant_id]
                 return document
             if self._is_late(begun):

@@ -72,9 +72,10 @@ async def link(guard: WriteGuard, ahead: ReadAhead, org_id: UUID, step: LinkAssi
         code, about = ErrorCode.ASSISTANT_WITHOUT_MODEL, step.assistant.assistant_id
         return None, (FailStep(step.subject, None, "refused", code, None, assistant_id=about),)
     base_hash = model_hash(model)
-    version = whose(step.assistant, base_hash)
-    if version is ModelProvenance.OUTDATED:
-        return None, _outdated(guard, step, base_hash)
+    version, was_outdated = whose(step.assistant, base_hash), _was_outdated(guard, step)
+    # An edit of what has overwritten the newest save does not bring that save back.
+    if version is ModelProvenance.OUTDATED or (version is ModelProvenance.FOREIGN and was_outdated):
+        return None, _outdated(guard, step, base_hash, again=was_outdated)
     if version is ModelProvenance.FOREIGN and step.assistant.drift_hash != base_hash:
         found.noted.append(DriftDetected(step.assistant.agent_id, step.assistant.assistant_id, base_hash))
     changes = _changes(found, model)
@@ -223,11 +224,15 @@ def _not_ours(found: _Link) -> Done:
     return ObservedLink(found.step.target, found.step.through, another=True), ()
 
 
-def _outdated(guard: WriteGuard, step: LinkAssistant, base_hash: str) -> tuple[Command, ...]:
+def _was_outdated(guard: WriteGuard, step: LinkAssistant) -> bool:
+    """Whether the newest save was seen to be overwritten, and not seen at Vapi since."""
+    before = guard.state.failures.get(step.subject)
+    return before is not None and before.code == OUTDATED_CODE
+
+
+def _outdated(guard: WriteGuard, step: LinkAssistant, base_hash: str, *, again: bool) -> tuple[Command, ...]:
     """An older version than the newest save: look again, as a save may be on its way; then ask for it once."""
     context, assistant = guard.context, step.assistant
-    before = guard.state.failures.get(step.subject)
-    again = before is not None and before.code == OUTDATED_CODE
     wait = context.policy.diverged_look * (6 if again else 1)
     failed = FailStep(
         step.subject, None, "refused", ErrorCode.ASSISTANT_OUTDATED, context.clock.now() + wait,
