@@ -32,6 +32,9 @@ SEQUENCE_DIGITS: Final = 20
 VALUE_BYTES_MAX: Final = 256 * 1024
 """A longer value is not one of ours; it is not parsed."""
 
+UNKNOWN_TYPE: Final = "unknown type"
+"""The reason of a record that may be a message of ours from a newer release."""
+
 SOURCE_ASSISTANT_API: Final = "/zerotouch/assistant-api"
 SOURCE_TOOL_SYNC: Final = "/zerotouch/tool-sync"
 
@@ -188,7 +191,7 @@ def _unreadable(fields: Mapping[str, str], value: bytes | None) -> str | None:
         return "header content-type is not application/json"
     if missing := [name for name in ("ce_id", "ce_type", "ce_source", "ce_time") if not fields.get(name)]:
         return f"missing or unreadable headers: {', '.join(missing)}"
-    return None if fields["ce_type"] in _BY_TYPE else "unknown type"
+    return None if fields["ce_type"] in _BY_TYPE else UNKNOWN_TYPE
 
 
 def _to_rfc3339(time: datetime) -> str:

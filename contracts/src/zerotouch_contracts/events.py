@@ -29,7 +29,8 @@ OutcomeCause = Annotated[str, StringConstraints(min_length=1, max_length=40, pat
 ``drift``."""
 ToolName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 Revision = Annotated[int, Field(ge=1, le=2**53 - 1)]
-Sequence = Annotated[int, Field(ge=1, le=2**53 - 1)]
+SEQUENCE_MAX: Final = 2**53 - 1
+Sequence = Annotated[int, Field(ge=1, le=SEQUENCE_MAX)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200), Storable]
 Code = Annotated[str, StringConstraints(pattern=r"^TS-[0-9]{3}$")]
 """A code of the error catalogue. Open: a reader may meet a newer code than it knows."""

@@ -4,6 +4,7 @@
     pages of the feed    ───────────►    repeats are left out, holes are filled from the feed
 
 delivery    an outcome with its envelope, from a record or from the feed
+unknown     a message of a newer type: passed over, and its number counts
 order       the rules: last + 1 is next, not above last is a repeat, higher is a hole; which log is the newer
 state       what you keep: your rows, and beside them how far they go
 feed        the HTTP feed of tool-sync
@@ -14,7 +15,7 @@ faststream  the same for a FastStream subscriber
 Needs the extra: ``pip install zerotouch-contracts[subscriber]``. The base package needs pydantic and orjson alone.
 """
 
-from zerotouch_contracts.subscriber.delivery import Delivered, decode
+from zerotouch_contracts.subscriber.delivery import Delivered, Incoming, decode
 from zerotouch_contracts.subscriber.errors import (
     FeedUnavailable,
     GroupInUse,
@@ -23,13 +24,13 @@ from zerotouch_contracts.subscriber.errors import (
     LogChanged,
     SubscriberError,
     TopicMissing,
-    UnknownMessage,
 )
 from zerotouch_contracts.subscriber.feed import Feed, FeedPage, OutcomePages
 from zerotouch_contracts.subscriber.order import Followed, Last, Place, follow, place_of
 from zerotouch_contracts.subscriber.reader import OutcomeReader, Rebuilding
 from zerotouch_contracts.subscriber.sequencer import Sequencer
 from zerotouch_contracts.subscriber.state import Marks, State
+from zerotouch_contracts.subscriber.unknown import PassedOver, UnknownNotice, UnknownOutcome
 
 __all__ = [
     "Delivered",
@@ -40,18 +41,21 @@ __all__ = [
     "GroupInUse",
     "HistoryRewritten",
     "HoleUnfilled",
+    "Incoming",
     "Last",
     "LogChanged",
     "Marks",
     "OutcomePages",
     "OutcomeReader",
+    "PassedOver",
     "Place",
     "Rebuilding",
     "Sequencer",
     "State",
     "SubscriberError",
     "TopicMissing",
-    "UnknownMessage",
+    "UnknownNotice",
+    "UnknownOutcome",
     "decode",
     "follow",
     "place_of",

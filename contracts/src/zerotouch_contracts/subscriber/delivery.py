@@ -8,9 +8,10 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from zerotouch_contracts.envelope import SOURCE_TOOL_SYNC, UndecodableRecord, from_record
+from zerotouch_contracts.envelope import SOURCE_TOOL_SYNC, UNKNOWN_TYPE, UndecodableRecord, from_record
 from zerotouch_contracts.events import OUTCOME_MESSAGES, OutcomeMessage
-from zerotouch_contracts.subscriber.errors import FeedUnavailable, UnknownMessage
+from zerotouch_contracts.subscriber.errors import FeedUnavailable
+from zerotouch_contracts.subscriber.unknown import Unknown, unknown_of
 
 Headers = Iterable[tuple[str, bytes | None]]
 
@@ -46,21 +47,27 @@ class Delivered:
         return parts[1] if len(parts) == 4 else None
 
 
-def decode(key: bytes | None, value: bytes | None, headers: Headers, *, place: str) -> Delivered:
-    """The outcome in a record of the outcomes topic; ``place`` (topic, partition, offset) is for errors.
+Incoming = Delivered | Unknown
+"""What topic and feed bring."""
 
-    Raises :class:`UnknownMessage` for a newer type of tool-sync's, and
-    :class:`~zerotouch_contracts.envelope.UndecodableRecord` for what is no message of ours at all. The latter may be
+
+def decode(key: bytes | None, value: bytes | None, headers: Headers) -> Incoming:
+    """The outcome in a record of the outcomes topic, or what is known of one whose type is newer than this release.
+
+    Raises :class:`~zerotouch_contracts.envelope.UndecodableRecord` for what is no message of ours at all. It may be
     passed over: were it a damaged one of ours, the org's next sequence would show the hole.
     """
     headers = tuple(headers)
     try:
         message, attributes = from_record(key, value, headers)
     except UndecodableRecord as error:
-        ours = any(name == "ce_source" and raw == SOURCE_TOOL_SYNC.encode() for name, raw in headers)
-        if ours and error.reason == "unknown type":
-            raise UnknownMessage(error.type or "(none)", place) from None
-        raise
+        fields = {name.lower(): (raw or b"").decode("utf-8", "replace") for name, raw in reversed(headers)}
+        if error.reason != UNKNOWN_TYPE or fields["ce_source"] != SOURCE_TOOL_SYNC:
+            raise
+        if "ce_sequence" in fields and (key or b"").decode("utf-8", "replace") != fields.get("ce_orgid"):
+            raise UndecodableRecord("the key is not the org id", id=error.id, type=error.type) from None
+        read = {name.removeprefix("ce_"): text for name, text in fields.items()} | {"id": error.id, "type": error.type}
+        return unknown_of(read, fields.get("log_id"))
     if not isinstance(message, OUTCOME_MESSAGES):
         raise UndecodableRecord("not an outcome", id=attributes.id, type=attributes.type, org_id=attributes.org_id)
     if attributes.log_id is None:
@@ -68,13 +75,13 @@ def decode(key: bytes | None, value: bytes | None, headers: Headers, *, place: s
     return Delivered(message, attributes.id, attributes.time, attributes.log_id, attributes.traceparent)
 
 
-def from_feed(item: Mapping[str, Any], log_id: UUID) -> Delivered:
-    """The outcome in an item of the feed. Raises :class:`UnknownMessage` and :class:`FeedUnavailable`."""
+def from_feed(item: Mapping[str, Any], log_id: UUID) -> Incoming:
+    """The outcome in an item of the feed, as :func:`decode`. Raises :class:`FeedUnavailable`."""
     try:
         position, type_name = int(item["position"]), str(item["type"])
         model = _BY_TYPE.get(type_name)
         if model is None:
-            raise UnknownMessage(type_name, f"feed position {position}")
+            return unknown_of(item, log_id)
         time = datetime.fromisoformat(str(item["time"]))
         traceparent = item.get("traceparent")
         return Delivered(

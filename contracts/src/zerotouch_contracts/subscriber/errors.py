@@ -3,7 +3,6 @@
 SubscriberError
 ├── HistoryRewritten   the same number, another event: the log was restored or forged
 ├── LogChanged         another log: rebuild when told to
-├── UnknownMessage     a newer type of message: install a newer kit
 ├── HoleUnfilled       the feed does not have what the topic skipped
 ├── FeedUnavailable    the feed does not answer, or not with what it promises; try again
 ├── TopicMissing       deploy makes the topics; this one does not exist
@@ -43,17 +42,6 @@ class LogChanged(SubscriberError):
 
     def __str__(self) -> str:
         return f"the log is another one: had {self.had}, got {self.got}; rebuild from the feed"
-
-
-@dataclass(eq=False)
-class UnknownMessage(SubscriberError):
-    """tool-sync published a type of message that this release of the kit does not know; ``place`` says where."""
-
-    type: str
-    place: str
-
-    def __str__(self) -> str:
-        return f"{self.place}: unknown message {self.type}; install a newer zerotouch-contracts, nothing was skipped"
 
 
 @dataclass(eq=False)

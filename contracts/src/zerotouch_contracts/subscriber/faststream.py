@@ -23,6 +23,7 @@ from zerotouch_contracts.subscriber.feed import OutcomePages
 from zerotouch_contracts.subscriber.reader import BATCH_RECORDS, decoded
 from zerotouch_contracts.subscriber.sequencer import Sequencer
 from zerotouch_contracts.subscriber.state import State
+from zerotouch_contracts.subscriber.unknown import PassedOver
 from zerotouch_contracts.topics import OUTCOMES
 
 Batch = tuple[ConsumerRecord[Any, Any], ...]
@@ -31,18 +32,27 @@ BATCH_MILLISECONDS: Final = 100
 
 
 def follow_outcomes(
-    broker: KafkaBroker, group_id: str, *, state: State, feed: OutcomePages, topic: str = OUTCOMES.name
+    broker: KafkaBroker,
+    group_id: str,
+    *,
+    state: State,
+    feed: OutcomePages,
+    topic: str = OUTCOMES.name,
+    passed_over: PassedOver | None = None,
 ) -> BatchSubscriber:
-    """Subscribe ``state`` to the outcomes. A batch that fails is handed out again, from the stored marks on."""
+    """Subscribe ``state`` to the outcomes. A batch that fails is handed out again, from the stored marks on.
+
+    ``passed_over`` counts messages of types that are newer than this release.
+    """
+    counted = passed_over or PassedOver()
     sequencer: Sequencer | None = None
 
     async def take_in(records: Batch) -> None:
         nonlocal sequencer
-        current, sequencer = sequencer or Sequencer(await state.load(), feed), None
-        deliveries = [delivered for record in records if (delivered := decoded(record)) is not None]
-        admitted = await current.admit(deliveries)
-        if admitted:
-            await state.apply(admitted, current.marks_of(admitted))
+        current, sequencer = sequencer or Sequencer(await state.load(), feed, counted), None
+        admitted = await current.admit([item for record in records if (item := decoded(record)) is not None])
+        if (marks := current.marks()).last:
+            await state.apply(admitted, marks)
         sequencer = current  # only now: after an exception the next batch begins at what is stored
 
     subscriber = broker.subscriber(

@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx
 from pydantic_core import from_json
 
-from zerotouch_contracts.subscriber.delivery import Delivered, from_feed
+from zerotouch_contracts.subscriber.delivery import Incoming, from_feed
 from zerotouch_contracts.subscriber.errors import FeedUnavailable
 
 PAGE_EVENTS: Final = 1000
@@ -20,7 +20,7 @@ class FeedPage:
     """``scanned_through`` is where to go on; ``head`` the newest position of the log at the time."""
 
     log_id: UUID
-    events: tuple[Delivered, ...]
+    events: tuple[Incoming, ...]
     scanned_through: int
     head: int
 
@@ -70,7 +70,7 @@ class Feed:
     ) -> FeedPage:
         """Outcomes above position ``after``, oldest first; waits up to ``wait_seconds`` where there is none yet.
 
-        Raises :class:`FeedUnavailable` and :class:`UnknownMessage`.
+        Raises :class:`FeedUnavailable`.
         """
         query: dict[str, str] = {"after": str(after), "limit": str(limit)}
         if org_id is not None:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from zerotouch_contracts.subscriber.delivery import Delivered
 from zerotouch_contracts.subscriber.errors import HistoryRewritten
+from zerotouch_contracts.subscriber.unknown import UnknownOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Place(Enum):
     AFTER_A_HOLE = "after_a_hole"
 
 
-def place_of(last: Last | None, delivered: Delivered) -> Place:
+def place_of(last: Last | None, delivered: Delivered | UnknownOutcome) -> Place:
     """Where ``delivered`` stands; ``last`` is None where nothing of the org was applied yet.
 
     Raises :class:`HistoryRewritten`.

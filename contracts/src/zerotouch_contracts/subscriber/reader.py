@@ -16,11 +16,12 @@ from aiokafka.errors import CommitFailedError, IllegalGenerationError, UnknownMe
 
 from zerotouch_contracts.envelope import UndecodableRecord
 from zerotouch_contracts.kafka import Watch, drop_consumer, new_consumer
-from zerotouch_contracts.subscriber.delivery import Delivered, decode
+from zerotouch_contracts.subscriber.delivery import Incoming, decode
 from zerotouch_contracts.subscriber.errors import GroupInUse, LogChanged, TopicMissing
 from zerotouch_contracts.subscriber.feed import OutcomePages
 from zerotouch_contracts.subscriber.sequencer import Sequencer
 from zerotouch_contracts.subscriber.state import Marks, State
+from zerotouch_contracts.subscriber.unknown import PassedOver
 from zerotouch_contracts.topics import OUTCOMES
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,8 @@ class OutcomeReader:
 
     Any number of instances of a group may follow, each with its own state or all with one; a rebuild needs the group
     for itself. ``on_log_changed``: what to do when the log is another one (after a restore); ``rebuild`` does so from
-    the feed, since the topic holds records of both.
+    the feed, since the topic holds records of both. ``passed_over`` counts messages of types that are newer than this
+    release; whoever installs a newer one rebuilds to have them applied.
     """
 
     def __init__(
@@ -73,11 +75,12 @@ class OutcomeReader:
         self._on_log_changed = on_log_changed
         self._stopping = asyncio.Event()
         self._consumer: AIOKafkaConsumer | None = None
-        self._sequencer = Sequencer(Marks(), feed)
+        self.passed_over = PassedOver()
+        self._sequencer = self._sequencer_at(Marks())
 
     async def start(self) -> None:
         """Load the marks and join the group."""
-        self._sequencer = Sequencer(await self._state.load(), self._feed)
+        self._sequencer = self._sequencer_at(await self._state.load())
         consumer = self._make_consumer()
         try:
             await consumer.start()
@@ -170,20 +173,23 @@ class OutcomeReader:
 
     async def _begin(self) -> None:
         await self._state.wipe()
-        self._sequencer = Sequencer(Marks(), self._feed)
+        self._sequencer = self._sequencer_at(Marks())
 
     async def _read_feed(self, after: int, on_progress: OnProgress) -> None:
-        self._sequencer = Sequencer(Marks(position=after), self._feed)
+        self._sequencer = self._sequencer_at(Marks(position=after))
         async for page in self._feed.pages(after):
             admitted = await self._sequencer.admit(page.events)
-            await self._state.apply(admitted, self._sequencer.marks_of(admitted, position=page.scanned_through))
+            await self._state.apply(admitted, self._sequencer.marks(position=page.scanned_through))
             on_progress(Rebuilding(page.scanned_through - after, page.head - after))
 
     async def _take_in(self, batches: Records) -> None:
-        deliveries = [d for records in batches.values() for record in records if (d := decoded(record)) is not None]
-        admitted = await self._sequencer.admit(deliveries)
-        if admitted:
-            await self._state.apply(admitted, self._sequencer.marks_of(admitted))
+        incoming = [d for records in batches.values() for record in records if (d := decoded(record)) is not None]
+        admitted = await self._sequencer.admit(incoming)
+        if (marks := self._sequencer.marks()).last:
+            await self._state.apply(admitted, marks)
+
+    def _sequencer_at(self, marks: Marks) -> Sequencer:
+        return Sequencer(marks, self._feed, self.passed_over)
 
     def _make_consumer(self) -> AIOKafkaConsumer:
         return new_consumer(
@@ -246,13 +252,12 @@ async def _partitions_of(bootstrap_servers: str, topic: str) -> list[TopicPartit
     return [TopicPartition(topic, number) for number in numbers]
 
 
-def decoded(record: ConsumerRecord[Any, Any]) -> Delivered | None:
-    """The outcome in a record, or None, logged, where it is no message of ours. Raises :class:`UnknownMessage`."""
-    place = f"{record.topic} {record.partition} {record.offset}"
+def decoded(record: ConsumerRecord[Any, Any]) -> Incoming | None:
+    """What a record brings, or None, logged, where it is no message of ours."""
     try:
-        return decode(record.key, record.value, record.headers, place=place)
+        return decode(record.key, record.value, record.headers)
     except UndecodableRecord as error:
-        log.warning("%s passed over: %s", place, error.reason)
+        log.warning("%s %s %s passed over: %s", record.topic, record.partition, record.offset, error.reason)
         return None
 
 

@@ -34,7 +34,11 @@ class State(Protocol):
         ...
 
     async def apply(self, batch: Sequence[Delivered], marks: Marks) -> None:
-        """Take in the outcomes, in this order, and merge the marks: ``marks.last`` holds only the orgs of the batch."""
+        """Take in the outcomes, in this order, and merge the marks: ``marks.last`` holds only the orgs that moved.
+
+        The batch is empty where all that came was of types that this release does not know: the marks move all the
+        same.
+        """
         ...
 
     async def wipe(self) -> None:

@@ -7,11 +7,21 @@ from uuid import UUID, uuid5
 
 from zerotouch_contracts.envelope import Record, to_record
 from zerotouch_contracts.errors import ErrorCode
-from zerotouch_contracts.events import FailedTool, SettledRequest, SyncedTool, ToolsSynced, ToolSyncFailed
+from zerotouch_contracts.events import (
+    AssistantDiverged,
+    FailedTool,
+    OutcomeMessage,
+    SettledRequest,
+    SyncedTool,
+    ToolsSynced,
+    ToolSyncFailed,
+)
 from zerotouch_contracts.subscriber.delivery import Delivered
+from zerotouch_contracts.subscriber.unknown import UnknownOutcome
 
 NAMESPACE: Final = UUID("5f0b4f0e-7f5f-4f0e-9c49-2f1f1f3b8a10")
 BEGINNING: Final = datetime(2026, 1, 1, tzinfo=UTC)
+NEWER_TYPE: Final = "zerotouch.ToolsRenamed.v1"
 BOOKING: Final = "bookClinicAppointment"
 
 
@@ -58,6 +68,12 @@ class OutcomeSamples:
         fields = self._fields(org, agent, tools)
         return self._made(ToolSyncFailed(**fields, code=code, failed_tools=(FailedTool(name=BOOKING, code=code),)))
 
+    def diverged(self, org: str = "clinic", agent: str = "front-desk") -> Delivered:
+        """An ``AssistantDiverged``, which changes no tools."""
+        fields = self._fields(org, agent, ())
+        kept = {name: fields[name] for name in ("org_id", "sequence", "agent_id", "assistant_id", "revision")}
+        return self._made(AssistantDiverged(**kept))
+
     def _fields(self, org: str, agent: str, tools: tuple[str, ...]) -> dict[str, Any]:
         org_id = self.org(org)
         sequence = self._sequences[org_id] = self._sequences.get(org_id, 0) + 1
@@ -74,7 +90,7 @@ class OutcomeSamples:
             "requests": (SettledRequest(request_id=uuid5(NAMESPACE, f"request {org} {sequence}")),),
         }
 
-    def _made(self, message: ToolsSynced | ToolSyncFailed) -> Delivered:
+    def _made(self, message: OutcomeMessage) -> Delivered:
         position = len(self.made) + 1
         delivered = Delivered(
             message=message,
@@ -102,3 +118,15 @@ def record_of(delivered: Delivered) -> Record:
 def from_topic(delivered: Delivered) -> Delivered:
     """The same outcome as the topic would bring it: a record names no position."""
     return replace(delivered, position=None)
+
+
+def as_newer(delivered: Delivered) -> UnknownOutcome:
+    """What an older release of the kit makes of an outcome whose type it does not know."""
+    return UnknownOutcome(NEWER_TYPE, delivered.id, delivered.org_id, delivered.sequence, delivered.log_id)
+
+
+def newer_record_of(delivered: Delivered) -> Record:
+    """The record of an outcome under a type that no release knows."""
+    record = record_of(delivered)
+    headers = tuple((name, NEWER_TYPE.encode() if name == "ce_type" else raw) for name, raw in record.headers)
+    return replace(record, headers=headers)

@@ -18,7 +18,7 @@ from assistant_api.settings import Settings
 from assistant_api.telemetry import own_trace_id
 from zerotouch_contracts.envelope import UndecodableRecord
 from zerotouch_contracts.events import AssistantDiverged, ToolsSynced, ToolSyncFailed
-from zerotouch_contracts.subscriber import Delivered, UnknownMessage, decode
+from zerotouch_contracts.subscriber import Delivered, PassedOver, decode
 from zerotouch_platform.cooperative import ITEMS_AT_ONCE, yielding_every
 from zerotouch_platform.kafka.consumer import BatchConsumer, Membership
 from zerotouch_platform.loops import Wake, in_one_line
@@ -36,11 +36,14 @@ class OutcomesHandler:
     def __init__(self, settings: Settings, database: Database, telemetry: Telemetry, wake_provisioner: Wake) -> None:
         self._settings, self._database, self._telemetry = settings, database, telemetry
         self._wake_provisioner = wake_provisioner
+        self._passed_over = PassedOver()
 
     async def handle(self, records: Sequence[ConsumerRecord]) -> None:
         """Store what the records say. One that cannot be read is logged with its place and passed over."""
         delivered = [
-            item async for record in yielding_every(ITEMS_AT_ONCE, records) if (item := _delivered(record)) is not None
+            item
+            async for record in yielding_every(ITEMS_AT_ONCE, records)
+            if (item := self._delivered(record)) is not None
         ]
         try:
             newest = await self._store(delivered)
@@ -53,6 +56,24 @@ class OutcomesHandler:
                         self._tell(item, outcome)
                 case AssistantDiverged() as diverged:
                     await self._repair(item, diverged)
+
+    def _delivered(self, record: ConsumerRecord) -> Delivered | None:
+        try:
+            item = decode(record.key, record.value, record.headers)
+        except UndecodableRecord as error:
+            _log.error(
+                "outcome_unreadable",
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                reason=error.reason,
+            )
+            return None
+        if isinstance(item, Delivered):
+            return item
+        # What a newer type says is not shown here. Only the newest outcome counts, so its number may be left out.
+        self._passed_over.note(item)
+        return None
 
     async def _store(self, delivered: Sequence[Delivered]) -> set[tuple[UUID, str, int]]:
         async with self._database.transaction() as connection:
@@ -117,21 +138,6 @@ class OutcomesHandler:
             _log.warning("assistant_diverged", result=result, **fields)
         if result == "healed":
             self._wake_provisioner()
-
-
-def _delivered(record: ConsumerRecord) -> Delivered | None:
-    try:
-        return decode(record.key, record.value, record.headers, place=f"{record.partition} {record.offset}")
-    except (UndecodableRecord, UnknownMessage) as error:
-        # Also a newer type: what it says is not shown here, and what is shown must not stop for it.
-        _log.error(
-            "outcome_unreadable",
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            reason=str(error),
-        )
-        return None
 
 
 def new_consumer(settings: Settings, database: Database, handler: OutcomesHandler) -> BatchConsumer:
