@@ -40,7 +40,7 @@ async def test_an_agent_by_plain_sql_starts_above_the_old_life_whatever_the_stat
 
 async def test_an_organization_made_again_forgets_its_agents_and_counts_on(harness: Harness) -> None:
     org_id = await harness.organization()
-    await harness.owner.execute("UPDATE organizations SET tier = 'pro'")
+    await harness.owner.execute("UPDATE organizations SET tier = 'professional'")
     await harness.agent(org_id, id="a")
     await harness.delete(f"/api/organizations/{org_id}")
 

@@ -233,7 +233,7 @@ async def test_what_is_no_change_of_the_calendar_writes_nothing(harness: Harness
 
     await _set_calendar(harness, org_id)
     await _set_calendar(harness, org_id, slotMinutes=60)
-    await harness.owner.execute("UPDATE organizations SET name = 'Other', tier = 'premium' WHERE id = $1", org_id)
+    await harness.owner.execute("UPDATE organizations SET name = 'Other', tier = 'enterprise' WHERE id = $1", org_id)
     await _set_calendar(harness, org_id, services=["Whitening"])
     await _set_calendar(harness, org_id)  # and back
 

@@ -169,14 +169,14 @@ async def test_saves_while_vapi_works_are_all_announced_with_the_revision_that_w
 
 async def test_an_organization_is_announced_when_it_is_made_and_when_its_tier_changes(harness: Harness) -> None:
     org_id = await harness.organization("Tooth & Co")
-    await harness.owner.execute("UPDATE organizations SET tier = 'pro' WHERE id = $1", org_id)
-    await harness.owner.execute("UPDATE organizations SET tier = 'pro' WHERE id = $1", org_id)
+    await harness.owner.execute("UPDATE organizations SET tier = 'professional' WHERE id = $1", org_id)
+    await harness.owner.execute("UPDATE organizations SET tier = 'professional' WHERE id = $1", org_id)
 
     messages = [message["body"] for message in await harness.outbox("OrganizationSaved")]
 
     assert messages == [
         {"org_id": str(org_id), "revision": 1, "name": "Tooth & Co", "tier": "basic"},
-        {"org_id": str(org_id), "revision": 2, "name": "Tooth & Co", "tier": "pro"},
+        {"org_id": str(org_id), "revision": 2, "name": "Tooth & Co", "tier": "professional"},
     ]
 
 

@@ -1,9 +1,11 @@
-"""Rows that come and go: organizations made, organizations and agents deleted. An agent is made by a request to save.
+"""Rows that come and go: organizations made and changed, organizations and agents deleted.
 
-Triggers do the rest: they announce it, close open saves and note which assistants have to go from Vapi.
+An agent is made by a request to save. Triggers do the rest: they announce it, close open saves and note which
+assistants have to go from Vapi.
 """
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -14,6 +16,12 @@ from zerotouch_contracts.errors import ErrorCode
 
 _FOR_TRIGGERS: Final = "SELECT set_config('app.traceparent', $1, true)"
 _INSERT: Final = "INSERT INTO organizations (id, name, tier) VALUES ($1, $2, $3) RETURNING revision"
+# The same values again write no row: nothing is announced, and no clinic is looked at for it.
+_CHANGE: Final = """
+UPDATE organizations SET name = coalesce($2, name), tier = coalesce($3, tier)
+WHERE id = $1 AND (name, tier) IS DISTINCT FROM (coalesce($2, name), coalesce($3, tier))
+"""
+_READ: Final = "SELECT name, tier, revision FROM organizations WHERE id = $1"
 
 
 async def create_organization(connection: Connection, org_id: UUID, name: str, tier: str, traceparent: str) -> int:
@@ -23,6 +31,21 @@ async def create_organization(connection: Connection, org_id: UUID, name: str, t
         return int(await connection.fetchval(_INSERT, org_id, name, tier))
     except asyncpg.UniqueViolationError:
         raise Problem(409, ErrorCode.ALREADY_EXISTS, "an organization with this id exists") from None
+
+
+async def change_organization(
+    connection: Connection, org_id: UUID, change: Mapping[str, str], traceparent: str
+) -> Mapping[str, Any]:
+    """Give an organization another ``name`` or ``tier`` inside the caller's transaction; its name, tier and revision.
+
+    404 where it is gone.
+    """
+    await connection.execute(_FOR_TRIGGERS, traceparent)
+    await connection.execute(_CHANGE, org_id, change.get("name"), change.get("tier"))
+    row = await connection.fetchrow(_READ, org_id)
+    if row is None:
+        raise not_found()
+    return dict(row)
 
 
 async def delete_organization(connection: Connection, org_id: UUID, traceparent: str) -> None:

@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
 from assistant_api.appointments.schemas import Calendar
 from assistant_api.limits import PROMPT_CHARACTERS_MAX
-from zerotouch_contracts.events import Tier
 from zerotouch_contracts.text import Identifier, Storable
+from zerotouch_contracts.tiers import KnownTier
 
 NAME_CHARACTERS_MAX = 40
 
@@ -38,8 +38,21 @@ class NewOrganization(Calendar):
     """`POST /api/organizations`; the calendar's settings may come with it, or later."""
 
     name: OrganizationName
-    tier: Tier = "basic"
+    tier: KnownTier = "basic"
     id: UUID | None = None
+
+
+class OrganizationChange(Body):
+    """`PATCH /api/organizations/{id}`: what is named is changed, and something must be."""
+
+    name: OrganizationName = Field(default="unused")
+    tier: KnownTier = Field(default="unused")
+
+    @model_validator(mode="after")
+    def _names_something(self) -> "OrganizationChange":
+        if not self.model_fields_set:
+            raise ValueError("must name what is to change: name, tier or both")
+        return self
 
 
 class Organization(ResponseBody):

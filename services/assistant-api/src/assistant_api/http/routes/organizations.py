@@ -7,9 +7,9 @@ from fastapi import APIRouter, Header, Request
 from opentelemetry.trace import get_current_span
 from starlette.responses import JSONResponse, Response
 
-from assistant_api.agents.rows import create_organization, delete_organization
-from assistant_api.agents.schemas import NewOrganization, Organization
-from assistant_api.appointments.hours import write_calendar
+from assistant_api.agents.rows import change_organization, create_organization, delete_organization
+from assistant_api.agents.schemas import NewOrganization, Organization, OrganizationChange
+from assistant_api.appointments.hours import read_calendar, write_calendar
 from assistant_api.appointments.schemas import Calendar
 from assistant_api.http.body import documented, parse, read_bytes
 from assistant_api.http.dependencies import CallerOf, DependenciesOf, require_platform
@@ -53,6 +53,42 @@ async def create(
     return await answer_once(
         parts.database, parts.settings, caller, idempotency_key, "POST /api/organizations", raw, answer
     )
+
+
+@router.patch(
+    "/{org_id}",
+    response_model=Organization,
+    openapi_extra=documented(OrganizationChange),
+    summary="Change a clinic's name or tier",
+)
+async def change(
+    request: Request,
+    parts: DependenciesOf,
+    caller: CallerOf,
+    org_id: UUID,
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Give a clinic another name or tier; only the platform may. `OrganizationSaved` follows in the background, and the
+    clinic's assistants get the tools of the new tier. What is so already is not written again."""
+    require_platform(caller)
+    raw = await read_bytes(request, parts.settings.body_bytes_max)
+
+    async def answer(_: Ids) -> Response:
+        body = parse(raw, OrganizationChange)
+        span = get_current_span()
+        async with parts.database.transaction() as connection:
+            values = body.model_dump(exclude_unset=True)
+            row = await change_organization(connection, org_id, values, own_traceparent(span))
+            calendar = await read_calendar(connection, org_id)
+            assert calendar is not None
+            changed = Organization(id=org_id, **row, calendar=calendar, trace_id=own_trace_id(span))
+            done = JSONResponse(changed.model_dump(mode="json", by_alias=True))
+            await keep_within(connection, caller, idempotency_key, done)
+        parts.wake_relay()
+        return done
+
+    route = f"PATCH /api/organizations/{org_id}"
+    return await answer_once(parts.database, parts.settings, caller, idempotency_key, route, raw, answer)
 
 
 @router.delete("/{org_id}", status_code=204, summary="Delete a clinic and everything that belongs to it")
