@@ -55,7 +55,7 @@ class Database:
     by_org: dict[UUID, list[StoredEvent]] = field(default_factory=dict)
     ids: dict[UUID, StoredEvent] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
-    snapshots: dict[UUID, Snapshot] = field(default_factory=dict)
+    snapshots: dict[tuple[UUID, int], Snapshot] = field(default_factory=dict)
     assistants: dict[UUID, dict[str, Assistant]] = field(default_factory=dict)
     removed_at: dict[tuple[UUID, str], int | None] = field(default_factory=dict)
     """The newest revision of an agent when it was removed."""

@@ -124,8 +124,7 @@ class SimLog(Ports):
         await self._read()
         found: dict[UUID, Any] = {}
         for org_id in org_ids:
-            kept = self.database.snapshots.get(org_id)
-            snapshot = kept if kept is not None and kept.fold == fold else None
+            snapshot = self.database.snapshots.get((org_id, fold))
             after = snapshot.position if snapshot is not None else 0
             found[org_id] = Loaded(
                 snapshot, tuple(s for s in self.database.by_org.get(org_id, ()) if s.position > after)
@@ -139,12 +138,19 @@ class SimLog(Ports):
             raise ConnectionResetError("simulated: the database is away")
 
     async def save_snapshots(self, snapshots: Sequence[Snapshot]) -> None:
-        """Keep the newest of each org."""
+        """Keep the newest of each org and fold, and of the other folds that which is furthest."""
         await self._read()
+        kept = self.database.snapshots
         for snapshot in snapshots:
-            kept = self.database.snapshots.get(snapshot.org_id)
-            if kept is None or kept.fold != snapshot.fold or kept.position < snapshot.position:
-                self.database.snapshots[snapshot.org_id] = snapshot
+            own = (snapshot.org_id, snapshot.fold)
+            if own not in kept or kept[own].position < snapshot.position:
+                kept[own] = snapshot
+            others = sorted(
+                (s for (org_id, fold), s in kept.items() if org_id == snapshot.org_id and fold != snapshot.fold),
+                key=lambda s: (s.position, s.fold),
+            )
+            for other in others[:-1]:
+                del kept[other.org_id, other.fold]
 
 
 class SimStore(Ports):

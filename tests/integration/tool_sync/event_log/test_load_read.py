@@ -1,5 +1,6 @@
 """Loading orgs and reading pages, and stopping where this release cannot read."""
 
+import asyncio
 from uuid import uuid4
 
 import pytest
@@ -46,6 +47,52 @@ async def test_an_older_snapshot_does_not_replace_a_newer_one_unless_its_fold_di
     ]:
         await log.save_snapshots([snapshot])
         assert known((await log.load([org_id], fold=snapshot.fold))[org_id]).position == kept
+
+
+async def test_two_releases_side_by_side_never_overwrite_each_others_snapshots(log: EventLog) -> None:
+    org_id = uuid4()
+    await log.append_all([arrived(org_id), done(org_id), done(org_id)])
+    for position in (1, 2, 3):
+        await log.save_snapshots([Snapshot(org_id, 1, position, '{"by": 1}')])
+        await log.save_snapshots([Snapshot(org_id, 2, position, '{"by": 2}')])
+        for fold in (1, 2):
+            loaded = known((await log.load([org_id], fold=fold))[org_id])
+            assert loaded.snapshot == Snapshot(org_id, fold, position, f'{{"by": {fold}}}')
+            assert positions(loaded) == list(range(position + 1, 4))
+
+
+async def test_an_org_keeps_the_snapshot_that_is_saved_and_the_furthest_of_all_other_folds(
+    log: EventLog, pool: db.Pool
+) -> None:
+    org_id, beside = uuid4(), uuid4()
+    await log.save_snapshots([Snapshot(beside, 1, 1, "{}")])
+    for snapshot, kept in [
+        (Snapshot(org_id, 1, 9, "{}"), {1}),
+        (Snapshot(org_id, 2, 4, "{}"), {1, 2}),
+        (Snapshot(org_id, 3, 4, "{}"), {1, 3}),
+        (Snapshot(org_id, 2, 9, "{}"), {1, 2}),
+        (Snapshot(org_id, 4, 1, "{}"), {2, 4}),
+        (Snapshot(org_id, 4, 2, "{}"), {2, 4}),
+    ]:
+        await log.save_snapshots([snapshot])
+        rows = await pool.fetch("SELECT fold FROM snapshots WHERE org_id = $1", org_id)
+        assert {row["fold"] for row in rows} == kept, snapshot
+    assert await pool.fetchval("SELECT count(*) FROM snapshots WHERE org_id = $1", beside) == 1
+
+
+async def test_many_releases_saving_the_same_orgs_at_once_wait_for_nobody_forever(log: EventLog, pool: db.Pool) -> None:
+    orgs = [uuid4() for _ in range(20)]
+    for position in range(1, 6):
+        await asyncio.gather(
+            *(
+                log.save_snapshots([Snapshot(org_id, fold, position, "{}") for org_id in order])
+                for fold in range(1, 5)
+                for order in (orgs, orgs[::-1])
+            )
+        )
+    await log.save_snapshots([Snapshot(org_id, 1, 9, "{}") for org_id in orgs])
+    counts = await pool.fetch("SELECT count(*) AS n FROM snapshots GROUP BY org_id")
+    assert {row["n"] for row in counts} <= {1, 2}
 
 
 async def test_pages_follow_each_other_without_holes(log: EventLog) -> None:

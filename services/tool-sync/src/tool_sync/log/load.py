@@ -78,17 +78,33 @@ INSERT INTO snapshots AS s (org_id, fold, position, state)
 SELECT u.org_id, u.fold, u.position, u.state::jsonb
 FROM unnest($1::uuid[], $2::int[], $3::bigint[], $4::text[]) AS u (org_id, fold, position, state)
 ORDER BY u.org_id
-ON CONFLICT (org_id) DO UPDATE SET fold = excluded.fold, position = excluded.position, state = excluded.state
-WHERE s.fold <> excluded.fold OR s.position < excluded.position
+ON CONFLICT (org_id, fold) DO UPDATE SET position = excluded.position, state = excluded.state
+WHERE s.position < excluded.position
+"""
+
+# A statement of its own that waits for no row: inside SAVE, two releases could each wait for what the other deletes.
+FORGET = """
+DELETE FROM snapshots
+WHERE (org_id, fold) IN (
+  SELECT s.org_id, s.fold
+  FROM unnest($1::uuid[], $2::int[]) AS saved (org_id, fold)
+  JOIN snapshots s ON s.org_id = saved.org_id AND s.fold <> saved.fold
+  WHERE EXISTS (
+    SELECT FROM snapshots other
+    WHERE other.org_id = s.org_id AND other.fold NOT IN (s.fold, saved.fold)
+      AND (other.position, other.fold) > (s.position, s.fold))
+  FOR UPDATE OF s SKIP LOCKED)
 """
 
 
 async def save_snapshots(connection: Connection, snapshots: Sequence[Snapshot]) -> None:
-    """Keeps each org's snapshot unless a newer one of the same fold is there. One snapshot per org in a call."""
-    await connection.execute(
-        SAVE,
-        [snapshot.org_id for snapshot in snapshots],
-        [snapshot.fold for snapshot in snapshots],
-        [snapshot.position for snapshot in snapshots],
-        [snapshot.state for snapshot in snapshots],
-    )
+    """Keeps each org's snapshot unless a newer one of the same fold is there. One snapshot per org in a call.
+
+    An org keeps those of two folds: the one that is saved, and of all others the newest. So two releases side by side
+    leave each other's alone, and what a past release left is gone once two later ones have saved theirs. A process
+    that dies between the two statements leaves a third until the next save.
+    """
+    org_ids, folds = [snapshot.org_id for snapshot in snapshots], [snapshot.fold for snapshot in snapshots]
+    positions, states = [snapshot.position for snapshot in snapshots], [snapshot.state for snapshot in snapshots]
+    await connection.execute(SAVE, org_ids, folds, positions, states)
+    await connection.execute(FORGET, org_ids, folds)
