@@ -20,8 +20,8 @@ BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 SAVED_MAX = 8
 
 ORG_WIDE = (
-    e.OrgTierChanged | e.ToolSettingChanged | e.RetryRequested | e.AssistantRemoved | e.OrgClosed | e.ToolVanished
-    | e.SurplusFound | e.TrafficSplitSeen | e.ToolDriftSeen
+    e.OrgTierChanged | e.ToolSettingChanged | e.ToolSettingRemoved | e.RetryRequested | e.AssistantRemoved
+    | e.OrgClosed | e.ToolVanished | e.SurplusFound | e.TrafficSplitSeen | e.ToolDriftSeen
 )  # fmt: skip
 NO_ROW = e.AssistantLinkStarted | e.RetryRequested | e.TrafficSplitSeen
 

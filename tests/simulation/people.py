@@ -154,9 +154,11 @@ class People:
     # --- operators ----------------------------------------------------------------------------------------------------
 
     def switch(self, org_id: UUID, name: str, *, on: bool) -> None:
-        """``tool-sync tool enable | disable``."""
+        """``tool-sync tool enable | disable``; every second time on, ``reset``, which makes the same of it."""
         self._number += 1
-        self._clinic.write(org_id, e.ToolSettingChanged(name, on), f"setting {self._number}")
+        taken_back = on and self._number % 2 == 0
+        event = e.ToolSettingRemoved(name, None) if taken_back else e.ToolSettingChanged(name, on)
+        self._clinic.write(org_id, event, f"setting {self._number}")
 
     def retry(self, org_id: UUID, agent_id: str | None) -> None:
         """``tool-sync failures retry``, of one assistant or of all that the clinic has."""

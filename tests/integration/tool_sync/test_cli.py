@@ -82,7 +82,7 @@ async def test_a_tool_is_switched_off_and_on_for_one_organization(settings: Sett
         assert f"switched {switched} for {org}" in stdout
     _, stdout, _ = await command("history", str(org), "--json", database_url=url)
     changed = [e["data"] for e in result(stdout)["events"] if e["type"] == "ToolSettingChanged"]
-    assert changed == [{"name": published.name, "enabled": enabled} for enabled in (False, True)]
+    assert changed == [{"name": published.name, "enabled": enabled, "reason": None} for enabled in (False, True)]
 
     for arguments, problem in (((str(uuid4()), published.name), "no organization"), ((str(org), "other"), "no tool")):
         status, _, stderr = await command("tool", "disable", *arguments, database_url=url)

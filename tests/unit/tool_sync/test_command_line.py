@@ -28,7 +28,7 @@ ARGUMENTS = {
 }
 VERBS = (
     "Run", "Migrate", "Show", "List", "Explain", "Check", "Send", "Compare", "Acknowledge",
-    "Retry", "Read", "Unlink", "Link", "Give", "Rebuild", "Verify", "Publish",
+    "Retry", "Read", "Remove", "Unlink", "Link", "Give", "Rebuild", "Verify", "Publish",
 )  # fmt: skip
 EXTRA = {"audit": ["--only-topics"], "words": ["--agent", "a"], "fork": ["--yes"]}
 OPTIONS = {

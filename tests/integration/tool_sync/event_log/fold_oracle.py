@@ -22,6 +22,7 @@ class Tables:
         self.org_tools: dict[tuple[UUID, str], Row] = {}
         self.assistants: dict[tuple[UUID, str], Row] = {}
         self.pending_syncs: dict[tuple[UUID, str], Row] = {}
+        self.org_tool_settings: dict[tuple[UUID, str], Row] = {}
 
     def fold(self, stored: StoredEvent) -> None:
         """Applies the next event of the log."""
@@ -30,6 +31,7 @@ class Tables:
             self._tool(stored, stored.org_id)
             self._assistant(stored, stored.org_id)
             self._pending(stored, stored.org_id)
+            self._setting(stored, stored.org_id)
         if isinstance(event := stored.event, e.BlueprintPublished):
             shown = {name: value for name, value in asdict(event).items() if name != "document"}
             self.system_tools[event.name] = shown | {"position": stored.position}
@@ -127,7 +129,8 @@ class Tables:
                 merge("?", requested=position, save_requested=position)
             case (
                 e.OrgTierChanged() | e.ToolSettingChanged() | e.RetryRequested() | e.AssistantRemoved() | e.OrgClosed()
-            ):
+                | e.ToolSettingRemoved()
+            ):  # fmt: skip
                 merge("", requested=position)
             case e.ToolVanished() | e.SurplusFound() | e.TrafficSplitSeen() | e.ToolDriftSeen():
                 merge("", requested=position)
@@ -135,6 +138,19 @@ class Tables:
                 merge(stored.event.agent_id or "?", settled=stored.event.settled_through)
             case e.OrgSettled():
                 merge("", settled=stored.event.settled_through)
+
+    def _setting(self, stored: StoredEvent, org_id: UUID) -> None:
+        if isinstance(event := stored.event, e.ToolSettingChanged | e.ToolSettingRemoved):
+            self.org_tool_settings[org_id, event.name] = {
+                "org_id": org_id,
+                "tool_name": event.name,
+                "enabled": event.enabled if isinstance(event, e.ToolSettingChanged) else None,
+                "custom_config": {},
+                "changed_at": stored.recorded_at,
+                "actor": stored.meta.actor,
+                "reason": event.reason,
+                "position": stored.position,
+            }
 
 
 def new_assistant(org_id: UUID, agent_id: str) -> Row:

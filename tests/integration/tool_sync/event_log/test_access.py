@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from tool_sync import db
-from tool_sync.domain.events import BlueprintPublished, ToolRegistered
+from tool_sync.domain.events import BlueprintPublished, ToolRegistered, ToolSettingChanged
 from tool_sync.log import AppendRequest, EventLog, NewEvent, Snapshot
 
 from .making import META, arrived, count, done, rows, save
@@ -15,6 +15,7 @@ READ = {"SELECT"}
 WRITE = {"SELECT", "INSERT", "UPDATE", "DELETE"}
 SERVICE = {
     "events": READ, "organizations": READ, "org_tools": READ, "assistants": READ, "pending_syncs": READ,
+    "org_tool_settings": READ,
     "system_tools": READ, "projections": READ, "projection_positions": READ, "log": READ, "schema_migrations": READ,
     "installation": {"SELECT", "INSERT"}, "lost_tools": READ,
     "topic_looks": {"SELECT", "INSERT", "UPDATE"}, "lost_records": {"SELECT", "INSERT", "UPDATE"},
@@ -24,6 +25,7 @@ SERVICE = {
 }  # fmt: skip
 OF_A_TENANT = (
     "events", "organizations", "org_tools", "assistants", "pending_syncs", "leases", "snapshots", "vapi_words",
+    "org_tool_settings",
 )  # fmt: skip
 TENANT = dict.fromkeys((*OF_A_TENANT, "system_tools"), READ)
 NOT_OF_A_TENANT = sorted(SERVICE.keys() - TENANT.keys())
@@ -86,7 +88,7 @@ async def test_every_table_that_knows_an_org_is_closed_by_policies(admin: "async
     )
     # A foreign tool says by itself whose it is: a cache of the account, which no tenant reads.
     tables = [t for t in tables if t["table"] != "named_tools"]
-    assert len(tables) == 11
+    assert len(tables) == 12
     of_ours = ["owner", "service"]
     expected = {"vapi_looks": of_ours, "lost_tools": of_ours}
     of_all = ["owner", "service", "tenant"]
@@ -99,7 +101,7 @@ async def two_orgs(log: EventLog, pool: db.Pool) -> tuple[UUID, UUID]:
     orgs = (uuid4(), uuid4())
     for org_id in orgs:
         tool = ToolRegistered(uuid4(), "platform", "book", f"tool-{org_id}", 1, "f" * 64, "f" * 64, False)
-        await log.append_all([arrived(org_id, save()), done(org_id, tool)])
+        await log.append_all([arrived(org_id, save(), ToolSettingChanged("book", True)), done(org_id, tool)])
         await log.save_snapshots([Snapshot(org_id, 1, 1, "{}")])
         await pool.execute("INSERT INTO leases (org_id) VALUES ($1)", org_id)
         await pool.execute(

@@ -21,6 +21,7 @@ KEYS = {
     "org_tools": ("org_id", "tool_name"),
     "assistants": ("org_id", "agent_id"),
     "pending_syncs": ("org_id", "agent_id"),
+    "org_tool_settings": ("org_id", "tool_name"),
 }
 AGENTS = st.sampled_from(["agent-1", "agent-2"])
 ASSISTANTS = st.sampled_from(["assistant-1", "assistant-2"])
@@ -32,11 +33,13 @@ IDS, ACCOUNT, TIERS = st.uuids(), st.just("platform"), st.sampled_from(["basic",
 SOMETIME = st.just(datetime(2026, 1, 31, 12, 30, 0, 250_000, tzinfo=UTC))
 AT = st.none() | SOMETIME
 NONE = st.none()
+REASONS = NONE | st.just("being renovated")
 
 ARRIVES = st.one_of(
     st.builds(e.OrgRegistered, TIERS),
     st.builds(e.OrgTierChanged, TIERS),
-    st.builds(e.ToolSettingChanged, NAMES, st.booleans()),
+    st.builds(e.ToolSettingChanged, NAMES, st.booleans(), REASONS),
+    st.builds(e.ToolSettingRemoved, NAMES, REASONS),
     st.builds(e.RetryRequested, st.none() | AGENTS),
     st.builds(e.SyncRequested, IDS, AGENTS, ASSISTANTS, NUMBERS, HASHES, st.sampled_from(["save", "auto_sync"]), NONE),
     st.builds(e.SyncRequested, IDS, AGENTS, ASSISTANTS, NUMBERS, HASHES, st.just("repair"), NONE),

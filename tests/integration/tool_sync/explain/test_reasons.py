@@ -30,7 +30,8 @@ async def test_a_tool_that_the_clinic_switched_off_is_not_wanted_and_goes_after_
     await clinic.happened(published(), e.OrgRegistered("basic"), save(), registered())
     await clinic.happened(e.ToolSettingChanged(TOOL, False))
     why = await clinic.why()
-    assert (why["wanted"], why["rule"]) == (False, f"{BASIC}; switched off by the clinic's setting")
+    at = datetime.fromisoformat(why["setting"]["changed_at"])
+    assert (why["wanted"], why["rule"]) == (False, f"{BASIC}; switched off by test at {at:%Y-%m-%d %H:%M:%S} UTC")
     assert (why["condition"], why["retired"]) == ("registered", None)  # the worker has not come by yet
 
     await clinic.happened(e.ToolRetired(*tool_args(), "setting", LATER))

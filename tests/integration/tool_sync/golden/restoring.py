@@ -9,7 +9,7 @@ import asyncpg
 
 from ....golden.reading import Row
 
-PROJECTIONS = ("organizations", "system_tools", "org_tools", "assistants", "pending_syncs")
+PROJECTIONS = ("organizations", "system_tools", "org_tools", "assistants", "pending_syncs", "org_tool_settings")
 
 _INSERT = """
 INSERT INTO events (position, stream, version, event_id, org_id, type, schema, data, meta, hash, recorded_at)

@@ -63,7 +63,14 @@ def reach() -> list[Row]:
     return log_of("reach")
 
 
-LOGS: dict[str, Callable[[], list[Row]]] = {"every_event": every_event, "clinic": clinic, "reach": reach}
+def settings() -> list[Row]:
+    """The log of a clinic that switched its tools off and on, and took that back."""
+    return log_of("settings")
+
+
+LOGS: dict[str, Callable[[], list[Row]]] = {
+    "every_event": every_event, "clinic": clinic, "reach": reach, "settings": settings,
+}  # fmt: skip
 STATE_EVERY_EVENTS = 10
 
 
@@ -83,18 +90,22 @@ async def test_a_golden_log_is_loaded_folded_and_published_as_pinned(
     assert_result(name, made)
 
 
+@pytest.mark.parametrize("name", ["clinic", "settings"])
 @pytest.mark.parametrize("table", PROJECTIONS)
-async def test_a_projection_that_is_folded_anew_finds_the_same_rows(tool_sync_db: DatabaseUrls, table: str) -> None:
-    await restore(tool_sync_db.admin, log_of("clinic"), page=1)
+async def test_a_projection_that_is_folded_anew_finds_the_same_rows(
+    tool_sync_db: DatabaseUrls, table: str, name: str
+) -> None:
+    await restore(tool_sync_db.admin, log_of(name), page=1)
     found = await verify(tool_sync_db.owner, table)
-    assert (found.holds, found.position) == (True, len(log_of("clinic")))
+    assert (found.holds, found.position) == (True, len(log_of(name)))
 
 
-async def test_the_hashes_that_were_stored_still_hold(tool_sync_db: DatabaseUrls, pool: db.Pool) -> None:
-    await restore(tool_sync_db.admin, log_of("clinic"), page=100_000)
+@pytest.mark.parametrize("name", ["clinic", "settings"])
+async def test_the_hashes_that_were_stored_still_hold(tool_sync_db: DatabaseUrls, pool: db.Pool, name: str) -> None:
+    await restore(tool_sync_db.admin, log_of(name), page=100_000)
     async with pool.acquire() as connection:
         verified = await verify_log(connection, lambda done, of: None)
-    assert (verified.head, verified.findings) == (len(log_of("clinic")), ())
+    assert (verified.head, verified.findings) == (len(log_of(name)), ())
 
 
 async def _states(pool: db.Pool, org_id: UUID) -> Any:

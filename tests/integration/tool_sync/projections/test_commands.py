@@ -25,7 +25,7 @@ async def test_verify_says_what_differs_and_rebuild_repairs_it(
     await make_orgs(log, 25)
     status, stdout, _ = await command(tool_sync_db, "projection", "verify")
     assert status == 0
-    assert stdout.count("0 rows differ at position 75") == 5
+    assert stdout.count("0 rows differ at position 75") == 6
     await admin.execute("UPDATE org_tools SET account = 'wrong'")
     status, stdout, _ = await command(tool_sync_db, "projection", "verify", "org_tools")
     assert status == 1
@@ -48,7 +48,7 @@ async def test_verify_names_what_it_looked_at_and_what_not(
     assert "not looked at: whether the log itself is as it was written" in stdout
     status, stdout, _ = await command(tool_sync_db, "projection", "verify", "--json")
     body = result(stdout)
-    assert (status, body["ok"], len(body["tables"])) == (0, True, 5)
+    assert (status, body["ok"], len(body["tables"])) == (0, True, 6)
     assert envelope(stdout)["not_looked_at"]
     status, stdout, _ = await command(tool_sync_db, "projection", "rebuild", "org_tools", "--json")
     assert (status, result(stdout)["looked_at"]) == (0, "the table org_tools beside events 1 to 6")

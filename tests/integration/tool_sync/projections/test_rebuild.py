@@ -269,7 +269,9 @@ async def test_the_services_own_role_may_not_rebuild(tool_sync_db: DatabaseUrls,
 
 
 async def test_an_unknown_projection_and_a_missing_database_are_clear_errors(tool_sync_db: DatabaseUrls) -> None:
-    with pytest.raises(UnknownProjection, match="no projection 'events'; known are assistants, org_tools"):
+    with pytest.raises(
+        UnknownProjection, match="no projection 'events'; known are assistants, org_tool_settings, org_tools"
+    ):
         await rebuild(tool_sync_db.owner, "events")
     with pytest.raises(DatabaseTrouble, match="ConnectionRefusedError"):
         await verify("postgresql://nobody@127.0.0.1:1/none", "org_tools")

@@ -1,28 +1,50 @@
-"""Switching one tool off for one organization, and on again."""
+"""What an operator sets for one tool of one organization."""
 
 from typing import Final
 from uuid import UUID
 
-from tool_sync.admin.operator import operator_request
+from tool_sync.admin.operator import ACTOR
 from tool_sync.db import Connection
-from tool_sync.domain.events import ToolSettingChanged
-from tool_sync.log import EventLog
+from tool_sync.domain.tool_setting import NoSuchOrg, NoSuchTool, OrgIsClosed, SettingBasis, SettingMoved, SettingWish
+from tool_sync.intake.tool_settings import AlreadySo, SettingContended, SettingWritten, Wisher, set_tool, setting_basis
+from tool_sync.log import EventLog, LogUnavailable
+from tool_sync.queries.explain_tool import UnknownTool
+from tool_sync.telemetry import SERVICE_VERSION
 
-_PROBLEM: Final = """
-SELECT CASE WHEN NOT EXISTS (SELECT FROM organizations WHERE id = $1) THEN 'there is no organization ' || $1::text
-            WHEN NOT EXISTS (SELECT FROM system_tools WHERE name = $2) THEN 'there is no tool ' || $2 END
-"""
-
-
-async def problem_with(connection: Connection, org_id: UUID, tool: str) -> str | None:
-    """Why there is nothing to switch, or None."""
-    problem: str | None = await connection.fetchval(_PROBLEM, org_id, tool)
-    return problem
+_DONE: Final = {True: "switched on", False: "switched off", None: "as the blueprint says"}
 
 
-async def switch_tool(log: EventLog, org_id: UUID, tool: str, service_version: str, *, enabled: bool) -> None:
-    """Write it down; the reconciler does the rest. Switching twice does no harm.
+class CannotSwitch(Exception):
+    """There is nothing to set; the message says why."""
+
+
+async def switch_tool(
+    connection: Connection, log: EventLog, org_id: UUID, tool: str, *, enabled: bool | None, reason: str | None
+) -> str:
+    """Write it down, and say so; the reconciler does the rest. Asking twice does no harm, and writes nothing.
 
     Off: every assistant is unlinked, and the tool is deleted at Vapi after the grace. On within it: the id stays.
+    ``enabled`` None takes the setting back. Raises `CannotSwitch` and `UnknownTool`.
     """
-    await log.append(operator_request(org_id, ToolSettingChanged(tool, enabled), service_version))
+
+    async def read() -> tuple[int, SettingBasis]:
+        return await setting_basis(connection, org_id, tool)
+
+    wish, wisher = SettingWish(enabled, reason), Wisher(ACTOR, SERVICE_VERSION)
+    try:
+        answer = await set_tool(log, read, org_id, tool, wish, wisher)
+    except (LogUnavailable, SettingContended) as error:
+        raise CannotSwitch(f"{error}; give the same command again") from error
+    match answer:
+        case SettingWritten():
+            return f"{tool} is {_DONE[enabled]} for {org_id}; tool-sync does the rest"
+        case AlreadySo():
+            return f"{tool} is {_DONE[enabled]} for {org_id} already; nothing was written"
+        case NoSuchOrg():
+            raise CannotSwitch(f"there is no organization {org_id}")
+        case OrgIsClosed():
+            raise CannotSwitch(f"organization {org_id} was deleted; nothing is set for it")
+        case NoSuchTool(known=known):
+            raise UnknownTool(tool, known)
+        case SettingMoved():
+            raise AssertionError("an operator names no setting that is to be replaced")

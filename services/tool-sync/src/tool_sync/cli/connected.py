@@ -8,6 +8,7 @@ from typing import Final
 import asyncpg
 
 from tool_sync import db
+from tool_sync.admin.tool_settings import CannotSwitch
 from tool_sync.cli.options import EXIT_REFUSED, EXIT_USAGE
 from tool_sync.cli.output import error as say
 from tool_sync.log import EventLog
@@ -36,7 +37,7 @@ async def answered(work: Awaitable[int]) -> int:
     except (CannotReplay, LogInUse, ForeignInstallation, asyncpg.InsufficientPrivilegeError) as error:
         say(error)
         return EXIT_REFUSED
-    except (NotFound, BeforeFirstEvent, UnknownTool) as error:
+    except (NotFound, CannotSwitch, BeforeFirstEvent, UnknownTool) as error:
         say(error)
     except UnknownEvent as error:
         say(f"{error}; a newer release can read it")

@@ -14,6 +14,7 @@ from tool_sync.queries.assistants import find_assistants
 from tool_sync.queries.explain_assistant import AssistantExplained, explain_assistant
 from tool_sync.queries.explain_tool import ToolExplained, explain_tool
 from tool_sync.queries.next_action import NextAction
+from tool_sync.queries.tool_settings import said
 from tool_sync.vapi.rate_limit import paused_keys
 from zerotouch_contracts.errors import entry_of
 
@@ -31,6 +32,8 @@ async def show_why(
     def text(found: ToolExplained) -> Iterator[str]:
         yield f"{found.tool} of {found.org_id}, as of position {found.as_of_position}, {utc(found.as_of)}"
         yield f"wanted      {'yes' if found.wanted else 'no'}: {found.rule}"
+        if found.setting is not None:
+            yield f"setting     {said(found.setting)}"
         yield f"condition   {found.condition}"
         if found.vapi_tool_id:
             yield f"at Vapi     {found.vapi_tool_id}, definition version {found.definition_version}"
@@ -76,6 +79,8 @@ async def show_explanation(
             if one.outcome:
                 yield f"outcome     {one.outcome}{_code(one.code)}; has {', '.join(one.tools) or 'no tools'}"
             yield f"wanted      {', '.join(one.wanted) or 'nothing'}"
+            for setting in one.switched_off:
+                yield f"off         {setting.tool_name}: {said(setting)}"
             for tool in one.missing:
                 yield f"missing     {tool.name}{_code(tool.code)}"
             for request in one.open_requests:

@@ -12,6 +12,7 @@ from tool_sync.cli.output import entry, show, utc
 from tool_sync.db import Connection
 from tool_sync.queries.org_tools import OrgTools, tools_at, tools_of
 from tool_sync.queries.timeline import Timeline, TimelineEntry, history_of
+from tool_sync.queries.tool_settings import said
 from zerotouch_platform.traces import page_of
 
 DATA_CHARACTERS_SHOWN: Final = 200
@@ -70,4 +71,6 @@ def _tool_lines(found: OrgTools) -> Iterator[str]:
             ("position", tool.position),
         )
         yield from entry(tool.tool_name, fields)
+    for setting in found.settings:
+        yield f"{setting.tool_name}: {said(setting)}"
     yield f"{len(found.tools)} tool(s), as of position {found.as_of_position}"

@@ -1,6 +1,6 @@
-"""``tool-sync why ORG TOOL`` and ``tool-sync tool disable|enable ORG TOOL``."""
+"""``tool-sync why ORG TOOL`` and ``tool-sync tool disable|enable|reset ORG TOOL``."""
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 from uuid import UUID
 
 import typer
@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from tool_sync.db import Connection
 
 app = typer.Typer(name="tool", help="Switch one tool off for one organization, or on again.", no_args_is_help=True)
+
+Reason = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="Say why, in one line that is kept for ever and names no patient."),
+]
 
 
 def why(
@@ -29,28 +34,33 @@ def why(
 
 
 @app.command()
-def disable(org: OrgArgument, tool: ToolArgument, database_url: DatabaseUrl) -> None:
+def disable(org: OrgArgument, tool: ToolArgument, database_url: DatabaseUrl, reason: Reason = None) -> None:
     """Unlink the tool from every assistant at once, and delete it at Vapi after a day (TOOL_GRACE_SECONDS)."""
-    _switch(database_url, org, tool, enabled=False)
+    _switch(database_url, org, tool, enabled=False, reason=reason)
 
 
 @app.command()
-def enable(org: OrgArgument, tool: ToolArgument, database_url: DatabaseUrl) -> None:
+def enable(org: OrgArgument, tool: ToolArgument, database_url: DatabaseUrl, reason: Reason = None) -> None:
     """Link the tool again, if the organization's tier has it. Within a day of `disable` it keeps its id."""
-    _switch(database_url, org, tool, enabled=True)
+    _switch(database_url, org, tool, enabled=True, reason=reason)
 
 
-def _switch(database_url: str, org: UUID, tool: str, *, enabled: bool) -> NoReturn:
-    from tool_sync.admin.tool_settings import problem_with, switch_tool
+@app.command()
+def reset(org: OrgArgument, tool: ToolArgument, database_url: DatabaseUrl, reason: Reason = None) -> None:
+    """Remove the setting, whoever made it: the tool is as the blueprint says."""
+    _switch(database_url, org, tool, enabled=None, reason=reason)
+
+
+def _switch(database_url: str, org: UUID, tool: str, *, enabled: bool | None, reason: str | None) -> NoReturn:
+    from tool_sync.admin.tool_settings import switch_tool
     from tool_sync.cli.connected import NotFound, log_of
-    from tool_sync.telemetry import SERVICE_VERSION
+    from tool_sync.domain.tool_setting import reason_problem
 
     async def work(connection: "Connection") -> int:
-        if problem := await problem_with(connection, org, tool):
+        if reason is not None and (problem := reason_problem(reason)) is not None:
             raise NotFound(problem)
         async with log_of(database_url) as log:
-            await switch_tool(log, org, tool, SERVICE_VERSION, enabled=enabled)
-        print(f"{tool} is switched {'on' if enabled else 'off'} for {org}; tool-sync does the rest")
+            print(await switch_tool(connection, log, org, tool, enabled=enabled, reason=reason))
         return 0
 
     end_connected(database_url, work)

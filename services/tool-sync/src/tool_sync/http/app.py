@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from tool_sync.http import assistants, explain, feed, health, problems, routes, stream, words
+from tool_sync.http import assistants, explain, feed, health, problems, routes, stream, tool_settings, words
 from tool_sync.http.state import HttpState
 from tool_sync.http.tracing import ServerSpans
 from tool_sync.telemetry import SERVICE_VERSION
@@ -19,6 +19,7 @@ def build(state: HttpState, telemetry: Telemetry) -> FastAPI:
     app.state.http = state
     app.include_router(health.router)
     app.include_router(routes.router)
+    app.include_router(tool_settings.router)
     app.include_router(words.router)
     app.include_router(assistants.router)
     app.include_router(explain.router)

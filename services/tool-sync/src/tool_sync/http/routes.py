@@ -1,4 +1,4 @@
-"""What is known of an org: its tools and its history."""
+"""What is known of an org: its tools, what changed for them, and its history."""
 
 from typing import Annotated, Final, TypeVar
 from uuid import UUID
@@ -10,6 +10,7 @@ from tool_sync.http.problems import PROBLEMS, Problem
 from tool_sync.http.state import state_of
 from tool_sync.http.times import At
 from tool_sync.log.read import POSITION_MAX
+from tool_sync.queries.changes import ToolChanges, changes_of
 from tool_sync.queries.org_tools import OrgTools, tools_at, tools_of
 from tool_sync.queries.timeline import Timeline, history_of
 from zerotouch_contracts.errors import ErrorCode
@@ -33,9 +34,29 @@ router = APIRouter(prefix="/v1/orgs/{org_id}", tags=["organizations"], responses
 
 @router.get("/tools", summary="List the tools that an organization has in Vapi")
 async def get_tools(request: Request, org_id: ReadableOrg, at: At = None) -> OrgTools:
-    """All of them, by name, now or at a time. A disabled one is not wanted any more, or somebody deleted it."""
+    """All of them, by name, now or at a time. A disabled one is not wanted any more, or somebody deleted it.
+
+    `settings` are what is set for its tools, also for those that it does not have.
+    """
     async with reading(state_of(request).pool, org_id) as connection:
         return _found(await (tools_of(connection, org_id) if at is None else tools_at(connection, org_id, at)))
+
+
+@router.get("/changes", summary="List what changed for an organization's tools")
+async def get_changes(
+    request: Request,
+    org_id: ReadableOrg,
+    before: Annotated[
+        int, Query(ge=1, le=POSITION_MAX, description="Only changes below this position.")
+    ] = POSITION_MAX,
+    limit: Annotated[int, Query(ge=1, le=HISTORY_LIMIT_MAX)] = HISTORY_LIMIT_DEFAULT,
+) -> ToolChanges:
+    """Settings with who made them, and tools with their versions, newest first.
+
+    Pass `next_before` as `before` for the next page.
+    """
+    async with reading(state_of(request).pool, org_id) as connection:
+        return _found(await changes_of(connection, org_id, before=before, limit=limit))
 
 
 @router.get("/history", summary="List what happened to an organization")

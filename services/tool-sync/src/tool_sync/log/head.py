@@ -28,6 +28,9 @@ SELECT r.event_id
 """
 
 
+_VERSION: Final = "SELECT coalesce(max(version), 0) FROM events WHERE stream = $1"
+
+
 class LogHead(NamedTuple):
     """The log's id and its newest position, of one moment."""
 
@@ -70,3 +73,9 @@ async def ahead_of_log(connection: "Connection | Pool", records: Sequence[tuple[
     """The ids of those records, (event, org, sequence), that are published and not in the log: it lacks them."""
     columns = map(list, zip(*records, strict=True))
     return [row["event_id"] for row in await connection.fetch(_AHEAD, *columns)] if records else []
+
+
+async def stream_version(connection: Connection, stream: str) -> int:
+    """The version of a stream's newest event, 0 where it has none (for this role)."""
+    version: int = await connection.fetchval(_VERSION, stream)
+    return version

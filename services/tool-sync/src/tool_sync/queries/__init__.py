@@ -9,6 +9,7 @@
     timeline            what happened to an org, a tool,    as_of         an org's state, by the fold of its log
                         or an assistant                     next_action   what happens next, and when
     explain_tool        why an org has a tool or lacks it   surplus       further tools of ours at Vapi
+    tool_settings       what is set for a tool, by whom     changes       what changed for an org's tools
     explain_assistant   what an assistant has, and why      audit         did every save get its outcome
 
 Beside ``log/`` the only place that reads the table ``events``: a reader elsewhere would have to know what a release may

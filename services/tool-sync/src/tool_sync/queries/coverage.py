@@ -24,12 +24,7 @@ Kind = Literal["never synced", "failed", "not there", "older definition", "anoth
 
 # $1: the tiers, low to high (one that is not known counts as the lowest, as in domain/wanted.py). $2: one org, or null.
 _JUDGED: Final = f"""
-WITH switched AS (
-    SELECT DISTINCT ON (org_id, data ->> 'name') org_id, data ->> 'name' AS name, (data ->> 'enabled')::bool AS enabled
-      FROM events
-     WHERE type = 'ToolSettingChanged' AND ($2::uuid IS NULL OR org_id = $2)
-     ORDER BY org_id, data ->> 'name', position DESC
-), wanted AS (
+WITH wanted AS (
     SELECT o.id AS org_id, bool_and(coalesce(x.current, false)) AS there,
            jsonb_agg(jsonb_build_object('name', t.name, 'vapi_tool_id', x.vapi_tool_id)) AS refs,
            jsonb_agg(jsonb_build_object('name', t.name, 'wanted', t.version, 'vapi_tool_id', x.vapi_tool_id,
@@ -37,7 +32,7 @@ WITH switched AS (
       FROM organizations o
       JOIN system_tools t
         ON coalesce(array_position($1::text[], t.tier), 1) <= coalesce(array_position($1::text[], o.tier), 1)
-      LEFT JOIN switched s ON s.org_id = o.id AND s.name = t.name
+      LEFT JOIN org_tool_settings s ON s.org_id = o.id AND s.tool_name = t.name
       LEFT JOIN LATERAL (
           SELECT vapi_tool_id, definition_version,
                  definition_hash = t.definition_hash OR definition_version > t.version AS current

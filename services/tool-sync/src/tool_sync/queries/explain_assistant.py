@@ -16,6 +16,7 @@ from tool_sync.queries.coverage import cannot_book
 from tool_sync.queries.explain_tool import tool_reasons
 from tool_sync.queries.next_action import NextAction, Reason, next_action_of, work_of
 from tool_sync.queries.timeline import TimelineEntry, timeline_of_agent
+from tool_sync.queries.tool_settings import ToolSetting, settings_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,10 @@ class MissingTool:
 class AssistantExplained:
     """What the newest outcome said (``outcome``, ``code``, ``tools``), what is open, and what happens next.
 
-    An outcome of the agent's life before, or of the assistant that it had before, says nothing of what it is now.
-    ``unknown_since``: a write to Vapi that has no answer yet, ``unknown_seconds`` old. Where a time in the past was
-    asked for, what the newest outcome said and ``outlook`` are null: the events say what had been said by then.
+    ``switched_off``: those of the clinic's tools that it has set off. An outcome of the agent's life before, or of the
+    assistant that it had before, says nothing of what it is now. ``unknown_since``: a write to Vapi that has no answer
+    yet, ``unknown_seconds`` old. Where a time in the past was asked for, what the newest outcome said and ``outlook``
+    are null: the events say what had been said by then.
     """
 
     org_id: UUID
@@ -57,6 +59,7 @@ class AssistantExplained:
     code: str | None
     tools: tuple[str, ...]
     wanted: tuple[str, ...]
+    switched_off: tuple[ToolSetting, ...]
     missing: tuple[MissingTool, ...]
     open_requests: tuple[OpenRequest, ...]
     unknown_since: datetime | None
@@ -76,6 +79,7 @@ async def explain_assistant(connection: Connection, moment: StateAsOf, agent_id:
     failure = state.failures.get(agent_subject(agent_id))
     unknown = unknown_since(state, agent_subject(agent_id))
     wanted = wanted_of(state, moment.blueprint).tools
+    settings = await settings_at(connection, moment.org_id, moment.position)
     said = row if moment.is_now and row.outcome is not None else None
     return AssistantExplained(
         org_id=moment.org_id,
@@ -88,6 +92,7 @@ async def explain_assistant(connection: Connection, moment: StateAsOf, agent_id:
         code=said.code if said else None,
         tools=tuple(ref.name for ref in said.synced) if said else (),
         wanted=tuple(tool.name for tool in wanted),
+        switched_off=tuple(setting for setting in settings if setting.enabled is False),
         missing=_missing(state, wanted),
         open_requests=_open_requests(state, agent_id),
         unknown_since=unknown,

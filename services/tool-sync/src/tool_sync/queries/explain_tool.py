@@ -10,6 +10,7 @@ from tool_sync.db import Connection
 from tool_sync.domain.events import RetireReason
 from tool_sync.domain.plan.tools import is_current
 from tool_sync.domain.subject import tool_subject
+from tool_sync.domain.tool_setting import nearest
 from tool_sync.domain.toolset import Retired, Toolset
 from tool_sync.domain.wanted import WantedTool, wanted_of
 from tool_sync.queries.as_of import StateAsOf, age_seconds, unknown_since
@@ -17,6 +18,7 @@ from tool_sync.queries.coverage import cannot_book
 from tool_sync.queries.next_action import NextAction, Reason, next_action_of, work_of
 from tool_sync.queries.surplus import SurplusTool, surplus_of
 from tool_sync.queries.timeline import TimelineEntry, timeline_of_tool
+from tool_sync.queries.tool_settings import ToolSetting, said, settings_at
 
 ToolCondition = Literal["registered", "outdated", "retired", "unknown", "failed", "missing", "unwanted"]
 
@@ -37,7 +39,8 @@ class UnknownTool(Exception):
 
     def __str__(self) -> str:
         there = f"the tools are {', '.join(self.known)}" if self.known else "no tool is published"
-        return f"there is no tool {self.name}; {there}"
+        meant = f"; did you mean {like}?" if (like := nearest(self.name, self.known)) else ""
+        return f"there is no tool {self.name}; {there}{meant}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class RetiredTool:
 class ToolExplained:
     """``rule`` says why it is wanted or not. ``unknown_since``: a write to Vapi that has no answer yet.
 
+    ``setting`` is the newest word of the clinic, or of an operator for it; null where nothing was ever set.
     ``condition``: registered as wanted; registered from another definition; not wanted any more and waiting for its
     deletion; its write has no answer; the last try failed; not there yet; not wanted and not there. ``surplus`` are
     further tools of this name at Vapi that the sweep deletes. ``outlook`` is null where a time in the past was asked
@@ -66,6 +70,7 @@ class ToolExplained:
     as_of: datetime
     wanted: bool
     rule: str
+    setting: ToolSetting | None
     condition: ToolCondition
     vapi_tool_id: str | None
     definition_version: int | None
@@ -85,6 +90,7 @@ async def explain_tool(connection: Connection, moment: StateAsOf, name: str) -> 
     state = moment.state
     events = await timeline_of_tool(connection, moment.org_id, name, moment.position)
     await _require_known(connection, moment, name, events)
+    setting = await _setting(connection, moment, name)
     wanted = _wanted(state, name, moment.blueprint)
     retired = state.retired.get(name)
     ref = state.tools.get(name) or (retired.ref if retired else None)
@@ -109,7 +115,8 @@ async def explain_tool(connection: Connection, moment: StateAsOf, name: str) -> 
         as_of_position=moment.position,
         as_of=moment.at,
         wanted=wanted is not None,
-        rule=_rule(state, name, moment.blueprint),
+        rule=_rule(state, name, moment.blueprint, setting),
+        setting=setting,
         condition=condition,
         vapi_tool_id=ref.vapi_tool_id if ref else None,
         definition_version=ref.definition_version if ref else None,
@@ -131,6 +138,11 @@ async def _require_known(connection: Connection, moment: StateAsOf, name: str, e
     published = {row["name"] for row in await connection.fetch(_PUBLISHED)} | {tool.name for tool in moment.blueprint}
     if name not in published:
         raise UnknownTool(name, tuple(sorted(published)))
+
+
+async def _setting(connection: Connection, moment: StateAsOf, name: str) -> ToolSetting | None:
+    settings = await settings_at(connection, moment.org_id, moment.position)
+    return next((setting for setting in settings if setting.tool_name == name), None)
 
 
 def tool_reasons(state: Toolset, names: Iterable[str]) -> list[Reason]:
@@ -211,7 +223,7 @@ def _condition(state: Toolset, name: str, wanted: WantedTool | None, *, unknown:
     return "unwanted" if wanted is None else "missing"
 
 
-def _rule(state: Toolset, name: str, blueprint: tuple[WantedTool, ...]) -> str:
+def _rule(state: Toolset, name: str, blueprint: tuple[WantedTool, ...], setting: ToolSetting | None) -> str:
     if state.closed:
         return "the organization was deleted, so it wants no tools"
     published = next((tool for tool in blueprint if tool.name == name), None)
@@ -223,7 +235,8 @@ def _rule(state: Toolset, name: str, blueprint: tuple[WantedTool, ...]) -> str:
     )
     match wanted_of(state, blueprint).unwanted.get(name):
         case "setting":
-            return f"{rule}; switched off by the clinic's setting"
+            assert setting is not None, f"{name} is off by an event of the org"
+            return f"{rule}; {said(setting)}"
         case "tier":
             return f"{rule}, which is below it"
         case _:

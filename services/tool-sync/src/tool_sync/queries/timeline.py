@@ -16,7 +16,7 @@ EVENTS_MAX: Final = 50
 """The newest of them; the whole of it is in the org's history."""
 
 _OF_ORG_FOR_TOOLS: Final = ("OrgRegistered", "OrgTierChanged", "OrgClosed", "RetryRequested")
-_OF_ORG_FOR_AGENTS: Final = ("ToolSettingChanged", "OrgTierChanged", "OrgClosed")
+_OF_ORG_FOR_AGENTS: Final = ("ToolSettingChanged", "ToolSettingRemoved", "OrgTierChanged", "OrgClosed")
 """What reaches every tool, or every assistant, of the org. An operator's retry of all names no agent."""
 
 _EVENTS: Final = """

@@ -5,7 +5,8 @@ Two streams per org. ``org-<id>`` is what arrived from outside and is appended w
 ``blueprint-<tool>``, holds the published versions of a tool's definition and belongs to no org.
 
 Events are never edited and never renamed: a new field gets a default, a new meaning gets a new type. Data holds ids,
-codes and tool names only; never a secret, a prompt or anything about a patient.
+codes and tool names only, and the one line in which somebody says why a tool was set; never a secret, a prompt or
+anything about a patient.
 """
 
 from tool_sync.domain.events.arrived import (
@@ -18,6 +19,7 @@ from tool_sync.domain.events.arrived import (
     SyncRequested,
     ToolDriftSeen,
     ToolSettingChanged,
+    ToolSettingRemoved,
     TrafficSplitSeen,
 )
 from tool_sync.domain.events.assistants import (
@@ -97,6 +99,7 @@ __all__ = [
     "ToolReinstated",
     "ToolRetired",
     "ToolSettingChanged",
+    "ToolSettingRemoved",
     "ToolUpdateStarted",
     "ToolUpdated",
     "ToolVanished",
@@ -108,6 +111,7 @@ OrgEvent = (
     OrgRegistered
     | OrgTierChanged
     | ToolSettingChanged
+    | ToolSettingRemoved
     | RetryRequested
     | SyncRequested
     | RequestUnreadable

@@ -20,10 +20,22 @@ class OrgTierChanged:
 
 @dataclass(frozen=True, slots=True)
 class ToolSettingChanged:
-    """A clinic's tool was switched off, or on again. Off: no assistant of it gets the tool, whatever its tier."""
+    """A clinic's tool was switched off, or on. Off: no assistant of it gets the tool, whatever its tier.
+
+    ``reason`` is one line of whoever set it; null where nobody gave one.
+    """
 
     name: str
     enabled: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSettingRemoved:
+    """The clinic's setting of a tool was taken back: the tool is as the blueprint says."""
+
+    name: str
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from tool_sync.domain.events import (
     OrgTierChanged,
     RetryRequested,
     ToolSettingChanged,
+    ToolSettingRemoved,
     TrafficSplitSeen,
 )
 from tool_sync.domain.evolve.changes import Changes, with_entry, without
@@ -20,7 +21,9 @@ from tool_sync.domain.subject import agent_subject, is_tool
 from tool_sync.domain.toolset import Failure, Recorded, Toolset
 
 _OF_ASSISTANT = AssistantRemoved | TrafficSplitSeen | AssistantDiverged | DriftDetected
-_OF_ORG = OrgRegistered | OrgTierChanged | ToolSettingChanged | RetryRequested | OrgClosed | OrgSettled
+_OF_ORG = (
+    OrgRegistered | OrgTierChanged | ToolSettingChanged | ToolSettingRemoved | RetryRequested | OrgClosed | OrgSettled
+)
 EVENTS = _OF_ORG | _OF_ASSISTANT
 
 
@@ -41,7 +44,9 @@ def changes(state: Toolset, recorded: Recorded, event: EVENTS) -> Changes:
 
 
 def _org_wide(
-    state: Toolset, position: int, event: OrgRegistered | OrgTierChanged | ToolSettingChanged | RetryRequested
+    state: Toolset,
+    position: int,
+    event: OrgRegistered | OrgTierChanged | ToolSettingChanged | ToolSettingRemoved | RetryRequested,
 ) -> Changes:
     """A change that is looked for in every assistant of the org."""
     match event:
@@ -53,6 +58,8 @@ def _org_wide(
         case ToolSettingChanged(name=name, enabled=enabled):
             disabled = state.disabled - {name} if enabled else state.disabled | {name}
             return {"disabled": disabled, "org_wide_through": position, "org_wide_cause": "setting"}
+        case ToolSettingRemoved(name=name):
+            return {"disabled": state.disabled - {name}, "org_wide_through": position, "org_wide_cause": "setting"}
         case RetryRequested(agent_id=agent_id):
             failures = _lifted_by_operator(state, agent_id)
             return {"failures": failures, "org_wide_through": position, "org_wide_cause": "retry"}

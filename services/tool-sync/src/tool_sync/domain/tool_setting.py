@@ -1,0 +1,103 @@
+"""What is set for one tool of an org: whether a wish changes anything, and what is refused."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final
+
+from tool_sync.domain.events import ToolSettingChanged, ToolSettingRemoved
+
+REASON_CHARACTERS_MAX: Final = 200
+_LIKE_A_NUMBER: Final = re.compile(r"\d(?:[\s()./-]*\d){8,}")
+"""Nine digits and more in a row, however they are set apart: a phone or insurance number, and no date."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingWish:
+    """What somebody asks for. ``enabled`` None: no setting at all, the tool is to be as the blueprint says.
+
+    ``seen``: the position of the setting that the wish replaces, 0 where there was none; None: whatever is set.
+    """
+
+    enabled: bool | None
+    reason: str | None
+    seen: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SettingBasis:
+    """What a wish is decided on: the org, the names of the tools there are, and what is set now.
+
+    ``enabled`` is None where nothing is set, or the setting was taken back; ``position`` is 0 where nothing ever was.
+    """
+
+    is_known: bool
+    is_closed: bool
+    tools: tuple[str, ...]
+    enabled: bool | None
+    reason: str | None
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoSuchOrg:
+    """There is no such organization."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrgIsClosed:
+    """The organization was deleted: nothing is set for it any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoSuchTool:
+    """Nobody has published a tool of this name; ``known`` are those that there are."""
+
+    known: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SettingMoved:
+    """Somebody else has changed the setting since it was seen; it is at ``position`` now."""
+
+    position: int
+
+
+SettingRefusal = NoSuchOrg | OrgIsClosed | NoSuchTool | SettingMoved
+
+
+def decide_setting(
+    basis: SettingBasis, tool: str, wish: SettingWish
+) -> ToolSettingChanged | ToolSettingRemoved | SettingRefusal | None:
+    """The event that the wish makes; None: it is already so."""
+    if not basis.is_known:
+        return NoSuchOrg()
+    if basis.is_closed:
+        return OrgIsClosed()
+    # A setting outlives its tool's publication, and can still be taken back.
+    if tool not in basis.tools and basis.enabled is None:
+        return NoSuchTool(basis.tools)
+    if wish.seen is not None and wish.seen != basis.position:
+        return SettingMoved(basis.position)
+    if wish.enabled is None:
+        return None if basis.enabled is None else ToolSettingRemoved(tool, wish.reason)
+    if (wish.enabled, wish.reason) == (basis.enabled, basis.reason):
+        return None
+    return ToolSettingChanged(tool, wish.enabled, wish.reason)
+
+
+def reason_problem(reason: str) -> str | None:
+    """What is wrong with the text of a reason, or None. It is stored for ever, and so must name no patient."""
+    if not reason.strip() or len(reason) > REASON_CHARACTERS_MAX or not reason.isprintable():
+        return f"a reason is one line of 1 to {REASON_CHARACTERS_MAX} characters"
+    if "@" in reason or _LIKE_A_NUMBER.search(reason):
+        return "a reason is kept for ever and names nobody: leave phone numbers and e-mail addresses out"
+    return None
+
+
+def nearest(name: str, known: Collection[str]) -> str | None:
+    """The known name that is most like this one, whatever its case; None where none is like it."""
+    by_fold = {one.casefold(): one for one in known}
+    found = get_close_matches(name.casefold(), by_fold, n=1)
+    return by_fold[found[0]] if found else None
