@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from tool_sync.domain.plan.steps import Lane
 from tool_sync.vapi.rate_limit.durations import rate_limit_ends, refusal_ends
 from tool_sync.vapi.rate_limit.port import Answer, KnownKey
 
@@ -20,7 +21,7 @@ class Unlimited:
     async def open(self) -> None:
         """Nothing waits for another key."""
 
-    async def admit(self, now: datetime, *, save: bool) -> datetime | None:
+    async def admit(self, now: datetime, lane: Lane) -> datetime | None:
         """Always now."""
         return None
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from tool_sync.domain.plan.steps import Lane
 from tool_sync.sync.asking import KeyHeld, ask
 from tool_sync.sync.context import Context
 from tool_sync.vapi.failures import VapiFailure
@@ -21,7 +22,7 @@ class HeardKey:
     paused: datetime | None = None
     heard: list[str] = field(default_factory=list)
 
-    async def admit(self, now: datetime, *, save: bool) -> datetime | None:
+    async def admit(self, now: datetime, lane: Lane) -> datetime | None:
         self.heard.append("admit")
         return self.held
 
@@ -40,7 +41,7 @@ class FakeContext:
 
 
 def asked(key: HeardKey, call: Any) -> Any:
-    return ask(cast(Context, FakeContext(key)), call, save=True)
+    return ask(cast(Context, FakeContext(key)), call, "save")
 
 
 async def answers() -> str:

@@ -25,6 +25,7 @@ from tool_sync.admin.checked import (
 from tool_sync.admin.live import Look, LookStopped, Met
 from tool_sync.cli.check import Checked, _tell
 from tool_sync.domain.events import ToolDriftSeen, ToolRef
+from tool_sync.domain.plan.steps import Lane
 from tool_sync.domain.subject import tool_subject
 from tool_sync.domain.toolset import Failure, Retired, Toolset
 from tool_sync.domain.wanted import WantedTool
@@ -250,7 +251,7 @@ class Minutes(Unlimited):
 
     waits: list[timedelta] = field(default_factory=list)
 
-    async def admit(self, now: datetime, *, save: bool) -> datetime | None:
+    async def admit(self, now: datetime, lane: Lane) -> datetime | None:
         return now + self.waits.pop() if self.waits else None
 
 

@@ -28,6 +28,7 @@ from tool_sync.domain.events import (
     ToolRetired,
     ToolSettingChanged,
 )
+from tool_sync.domain.plan.steps import Lane
 from tool_sync.sync import write_guard
 from tool_sync.sync.asking import admit
 from tool_sync.sync.blueprint import Blueprint
@@ -427,8 +428,8 @@ async def test_a_deletion_that_has_to_wait_after_it_was_looked_who_links_the_too
     world.reconciler = worker(world)
     ahead, waits = [0.0], [True]
 
-    async def late(context: Context, *, save: bool) -> None:
-        await admit(context, save=save)
+    async def late(context: Context, lane: Lane) -> None:
+        await admit(context, lane)
         if waits and await world.events(org, SweepStarted):
             ahead[0] += 5.0
             waits.clear()

@@ -86,7 +86,7 @@ async def test_without_a_rate_and_a_pause_a_call_costs_no_statement(
 ) -> None:
     key = shared_key(world, read_seconds=60.0)
     now = await world.now()
-    assert await key.admit(now, save=True) is None
+    assert await key.admit(now, "save") is None
     await key.note("answered", now, 0.5)
 
     def refuse(*_: Any) -> Any:
@@ -95,5 +95,5 @@ async def test_without_a_rate_and_a_pause_a_call_costs_no_statement(
     for name in ("execute", "fetchrow", "fetchval", "fetch"):
         monkeypatch.setattr(Pool.__origin__ if hasattr(Pool, "__origin__") else type(world.pool), name, refuse)
     for _ in range(1000):
-        assert await key.admit(now, save=True) is None
+        assert await key.admit(now, "save") is None
         assert await key.note("answered", now, 0.5) is None

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.tool_sync.domain.builders import assistant
 
-from tool_sync.domain.plan.steps import LinkAssistant
+from tool_sync.domain.plan.steps import Lane, LinkAssistant
 from tool_sync.sync.context import ReadsAhead
 from tool_sync.sync.read_ahead import PAUSE_SECONDS, SECONDS_MAX, ReadAhead
 
@@ -22,6 +22,9 @@ class Reads:
         vapi = SimpleNamespace(get_assistant=self._get)
         self.context = SimpleNamespace(clock=clock, vapi=vapi, reads_ahead=ReadsAhead())
         self.answers: list[asyncio.Future[Any]] = []
+
+    def in_lane(self, _lane: Lane) -> "Reads":
+        return self
 
     async def look(self, call: Callable[[], Awaitable[Any]]) -> Any:
         return await call()

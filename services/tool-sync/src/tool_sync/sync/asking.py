@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TypeVar
 
+from tool_sync.domain.plan.steps import Lane
 from tool_sync.sync.context import Context
 from tool_sync.vapi.failures import Kind, VapiFailure
 from tool_sync.vapi.rate_limit import Answer
@@ -19,15 +20,15 @@ class KeyHeld(Exception):
         self.until = until
 
 
-async def admit(context: Context, *, save: bool) -> None:
+async def admit(context: Context, lane: Lane) -> None:
     """Take one request of the key. Raises :class:`KeyHeld`; else :func:`ask_admitted` or `unused` must follow."""
-    if (held := await context.key.admit(context.clock.now(), save=save)) is not None:
+    if (held := await context.key.admit(context.clock.now(), lane)) is not None:
         raise KeyHeld(held)
 
 
-async def ask(context: Context, call: Callable[[], Awaitable[T]], *, save: bool) -> T:
+async def ask(context: Context, call: Callable[[], Awaitable[T]], lane: Lane) -> T:
     """One call. Raises :class:`KeyHeld`, also where its answer has paused the key, and :class:`VapiFailure`."""
-    await admit(context, save=save)
+    await admit(context, lane)
     try:
         return await ask_admitted(context, call)
     except VapiFailure as failure:

@@ -63,7 +63,7 @@ class ReadAhead:
             if self._is_late(begun):
                 self._guard.context.reads_ahead.late_at = self._guard.context.clock.monotonic()
         self._forget(link.assistant.assistant_id)
-        return await self._look(link.assistant.assistant_id)
+        return await self._look(link)
 
     async def ended(self) -> None:
         """Wait for the reads that no link has asked for: what the key is told by an answer must reach it."""
@@ -79,13 +79,14 @@ class ReadAhead:
 
     def _begin(self, link: LinkAssistant) -> _Read:
         sent_at = self._guard.context.clock.monotonic()
-        answer = asyncio.create_task(self._look(link.assistant.assistant_id))
+        answer = asyncio.create_task(self._look(link))
         # A failure that no link asks for any more is nobody's: the key was told of it.
         answer.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         return _Read(link.through, self._guard.writer.knowledge.reloads, sent_at, answer)
 
-    async def _look(self, assistant_id: str) -> Json:
-        return await self._guard.look(lambda: self._guard.context.vapi.get_assistant(assistant_id))
+    async def _look(self, link: LinkAssistant) -> Json:
+        guard, assistant_id = self._guard.in_lane(link.lane), link.assistant.assistant_id
+        return await guard.look(lambda: guard.context.vapi.get_assistant(assistant_id))
 
     def _forget(self, assistant_id: str) -> None:
         if (read := self._reads.pop(assistant_id, None)) is not None:

@@ -1,14 +1,15 @@
 """One run of one org: load, plan, perform, append, repeat until nothing is due. Nobody sleeps here.
 
 What arrives meanwhile is not looked at: the position that was loaded is left behind with the lease, and an org with
-something above it is claimed once more. So any number of saves during a run become one more run.
+something above it is claimed once more. So any number of saves during a run become one more run, and a run that has
+only bulk work left ends soon, so that a save of its org does not wait for thousands of other assistants.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context as TaskContext
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from opentelemetry.trace import StatusCode
@@ -16,7 +17,7 @@ from opentelemetry.trace import StatusCode
 from tool_sync.domain.commands import Command
 from tool_sync.domain.plan.due import earlier
 from tool_sync.domain.plan.situation import ObservedLink, OrgWide
-from tool_sync.domain.plan.steps import LinkAssistant, Plan, Step
+from tool_sync.domain.plan.steps import Lane, LinkAssistant, Plan, Step
 from tool_sync.domain.plan.tools import target_of
 from tool_sync.domain.toolset import Assistant
 from tool_sync.domain.wanted import leaving
@@ -35,6 +36,10 @@ from zerotouch_platform.telemetry import context_of
 
 ORG_WIDE_PAGE: Final = 100
 """Assistants that are taken up at a time for a change that concerns the whole org."""
+BULK_SECONDS_MAX: Final = 0.5
+"""For so long a run begins bulk steps; then it is claimed anew, behind the saves of all orgs."""
+SHORT_HOLD_SECONDS: Final = 5.0
+"""A key that allows bulk work again so soon is only paced: nothing else of the org is looked through meanwhile."""
 TIMES_MAX: Final = 50
 """Steps on one subject in one run, or reads of the state in a row; a run that means well needs a handful."""
 
@@ -62,11 +67,12 @@ class Run:
         self._is_lost_noted = False
         self._times: Counter[str] = Counter()
         self._next_due: datetime | None = None
-        self._held_until: datetime | None = None
+        self._held: dict[Lane, datetime] = {}
+        self._bulk_ends: float | None = None
         self._traces = RunTraces(context, claim.org_id, loaded.state)
         self._knowledge = Knowledge(context, loaded)
         self._writer = Writer(context, claim, self._knowledge, self._traces)
-        self._guard = WriteGuard(context, self._writer, holds_lease)
+        self._guard = WriteGuard(context, self._writer, holds_lease, "bulk")
         self._ahead = ReadAhead(self._guard)
         self._knowledge.turn_page()
         self._knowledge.take_in(assistants)
@@ -100,7 +106,7 @@ class Run:
                 if not self._holds_lease():
                     # Nothing was started any more, so what was loaded has not been looked at: others must.
                     return Release(self._claim, 0, self._context.clock.now())
-                if not self._knowledge.turn_page():
+                if self._is_bulk_put_off() or not self._knowledge.turn_page():
                     return self._left_behind()
         except BaseException as error:
             self._traces.span.set_status(StatusCode.ERROR, type(error).__name__)
@@ -112,25 +118,31 @@ class Run:
             self._traces.span.end()
 
     async def _perform(self, step: Step) -> StepResult:
-        """A step, unless the key allows nothing: then it stays due, and this run starts no other before that time."""
+        """A step, unless the key allows nothing: then it stays due, and this run starts no other of its lane before
+        that time."""
         try:
-            return await perform(self._guard, self._ahead, self._claim.org_id, step)
+            return await perform(self._guard.in_lane(step.lane), self._ahead, self._claim.org_id, step)
         except KeyHeld as held:
-            if self._held_until is None or held.until > self._held_until:
-                self._held_until = held.until
+            self._held[step.lane] = max(held.until, self._held.get(step.lane, held.until))
             return None, ()
 
     def _left_behind(self) -> Release:
         """An org that the key holds up has no other due time: until then there is nothing that it could do."""
         state = self._knowledge.state
         put_off = bool(state.looks) or any(failure.retry_at is not None for failure in state.failures.values())
-        key = self._context.key.fingerprint if self._is_held() or put_off else None
-        # Also where that time has come meanwhile: what was not started for it is still to be done.
-        next_due = self._next_due if self._held_until is None else self._held_until
+        key = self._context.key.fingerprint if put_off or any(map(self._is_held, self._held)) else None
+        # Also where that time has come meanwhile: what was not started for it is still to be done. What holds up saves
+        # holds up everything; what holds up bulk work alone leaves a save its own due time.
+        next_due = self._held.get("save") or earlier(self._next_due, self._held.get("bulk"))
         return Release(self._claim, self._knowledge.loaded_through, next_due, waits_for_key=key)
 
-    def _is_held(self) -> bool:
-        return self._held_until is not None and self._held_until > self._context.clock.now()
+    def _is_held(self, lane: Lane) -> bool:
+        return lane in self._held and self._held[lane] > self._context.clock.now()
+
+    def _is_bulk_put_off(self) -> bool:
+        """Whether bulk work is left that can go on soon. The pages that follow have no saves, as those come first."""
+        soon = self._context.clock.now() + timedelta(seconds=SHORT_HOLD_SECONDS)
+        return "bulk" in self._held and self._held["bulk"] < soon and not self._is_held("save")
 
     async def _plan(self) -> Plan:
         """What to do next. Decisions that follow from the state alone are written first."""
@@ -160,8 +172,21 @@ class Run:
     def _startable(self, plan: Plan, at_work: int) -> Sequence[Step]:
         """The steps that there is room for; none where somebody else may have the org by now."""
         # Not enforced here but at the guard: this only spares what would come back unsent.
-        room = self._context.limits.steps_per_org_max - at_work
-        return plan.steps[: max(room, 0)] if self._holds_lease() and not self._is_held() else ()
+        room = max(self._context.limits.steps_per_org_max - at_work, 0)
+        if not room or not self._holds_lease() or self._is_held("save"):
+            return ()
+        steps = [step for step in plan.steps if not self._is_held(step.lane)]
+        if any(step.lane == "bulk" for step in steps) and self._is_bulk_over():
+            # What was begun goes on, as a step that changes nothing must be noticed before the org is claimed anew.
+            steps = [step for step in steps if step.lane == "save" or self._times[step.subject]]
+            self._held["bulk"] = self._context.clock.now()
+        return steps[:room]
+
+    def _is_bulk_over(self) -> bool:
+        monotonic = self._context.clock.monotonic()
+        if self._bulk_ends is None:
+            self._bulk_ends = monotonic + BULK_SECONDS_MAX
+        return monotonic >= self._bulk_ends
 
     def _count(self, steps: Sequence[Step]) -> None:
         self._times.update(step.subject for step in steps)

@@ -146,7 +146,7 @@ class Survey:
         await asyncio.sleep(1 / self._concurrency.looks_per_second)
         if self.loop.stopping:
             raise KeyHeld(context.clock.now())
-        return await ask(context, call, save=False)
+        return await ask(context, call, "bulk")
 
     async def _append(self, org_id: UUID, event: OrgEvent) -> None:
         stream, cause = org_stream(org_id), str(self._context.new_id())

@@ -15,10 +15,11 @@ from dataclasses import replace
 from typing import Final
 
 from tool_sync.domain.commands import Command
-from tool_sync.domain.events import OrgSettled, SyncRequested
+from tool_sync.domain.events import OrgSettled
 from tool_sync.domain.plan.assistants import assistants_due, closed, removed, unreadable
 from tool_sync.domain.plan.deletions import deletions
 from tool_sync.domain.plan.due import combined, lost_answers
+from tool_sync.domain.plan.lanes import in_lanes
 from tool_sync.domain.plan.situation import Situation
 from tool_sync.domain.plan.steps import NOTHING, LinkAssistant, Plan, Step
 from tool_sync.domain.plan.tools import (
@@ -34,7 +35,6 @@ from tool_sync.domain.subject import is_tool
 from tool_sync.domain.toolset import Toolset
 from tool_sync.domain.wanted import leaving
 
-CAUSE_BULK: Final = "auto_sync"
 FIRST_REVISION: Final = 1
 
 
@@ -64,20 +64,22 @@ def next_steps(situation: Situation) -> Plan:
     # An assistant gets all its tools in one write, so it waits while one of them may still come.
     if not any(map(is_tool, in_motion)):
         plan = combined(plan, assistants_due(situation, in_motion))
-    elif is_save(state):
-        plan = replace(plan, ahead=_ahead(assistants_due(situation, in_motion).steps))
+    elif ahead := _ahead(assistants_due(situation, in_motion).steps, state):
+        plan = replace(plan, ahead=ahead)
+    if plan.steps:
+        plan = replace(plan, steps=in_lanes(plan.steps, state))
     idle = not (plan.steps or plan.commands or progress.busy)
     return _concluded(situation, plan) if idle else plan
 
 
-def _ahead(steps: Sequence[Step]) -> tuple[LinkAssistant, ...]:
+def _ahead(steps: Sequence[Step], state: Toolset) -> tuple[LinkAssistant, ...]:
     """The links whose assistant may be read now, though they are not due: those of first saves.
 
     What is saved or edited between the read and the link is overwritten. Nobody has anything to save a second time
     within a second of the first, or to edit; later both happen, and would be lost more often than they are today.
     """
-    links = (step for step in steps if isinstance(step, LinkAssistant))
-    return tuple(link for link in links if link.assistant.revision == FIRST_REVISION)
+    first = [s for s in steps if isinstance(s, LinkAssistant) and s.assistant.revision == FIRST_REVISION]
+    return tuple(s for s in in_lanes(first, state) if isinstance(s, LinkAssistant) and s.lane == "save")
 
 
 def _concluded(situation: Situation, plan: Plan) -> Plan:
@@ -104,12 +106,6 @@ def _closing(situation: Situation) -> Plan:
         return Plan(commands=commands)
     lost = lost_answers(situation)
     return lost if lost.steps or situation.progress.busy else combined(lost, deletions(situation))
-
-
-def is_save(state: Toolset) -> bool:
-    """Whether somebody waits for this org who pressed save; everything else is bulk work."""
-    requests = (request.asked for mine in state.open_requests.values() for request in mine)
-    return any(not isinstance(asked, SyncRequested) or asked.cause != CAUSE_BULK for asked in requests)
 
 
 def has_work(state: Toolset) -> bool:

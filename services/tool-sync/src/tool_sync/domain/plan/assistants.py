@@ -9,6 +9,7 @@ from typing import Final, assert_never
 from tool_sync.domain.commands import Command, FailStep, SettleFailed, SettleSynced
 from tool_sync.domain.events import SyncRequested, ToolFailure, ToolRef
 from tool_sync.domain.pauses import patience_ends
+from tool_sync.domain.plan.lanes import has_save
 from tool_sync.domain.plan.situation import ObservedLink, RunProgress, Situation
 from tool_sync.domain.plan.steps import LinkAssistant, Plan
 from tool_sync.domain.plan.tools import is_as_wanted, is_permanent, target_of
@@ -32,10 +33,11 @@ Next = LinkAssistant | SettleSynced | SettleFailed | FailStep | datetime | None
 
 
 def agents_with_work(state: Toolset, now: datetime) -> tuple[str, ...]:
-    """Assistants with an open request, in the order of arrival, then those to look at again."""
-    asked = dict.fromkeys(agent_id for agent_id in state.open_requests if agent_id != UNREADABLE)
-    looks = dict.fromkeys(agent_id for agent_id, at in state.looks.items() if at <= now)
-    return tuple({**asked, **looks})
+    """Assistants with an open save, those with another open request, then those to look at again; each as they came."""
+    asked = [agent_id for agent_id in state.open_requests if agent_id != UNREADABLE]
+    saves = [agent_id for agent_id in asked if has_save(state.open_requests[agent_id])]
+    looks = [agent_id for agent_id, at in state.looks.items() if at <= now]
+    return tuple(dict.fromkeys((*saves, *asked, *looks)))
 
 
 def agents_of(state: Toolset, now: datetime, progress: RunProgress) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Steps against Vapi, and the plan that names those which are due."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from tool_sync.domain.commands import Command
 from tool_sync.domain.events import ToolRef
@@ -17,12 +17,16 @@ from tool_sync.domain.subject import (
 from tool_sync.domain.toolset import Assistant, Attempt
 from tool_sync.domain.wanted import WantedTool
 
+Lane = Literal["save", "bulk"]
+"""How soon a step gets the key: a save's before all bulk work. No part of what a step is, so equal steps may differ."""
+
 
 @dataclass(frozen=True, slots=True)
 class RegisterTool:
     """``POST /tool``."""
 
     tool: WantedTool
+    lane: Lane = field(default="bulk", compare=False)
 
     @property
     def subject(self) -> Subject:
@@ -35,6 +39,7 @@ class UpdateTool:
 
     tool: WantedTool
     current: ToolRef
+    lane: Lane = field(default="bulk", compare=False)
 
     @property
     def subject(self) -> Subject:
@@ -46,6 +51,7 @@ class ResolveAttempt:
     """Look what became of a write whose answer was lost."""
 
     attempt: Attempt
+    lane: Lane = field(default="bulk", compare=False)
 
     @property
     def subject(self) -> Subject:
@@ -61,6 +67,7 @@ class LinkAssistant:
     through: int
     unwanted: frozenset[str] = frozenset()
     """Ids of ours that no assistant may keep, whoever put them there."""
+    lane: Lane = field(default="bulk", compare=False)
 
     @property
     def subject(self) -> Subject:
@@ -90,6 +97,10 @@ class SweepTools:
     def subject(self) -> Subject:
         return SWEEP_SUBJECT
 
+    @property
+    def lane(self) -> Lane:
+        return "bulk"
+
 
 @dataclass(frozen=True, slots=True)
 class SearchSurplus:
@@ -103,13 +114,20 @@ class SearchSurplus:
     def subject(self) -> Subject:
         return SEARCH_SUBJECT
 
+    @property
+    def lane(self) -> Lane:
+        return "bulk"
+
 
 Step = RegisterTool | UpdateTool | ResolveAttempt | LinkAssistant | SweepTools | SearchSurplus
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Effects to start, decisions to write down, and when to look again (None: when something arrives)."""
+    """Effects to start, decisions to write down, and when to look again (None: when something arrives).
+
+    ``steps`` are in the order in which they are to be started, those of saves first.
+    """
 
     steps: tuple[Step, ...] = ()
     commands: tuple[Command, ...] = ()

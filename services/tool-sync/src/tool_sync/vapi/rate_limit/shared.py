@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from tool_sync import db
+from tool_sync.domain.plan.steps import Lane
 from tool_sync.vapi.rate_limit.durations import opening_ends, rate_limit_ends, refusal_ends
 from tool_sync.vapi.rate_limit.port import Answer, KnownKey
 from tool_sync.vapi.rate_limit.table import KeyRow, KeyTable
@@ -74,7 +75,7 @@ class SharedKey:
         """Raises what a database that is away raises."""
         await self._table.open()
 
-    async def admit(self, now: datetime, *, save: bool) -> datetime | None:
+    async def admit(self, now: datetime, lane: Lane) -> datetime | None:
         """Raises what a database that is away raises."""
         await self._read(now)
         if (until := self._held(now)) is not None:
@@ -83,7 +84,7 @@ class SharedKey:
             await self._let_one_go_first()
             if (until := self._held(now)) is not None:
                 return until
-        if self._tokens is not None and (until := await self._tokens.take(now, "save" if save else "bulk")) is not None:
+        if self._tokens is not None and (until := await self._tokens.take(now, lane)) is not None:
             return until
         return await self._probe(now) if self._row.half_open else None
 

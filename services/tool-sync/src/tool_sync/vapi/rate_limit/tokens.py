@@ -7,12 +7,10 @@ is taken from both minutes. What is left of a past minute is void.
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
+from tool_sync.domain.plan.steps import Lane
 from tool_sync.vapi.rate_limit.durations import minute_of, minute_starts
 from tool_sync.vapi.rate_limit.table import KeyTable
-
-Lane = Literal["save", "bulk"]
 
 
 @dataclass(frozen=True, slots=True)
