@@ -172,3 +172,20 @@ def test_the_command_lists_the_problems_and_exits_with_2() -> None:
     assert "DATABASE_URL = (missing): is required" in ended.stderr
     assert "PORT = 'x'" in ended.stderr
     assert ended.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "url", ["https://api.vapi.ai", "https://API.vapi.ai/", "https://vapi.ai.", "http://api.eu.vapi.ai"]
+)
+def test_a_tool_at_loopback_is_never_allowed_at_the_real_vapi(environment: pytest.MonkeyPatch, url: str) -> None:
+    found = problems(environment, VAPI_BASE_URL=url, TOOL_URL_LOOPBACK_ALLOWED="true")
+    assert set(found) == {"TOOL_URL_LOOPBACK_ALLOWED"}
+    assert "real Vapi" in found["TOOL_URL_LOOPBACK_ALLOWED"][1]
+
+
+@pytest.mark.parametrize("url", ["http://localhost:3003", "https://vapi.ai.example"])
+def test_a_tool_at_loopback_may_be_allowed_at_a_sandbox(environment: pytest.MonkeyPatch, url: str) -> None:
+    assert not load(Settings).tool_url_loopback_allowed
+    environment.setenv("VAPI_BASE_URL", url)
+    environment.setenv("TOOL_URL_LOOPBACK_ALLOWED", "true")
+    assert load(Settings).tool_url_loopback_allowed

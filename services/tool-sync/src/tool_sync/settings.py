@@ -25,6 +25,7 @@ from zerotouch_platform.public_key import Algorithm, require_key_of_algorithm
 from zerotouch_platform.settings import CONFIG, WORKERS_MAX, HttpUrl, LogLevel, NonEmpty, http_url
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_REAL_VAPI = "vapi.ai"
 
 
 def _https_url(value: str) -> str:
@@ -41,6 +42,14 @@ def _postgres_url(value: str) -> str:
         raise ValueError("must be a postgresql:// URL that names a database")
     return value
 
+
+def is_real_vapi(url: str) -> bool:
+    """Whether the URL is Vapi's own, and no sandbox's."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    return host == _REAL_VAPI or host.endswith(f".{_REAL_VAPI}")
+
+
+LOOPBACK_REFUSED = "must be false with the real Vapi: loopback is another machine there, and nobody's tool answers"
 
 HttpsUrl = Annotated[str, AfterValidator(_https_url)]
 PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
@@ -59,6 +68,8 @@ class Settings(BaseSettings):
     vapi_account: NonEmpty = "platform"
     tool_server_url: HttpsUrl
     tool_server_credential_id: str | None = None
+    # A tool of another service may be at loopback: a development machine's own, which no published tool may name.
+    tool_url_loopback_allowed: bool = False
     installation_id: UUID
     # 2: the model waits for the answer. 1, as first specified: it does not, and never hears it (ADR 4). Clinics that
     # have 2 keep it.
@@ -166,6 +177,13 @@ class Settings(BaseSettings):
     ready_check_seconds_max: PositiveFloat = 2
 
     # Rules about two fields stand at the later one, so that they are reported together with everything else.
+    @field_validator("tool_url_loopback_allowed")
+    @classmethod
+    def _no_loopback_at_the_real_vapi(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and is_real_vapi(info.data.get("vapi_base_url", "")):
+            raise ValueError(LOOPBACK_REFUSED)
+        return value
+
     @field_validator("jwt_public_key")
     @classmethod
     def _key_of_algorithm(cls, value: str, info: ValidationInfo) -> str:

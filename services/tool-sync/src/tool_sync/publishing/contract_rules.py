@@ -1,0 +1,117 @@
+"""Rules for a tool that assistant-api answers: what the model is told to send is what the contract takes.
+
+The contract's argument model is asked itself, with the values of `examples`: what models do send, which is no proof.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from tool_sync.publishing.examples import NoExample, examples_of
+from tool_sync.publishing.lint_problem import LintProblem, nearest
+from tool_sync.publishing.tool_file import ToolFile
+from zerotouch_contracts.canonical import canonical_json
+from zerotouch_contracts.tools import ANSWERED
+
+_PROPERTIES: Final = "parameters.properties"
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredContract:
+    """What assistant-api takes by one contract, and the schema that says so to a model."""
+
+    arguments: type[BaseModel]
+    schema: Mapping[str, Any]
+
+
+Contracts = Mapping[tuple[str, int], AnsweredContract]
+
+ANSWERED_CONTRACTS: Final[Contracts] = {
+    (definition.name, definition.version): AnsweredContract(definition.arguments, definition.parameters_schema())
+    for definition in ANSWERED
+}
+"""By tool and number; of what this release knows, a contract and the version that brought it have one number."""
+
+
+def parameters_of(tool: ToolFile, contracts: Contracts) -> Mapping[str, Any] | None:
+    """The file's own schema, or that of its contract; None where there is neither."""
+    if tool.parameters is not None:
+        return tool.parameters
+    contract = contracts.get((tool.name, tool.contract))
+    return None if contract is None else contract.schema
+
+
+def contract_problems(tool: ToolFile, contracts: Contracts) -> list[LintProblem]:
+    """Whether there is such a contract, and whether an address is named where it must be."""
+    if tool.contract < 0:
+        return [LintProblem("contract", "must not be negative", "write 0 where another service answers")]
+    if tool.contract == 0:
+        missing = [
+            key for key, value in (("parameters", tool.parameters), ("server_url", tool.server_url)) if value is None
+        ]
+        return [LintProblem(key, "is missing", "write it, as another service answers (contract 0)") for key in missing]
+    found = []
+    if tool.server_url is not None:
+        found.append(
+            LintProblem("server_url", "is named, and assistant-api answers", "leave it out, or write contract = 0")
+        )
+    if (tool.name, tool.contract) not in contracts:
+        numbers = [str(number) for name, number in contracts if name == tool.name]
+        names = dict.fromkeys(name for name, _ in contracts)
+        other = f"{nearest(tool.name, names)} as the name, or 0 here where another service answers"
+        instead = f"write {' or '.join(numbers)}" if numbers else other
+        found.append(LintProblem("contract", f"is none that assistant-api has for {tool.name!r}", instead))
+    return found
+
+
+def argument_problems(schema: Mapping[str, Any], contract: AnsweredContract) -> list[LintProblem]:
+    """What the schema fails to ask for, and what it asks for that the contract refuses. Of a schema of the subset."""
+    return [*_not_asked_for(schema, contract), *_refused(schema, contract)]
+
+
+def unread_properties(schema: Mapping[str, Any], contract: AnsweredContract) -> list[str]:
+    """What the schema asks a caller for and the contract passes over."""
+    return [name for name in schema["properties"] if name not in contract.schema["properties"]]
+
+
+def _not_asked_for(schema: Mapping[str, Any], contract: AnsweredContract) -> list[LintProblem]:
+    needed = [name for name in contract.schema["required"] if name not in schema.get("required", ())]
+    return [
+        LintProblem("parameters.required", f"lacks {name!r}, which the contract needs", "add it, and its property")
+        for name in needed
+    ]
+
+
+def _refused(schema: Mapping[str, Any], contract: AnsweredContract) -> list[LintProblem]:
+    try:
+        examples = list(examples_of(schema))
+    except NoExample as error:
+        where = f"{_PROPERTIES}.{'.properties.'.join(error.path)}"
+        return [
+            LintProblem(where, "matches no example, so it cannot be checked", _as_contract(contract, error.path[0]))
+        ]
+    found: dict[str, LintProblem] = {}
+    for example in examples:
+        for name, value, why in _errors(example, contract):
+            what = f"allows {canonical_json(value).decode()[:40]}, which the contract refuses ({why})"
+            found.setdefault(name, LintProblem(f"{_PROPERTIES}.{name}", what, _as_contract(contract, name)))
+    return list(found.values())
+
+
+def _errors(example: Mapping[str, Any], contract: AnsweredContract) -> list[tuple[str, Any, str]]:
+    try:
+        contract.arguments.model_validate(example)
+    except ValidationError as error:
+        at = [(str(one["loc"][0]) if one["loc"] else "", one["type"]) for one in error.errors(include_input=False)]
+        return [(name, example[name], why) for name, why in at if name in example]  # the others are not asked for
+    return []
+
+
+def _as_contract(contract: AnsweredContract, name: str) -> str:
+    own = contract.schema["properties"].get(name)
+    if own is None:
+        return "leave it out"
+    schema = {key: value for key, value in own.items() if key != "description"}
+    return f"write {canonical_json(schema).decode()}"
