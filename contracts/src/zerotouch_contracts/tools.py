@@ -26,6 +26,11 @@ from zerotouch_contracts.arguments import (
 INSTALLATION_HEADER: Final = "X-Zerotouch-Installation"
 ORGANIZATION_PARAMETER: Final = "organization_id"
 VERSION_PARAMETER: Final = "definition_version"
+CONTRACT_PARAMETER: Final = "contract"
+STATIC_PARAMETERS: Final = frozenset({ORGANIZATION_PARAMETER, VERSION_PARAMETER, CONTRACT_PARAMETER})
+"""Vapi puts their values over whatever the model filled in under these names, so no argument may be called so."""
+FIRST_VERSION_WITH_CONTRACT: Final = 3
+"""Tools of a lower version may be registered without the parameter `contract`: there a model could fill it in."""
 
 _SCHEMA_KEYS: Final = ("type", "description", "format", "pattern", "enum", "items")
 """The keys that Vapi documents for a property (OpenAPI of 2026-08-20); others are checked by us, not by the model."""
@@ -48,11 +53,14 @@ def _parameters_schema(arguments: type[ToolArguments]) -> Mapping[str, Any]:
 class ToolDefinition:
     """A tool of the blueprint. ``tier`` is the lowest tier that gets it; ``version`` rises with every change.
 
+    ``contract`` names the argument model together with what acts on it: of one name, equal contracts have one model,
+    and a release that knows the contract answers any version that has it (ADR 38).
     ``asynchronous`` is Vapi's ``async``: true means that the model does not wait and never hears the result.
     """
 
     name: str
     version: int
+    contract: int
     description: str
     arguments: type[ToolArguments]
     asynchronous: bool
@@ -86,6 +94,7 @@ class ToolDefinition:
             "parameters": [
                 {"key": ORGANIZATION_PARAMETER, "value": str(org_id)},
                 {"key": VERSION_PARAMETER, "value": self.version},
+                {"key": CONTRACT_PARAMETER, "value": self.contract},
             ],
         }
 
@@ -122,6 +131,18 @@ def version_of(tool: Mapping[str, Any]) -> int:
     return version if type(version) is int and version > 0 else 1
 
 
+def contract_of(tool: Mapping[str, Any]) -> int | None:
+    """The contract that a tool of ours names, 0 where another service answers it; None where it names none.
+
+    One without was registered before contracts were: its version says which it has (:data:`ANSWERED`).
+    """
+    try:
+        contract = _static(tool)[CONTRACT_PARAMETER]
+    except (KeyError, TypeError):
+        return None
+    return contract if type(contract) is int and contract >= 0 else None
+
+
 def _static(tool: Mapping[str, Any]) -> dict[str, Any]:
     return {item["key"]: item["value"] for item in tool["parameters"]}
 
@@ -129,6 +150,7 @@ def _static(tool: Mapping[str, Any]) -> dict[str, Any]:
 BOOK_CLINIC_APPOINTMENT: Final = ToolDefinition(
     name="bookClinicAppointment",
     version=1,
+    contract=1,
     description=(
         "Books an appointment at this clinic. Use it once the caller has named the patient, a phone number, the"
         " service, a day and a time, and has agreed to them."
@@ -142,6 +164,7 @@ BOOK_CLINIC_APPOINTMENT: Final = ToolDefinition(
 BOOK_CLINIC_APPOINTMENT_V2: Final = replace(
     BOOK_CLINIC_APPOINTMENT,
     version=2,
+    contract=2,
     arguments=BookClinicAppointmentV2,
     description=(
         f"{BOOK_CLINIC_APPOINTMENT.description} Wait for its answer: only that says whether the appointment is booked,"
@@ -154,6 +177,7 @@ BOOK_CLINIC_APPOINTMENT_V2: Final = replace(
 CANCEL_APPOINTMENT: Final = ToolDefinition(
     name="cancelAppointment",
     version=1,
+    contract=1,
     description=(
         "Cancels an appointment at this clinic. Use it once the caller has named the phone number that it was booked"
         " with and its day, and has agreed to cancel it."
@@ -166,6 +190,7 @@ CANCEL_APPOINTMENT: Final = ToolDefinition(
 RESCHEDULE_APPOINTMENT: Final = ToolDefinition(
     name="rescheduleAppointment",
     version=1,
+    contract=1,
     description=(
         "Moves an appointment at this clinic to another time. Use it once the caller has named the phone number that it"
         " was booked with, its day, and the new day and time, and has agreed to them."
@@ -178,6 +203,7 @@ RESCHEDULE_APPOINTMENT: Final = ToolDefinition(
 CANCEL_APPOINTMENT_V2: Final = replace(
     CANCEL_APPOINTMENT,
     version=2,
+    contract=2,
     description=(
         "Cancels an appointment at this clinic. Use it once the caller has named the patient, the phone number that it"
         " was booked with and its day, and has agreed to cancel it."
@@ -188,6 +214,7 @@ CANCEL_APPOINTMENT_V2: Final = replace(
 RESCHEDULE_APPOINTMENT_V2: Final = replace(
     RESCHEDULE_APPOINTMENT,
     version=2,
+    contract=2,
     description=(
         "Moves an appointment at this clinic to another time. Use it once the caller has named the patient, the phone"
         " number that it was booked with, its day, and the new day and time, and has agreed to them."
@@ -206,4 +233,7 @@ ANSWERED: Final[tuple[ToolDefinition, ...]] = (
     CANCEL_APPOINTMENT_V2,
     RESCHEDULE_APPOINTMENT_V2,
 )
-"""Every version of every tool whose calls are answered; one stays as long as a tool of it can be registered."""
+"""Every version of every tool whose calls are answered; one stays as long as a tool of it can be registered.
+
+A version that is not here is answered by its contract, if one of these has it.
+"""

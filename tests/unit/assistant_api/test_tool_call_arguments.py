@@ -13,7 +13,7 @@ from assistant_api.tool_calls.answers import CHARACTERS_MAX
 from assistant_api.tool_calls.arguments import Fit, Unfit, check
 from assistant_api.tool_calls.payload import ToolCall
 from assistant_api.tool_calls.refusals import ARGUMENTS, Fault, FaultKind, explained, words_for
-from zerotouch_contracts.tools import ANSWERED, DEFINITIONS, ToolDefinition
+from zerotouch_contracts.tools import ANSWERED, DEFINITIONS, FIRST_VERSION_WITH_CONTRACT, ToolDefinition
 
 ORG: Final = UUID(int=7)
 TEXTS: Final = ("patientName", "patientPhone", "service", "notes")
@@ -142,6 +142,54 @@ def test_a_blank_number_is_refused_where_the_first_versions_schema_accepts_it() 
 
     assert isinstance(found, Unfit)
     assert faults_in(definition, found) == {("patientPhone", "missing")}
+
+
+def with_static(definition: ToolDefinition, **static: Any) -> Fit | Unfit:
+    given = {**whole(definition), "organization_id": str(ORG), **static}
+    found = check(ToolCall("call_1", definition.name, given))
+    assert isinstance(found, Fit | Unfit)
+    return found
+
+
+@pytest.mark.parametrize("definition", ANSWERED, ids=lambda d: f"{d.name}-{d.version}")
+@pytest.mark.parametrize("version", [FIRST_VERSION_WITH_CONTRACT, 40, "41"])
+def test_a_version_that_is_not_known_is_answered_by_its_contract(definition: ToolDefinition, version: Any) -> None:
+    found = with_static(definition, definition_version=version, contract=definition.contract)
+
+    assert isinstance(found, Fit)
+    assert (found.version, type(found.arguments)) == (int(version), definition.arguments)
+
+
+@pytest.mark.parametrize("definition", ANSWERED, ids=lambda d: f"{d.name}-{d.version}")
+@pytest.mark.parametrize("contract", [0, 1, 2, 3, "1", None, {}])
+def test_the_contract_of_a_known_version_is_not_even_looked_at(definition: ToolDefinition, contract: Any) -> None:
+    plain = with_static(definition, definition_version=definition.version)
+
+    assert with_static(definition, definition_version=definition.version, contract=contract) == plain
+
+
+@pytest.mark.parametrize(
+    ("version", "contract"),
+    [
+        (40, None),
+        (40, 0),
+        (40, 3),
+        (40, -1),
+        (40, True),
+        (40, 1.0),
+        (40, [1]),
+        (10**9, 1),
+        (0, 1),  # below the first that names a contract: the model may have said it
+        (-3, 1),
+        (None, 1),
+        (True, 1),
+    ],
+)
+def test_what_neither_version_nor_contract_answers_is_out_of_date(version: Any, contract: Any) -> None:
+    found = with_static(DEFINITIONS[0], definition_version=version, contract=contract)
+
+    assert isinstance(found, Unfit)
+    assert (found.code, found.version) == ("unknown_version", None)
 
 
 @pytest.mark.parametrize("definition", ANSWERED, ids=lambda d: f"{d.name}-{d.version}")

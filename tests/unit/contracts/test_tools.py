@@ -17,8 +17,11 @@ from zerotouch_contracts.tools import (
     BOOK_CLINIC_APPOINTMENT,
     DEFINITIONS,
     INSTALLATION_HEADER,
+    STATIC_PARAMETERS,
     ToolDefinition,
     ToolMarker,
+    contract_of,
+    version_of,
 )
 
 ORG, INSTALLATION = UUID(int=7), UUID(int=8)
@@ -80,9 +83,16 @@ def test_the_newest_version_of_every_tool_says_the_form_of_a_value_and_an_exampl
 
 @pytest.mark.parametrize("definition", ANSWERED, ids=lambda d: f"{d.name}-{d.version}")
 def test_static_parameters_are_never_arguments_of_the_model(definition: ToolDefinition) -> None:
-    static = {item["key"]: item["value"] for item in payload(definition)["parameters"]}
+    body = payload(definition)
+    static = {item["key"]: item["value"] for item in body["parameters"]}
 
-    assert static == {"organization_id": str(ORG), "definition_version": definition.version}
+    assert set(static) == STATIC_PARAMETERS
+    assert static == {
+        "organization_id": str(ORG),
+        "definition_version": definition.version,
+        "contract": definition.contract,
+    }
+    assert (version_of(body), contract_of(body)) == (definition.version, definition.contract)
     assert not set(static) & set(definition.parameters_schema()["properties"])
 
 
@@ -95,12 +105,40 @@ def test_what_is_registered_is_answered_and_no_version_stands_for_two() -> None:
     assert len({(definition.name, definition.version) for definition in ANSWERED}) == len(ANSWERED)
 
 
+def test_of_one_name_a_contract_has_one_argument_model() -> None:
+    models: dict[tuple[str, int], set[type]] = {}
+    for definition in ANSWERED:
+        models.setdefault((definition.name, definition.contract), set()).add(definition.arguments)
+    assert {len(found) for found in models.values()} == {1}
+    assert all(contract >= 1 for _, contract in models), "0 is for what another service answers"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "contract"),
+    [
+        ([{"key": "contract", "value": 2}], 2),
+        ([{"key": "contract", "value": 0}], 0),
+        ([{"key": "definition_version", "value": 2}], None),
+        ([{"key": "contract", "value": "2"}], None),
+        ([{"key": "contract", "value": True}], None),
+        ([{"key": "contract", "value": -1}], None),
+        ([{"name": "contract"}], None),
+        (None, None),
+    ],
+)
+def test_a_tool_at_vapi_names_its_contract_or_none(parameters: Any, contract: int | None) -> None:
+    assert contract_of({"parameters": parameters}) == contract
+
+
 def test_the_first_version_of_booking_is_registered_as_it_was_first_specified() -> None:
     """A clinic may have it: whatever is changed in this document is another version."""
     document = payload(BOOK_CLINIC_APPOINTMENT)
 
     assert (BOOK_CLINIC_APPOINTMENT.version, document["async"]) == (1, True)
-    assert canonical_hash(document) == "072e6ee3f2a455271b4ba580797caee097dd418c54f8f189413d688d21917667"
+    assert canonical_hash(document) == "bce5f5e6c4ced7c0a97fb1ee81402827a9376b1185ae655efd8e7a63257292cc"
+    document["parameters"] = [item for item in document["parameters"] if item["key"] != "contract"]
+    first = "072e6ee3f2a455271b4ba580797caee097dd418c54f8f189413d688d21917667"
+    assert canonical_hash(document) == first, "what a model sees is as it was; the contract came later (ADR 38)"
 
 
 def test_the_model_waits_for_the_answer_to_a_booking() -> None:

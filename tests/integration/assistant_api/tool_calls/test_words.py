@@ -22,6 +22,29 @@ async def test_both_versions_of_the_booking_tool_are_answered(caller: Caller, or
     assert (sent["body"]["code"], sent["body"]["definition_version"]) == ("booked", version)
 
 
+@pytest.mark.parametrize("contract", [1, 2])
+async def test_a_version_from_after_this_release_is_answered_by_its_contract_and_counted_as_what_it_is(
+    caller: Caller, org_id: UUID, contract: int
+) -> None:
+    newer = {"definition_version": 17, "contract": contract}
+
+    assert await caller.result(booking(org_id, **newer)) == f"Booked for {day()} at 10:00."
+    assert await caller.error(booking(org_id, **newer, patientName="")) != ""
+
+    sent = [message["body"] for message in await caller.harness.outbox("ToolCallHandled")]
+    assert [(one["code"], one["definition_version"]) for one in sent] == [("booked", 17), ("invalid_arguments", 17)]
+
+
+async def test_a_contract_that_the_model_filled_in_changes_nothing(caller: Caller, org_id: UUID) -> None:
+    """Version 1 asks for no name, and a tool of it may be registered without the parameter."""
+    await caller.result(booking(org_id))
+    said = cancelling(org_id, contract=2)
+
+    assert await caller.result(said, name="cancelAppointment") == f"Cancelled: the appointment of {day()} at 10:00."
+    unknown = booking(org_id, definition_version=0, contract=1)
+    assert "out of date" in await caller.error(unknown)
+
+
 @pytest.mark.parametrize("version", [1, 2])
 async def test_a_refusal_is_one_for_the_model_to_go_on_with(caller: Caller, org_id: UUID, version: int) -> None:
     wrong = booking(org_id, definition_version=version, appointmentDate="3/12", patientPhone=4930123456, patientName="")

@@ -2,6 +2,9 @@
 
 The tenant is the static parameter `organization_id`: Vapi puts the static parameters of the tool over what the
 language model filled in, so that the model can neither see nor choose it. There is no other way to name one.
+
+The definition is that of the static parameter `definition_version` where this release knows it. A version that was
+published at run time is answered by its `contract`, which the tool names beside it (ADR 38).
 """
 
 import re
@@ -17,10 +20,20 @@ from assistant_api.tool_calls.payload import ToolCall
 from assistant_api.tool_calls.refusals import Fault, explained, fault_of
 from zerotouch_contracts.arguments import ToolArguments
 from zerotouch_contracts.text import folded
-from zerotouch_contracts.tools import ANSWERED, ORGANIZATION_PARAMETER, VERSION_PARAMETER, ToolDefinition
+from zerotouch_contracts.tools import (
+    ANSWERED,
+    CONTRACT_PARAMETER,
+    FIRST_VERSION_WITH_CONTRACT,
+    ORGANIZATION_PARAMETER,
+    STATIC_PARAMETERS,
+    VERSION_PARAMETER,
+    ToolDefinition,
+)
 
 _NAMES: Final = frozenset(definition.name for definition in ANSWERED)
 _BY_VERSION: Final = {(definition.name, definition.version): definition for definition in ANSWERED}
+_BY_CONTRACT: Final = {(definition.name, definition.contract): definition for definition in ANSWERED}
+_NUMBER_MAX: Final = 10**9 - 1
 _PUNCTUATION: Final = re.compile(r"[^\w+]")
 
 
@@ -46,10 +59,11 @@ class Unfit:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A call that can be tried."""
+    """A call that can be tried. ``version`` is the tool's; ``definition`` may be another version of its contract."""
 
     org_id: UUID
     definition: ToolDefinition
+    version: int
     arguments: ToolArguments
 
     @property
@@ -71,18 +85,26 @@ def check(call: ToolCall) -> Checked:
     org_id = _organization(call.arguments.get(ORGANIZATION_PARAMETER))
     if org_id is None:
         return Foreign("The clinic of this assistant is not known, so nothing was done. Say that the clinic will call.")
-    version = _version(call.arguments.get(VERSION_PARAMETER))
-    definition = None if version is None else _BY_VERSION.get((call.name, version))
-    if definition is None:
+    version = _number(call.arguments.get(VERSION_PARAMETER))
+    definition = None if version is None else _definition(call.name, version, call.arguments)
+    if version is None or definition is None:
         explanation = "This tool is out of date, so nothing was done. Say that the clinic will call back."
         return Unfit(org_id, call.name, None, "unknown_version", explanation, call.arguments)
-    filled_in = {
-        key: value for key, value in call.arguments.items() if key not in {ORGANIZATION_PARAMETER, VERSION_PARAMETER}
-    }
-    return _validated(org_id, definition, filled_in)
+    filled_in = {key: value for key, value in call.arguments.items() if key not in STATIC_PARAMETERS}
+    return _validated(org_id, definition, version, filled_in)
 
 
-def _validated(org_id: UUID, definition: ToolDefinition, filled_in: Mapping[str, Any]) -> Fit | Unfit:
+def _definition(name: str, version: int, given: Mapping[str, Any]) -> ToolDefinition | None:
+    """What answers a version: its own definition, or one of its contract. The contract is not even looked at where the
+    version is known, or may be that of a tool without the parameter: there it would be the model's word."""
+    known = _BY_VERSION.get((name, version))
+    if known is not None or version < FIRST_VERSION_WITH_CONTRACT:
+        return known
+    contract = _number(given.get(CONTRACT_PARAMETER))
+    return None if contract is None else _BY_CONTRACT.get((name, contract))
+
+
+def _validated(org_id: UUID, definition: ToolDefinition, version: int, filled_in: Mapping[str, Any]) -> Fit | Unfit:
     try:
         arguments = definition.arguments.model_validate(filled_in)
     except ValidationError as error:
@@ -91,8 +113,8 @@ def _validated(org_id: UUID, definition: ToolDefinition, filled_in: Mapping[str,
     else:
         faults = _faults(arguments)
         if not faults:
-            return Fit(org_id, definition, arguments)
-    return Unfit(org_id, definition.name, definition.version, "invalid_arguments", explained(faults), filled_in)
+            return Fit(org_id, definition, version, arguments)
+    return Unfit(org_id, definition.name, version, "invalid_arguments", explained(faults), filled_in)
 
 
 def _faults(arguments: ToolArguments) -> list[Fault]:
@@ -114,7 +136,7 @@ def _organization(given: object) -> UUID | None:
         return None
 
 
-def _version(given: object) -> int | None:
+def _number(given: object) -> int | None:
     if isinstance(given, str) and given.isascii() and given.isdecimal() and len(given) <= 9:
-        return int(given)
-    return given if isinstance(given, int) and not isinstance(given, bool) else None
+        given = int(given)
+    return given if isinstance(given, int) and not isinstance(given, bool) and 0 <= given <= _NUMBER_MAX else None

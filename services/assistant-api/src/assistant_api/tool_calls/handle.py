@@ -177,10 +177,10 @@ class ToolCallHandler:
         match delivery.checked:
             case Unfit(_, _, version, code, explanation, _):
                 return Answer(code, answers.one_line(explanation), failed=True), version
-            case Fit(_, definition, _) as fit:
+            case Fit() as fit:
                 clinic = from_row(row)
                 outcome = await self._act(connection, delivery, fit, clinic)
-                return answer_of(outcome, clinic), definition.version
+                return answer_of(outcome, clinic), fit.version
 
     async def _act(self, connection: Connection, delivery: _Delivery, fit: Fit, clinic: Clinic) -> Outcome:
         now, days_ahead_max = datetime.now(UTC), self.settings.booking_days_ahead_max
