@@ -21,9 +21,9 @@ SAVED_MAX = 8
 
 ORG_WIDE = (
     e.OrgTierChanged | e.ToolSettingChanged | e.ToolSettingRemoved | e.RetryRequested | e.AssistantRemoved
-    | e.OrgClosed | e.ToolVanished | e.SurplusFound | e.TrafficSplitSeen | e.ToolDriftSeen
+    | e.OrgClosed | e.ToolVanished | e.SurplusFound | e.TrafficSplitSeen | e.AssistantDriftSeen | e.ToolDriftSeen
 )  # fmt: skip
-NO_ROW = e.AssistantLinkStarted | e.RetryRequested | e.TrafficSplitSeen
+NO_ROW = e.AssistantLinkStarted | e.RetryRequested | e.TrafficSplitSeen | e.AssistantDriftSeen
 
 
 @dataclass(slots=True)

@@ -80,7 +80,8 @@ def test_what_is_read_and_published_is_as_pinned() -> None:
 
 
 def test_the_whole_logs_hold_every_type() -> None:
-    assert {row["type"] for name in ("clinic", "reach", "settings") for row in log_of(name)} == set(CLASSES)
+    logs = ("clinic", "reach", "settings", "auto_sync")
+    assert {row["type"] for name in logs for row in log_of(name)} == set(CLASSES)
 
 
 def _made(golden: Golden) -> dict[str, Any]:

@@ -163,8 +163,10 @@ class Settings(BaseSettings):
     read_tries_max: PositiveInt = 3
     read_retry_seconds: PositiveFloat = 0.2
 
-    # What is looked at once a day, off the path of saves (reconciler/survey.py). A ceiling that leaves Vapi's key and
-    # the CPU to saves: 5 a second are 400,000 a day.
+    # Every assistant and every tool of ours is looked at again at Vapi within so many hours (ADR 41).
+    auto_sync_hours: PositiveFloat = 24
+    # The pace of what is looked at off the path of saves. A ceiling that leaves Vapi's key and the CPU to saves: 5 a
+    # second are 400,000 a day.
     survey_looks_per_second: PositiveFloat = 5
     survey_poll_seconds: PositiveFloat = 30
     survey_settled_seconds: PositiveFloat = 10

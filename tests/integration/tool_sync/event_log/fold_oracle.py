@@ -73,7 +73,7 @@ class Tables:
     def _assistant(self, stored: StoredEvent, org_id: UUID) -> None:
         event = stored.event
         agent_id = getattr(event, "agent_id", None)
-        if agent_id is None or isinstance(event, e.AssistantLinkStarted | e.RetryRequested):
+        if agent_id is None or isinstance(event, e.AssistantLinkStarted | e.RetryRequested | e.AssistantDriftSeen):
             return
         row = self.assistants.setdefault((org_id, agent_id), new_assistant(org_id, agent_id))
         row["position"] = stored.position
@@ -133,6 +133,8 @@ class Tables:
             ):  # fmt: skip
                 merge("", requested=position)
             case e.ToolVanished() | e.SurplusFound() | e.TrafficSplitSeen() | e.ToolDriftSeen():
+                merge("", requested=position)
+            case e.AssistantDriftSeen():
                 merge("", requested=position)
             case e.AssistantSynced() | e.AssistantSyncFailed():
                 merge(stored.event.agent_id or "?", settled=stored.event.settled_through)

@@ -22,6 +22,7 @@ SERVICE = {
     "snapshots": WRITE, "leases": WRITE, "dead_letters": WRITE, "cursors": WRITE,
     "vapi_keys": WRITE, "key_minutes": WRITE, "key_pauses": WRITE,
     "named_tools": WRITE, "vapi_looks": WRITE, "vapi_words": WRITE,
+    "object_looks": WRITE, "vapi_walks": WRITE,
 }  # fmt: skip
 OF_A_TENANT = (
     "events", "organizations", "org_tools", "assistants", "pending_syncs", "leases", "snapshots", "vapi_words",
@@ -90,7 +91,7 @@ async def test_every_table_that_knows_an_org_is_closed_by_policies(admin: "async
     tables = [t for t in tables if t["table"] != "named_tools"]
     assert len(tables) == 12
     of_ours = ["owner", "service"]
-    expected = {"vapi_looks": of_ours, "lost_tools": of_ours}
+    expected = {"vapi_looks": of_ours, "lost_tools": of_ours, "object_looks": of_ours}
     of_all = ["owner", "service", "tenant"]
     assert all(t["closed"] and t["policies"] == expected.get(t["table"], of_all) for t in tables), tables
 

@@ -46,6 +46,7 @@ ARRIVES = st.one_of(
     st.builds(e.RequestUnreadable, IDS, NONE),
     st.builds(e.AssistantRemoved, AGENTS, NONE | ASSISTANTS, NONE | NUMBERS),
     st.builds(e.TrafficSplitSeen, AGENTS, ASSISTANTS, NONE | st.just(("v1", "v2"))),
+    st.builds(e.AssistantDriftSeen, AGENTS, ASSISTANTS, st.booleans()),
     st.builds(e.ToolDriftSeen, ACCOUNT, NAMES, st.just("tool-1"), st.booleans()),
     st.builds(e.OrgClosed),
 )

@@ -68,9 +68,18 @@ def settings() -> list[Row]:
     return log_of("settings")
 
 
+def auto_sync() -> list[Row]:
+    """The log of a clinic whose tool was unlinked, and changed, and whose other assistant was deleted, at Vapi."""
+    return log_of("auto_sync")
+
+
 LOGS: dict[str, Callable[[], list[Row]]] = {
-    "every_event": every_event, "clinic": clinic, "reach": reach, "settings": settings,
-}  # fmt: skip
+    "every_event": every_event,
+    "clinic": clinic,
+    "reach": reach,
+    "settings": settings,
+    "auto_sync": auto_sync,
+}
 STATE_EVERY_EVENTS = 10
 
 

@@ -7,8 +7,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, ToolDriftSeen, ToolVanished, TrafficSplitSeen
-from tool_sync.sync.blueprint import publish
+from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, ToolVanished, TrafficSplitSeen
 from tool_sync.sync.looks import Looks
 from tool_sync.sync.loop import Reconciler
 from tool_sync.sync.survey import Survey, SurveyPace, versions_of
@@ -119,59 +118,6 @@ async def test_a_tool_that_somebody_deleted_is_found_after_the_next_save_and_mad
     assert outcome.tools[0].vapi_tool_id != tool["id"]
     assert (await world.at_vapi(assistant["id"]))["model"]["toolIds"] == [outcome.tools[0].vapi_tool_id]
     assert len(await world.events(org, ToolVanished)) == 1
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"server": {"url": "https://elsewhere.example.test"}},
-        {"parameters": []},
-        {"function": {"name": "bookClinicAppointment"}},
-        {"async": True},
-    ],
-)
-async def test_a_tool_that_somebody_changed_is_set_right_once(world: World, change: dict[str, Any]) -> None:
-    await publish(world.log, world.context.blueprint, "test")
-    survey, org = survey_of(world), uuid4()
-    await synced(world, org)
-    (tool,) = await world.tools()
-    await world.http.patch(f"/tool/{tool['id']}", json=change)
-    await days_pass(world)
-    assert await survey.run_once() == 1
-    await world.sync()
-    (mended,) = await world.tools()
-    for key in ("server", "parameters", "function", "async"):
-        assert mended[key] == tool[key]
-    assert [event.gone for event in await world.events(org, ToolDriftSeen)] == [False]
-    patches = len(await world.requests("PATCH", "/tool/{id}"))
-    await days_pass(world)
-    assert await survey.run_once() == 0
-    await world.sync()
-    assert len(await world.requests("PATCH", "/tool/{id}")) == patches
-
-
-async def test_a_tool_that_is_as_it_was_is_looked_at_once_a_day(world: World) -> None:
-    survey = survey_of(world)
-    await synced(world, uuid4())
-    await survey.run_once()
-    assert len(await world.requests("GET", "/tool/{id}")) == 0  # it was made just now
-    await days_pass(world)
-    assert await survey.run_once() == 0
-    assert await survey.run_once() == 0
-    assert len(await world.requests("GET", "/tool/{id}")) == 1
-
-
-async def test_the_tools_of_many_clinics_are_not_taken_for_deleted(world: World) -> None:
-    survey = survey_of(world)
-    orgs = [uuid4() for _ in range(6)]
-    for number, org in enumerate(orgs):
-        await synced(world, org, f"agent-{number}")
-    for tool in await world.tools():
-        await world.http.delete(f"/tool/{tool['id']}")
-    await days_pass(world)
-    assert await survey.run_once() == 0
-    for org in orgs:
-        assert await world.events(org, ToolDriftSeen) == []
 
 
 @pytest.mark.parametrize(

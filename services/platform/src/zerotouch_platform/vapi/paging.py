@@ -93,8 +93,8 @@ async def pages(ask: Ask, window: Window, limit: int) -> AsyncIterator[Page]:
             continue
         yield _fresh(answered, seen)
         if len(answered) >= limit_now:
-            cut, newer_first = _cut(window, answered)
-            older, newer = Window(window.low, cut), Window(cut, window.high)
+            at, newer_first = cut(window, answered)
+            older, newer = Window(window.low, at), Window(at, window.high)
             first, then = (newer, older) if newer_first else (older, newer)
             open_windows += [(then, limit_now), (first, limit_now)]
 
@@ -134,8 +134,11 @@ def _text_of(item: object) -> bytes:
     return item.text.encode("utf-8", "surrogatepass") if isinstance(item, UnreadableItem) else json.write(item)
 
 
-def _cut(window: Window, answered: list[object]) -> tuple[datetime, bool]:
-    """Where to cut a window whose page was full, strictly inside of it, and whether to go on with its newer part."""
+def cut(window: Window, answered: list[object]) -> tuple[datetime, bool]:
+    """Where to cut a window whose page was full, strictly inside of it, and whether to go on with its newer part.
+
+    Raises :class:`ListUnreadable` where it cannot be cut.
+    """
     times = [time for item in answered if (time := created_at(item)) is not None]
     inside = [_floor(time) for time in times if window.holds(time)]
     if len(inside) * 2 < len(times):

@@ -17,11 +17,13 @@ from tool_sync.outcomes.relay import Relay
 from tool_sync.outcomes.topic_guard import TopicGuard
 from tool_sync.readiness import database_problem
 from tool_sync.settings import Settings
+from tool_sync.sync.auto_sync import AutoSync
 from tool_sync.sync.blueprint import Blueprint, definitions_with
 from tool_sync.sync.concurrency import ConcurrencyLimiter
 from tool_sync.sync.context import Context, Limits
 from tool_sync.sync.looks import Looks
 from tool_sync.sync.loop import Reconciler
+from tool_sync.sync.object_looks import LATE_MEANING, late_look
 from tool_sync.sync.store import PostgresStore
 from tool_sync.sync.survey import Survey, SurveyPace
 from tool_sync.telemetry import SERVICE_VERSION
@@ -50,6 +52,7 @@ class Dependencies:
     reconciler: Reconciler
     consumer: BatchConsumer
     survey: Survey
+    auto_sync: AutoSync
     guard: TopicGuard
     vapi: VapiClient
     clock_watch: ClockWatch
@@ -95,6 +98,13 @@ def build(
         reconciler=Reconciler(context),
         consumer=new_consumer(settings, intake, pool),
         survey=Survey(context, Looks(pool), _survey_pace(settings)),
+        auto_sync=AutoSync(
+            context,
+            pool,
+            period=timedelta(hours=settings.auto_sync_hours),
+            per_second=settings.survey_looks_per_second,
+            poll_seconds=settings.survey_poll_seconds,
+        ),
         guard=guard,
         vapi=vapi,
         clock_watch=clock_watch,
@@ -127,6 +137,11 @@ def watch(settings: Settings, health: Health, pool: Pool, parts: Dependencies) -
         problem = parts.clock_watch.problem
         return [] if problem is None else [{"skew_seconds": parts.clock_watch.skew_seconds, "meaning": problem}]
 
+    async def late_looks(connection: Connection) -> list[dict[str, object]]:
+        late = await late_look(connection, timedelta(hours=settings.auto_sync_hours))
+        return [] if late is None else [{"kind": late.kind, "looked_at": late.looked_at, "meaning": LATE_MEANING}]
+
+    health.notes["looks_late"] = lambda: noted(pool, late_looks)
     health.notes["vapi_key"] = lambda: noted(pool, paused_keys)
     health.notes["vapi_clock"] = clock_notes
     health.notes["records_lost"] = lambda: noted(pool, open_losses)

@@ -12,6 +12,7 @@ from tool_sync.db import Connection
 from tool_sync.queries.coverage import NOT_LOOKED_AT, CannotBook, Coverage, cannot_book, coverage_of, looked_at
 from tool_sync.queries.organizations import is_known
 from tool_sync.queries.waiting import waiting
+from tool_sync.sync.object_looks import OldestLook, oldest_look
 from tool_sync.vapi.rate_limit import paused_keys
 from zerotouch_contracts.errors import entry_of
 
@@ -24,6 +25,7 @@ async def show_coverage(connection: Connection, org_id: UUID | None, limit: int,
         found = await coverage_of(connection, org_id)
         without = await cannot_book(connection, org_id, limit=limit)
         keys, behind = await paused_keys(connection), await waiting(connection)
+        oldest = await oldest_look(connection)
     more = found.assistants - found.equipped - len(without)
     document = {
         **asdict(found),
@@ -31,9 +33,10 @@ async def show_coverage(connection: Connection, org_id: UUID | None, limit: int,
         "cannot_book": without,
         "not_shown": more,
         "looked_at": looked_at(found, org_id),
+        "oldest_look": None if oldest is None else oldest.looked_at,
         **account_document(keys, behind),
     }
-    lines = (*account_lines(keys, behind), *_lines(found, org_id), *_list(without, more))
+    lines = (*account_lines(keys, behind), *_lines(found, org_id), *_looks(oldest), *_list(without, more))
     show("coverage", document, lines, as_json=as_json, complete=not more, not_looked_at=NOT_LOOKED_AT)
     return EXIT_FOUND if found.equipped < found.assistants else 0
 
@@ -52,6 +55,11 @@ def _lines(found: Coverage, org_id: UUID | None) -> Iterator[str]:
         yield f"{found.without_tools:,} more have no tools, because their clinics want none"
     yield f"looked at: {looked_at(found, org_id)}"
     yield from (f"not looked at: {what}" for what in NOT_LOOKED_AT)
+
+
+def _looks(oldest: OldestLook | None) -> Iterator[str]:
+    if oldest is not None:
+        yield f"oldest look at Vapi: {utc(oldest.looked_at)} (a {oldest.kind})"
 
 
 def _list(without: Sequence[CannotBook], more: int) -> Iterator[str]:

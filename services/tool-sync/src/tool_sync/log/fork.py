@@ -55,7 +55,7 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::timesta
 ON CONFLICT DO NOTHING
 """
 # What was looked at before the backup says nothing of what Vapi has now.
-_FORGET_LOOKS: Final = ("DELETE FROM vapi_looks", "DELETE FROM named_tools")
+_FORGET_LOOKS: Final = ("DELETE FROM vapi_looks", "DELETE FROM named_tools", "DELETE FROM object_looks")
 
 
 async def require_unused(connection: Connection) -> None:

@@ -39,9 +39,9 @@ SELECT a.org_id, a.agent_id, a.assistant_id, a.split FROM taken JOIN assistants 
 _TOOLS: Final = f"""
 WITH due AS (
     SELECT DISTINCT t.org_id, '' AS agent_id
-      FROM org_tools t LEFT JOIN vapi_looks l ON l.kind = $1 AND l.org_id = t.org_id AND l.agent_id = ''
-     WHERE t.enabled AND t.updated_at < clock_timestamp() - $5::interval
-       AND (t.org_id = ANY ($4::uuid[]) OR greatest(l.looked_at, t.updated_at) < clock_timestamp() - $3::interval)
+      FROM org_tools t
+     WHERE t.enabled AND t.updated_at < clock_timestamp() - $4::interval
+       AND t.org_id = ANY ($3::uuid[])
      LIMIT $2
 ), taken AS ({_TAKE.format(again="'1 s'")})
 SELECT t.org_id, t.tool_name, t.vapi_tool_id, t.definition_hash, t.position FROM taken JOIN org_tools t USING (org_id)
@@ -92,8 +92,8 @@ class Looks:
         ]
 
     async def due_tools(self, orgs: Sequence[UUID], limit: int) -> list[ToolLook]:
-        """The tools of ``orgs`` and of others whose day is over, of at most ``limit`` orgs."""
-        rows = await self.pool.fetch(_TOOLS, "tools", limit, EVERY, list(orgs), JUST_MADE)
+        """The tools of at most ``limit`` of these orgs, but those that were made just now."""
+        rows = await self.pool.fetch(_TOOLS, "tools", limit, list(orgs), JUST_MADE)
         return [
             ToolLook(row["org_id"], row["tool_name"], row["vapi_tool_id"], row["definition_hash"], row["position"])
             for row in rows

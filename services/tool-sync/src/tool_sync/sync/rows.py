@@ -30,6 +30,12 @@ SELECT {_COLUMNS}
  LIMIT $4
 """  # noqa: S608
 
+SYNCED_BY_ID: Final = f"""
+SELECT {_COLUMNS}
+  FROM assistants a JOIN organizations o ON o.id = a.org_id
+ WHERE a.assistant_id = ANY ($1::text[]) AND NOT a.removed AND a.outcome = 'synced' AND NOT o.closed
+"""  # noqa: S608
+
 HAS_ASSISTANTS: Final = "SELECT EXISTS (SELECT FROM assistants WHERE org_id = $1 AND NOT removed)"
 
 
@@ -54,6 +60,11 @@ async def not_as_wanted(
     found = await pool.fetch(NOT_AS_WANTED, org_id, document, list(without), limit, none_wanted)
     has_assistants = bool(found) or await pool.fetchval(HAS_ASSISTANTS, org_id)
     return {row["agent_id"]: _assistant(row) for row in found}, bool(has_assistants)
+
+
+async def synced_by_id(pool: Pool, ids: Sequence[str]) -> list[tuple[UUID, Assistant]]:
+    """The agents, with their orgs, whose assistant has one of these ids at Vapi and is said to be synced."""
+    return [(row["org_id"], _assistant(row)) for row in await pool.fetch(SYNCED_BY_ID, ids)]
 
 
 def _assistant(row: Any) -> Assistant:

@@ -1,35 +1,31 @@
 """Looks at Vapi off the path of saves, as bulk: what no save would notice, because nothing of ours had changed.
 
-    every assistant, once a day         does an explicit traffic split keep callers from the version with our links?
-    every org's tools, once a day,      did somebody delete or change one of them?
-    and soon after a save was settled
+    every assistant, once a day                     does an explicit traffic split keep callers from our links?
+    an org's tools, soon after a save was settled   did somebody delete or change one of them?
 
+`auto_sync` looks at everything else once in a period.
 What is found becomes an event of the org's stream, only where it differs from what is known; the org's own run does the
 rest. A look that is lost with its process is made the next day. One account has one beta: a 403 ends the day's looks at
 splits.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
 
 from tool_sync import db
-from tool_sync.domain.events import OrgEvent, ToolDriftSeen, TrafficSplitSeen
-from tool_sync.log import LogUnavailable, fact, org_stream
-from tool_sync.sync.asking import KeyHeld, ask
-from tool_sync.sync.blueprint import document_for
+from tool_sync.domain.events import ToolDriftSeen, TrafficSplitSeen
+from tool_sync.log import LogUnavailable
+from tool_sync.sync.asking import KeyHeld
+from tool_sync.sync.auto_sync.tools import drift_of
+from tool_sync.sync.bulk_reads import BulkReads
 from tool_sync.sync.context import Context
 from tool_sync.sync.looks import AssistantLook, Looks, ToolLook
-from tool_sync.vapi.documents import holds
 from tool_sync.vapi.failures import VapiFailure
-from zerotouch_contracts.tools import ToolMarker
 from zerotouch_platform.loops import Loop
-
-T = TypeVar("T")
 
 SOURCE: Final = "/zerotouch/tool-sync/survey"
 LOOKS_PER_ROUND: Final = 50
@@ -57,6 +53,7 @@ class Survey:
     def __init__(self, context: Context, looks: Looks, concurrency: SurveyPace) -> None:
         self._context, self._looks, self._concurrency = context, looks, concurrency
         self._settled: dict[UUID, float] = {}
+        self._reads = BulkReads(context, SOURCE, concurrency.looks_per_second, lambda: self.loop.stopping)
         self.loop: Final = Loop(
             self.run_once,
             self._pause_seconds,
@@ -94,7 +91,10 @@ class Survey:
     async def _look_at_tools(self, tools: list[ToolLook]) -> int:
         found: list[tuple[UUID, ToolDriftSeen]] = []
         for tool in tools:
-            gone = await self._drift_of(tool)
+            try:
+                gone = await drift_of(self._reads, tool)
+            except VapiFailure:  # nobody can tell now
+                continue
             if gone is not None and await self._looks.is_still(tool):
                 found.append((tool.org_id, ToolDriftSeen(self._account, tool.name, tool.vapi_tool_id, gone)))
         gone_tools = sum(event.gone for _, event in found)
@@ -103,27 +103,14 @@ class Survey:
             return 0
         for org_id, event in found:
             log.warning("A tool was changed at Vapi", org_id=str(org_id), tool=event.name, gone=event.gone)
-            await self._append(org_id, event)
+            await self._reads.tell(org_id, event)
         return len(found)
-
-    async def _drift_of(self, tool: ToolLook) -> bool | None:
-        """True: the tool is gone. False: it is not as it was registered. None: it is, or nobody can tell."""
-        try:
-            document = await self._ask(lambda: self._context.vapi.get_tool(tool.vapi_tool_id))
-        except VapiFailure as failure:
-            return True if failure.status == 404 else None
-        marker = ToolMarker(self._context.blueprint.installation_id, tool.org_id, tool.name)
-        sent = await self._context.store.definition(tool.name, tool.definition_hash)
-        if ToolMarker.of(document) != marker:
-            return False
-        as_sent = sent is None or holds(document, document_for(sent, tool.org_id))
-        return None if as_sent else False
 
     async def _look_at_splits(self, assistants: list[AssistantLook]) -> int:
         found = 0
         for assistant in assistants:
             try:
-                allocation = await self._ask(lambda of=assistant: self._allocation(of))  # type: ignore[misc]
+                allocation = await self._reads.ask(lambda of=assistant: self._allocation(of))  # type: ignore[misc]
             except VapiFailure as failure:
                 if failure.no_beta_access:
                     await self._looks.no_splits_today(self._account)
@@ -133,34 +120,12 @@ class Survey:
             if versions != assistant.split:
                 event = TrafficSplitSeen(assistant.agent_id, assistant.assistant_id, versions)
                 log.info("A traffic split changed", org_id=str(assistant.org_id), agent_id=assistant.agent_id)
-                await self._append(assistant.org_id, event)
+                await self._reads.tell(assistant.org_id, event)
                 found += 1
         return found
 
     def _allocation(self, assistant: AssistantLook) -> Awaitable[Mapping[str, Any] | None]:
         return self._context.vapi.traffic_allocation(assistant.assistant_id)
-
-    async def _ask(self, call: Callable[[], Awaitable[T]]) -> T:
-        """One read as bulk, no faster than the pace. Raises `KeyHeld` and `VapiFailure`."""
-        context = self._context
-        await asyncio.sleep(1 / self._concurrency.looks_per_second)
-        if self.loop.stopping:
-            raise KeyHeld(context.clock.now())
-        return await ask(context, call, "bulk")
-
-    async def _append(self, org_id: UUID, event: OrgEvent) -> None:
-        stream, cause = org_stream(org_id), str(self._context.new_id())
-        await self._context.log.append(
-            fact(
-                stream,
-                org_id,
-                event,
-                source=SOURCE,
-                cause=cause,
-                actor="tool-sync",
-                service_version=self._context.service_version,
-            )
-        )
 
     def _pause_seconds(self) -> float:
         pace = self._concurrency

@@ -116,6 +116,13 @@ class VapiClient:
         except ListUnreadable as error:
             raise failures.invalid_answer(f"the list of {subject}s: {error}", write=False) from error
 
+    async def page_of(self, subject: Subject, window: Window, limit: int) -> list[object] | None:
+        """One page of the account's list of tools or assistants; None where it is too long to be read.
+
+        ``limit`` is at most :data:`PAGE_LIMIT`. Raises :class:`VapiFailure`.
+        """
+        return await self._list(subject, window.query(limit))
+
     async def _list(self, subject: Subject, query: Mapping[str, str]) -> list[object] | None:
         """One page; None where it is too long to be read."""
         raw = await self._traced("GET", f"/{subject}", subject, None, query, LIST_BYTES_MAX)

@@ -10,6 +10,7 @@ anything about a patient.
 """
 
 from tool_sync.domain.events.arrived import (
+    AssistantDriftSeen,
     AssistantRemoved,
     OrgClosed,
     OrgRegistered,
@@ -63,6 +64,7 @@ from tool_sync.domain.events.tools import (
 
 __all__ = [
     "AssistantDiverged",
+    "AssistantDriftSeen",
     "AssistantLinkStarted",
     "AssistantLinked",
     "AssistantRemoved",
@@ -116,6 +118,7 @@ OrgEvent = (
     | SyncRequested
     | RequestUnreadable
     | TrafficSplitSeen
+    | AssistantDriftSeen
     | ToolDriftSeen
     | AssistantRemoved
     | OrgClosed

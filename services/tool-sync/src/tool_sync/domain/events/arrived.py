@@ -79,6 +79,15 @@ class TrafficSplitSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class AssistantDriftSeen:
+    """An assistant was read at Vapi, and is not as its newest outcome said, or does not exist any more (``gone``)."""
+
+    agent_id: str
+    assistant_id: str
+    gone: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ToolDriftSeen:
     """A tool of the org was read at Vapi, and somebody has changed it, or deleted it (``gone``)."""
 

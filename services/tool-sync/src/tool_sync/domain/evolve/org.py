@@ -5,6 +5,7 @@ from typing import assert_never
 
 from tool_sync.domain.events import (
     AssistantDiverged,
+    AssistantDriftSeen,
     AssistantRemoved,
     DriftDetected,
     OrgClosed,
@@ -20,7 +21,7 @@ from tool_sync.domain.evolve.changes import Changes, with_entry, without
 from tool_sync.domain.subject import agent_subject, is_tool
 from tool_sync.domain.toolset import Failure, Recorded, Toolset
 
-_OF_ASSISTANT = AssistantRemoved | TrafficSplitSeen | AssistantDiverged | DriftDetected
+_OF_ASSISTANT = AssistantRemoved | TrafficSplitSeen | AssistantDriftSeen | AssistantDiverged | DriftDetected
 _OF_ORG = (
     OrgRegistered | OrgTierChanged | ToolSettingChanged | ToolSettingRemoved | RetryRequested | OrgClosed | OrgSettled
 )
@@ -30,7 +31,7 @@ EVENTS = _OF_ORG | _OF_ASSISTANT
 def changes(state: Toolset, recorded: Recorded, event: EVENTS) -> Changes:
     """What one of these events changes."""
     match event:
-        case AssistantRemoved() | TrafficSplitSeen() | AssistantDiverged() | DriftDetected():
+        case AssistantRemoved() | TrafficSplitSeen() | AssistantDriftSeen() | AssistantDiverged() | DriftDetected():
             return _of_assistant(state, recorded, event)
         case OrgRegistered(tier=tier) if not state.closed:
             return {"tier": tier}
@@ -78,6 +79,10 @@ def _of_assistant(state: Toolset, recorded: Recorded, event: _OF_ASSISTANT) -> C
         case TrafficSplitSeen(agent_id=agent_id):
             looks = with_entry(state.looks, agent_id, recorded.recorded_at)
             return {"looks": looks, "org_wide_through": recorded.position}
+        case AssistantDriftSeen(agent_id=agent_id):
+            # Of a closed org nobody looks at an assistant again, so that the look would stay for ever.
+            looks = state.looks if state.closed else with_entry(state.looks, agent_id, recorded.recorded_at)
+            return {"looks": looks, "org_wide_through": recorded.position, "org_wide_cause": "drift"}
         case AssistantDiverged(sequence=sequence):
             return {"sequence": sequence}
         case DriftDetected():

@@ -21,6 +21,7 @@ from tool_sync.domain.wanted import WantedTool
 REMOVED_CODE: Final = "TS-402"
 CLOSED_CODE: Final = "TS-403"
 UNREADABLE_CODE: Final = "TS-401"
+MISSING_CODE: Final = "TS-303"
 NOT_YET_CODE: Final = "TS-104"
 """For a tool whose answer is still unknown when its save is given up."""
 
@@ -122,6 +123,8 @@ def _next(situation: Situation, assistant: Assistant, requests: Requests) -> Nex
     failure = state.failures.get(subject)
     # Refused for good: only a save, another definition or an operator helps, so whoever waits is told now.
     if failure is not None and failure.retry_at is None:
+        if failure.code == MISSING_CODE and not requests and assistant.synced and not assistant.failed:
+            return _gone(situation, assistant)
         return _failed(situation, assistant, requests, (), failure.code, look=False)
     if failure is not None and failure.retry_at is not None and failure.retry_at > now:
         given_up = _given_up(situation, assistant, requests, failure.code)
@@ -260,6 +263,22 @@ def _failed(
         code=code,
         through=requests[-1].position,
         look_at=situation.now + situation.policy.look_again if look else None,
+    )
+
+
+def _gone(situation: Situation, assistant: Assistant) -> SettleFailed:
+    """Somebody deleted an assistant at Vapi whose newest outcome still says that its callers reach its tools."""
+    return SettleFailed(
+        agent_id=assistant.agent_id,
+        assistant_id=assistant.assistant_id,
+        revision=assistant.revision,
+        account=situation.account,
+        tools=(),
+        failed_tools=tuple(ToolFailure(tool.name, MISSING_CODE) for tool in situation.wanted.tools),
+        code=MISSING_CODE,
+        through=0,
+        look_at=None,
+        cause=CAUSE_DRIFT,
     )
 
 
