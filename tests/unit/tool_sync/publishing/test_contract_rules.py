@@ -16,6 +16,8 @@ from zerotouch_contracts.tools import ANSWERED
 
 from .files import BOOKING, DIRECTIONS, places, report_of, said
 
+CHECKED_FORMATS = ("date", "email", "ipv4", "ipv6", "uuid")
+"""Those that `jsonschema` judges without further packages; its ``time`` is that of draft 3, without a zone."""
 OWN = ANSWERED_CONTRACTS["bookClinicAppointment", 2].schema
 
 
@@ -26,7 +28,7 @@ def booking_with(required: tuple[str, ...] = (), **properties: Any) -> dict[str,
 
 
 async def test_every_contracts_own_schema_passes_written_out_or_left_out() -> None:
-    assert {(one.name, one.version) for one in ANSWERED} == ANSWERED_CONTRACTS.keys()
+    assert {(one.name, one.contract) for one in ANSWERED} == ANSWERED_CONTRACTS.keys()
     for (name, number), contract in ANSWERED_CONTRACTS.items():
         document = {"name": name, "contract": number, "description": "Does something."}
         assert await said(document) == []
@@ -133,12 +135,12 @@ PROPERTIES = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(objects(PROPERTIES))
 def test_every_example_is_one_that_the_schema_allows(schema: dict[str, Any]) -> None:
     if schema_problems(schema):
         return  # nested too deep
-    validator = Draft202012Validator(schema, format_checker=FormatChecker())
+    validator = Draft202012Validator(schema, format_checker=FormatChecker(CHECKED_FORMATS))
     with suppress(NoExample):
         examples = list(examples_of(schema))
         assert examples == list(examples_of(schema))
@@ -166,7 +168,7 @@ THREE = AnsweredContract(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(objects(PROPERTIES), st.data())
 def test_what_passes_is_taken_by_the_contract(schema: dict[str, Any], data: st.DataObject) -> None:
     """The other way round than the product: any value of the schema's types, not those of its own examples."""

@@ -171,7 +171,7 @@ SCHEMAS = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS, JSON) | {"other": JSON}), SCHEMAS)
 async def test_whatever_a_file_says_is_judged_and_nothing_breaks(document: dict[str, Any], schema: Any) -> None:
     for base in (document, DIRECTIONS | document, BOOKING | {"parameters": schema}):

@@ -29,10 +29,10 @@ class AnsweredContract:
 Contracts = Mapping[tuple[str, int], AnsweredContract]
 
 ANSWERED_CONTRACTS: Final[Contracts] = {
-    (definition.name, definition.version): AnsweredContract(definition.arguments, definition.parameters_schema())
+    (definition.name, definition.contract): AnsweredContract(definition.arguments, definition.parameters_schema())
     for definition in ANSWERED
 }
-"""By tool and number; of what this release knows, a contract and the version that brought it have one number."""
+"""By tool and number, as this release of the contracts has them; the newest schema of each."""
 
 
 def parameters_of(tool: ToolFile, contracts: Contracts) -> Mapping[str, Any] | None:

@@ -6,9 +6,8 @@ from uuid import UUID
 from tool_sync.publishing.contract_rules import ANSWERED_CONTRACTS, Contracts, parameters_of
 from tool_sync.publishing.tool_file import ToolFile
 from zerotouch_contracts.canonical import canonical_hash
-from zerotouch_contracts.tools import INSTALLATION_HEADER, ORGANIZATION_PARAMETER, VERSION_PARAMETER
+from zerotouch_contracts.tools import CONTRACT_PARAMETER, INSTALLATION_HEADER, ORGANIZATION_PARAMETER, VERSION_PARAMETER
 
-CONTRACT_PARAMETER: Final = "contract"
 _NO_ORG: Final = UUID(int=0)
 
 

@@ -25,9 +25,19 @@ def walk(value: Any, path: str) -> Iterator[tuple[str, Any, int]]:
         rest += reversed([(below(where, key), child, depth + 1) for key, child in children])
 
 
-def json_problems(value: Any, path: str) -> list[LintProblem]:
-    """Everything in the value that is no JSON, or no JSON that arrives as it was written."""
-    return [problem for where, inner, depth in walk(value, path) if (problem := _problem(where, inner, depth))]
+def json_of(value: Any, path: str, problems: list[LintProblem], depth: int = 0) -> Any:
+    """The value with null in the place of each part that is no JSON, or none that arrives as it was written.
+
+    Each such part is added to ``problems``.
+    """
+    if problem := _problem(path, value, depth):
+        problems.append(problem)
+        return None
+    if isinstance(value, dict):
+        return {key: json_of(inner, below(path, key), problems, depth + 1) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [json_of(inner, below(path, index), problems, depth + 1) for index, inner in enumerate(value)]
+    return value
 
 
 def _problem(where: str, value: Any, depth: int) -> LintProblem | None:

@@ -20,13 +20,13 @@ from tool_sync.publishing.schema_rules import PROPERTY_NAME, schema_problems
 from tool_sync.publishing.server_url import address_problems, read_server_url
 from tool_sync.publishing.text_rules import text_problems
 from tool_sync.publishing.tool_file import KEYS, FileReading, ToolFile
+from zerotouch_contracts.tools import STATIC_PARAMETERS
 
 NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 DESCRIPTION_MAX: Final = 999
 """Characters. Vapi takes more, and its models then follow the description worse (GITOPS learnings/tools.md)."""
 TIMEOUT_SECONDS: Final = (1, 300)
 """Of Vapi's published document (OpenAPI of 2026-08-20, ``server.timeoutSeconds``)."""
-RESERVED_PARAMETERS: Final = ("organization_id", "definition_version", "contract")
 _ASYNC: Final = LintProblem(
     "async",
     "is true: the model never hears the answer, and a caller is told what may not be so",
@@ -50,13 +50,21 @@ async def lint(
     if tool is None:
         return LintReport(reading.problems)
     # What could not be read is said once, not again by a rule that saw its default.
-    unread = {_key(problem) for problem in reading.problems}
-    found = [problem for problem in _problems(tool, contracts) if _key(problem) not in unread]
+    unread = [problem.where for problem in reading.problems]
+    found = [
+        problem
+        for problem in _problems(tool, contracts)
+        if not any(_is_at_or_below(problem.where, where) for where in unread)
+    ]
     if tool.server_url is not None:
         found += await _server_problems(tool.server_url, resolve, loopback_allowed=loopback_allowed)
     order = {key: index for index, key in enumerate(KEYS)}
     problems = sorted([*reading.problems, *found], key=lambda problem: order.get(_key(problem), -1))
     return LintReport(tuple(dict.fromkeys(problems)), tuple(_warnings(tool, contracts, valid=not problems)))
+
+
+def _is_at_or_below(where: str, other: str) -> bool:
+    return where == other or where.startswith((f"{other}.", f"{other}["))
 
 
 def _key(problem: LintProblem) -> str:
@@ -100,7 +108,7 @@ def _static_problems(tool: ToolFile, contracts: Contracts) -> list[LintProblem]:
     found = []
     for name in tool.static_parameters:
         where = f"static_parameters.{name}"
-        if name in RESERVED_PARAMETERS:
+        if name in STATIC_PARAMETERS:
             found.append(LintProblem(where, "is set by tool-sync for each clinic", "leave it out"))
         elif name in asked:
             found.append(LintProblem(where, "is a call's argument, too, and would replace it", "rename one of the two"))
@@ -111,7 +119,7 @@ def _static_problems(tool: ToolFile, contracts: Contracts) -> list[LintProblem]:
 
 def _reserved_arguments(tool: ToolFile) -> list[LintProblem]:
     properties = (tool.parameters or {}).get("properties")
-    names = [name for name in RESERVED_PARAMETERS if isinstance(properties, dict) and name in properties]
+    names = [name for name in properties if name in STATIC_PARAMETERS] if isinstance(properties, dict) else []
     what = "is set by tool-sync for each clinic, and would replace what the model sends"
     return [LintProblem(f"parameters.properties.{name}", what, "rename it") for name in names]
 

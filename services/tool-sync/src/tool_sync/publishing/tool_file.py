@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from tool_sync.publishing.json_value import json_problems
+from tool_sync.publishing.json_value import json_of
 from tool_sync.publishing.lint_problem import LintProblem, nearest
 
 BYTES_MAX: Final = 100_000
@@ -106,12 +106,13 @@ def tool_of(document: Any) -> FileReading:
     """The tool that a document with the file's keys says, whoever read it."""
     if not isinstance(document, dict):
         return _unreadable("file", "holds no object", f"write the keys {', '.join(KEYS)}")
-    problems, values = [], {}
+    problems: list[LintProblem] = []
+    values = {}
     for key, value in document.items():
-        if found := _problems_of(key, value):
-            problems += found
-        else:
-            values[key] = value
+        if problem := _problem_of(key, value):
+            problems.append(problem)
+        elif (clean := json_of(value, key, problems)) is not None:
+            values[key] = clean
     problems += [LintProblem(key, "is missing", f"write {_KINDS[key][1]}") for key in _REQUIRED if key not in document]
     return FileReading(_tool({**_REQUIRED, **values}), tuple(problems))
 
@@ -121,13 +122,13 @@ def _tool(values: dict[str, Any]) -> ToolFile:
     return ToolFile(asynchronous=values.pop("async", False), **values)
 
 
-def _problems_of(key: str, value: Any) -> list[LintProblem]:
+def _problem_of(key: str, value: Any) -> LintProblem | None:
     if key not in _KINDS:
-        return [LintProblem(key, "is no key of a tool", nearest(key, KEYS))]
+        return LintProblem(key, "is no key of a tool", nearest(key, KEYS))
     fits, kind = _KINDS[key]
     if not fits(value):
-        return [LintProblem(key, f"must be {kind}", f"write {kind}, or leave the key out if it may be")]
-    return json_problems(value, key)
+        return LintProblem(key, f"must be {kind}", f"write {kind}, or leave the key out if it may be")
+    return None
 
 
 def _unreadable(where: str, what: str, instead: str) -> FileReading:
