@@ -8,6 +8,7 @@ import typer
 from tool_sync.cli import (
     assistant,
     audit,
+    blueprint,
     dead_letters,
     failures,
     log,
@@ -58,5 +59,5 @@ for command in (
 ):
     app.command()(command)
 
-for group in (lost, failures, dead_letters, tool, projection, log, relay):
+for group in (lost, failures, dead_letters, blueprint, tool, projection, log, relay):
     app.add_typer(group.app)
