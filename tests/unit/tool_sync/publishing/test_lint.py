@@ -1,6 +1,8 @@
 """The lint of a tool's file: what is right passes, and all that is wrong is said at once."""
 
+import tomllib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,6 +39,14 @@ def nested(depth: int) -> dict[str, Any]:
 )
 async def test_a_tool_that_is_right_has_no_problem(change: dict[str, Any]) -> None:
     assert await said(DIRECTIONS | change) == []
+
+
+async def test_the_example_in_the_decision_is_right() -> None:
+    page = Path(__file__).parents[4] / "docs/adr/0037-a-tool-is-a-file-and-its-host-is-public.md"
+    example = page.read_text().split("```toml\n")[1].split("```")[0]
+    document = tomllib.loads(example)
+    assert await said(document) == []
+    assert set(KEYS) - document.keys() == {"async"}  # every other key is shown
 
 
 async def test_all_problems_come_at_once_in_the_order_of_the_keys() -> None:
