@@ -9,7 +9,7 @@
 CloudEvents Kafka protocol binding 1.0.2, section 3.2, read 2026-11-24.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -38,6 +38,7 @@ UNKNOWN_TYPE: Final = "unknown type"
 SOURCE_ASSISTANT_API: Final = "/zerotouch/assistant-api"
 SOURCE_TOOL_SYNC: Final = "/zerotouch/tool-sync"
 
+Headers = Iterable[tuple[str, bytes | None]]
 AnyMessage = AssistantMessage | OutcomeMessage | ToolCallMessage
 
 _SAID_BY: Final = (
@@ -114,7 +115,7 @@ def to_record(
         ("ce_id", str(id).encode()),
         ("ce_type", message.TYPE.encode()),
         ("ce_source", source),
-        ("ce_time", _to_rfc3339(time).encode()),
+        ("ce_time", to_rfc3339(time).encode()),
         ("ce_orgid", org_id),
         ("log_id", str(log_id).encode()),
     ]
@@ -130,29 +131,27 @@ def to_record(
     )
 
 
-def from_record(
-    key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]]
-) -> tuple[AnyMessage, Attributes]:
+def from_record(key: bytes | None, value: bytes | None, headers: Headers) -> tuple[AnyMessage, Attributes]:
     """The message and attributes of a record.
 
     Raises :class:`UndecodableRecord` for everything that is not exactly a message of ours: a tombstone, another content
     type, an unknown type, a body that does not validate, a key or ``ce_orgid`` that is not the body's org in the
     spelling that we write, a ``ce_sequence`` that is not the body's. Of a repeated JSON key the last one counts.
     """
-    fields = _text_headers(headers)
+    fields = text_headers(headers)
     known = {"id": fields.get("ce_id"), "type": fields.get("ce_type"), "traceparent": fields.get("traceparent")}
     org_id = _uuid_or_none(_decoded(key))
 
     def refuse(reason: str) -> UndecodableRecord:
         return UndecodableRecord(reason, **known, org_id=org_id)
 
-    if (reason := _unreadable(fields, value)) is not None:
+    if (reason := unreadable(fields, value, _BY_TYPE)) is not None:
         raise refuse(reason)
     assert value is not None
     try:
         message = _BY_TYPE[fields["ce_type"]].model_validate_json(value)
     except ValidationError as error:
-        raise refuse(_without_input(error)) from None
+        raise refuse(without_input(error)) from None
     except UnicodeError:
         raise refuse("the value is not UTF-8") from None
     # Text, not value: another spelling of the same UUID would hash to another partition and break the org's order.
@@ -179,8 +178,8 @@ def from_record(
     )
 
 
-def _unreadable(fields: Mapping[str, str], value: bytes | None) -> str | None:
-    """Why a record is not even to be decoded, or None."""
+def unreadable(fields: Mapping[str, str], value: bytes | None, types: Collection[str]) -> str | None:
+    """Why a record is not even to be decoded as one of ``types``, or None."""
     if value is None:
         return "the record has no value"
     if len(value) > VALUE_BYTES_MAX:
@@ -191,10 +190,11 @@ def _unreadable(fields: Mapping[str, str], value: bytes | None) -> str | None:
         return "header content-type is not application/json"
     if missing := [name for name in ("ce_id", "ce_type", "ce_source", "ce_time") if not fields.get(name)]:
         return f"missing or unreadable headers: {', '.join(missing)}"
-    return None if fields["ce_type"] in _BY_TYPE else UNKNOWN_TYPE
+    return None if fields["ce_type"] in types else UNKNOWN_TYPE
 
 
-def _to_rfc3339(time: datetime) -> str:
+def to_rfc3339(time: datetime) -> str:
+    """A time as ``ce_time`` has it."""
     if time.tzinfo is None:
         raise ValueError("time must have a time zone")
     utc = time if time.tzinfo is UTC else time.astimezone(UTC)
@@ -208,7 +208,7 @@ def _decoded(raw: bytes | None) -> str | None:
         return None
 
 
-def _text_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
+def text_headers(headers: Headers) -> dict[str, str]:
     """Headers that are text; the first of a name counts, null and binary ones are as good as absent."""
     fields: dict[str, str] = {}
     for name, raw in headers:
@@ -225,7 +225,7 @@ def _uuid_or_none(text: str | None) -> UUID | None:
         return None
 
 
-def _without_input(error: ValidationError) -> str:
+def without_input(error: ValidationError) -> str:
     """The problems of a validation, each with its place; never the value, which may hold anything."""
     problems: Sequence[str] = [
         f"{'.'.join(str(part) for part in item['loc']) or 'body'}: {item['type']}"

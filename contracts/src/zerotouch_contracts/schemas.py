@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from zerotouch_contracts.answering import ContractsAnnounced
 from zerotouch_contracts.envelope import AnyMessage
 from zerotouch_contracts.events import ASSISTANT_MESSAGES, OUTCOME_MESSAGES, TOOL_CALL_MESSAGES
 
@@ -23,19 +24,20 @@ Schema = Mapping[str, Any]
 DIRECTORY: Final = Path(__file__).resolve().parents[2] / "schemas"
 """In a checkout; an installed package carries no schemas."""
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-MESSAGES: Final = (*ASSISTANT_MESSAGES, *OUTCOME_MESSAGES, *TOOL_CALL_MESSAGES)
+MESSAGES: Final = (*ASSISTANT_MESSAGES, *OUTCOME_MESSAGES, *TOOL_CALL_MESSAGES, ContractsAnnounced)
+Described = AnyMessage | ContractsAnnounced
 
 _UPPER_BOUNDS: Final = ("maxLength", "maximum", "exclusiveMaximum", "maxItems")
 _LOWER_BOUNDS: Final = ("minLength", "minimum", "exclusiveMinimum", "minItems")
 _EXACT: Final = ("pattern", "format", "const")
 
 
-def file_name(message: type[AnyMessage]) -> str:
+def file_name(message: type[Described]) -> str:
     """``AssistantSaved.v1.json`` of the type ``zerotouch.AssistantSaved.v1``."""
     return message.TYPE.removeprefix("zerotouch.") + ".json"
 
 
-def schema_of(message: type[AnyMessage]) -> dict[str, Any]:
+def schema_of(message: type[Described]) -> dict[str, Any]:
     """The JSON Schema of a message's body."""
     name = message.TYPE.removeprefix("zerotouch.")
     generated = _without_titles(message.model_json_schema())

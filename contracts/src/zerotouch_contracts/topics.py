@@ -1,10 +1,11 @@
 """The topics, and the rules that hold for all of them.
 
 - Created by deploy, never by a client: a missing topic is an error, not something to make on the way.
-- The key of every record is the org id in lower-case text form, so one org's records keep their order.
+- The key of every record is the org id in lower-case text form, so one org's records keep their order. Contracts are
+  about no org: their key is the process that announces them.
 - The number of partitions is fixed at creation: changing it would move keys and break that order.
-- Infinite retention (but for tool calls) and never compacted: a subscriber can rebuild from the topic, and a late
-  duplicate of a zombie relay must not replace a newer record.
+- Infinite retention (but for tool calls and contracts) and never compacted (but for contracts): a subscriber can
+  rebuild from the topic, and a late duplicate of a zombie relay must not replace a newer record.
 """
 
 from dataclasses import dataclass, field
@@ -44,4 +45,11 @@ TOOL_CALLS: Final = Topic(
 )
 """That a call of a tool was handled, without its content; kept for 7 days."""
 
-TOPICS: Final[tuple[Topic, ...]] = (ASSISTANTS, OUTCOMES, TOOL_CALLS)
+CONTRACTS: Final = Topic(
+    "assistant-api.contracts.v1",
+    configs={"retention.ms": str(24 * 3600 * 1000), "cleanup.policy": "compact,delete"},
+)
+"""Which contracts each process of assistant-api answers; the newest record of a process counts. One that is killed
+leaves its key behind, so what is a day old is deleted."""
+
+TOPICS: Final[tuple[Topic, ...]] = (ASSISTANTS, OUTCOMES, TOOL_CALLS, CONTRACTS)

@@ -11,8 +11,10 @@ import pytest
 import yaml
 
 from zerotouch_contracts import envelope
+from zerotouch_contracts.answering import ContractsAnnounced
 from zerotouch_contracts.events import ASSISTANT_MESSAGES, OUTCOME_MESSAGES, TOOL_CALL_MESSAGES
 from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES, TOOL_CALLS, TOPICS, Topic
+from zerotouch_contracts.topics import CONTRACTS as CONTRACTS_TOPIC
 
 CONTRACTS = Path(envelope.__file__).resolve().parents[2]
 DOCUMENT: dict[str, Any] = yaml.safe_load((CONTRACTS / "asyncapi" / "asyncapi.yaml").read_text(encoding="utf-8"))
@@ -37,7 +39,12 @@ def resolved(node: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("topic", "models"),
-    [(ASSISTANTS, ASSISTANT_MESSAGES), (OUTCOMES, OUTCOME_MESSAGES), (TOOL_CALLS, TOOL_CALL_MESSAGES)],
+    [
+        (ASSISTANTS, ASSISTANT_MESSAGES),
+        (OUTCOMES, OUTCOME_MESSAGES),
+        (TOOL_CALLS, TOOL_CALL_MESSAGES),
+        (CONTRACTS_TOPIC, (ContractsAnnounced,)),
+    ],
     ids=lambda value: value.name if isinstance(value, Topic) else "",
 )
 def test_each_channel_has_exactly_the_messages_of_its_topic(topic: Topic, models: tuple[Any, ...]) -> None:

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode
 from assistant_api.limits import BODY_BYTES_MAX, WEBHOOK_BYTES_MAX
 from assistant_api.webhook_signature import Header, HmacFormat
 from zerotouch_contracts.text import Identifier
-from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES, TOOL_CALLS
+from zerotouch_contracts.topics import ASSISTANTS, CONTRACTS, OUTCOMES, TOOL_CALLS
 from zerotouch_platform.public_key import Algorithm, require_key_of_algorithm
 from zerotouch_platform.settings import CONFIG, WORKERS_MAX, HttpUrl, LogLevel, NonEmpty, SettingProblem
 
@@ -182,6 +182,7 @@ class Settings(BaseSettings):
     assistants_topic: str = ASSISTANTS.name
     outcomes_topic: str = OUTCOMES.name
     tool_calls_topic: str = TOOL_CALLS.name
+    contracts_topic: str = CONTRACTS.name
     outcomes_batch_records: Count = 500
     reconnect_seconds_max: Seconds = 5
     stop_seconds: Seconds = 2

@@ -11,6 +11,7 @@ import asyncpg
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from assistant_api import telemetry
+from assistant_api.app.announcer import Announcer
 from assistant_api.app.health import new_health, watch
 from assistant_api.app.housekeeping import PAUSE_SECONDS as HOUSEKEEPING_SECONDS
 from assistant_api.app.housekeeping import Housekeeping
@@ -108,6 +109,7 @@ class Service:
             writes_suspended=lambda: self.guard.writes_suspended,
         )
         self.housekeeping = Housekeeping(settings, self.database)
+        self.announcer = Announcer(settings, self.database)
         self.loops: Mapping[str, Part] = self._loops()
         self._running = Loops()
         self._stopping = asyncio.Event()
@@ -161,7 +163,7 @@ class Service:
         }
         if self.metrics is not None:
             loops["metrics"] = self.metrics.loop(_AWAY)
-        return {"outcomes": self.outcomes, **loops}
+        return {"outcomes": self.outcomes, "announcer": self.announcer, **loops}
 
     async def run_loops(self) -> None:
         """Wait for the database, then run every loop until they are stopped.
