@@ -45,20 +45,6 @@ from zerotouch_platform.traceparent import traceparent_of
 
 SUBJECT_CHARACTERS_MAX: Final = 200
 _ETAG: Final = re.compile(r'"(\d{1,19})"')
-_WRITE_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = PROBLEMS | {
-    400: {"description": "The body is not a JSON object."},
-    409: {"description": "The organization was deleted."},
-    412: {"description": "The setting is another one than If-Match names."},
-    413: {"description": "The body is too long."},
-}
-_BODY: Final = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": SettingBody.model_json_schema()}}}
-}
-
-router = APIRouter(prefix="/v1/orgs/{org_id}/tools/{tool}", tags=["organizations"], responses=PROBLEMS)
-
-ToolName = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-IfMatch = Annotated[str | None, Header(description="Only if the setting still has this ETag.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +66,23 @@ class SettingShown:
     watch: str
 
 
+_WRITE_ANSWERS: Final[dict[int | str, dict[str, Any]]] = PROBLEMS | {
+    202: {"model": SettingShown, "description": "It was stored just now, and the assistants follow."},
+    400: {"description": "The body is not a JSON object."},
+    409: {"description": "The organization was deleted."},
+    412: {"description": "The setting is another one than If-Match names."},
+    413: {"description": "The body is too long."},
+}
+_BODY: Final = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": SettingBody.model_json_schema()}}}
+}
+
+router = APIRouter(prefix="/v1/orgs/{org_id}/tools/{tool}", tags=["organizations"], responses=PROBLEMS)
+
+ToolName = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+IfMatch = Annotated[str | None, Header(description="Only if the setting still has this ETag.")]
+
+
 @router.get("/settings", summary="Show what an organization has set for a tool")
 async def get_settings(request: Request, response: Response, org_id: ReadableOrg, tool: ToolName) -> SettingShown:
     """The setting, with its ETag; also where nothing is set."""
@@ -94,7 +97,7 @@ async def get_settings(request: Request, response: Response, org_id: ReadableOrg
 
 
 @router.put(
-    "/settings", summary="Switch a tool of an organization off or on", responses=_WRITE_PROBLEMS, openapi_extra=_BODY
+    "/settings", summary="Switch a tool of an organization off or on", responses=_WRITE_ANSWERS, openapi_extra=_BODY
 )
 async def put_settings(
     request: Request,
@@ -114,7 +117,7 @@ async def put_settings(
     return await _write(request, response, org_id, caller, tool, wish)
 
 
-@router.delete("/settings", summary="Take back what an organization has set for a tool", responses=_WRITE_PROBLEMS)
+@router.delete("/settings", summary="Take back what an organization has set for a tool", responses=_WRITE_ANSWERS)
 async def delete_settings(
     request: Request,
     response: Response,
