@@ -18,6 +18,7 @@ from . import clinic, database, topic
 
 # The package exports functions of these names; these are the modules that they are in.
 link: Any = import_module("tool_sync.sync.effects.link")
+org: Any = import_module("tool_sync.domain.evolve.org")
 register: Any = import_module("tool_sync.sync.effects.register")
 resolve: Any = import_module("tool_sync.sync.effects.resolve")
 
@@ -120,6 +121,19 @@ def leaves_edited_tools() -> Iterator[None]:
 
 
 @contextmanager
+def leaves_edited_assistants() -> Iterator[None]:
+    """Is told that somebody has changed an assistant at Vapi, and does not look at it."""
+    changes = org.changes
+
+    def mutated(state: Any, recorded: Any, event: Any) -> Any:
+        found = changes(state, recorded, event)
+        return {**found, "looks": state.looks} if isinstance(event, e.AssistantDriftSeen) else found
+
+    with patch.object(org, "changes", mutated):
+        yield
+
+
+@contextmanager
 def ends_the_new_life_with_the_old_one() -> Iterator[None]:
     """The removal of an agent holds for the agent that is made anew under its id."""
     fold = database.Database._fold_assistant
@@ -205,6 +219,7 @@ LATER: tuple[Callable[[], AbstractContextManager[object]], ...] = (
     passes_over_dangling_ids,
     judges_by_its_own_definition,
     leaves_edited_tools,
+    leaves_edited_assistants,
     ends_the_new_life_with_the_old_one,
     adopts_without_waiting,
     releases_nothing,

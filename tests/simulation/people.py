@@ -4,19 +4,23 @@ The outsider plants what stands between a caller and our tool, and takes it back
 what has become of our tools there, as `check --live` does.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 from uuid import UUID
 
 from tool_sync.domain import events as e
+from tool_sync.domain.drift import ids_to_unlink, is_as_told, is_at_rest
 from tool_sync.domain.events import ToolRef
-from tool_sync.domain.toolset import Toolset
+from tool_sync.domain.reach import Known, NamedTool, named_ids
+from tool_sync.domain.toolset import Assistant, Toolset
+from tool_sync.sync.effects.named import named_tool
+from zerotouch_contracts.canonical import model_hash
 
 from .clinic import Agent, Clinic, Foreign
 from .faults import OUTSIDER_FAULTS, Faults
-from .releases import PUBLISHED, said
+from .releases import INSTALLATION, OLD, PUBLISHED, said
 from .vapi import Json, Server
 
 ELSEWHERE = "https://elsewhere.example.test"
@@ -165,9 +169,9 @@ class People:
         self._number += 1
         self._clinic.write(org_id, e.RetryRequested(agent_id), f"retry {self._number}")
 
-    def audit(self, org_id: UUID, state: Toolset) -> None:
-        """Read the clinic's tools at Vapi, and note what somebody has changed."""
-        for event in self._drift(state):
+    def audit(self, org_id: UUID, state: Toolset, rows: Iterable[Assistant]) -> None:
+        """Read the clinic's tools and assistants at Vapi, and note what somebody has changed."""
+        for event in (*self._drift(state), *self._drift_of_assistants(org_id, state, rows)):
             self._number += 1
             self._clinic.write(org_id, event, f"audit {self._number}")
 
@@ -175,6 +179,25 @@ class People:
         """The survey finds what a restore has lost of the log: the tool is not as the log says that it was sent."""
         sent = PUBLISHED.get((name, ref.definition_hash))
         return self._clinic.was_restored and sent is not None and said(there) != said(sent)
+
+    def _drift_of_assistants(self, org_id: UUID, state: Toolset, rows: Iterable[Assistant]) -> Iterator[Any]:
+        known = Known(INSTALLATION, org_id, state.tool_ids, frozenset(state.tools), versions=state.versions,
+                      answered=OLD.answered)  # fmt: skip
+        for row in rows:
+            if row.removed or row.failed or not row.synced or not is_at_rest(state, row.agent_id):
+                continue
+            document = self._server.assistants.get(row.assistant_id)
+            if document is None:
+                continue  # who deleted it tells the log
+            ids = named_ids(document)
+            named = {
+                one: named_tool(one, there) if (there := self._server.tools.get(one)) else NamedTool(one, exists=False)
+                for one in ids
+            }
+            unwanted = ids_to_unlink(state)
+            hashed = model_hash(document["model"])
+            if not is_as_told(document, row, hashed, known=known, named=named, unwanted=unwanted):
+                yield e.AssistantDriftSeen(row.agent_id, row.assistant_id, gone=False)
 
     def _drift(self, state: Toolset) -> Iterator[Any]:
         for name, ref in state.tools.items():

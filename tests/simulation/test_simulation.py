@@ -112,6 +112,7 @@ def test_lost_records_and_a_database_set_back_are_a_part_of_ordinary_seeds(seed:
         ("forgets lost answers", [Plan(None, lost_answer=2)]),
         ("repeats blindly", [Plan(None, lost_answer=2)]),
         ("tells outcomes twice", [Plan(None)]),
+        ("leaves edited assistants", [Plan(112)]),
         ("makes a tool without looking", [Plan(49)]),
         ("does not read again", [Plan(49)]),
         ("looks in its own time", [Plan(5)]),

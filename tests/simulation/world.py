@@ -331,7 +331,7 @@ class World:
         if by_chance:  # so that what the trouble left undone is wanted by somebody
             self.people.clear_up()
             for org_id in self.rest.orgs():
-                self.people.audit(org_id, self.rest.state_of(org_id))
+                self._audit(org_id)
                 for agent in self.rest.agents(org_id):
                     await self.clinic.save(agent)
         if keep and self.random.random() < 0.5:  # then it is found by a look, not by a save
@@ -477,7 +477,7 @@ class World:
         elif faults.hits("retry_all"):
             self.people.retry(agent.org_id, None)
         elif faults.hits("audit"):
-            self.people.audit(agent.org_id, self.rest.state_of(agent.org_id))
+            self._audit(agent.org_id)
         elif others and faults.hits("exchange"):
             await self.clinic.exchange(agent, self.random.choice(others))
         elif others and faults.hits("hand_on"):
@@ -529,11 +529,17 @@ class World:
         if not self.faults.later:  # somebody who edits tools and links by hand may keep one from its deletion for ever
             await Grace(self.database, self.server, self.clinic, self.checks, self.rest).passes()
 
+    def _audit(self, org_id: UUID) -> None:
+        rows, before = tuple(self.database.assistants.get(org_id, {}).values()), len(self.database.events)
+        self.people.audit(org_id, self.rest.state_of(org_id), rows)
+        for stored in self.database.events[before:]:
+            self.checks.reached[f"audit {type(stored.event).__name__}"] += 1
+
     def _audited(self) -> bool:
         """Whether an audit, as operators make it every day, finds something that nobody knew: then it goes on."""
         before = len(self.database.events)
         for org_id in self.rest.orgs() if self.faults.later else ():
-            self.people.audit(org_id, self.rest.state_of(org_id))
+            self._audit(org_id)
         return len(self.database.events) > before
 
     def _count_put_back(self, since: int) -> None:
