@@ -195,3 +195,15 @@ def value_of(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
             return st.lists(value_of(schema["items"]), max_size=2)
         case _:
             return st.fixed_dictionaries({name: value_of(one) for name, one in schema["properties"].items()})
+
+
+def test_each_value_is_tried_once_in_an_otherwise_whole_example() -> None:
+    listed = {"type": "array", "items": {"type": "string", "enum": ["a", "b"]}}
+    schema = {"type": "object", "properties": {"one": listed, "two": {"type": "boolean"}}, "required": ["two"]}
+    assert list(examples_of(schema)) == [
+        {"one": ["a"], "two": True},
+        {"two": True},
+        {"one": [], "two": True},
+        {"one": ["b"], "two": True},
+        {"one": ["a"], "two": False},
+    ]
