@@ -89,7 +89,7 @@ async def test_every_table_that_knows_an_org_is_closed_by_policies(admin: "async
     )
     # A foreign tool says by itself whose it is: a cache of the account, which no tenant reads.
     tables = [t for t in tables if t["table"] != "named_tools"]
-    assert len(tables) == 12
+    assert len(tables) == 13
     of_ours = ["owner", "service"]
     expected = {"vapi_looks": of_ours, "lost_tools": of_ours, "object_looks": of_ours}
     of_all = ["owner", "service", "tenant"]
