@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant_api.http import problems
 from assistant_api.http.dependencies import Dependencies
-from assistant_api.http.routes import agents, appointments, assistants, health, organizations, saves, tool_calls
+from assistant_api.http.routes import agents, appointments, assistants, health, organizations, saves, tool_calls, tools
 from assistant_api.telemetry import own_trace_id
 from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.traceparent import parent_context
@@ -29,7 +29,7 @@ def create_app(parts: Dependencies) -> FastAPI:
     )
     app.state.parts = parts
     problems.install(app)
-    for module in (health, organizations, agents, assistants, saves, appointments, tool_calls):
+    for module in (health, organizations, agents, assistants, saves, appointments, tool_calls, tools):
         app.include_router(module.router)
     app.add_middleware(Traced, telemetry=parts.telemetry)
     return app

@@ -18,6 +18,7 @@ NAME_CHARACTERS_MAX: Final = 64
 SERVICES_SHOWN_MAX: Final = 20
 EARLIER_SHOWN_MAX: Final = 5
 
+_DONE: Final = frozenset({"booked", "cancelled", "rescheduled"})
 _REASONS: Final[dict[Reason, str]] = {
     "taken": "Not booked: this time is taken.",
     "closed": "Not booked: the clinic is closed at this time.",
@@ -41,6 +42,11 @@ class Answer:
     code: str
     text: str
     failed: bool = False
+
+    @property
+    def is_done(self) -> bool:
+        """Whether what was asked for is so: a refusal is an answer, too."""
+        return self.code in _DONE
 
     def as_result(self, call: ToolCall) -> dict[str, Any]:
         """The entry of `results`, with the call's id exactly as it came."""

@@ -94,6 +94,18 @@ def check(call: ToolCall) -> Checked:
     return _validated(org_id, definition, version, filled_in)
 
 
+def contracts_of(name: str) -> tuple[int, ...]:
+    """The contracts of a tool's name that this release answers, in order; () where it has no such tool."""
+    return tuple(sorted(contract for known, contract in _BY_CONTRACT if known == name))
+
+
+def check_contract(org_id: UUID, name: str, contract: int, given: Mapping[str, Any]) -> Fit | Unfit:
+    """What a call of a tool with this contract asks for, checked as :func:`check` does. It is one of `contracts_of`."""
+    definition = _BY_CONTRACT[name, contract]
+    filled_in = {key: value for key, value in given.items() if key not in STATIC_PARAMETERS}
+    return _validated(org_id, definition, definition.version, filled_in)
+
+
 def _definition(name: str, version: int, given: Mapping[str, Any]) -> ToolDefinition | None:
     """What answers a version: its own definition, or one of its contract. The contract is not even looked at where the
     version is known, or may be that of a tool without the parameter: there it would be the model's word."""

@@ -16,12 +16,12 @@ import asyncpg
 import structlog
 from opentelemetry.trace import Span
 
-from assistant_api.appointments.access import calendar_of
+from assistant_api.appointments.access import calendar_of, tried_calendar_of
 from assistant_api.appointments.book import book
 from assistant_api.appointments.calendar import Clinic
 from assistant_api.appointments.cancel import cancel
 from assistant_api.appointments.claims import Claim
-from assistant_api.appointments.clinic import from_row
+from assistant_api.appointments.clinic import COLUMNS, from_row
 from assistant_api.appointments.outcomes import Outcome
 from assistant_api.appointments.phones import read
 from assistant_api.appointments.reschedule import reschedule
@@ -32,7 +32,7 @@ from assistant_api.telemetry import own_traceparent
 from assistant_api.tool_calls import answers
 from assistant_api.tool_calls.answers import Answer, answer_of
 from assistant_api.tool_calls.arguments import Fit, Foreign, Unfit, check
-from assistant_api.tool_calls.identity import REPEAT_SECONDS, request_hash, request_secret, stored_id
+from assistant_api.tool_calls.identity import NOBODY_KNOWS, REPEAT_SECONDS, request_hash, request_secret, stored_id
 from assistant_api.tool_calls.payload import ToolCall, ToolCalls
 from assistant_api.tool_calls.record import record
 from zerotouch_contracts.arguments import (
@@ -56,7 +56,9 @@ LEFT JOIN LATERAL (
 WHERE o.id = $1
 """
 
-_CROWDED: Final = (asyncpg.LockNotAvailableError, asyncpg.TransactionRollbackError)
+_CLINIC: Final = f"SELECT {COLUMNS} FROM organizations WHERE id = $1"  # noqa: S608 - a constant
+
+CROWDED: Final = (asyncpg.LockNotAvailableError, asyncpg.TransactionRollbackError)
 """Too many at once for one clinic: a lock was not had in time, or a deadlock was broken."""
 
 _log: Final = structlog.get_logger()
@@ -123,19 +125,39 @@ class ToolCallHandler:
         _log.info("tool_call_handled", org_id=str(checked.org_id), tool=tool, code=answer.code)
         return answer
 
+    async def try_out(self, checked: Fit | Unfit) -> Answer | None:
+        """What a caller would be told now, and nothing of it stays: no appointment, no record, no message, no count.
+
+        Runs what :meth:`handle` runs, in a transaction that is rolled back. None where there is no such organization.
+        Raises :class:`CallFailed`, and what the database raises where it does not answer or others hold the calendar.
+        """
+        tool = checked.definition.name if isinstance(checked, Fit) else checked.tool
+        delivery = _Delivery(NOBODY_KNOWS, None, "dry-run", "", checked, tool, time.monotonic())
+        try:
+            async with tried_calendar_of(self.database, checked.org_id) as connection:
+                row = await connection.fetchrow(_CLINIC, checked.org_id)
+                if row is None:
+                    return None
+                answer, _ = await self._decide(connection, delivery, dict(row))
+        except (*TRANSIENT_ERRORS, *CROWDED):
+            raise
+        except asyncpg.PostgresError as error:
+            raise _failed(error) from None
+        return answer
+
     async def _answer(self, delivery: _Delivery, span: Span) -> Answer:
         try:
             answer = await self._once(delivery, span)
         except _AnsweredMeanwhile:
             answer = await self._once(delivery, span)
-        except (DatabaseUnavailable, *TRANSIENT_ERRORS, *_CROWDED) as error:
+        except (DatabaseUnavailable, *TRANSIENT_ERRORS, *CROWDED) as error:
             # Not a 503: Vapi ignores whatever comes with another status than 200, and the model would hear nothing.
             _log.warning("tool_call_unavailable", org_id=str(delivery.checked.org_id), reason=type(error).__name__)
             return answers.UNAVAILABLE
         except asyncpg.PostgresError as error:
             if error.sqlstate == "23503":  # deleted since it was read
                 return answers.unknown_clinic()
-            raise CallFailed(str(error.sqlstate), str(getattr(error, "constraint_name", None) or "")) from None
+            raise _failed(error) from None
         return answer
 
     async def _once(self, delivery: _Delivery, span: Span) -> Answer:
@@ -225,6 +247,10 @@ class ToolCallHandler:
                 now=now,
             ),
         )
+
+
+def _failed(error: asyncpg.PostgresError) -> CallFailed:
+    return CallFailed(str(error.sqlstate), str(getattr(error, "constraint_name", None) or ""))
 
 
 def _foreign(explanation: str) -> Answer:
