@@ -181,6 +181,9 @@ class People:
         return self._clinic.was_restored and sent is not None and said(there) != said(sent)
 
     def _drift_of_assistants(self, org_id: UUID, state: Toolset, rows: Iterable[Assistant]) -> Iterator[Any]:
+        # In half of the runs: what an audit finds is put right, and would never be seen to be wrong at rest.
+        if self._faults.plan.seed is not None and self._faults.plan.seed % 2:
+            return
         known = Known(INSTALLATION, org_id, state.tool_ids, frozenset(state.tools), versions=state.versions,
                       answered=OLD.answered)  # fmt: skip
         for row in rows:
