@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from tool_sync.domain.plan.steps import Lane
 from tool_sync.vapi.rate_limit.durations import rate_limit_ends, refusal_ends
-from tool_sync.vapi.rate_limit.port import Answer, KnownKey
+from tool_sync.vapi.rate_limit.port import Answer, CallLane, KnownKey
 
 NOTHING = KnownKey()
 
@@ -21,7 +20,7 @@ class Unlimited:
     async def open(self) -> None:
         """Nothing waits for another key."""
 
-    async def admit(self, now: datetime, lane: Lane) -> datetime | None:
+    async def admit(self, now: datetime, lane: CallLane) -> datetime | None:
         """Always now."""
         return None
 

@@ -7,10 +7,10 @@ from typing import Any, cast
 
 import pytest
 
-from tool_sync.domain.plan.steps import Lane
-from tool_sync.sync.asking import KeyHeld, ask
+from tool_sync.sync.asking import KeyHeld, Turn, ask
 from tool_sync.sync.context import Context
 from tool_sync.vapi.failures import VapiFailure
+from tool_sync.vapi.rate_limit import CallLane
 from zerotouch_contracts.errors import ErrorCode
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -21,9 +21,11 @@ class HeardKey:
     held: datetime | None = None
     paused: datetime | None = None
     heard: list[str] = field(default_factory=list)
+    lanes: list[CallLane] = field(default_factory=list)
 
-    async def admit(self, now: datetime, lane: Lane) -> datetime | None:
+    async def admit(self, now: datetime, lane: CallLane) -> datetime | None:
         self.heard.append("admit")
+        self.lanes.append(lane)
         return self.held
 
     async def unused(self) -> None:
@@ -41,7 +43,7 @@ class FakeContext:
 
 
 def asked(key: HeardKey, call: Any) -> Any:
-    return ask(cast(Context, FakeContext(key)), call, "save")
+    return ask(cast(Context, FakeContext(key)), call, Turn("save"))
 
 
 async def answers() -> str:
@@ -98,3 +100,21 @@ async def test_an_answer_that_cannot_be_read_gives_its_request_back() -> None:
     with pytest.raises(KeyError):
         await asked(key, failing(KeyError("id")))
     assert key.heard == ["admit", "unused"]
+
+
+async def test_the_first_call_of_bulk_work_waits_for_the_pace_and_those_that_follow_go_on() -> None:
+    key, turn = HeardKey(), Turn("bulk")
+    context = cast(Context, FakeContext(key))
+    key.held = NOW
+    with pytest.raises(KeyHeld):
+        await ask(context, answers, turn)
+    key.held = None
+    for _ in range(2):
+        await ask(context, answers, turn)
+    assert key.lanes == ["bulk", "bulk", "begun"], "what was held has not begun"
+
+    key.lanes.clear()
+    save = Turn("save")
+    for _ in range(2):
+        await ask(context, answers, save)
+    assert key.lanes == ["save", "save"]

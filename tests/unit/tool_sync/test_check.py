@@ -25,11 +25,11 @@ from tool_sync.admin.checked import (
 from tool_sync.admin.live import Look, LookStopped, Met
 from tool_sync.cli.check import Checked, _tell
 from tool_sync.domain.events import ToolDriftSeen, ToolRef
-from tool_sync.domain.plan.steps import Lane
 from tool_sync.domain.subject import tool_subject
 from tool_sync.domain.toolset import Failure, Retired, Toolset
 from tool_sync.domain.wanted import WantedTool
 from tool_sync.vapi.failures import VapiFailure
+from tool_sync.vapi.rate_limit import CallLane
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT
 from zerotouch_platform.vapi.answers import Meaning
@@ -251,7 +251,7 @@ class Minutes(Unlimited):
 
     waits: list[timedelta] = field(default_factory=list)
 
-    async def admit(self, now: datetime, lane: Lane) -> datetime | None:
+    async def admit(self, now: datetime, lane: CallLane) -> datetime | None:
         return now + self.waits.pop() if self.waits else None
 
 

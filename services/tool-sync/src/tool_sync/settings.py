@@ -146,7 +146,8 @@ class Settings(BaseSettings):
     # without it Vapi's own 429 is the limit.
     vapi_requests_per_minute: PositiveInt | None = None
     vapi_rate_share: float = Field(default=0.6, gt=0, le=1)
-    # What bulk work leaves of it to saves.
+    # What saves are expected to need of it. Bulk work is paced within the minute and leaves them what is still to come,
+    # and twice this share of the seconds at its turn.
     vapi_rate_saves_share: float = Field(default=0.2, ge=0, lt=1)
     # Requests drawn at once by a replica: fewer statements, and fewer for the others.
     vapi_rate_batch: PositiveInt = 20

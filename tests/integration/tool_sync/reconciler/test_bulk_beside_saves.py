@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -76,6 +77,21 @@ async def test_a_save_is_synced_long_before_the_bulk_work_of_its_org_ends(world:
     finally:
         world.reconciler.stop()
         await working
+
+
+async def test_what_bulk_work_has_read_is_never_read_in_vain_for_the_pace(world: World) -> None:
+    org = uuid4()
+    await settled(world, org, await world.assistant())
+    asked = len(await calls(world))
+    await bulk(world, org, 40)  # 80 calls, of which three seconds' 30 are allowed at once
+    world.reconciler = replica(world, rate=rate(590))
+
+    async def all_synced() -> bool:
+        return len(set(await synced(world, org))) == 41
+
+    await world.until(all_synced, within_seconds=30)
+    made = Counter(call["method"] for call in (await calls(world))[asked:])
+    assert made == {"GET": 40, "PATCH": 40}
 
 
 async def _is_synced(world: World, org: UUID, agent_id: str) -> bool:

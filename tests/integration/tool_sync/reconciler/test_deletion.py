@@ -28,9 +28,8 @@ from tool_sync.domain.events import (
     ToolRetired,
     ToolSettingChanged,
 )
-from tool_sync.domain.plan.steps import Lane
 from tool_sync.sync import write_guard
-from tool_sync.sync.asking import admit
+from tool_sync.sync.asking import Turn, admit
 from tool_sync.sync.blueprint import Blueprint
 from tool_sync.sync.context import Clock, Context
 from tool_sync.sync.loop import Reconciler
@@ -428,8 +427,8 @@ async def test_a_deletion_that_has_to_wait_after_it_was_looked_who_links_the_too
     world.reconciler = worker(world)
     ahead, waits = [0.0], [True]
 
-    async def late(context: Context, lane: Lane) -> None:
-        await admit(context, lane)
+    async def late(context: Context, turn: Turn) -> None:
+        await admit(context, turn)
         if waits and await world.events(org, SweepStarted):
             ahead[0] += 5.0
             waits.clear()

@@ -3,9 +3,11 @@
 import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import pytest
+from tests.unit.tool_sync.vapi.minutes import Rows
 
 from tool_sync.db import Pool
 from tool_sync.vapi.rate_limit import KeyTable
@@ -33,11 +35,38 @@ async def test_two_replicas_together_take_what_the_minute_has_and_the_next_minut
     assert await world.pool.fetchval("SELECT max(used) FROM key_minutes") <= 100
 
 
-async def test_bulk_work_leaves_a_share_to_saves(world: World) -> None:
-    tokens = Tokens(KeyTable(world.pool, "k"), rate(50))
+async def test_bulk_work_of_two_replicas_never_has_more_than_the_minute_has_reached(world: World) -> None:
+    shared = rate(590)  # ten a second, from 0 to 59
+    one, other = (Tokens(KeyTable(world.pool, "k"), shared) for _ in range(2))
 
-    assert await taken(tokens, NOON, "bulk", 100) == 40
-    assert await taken(tokens, NOON, "save", 100) == 10
+    assert await taken(one, NOON, "bulk", 200) == 30, "three seconds are caught up"
+    assert await taken(other, NOON, "bulk", 200) == 30
+    assert await taken(one, NOON + timedelta(seconds=1), "bulk", 200) == 10
+    assert await taken(one, NOON + timedelta(seconds=1), "save", 600) == 590 - 70, "the rest of the minute is for saves"
+    assert await taken(other, NOON + timedelta(seconds=2), "bulk", 200) == 0
+
+
+async def test_bulk_work_has_what_saves_do_not_need_and_leaves_what_they_need_at_the_turn(world: World) -> None:
+    shared = rate(590, late_seconds=1.5, early_seconds=0.5)
+    tokens = Tokens(KeyTable(world.pool, "k"), shared)
+    start = NOON.replace(second=0)
+
+    had = sum([await taken(tokens, start + timedelta(seconds=s / 4), "bulk", 30) for s in range(4 * 60)])
+
+    assert shared.ceiling == 590 - 8
+    assert had in (581, 582)
+    assert await taken(tokens, start + timedelta(seconds=59), "save", 100) == 8
+
+
+async def test_what_bulk_work_has_begun_goes_on_before_the_pace_allows_more(world: World) -> None:
+    tokens = Tokens(KeyTable(world.pool, "k"), rate(59))
+    assert await taken(tokens, NOON, "bulk", 10) == 3
+
+    assert await taken(tokens, NOON, "begun", 3) == 3
+
+    later = NOON + timedelta(seconds=2)
+    assert await taken(tokens, later, "bulk", 10) == 0, "what went on was early"
+    assert await taken(tokens, later + timedelta(seconds=2), "bulk", 10) == 1
 
 
 async def test_near_the_turn_of_a_minute_a_request_is_taken_from_both_and_what_is_left_is_void(world: World) -> None:
@@ -59,6 +88,13 @@ async def test_a_429_halves_what_is_left_of_the_minute(world: World) -> None:
 
     assert await taken(tokens, NOON, "save", 100) == 40
     assert await taken(tokens, NOON + timedelta(minutes=1), "save", 200) == 100
+
+
+async def test_the_row_in_memory_that_the_minutes_are_tested_with_answers_as_the_table_does(world: World) -> None:
+    table, rows, random = KeyTable(world.pool, "k"), Rows(), Random(7)
+    for _ in range(200):
+        asked = random.randint(1, 3), random.randint(0, 9), random.randint(0, 40)
+        assert await rows.draw(*asked) == await table.draw(*asked), asked
 
 
 async def test_two_processes_never_send_more_than_the_rate_and_go_on_in_the_next_minute(world: World) -> None:

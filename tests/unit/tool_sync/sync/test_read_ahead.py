@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,8 +10,11 @@ import pytest
 from tests.unit.tool_sync.domain.builders import assistant
 
 from tool_sync.domain.plan.steps import Lane, LinkAssistant
+from tool_sync.sync.asking import KeyHeld
 from tool_sync.sync.context import ReadsAhead
 from tool_sync.sync.read_ahead import PAUSE_SECONDS, SECONDS_MAX, ReadAhead
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 
 class Reads:
@@ -42,9 +46,23 @@ def link(through: int = 1) -> LinkAssistant:
     return LinkAssistant(assistant(assistant_id="v-1"), (), through)
 
 
-def guarded() -> tuple[Reads, ReadAhead]:
+def guarded() -> tuple[Any, ReadAhead]:
     reads: Any = Reads()
     return reads, ReadAhead(reads)
+
+
+async def test_a_read_that_the_key_held_up_is_made_again_when_its_link_is_tried_again() -> None:
+    reads, ahead = guarded()
+    await reads.begun(ahead, link())
+    reads.answers[0].set_exception(KeyHeld(NOW))
+    with pytest.raises(KeyHeld):
+        await ahead.read(link(), reads)
+
+    again = asyncio.create_task(ahead.read(link(), reads))
+    await asyncio.sleep(0)
+    reads.answers[1].set_result({"is": "read"})
+    assert await again == {"is": "read"}
+    await ahead.ended()
 
 
 async def test_a_read_that_was_begun_ahead_is_the_links_own() -> None:
@@ -53,10 +71,10 @@ async def test_a_read_that_was_begun_ahead_is_the_links_own() -> None:
     await reads.begun(ahead, link())  # planned again and again while the tool is made
     reads.answers[0].set_result({"is": "first"})
 
-    assert await ahead.read(link()) == {"is": "first"}
+    assert await ahead.read(link(), reads) == {"is": "first"}
     assert len(reads.answers) == 1
 
-    again = asyncio.create_task(ahead.read(link()))  # the link looks again: that is a read of its own
+    again = asyncio.create_task(ahead.read(link(), reads))  # the link looks again: that is a read of its own
     await asyncio.sleep(0)
     reads.answers[1].set_result({"is": "second"})
     assert await again == {"is": "second"}
@@ -65,7 +83,7 @@ async def test_a_read_that_was_begun_ahead_is_the_links_own() -> None:
 async def test_two_agents_of_one_assistant_are_not_served_by_one_read() -> None:
     reads, ahead = guarded()
     await reads.begun(ahead, link())
-    asked = [asyncio.create_task(ahead.read(link())) for _ in range(2)]
+    asked = [asyncio.create_task(ahead.read(link(), reads)) for _ in range(2)]
     await asyncio.sleep(0)
     reads.answers[0].set_result({"is": "first"})
     for _ in range(3):
@@ -86,7 +104,7 @@ async def test_a_read_that_may_be_outdated_is_made_again(happens: str) -> None:
         reads.now = SECONDS_MAX + 0.01
     if happens == "the state was read again":
         reads.writer.knowledge.reloads += 1
-    asked = asyncio.create_task(ahead.read(link(2 if happens == "a newer save" else 1)))
+    asked = asyncio.create_task(ahead.read(link(2 if happens == "a newer save" else 1), reads))
     await asyncio.sleep(0)
     if happens == "it gets old on the way":
         reads.now = SECONDS_MAX + 0.01
@@ -105,7 +123,7 @@ async def test_a_failure_is_the_links_and_where_no_link_comes_it_is_nobodys() ->
     await reads.begun(ahead, link())
     reads.answers[0].set_exception(ValueError("gone"))
     with pytest.raises(ValueError, match="gone"):
-        await ahead.read(link())
+        await ahead.read(link(), reads)
 
     reads, ahead = guarded()
     await reads.begun(ahead, link())
@@ -130,11 +148,11 @@ async def test_after_a_read_that_came_too_early_none_is_begun_for_a_while_by_any
     reads, ahead = guarded()
     await reads.begun(ahead, link())
     reads.now = SECONDS_MAX + 0.01
-    late = asyncio.create_task(ahead.read(link()))
+    late = asyncio.create_task(ahead.read(link(), reads))
     await asyncio.sleep(0)
     reads.answers[1].set_result({"is": "new"})
     await late
-    other: Any = ReadAhead(reads)  # type: ignore[arg-type]
+    other: Any = ReadAhead(reads)
 
     await reads.begun(other, link())
     assert len(reads.answers) == 2

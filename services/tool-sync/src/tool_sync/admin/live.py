@@ -240,7 +240,7 @@ class Look:
         return answer
 
     async def _admitted(self) -> None:
-        while (held := await self.key.admit(now := datetime.now(UTC), "bulk")) is not None:
+        while (held := await self.key.admit(now := datetime.now(UTC), "begun" if self.calls else "bulk")) is not None:
             wait_seconds = (held - now).total_seconds()
             if not self.patience_seconds or wait_seconds > self.patience_seconds:
                 raise LookStopped(f"the key allows no call before {held:%Y-%m-%d %H:%M:%S} UTC")

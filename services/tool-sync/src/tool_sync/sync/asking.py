@@ -1,13 +1,14 @@
 """Every call of Vapi asks the key before and tells it after, whatever becomes of the call."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
 from tool_sync.domain.plan.steps import Lane
 from tool_sync.sync.context import Context
 from tool_sync.vapi.failures import Kind, VapiFailure
-from tool_sync.vapi.rate_limit import Answer
+from tool_sync.vapi.rate_limit import Answer, CallLane
 
 T = TypeVar("T")
 
@@ -20,15 +21,30 @@ class KeyHeld(Exception):
         self.until = until
 
 
-async def admit(context: Context, lane: Lane) -> None:
+@dataclass(slots=True)
+class Turn:
+    """The calls of one step. Bulk work waits for the key's pace before the first of them alone: with each further one
+    that was put off, what the step has read would have been read in vain."""
+
+    lane: Lane
+    begun: bool = False
+
+    @property
+    def call_lane(self) -> CallLane:
+        """As what the next call asks the key."""
+        return "begun" if self.begun and self.lane == "bulk" else self.lane
+
+
+async def admit(context: Context, turn: Turn) -> None:
     """Take one request of the key. Raises :class:`KeyHeld`; else :func:`ask_admitted` or `unused` must follow."""
-    if (held := await context.key.admit(context.clock.now(), lane)) is not None:
+    if (held := await context.key.admit(context.clock.now(), turn.call_lane)) is not None:
         raise KeyHeld(held)
+    turn.begun = True
 
 
-async def ask(context: Context, call: Callable[[], Awaitable[T]], lane: Lane) -> T:
+async def ask(context: Context, call: Callable[[], Awaitable[T]], turn: Turn) -> T:
     """One call. Raises :class:`KeyHeld`, also where its answer has paused the key, and :class:`VapiFailure`."""
-    await admit(context, lane)
+    await admit(context, turn)
     try:
         return await ask_admitted(context, call)
     except VapiFailure as failure:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from tool_sync.domain.events import OrgEvent
 from tool_sync.log import fact, org_stream
-from tool_sync.sync.asking import KeyHeld, ask
+from tool_sync.sync.asking import KeyHeld, Turn, ask
 from tool_sync.sync.context import Context
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ class BulkReads:
         await asyncio.sleep(1 / self.per_second)
         if self.stopping():
             raise KeyHeld(self.context.clock.now())
-        return await ask(self.context, call, "bulk")
+        return await ask(self.context, call, Turn("bulk"))
 
     async def tell(self, org_id: UUID, event: OrgEvent) -> None:
         """Append what was found to the org's stream."""

@@ -49,12 +49,21 @@ class ReadAhead:
                 self._forget(link.assistant.assistant_id)
                 self._reads[link.assistant.assistant_id] = self._begin(link)
 
-    async def read(self, link: LinkAssistant) -> Json:
-        """The assistant of a link that is due now. Raises what :meth:`WriteGuard.look` raises."""
+    async def read(self, link: LinkAssistant, guard: WriteGuard) -> Json:
+        """The assistant of a link that is due now; ``guard`` is the link's, for a read that was not made ahead.
+
+        Raises what :meth:`WriteGuard.look` raises.
+        """
         begun = self._reads.get(link.assistant.assistant_id)
         if begun is not None and self._serves(begun, link):
             # Looked at before the wait as well: what is late already is not waited for.
-            document = None if self._is_late(begun) else await begun.answer
+            try:
+                document = None if self._is_late(begun) else await begun.answer
+            except BaseException:
+                # Tried again, the link reads by itself: this answer would be the same for ever, a time that is past.
+                if self._reads.get(link.assistant.assistant_id) is begun:
+                    self._forget(link.assistant.assistant_id)
+                raise
             # Two agents may name one assistant: what the one was served, and may write on, serves the other no more.
             is_unused = self._reads.get(link.assistant.assistant_id) is begun
             if document is not None and is_unused and self._serves(begun, link) and not self._is_late(begun):
@@ -63,7 +72,7 @@ class ReadAhead:
             if self._is_late(begun):
                 self._guard.context.reads_ahead.late_at = self._guard.context.clock.monotonic()
         self._forget(link.assistant.assistant_id)
-        return await self._look(link)
+        return await _look(guard, link)
 
     async def ended(self) -> None:
         """Wait for the reads that no link has asked for: what the key is told by an answer must reach it."""
@@ -79,14 +88,10 @@ class ReadAhead:
 
     def _begin(self, link: LinkAssistant) -> _Read:
         sent_at = self._guard.context.clock.monotonic()
-        answer = asyncio.create_task(self._look(link))
+        answer = asyncio.create_task(_look(self._guard.in_lane(link.lane), link))
         # A failure that no link asks for any more is nobody's: the key was told of it.
         answer.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         return _Read(link.through, self._guard.writer.knowledge.reloads, sent_at, answer)
-
-    async def _look(self, link: LinkAssistant) -> Json:
-        guard, assistant_id = self._guard.in_lane(link.lane), link.assistant.assistant_id
-        return await guard.look(lambda: guard.context.vapi.get_assistant(assistant_id))
 
     def _forget(self, assistant_id: str) -> None:
         if (read := self._reads.pop(assistant_id, None)) is not None:
@@ -97,3 +102,7 @@ class ReadAhead:
 
     def _is_late(self, read: _Read) -> bool:
         return self._guard.context.clock.monotonic() - read.sent_at > SECONDS_MAX
+
+
+async def _look(guard: WriteGuard, link: LinkAssistant) -> Json:
+    return await guard.look(lambda: guard.context.vapi.get_assistant(link.assistant.assistant_id))

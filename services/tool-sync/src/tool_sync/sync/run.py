@@ -21,7 +21,7 @@ from tool_sync.domain.plan.steps import Lane, LinkAssistant, Plan, Step
 from tool_sync.domain.plan.tools import target_of
 from tool_sync.domain.toolset import Assistant
 from tool_sync.domain.wanted import leaving
-from tool_sync.sync.asking import KeyHeld
+from tool_sync.sync.asking import KeyHeld, Turn
 from tool_sync.sync.context import Context
 from tool_sync.sync.effects import perform
 from tool_sync.sync.effects.adopt import lost_surplus
@@ -72,7 +72,7 @@ class Run:
         self._traces = RunTraces(context, claim.org_id, loaded.state)
         self._knowledge = Knowledge(context, loaded)
         self._writer = Writer(context, claim, self._knowledge, self._traces)
-        self._guard = WriteGuard(context, self._writer, holds_lease, "bulk")
+        self._guard = WriteGuard(context, self._writer, holds_lease, Turn("bulk"))
         self._ahead = ReadAhead(self._guard)
         self._knowledge.turn_page()
         self._knowledge.take_in(assistants)

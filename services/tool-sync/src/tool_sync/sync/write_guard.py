@@ -22,7 +22,7 @@ from tool_sync.domain.plan.due import retry_time
 from tool_sync.domain.plan.steps import Lane
 from tool_sync.domain.subject import Subject, agent_of
 from tool_sync.domain.toolset import Started, Toolset
-from tool_sync.sync.asking import KeyHeld, admit, ask, ask_admitted, note
+from tool_sync.sync.asking import KeyHeld, Turn, admit, ask, ask_admitted, note
 from tool_sync.sync.context import Context
 from tool_sync.sync.writer import Writer
 from tool_sync.vapi.failures import Kind, VapiFailure
@@ -35,13 +35,13 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WriteGuard:
-    """What one run needs to write to Vapi and to read from it, for steps of one lane. Whatever is sent raises
-    :class:`KeyHeld` where it may not be."""
+    """What one step needs to write to Vapi and to read from it. Whatever is sent raises :class:`KeyHeld` where it may
+    not be."""
 
     context: Context
     writer: Writer
     holds_lease: Callable[[], bool]
-    lane: Lane
+    turn: Turn
 
     @property
     def state(self) -> Toolset:
@@ -49,8 +49,8 @@ class WriteGuard:
         return self.writer.knowledge.state
 
     def in_lane(self, lane: Lane) -> "WriteGuard":
-        """The same for a step of this lane."""
-        return replace(self, lane=lane)
+        """The same for another step, of this lane."""
+        return replace(self, turn=Turn(lane))
 
     async def send(
         self, started: Started, subject: Subject, call: Callable[[], Awaitable[T]], definition_hash: str | None = None
@@ -61,7 +61,7 @@ class WriteGuard:
         """
         if not self.holds_lease():
             return None
-        await admit(self.context, self.lane)
+        await admit(self.context, self.turn)
         # The clock starts before the append is queued: the settle time of whoever looks for this write counts from the
         # announcement's time in the log, which may be as early as this.
         queued_at = self.context.clock.monotonic()
@@ -129,7 +129,7 @@ class WriteGuard:
         limits = self.context.limits
         for tried in count(1):
             try:
-                return await ask(self.context, call, self.lane)
+                return await ask(self.context, call, self.turn)
             except VapiFailure as failure:
                 if failure.kind is not Kind.RETRYABLE or tried >= limits.read_tries_max:
                     raise

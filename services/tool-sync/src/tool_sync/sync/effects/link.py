@@ -105,7 +105,7 @@ async def _read(found: _Link, ahead: ReadAhead) -> Mapping[str, Any] | None:
     """
     guard, step, assistant_id = found.guard, found.step, found.step.assistant.assistant_id
     for _ in range(LOOKS_MAX):
-        document = await guard.recorded(step.subject, lambda: ahead.read(step), assistant_id)
+        document = await guard.recorded(step.subject, lambda: ahead.read(step, guard), assistant_id)
         if document is None:
             return None
         if belongs_to_another(document, found.known.installation_id, found.known.org_id):

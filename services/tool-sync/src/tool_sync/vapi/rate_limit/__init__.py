@@ -4,17 +4,20 @@ port       what the reconciler asks
 durations  how long an answer pauses a key
 shared     one key of any number of replicas
 tokens     requests of a minute, drawn in batches
+curve      how much of a minute may be used by a moment of it
+pace       bulk work along that curve
 table      its rows in PostgreSQL
 paused     which key is paused, and why
 """
 
 from tool_sync.vapi.rate_limit.paused import PausedKey, paused_keys
-from tool_sync.vapi.rate_limit.port import Answer, Key, KnownKey
+from tool_sync.vapi.rate_limit.port import Answer, CallLane, Key, KnownKey
 from tool_sync.vapi.rate_limit.shared import KeyLimits, SharedKey
 from tool_sync.vapi.rate_limit.table import KeyTable, fingerprint_of
 
 __all__ = [
     "Answer",
+    "CallLane",
     "Key",
     "KeyLimits",
     "KeyTable",

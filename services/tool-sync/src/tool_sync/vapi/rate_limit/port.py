@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from tool_sync.domain.pauses import Pause
-from tool_sync.domain.plan.steps import Lane
+
+CallLane = Literal["save", "begun", "bulk"]
+"""Whom a call is for. ``begun``: a further call of bulk work that was let begin; it waits for no pace."""
 
 Answer = Literal["answered", "rate_limited", "refused", "broken"]
 """What a call says of its key: it works (whatever the status), 429, 401/402/403, or no answer or a 5xx."""
@@ -39,7 +41,7 @@ class Key(Protocol):
         """Called once, before the first claim: what waits for another key is due now."""
         ...
 
-    async def admit(self, now: datetime, lane: Lane) -> datetime | None:
+    async def admit(self, now: datetime, lane: CallLane) -> datetime | None:
         """Take one request; the time to ask again where none may be made now."""
         ...
 

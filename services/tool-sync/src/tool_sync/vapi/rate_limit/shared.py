@@ -18,9 +18,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from tool_sync import db
-from tool_sync.domain.plan.steps import Lane
 from tool_sync.vapi.rate_limit.durations import opening_ends, rate_limit_ends, refusal_ends
-from tool_sync.vapi.rate_limit.port import Answer, KnownKey
+from tool_sync.vapi.rate_limit.port import Answer, CallLane, KnownKey
 from tool_sync.vapi.rate_limit.table import KeyRow, KeyTable
 from tool_sync.vapi.rate_limit.tokens import Rate, Tokens
 
@@ -75,7 +74,7 @@ class SharedKey:
         """Raises what a database that is away raises."""
         await self._table.open()
 
-    async def admit(self, now: datetime, lane: Lane) -> datetime | None:
+    async def admit(self, now: datetime, lane: CallLane) -> datetime | None:
         """Raises what a database that is away raises."""
         await self._read(now)
         if (until := self._held(now)) is not None:

@@ -104,7 +104,7 @@ VALUES ($1, $2::bigint, least($3::int, $4::int), least($3::int, $4::int))
 ON CONFLICT (key, minute) DO UPDATE
    SET used = k.used + greatest(0, least($3, least($4, k.allowed) - k.used)),
        granted = greatest(0, least($3, least($4, k.allowed) - k.used))
-RETURNING granted
+RETURNING granted, used
 """
 
 LOWER: Final = """
@@ -127,6 +127,14 @@ class KeyRow:
     openings: int = 0
     lifted_at: datetime | None = None
     pauses: tuple[Pause, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Requests that were taken of a minute, and how many of it all replicas have taken by then."""
+
+    granted: int
+    used: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +175,11 @@ class KeyTable:
         """The key works: everything that waits for it is due."""
         await self.pool.execute(LIFT, self.key)
 
-    async def draw(self, minute: int, wanted: int, ceiling: int) -> int:
-        """Take at most ``wanted`` requests of a minute of which ``ceiling`` may be taken; how many it were."""
-        granted: int = await self.pool.fetchval(DRAW, self.key, minute, wanted, ceiling, MINUTES_KEPT)
-        return granted
+    async def draw(self, minute: int, wanted: int, ceiling: int) -> Drawn:
+        """Take at most ``wanted`` requests of a minute of which ``ceiling`` may be taken."""
+        row = await self.pool.fetchrow(DRAW, self.key, minute, wanted, ceiling, MINUTES_KEPT)
+        assert row is not None, "inserted or updated"
+        return Drawn(row["granted"], row["used"])
 
     async def lower(self, minute: int, ceiling: int) -> None:
         """Vapi had enough before we did: half of what is left of this minute is void."""
