@@ -12,7 +12,6 @@ from tool_sync.domain import evolve as evolving
 from tool_sync.domain import reach
 from tool_sync.domain.plan import assistants, tools
 from tool_sync.sync.context import Context
-from tool_sync.sync.knowledge import Knowledge
 
 from . import clinic, database, topic
 
@@ -198,17 +197,6 @@ def looks_in_its_own_time() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def works_with_rows_that_are_ahead() -> Iterator[None]:
-    """A run looks at an assistant that its state has not heard of yet, and takes what it finds for another's."""
-
-    def mutated(self: Any, rows: Any) -> None:
-        self._assistants.update(rows)
-
-    with patch.object(Knowledge, "take_in", mutated):
-        yield
-
-
 LATER: tuple[Callable[[], AbstractContextManager[object]], ...] = (
     lifts_what_is_unknown,
     relinks_the_first_20_foreign_ids,
@@ -226,5 +214,4 @@ LATER: tuple[Callable[[], AbstractContextManager[object]], ...] = (
     makes_a_tool_without_looking,
     does_not_read_again,
     looks_in_its_own_time,
-    works_with_rows_that_are_ahead,
 )

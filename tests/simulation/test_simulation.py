@@ -116,7 +116,6 @@ def test_lost_records_and_a_database_set_back_are_a_part_of_ordinary_seeds(seed:
         ("makes a tool without looking", [Plan(49)]),
         ("does not read again", [Plan(49)]),
         ("looks in its own time", [Plan(109)]),
-        ("works with rows that are ahead", [Plan(1177)]),
         ("does not see what was deleted", [Plan(21)]),
         ("takes a new topic for the old one", [Plan(69)]),
         ("makes a second assistant", [Plan(164)]),
