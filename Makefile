@@ -45,8 +45,8 @@ check: $(READY) ## lint, format, types, import rules and the unit tests
 	$(BIN)/python -m zerotouch_contracts.schemas --check
 	$(BIN)/pytest tests/unit
 
-test: $(READY) ## all tests: unit, contract, integration, acceptance, on real Kafka and PostgreSQL
-	$(BIN)/pytest tests --ignore=tests/acceptance/jaeger
+test: $(READY) ## all tests: unit, contract, integration, acceptance, on real Kafka and PostgreSQL; WITHOUT=DIR leaves some out
+	$(BIN)/pytest tests --ignore=tests/acceptance/jaeger $(addprefix --ignore=,$(WITHOUT))
 
 test-jaeger: $(READY) ## the traces in a real Jaeger 2: JAEGER_BIN, or built once with Go
 	@$(BIN)/python -m devstack.jaeger_build
