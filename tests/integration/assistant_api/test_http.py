@@ -369,5 +369,6 @@ async def test_the_openapi_document_has_the_bodies(harness: Harness) -> None:
         "/api/assistants/{agent_id}/status",
         "/api/appointments",
         "/api/organizations/{org_id}/calendar",
+        "/api/tools/{tool}/dry-run",
         "/api/vapi/tool-calls",
     }

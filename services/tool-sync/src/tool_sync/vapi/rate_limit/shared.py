@@ -147,7 +147,10 @@ class SharedKey:
         async with self._reading:
             at = self._monotonic()
             if anew or at - self._read_at >= self._limits.read_seconds:
-                self._row = await self._table.read(now)
+                before = self._row
+                row = await self._table.read(now)
+                if self._row is before:  # what an answer has said meanwhile is newer: a key that works, or does not
+                    self._row = row
                 self._read_at = at
 
     async def _let_one_go_first(self) -> None:
