@@ -34,7 +34,7 @@ from tool_sync.domain.events import (
 )
 from tool_sync.domain.subject import Subject, agent_subject, surplus_subject, tool_subject
 
-FOLD: Final = 6
+FOLD: Final = 7
 """Rises whenever the shape or the meaning of :class:`Toolset` changes: snapshots of another number are not used."""
 
 TIER_DEFAULT: Final = "basic"
@@ -91,13 +91,17 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Failures of one subject in a row. ``retry_at`` is None where waiting does not help; ``at``: when it was noted."""
+    """Failures of one subject in a row. ``retry_at`` is None where waiting does not help; ``at``: when it was noted.
+
+    ``assistant_id``: the assistant that an agent's failure is about, where that is known: it may have another one since.
+    """
 
     count: int
     code: str
     retry_at: datetime | None
     definition_hash: str | None
     at: datetime | None = None
+    assistant_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

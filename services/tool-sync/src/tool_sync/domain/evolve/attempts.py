@@ -58,7 +58,7 @@ def failed(state: Toolset, event: SyncAttemptFailed, at: datetime) -> Changes:
         looks = without(looks, agent_id)
     elif agent_id is not None and event.retry_at is not None and agent_id not in state.open_requests:
         looks = looks if state.closed else with_entry(looks, agent_id, event.retry_at)  # no request keeps it in mind
-    failure = Failure(event.failures, event.code, event.retry_at, event.definition_hash, at)
+    failure = Failure(event.failures, event.code, event.retry_at, event.definition_hash, at, event.assistant_id)
     changed: Changes = {
         "attempts": attempts,
         "failures": with_entry(state.failures, event.subject, failure),

@@ -123,7 +123,9 @@ def _next(situation: Situation, assistant: Assistant, requests: Requests) -> Nex
     failure = state.failures.get(subject)
     # Refused for good: only a save, another definition or an operator helps, so whoever waits is told now.
     if failure is not None and failure.retry_at is None:
-        if failure.code == MISSING_CODE and not requests and assistant.synced and not assistant.failed:
+        # A late answer about the assistant that the agent had before says nothing of this one.
+        is_missing = failure.code == MISSING_CODE and failure.assistant_id == assistant.assistant_id
+        if is_missing and not requests and assistant.synced and not assistant.failed:
             return _gone(situation, assistant)
         return _failed(situation, assistant, requests, (), failure.code, look=False)
     if failure is not None and failure.retry_at is not None and failure.retry_at > now:
