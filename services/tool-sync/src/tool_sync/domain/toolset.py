@@ -93,7 +93,7 @@ class Attempt:
 class Failure:
     """Failures of one subject in a row. ``retry_at`` is None where waiting does not help; ``at``: when it was noted.
 
-    ``assistant_id``: the assistant that an agent's failure is about, where that is known: it may have another one since.
+    ``assistant_id``: the assistant that an agent's failure is about, where that is known; it may have another since.
     """
 
     count: int
