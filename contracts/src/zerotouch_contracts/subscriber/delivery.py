@@ -1,6 +1,6 @@
 """An outcome with its envelope, whether it came from the topic or from the feed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -8,12 +8,10 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from zerotouch_contracts.envelope import SOURCE_TOOL_SYNC, UNKNOWN_TYPE, UndecodableRecord, from_record
+from zerotouch_contracts.envelope import SOURCE_TOOL_SYNC, UNKNOWN_TYPE, Headers, UndecodableRecord, from_record
 from zerotouch_contracts.events import OUTCOME_MESSAGES, OutcomeMessage
 from zerotouch_contracts.subscriber.errors import FeedUnavailable
 from zerotouch_contracts.subscriber.unknown import Unknown, unknown_of
-
-Headers = Iterable[tuple[str, bytes | None]]
 
 _BY_TYPE: Final[Mapping[str, type[OutcomeMessage]]] = {model.TYPE: model for model in OUTCOME_MESSAGES}
 

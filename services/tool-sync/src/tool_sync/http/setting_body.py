@@ -8,11 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tool_sync.domain.tool_setting import REASON_CHARACTERS_MAX, reason_problem
 from tool_sync.http.problems import Problem
 from zerotouch_contracts.errors import ErrorCode
-from zerotouch_contracts.tools import ORGANIZATION_PARAMETER, VERSION_PARAMETER
+from zerotouch_contracts.tools import STATIC_PARAMETERS
 
-IDENTITY_FIELDS: Final = frozenset(
-    {"name", "server", "url", "parameters", "contract", ORGANIZATION_PARAMETER, VERSION_PARAMETER}
-)
+IDENTITY_FIELDS: Final = frozenset({"name", "server", "url", "parameters"}) | STATIC_PARAMETERS
 """What says which tool it is, whose, and who answers it. A clinic that could set one of these could make its callers'
 words go elsewhere, or speak for another clinic."""
 _KEY_CHARACTERS_SHOWN: Final = 64

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final, assert_never
 
 from tool_sync.domain.commands import Command, FailStep, SettleFailed, SettleSynced
+from tool_sync.domain.drift import MISSING_CODE, ids_to_unlink
 from tool_sync.domain.events import SyncRequested, ToolFailure, ToolRef
 from tool_sync.domain.pauses import patience_ends
 from tool_sync.domain.plan.lanes import has_save
@@ -21,7 +22,6 @@ from tool_sync.domain.wanted import WantedTool
 REMOVED_CODE: Final = "TS-402"
 CLOSED_CODE: Final = "TS-403"
 UNREADABLE_CODE: Final = "TS-401"
-MISSING_CODE: Final = "TS-303"
 NOT_YET_CODE: Final = "TS-104"
 """For a tool whose answer is still unknown when its save is given up."""
 
@@ -151,10 +151,9 @@ def _next(situation: Situation, assistant: Assistant, requests: Requests) -> Nex
 def _ids_to_unlink(situation: Situation) -> frozenset[str]:
     """The ids of ours that no assistant should link, whether this one is known to link them or not."""
     state = situation.state
-    retired = (retired.ref.vapi_tool_id for retired in state.retired.values())
     # Not retired yet: that is when the last assistant has lost it, and a save may have put it back meanwhile.
     leaving = (ref.vapi_tool_id for name, ref in state.tools.items() if name in situation.wanted.unwanted)
-    return frozenset((*retired, *leaving, *state.surplus, *state.gone))
+    return ids_to_unlink(state).union(leaving)
 
 
 def _settled(situation: Situation, assistant: Assistant, requests: Requests, seen: ObservedLink) -> Next:
