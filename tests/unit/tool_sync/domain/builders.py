@@ -38,7 +38,7 @@ POLICY = Policy(
 
 BOOK = WantedTool("book", 1, "hash-book-1")
 
-CANCEL = WantedTool("cancel", 1, "hash-cancel-1", tier="professional")
+CANCEL = WantedTool("cancel", 1, "hash-cancel-1")
 
 
 def after(seconds: float) -> datetime:

@@ -8,12 +8,13 @@ from uuid import UUID
 from tool_sync.db import Connection
 from tool_sync.domain import reach
 from tool_sync.domain.events import ToolRef
-from tool_sync.domain.plan.tools import is_current, target_of
+from tool_sync.domain.fleet import Fleet
+from tool_sync.domain.plan.tools import target_of
 from tool_sync.domain.reach import Obstacle
 from tool_sync.domain.subject import tool_subject
 from tool_sync.domain.toolset import Toolset
 from tool_sync.domain.wanted import WantedTool, wanted_of
-from tool_sync.queries.as_of import blueprint_of, state_as_of
+from tool_sync.queries.as_of import fleet_of, state_as_of
 from tool_sync.queries.assistants import assistants_present
 from tool_sync.sync.rows import split_of
 from zerotouch_contracts.errors import entry_of
@@ -24,7 +25,6 @@ NOT_THERE: Final = "it is wanted, but this clinic does not have it at Vapi yet"
 NOT_NAMED: Final = "the assistant does not name it"
 OLDER_ID: Final = "the newest sync named another tool of this name"
 CHANGED: Final = "somebody changed it at Vapi; tool-sync will restore it"
-OLDER_DEFINITION: Final = "it was made from an older definition than the one published now"
 NEVER_SYNCED: Final = "it was saved, and no sync of it has ended yet"
 
 
@@ -70,6 +70,7 @@ class Clinic:
     org_id: UUID
     position: int
     state: Toolset
+    fleet: Fleet
     wanted: tuple[WantedTool, ...]
     none_wanted: str | None
     target: tuple[ToolRef, ...]
@@ -79,9 +80,9 @@ class Clinic:
 
 async def clinic_of(connection: Connection, org_id: UUID, agent_id: str | None = None) -> Clinic:
     """The clinic with all its assistants, or one of them. Raises `BeforeFirstEvent` and `UnknownEvent`."""
-    moment = await state_as_of(connection, org_id, await blueprint_of(connection))
+    moment = await state_as_of(connection, org_id, await fleet_of(connection))
     state = moment.state
-    of_clinic = wanted_of(state, moment.blueprint)
+    of_clinic = wanted_of(state, moment.fleet, org_id)
     wanted = of_clinic.tools
     target = target_of(state, wanted)
     rows = await assistants_present(connection, org_id, agent_id, ASSISTANTS_MAX + 1)
@@ -97,7 +98,7 @@ async def clinic_of(connection: Connection, org_id: UUID, agent_id: str | None =
     )
     none_wanted = "TS-403" if state.closed else of_clinic.none_wanted
     return Clinic(
-        org_id, moment.position, state, wanted, none_wanted, target, assistants, more=len(rows) > ASSISTANTS_MAX
+        org_id, moment.position, state, moment.fleet, wanted, none_wanted, target, assistants, more=len(rows) > ASSISTANTS_MAX
     )
 
 
@@ -120,8 +121,6 @@ def known_trouble(
         elif (drift := state.drifted.get(name)) is not None:
             drift_code, what = (reach.DANGLING_CODE, None) if drift.gone else (None, CHANGED)
             found.append(Trouble(drift_code, (name,), (drift.vapi_tool_id,), what))
-        elif not is_current(state.tools[name], tool):
-            found.append(Trouble(None, (name,), (state.tools[name].vapi_tool_id,), OLDER_DEFINITION))
         elif outcome == "failed":
             continue  # its outcome says it already
         elif name not in named:

@@ -16,7 +16,7 @@ from tool_sync.domain import reach
 from tool_sync.domain.events import ToolRef
 from tool_sync.queries.snapshot import LinkedTool
 from tool_sync.sync.asking import said_of
-from tool_sync.sync.blueprint import ANSWERED_VERSIONS, document_for
+from tool_sync.sync.blueprint import document_for
 from tool_sync.sync.effects.named import is_id, named_tool
 from tool_sync.sync.survey import versions_of
 from tool_sync.vapi.documents import holds
@@ -70,7 +70,7 @@ class Met:
 
 @dataclass(slots=True)
 class Look:
-    """One check: what it asked so far. ``definition`` is the document that a tool was registered from.
+    """One check: what it asked so far.
 
     ``patience_seconds``: the longest that one call waits for the key's rate; at 0 the check stops instead.
     """
@@ -78,10 +78,8 @@ class Look:
     vapi: Vapi
     key: Key
     installation_id: UUID
-    definition: Callable[[str, str], Awaitable[Mapping[str, Any] | None]]
     calls_max: int
     patience_seconds: float = 0.0
-    answered: frozenset[tuple[str, int]] = ANSWERED_VERSIONS
     calls: int = 0
     splits_refused: bool = False
     _tools: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)
@@ -134,7 +132,7 @@ class Look:
             tool_ids=clinic.state.tool_ids,
             registered=frozenset(clinic.state.tools),
             versions=clinic.state.versions,
-            answered=self.answered,
+            answered=clinic.fleet.answered_versions,
         )
 
     async def _split(self, assistant_id: str) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
@@ -195,7 +193,7 @@ class Look:
         marker = ToolMarker.of(document)
         if marker is not None and marker.installation_id == self.installation_id and marker.org_id != clinic.org_id:
             return [Trouble(ErrorCode.TOOL_OF_ANOTHER_CLINIC.value, (ref.name,), (ref.vapi_tool_id,))]
-        sent = await self.definition(ref.name, ref.definition_hash)
+        sent = clinic.fleet.document(ref.name, ref.definition_hash)
         changed = [] if sent is None else changed_fields(document, document_for(sent, clinic.org_id))
         if marker != ToolMarker(self.installation_id, clinic.org_id, ref.name):
             changed = changed or ["marker"]

@@ -18,9 +18,9 @@ from tool_sync.outcomes.topic_guard import TopicGuard
 from tool_sync.readiness import database_problem
 from tool_sync.settings import Settings
 from tool_sync.sync.auto_sync import AutoSync
-from tool_sync.sync.blueprint import Blueprint, definitions_with
+from tool_sync.sync.blueprint import OFFERED, Blueprint, definitions_with
 from tool_sync.sync.concurrency import ConcurrencyLimiter
-from tool_sync.sync.context import Context, Limits
+from tool_sync.sync.context import Context, FleetView, Limits
 from tool_sync.sync.looks import Looks
 from tool_sync.sync.loop import Reconciler
 from tool_sync.sync.object_looks import LATE_MEANING, late_look
@@ -82,6 +82,7 @@ def build(
         store=PostgresStore(pool),
         vapi=vapi,
         blueprint=tools,
+        fleet=FleetView(),
         policy=_policy(settings),
         limits=_limits(settings),
         telemetry=tracing,
@@ -194,11 +195,12 @@ def _vapi(settings: Settings, tracing: Telemetry) -> VapiClient:
 
 
 def _blueprint(settings: Settings) -> Blueprint:
-    return Blueprint.of(
+    return Blueprint(
         definitions_with(settings.booking_definition_version),
-        server_url=settings.tool_server_url,
-        installation_id=settings.installation_id,
-        credential_id=settings.tool_server_credential_id,
+        settings.tool_server_url,
+        settings.installation_id,
+        settings.tool_server_credential_id,
+        OFFERED,
     )
 
 

@@ -146,7 +146,7 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
             loops.start("event log", parts.event_log)
             state.log = parts.event_log
             loops.start("feed", state.tail)
-            await until_there(lambda: blueprint.publish(parts.event_log, parts.blueprint, SERVICE_VERSION))
+            await until_there(lambda: blueprint.seed(parts.event_log, parts.blueprint, SERVICE_VERSION))
             loops.start("guard", parts.guard.loop)
             loops.start("relay", parts.relay)
             loops.start("reconciler", parts.reconciler)

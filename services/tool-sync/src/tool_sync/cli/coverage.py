@@ -46,11 +46,8 @@ def _lines(found: Coverage, org_id: UUID | None) -> Iterator[str]:
         yield f"{found.equipped:,} of {found.assistants:,} assistants that should book can ({found.percent:.2f} %)"
     else:
         yield "no assistant should book: there is none whose clinic wants a tool"
-    if found.older_definition:
-        yield (
-            f"{found.older_definition:,} of the others have every tool, from an older definition than the newest, "
-            "which callers still reach"
-        )
+    if found.other_definition:
+        yield f"{found.other_definition:,} of these have a tool in another version than a new clinic gets"
     if found.without_tools:
         yield f"{found.without_tools:,} more have no tools, because their clinics want none"
     yield f"looked at: {looked_at(found, org_id)}"

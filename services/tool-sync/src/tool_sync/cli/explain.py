@@ -9,7 +9,7 @@ from tool_sync.cli.connected import NotFound
 from tool_sync.cli.org_show import event_lines
 from tool_sync.cli.output import show, utc
 from tool_sync.db import Connection
-from tool_sync.queries.as_of import StateAsOf, blueprint_of, state_as_of
+from tool_sync.queries.as_of import StateAsOf, fleet_of, state_as_of
 from tool_sync.queries.assistants import find_assistants
 from tool_sync.queries.explain_assistant import AssistantExplained, explain_assistant
 from tool_sync.queries.explain_tool import ToolExplained, explain_tool
@@ -32,6 +32,7 @@ async def show_why(
     def text(found: ToolExplained) -> Iterator[str]:
         yield f"{found.tool} of {found.org_id}, as of position {found.as_of_position}, {utc(found.as_of)}"
         yield f"wanted      {'yes' if found.wanted else 'no'}: {found.rule}"
+        yield from (f"            not {why}" for why in found.beaten)
         if found.setting is not None:
             yield f"setting     {said(found.setting)}"
         yield f"condition   {found.condition}"
@@ -108,8 +109,8 @@ async def _answer(
 
 
 async def _moment(connection: Connection, org_id: UUID, at: datetime | None) -> StateAsOf:
-    blueprint, paused = await blueprint_of(connection, at), await paused_keys(connection)
-    return await state_as_of(connection, org_id, blueprint, at, paused)
+    fleet, paused = await fleet_of(connection, at), await paused_keys(connection)
+    return await state_as_of(connection, org_id, fleet, at, paused)
 
 
 def _unknown(since: datetime | None, age_seconds: float | None) -> Iterator[str]:

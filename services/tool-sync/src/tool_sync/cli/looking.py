@@ -4,12 +4,11 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from tool_sync import db
 from tool_sync.admin.live import Look
 from tool_sync.cli.ending import fail
-from tool_sync.log import published
 from tool_sync.vapi.client import VapiClient
 from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey, fingerprint_of
 from tool_sync.vapi.rate_limit.tokens import Rate
@@ -80,10 +79,7 @@ async def looking(pool: db.Pool, live: At) -> AsyncIterator[Look]:
     limits = KeyLimits(rate, probe_seconds=DEADLINE_SECONDS + 2)
     key = SharedKey(KeyTable(pool, fingerprint_of(live.api_key)), limits, monotonic=time.monotonic)
 
-    async def definition(name: str, definition_hash: str) -> Any:
-        return await published.definition(pool, name, definition_hash)
-
     client = client_of(live.base_url, live.api_key, live.account, DEADLINE_SECONDS, connections_max=CONNECTIONS_MAX)
     async with client as vapi:
         installation_id = await read_installation(pool)
-        yield Look(vapi, key, installation_id, definition, live.calls_max, live.patience_seconds)
+        yield Look(vapi, key, installation_id, live.calls_max, live.patience_seconds)

@@ -92,7 +92,7 @@ def _retire_or_reinstate(state: Toolset, event: ToolRetired | ToolReinstated) ->
     ref = ref_of(event)
     match event:
         case ToolRetired():
-            kept = state.tools.get(ref.name) == ref
+            kept = state.tools.get(ref.name) == ref and not _is_overtaken(state, event)
         case ToolReinstated():
             retired = state.retired.get(ref.name)
             kept = retired is not None and retired.ref == ref and not retired.deletion_sent
@@ -108,16 +108,18 @@ def _start(state: Toolset, event: Started) -> tuple[ToolsetEvent, ...]:
         case ToolRegistrationStarted(name=name):
             # A retired tool keeps its id when it is wanted again, unless a deletion of it may still land.
             kept = name in state.retired and not state.retired[name].deletion_sent
-            blocked = state.closed or kept or name in state.tools or state.is_open(tool_subject(name))
+            taken = kept or name in state.tools or state.is_open(tool_subject(name))
+            blocked = state.closed or taken or _is_overtaken(state, event)
         case ToolUpdateStarted(name=name, vapi_tool_id=tool_id):
             current = state.tools.get(name)
             other = current is None or current.vapi_tool_id != tool_id
             same = current is not None and current.definition_hash == event.definition_hash
             done = same and name not in state.drifted
-            blocked = state.closed or other or done or state.is_open(tool_subject(name))
+            taken = other or done or state.is_open(tool_subject(name))
+            blocked = state.closed or taken or _is_overtaken(state, event)
         case AssistantLinkStarted(agent_id=agent_id, tools=tools):
             # A tool that vanished or was retired since the plan would dangle, and a dangling id makes every call fail.
-            gone = any(state.tools.get(t.name) != t for t in tools)
+            gone = not {t.vapi_tool_id for t in tools} <= {ref.vapi_tool_id for ref in state.tools.values()}
             blocked = state.closed or gone or state.is_open(agent_subject(agent_id))
         # A deletion is the only write that can break a call: never beside another write of this org.
         case ToolDeleteStarted(name=name, vapi_tool_id=tool_id):
@@ -128,6 +130,12 @@ def _start(state: Toolset, event: Started) -> tuple[ToolsetEvent, ...]:
         case _:
             assert_never(event)
     return () if blocked else (event,)
+
+
+def _is_overtaken(state: Toolset, event: ToolRegistrationStarted | ToolUpdateStarted | ToolRetired) -> bool:
+    """Whether a write for the tool was decided on a newer fleet: a worker that slept must not undo what was ordered."""
+    followed = state.follows.get(event.name)
+    return followed is not None and event.fleet_position is not None and event.fleet_position < followed.fleet_position
 
 
 def _confirm_deleted(state: Toolset, attempt_id: UUID) -> tuple[ToolsetEvent, ...]:
@@ -167,6 +175,7 @@ def _confirm_tool(state: Toolset, command: ConfirmTool) -> tuple[ToolsetEvent, .
                     answer_hash=command.answer_hash,
                     adopted=command.adopted,
                     vapi_version=command.vapi_version,
+                    order=started.order,
                 ),
             )
         case ToolUpdateStarted() as started:
@@ -180,6 +189,7 @@ def _confirm_tool(state: Toolset, command: ConfirmTool) -> tuple[ToolsetEvent, .
                     definition_hash=started.definition_hash,
                     answer_hash=command.answer_hash,
                     vapi_version=command.vapi_version,
+                    order=started.order,
                 ),
             )
         case AssistantLinkStarted() | ToolDeleteStarted() | SurplusDeleteStarted():

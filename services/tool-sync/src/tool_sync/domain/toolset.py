@@ -34,7 +34,7 @@ from tool_sync.domain.events import (
 )
 from tool_sync.domain.subject import Subject, agent_subject, surplus_subject, tool_subject
 
-FOLD: Final = 7
+FOLD: Final = 8
 """Rises whenever the shape or the meaning of :class:`Toolset` changes: snapshots of another number are not used."""
 
 TIER_DEFAULT: Final = "basic"
@@ -151,6 +151,14 @@ class UnconfirmedCreation:
 
 
 @dataclass(frozen=True, slots=True)
+class Followed:
+    """The order that the newest announced write for a tool was for, and the fleet's position that it was decided on."""
+
+    rollout_id: str
+    fleet_position: int
+
+
+@dataclass(frozen=True, slots=True)
 class Toolset:
     """One org, folded up to ``position``; ``version`` is that of its toolset stream."""
 
@@ -180,6 +188,10 @@ class Toolset:
     """By a tool's id at Vapi, and Vapi's label of a version: the definition version that it holds."""
     drifted: Mapping[str, ToolDriftSeen] = field(default_factory=dict)
     """By name: tools that somebody changed or deleted at Vapi, until they are as the log says again."""
+    since: datetime | None = None
+    """When its first event was recorded."""
+    follows: Mapping[str, Followed] = field(default_factory=dict)
+    """By tool."""
 
     @property
     def tool_ids(self) -> frozenset[str]:

@@ -1,47 +1,95 @@
-"""What an org is to have, why it is to have none, and why a tool is to go: the only place that decides it.
+"""What an org is to have, why it is to have none, and why a tool is to go: :mod:`.fleet.decide`, for all its tools.
 
-    closed > no assistant left > switched off by the clinic > above the clinic's tier > wanted
-
-What is neither wanted nor unwanted belongs to a newer release, and is nobody's here to touch.
+What is neither wanted nor unwanted is of no tool that the log knows, and is nobody's here to touch.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
+from uuid import UUID
 
 from tool_sync.domain.events import RetireReason
+from tool_sync.domain.fleet import Clinic, Fleet, ToolDecision, decide_tool
 from tool_sync.domain.toolset import Toolset
-
-TIERS: Final = ("basic", "professional", "enterprise")
-"""Low to high. An org gets what its own tier and every lower one gets."""
 
 
 @dataclass(frozen=True, slots=True)
 class WantedTool:
-    """A tool as one org should have it; the hash covers everything that is registered with Vapi for that org."""
+    """A tool as one org should have it; the hash covers everything that is registered with Vapi for that org.
+
+    ``order`` is the rollout that it follows; None where it keeps what it has.
+    """
 
     name: str
     definition_version: int
     definition_hash: str
-    tier: str = "basic"
+    order: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What one org is to have. ``none_wanted`` is the code that says why, where ``tools`` is empty."""
+    """What one org is to have, as of ``fleet_position``. ``none_wanted`` is the code why, where ``tools`` is empty.
+
+    ``orders``: by unwanted tool, the rollout that takes it away, where one does.
+    """
 
     tools: tuple[WantedTool, ...] = ()
     unwanted: Mapping[str, RetireReason] = field(default_factory=lambda: MappingProxyType({}))
     none_wanted: str | None = None
+    orders: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    fleet_position: int | None = None
 
 
-def wanted_of(state: Toolset, blueprint: tuple[WantedTool, ...]) -> Wanted:
-    """What the org of this state is to have of the blueprint."""
-    tier, disabled = state.tier, state.disabled
-    tools = () if state.closed else wanted_for(tier, blueprint, disabled)
-    none_wanted = None if tools else reason_for_none(tier, blueprint, disabled)
-    return Wanted(tools, unwanted_for(tier, blueprint, disabled), none_wanted)
+SWITCHED_OFF_CODE: Final = "TS-501"
+TIER_CODE: Final = "TS-502"
+NOTHING_ORDERED_CODE: Final = "TS-503"
+HALTED_CODE: Final = "TS-504"
+
+
+def clinic_of(state: Toolset, org_id: UUID) -> Clinic:
+    """What decisions about this org depend on."""
+    follows = {name: followed.rollout_id for name, followed in state.follows.items()}
+    return Clinic(str(org_id), state.tier, state.closed, state.since, state.disabled, follows)
+
+
+def wanted_of(state: Toolset, fleet: Fleet, org_id: UUID) -> Wanted:
+    """What the org of this state is to have."""
+    clinic = clinic_of(state, org_id)
+    decisions = {name: decide_tool(clinic, fleet, name) for name in fleet.names}
+    tools = tuple(tool for name, made in decisions.items() if (tool := _tool(state, name, made)) is not None)
+    reasons = {name: made.retire_reason for name, made in decisions.items()}
+    return Wanted(
+        tools,
+        {name: reason for name, reason in reasons.items() if reason is not None and reason != "closed"},
+        None if tools else _none_wanted(fleet, clinic),
+        {
+            name: made.order.rollout_id
+            for name, made in decisions.items()
+            if made.order is not None and made.rule == "ordered to none"
+        },
+        fleet.position,
+    )
+
+
+def _tool(state: Toolset, name: str, made: ToolDecision) -> WantedTool | None:
+    if made.keeps:
+        kept = state.tools.get(name)
+        return None if kept is None else WantedTool(name, kept.definition_version, kept.definition_hash)
+    if made.version is None or made.order is None:
+        return None
+    return WantedTool(name, made.version.version, made.version.definition_hash, made.order.rollout_id)
+
+
+def _none_wanted(fleet: Fleet, clinic: Clinic) -> str:
+    """The code for the reason that is nearest to the clinic: what it can change itself comes first."""
+    enabled = replace(clinic, disabled=())
+    rules = {decide_tool(enabled, fleet, name).rule for name in fleet.names}
+    if "order" in rules:
+        return SWITCHED_OFF_CODE
+    if "halted" in rules:
+        return HALTED_CODE
+    return TIER_CODE if "tier" in rules else NOTHING_ORDERED_CODE
 
 
 def leaving(
@@ -51,41 +99,3 @@ def leaving(
     if state.closed:
         return dict.fromkeys(names, "closed")
     return wanted.unwanted if has_assistants else dict.fromkeys(names, "unused")
-
-
-def _rank(tier: str) -> int:
-    # A tier that this release does not know comes from a newer producer. Its org keeps what everybody gets.
-    return TIERS.index(tier) if tier in TIERS else 0
-
-
-def wanted_for(tier: str, blueprint: Iterable[WantedTool], disabled: Collection[str] = ()) -> tuple[WantedTool, ...]:
-    """The tools of ``blueprint`` that an org of this tier gets, in the blueprint's order; none that is ``disabled``."""
-    return tuple(tool for tool in blueprint if _rank(tool.tier) <= _rank(tier) and tool.name not in disabled)
-
-
-SWITCHED_OFF_CODE: Final = "TS-501"
-TIER_CODE: Final = "TS-502"
-NOTHING_PUBLISHED_CODE: Final = "TS-503"
-
-
-def reason_for_none(tier: str, blueprint: Iterable[WantedTool], disabled: Collection[str] = ()) -> str | None:
-    """The code that says why an org wants no tool at all; None where it wants one."""
-    tools = tuple(blueprint)
-    if wanted_for(tier, tools, disabled):
-        return None
-    if not tools:
-        return NOTHING_PUBLISHED_CODE
-    return SWITCHED_OFF_CODE if wanted_for(tier, tools) else TIER_CODE
-
-
-def unwanted_for(
-    tier: str, blueprint: Iterable[WantedTool], disabled: Collection[str] = ()
-) -> Mapping[str, RetireReason]:
-    """The tools of ``blueprint`` that such an org does not get, and why. The others may be a newer release's."""
-    reasons: dict[str, RetireReason] = {}
-    for tool in blueprint:
-        if tool.name in disabled:
-            reasons[tool.name] = "setting"
-        elif _rank(tool.tier) > _rank(tier):
-            reasons[tool.name] = "tier"
-    return reasons

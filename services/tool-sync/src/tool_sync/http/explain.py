@@ -15,7 +15,7 @@ from tool_sync.http.feed import FeedRoute
 from tool_sync.http.problems import FEED_PROBLEMS, Problem
 from tool_sync.http.state import state_of
 from tool_sync.http.times import At
-from tool_sync.queries.as_of import StateAsOf, blueprint_of, state_as_of
+from tool_sync.queries.as_of import StateAsOf, fleet_of, state_as_of
 from tool_sync.queries.assistants import find_assistants
 from tool_sync.queries.explain_assistant import AssistantExplained, explain_assistant
 from tool_sync.queries.explain_tool import ToolExplained, explain_tool
@@ -67,9 +67,9 @@ async def get_explanation(
 
 @asynccontextmanager
 async def _moment(request: Request, org_id: UUID, at: datetime | None) -> AsyncIterator[tuple[Connection, StateAsOf]]:
-    """The org at that time, read as that tenant; the blueprint belongs to nobody."""
+    """The org at that time, read as that tenant; the fleet belongs to nobody."""
     pool = state_of(request).pool
     async with reading(pool, None) as connection:
-        blueprint, paused = await blueprint_of(connection, at), await paused_keys(connection)
+        fleet, paused = await fleet_of(connection, at), await paused_keys(connection)
     async with reading(pool, org_id) as connection:
-        yield connection, await state_as_of(connection, org_id, blueprint, at, paused)
+        yield connection, await state_as_of(connection, org_id, fleet, at, paused)

@@ -11,8 +11,8 @@
 from tool_sync.log.codec import UnknownEvent
 from tool_sync.log.errors import AppendRejected, LogUnavailable
 from tool_sync.log.event_log import EventLog, LogSettings
-from tool_sync.log.load import Loaded, Snapshot
-from tool_sync.log.read import Page, read_org
+from tool_sync.log.load import Loaded, LoadedAll, Snapshot
+from tool_sync.log.read import Page, read_fleet, read_org
 from tool_sync.log.records import (
     Appended,
     AppendRequest,
@@ -39,6 +39,7 @@ __all__ = [
     "Duplicate",
     "EventLog",
     "Loaded",
+    "LoadedAll",
     "LogSettings",
     "LogUnavailable",
     "Meta",
@@ -50,6 +51,7 @@ __all__ = [
     "event_id",
     "fact",
     "org_stream",
+    "read_fleet",
     "read_org",
     "toolset_stream",
 ]

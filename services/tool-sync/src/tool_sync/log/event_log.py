@@ -1,15 +1,14 @@
 """`EventLog`: what the rest of the process sees of the log."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from tool_sync.db import Pool
 from tool_sync.log import load, read
-from tool_sync.log.codec import UnknownEvent
 from tool_sync.log.errors import AppendRejected
 from tool_sync.log.group_commit import GroupCommit
-from tool_sync.log.load import Loaded, Snapshot
+from tool_sync.log.load import LoadedAll, Snapshot
 from tool_sync.log.read import Page
 from tool_sync.log.records import AppendRequest, AppendResult
 from tool_sync.log.statement import EncodedRequest, encode
@@ -65,10 +64,10 @@ class EventLog:
         answers = iter(await self._commits.submit([item for item in encoded if isinstance(item, EncodedRequest)]))
         return [item if isinstance(item, AppendRejected) else next(answers) for item in encoded]
 
-    async def load(self, org_ids: Collection[UUID], *, fold: int) -> Mapping[UUID, Loaded | UnknownEvent]:
+    async def load(self, org_ids: Collection[UUID], *, fold: int, fleet_after: int) -> LoadedAll:
         """See `load.load`; one statement on a connection of the pool."""
         async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
-            return await load.load(connection, org_ids, fold)
+            return await load.load(connection, org_ids, fold, fleet_after)
 
     async def read(self, after: int, limit: int) -> Page:
         """See `read.read`; one statement on a connection of the pool."""

@@ -1,7 +1,11 @@
-"""Loading orgs: the newest snapshot of each and its events above that, for many orgs in one statement."""
+"""Loading orgs: the newest snapshot of each and its events above that, for many orgs in one statement.
+
+The fleet's events, which belong to no org, come along: what is decided about an org is decided on both of one moment.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from tool_sync.db import Connection
@@ -35,6 +39,13 @@ class Loaded:
         return self.snapshot.position if self.snapshot else 0
 
 
+class LoadedAll(NamedTuple):
+    """Orgs, and the events of the fleet after the position that was asked for; an unreadable one instead of them."""
+
+    orgs: Mapping[UUID, Loaded | UnknownEvent]
+    fleet: tuple[StoredEvent, ...] | UnknownEvent
+
+
 LOAD = f"""
 WITH s AS (SELECT org_id, position, state FROM snapshots WHERE org_id = ANY($1::uuid[]) AND fold = $2)
 SELECT 0 AS kind, org_id, s.position, NULL AS stream, NULL AS version, NULL AS event_id, NULL AS type, NULL AS schema,
@@ -47,30 +58,34 @@ LEFT JOIN s USING (org_id)
 CROSS JOIN LATERAL (
   SELECT {COLUMNS} FROM events WHERE events.org_id = o.org_id AND events.position > coalesce(s.position, 0)
 ) e
+UNION ALL
+SELECT 2, NULL, position, stream, version, event_id, type, schema, data::text, meta::text, recorded_at FROM events WHERE org_id IS NULL AND position > $3
 ORDER BY kind, position
 """  # noqa: S608 - constants
 
 
-async def load(connection: Connection, org_ids: Collection[UUID], fold: int) -> Mapping[UUID, Loaded | UnknownEvent]:
-    """The orgs as of one moment; an org without events is there too, empty.
+async def load(connection: Connection, org_ids: Collection[UUID], fold: int, fleet_after: int) -> LoadedAll:
+    """The orgs and the fleet as of one moment; an org without events is there too, empty.
 
     Snapshots of another ``fold`` number are left aside. An org with an event that this release cannot read has that
     error as its value, so that it stops nobody else.
     """
-    rows = await connection.fetch(LOAD, list(org_ids), fold)
+    rows = await connection.fetch(LOAD, list(org_ids), fold, fleet_after)
     snapshots: dict[UUID, Snapshot] = {}
     events: dict[UUID, list[StoredEvent]] = {org_id: [] for org_id in org_ids}
-    unknown: dict[UUID, UnknownEvent] = {}
+    unknown: dict[UUID | None, UnknownEvent] = {}
+    fleet: list[StoredEvent] = []
     for row in rows:
         org_id: UUID = row["org_id"]
         if row["kind"] == 0:
             snapshots[org_id] = Snapshot(org_id, fold, row["position"], row["data"])
         elif org_id not in unknown:
             try:
-                events[org_id].append(stored_event(row))
+                (events[org_id] if row["kind"] == 1 else fleet).append(stored_event(row))
             except UnknownEvent as error:
                 unknown[org_id] = error
-    return {org_id: unknown.get(org_id) or Loaded(snapshots.get(org_id), tuple(own)) for org_id, own in events.items()}
+    orgs = {org_id: unknown.get(org_id) or Loaded(snapshots.get(org_id), tuple(own)) for org_id, own in events.items()}
+    return LoadedAll(orgs, unknown.get(None) or tuple(fleet))
 
 
 SAVE = """

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -62,6 +63,23 @@ async def read_org(
     Ends before an event that this release cannot read; raises `UnknownEvent` where it would be the first.
     """
     return _until_unknown(await connection.fetch(READ_ORG, org_id, after, limit, through))
+
+
+READ_FLEET = f"""
+SELECT {COLUMNS} FROM events
+ WHERE org_id IS NULL AND ($1::timestamptz IS NULL OR recorded_at <= $1) AND ($2::bigint IS NULL OR position <= $2)
+ ORDER BY position
+"""  # noqa: S608
+
+
+async def read_fleet(
+    connection: Connection, *, at: datetime | None = None, through: int | None = None
+) -> list[StoredEvent]:
+    """The events of no org: what was published and ordered, all of it or up to a time or position.
+
+    Needs the service's role. Raises `UnknownEvent`.
+    """
+    return [stored_event(row) for row in await connection.fetch(READ_FLEET, at, through)]
 
 
 # What this release cannot read is read too, whatever was asked for: it must stop the reader, as a newer release may

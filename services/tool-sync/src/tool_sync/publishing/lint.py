@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from tool_sync.domain.wanted import TIERS
+from tool_sync.domain.fleet.decide import TIERS
 from tool_sync.publishing.contract_rules import (
     ANSWERED_CONTRACTS,
     Contracts,

@@ -8,12 +8,11 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from tool_sync.db import Connection
-from tool_sync.domain.events import BlueprintPublished
 from tool_sync.domain.evolve import evolve
+from tool_sync.domain.fleet import Fleet
 from tool_sync.domain.toolset import FOLD, Recorded, Toolset
-from tool_sync.domain.wanted import WantedTool
-from tool_sync.log import read_org
-from tool_sync.log.codec import decode
+from tool_sync.log import read_fleet, read_org
+from tool_sync.publishing.fleet import empty_fleet, with_events
 from tool_sync.vapi.rate_limit import PausedKey
 
 PAGE_EVENTS: Final = 1_000
@@ -28,12 +27,6 @@ SELECT position, recorded_at, coalesce($2, clock_timestamp()) AS asked_at FROM e
  ORDER BY position DESC LIMIT 1
 """
 _SNAPSHOT: Final = "SELECT state::text FROM snapshots WHERE org_id = $1 AND fold = $2 AND position <= $3"
-_BLUEPRINT: Final = """
-SELECT DISTINCT ON (e.stream) e.position, e.type, e.schema, e.data::text AS data
-  FROM system_tools t JOIN events e ON e.stream = 'blueprint-' || t.name
- WHERE e.type = 'BlueprintPublished' AND ($1::timestamptz IS NULL OR e.recorded_at <= $1)
- ORDER BY e.stream, e.version DESC
-"""
 
 
 @dataclass(eq=False)
@@ -51,7 +44,7 @@ class BeforeFirstEvent(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StateAsOf:
-    """An org as of its newest event at ``position``. ``blueprint`` is what the log had published by then.
+    """An org as of its newest event at ``position``. ``fleet`` is what was published and ordered by then.
 
     ``at`` is that event's time, ``asked_at`` the time that was asked about: the database's own where that is now.
     """
@@ -62,7 +55,7 @@ class StateAsOf:
     asked_at: datetime
     is_now: bool
     state: Toolset
-    blueprint: tuple[WantedTool, ...]
+    fleet: Fleet
     paused: tuple[PausedKey, ...] = ()
     """Keys of Vapi that are paused now; the account's, and so of no org."""
 
@@ -85,14 +78,9 @@ async def place_of(connection: Connection, org_id: UUID, at: datetime | None) ->
     return NewestEvent(row["position"], row["recorded_at"], row["asked_at"])
 
 
-async def blueprint_of(connection: Connection, at: datetime | None = None) -> tuple[WantedTool, ...]:
-    """What the log has published as the blueprint, now or by a time. Belongs to no org: needs the service's role."""
-    tools = []
-    for row in await connection.fetch(_BLUEPRINT, at):
-        event = decode(row["position"], row["type"], row["schema"], row["data"])
-        assert isinstance(event, BlueprintPublished)
-        tools.append(WantedTool(event.name, event.version, event.definition_hash, event.tier))
-    return tuple(tools)
+async def fleet_of(connection: Connection, at: datetime | None = None) -> Fleet:
+    """What was published and ordered, now or by a time. Belongs to no org: needs the service's role."""
+    return with_events(empty_fleet(), await read_fleet(connection, at=at))
 
 
 def unknown_since(state: Toolset, subject: str) -> datetime | None:
@@ -108,7 +96,7 @@ def age_seconds(moment: StateAsOf, since: datetime | None) -> float | None:
 async def state_as_of(
     connection: Connection,
     org_id: UUID,
-    blueprint: tuple[WantedTool, ...],
+    fleet: Fleet,
     at: datetime | None = None,
     paused: tuple[PausedKey, ...] = (),
 ) -> StateAsOf:
@@ -122,4 +110,4 @@ async def state_as_of(
     while state.position < place.position:
         for stored in await read_org(connection, org_id, state.position, PAGE_EVENTS, place.position):
             state = evolve(state, Recorded(stored.position, stored.recorded_at, stored.event, stored.meta.traceparent))
-    return StateAsOf(org_id, place.position, place.recorded_at, place.asked_at, at is None, state, blueprint, paused)
+    return StateAsOf(org_id, place.position, place.recorded_at, place.asked_at, at is None, state, fleet, paused)

@@ -1,8 +1,8 @@
 """Which assistants can book, of those that should: by what is wanted now, not by what was wanted at their last sync.
 
-    should     its clinic is open and wants a tool now: by tier, settings and the newest blueprint in the log
-    can        its newest outcome says `synced` and names every wanted tool by the id that the clinic has, and the
-               clinic has every wanted tool from the wanted definition, or from a newer one
+    should     its clinic is open and wants a tool now: by tier, settings and the orders that are completed
+    can        its newest outcome says `synced` and names every wanted tool by the id that the clinic has, from
+               whatever definition: every version that is registered is answered
     neither    deleted assistants, closed clinics, and clinics that want no tool (`no_tools`)
 
 Read from the log and its projections in one snapshot; Vapi is not asked.
@@ -17,32 +17,30 @@ from uuid import UUID
 import asyncpg
 
 from tool_sync.db import Connection
-from tool_sync.domain.wanted import TIERS
+from tool_sync.domain.fleet.decide import TIERS
 from tool_sync.queries.assistants import OUTCOME_NOW
 
-Kind = Literal["never synced", "failed", "not there", "older definition", "another id"]
+Kind = Literal["never synced", "failed", "not there", "another id"]
 
 # $1: the tiers, low to high (one that is not known counts as the lowest, as in domain/wanted.py). $2: one org, or null.
 _JUDGED: Final = f"""
 WITH wanted AS (
-    SELECT o.id AS org_id, bool_and(coalesce(x.current, false)) AS there,
+    SELECT o.id AS org_id, bool_and(x.vapi_tool_id IS NOT NULL) AS there, bool_or(NOT x.current) AS another,
            jsonb_agg(jsonb_build_object('name', t.name, 'vapi_tool_id', x.vapi_tool_id)) AS refs,
-           jsonb_agg(jsonb_build_object('name', t.name, 'wanted', t.version, 'vapi_tool_id', x.vapi_tool_id,
-                                        'version', x.definition_version, 'current', x.current) ORDER BY t.name) AS tools
+           jsonb_agg(jsonb_build_object('name', t.name, 'vapi_tool_id', x.vapi_tool_id) ORDER BY t.name) AS tools
       FROM organizations o
       JOIN system_tools t
-        ON coalesce(array_position($1::text[], t.tier), 1) <= coalesce(array_position($1::text[], o.tier), 1)
+        ON t.enabled AND coalesce(array_position($1::text[], t.tier), 1) <= coalesce(array_position($1::text[], o.tier), 1)
       LEFT JOIN org_tool_settings s ON s.org_id = o.id AND s.tool_name = t.name
       LEFT JOIN LATERAL (
-          SELECT vapi_tool_id, definition_version,
-                 definition_hash = t.definition_hash OR definition_version > t.version AS current
+          SELECT vapi_tool_id, definition_hash = t.definition_hash AS current
             FROM org_tools WHERE org_id = o.id AND tool_name = t.name AND enabled) x ON true
      WHERE NOT o.closed AND coalesce(s.enabled, true) AND ($2::uuid IS NULL OR o.id = $2)
      GROUP BY o.id
 ), judged AS (
     SELECT a.org_id, a.agent_id, a.assistant_id, now.outcome, a.code, a.look_at, a.synced_tools, w.tools,
            w.org_id IS NOT NULL AS should,
-           coalesce(w.there, false) AND has.linked AS can, has.linked AND NOT w.there AS older
+           coalesce(w.there, false) AND has.linked AS can, has.linked AND w.there AND w.another AS other
       FROM assistants a
       JOIN organizations o ON o.id = a.org_id AND NOT o.closed
       LEFT JOIN wanted w ON w.org_id = a.org_id
@@ -53,9 +51,9 @@ WITH wanted AS (
 """  # noqa: S608 - made of constants
 _COUNT: Final = f"""{_JUDGED}
 SELECT count(*) FILTER (WHERE should) AS assistants, count(*) FILTER (WHERE can) AS equipped,
-       count(*) FILTER (WHERE older) AS older_definition, count(*) FILTER (WHERE NOT should) AS without_tools,
+       count(*) FILTER (WHERE other) AS other_definition, count(*) FILTER (WHERE NOT should) AS without_tools,
        count(DISTINCT org_id) AS organizations,
-       (SELECT count(*) FROM system_tools) AS tools, (SELECT coalesce(max(position), 0) FROM events) AS position,
+       (SELECT count(*) FROM system_tools WHERE enabled) AS tools, (SELECT coalesce(max(position), 0) FROM events) AS position,
        clock_timestamp() AS at
   FROM judged
 """  # noqa: S608 - made of constants
@@ -68,14 +66,14 @@ SELECT * FROM judged WHERE should AND NOT can AND ($4::text IS NULL OR agent_id 
 class Coverage:
     """``assistants`` should book and ``equipped`` can; ``without_tools`` are of clinics that want none: in neither.
 
-    ``older_definition`` of those that are not equipped have every wanted tool, some from an older definition than the
-    newest: callers still reach that one. ``organizations`` is how many clinics these belong to, ``tools`` how many are
-    published, at ``position`` of the log.
+    ``other_definition`` of those that are equipped have a tool from another definition than a new clinic gets: a
+    rollout has not reached them, or has reached them first. ``organizations`` is how many clinics these belong to,
+    ``tools`` how many are ordered for everybody, at ``position`` of the log.
     """
 
     assistants: int
     equipped: int
-    older_definition: int
+    other_definition: int
     without_tools: int
     organizations: int
     tools: int
@@ -143,9 +141,6 @@ def _lack(tool: Mapping[str, Any], named: Mapping[str, str]) -> Lack | None:
     name = tool["name"]
     if tool["vapi_tool_id"] is None:
         return Lack("not there", name, None, f"{name} is wanted, and the clinic does not have it at Vapi yet")
-    if not tool["current"]:
-        what = f"{name} is wanted in version {tool['wanted']}; the clinic has another definition, {tool['version']}"
-        return Lack("older definition", name, None, what)
     if name not in named:
         return Lack("not there", name, None, f"{name} is wanted, and the newest outcome does not name it")
     if named[name] != tool["vapi_tool_id"]:
@@ -158,7 +153,7 @@ def looked_at(found: Coverage, org_id: UUID | None) -> str:
     whose = f"organization {org_id}" if org_id is not None else f"{found.organizations:,} open organizations"
     return (
         f"the newest outcome of {found.assistants + found.without_tools:,} assistants of {whose}, beside tier, "
-        f"settings and {found.tools:,} published tools, at position {found.position:,}"
+        f"settings and {found.tools:,} tools that are ordered, at position {found.position:,}"
     )
 
 

@@ -78,7 +78,7 @@ async def explain_assistant(connection: Connection, moment: StateAsOf, agent_id:
     assert row is not None, "found by find_assistants"
     failure = state.failures.get(agent_subject(agent_id))
     unknown = unknown_since(state, agent_subject(agent_id))
-    wanted = wanted_of(state, moment.blueprint).tools
+    wanted = wanted_of(state, moment.fleet, moment.org_id).tools
     settings = await settings_at(connection, moment.org_id, moment.position)
     said = row if moment.is_now and row.outcome is not None else None
     return AssistantExplained(
@@ -117,7 +117,7 @@ async def _next_action(
         is_open=bool(state.open_requests.get(agent_id)),
         is_unknown=unknown_since(state, agent_subject(agent_id)) is not None,
         is_final=_is_final(state, agent_id, wanted, has_failed=row.outcome == "failed"),
-        none_wanted=wanted_of(state, moment.blueprint).none_wanted,
+        none_wanted=wanted_of(state, moment.fleet, moment.org_id).none_wanted,
         gone=_gone(state, is_removed=row.removed),
     )
 

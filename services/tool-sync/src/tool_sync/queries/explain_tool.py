@@ -8,17 +8,19 @@ from uuid import UUID
 
 from tool_sync.db import Connection
 from tool_sync.domain.events import RetireReason
+from tool_sync.domain.fleet import decide_tool
 from tool_sync.domain.plan.tools import is_current
 from tool_sync.domain.subject import tool_subject
 from tool_sync.domain.tool_setting import nearest
 from tool_sync.domain.toolset import Retired, Toolset
-from tool_sync.domain.wanted import WantedTool, wanted_of
+from tool_sync.domain.wanted import WantedTool, clinic_of, wanted_of
 from tool_sync.queries.as_of import StateAsOf, age_seconds, unknown_since
 from tool_sync.queries.coverage import cannot_book
+from tool_sync.queries.explain_rule import rule_of, why_beaten
 from tool_sync.queries.next_action import NextAction, Reason, next_action_of, work_of
 from tool_sync.queries.surplus import SurplusTool, surplus_of
 from tool_sync.queries.timeline import TimelineEntry, timeline_of_tool
-from tool_sync.queries.tool_settings import ToolSetting, said, settings_at
+from tool_sync.queries.tool_settings import ToolSetting, settings_at
 
 ToolCondition = Literal["registered", "outdated", "retired", "unknown", "failed", "missing", "unwanted"]
 
@@ -27,7 +29,6 @@ NOT_WANTED: Final = "nothing: it is not wanted"
 WITHOUT_SHOWN: Final = 5
 WITHOUT_MAX: Final = 1000
 
-_PUBLISHED: Final = "SELECT name FROM system_tools ORDER BY name"
 
 
 @dataclass(eq=False)
@@ -55,7 +56,7 @@ class RetiredTool:
 
 @dataclass(frozen=True, slots=True)
 class ToolExplained:
-    """``rule`` says why it is wanted or not. ``unknown_since``: a write to Vapi that has no answer yet.
+    """``rule`` says why it is wanted or not, ``beaten`` which newer orders do not count. ``unknown_since``: a write to Vapi that has no answer yet.
 
     ``setting`` is the newest word of the clinic, or of an operator for it; null where nothing was ever set.
     ``condition``: registered as wanted; registered from another definition; not wanted any more and waiting for its
@@ -70,6 +71,7 @@ class ToolExplained:
     as_of: datetime
     wanted: bool
     rule: str
+    beaten: tuple[str, ...]
     setting: ToolSetting | None
     condition: ToolCondition
     vapi_tool_id: str | None
@@ -91,7 +93,8 @@ async def explain_tool(connection: Connection, moment: StateAsOf, name: str) -> 
     events = await timeline_of_tool(connection, moment.org_id, name, moment.position)
     await _require_known(connection, moment, name, events)
     setting = await _setting(connection, moment, name)
-    wanted = _wanted(state, name, moment.blueprint)
+    decided = decide_tool(clinic_of(state, moment.org_id), moment.fleet, name)
+    wanted = _wanted(moment, name)
     retired = state.retired.get(name)
     ref = state.tools.get(name) or (retired.ref if retired else None)
     failure = state.failures.get(tool_subject(name))
@@ -115,7 +118,8 @@ async def explain_tool(connection: Connection, moment: StateAsOf, name: str) -> 
         as_of_position=moment.position,
         as_of=moment.at,
         wanted=wanted is not None,
-        rule=_rule(state, name, moment.blueprint, setting),
+        rule=rule_of(decided, moment, name, setting, is_unused=_is_unused(state, name)),
+        beaten=tuple(why_beaten(order, moment) for order in decided.beaten),
         setting=setting,
         condition=condition,
         vapi_tool_id=ref.vapi_tool_id if ref else None,
@@ -135,7 +139,7 @@ async def explain_tool(connection: Connection, moment: StateAsOf, name: str) -> 
 async def _require_known(connection: Connection, moment: StateAsOf, name: str, events: Iterable[TimelineEntry]) -> None:
     if any(told.data.get("name") == name or told.data.get("subject") == tool_subject(name) for told in events):
         return
-    published = {row["name"] for row in await connection.fetch(_PUBLISHED)} | {tool.name for tool in moment.blueprint}
+    published = set(moment.fleet.names)
     if name not in published:
         raise UnknownTool(name, tuple(sorted(published)))
 
@@ -203,11 +207,12 @@ def _is_unused(state: Toolset, name: str) -> bool:
     return name in state.retired and state.retired[name].reason == "unused"
 
 
-def _wanted(state: Toolset, name: str, blueprint: tuple[WantedTool, ...]) -> WantedTool | None:
+def _wanted(moment: StateAsOf, name: str) -> WantedTool | None:
     """As it is wanted; None where it is not. An org that lost its last assistant wants it again with the next."""
-    if _is_unused(state, name):
+    if _is_unused(moment.state, name):
         return None
-    return next((tool for tool in wanted_of(state, blueprint).tools if tool.name == name), None)
+    wanted = wanted_of(moment.state, moment.fleet, moment.org_id)
+    return next((tool for tool in wanted.tools if tool.name == name), None)
 
 
 def _condition(state: Toolset, name: str, wanted: WantedTool | None, *, unknown: bool) -> ToolCondition:
@@ -221,23 +226,3 @@ def _condition(state: Toolset, name: str, wanted: WantedTool | None, *, unknown:
     if current is not None:
         return "registered" if wanted is None or is_current(current, wanted) else "outdated"
     return "unwanted" if wanted is None else "missing"
-
-
-def _rule(state: Toolset, name: str, blueprint: tuple[WantedTool, ...], setting: ToolSetting | None) -> str:
-    if state.closed:
-        return "the organization was deleted, so it wants no tools"
-    published = next((tool for tool in blueprint if tool.name == name), None)
-    if published is None:
-        return f"the blueprint has no tool {name}"
-    rule = (
-        f"version {published.definition_version} of the blueprint is for tier {published.tier} and above; "
-        f"the organization's tier is {state.tier}"
-    )
-    match wanted_of(state, blueprint).unwanted.get(name):
-        case "setting":
-            assert setting is not None, f"{name} is off by an event of the org"
-            return f"{rule}; {said(setting)}"
-        case "tier":
-            return f"{rule}, which is below it"
-        case _:
-            return f"{rule}; no assistant is left that needs it" if _is_unused(state, name) else rule

@@ -1,30 +1,44 @@
-"""The blueprint of this release: what is registered with Vapi, and its trace in the log.
+"""What a release brings along: the definitions that a new log starts with.
 
 The definition hash covers everything that is sent to Vapi except the org id, which never changes for an org; so one
-hash serves all orgs, and a changed server URL, description or argument is a new hash that updates every tool.
+hash serves all orgs. Where the log has a tool already, a release changes nothing of it: its newer definitions are
+published and ordered by whoever runs it, like any other version.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from tool_sync.domain.events import BlueprintPublished
-from tool_sync.domain.wanted import WantedTool
-from tool_sync.log import EventLog, fact
+from tool_sync.domain.events import (
+    BlueprintPublished,
+    FleetEvent,
+    RolloutCompleted,
+    RolloutStage,
+    RolloutStarted,
+)
+from tool_sync.domain.events.rollout import RINGS
+from tool_sync.domain.fleet import Fleet
+from tool_sync.domain.toolset import FOLD
+from tool_sync.log import AppendRequest, Meta, NewEvent, UnknownEvent, event_id
+from tool_sync.publishing.fleet import empty_fleet, with_events
+from tool_sync.sync.store import Log
 from zerotouch_contracts.canonical import canonical_hash
 from zerotouch_contracts.tools import (
     ANSWERED,
     BOOK_CLINIC_APPOINTMENT,
+    CANCEL_APPOINTMENT_V2,
     DEFINITIONS,
     ORGANIZATION_PARAMETER,
+    RESCHEDULE_APPOINTMENT_V2,
     ToolDefinition,
 )
 
 _NO_ORG = UUID(int=0)
-ANSWERED_VERSIONS: Final = frozenset((definition.name, definition.version) for definition in ANSWERED)
-"""The (name, version) pairs whose calls assistant-api answers."""
-SOURCE = "/zerotouch/tool-sync/blueprint"
+OFFERED: Final = (CANCEL_APPOINTMENT_V2, RESCHEDULE_APPOINTMENT_V2)
+"""Published at the first start and ordered for nobody: an order makes them work."""
+EVERYBODY: Final = RolloutStage("all", RINGS)
+SOURCE: Final = "/zerotouch/tool-sync/blueprint"
 
 
 def definitions_with(booking_version: int) -> tuple[ToolDefinition, ...]:
@@ -36,39 +50,38 @@ def definitions_with(booking_version: int) -> tuple[ToolDefinition, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """The tool definitions together with the settings that are registered along with them."""
+    """The release's definitions, with the settings that are registered along with them.
+
+    ``definitions`` are ordered for every clinic by a log that has no order of the tool yet; ``offered`` are not.
+    """
 
     definitions: tuple[ToolDefinition, ...]
     server_url: str
     installation_id: UUID
     credential_id: str | None
-    tools: tuple[WantedTool, ...] = ()
-    answered: frozenset[tuple[str, int]] = ANSWERED_VERSIONS
+    offered: tuple[ToolDefinition, ...] = ()
 
-    @classmethod
-    def of(
-        cls, definitions: Sequence[ToolDefinition], *, server_url: str, installation_id: UUID, credential_id: str | None
-    ) -> "Blueprint":
-        """The blueprint with every tool's definition hash."""
-        bare = cls(tuple(definitions), server_url, installation_id, credential_id)
-        tools = tuple(
-            WantedTool(d.name, d.version, canonical_hash(bare.payload(d.name, _NO_ORG)), d.tier) for d in definitions
-        )
-        return cls(bare.definitions, server_url, installation_id, credential_id, tools)
-
-    def payload(self, name: str, org_id: UUID) -> dict[str, Any]:
-        """The body of ``POST /tool`` and ``PATCH /tool`` for an org."""
-        definition = next(d for d in self.definitions if d.name == name)
-        return definition.vapi_payload(
-            org_id,
+    def published(self, definition: ToolDefinition) -> BlueprintPublished:
+        """The event that publishes a definition."""
+        document = definition.vapi_payload(
+            _NO_ORG,
             server_url=self.server_url,
             installation_id=self.installation_id,
             credential_id=self.credential_id,
         )
+        return BlueprintPublished(
+            name=definition.name,
+            version=definition.version,
+            tier=definition.tier,
+            asynchronous=definition.asynchronous,
+            definition_hash=canonical_hash(document),
+            document=document,
+            contract=definition.contract,
+        )
 
 
 def document_for(document: Mapping[str, Any], org_id: UUID) -> dict[str, Any]:
-    """What was registered for an org, from the document of a published definition."""
+    """What is registered for an org, from the document of a published definition."""
     parameters = [
         {**item, "value": str(org_id)} if item["key"] == ORGANIZATION_PARAMETER else item
         for item in document["parameters"]
@@ -76,20 +89,56 @@ def document_for(document: Mapping[str, Any], org_id: UUID) -> dict[str, Any]:
     return {**document, "parameters": parameters}
 
 
-async def publish(log: EventLog, blueprint: Blueprint, service_version: str) -> None:
-    """Write every definition that the log does not have yet; safe in any number of replicas and restarts."""
-    for definition, tool in zip(blueprint.definitions, blueprint.tools, strict=True):
-        stream = f"blueprint-{definition.name}"
-        # A release from before documents were in the log has published the same under a shorter cause.
-        cause = f"{definition.version}:{tool.definition_hash}:document"
-        event = BlueprintPublished(
-            name=definition.name,
-            version=definition.version,
-            tier=definition.tier,
-            asynchronous=definition.asynchronous,
-            definition_hash=tool.definition_hash,
-            document=blueprint.payload(definition.name, _NO_ORG),
+async def seed(log: Log, blueprint: Blueprint, service_version: str) -> None:
+    """Publish and order what a log without these tools starts with; safe in any number of replicas and restarts.
+
+    Raises :class:`~tool_sync.log.UnknownEvent` where the log holds orders that this release cannot read.
+    """
+    fleet = await read_fleet(log)
+    for definition in (*blueprint.definitions, *blueprint.offered):
+        name = definition.name
+        published = blueprint.published(definition)
+        if name not in fleet.versions:
+            await _append(log, f"blueprint-{name}", (published,), service_version)
+        if name not in fleet.orders and definition in blueprint.definitions:
+            newest = max(fleet.versions.get(name, {}).values(), key=lambda one: one.position, default=None)
+            version = definition.version if newest is None else newest.version
+            await _append(log, f"rollout-{seed_order(name)}", _ordered(name, version), service_version)
+
+
+async def read_fleet(log: Log) -> Fleet:
+    """The fleet as the log has it now. Raises :class:`~tool_sync.log.UnknownEvent`."""
+    events = (await log.load((), fold=FOLD, fleet_after=0)).fleet
+    if isinstance(events, UnknownEvent):
+        raise events
+    return with_events(empty_fleet(), events)
+
+
+def seed_order(name: str) -> str:
+    """The id of the order that a tool starts with."""
+    return f"seed-{name}"
+
+
+def _ordered(name: str, version: int) -> tuple[FleetEvent, ...]:
+    order = seed_order(name)
+    return (
+        RolloutStarted(order, name, version, (EVERYBODY,), "the tool's first order", None),
+        RolloutCompleted(order, name, "seeded"),
+    )
+
+
+async def _append(log: Log, stream: str, events: tuple[FleetEvent, ...], service_version: str) -> None:
+    """As the stream's first events: where another replica was there before, nothing happens."""
+    cause = f"seed:{stream}"
+    await log.append(
+        AppendRequest(
+            stream=stream,
+            org_id=None,
+            expected_version=0,
+            events=tuple(
+                NewEvent(event_id(stream, SOURCE, cause, type(event).__name__, n), event)
+                for n, event in enumerate(events)
+            ),
+            meta=Meta(cause, cause, None, "tool-sync", service_version),
         )
-        await log.append(
-            fact(stream, None, event, source=SOURCE, cause=cause, actor="tool-sync", service_version=service_version)
-        )
+    )

@@ -2,14 +2,17 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from uuid_utils.compat import uuid4
 
+from tool_sync.domain.fleet import Fleet
 from tool_sync.domain.plan.situation import Policy
+from tool_sync.log import StoredEvent
+from tool_sync.publishing.fleet import empty_fleet, with_events
 from tool_sync.sync.blueprint import Blueprint
 from tool_sync.sync.concurrency import ConcurrencyLimiter
 from tool_sync.sync.store import Log, Store
@@ -61,6 +64,28 @@ class ReadsAhead:
     late_at: float = float("-inf")
 
 
+class FleetView:
+    """The fleet as this process has read it. Each load reads what came since, together with the orgs."""
+
+    def __init__(self) -> None:
+        self._fleet = empty_fleet()
+
+    @property
+    def position(self) -> int:
+        """Of the newest event of the fleet that was read."""
+        return self._fleet.position
+
+    @property
+    def now(self) -> Fleet:
+        """As of the newest load."""
+        return self._fleet
+
+    def take_in(self, events: Sequence[StoredEvent]) -> Fleet:
+        """The fleet with these events; those that another load has taken in meanwhile change nothing."""
+        self._fleet = with_events(self._fleet, events)
+        return self._fleet
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """Built once by the composition root, passed down."""
@@ -69,6 +94,7 @@ class Context:
     store: Store
     vapi: VapiClient
     blueprint: Blueprint
+    fleet: FleetView
     policy: Policy
     limits: Limits
     telemetry: Telemetry

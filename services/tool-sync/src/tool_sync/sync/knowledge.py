@@ -13,10 +13,11 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Final
+from uuid import UUID
 
 from tool_sync.domain.assistants import evolve_assistant
 from tool_sync.domain.commands import Command
-from tool_sync.domain.events import SyncRequested, ToolsetEvent
+from tool_sync.domain.events import SyncRequested, ToolsetEvent, ids_of
 from tool_sync.domain.evolve import evolve
 from tool_sync.domain.pauses import brought_forward
 from tool_sync.domain.plan import next_steps
@@ -37,12 +38,13 @@ PAGE_AGENTS: Final = 32
 class Knowledge:
     """``state`` is what the log says, as far as this run has read and written it; ``loaded_through`` what was read."""
 
-    def __init__(self, context: Context, loaded: LoadedOrg) -> None:
-        self.state, self.loaded_through = loaded.state, loaded.state.position
+    def __init__(self, context: Context, org_id: UUID, loaded: LoadedOrg) -> None:
+        self.state, self.fleet, self.loaded_through = loaded.state, loaded.fleet, loaded.state.position
         self.progress = RunProgress()
         self.is_behind = False
         self.reloads = 0
         self._context = context
+        self._org_id = org_id
         self._assistants: dict[str, Assistant] = {}
         self._looked_at: set[str] = set()
         self._taken_up: set[str] = set()
@@ -50,7 +52,7 @@ class Knowledge:
     @property
     def wanted(self) -> Wanted:
         """What the org is to have, as the state is now."""
-        return wanted_of(self.state, self._context.blueprint.tools)
+        return wanted_of(self.state, self.fleet, self._org_id)
 
     def plan(self) -> Plan:
         """What to do next."""
@@ -65,7 +67,7 @@ class Knowledge:
             Situation(
                 self._due_by_now(state),
                 assistants,
-                wanted_of(state, self._context.blueprint.tools),
+                wanted_of(state, self.fleet, self._org_id),
                 self._context.clock.now(),
                 self._context.policy,
                 self.progress,
@@ -85,7 +87,7 @@ class Knowledge:
 
     def reloaded(self, loaded: LoadedOrg) -> None:
         """The state was read again, as somebody else has written: what this run has seen may be otherwise by now."""
-        self.state, self.loaded_through = loaded.state, loaded.state.position
+        self.state, self.fleet, self.loaded_through = loaded.state, loaded.fleet, loaded.state.position
         self.is_behind = False
         self.reloads += 1
         # Rows as well: what another worker has linked is in a row, and an older one would make its write look foreign.
@@ -135,7 +137,7 @@ class Knowledge:
     def passed_over(self) -> set[str]:
         """The assistants that this run has taken up for the tools as they are now; with other tools, none."""
         before = self.progress.org_wide
-        if before is not None and before.target != target_of(self.state, self.wanted.tools):
+        if before is not None and ids_of(before.target) != ids_of(target_of(self.state, self.wanted.tools)):
             self._taken_up.clear()  # a tool has come since: all of them lack it
         elif before is not None:
             self._taken_up |= before.agents

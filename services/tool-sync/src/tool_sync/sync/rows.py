@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from tool_sync.db import Pool
-from tool_sync.domain.events import ToolRef
+from tool_sync.domain.events import ToolRef, ids_of
 from tool_sync.domain.toolset import Assistant
 
 _COLUMNS: Final = """a.org_id, a.agent_id, a.assistant_id, a.revision, a.saved, a.base_hash, a.model_hash,
@@ -23,7 +23,7 @@ SELECT {_COLUMNS}
   FROM assistants a
  WHERE a.org_id = $1
    AND NOT a.removed
-   AND (a.synced_tools IS DISTINCT FROM $2::jsonb OR a.outcome = 'failed'
+   AND (jsonb_path_query_array(a.synced_tools, '$[*].vapi_tool_id') IS DISTINCT FROM $2::jsonb OR a.outcome = 'failed'
         OR ($2::jsonb = '[]' AND a.code IS DISTINCT FROM $5))
    AND a.agent_id <> ALL ($3::text[])
  ORDER BY a.agent_id
@@ -53,11 +53,12 @@ async def not_as_wanted(
 ) -> tuple[dict[str, Assistant], bool]:
     """At most ``limit`` assistants of an org whose newest outcome did not say that they have exactly these tools.
 
+    By their ids: a tool whose definition changes in place is the same one for every assistant.
+
     Those in ``without`` are left out; ``none_wanted`` is the reason that an outcome without tools should give. Also
     returns whether the org has any assistant.
     """
-    document = [_document(ref) for ref in wanted]
-    found = await pool.fetch(NOT_AS_WANTED, org_id, document, list(without), limit, none_wanted)
+    found = await pool.fetch(NOT_AS_WANTED, org_id, list(ids_of(wanted)), list(without), limit, none_wanted)
     has_assistants = bool(found) or await pool.fetchval(HAS_ASSISTANTS, org_id)
     return {row["agent_id"]: _assistant(row) for row in found}, bool(has_assistants)
 
@@ -97,12 +98,3 @@ def split_of(seen: dict[str, Any] | None, assistant_id: str | None) -> tuple[str
 
 def _refs(items: Iterable[dict[str, Any]] | None) -> tuple[ToolRef, ...]:
     return tuple(ToolRef(**item) for item in items or ())
-
-
-def _document(ref: ToolRef) -> dict[str, object]:
-    return {
-        "name": ref.name,
-        "vapi_tool_id": ref.vapi_tool_id,
-        "definition_version": ref.definition_version,
-        "definition_hash": ref.definition_hash,
-    }

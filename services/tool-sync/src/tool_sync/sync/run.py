@@ -70,7 +70,7 @@ class Run:
         self._held: dict[Lane, datetime] = {}
         self._bulk_ends: float | None = None
         self._traces = RunTraces(context, claim.org_id, loaded.state)
-        self._knowledge = Knowledge(context, loaded)
+        self._knowledge = Knowledge(context, claim.org_id, loaded)
         self._writer = Writer(context, claim, self._knowledge, self._traces)
         self._guard = WriteGuard(context, self._writer, holds_lease, Turn("bulk"))
         self._ahead = ReadAhead(self._guard)
@@ -219,7 +219,7 @@ class Run:
 
     async def _note_lost(self, *, has_assistants: bool) -> None:
         """After a restore: Vapi may have tools that the org is not to have, and that the log does not know."""
-        state, names = self._knowledge.state, [tool.name for tool in self._context.blueprint.tools]
+        state, names = self._knowledge.state, self._knowledge.fleet.names
         going = leaving(state, self._knowledge.wanted, names, has_assistants=has_assistants)
         if commands := await lost_surplus(self._context, state, self._claim.org_id, going):
             await self._writer.write(commands)

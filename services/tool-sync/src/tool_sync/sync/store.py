@@ -7,15 +7,14 @@ on virtual time.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from tool_sync.db import Pool
 from tool_sync.domain.events import ToolRef
 from tool_sync.domain.reach import NamedTool
 from tool_sync.domain.toolset import Assistant
-from tool_sync.log import AppendRequest, AppendResult, Loaded, Snapshot, published
-from tool_sync.log.codec import UnknownEvent
+from tool_sync.log import AppendRequest, AppendResult, LoadedAll, Snapshot
 from tool_sync.sync import leases, named_tools, rows
 from tool_sync.sync.leases import Claim, Release
 from tool_sync.sync.lost_tools import LostTools
@@ -33,8 +32,8 @@ class Log(Protocol):
         """Store a request's events, all or none."""
         ...
 
-    async def load(self, org_ids: Sequence[UUID], *, fold: int) -> Mapping[UUID, Loaded | UnknownEvent]:
-        """Snapshot and events of orgs, as of one moment."""
+    async def load(self, org_ids: Sequence[UUID], *, fold: int, fleet_after: int) -> LoadedAll:
+        """Snapshot and events of orgs, and the fleet's events after a position, as of one moment."""
         ...
 
     async def save_snapshots(self, snapshots: Sequence[Snapshot]) -> None:
@@ -77,10 +76,6 @@ class Store(Protocol):
 
     async def lost_tools(self, account: str, org_id: UUID, name: str) -> Sequence[str]:
         """Ids of an org's tools of this name that were made after a backup that the log was restored from."""
-        ...
-
-    async def definition(self, name: str, definition_hash: str) -> Mapping[str, Any] | None:
-        """The document of a definition that any release ever published; None where none with it did."""
         ...
 
     async def keep_words(
@@ -131,10 +126,6 @@ class PostgresStore:
     async def lost_tools(self, account: str, org_id: UUID, name: str) -> Sequence[str]:
         """See `lost_tools.LostTools`."""
         return await self.lost.read(self.pool, account, org_id, name)
-
-    async def definition(self, name: str, definition_hash: str) -> Mapping[str, Any] | None:
-        """See `event_log.published.definition`."""
-        return await published.definition(self.pool, name, definition_hash)
 
     async def keep_words(
         self, failure: VapiFailure, *, org_id: UUID, agent_id: str | None, trace_id: str | None

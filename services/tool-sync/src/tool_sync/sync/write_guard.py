@@ -12,17 +12,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import count
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
 
 from tool_sync.domain.commands import FailStep
+from tool_sync.domain.fleet import Fleet
 from tool_sync.domain.plan.due import retry_time
 from tool_sync.domain.plan.steps import Lane
 from tool_sync.domain.subject import Subject, agent_of
 from tool_sync.domain.toolset import Started, Toolset
+from tool_sync.domain.wanted import WantedTool
 from tool_sync.sync.asking import KeyHeld, Turn, admit, ask, ask_admitted, note
+from tool_sync.sync.blueprint import document_for
 from tool_sync.sync.context import Context
 from tool_sync.sync.writer import Writer
 from tool_sync.vapi.failures import Kind, VapiFailure
@@ -47,6 +50,17 @@ class WriteGuard:
     def state(self) -> Toolset:
         """What the run knows of its org now; what a step beside this one has just written is in it."""
         return self.writer.knowledge.state
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet as of the moment at which the run has read its org."""
+        return self.writer.knowledge.fleet
+
+    def payload(self, tool: WantedTool) -> dict[str, Any]:
+        """The body of ``POST /tool`` and ``PATCH /tool`` for the run's org."""
+        document = self.fleet.document(tool.name, tool.definition_hash)
+        assert document is not None, f"{tool.name} is wanted by a definition that was published"
+        return document_for(document, self.writer.org_id)
 
     def in_lane(self, lane: Lane) -> "WriteGuard":
         """The same for another step, of this lane."""

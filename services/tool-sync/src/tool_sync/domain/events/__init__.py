@@ -1,8 +1,8 @@
 """What can have happened: every event that the log holds.
 
 Two streams per org. ``org-<id>`` is what arrived from outside and is appended without an expected version.
-``toolset-<id>`` is what we did, written only by the holder of the org's lease at the expected version. A third kind,
-``blueprint-<tool>``, holds the published versions of a tool's definition and belongs to no org.
+``toolset-<id>`` is what we did, written only by the holder of the org's lease at the expected version. Two more kinds
+belong to no org: ``blueprint-<tool>`` holds the published versions of a tool, ``rollout-<id>`` who should have which.
 
 Events are never edited and never renamed: a new field gets a default, a new meaning gets a new type. Data holds ids,
 codes and tool names only, and the one line in which somebody says why a tool was set; never a secret, a prompt or
@@ -19,6 +19,7 @@ from tool_sync.domain.events.arrived import (
     RetryRequested,
     SyncRequested,
     ToolDriftSeen,
+    ToolOrdered,
     ToolSettingChanged,
     ToolSettingRemoved,
     TrafficSplitSeen,
@@ -40,6 +41,9 @@ from tool_sync.domain.events.attempts import (
 )
 from tool_sync.domain.events.blueprint import (
     BlueprintPublished,
+    ToolHalted,
+    ToolResumed,
+    VersionWithdrawn,
 )
 from tool_sync.domain.events.deletions import (
     RetireReason,
@@ -53,6 +57,19 @@ from tool_sync.domain.events.deletions import (
     ToolReinstated,
     ToolRetired,
 )
+from tool_sync.domain.events.rollout import (
+    PlanCounts,
+    RolloutAborted,
+    RolloutCompleted,
+    RolloutExpired,
+    RolloutPaused,
+    RolloutPlanned,
+    RolloutResumed,
+    RolloutRolledBack,
+    RolloutStage,
+    RolloutStageOpened,
+    RolloutStarted,
+)
 from tool_sync.domain.events.tools import (
     ToolRef,
     ToolRegistered,
@@ -60,6 +77,7 @@ from tool_sync.domain.events.tools import (
     ToolUpdated,
     ToolUpdateStarted,
     ToolVanished,
+    ids_of,
 )
 
 __all__ = [
@@ -71,18 +89,29 @@ __all__ = [
     "AssistantSyncFailed",
     "AssistantSynced",
     "AttemptEnd",
-    "BlueprintEvent",
     "BlueprintPublished",
     "DriftDetected",
     "Event",
+    "FleetEvent",
     "OrgClosed",
     "OrgEvent",
     "OrgRegistered",
     "OrgSettled",
     "OrgTierChanged",
+    "PlanCounts",
     "RequestUnreadable",
     "RetireReason",
     "RetryRequested",
+    "RolloutAborted",
+    "RolloutCompleted",
+    "RolloutExpired",
+    "RolloutPaused",
+    "RolloutPlanned",
+    "RolloutResumed",
+    "RolloutRolledBack",
+    "RolloutStage",
+    "RolloutStageOpened",
+    "RolloutStarted",
     "Settled",
     "SurplusDeleteStarted",
     "SurplusDeleted",
@@ -95,10 +124,13 @@ __all__ = [
     "ToolDeleted",
     "ToolDriftSeen",
     "ToolFailure",
+    "ToolHalted",
+    "ToolOrdered",
     "ToolRef",
     "ToolRegistered",
     "ToolRegistrationStarted",
     "ToolReinstated",
+    "ToolResumed",
     "ToolRetired",
     "ToolSettingChanged",
     "ToolSettingRemoved",
@@ -107,6 +139,8 @@ __all__ = [
     "ToolVanished",
     "ToolsetEvent",
     "TrafficSplitSeen",
+    "VersionWithdrawn",
+    "ids_of",
 ]
 
 OrgEvent = (
@@ -114,6 +148,7 @@ OrgEvent = (
     | OrgTierChanged
     | ToolSettingChanged
     | ToolSettingRemoved
+    | ToolOrdered
     | RetryRequested
     | SyncRequested
     | RequestUnreadable
@@ -147,5 +182,19 @@ ToolsetEvent = (
     | DriftDetected
     | OrgSettled
 )
-BlueprintEvent = BlueprintPublished
-Event = OrgEvent | ToolsetEvent | BlueprintEvent
+FleetEvent = (
+    BlueprintPublished
+    | VersionWithdrawn
+    | ToolHalted
+    | ToolResumed
+    | RolloutPlanned
+    | RolloutStarted
+    | RolloutStageOpened
+    | RolloutPaused
+    | RolloutResumed
+    | RolloutCompleted
+    | RolloutAborted
+    | RolloutExpired
+    | RolloutRolledBack
+)
+Event = OrgEvent | ToolsetEvent | FleetEvent

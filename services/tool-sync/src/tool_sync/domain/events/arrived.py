@@ -39,6 +39,17 @@ class ToolSettingRemoved:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolOrdered:
+    """An order, or the end of one, makes the org get or lose a tool: all its assistants are looked through.
+
+    ``order`` is the rollout that is followed; null where the tool was halted or no order is left.
+    """
+
+    name: str
+    order: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class RetryRequested:
     """An operator asks for an assistant that lacks tools, or for all of the org's (null), to be tried again now."""
 

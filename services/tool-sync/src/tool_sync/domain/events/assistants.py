@@ -22,6 +22,7 @@ class AssistantLinkStarted:
     base_hash: str
     tools: tuple[ToolRef, ...]
     taken_out: tuple[str, ...] = ()
+    fleet_position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

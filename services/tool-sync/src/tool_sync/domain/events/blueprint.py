@@ -1,4 +1,4 @@
-"""The published versions of a tool's definition: the events of ``blueprint-<tool>``."""
+"""What the platform's owner publishes: the events of ``blueprint-<tool>``. They belong to no org."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,9 +6,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class BlueprintPublished:
-    """A version of a tool's definition is what every org of the tier, or a higher one, gets from now on.
+    """A version of a tool can be ordered from now on; what clinics get of it, orders say (:mod:`.rollout`).
 
     ``document`` is what is registered at Vapi, with the nil UUID in the place of the org's; null in old events.
+    ``contract``: the argument model of assistant-api that answers it, 0 for another service; null in old events, whose
+    document says it. ``note`` is for people.
     """
 
     name: str
@@ -17,3 +19,30 @@ class BlueprintPublished:
     asynchronous: bool
     definition_hash: str
     document: dict[str, Any] | None = None
+    contract: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionWithdrawn:
+    """The version cannot be ordered any more. Who has it by an order that stands keeps it."""
+
+    name: str
+    version: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolHalted:
+    """No assistant of any clinic may have the tool, whatever is ordered, until it is resumed."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResumed:
+    """The halt is over: every clinic gets what is ordered again."""
+
+    name: str
+    reason: str

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-RetireReason = Literal["tier", "setting", "unused", "closed"]
-"""Why an org does not want a tool any more. ``unused``: it has no assistant left."""
+RetireReason = Literal["tier", "setting", "unused", "closed", "order", "halted"]
+"""Why an org does not want a tool any more. ``unused``: it has no assistant left; ``order``: no order gives it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,8 @@ class ToolRetired:
     definition_hash: str
     reason: RetireReason
     delete_at: datetime
+    order: str | None = None
+    fleet_position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What became of a clinic's tools at Vapi, apart from their deletion."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -19,15 +20,25 @@ class ToolRef:
         return self.name, self.vapi_tool_id, self.definition_version, self.definition_hash
 
 
+def ids_of(refs: Iterable[ToolRef]) -> tuple[str, ...]:
+    """The tools' ids at Vapi: what assistants link. They stay when a definition changes in place."""
+    return tuple(ref.vapi_tool_id for ref in refs)
+
+
 @dataclass(frozen=True, slots=True)
 class ToolRegistrationStarted:
-    """``POST /tool`` is about to be sent. Without an answer in the log it may or may not have happened."""
+    """``POST /tool`` is about to be sent. Without an answer in the log it may or may not have happened.
+
+    ``order`` is the rollout that it follows, decided on the fleet as of ``fleet_position``; null in old events.
+    """
 
     attempt_id: UUID
     account: str
     name: str
     definition_version: int
     definition_hash: str
+    order: str | None = None
+    fleet_position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +55,15 @@ class ToolRegistered:
     adopted: bool
     vapi_version: str | None = None
     """Vapi's label of the tool's version, which an assistant may pin."""
+    order: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ToolUpdateStarted:
-    """``PATCH /tool`` is about to be sent: the definition is another one than the org's tool was made from."""
+    """``PATCH /tool`` is about to be sent: the definition is another one than the org's tool was made from.
+
+    ``order`` is the rollout that it follows, decided on the fleet as of ``fleet_position``; null in old events.
+    """
 
     attempt_id: UUID
     account: str
@@ -56,6 +71,8 @@ class ToolUpdateStarted:
     vapi_tool_id: str
     definition_version: int
     definition_hash: str
+    order: str | None = None
+    fleet_position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +87,7 @@ class ToolUpdated:
     definition_hash: str
     answer_hash: str
     vapi_version: str | None = None
+    order: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

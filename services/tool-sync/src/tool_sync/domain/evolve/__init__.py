@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final, assert_never, get_args
 
-from tool_sync.domain.events import BlueprintPublished, ToolsetEvent
+from tool_sync.domain.events import FleetEvent, ToolsetEvent
 from tool_sync.domain.evolve import attempts, deletions, org, requests, tools
 from tool_sync.domain.evolve.changes import Changes
 from tool_sync.domain.toolset import Recorded, Toolset
@@ -14,7 +14,8 @@ _TOOLSET_EVENTS: Final = get_args(ToolsetEvent)
 def evolve(state: Toolset, recorded: Recorded) -> Toolset:
     """The state after an event. Never refuses: what was written has happened."""
     version = state.version + isinstance(recorded.event, _TOOLSET_EVENTS)
-    return replace(state, position=recorded.position, version=version, **_changes(state, recorded))
+    since = recorded.recorded_at if state.since is None else state.since
+    return replace(state, position=recorded.position, version=version, since=since, **_changes(state, recorded))
 
 
 def _changes(state: Toolset, recorded: Recorded) -> Changes:
@@ -29,6 +30,6 @@ def _changes(state: Toolset, recorded: Recorded) -> Changes:
         return org.changes(state, recorded, event)
     if isinstance(event, deletions.EVENTS):
         return deletions.changes(state, recorded, event)
-    if isinstance(event, BlueprintPublished):
-        raise AssertionError("a blueprint's events are in no org's stream")
+    if isinstance(event, FleetEvent):
+        raise AssertionError(f"{type(event).__name__} is in no org's stream")
     assert_never(event)

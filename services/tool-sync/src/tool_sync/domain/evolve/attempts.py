@@ -14,7 +14,7 @@ from tool_sync.domain.events import (
     ToolRegistrationStarted,
     ToolUpdateStarted,
 )
-from tool_sync.domain.evolve.changes import Changes, with_entry, without
+from tool_sync.domain.evolve.changes import Changes, following, with_entry, without
 from tool_sync.domain.subject import SWEEP_SUBJECT, agent_of, agent_subject
 from tool_sync.domain.toolset import Attempt, Failure, Recorded, Started, Toolset, UnconfirmedCreation
 
@@ -39,7 +39,10 @@ def changes(state: Toolset, recorded: Recorded, event: EVENTS) -> Changes:
             | AssistantLinkStarted()
         ):
             attempt = Attempt(recorded.recorded_at, event)
-            return {"attempts": with_entry(state.attempts, event.attempt_id, attempt)}
+            changed: Changes = {"attempts": with_entry(state.attempts, event.attempt_id, attempt)}
+            if isinstance(event, ToolRegistrationStarted | ToolUpdateStarted):
+                changed["follows"] = following(state, event.name, event.order, event.fleet_position)
+            return changed
         case _:
             assert_never(event)
 

@@ -6,7 +6,7 @@ from typing import TypedDict, TypeVar
 from uuid import UUID
 
 from tool_sync.domain.events import ToolDriftSeen, ToolRef
-from tool_sync.domain.toolset import Attempt, Failure, Request, Retired, Surplus, UnconfirmedCreation
+from tool_sync.domain.toolset import Attempt, Failure, Followed, Request, Retired, Surplus, Toolset, UnconfirmedCreation
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -37,11 +37,17 @@ class Changes(TypedDict, total=False):
     swept_at: datetime | None
     versions: Mapping[str, Mapping[str, int]]
     drifted: Mapping[str, ToolDriftSeen]
+    follows: Mapping[str, Followed]
 
 
 def with_entry(mapping: Mapping[K, V], key: K, value: V) -> Mapping[K, V]:
     """The mapping with one more entry, or another value."""
     return {**mapping, key: value}
+
+
+def following(state: Toolset, name: str, order: str | None, fleet_position: int | None) -> Mapping[str, Followed]:
+    """The orders that are followed, after a write for this one was announced; as before where it was for none."""
+    return state.follows if order is None else with_entry(state.follows, name, Followed(order, fleet_position or 0))
 
 
 def without(mapping: Mapping[K, V], key: K) -> Mapping[K, V]:

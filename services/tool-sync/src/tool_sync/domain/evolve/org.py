@@ -13,6 +13,7 @@ from tool_sync.domain.events import (
     OrgSettled,
     OrgTierChanged,
     RetryRequested,
+    ToolOrdered,
     ToolSettingChanged,
     ToolSettingRemoved,
     TrafficSplitSeen,
@@ -23,7 +24,14 @@ from tool_sync.domain.toolset import Failure, Recorded, Toolset
 
 _OF_ASSISTANT = AssistantRemoved | TrafficSplitSeen | AssistantDriftSeen | AssistantDiverged | DriftDetected
 _OF_ORG = (
-    OrgRegistered | OrgTierChanged | ToolSettingChanged | ToolSettingRemoved | RetryRequested | OrgClosed | OrgSettled
+    OrgRegistered
+    | OrgTierChanged
+    | ToolSettingChanged
+    | ToolSettingRemoved
+    | ToolOrdered
+    | RetryRequested
+    | OrgClosed
+    | OrgSettled
 )
 EVENTS = _OF_ORG | _OF_ASSISTANT
 
@@ -47,7 +55,7 @@ def changes(state: Toolset, recorded: Recorded, event: EVENTS) -> Changes:
 def _org_wide(
     state: Toolset,
     position: int,
-    event: OrgRegistered | OrgTierChanged | ToolSettingChanged | ToolSettingRemoved | RetryRequested,
+    event: OrgRegistered | OrgTierChanged | ToolSettingChanged | ToolSettingRemoved | ToolOrdered | RetryRequested,
 ) -> Changes:
     """A change that is looked for in every assistant of the org."""
     match event:
@@ -61,6 +69,8 @@ def _org_wide(
             return {"disabled": disabled, "org_wide_through": position, "org_wide_cause": "setting"}
         case ToolSettingRemoved(name=name):
             return {"disabled": state.disabled - {name}, "org_wide_through": position, "org_wide_cause": "setting"}
+        case ToolOrdered():
+            return {"org_wide_through": position, "org_wide_cause": "rollout"}
         case RetryRequested(agent_id=agent_id):
             failures = _lifted_by_operator(state, agent_id)
             return {"failures": failures, "org_wide_through": position, "org_wide_cause": "retry"}

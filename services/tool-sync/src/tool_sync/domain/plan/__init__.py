@@ -29,6 +29,7 @@ from tool_sync.domain.plan.tools import (
     reinstatements,
     retirements,
     tool_steps,
+    updates_in_place,
     vanished,
 )
 from tool_sync.domain.subject import is_tool
@@ -41,10 +42,11 @@ FIRST_REVISION: Final = 1
 def next_steps(situation: Situation) -> Plan:
     """What to do next for one org.
 
-    A tool that is neither wanted nor unwanted is left alone, as a newer release made it.
+    A tool that is neither wanted nor unwanted is left alone, as the log knows nothing of it. One that the org has and
+    that is ordered in another version is updated though nobody waits for it.
     """
     state, progress = situation.state, situation.progress
-    if not has_work(state):
+    if not (has_work(state) or updates_in_place(situation)):
         return NOTHING
     if state.closed:
         return _closing(situation)
@@ -58,8 +60,7 @@ def next_steps(situation: Situation) -> Plan:
     if is_awaited and (again := reinstatements(situation)):
         return Plan(commands=again)
     plan = combined(Plan(next_due=next_look) if next_look else NOTHING, lost_answers(situation))
-    if is_awaited:
-        plan = combined(plan, tool_steps(situation))
+    plan = combined(plan, tool_steps(situation, in_place=not is_awaited))
     in_motion = progress.busy.union(step.subject for step in plan.steps)
     # An assistant gets all its tools in one write, so it waits while one of them may still come.
     if not any(map(is_tool, in_motion)):

@@ -3,12 +3,13 @@
 An assistant is looked at once in a run, after everything that was loaded, and its outcome says what was seen then.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, assert_never
 
 from tool_sync.domain.commands import Command, FailStep, SettleFailed, SettleSynced
 from tool_sync.domain.drift import MISSING_CODE, ids_to_unlink
-from tool_sync.domain.events import SyncRequested, ToolFailure, ToolRef
+from tool_sync.domain.events import SyncRequested, ToolFailure, ToolRef, ids_of
 from tool_sync.domain.pauses import patience_ends
 from tool_sync.domain.plan.lanes import has_save
 from tool_sync.domain.plan.situation import ObservedLink, RunProgress, Situation
@@ -143,9 +144,9 @@ def _next(situation: Situation, assistant: Assistant, requests: Requests) -> Nex
     through = requests[-1].position if requests else 0
     # What was seen counts for the saves that had been loaded by then, and for these tools: a newer save may have
     # replaced the model since, links and all.
-    if seen is None or seen.tools != target or seen.through < through:
+    if seen is None or ids_of(seen.tools) != ids_of(target) or seen.through < through:
         return LinkAssistant(assistant, target, through, _ids_to_unlink(situation))
-    return _settled(situation, assistant, requests, seen)
+    return _settled(situation, assistant, requests, replace(seen, tools=target))
 
 
 def _ids_to_unlink(situation: Situation) -> frozenset[str]:
@@ -191,7 +192,8 @@ def _obstructed(
     code = OF_ANOTHER_CODE if seen.another else seen.obstacles[0].code
     linked = () if seen.another else seen.tools
     look_at = situation.now + situation.policy.look_again
-    if not requests and (assistant.failed, assistant.code, assistant.synced) == (True, code, linked):
+    told = (assistant.failed, assistant.code, ids_of(assistant.synced))
+    if not requests and told == (True, code, ids_of(linked)):
         return FailStep(agent_subject(assistant.agent_id), None, "refused", code, look_at)
     codes = {name: obstacle.code for obstacle in reversed(seen.obstacles) for name in obstacle.tools}
     kept = {ref.name for ref in linked}
@@ -215,7 +217,7 @@ def _obstructed(
 
 def _differs(situation: Situation, assistant: Assistant, target: tuple[ToolRef, ...]) -> bool:
     """Whether the newest outcome said something else than that callers reach exactly these tools."""
-    told = not assistant.failed and assistant.synced == target
+    told = not assistant.failed and ids_of(assistant.synced) == ids_of(target)
     return not told or (not target and assistant.code != situation.wanted.none_wanted)
 
 

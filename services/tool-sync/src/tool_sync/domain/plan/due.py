@@ -9,6 +9,7 @@ from datetime import datetime
 from tool_sync.domain.plan.situation import Policy, Situation
 from tool_sync.domain.plan.steps import NOTHING, Plan, ResolveAttempt
 from tool_sync.domain.retry import retry_at
+from tool_sync.domain.subject import is_tool
 from tool_sync.domain.toolset import Toolset
 
 
@@ -31,8 +32,11 @@ def combined(one: Plan, other: Plan) -> Plan:
 
 
 def retry_time(state: Toolset, subject: str, now: datetime, jitter: float, policy: Policy) -> datetime:
-    """When a retryable failure of ``subject`` is tried again: back-off while somebody waits, then every look."""
-    if not state.open_requests and state.org_wide_through is None:
+    """When a retryable failure of ``subject`` is tried again: back-off while somebody waits, then every look.
+
+    For a tool that is updated in place an order waits, whoever else does.
+    """
+    if not state.open_requests and state.org_wide_through is None and not is_tool(subject):
         return now + policy.look_again
     failure = state.failures.get(subject)
     return retry_at(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from tool_sync.domain.events import RetireReason, ToolRef, ToolReinstated, ToolRetired, ToolVanished
+from tool_sync.domain.events import RetireReason, ToolRef, ToolReinstated, ToolRetired, ToolVanished, ids_of
 from tool_sync.domain.plan.due import first_after
 from tool_sync.domain.plan.situation import OrgWide, Situation
 from tool_sync.domain.plan.steps import NOTHING, Plan, RegisterTool, UpdateTool
@@ -18,10 +18,14 @@ def target_of(state: Toolset, wanted: Iterable[WantedTool]) -> tuple[ToolRef, ..
 
 
 def is_current(current: ToolRef | None, tool: WantedTool) -> bool:
-    """True where the org's tool is as wanted, or newer than this release knows: a tool is never downgraded."""
-    if current is None:
-        return False
-    return current.definition_hash == tool.definition_hash or current.definition_version > tool.definition_version
+    """Whether the org's tool was made from the wanted definition. A lower version is as good as a higher one."""
+    return current is not None and current.definition_hash == tool.definition_hash
+
+
+def updates_in_place(situation: Situation) -> bool:
+    """Whether a tool that the org has is wanted from another definition: that concerns no assistant, as its id stays."""
+    tools = situation.state.tools
+    return any(tool.name in tools and not is_current(tools[tool.name], tool) for tool in situation.wanted.tools)
 
 
 def is_as_wanted(state: Toolset, tool: WantedTool) -> bool:
@@ -48,14 +52,19 @@ def awaited(situation: Situation) -> tuple[bool, datetime | None]:
     return looking or org_wide or asked, first_after(now, state.looks.values())
 
 
-def tool_steps(situation: Situation) -> Plan:
-    """What makes the wanted tools as they are wanted; each stands alone, so one that is refused holds up no other."""
+def tool_steps(situation: Situation, *, in_place: bool = False) -> Plan:
+    """What makes the wanted tools as they are wanted; each stands alone, so one that is refused holds up no other.
+
+    ``in_place``: only what another definition asks for of tools that the org has.
+    """
     state = situation.state
     steps: list[RegisterTool | UpdateTool] = []
     later = []
     for tool in situation.wanted.tools:
         subject, current = tool_subject(tool.name), state.tools.get(tool.name)
         if subject in situation.progress.busy or state.is_open(subject) or is_as_wanted(state, tool):
+            continue
+        if in_place and (current is None or is_current(current, tool)):
             continue
         if tool.name in state.retired and not state.retired[tool.name].deletion_sent:
             continue  # it is reinstated first
@@ -93,9 +102,11 @@ def reinstatements(situation: Situation) -> tuple[ToolReinstated, ...]:
 
 def retirements(situation: Situation, reasons: Mapping[str, RetireReason]) -> tuple[ToolRetired, ...]:
     """The tools that go, after the grace: whoever switches a tool off by mistake gets the same one back."""
-    state, delete_at = situation.state, situation.now + situation.policy.tool_grace
+    state, wanted, delete_at = situation.state, situation.wanted, situation.now + situation.policy.tool_grace
     return tuple(
-        ToolRetired(situation.account, *ref.fields, reasons[name], delete_at)
+        ToolRetired(
+            situation.account, *ref.fields, reasons[name], delete_at, wanted.orders.get(name), wanted.fleet_position
+        )
         for name, ref in state.tools.items()
         if name in reasons and not state.is_open(tool_subject(name))
     )
@@ -104,7 +115,7 @@ def retirements(situation: Situation, reasons: Mapping[str, RetireReason]) -> tu
 def is_looked_through(situation: Situation, found: OrgWide) -> bool:
     """Whether the run has taken up every assistant that lacks something, with the tools as they are now."""
     target = target_of(situation.state, situation.wanted.tools)
-    return not found.has_assistants or (found.target == target and not found.agents)
+    return not found.has_assistants or (ids_of(found.target) == ids_of(target) and not found.agents)
 
 
 def nothing_open(situation: Situation, found: OrgWide) -> bool:

@@ -14,10 +14,10 @@ from uuid import UUID
 
 from tool_sync.domain.drift import ids_to_unlink, is_as_told, is_at_rest
 from tool_sync.domain.reach import Known, NamedTool, named_ids
-from tool_sync.domain.toolset import Assistant, Toolset
+from tool_sync.domain.toolset import Assistant
 from tool_sync.sync.bulk_reads import BulkReads
 from tool_sync.sync.effects.named import is_id, named_tool
-from tool_sync.sync.load import load_one
+from tool_sync.sync.load import LoadedOrg, load_one
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.canonical import model_hash
 from zerotouch_platform.vapi.answers import Meaning
@@ -45,12 +45,13 @@ async def verdict_of(reads: BulkReads, org_id: UUID, agent_id: str, assistant_id
         document = None
     ours = {ref.vapi_tool_id for ref in before.synced}
     named = await _named(reads, [one for one in named_ids(document or {}) if one not in ours])
-    state = (await load_one(reads.context, org_id)).state
+    loaded = await load_one(reads.context, org_id)
+    state = loaded.state
     if await _row(reads, org_id, agent_id) != before or not is_at_rest(state, agent_id):
         return LookVerdict.AS_TOLD
     if document is None:
         return LookVerdict.GONE if before.synced else LookVerdict.AS_TOLD
-    return LookVerdict.AS_TOLD if _is_as_told(reads, org_id, document, before, state, named) else LookVerdict.DIFFERS
+    return LookVerdict.AS_TOLD if _is_as_told(reads, org_id, document, before, loaded, named) else LookVerdict.DIFFERS
 
 
 def _is_as_told(
@@ -58,17 +59,17 @@ def _is_as_told(
     org_id: UUID,
     document: Mapping[str, Any],
     row: Assistant,
-    state: Toolset,
+    loaded: LoadedOrg,
     named: Mapping[str, NamedTool],
 ) -> bool:
-    blueprint, model = reads.context.blueprint, document.get("model")
+    state, model = loaded.state, document.get("model")
     known = Known(
-        installation_id=blueprint.installation_id,
+        installation_id=reads.context.blueprint.installation_id,
         org_id=org_id,
         tool_ids=state.tool_ids,
         registered=frozenset(state.tools),
         versions=state.versions,
-        answered=blueprint.answered,
+        answered=loaded.fleet.answered_versions,
     )
     return isinstance(model, dict) and is_as_told(
         document, row, model_hash(model), known=known, named=named, unwanted=ids_to_unlink(state)

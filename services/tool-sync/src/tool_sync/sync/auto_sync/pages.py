@@ -98,7 +98,7 @@ class Pages:
         suspected: list[Ours] = []
         for tool in tools:
             if (document := by_id.pop(tool.vapi_tool_id, None)) is not None:
-                is_good = await is_as_registered(context, tool, document)
+                is_good = is_as_registered(context, tool, document)
                 ours = Ours(tool.org_id, tool.name, tool.vapi_tool_id)
                 (acquitted if is_good else suspected).append(ours)
         await self.looks.looked("tool", acquitted, began_at)

@@ -27,11 +27,11 @@ async def rows_of_orgs(pool: Pool, org_ids: Collection[UUID]) -> list[ToolLook]:
     ]
 
 
-async def is_as_registered(context: Context, tool: ToolLook, document: Mapping[str, Any]) -> bool:
-    """Whether it carries the org's marker, and holds what was sent, where that is known."""
+def is_as_registered(context: Context, tool: ToolLook, document: Mapping[str, Any]) -> bool:
+    """Whether it carries the org's marker, and holds what was sent, where this process has read what that was."""
     if ToolMarker.of(document) != ToolMarker(context.blueprint.installation_id, tool.org_id, tool.name):
         return False
-    sent = await context.store.definition(tool.name, tool.definition_hash)
+    sent = context.fleet.now.document(tool.name, tool.definition_hash)
     return sent is None or holds(document, document_for(sent, tool.org_id))
 
 
@@ -46,4 +46,4 @@ async def drift_of(reads: BulkReads, tool: ToolLook) -> bool | None:
         if failure.status == 404:
             return True
         raise
-    return None if await is_as_registered(reads.context, tool, document) else False
+    return None if is_as_registered(reads.context, tool, document) else False

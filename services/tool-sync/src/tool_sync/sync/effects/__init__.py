@@ -37,7 +37,7 @@ async def perform(
         case RegisterTool():
             return None, await register(guard, org_id, step)
         case UpdateTool():
-            return None, await update(guard, org_id, step)
+            return None, await update(guard, step)
         case ResolveAttempt():
             return None, await resolve(guard, org_id, step)
         case LinkAssistant():

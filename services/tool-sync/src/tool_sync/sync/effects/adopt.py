@@ -59,13 +59,14 @@ async def lost_surplus(context: Context, state: Toolset, org_id: UUID, names: It
 
 def _adopted(guard: WriteGuard, org_id: UUID, step: RegisterTool, found: list[dict[str, Any]]) -> tuple[Command, ...]:
     context, tool, (oldest, *others) = guard.context, step.tool, found
-    is_wanted, answer_hash = holds(oldest, context.blueprint.payload(tool.name, org_id)), canonical_hash(oldest)
-    # Of another release: its own version, and a hash that no definition has. So it is updated next, and keeps its id;
-    # where this release's version is the higher one, no older release beside it takes the tool for current.
+    is_wanted, answer_hash = holds(oldest, guard.payload(tool)), canonical_hash(oldest)
+    # Of another definition: its own version, and a hash that none has. So it is updated next, and keeps its id.
     version, definition_hash = (
         (tool.definition_version, tool.definition_hash) if is_wanted else (version_of(oldest), answer_hash)
     )
-    started = ToolRegistrationStarted(context.new_id(), context.vapi.account, tool.name, version, definition_hash)
+    started = ToolRegistrationStarted(
+        context.new_id(), context.vapi.account, tool.name, version, definition_hash, tool.order, guard.fleet.position
+    )
     confirmed = ConfirmTool(
         started.attempt_id,
         oldest["id"],

@@ -85,16 +85,16 @@ async def link(guard: WriteGuard, ahead: ReadAhead, org_id: UUID, step: LinkAssi
 
 
 def known_of(guard: WriteGuard, org_id: UUID) -> Known:
-    """What the log says of the org now, beside what this release answers."""
-    state, blueprint = guard.state, guard.context.blueprint
+    """What the log says of the org now, beside what assistant-api answers."""
+    state, fleet = guard.state, guard.fleet
     return Known(
-        installation_id=blueprint.installation_id,
+        installation_id=guard.context.blueprint.installation_id,
         org_id=org_id,
         tool_ids=state.tool_ids,
         registered=frozenset(state.tools),
-        unwanted=frozenset(wanted_of(state, blueprint.tools).unwanted),
+        unwanted=frozenset(wanted_of(state, fleet, org_id).unwanted),
         versions=state.versions,
-        answered=blueprint.answered,
+        answered=fleet.answered_versions,
     )
 
 
@@ -152,6 +152,7 @@ async def _write(found: _Link, model: dict[str, Any], base_hash: str, changes: d
         base_hash=base_hash,
         tools=step.target,
         taken_out=_taken_out(model, changes),
+        fleet_position=guard.fleet.position,
     )
     try:
         answer = await guard.send(

@@ -20,9 +20,15 @@ async def register(guard: WriteGuard, org_id: UUID, step: RegisterTool) -> tuple
     context, tool = guard.context, step.tool
     attempt_id = context.new_id()
     started = ToolRegistrationStarted(
-        attempt_id, context.vapi.account, tool.name, tool.definition_version, tool.definition_hash
+        attempt_id,
+        context.vapi.account,
+        tool.name,
+        tool.definition_version,
+        tool.definition_hash,
+        tool.order,
+        guard.fleet.position,
     )
-    payload = context.blueprint.payload(tool.name, org_id)
+    payload = guard.payload(tool)
     try:
         answer = await guard.send(
             started, step.subject, lambda: context.vapi.create_tool(payload), tool.definition_hash
@@ -43,7 +49,7 @@ async def register(guard: WriteGuard, org_id: UUID, step: RegisterTool) -> tuple
     )  # fmt: skip
 
 
-async def update(guard: WriteGuard, org_id: UUID, step: UpdateTool) -> tuple[Command, ...]:
+async def update(guard: WriteGuard, step: UpdateTool) -> tuple[Command, ...]:
     """``PATCH /tool``: the definition changed, the id stays."""
     context, tool, current = guard.context, step.tool, step.current
     started = ToolUpdateStarted(
@@ -53,8 +59,10 @@ async def update(guard: WriteGuard, org_id: UUID, step: UpdateTool) -> tuple[Com
         current.vapi_tool_id,
         tool.definition_version,
         tool.definition_hash,
+        tool.order,
+        guard.fleet.position,
     )
-    payload = context.blueprint.payload(tool.name, org_id)
+    payload = guard.payload(tool)
     try:
         answer = await guard.send(
             started,

@@ -93,23 +93,14 @@ async def _read_tool(
             current = guard.state.tools.get(started.name)
             return (ToolVanished(context.vapi.account, *current.fields),) if current else ()
         return (_look_later(guard, step, failure),)
-    # Judged by the definition that was sent, whichever release sent it: not by what this one would send.
-    payload = await _sent(guard, org_id, started)
-    if payload is not None and holds(tool, payload):
+    # Judged by the definition that was sent, whatever is wanted by now.
+    sent = guard.fleet.document(started.name, started.definition_hash)
+    if sent is not None and holds(tool, document_for(sent, org_id)):
         confirmed = ConfirmTool(
             started.attempt_id, tool["id"], canonical_hash(tool), adopted=True, vapi_version=latest_version(tool)
         )
         return (confirmed,)
     return (_absent(guard, step, started.attempt_id),)
-
-
-async def _sent(guard: WriteGuard, org_id: UUID, started: ToolUpdateStarted) -> dict[str, Any] | None:
-    """What this attempt sent; None where no release has left its document in the log."""
-    blueprint = guard.context.blueprint
-    if started.definition_hash in {tool.definition_hash for tool in blueprint.tools if tool.name == started.name}:
-        return blueprint.payload(started.name, org_id)
-    document = await guard.context.store.definition(started.name, started.definition_hash)
-    return None if document is None else document_for(document, org_id)
 
 
 async def _look_deleted(

@@ -1,0 +1,140 @@
+"""Orders: which clinics should have which version of a tool. The events of ``rollout-<id>``; they belong to no org.
+
+    planned ─► running ⇄ paused ─► completed | aborted | rolled back | expired
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+RINGS: int = 10_000
+"""A clinic's ring is a number below this, the same for ever; 100 rings are one percent of the clinics."""
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutStage:
+    """Clinics that get an order together: those of ``orgs``, and of ``tiers`` (none named: of all) those below a ring.
+
+    ``bake_seconds``: the next stage opens so long after everything of this one was done, at the earliest.
+    """
+
+    name: str
+    ring_below: int = 0
+    tiers: tuple[str, ...] = ()
+    orgs: tuple[str, ...] = ()
+    bake_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCounts:
+    """Clinics, by what the plan says of them, and the calls of Vapi's that it needs.
+
+    ``update``: ``PATCH /tool`` alone; ``add``: the tool is made and linked; ``remove``: it is unlinked, deleted after
+    the grace; ``already``: as ordered; ``left``: not now, by settings, tier or contract.
+    """
+
+    update: int
+    add: int
+    remove: int
+    already: int
+    left: int
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutPlanned:
+    """What an order would do, as of a position of the log. Nothing follows from it until it is started.
+
+    ``version`` null: the tool is to go. ``digest`` covers everything that the plan says.
+    """
+
+    rollout_id: str
+    tool: str
+    version: int | None
+    stages: tuple[RolloutStage, ...]
+    counts: PlanCounts
+    as_of: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutStarted:
+    """The order stands, with its first stage open. A newer order of the same tool beats an older one."""
+
+    rollout_id: str
+    tool: str
+    version: int | None
+    stages: tuple[RolloutStage, ...]
+    reason: str
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutStageOpened:
+    """The stage of this number, from 0, is open, and all before it stay open.
+
+    ``cause``: ``gate`` where everything of the stage before was read back as ordered, or whoever ordered it so.
+    """
+
+    rollout_id: str
+    tool: str
+    stage: int
+    cause: Literal["gate", "promoted"]
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutPaused:
+    """No further clinic gets the order; who has it keeps it."""
+
+    rollout_id: str
+    tool: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutResumed:
+    """The order goes on where it was paused."""
+
+    rollout_id: str
+    tool: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutCompleted:
+    """Every clinic of every stage has what was ordered, signups included from now on.
+
+    ``cause``: ``gate``, ``promoted``, or ``seeded`` where the log had no order of this tool yet.
+    """
+
+    rollout_id: str
+    tool: str
+    cause: Literal["gate", "promoted", "seeded"]
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutAborted:
+    """No further clinic gets the order, for good; who has it keeps it."""
+
+    rollout_id: str
+    tool: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutExpired:
+    """As aborted: a gate did not open in time."""
+
+    rollout_id: str
+    tool: str
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutRolledBack:
+    """The order is taken away: every clinic gets what it would have without it."""
+
+    rollout_id: str
+    tool: str
+    reason: str

@@ -1,0 +1,105 @@
+"""The fleet's state as a fold of all blueprint and rollout streams: small, and the same for every clinic."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any, Final, Literal
+
+from tool_sync.domain.events import RolloutPlanned, RolloutStage
+from tool_sync.domain.events.rollout import RINGS
+
+OrderState = Literal["running", "paused", "completed", "aborted", "expired", "rolled_back"]
+FINAL_STATES: Final[frozenset[OrderState]] = frozenset({"completed", "aborted", "expired", "rolled_back"})
+
+
+@lru_cache(maxsize=4096)
+def ring_of(org_id: str) -> int:
+    """The clinic's ring, from 0: the same clinics go first in every rollout."""
+    return int.from_bytes(sha256(org_id.encode()).digest()[:4]) % RINGS
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A published version. ``document`` is what is registered, with the nil UUID in the org's place."""
+
+    name: str
+    version: int
+    tier: str
+    definition_hash: str
+    contract: int
+    document: Mapping[str, Any]
+    position: int
+    is_withdrawn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A rollout that was started. ``position`` is its place in the log; ``open_stage`` the newest open stage, from 0."""
+
+    rollout_id: str
+    tool: str
+    version: int | None
+    stages: tuple[RolloutStage, ...]
+    position: int
+    started_at: datetime
+    expires_at: datetime | None
+    reason: str
+    state: OrderState = "running"
+    open_stage: int = 0
+    opened_at: datetime | None = None
+    """When the newest open stage was opened."""
+
+    @property
+    def is_last_stage_open(self) -> bool:
+        """Whether every stage is open."""
+        return self.open_stage >= len(self.stages) - 1
+
+    @property
+    def is_standing(self) -> bool:
+        """Whether it may still give a clinic something that it does not have."""
+        return self.state in ("running", "paused", "completed")
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Up to ``position``. ``answered``: the (name, contract) pairs that assistant-api answers; 0 counts as answered."""
+
+    position: int = 0
+    versions: Mapping[str, Mapping[int, Version]] = field(default_factory=dict)
+    orders: Mapping[str, tuple[Order, ...]] = field(default_factory=dict)
+    """By tool, oldest first."""
+    halted: Mapping[str, str] = field(default_factory=dict)
+    """By tool: the reason."""
+    plans: Mapping[str, tuple[RolloutPlanned, datetime]] = field(default_factory=dict)
+    """By rollout: those that were not started, and when each was made."""
+    stream_versions: Mapping[str, int] = field(default_factory=dict)
+    answered: frozenset[tuple[str, int]] = frozenset()
+    hashes: Mapping[tuple[str, str], Version] = field(default_factory=dict)
+    """By (name, definition hash): everything that was ever published, also where its number was published again."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The tools, in the order in which they were first published."""
+        return tuple(self.versions)
+
+    def order(self, rollout_id: str) -> Order | None:
+        """A rollout that was started."""
+        orders = (order for orders in self.orders.values() for order in orders)
+        return next((order for order in orders if order.rollout_id == rollout_id), None)
+
+    def is_answered(self, version: Version) -> bool:
+        """Whether calls of this version reach a handler. What another service answers is not known here."""
+        return version.contract == 0 or (version.name, version.contract) in self.answered
+
+    @property
+    def answered_versions(self) -> frozenset[tuple[str, int]]:
+        """The (name, version) pairs whose calls assistant-api answers: an assistant may pin an older one."""
+        of_all = (version for of_tool in self.versions.values() for version in of_tool.values())
+        return frozenset((version.name, version.version) for version in of_all if self.is_answered(version))
+
+    def document(self, name: str, definition_hash: str) -> Mapping[str, Any] | None:
+        """What was published with this hash."""
+        version = self.hashes.get((name, definition_hash))
+        return None if version is None else version.document
