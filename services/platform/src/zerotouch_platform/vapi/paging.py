@@ -1,6 +1,7 @@
 """Whole lists of Vapi's, which come in pages. Nothing here depends on their order, which is undocumented.
 
-There is no cursor, offset or total: only ``limit`` and filters by ``createdAt`` (OpenAPI, 2026-08-20). So a window of
+There is no cursor, offset or total: only ``limit`` and filters by ``createdAt`` and ``updatedAt`` (OpenAPI,
+2026-08-20). So a window of
 ``createdAt`` counts as read only by a page that is not full; a full one is cut in two, and both are asked for.
 
     [ low ─────────────── full ─────────────── high )
@@ -15,12 +16,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from zerotouch_platform.vapi import json
 from zerotouch_platform.vapi.answers import resource_of
 from zerotouch_platform.vapi.json import UnreadableItem
 
+TimeField = Literal["createdAt", "updatedAt"]
 MILLISECOND: Final = timedelta(milliseconds=1)
 """The precision of ``createdAt``: windows begin and end at whole ones."""
 CALLS_SPARE: Final = 100
@@ -40,18 +42,22 @@ class ListUnreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """``low <= createdAt < high``; None is open. Whole milliseconds: ``low`` is rounded down and ``high`` up."""
+    """``low <= createdAt < high``; None is open. Whole milliseconds: ``low`` is rounded down and ``high`` up.
+
+    ``by``: the time that is meant. What is updated while it is listed by ``updatedAt`` moves to the newest window.
+    """
 
     low: datetime | None = None
     high: datetime | None = None
+    by: TimeField = "createdAt"
 
     def query(self, limit: int) -> dict[str, str]:
         """The parameters that ask for it."""
         query = {"limit": str(limit)}
         if self.low is not None:
-            query["createdAtGe"] = vapi_time(self.low)
+            query[f"{self.by}Ge"] = vapi_time(self.low)
         if self.high is not None:
-            query["createdAtLt"] = vapi_time(self.high)
+            query[f"{self.by}Lt"] = vapi_time(self.high)
         return query
 
     def holds(self, time: datetime) -> bool:
@@ -76,7 +82,7 @@ Ask = Callable[[Mapping[str, str]], Awaitable[list[object]]]
 
 async def pages(ask: Ask, window: Window, limit: int) -> AsyncIterator[Page]:
     """Everything in ``window``, ``limit`` at a time. Raises :class:`ListUnreadable`, and what ``ask`` raises."""
-    window = Window(_whole(window.low), _whole(window.high, up=True))
+    window = Window(_whole(window.low), _whole(window.high, up=True), window.by)
     seen: set[str | bytes] = set()
     open_windows, calls = [(window, max(limit, LIMIT_MIN))], 0
     while open_windows:
@@ -94,14 +100,18 @@ async def pages(ask: Ask, window: Window, limit: int) -> AsyncIterator[Page]:
         yield _fresh(answered, seen)
         if len(answered) >= limit_now:
             at, newer_first = cut(window, answered)
-            older, newer = Window(window.low, at), Window(at, window.high)
+            older, newer = Window(window.low, at, window.by), Window(at, window.high, window.by)
             first, then = (newer, older) if newer_first else (older, newer)
             open_windows += [(then, limit_now), (first, limit_now)]
 
 
 def created_at(document: object) -> datetime | None:
     """``createdAt`` in UTC, or None where it is missing or no time."""
-    raw = document.get("createdAt") if isinstance(document, dict) else None
+    return _time_of(document, "createdAt")
+
+
+def _time_of(document: object, field: TimeField) -> datetime | None:
+    raw = document.get(field) if isinstance(document, dict) else None
     try:
         time = datetime.fromisoformat(raw) if isinstance(raw, str) else None
         return None if time is None or time.tzinfo is None else time.astimezone(UTC)
@@ -139,10 +149,10 @@ def cut(window: Window, answered: list[object]) -> tuple[datetime, bool]:
 
     Raises :class:`ListUnreadable` where it cannot be cut.
     """
-    times = [time for item in answered if (time := created_at(item)) is not None]
+    times = [time for item in answered if (time := _time_of(item, window.by)) is not None]
     inside = [_floor(time) for time in times if window.holds(time)]
     if len(inside) * 2 < len(times):
-        raise ListUnreadable("Vapi ignored the filter by createdAt")
+        raise ListUnreadable(f"Vapi ignored the filter by {window.by}")
     newest_first = all(a >= b for a, b in pairwise(inside))
     oldest_first = all(a <= b for a, b in pairwise(inside))
     ordered = sorted(inside)
@@ -159,7 +169,7 @@ def cut(window: Window, answered: list[object]) -> tuple[datetime, bool]:
             return cut, not oldest_first or newest_first
     if inside:
         raise ListUnreadable("more items in one millisecond than a page holds")
-    raise ListUnreadable("a full page without a usable createdAt")
+    raise ListUnreadable(f"a full page without a usable {window.by}")
 
 
 def _middle(window: Window) -> tuple[datetime, ...]:

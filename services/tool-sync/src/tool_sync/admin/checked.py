@@ -98,7 +98,15 @@ async def clinic_of(connection: Connection, org_id: UUID, agent_id: str | None =
     )
     none_wanted = "TS-403" if state.closed else of_clinic.none_wanted
     return Clinic(
-        org_id, moment.position, state, moment.fleet, wanted, none_wanted, target, assistants, more=len(rows) > ASSISTANTS_MAX
+        org_id,
+        moment.position,
+        state,
+        moment.fleet,
+        wanted,
+        none_wanted,
+        target,
+        assistants,
+        more=len(rows) > ASSISTANTS_MAX,
     )
 
 

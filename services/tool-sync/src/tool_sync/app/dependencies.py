@@ -16,6 +16,7 @@ from tool_sync.log import EventLog
 from tool_sync.outcomes.relay import Relay
 from tool_sync.outcomes.topic_guard import TopicGuard
 from tool_sync.readiness import database_problem
+from tool_sync.rollouts.feeder import Feeder
 from tool_sync.settings import Settings
 from tool_sync.sync.auto_sync import AutoSync
 from tool_sync.sync.blueprint import OFFERED, Blueprint, definitions_with
@@ -53,6 +54,7 @@ class Dependencies:
     consumer: BatchConsumer
     survey: Survey
     auto_sync: AutoSync
+    feeder: Feeder
     guard: TopicGuard
     vapi: VapiClient
     clock_watch: ClockWatch
@@ -106,6 +108,7 @@ def build(
             per_second=settings.survey_looks_per_second,
             poll_seconds=settings.survey_poll_seconds,
         ),
+        feeder=Feeder(context, pool, on_fed=lambda: parts.reconciler.wake()),
         guard=guard,
         vapi=vapi,
         clock_watch=clock_watch,

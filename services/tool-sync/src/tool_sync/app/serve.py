@@ -42,7 +42,18 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _AWAY: Final = (*db.TRANSIENT_ERRORS, LogUnavailable, AppendRejected)
-_WORK: Final = ("metrics", "feed", "guard", "intake", "survey", "auto sync", "forgetting", "clock", "reconciler")
+_WORK: Final = (
+    "metrics",
+    "feed",
+    "guard",
+    "intake",
+    "survey",
+    "auto sync",
+    "feeder",
+    "forgetting",
+    "clock",
+    "reconciler",
+)
 CONNECTIONS_MAX: Final = 500
 HEADER_BYTES_MAX: Final = 16 * 1024
 # Together below 5 s, of which tracing may take what the others leave.
@@ -153,6 +164,7 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
             loops.start("intake", parts.consumer)
             loops.start("survey", parts.survey.loop)
             loops.start("auto sync", parts.auto_sync.loop)
+            loops.start("feeder", parts.feeder.loop)
             for name, loop in loops_beside(settings, pool, parts).items():
                 loops.start(name, loop)
             # Not ready before that: a save would wait for the look.

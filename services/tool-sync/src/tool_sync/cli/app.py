@@ -17,7 +17,9 @@ from tool_sync.cli import (
     projection,
     relay,
     replay,
+    rollout,
     service,
+    ship,
     tool,
 )
 
@@ -56,8 +58,9 @@ for command in (
     assistant.words,
     replay.replay,
     audit.audit,
+    ship.ship,
 ):
     app.command()(command)
 
-for group in (lost, failures, dead_letters, blueprint, tool, projection, log, relay):
+for group in (lost, failures, dead_letters, blueprint, rollout, tool, projection, log, relay):
     app.add_typer(group.app)

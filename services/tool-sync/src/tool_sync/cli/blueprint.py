@@ -1,4 +1,4 @@
-"""``tool-sync blueprint lint | list | show | diff``: a tool's file before it is published, and what was published."""
+"""``tool-sync blueprint …``: a tool's file, what was published of it, and what is halted or withdrawn."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,21 +6,26 @@ from typing import Annotated
 import typer
 
 from tool_sync.cli.ending import end_connected, end_with, fail
-from tool_sync.cli.options import DatabaseUrl, Json, ToolArgument, VapiUrl
+from tool_sync.cli.options import (
+    CredentialId,
+    DatabaseUrl,
+    Json,
+    Loopback,
+    ReasonNeeded,
+    ServerUrl,
+    ToolArgument,
+    VapiUrl,
+)
+from tool_sync.cli.rollout import said, version_of
 
-app = typer.Typer(name="blueprint", help="Check a tool's file, and show what was published.", no_args_is_help=True)
+app = typer.Typer(
+    name="blueprint", help="Check, publish and compare versions of a tool; halt one.", no_args_is_help=True
+)
 
 FileArgument = Annotated[
     Path, typer.Argument(metavar="FILE", help="The tool, as .toml or .json.", exists=True, dir_okay=False)
 ]
-Loopback = Annotated[
-    bool,
-    typer.Option(
-        "--allow-loopback",
-        envvar="TOOL_URL_LOOPBACK_ALLOWED",
-        help="Allow a server on this machine; refused where VAPI_BASE_URL is the real Vapi.",
-    ),
-]
+VersionArgument = Annotated[str, typer.Argument(metavar="TOOL@V", help="The tool's name, and @2 for its version 2.")]
 
 
 @app.command()
@@ -30,10 +35,8 @@ def lint(file: FileArgument, allow_loopback: Loopback = False, vapi_url: VapiUrl
     Exit status 1: the file cannot be published.
     """
     from tool_sync.cli.blueprint_lint import show_lint
-    from tool_sync.settings import LOOPBACK_REFUSED, is_real_vapi
 
-    if allow_loopback and is_real_vapi(vapi_url or ""):
-        fail(f"--allow-loopback {LOOPBACK_REFUSED}")
+    refuse_loopback(allow_loopback, vapi_url)
     end_with(show_lint(file, loopback_allowed=allow_loopback, as_json=as_json))
 
 
@@ -73,3 +76,79 @@ def diff(
     from tool_sync.cli.blueprint_diff import show_diff
 
     end_connected(database_url, lambda connection: show_diff(connection, tool, old, new, as_json=as_json))
+
+
+@app.command()
+def publish(
+    file: FileArgument,
+    database_url: DatabaseUrl,
+    server_url: ServerUrl,
+    credential_id: CredentialId = None,
+    allow_loopback: Loopback = False,
+    vapi_url: VapiUrl = None,
+) -> None:
+    """Publish a tool's file as its next version. No clinic gets it: `rollout` or `ship` does that."""
+    from tool_sync.cli.blueprint_publish import publish_file
+
+    refuse_loopback(allow_loopback, vapi_url)
+    end_connected(
+        database_url,
+        lambda connection: publish_file(
+            connection, database_url, file, server_url, credential_id, loopback_allowed=allow_loopback
+        ),
+    )
+
+
+@app.command()
+def withdraw(tool: VersionArgument, database_url: DatabaseUrl, reason: ReasonNeeded) -> None:
+    """Let nobody be given a version any more. Exit status 3: an order that stands gives it."""
+    from tool_sync.cli.blueprint_publish import write_about
+    from tool_sync.rollouts.publish import withdrawn
+
+    name, number = version_of(tool)
+    if number is None:
+        fail(f"write a version: {name}@2")
+    why = said(reason)
+    end_connected(
+        database_url,
+        lambda _connection: write_about(
+            database_url,
+            name,
+            lambda fleet: withdrawn(fleet, name, number, why),
+            f"version {number} of {name} is withdrawn",
+        ),
+    )
+
+
+@app.command()
+def halt(tool: ToolArgument, database_url: DatabaseUrl, reason: ReasonNeeded) -> None:
+    """Take a tool from every assistant of every clinic, before all other work, until it is resumed."""
+    from tool_sync.cli.blueprint_publish import halt_tool
+
+    end_connected(database_url, lambda connection: halt_tool(connection, database_url, tool, said(reason)))
+
+
+@app.command()
+def resume(tool: ToolArgument, database_url: DatabaseUrl, reason: ReasonNeeded) -> None:
+    """End a halt: every clinic gets what is ordered again."""
+    from tool_sync.cli.blueprint_publish import write_about
+    from tool_sync.rollouts.publish import resumed
+
+    why = said(reason)
+    end_connected(
+        database_url,
+        lambda _connection: write_about(
+            database_url,
+            tool,
+            lambda fleet: resumed(fleet, tool, why),
+            f"{tool} is resumed: every clinic gets what is ordered",
+        ),
+    )
+
+
+def refuse_loopback(allowed: bool, vapi_url: str | None) -> None:
+    """End the command where a server on this machine would be registered with the real Vapi."""
+    from tool_sync.settings import LOOPBACK_REFUSED, is_real_vapi
+
+    if allowed and is_real_vapi(vapi_url or ""):
+        fail(f"--allow-loopback {LOOPBACK_REFUSED}")

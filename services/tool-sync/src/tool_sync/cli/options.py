@@ -39,6 +39,27 @@ Until = Annotated[
     datetime | None,
     typer.Option(parser=parse_time, metavar="TIME", help="Stop before this time; takes the same forms as --since."),
 ]
+ReasonNeeded = Annotated[
+    str,
+    typer.Option("--reason", metavar="TEXT", help="Say why, in one line that is kept for ever and names no patient."),
+]
+Loopback = Annotated[
+    bool,
+    typer.Option(
+        "--allow-loopback",
+        envvar="TOOL_URL_LOOPBACK_ALLOWED",
+        help="Allow a server on this machine; refused where VAPI_BASE_URL is the real Vapi.",
+    ),
+]
+ServerUrl = Annotated[
+    str, typer.Option(envvar="TOOL_SERVER_URL", metavar="URL", help="Let assistant-api's tools be called at this URL.")
+]
+CredentialId = Annotated[
+    str | None,
+    typer.Option(
+        envvar="TOOL_SERVER_CREDENTIAL_ID", metavar="ID", help="Let Vapi sign those calls with this credential."
+    ),
+]
 JaegerUrl = Annotated[str | None, typer.Option(envvar="JAEGER_UI_URL", help="Link traces to this Jaeger.")]
 DatabaseUrl = Annotated[str, typer.Option(envvar="DATABASE_URL", help="Connect to this postgresql:// URL.")]
 OwnerUrl = Annotated[

@@ -59,7 +59,8 @@ CROSS JOIN LATERAL (
   SELECT {COLUMNS} FROM events WHERE events.org_id = o.org_id AND events.position > coalesce(s.position, 0)
 ) e
 UNION ALL
-SELECT 2, NULL, position, stream, version, event_id, type, schema, data::text, meta::text, recorded_at FROM events WHERE org_id IS NULL AND position > $3
+SELECT 2, NULL, position, stream, version, event_id, type, schema, data::text, meta::text, recorded_at
+FROM events WHERE org_id IS NULL AND position > $3
 ORDER BY kind, position
 """  # noqa: S608 - constants
 

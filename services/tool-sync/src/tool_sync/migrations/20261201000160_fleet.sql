@@ -120,6 +120,16 @@ CREATE POLICY owner ON tool_refusals TO CURRENT_USER USING (true) WITH CHECK (tr
 CREATE POLICY service ON tool_refusals FOR SELECT TO tool_sync_service USING (true);
 GRANT SELECT ON tool_refusals TO tool_sync_service;
 
+-- Whose turn it is to feed clinics with a tool, and up to which change of the fleet every clinic is as decided.
+CREATE TABLE fleet_turns (
+  tool    text        PRIMARY KEY,
+  token   uuid        NOT NULL,
+  until   timestamptz NOT NULL,
+  settled bigint      NOT NULL DEFAULT 0,
+  waits   text
+);
+GRANT SELECT, INSERT, UPDATE ON fleet_turns TO tool_sync_service;
+
 -- An order that makes a clinic get or lose a tool is work for all of it.
 CREATE OR REPLACE FUNCTION fold_pending_syncs(from_position bigint, to_position bigint) RETURNS void
 LANGUAGE plpgsql AS $$

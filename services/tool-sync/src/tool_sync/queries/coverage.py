@@ -30,7 +30,8 @@ WITH wanted AS (
            jsonb_agg(jsonb_build_object('name', t.name, 'vapi_tool_id', x.vapi_tool_id) ORDER BY t.name) AS tools
       FROM organizations o
       JOIN system_tools t
-        ON t.enabled AND coalesce(array_position($1::text[], t.tier), 1) <= coalesce(array_position($1::text[], o.tier), 1)
+        ON t.enabled
+       AND coalesce(array_position($1::text[], t.tier), 1) <= coalesce(array_position($1::text[], o.tier), 1)
       LEFT JOIN org_tool_settings s ON s.org_id = o.id AND s.tool_name = t.name
       LEFT JOIN LATERAL (
           SELECT vapi_tool_id, definition_hash = t.definition_hash AS current
@@ -53,8 +54,8 @@ _COUNT: Final = f"""{_JUDGED}
 SELECT count(*) FILTER (WHERE should) AS assistants, count(*) FILTER (WHERE can) AS equipped,
        count(*) FILTER (WHERE other) AS other_definition, count(*) FILTER (WHERE NOT should) AS without_tools,
        count(DISTINCT org_id) AS organizations,
-       (SELECT count(*) FROM system_tools WHERE enabled) AS tools, (SELECT coalesce(max(position), 0) FROM events) AS position,
-       clock_timestamp() AS at
+       (SELECT count(*) FROM system_tools WHERE enabled) AS tools,
+       (SELECT coalesce(max(position), 0) FROM events) AS position, clock_timestamp() AS at
   FROM judged
 """  # noqa: S608 - made of constants
 _CANNOT: Final = f"""{_JUDGED}

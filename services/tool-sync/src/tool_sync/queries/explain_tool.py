@@ -30,7 +30,6 @@ WITHOUT_SHOWN: Final = 5
 WITHOUT_MAX: Final = 1000
 
 
-
 @dataclass(eq=False)
 class UnknownTool(Exception):
     """Nobody has published a tool of this name, and the org never had one. ``known`` are those that there are."""
@@ -56,7 +55,9 @@ class RetiredTool:
 
 @dataclass(frozen=True, slots=True)
 class ToolExplained:
-    """``rule`` says why it is wanted or not, ``beaten`` which newer orders do not count. ``unknown_since``: a write to Vapi that has no answer yet.
+    """``rule`` says why it is wanted or not, ``beaten`` which newer orders do not count.
+
+    ``unknown_since``: a write to Vapi that has no answer yet.
 
     ``setting`` is the newest word of the clinic, or of an operator for it; null where nothing was ever set.
     ``condition``: registered as wanted; registered from another definition; not wanted any more and waiting for its

@@ -49,7 +49,9 @@ async def load_many(context: Context, org_ids: Sequence[UUID]) -> dict[UUID, Loa
     fleet = context.fleet.take_in(fleet_events)
     after = context.limits.snapshot_after_events
     loaded = {
-        org_id: item if isinstance(item, UnknownEvent) else fold(item, fleet, org_id=org_id, snapshot_after_events=after)
+        org_id: item
+        if isinstance(item, UnknownEvent)
+        else fold(item, fleet, org_id=org_id, snapshot_after_events=after)
         for org_id, item in found.items()
     }
     due = [item.snapshot for item in loaded.values() if isinstance(item, LoadedOrg) and item.snapshot is not None]

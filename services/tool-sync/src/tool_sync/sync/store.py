@@ -14,7 +14,7 @@ from tool_sync.db import Pool
 from tool_sync.domain.events import ToolRef
 from tool_sync.domain.reach import NamedTool
 from tool_sync.domain.toolset import Assistant
-from tool_sync.log import AppendRequest, AppendResult, LoadedAll, Snapshot
+from tool_sync.log import AppendRejected, AppendRequest, AppendResult, LoadedAll, Snapshot
 from tool_sync.sync import leases, named_tools, rows
 from tool_sync.sync.leases import Claim, Release
 from tool_sync.sync.lost_tools import LostTools
@@ -30,6 +30,10 @@ class Log(Protocol):
 
     async def append(self, request: AppendRequest) -> AppendResult:
         """Store a request's events, all or none."""
+        ...
+
+    async def append_all(self, requests: Sequence[AppendRequest]) -> Sequence[AppendResult | AppendRejected]:
+        """Store requests in their order, each for itself."""
         ...
 
     async def load(self, org_ids: Sequence[UUID], *, fold: int, fleet_after: int) -> LoadedAll:

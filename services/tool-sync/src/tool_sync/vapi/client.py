@@ -78,6 +78,12 @@ class VapiClient:
             for tool in page.items:
                 yield dict(tool)
 
+    async def tools_updated_since(self, since: datetime, through: Through | None = None) -> AsyncIterator[Json]:
+        """Every tool of the account that was made or changed at or after ``since``; otherwise as above."""
+        async for page in self._pages("tool", PAGE_LIMIT, Window(since, by="updatedAt"), through):
+            for tool in page.items:
+                yield dict(tool)
+
     async def delete_tool(self, tool_id: str) -> None:
         """``DELETE /tool/{id}``. Raises :class:`VapiFailure`, status 404 where it is gone, 409 where it is pinned.
 

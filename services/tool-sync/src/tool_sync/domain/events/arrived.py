@@ -42,11 +42,12 @@ class ToolSettingRemoved:
 class ToolOrdered:
     """An order, or the end of one, makes the org get or lose a tool: all its assistants are looked through.
 
-    ``order`` is the rollout that is followed; null where the tool was halted or no order is left.
+    ``order`` is the rollout that is followed; null where no order is left. ``halt``: the tool is to go everywhere, now.
     """
 
     name: str
     order: str | None
+    halt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

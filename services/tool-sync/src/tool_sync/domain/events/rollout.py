@@ -1,6 +1,6 @@
 """Orders: which clinics should have which version of a tool. The events of ``rollout-<id>``; they belong to no org.
 
-    planned ─► running ⇄ paused ─► completed | aborted | rolled back | expired
+planned ─► running ⇄ paused ─► completed | aborted | rolled back | expired
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """What concerns the org as a whole, or an assistant beside its saves."""
 
 from collections.abc import Mapping
-from typing import assert_never
+from typing import Final, assert_never
 
 from tool_sync.domain.events import (
     AssistantDiverged,
@@ -21,6 +21,8 @@ from tool_sync.domain.events import (
 from tool_sync.domain.evolve.changes import Changes, with_entry, without
 from tool_sync.domain.subject import agent_subject, is_tool
 from tool_sync.domain.toolset import Failure, Recorded, Toolset
+
+CAUSE_HALT: Final = "halt"
 
 _OF_ASSISTANT = AssistantRemoved | TrafficSplitSeen | AssistantDriftSeen | AssistantDiverged | DriftDetected
 _OF_ORG = (
@@ -69,8 +71,8 @@ def _org_wide(
             return {"disabled": disabled, "org_wide_through": position, "org_wide_cause": "setting"}
         case ToolSettingRemoved(name=name):
             return {"disabled": state.disabled - {name}, "org_wide_through": position, "org_wide_cause": "setting"}
-        case ToolOrdered():
-            return {"org_wide_through": position, "org_wide_cause": "rollout"}
+        case ToolOrdered(halt=halt):
+            return {"org_wide_through": position, "org_wide_cause": CAUSE_HALT if halt else "rollout"}
         case RetryRequested(agent_id=agent_id):
             failures = _lifted_by_operator(state, agent_id)
             return {"failures": failures, "org_wide_through": position, "org_wide_cause": "retry"}

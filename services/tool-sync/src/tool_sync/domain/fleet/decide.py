@@ -1,11 +1,11 @@
 """What one clinic should have of one tool: the only place that decides it, recomputable at any position of the log.
 
-    1 clinic closed           → none
-    2 tool halted             → none
-    3 its setting is off      → none
-    4 the candidate: newest order that holds the clinic, else none
-    5 tier below the version's → none
-    6 contract not answered   → what it has
+1 clinic closed           → none
+2 tool halted             → none
+3 its setting is off      → none
+4 the candidate: newest order that holds the clinic, else none
+5 tier below the version's → none
+6 contract not answered   → what it has
 """
 
 from collections.abc import Collection, Mapping
@@ -39,8 +39,9 @@ class Clinic:
 
 @dataclass(frozen=True, slots=True)
 class ToolDecision:
-    """``version`` None: none, for ``rule``; but by the rule ``contract`` it keeps what it has. ``order`` is the candidate.
+    """``version`` None: none, for ``rule``; but by the rule ``contract`` it keeps what it has.
 
+    ``order`` is the candidate.
     ``beaten`` are newer orders of the tool that do not hold the clinic, newest first.
     """
 

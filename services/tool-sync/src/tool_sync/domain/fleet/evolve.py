@@ -39,7 +39,13 @@ def evolve_fleet(fleet: Fleet, stream: str, recorded: Recorded) -> Fleet:
     event = recorded.event
     assert isinstance(event, FleetEvent), f"{stream} belongs to no org, and holds {type(event).__name__}"
     versions = {**fleet.stream_versions, stream: fleet.stream_versions.get(stream, 0) + 1}
-    return replace(_changed(fleet, recorded, event), position=recorded.position, stream_versions=versions)
+    changed_at = fleet.changed_at
+    if not isinstance(event, RolloutPlanned | VersionWithdrawn):
+        name = event.name if isinstance(event, BlueprintPublished | ToolHalted | ToolResumed) else event.tool
+        changed_at = {**changed_at, name: recorded.position}
+    return replace(
+        _changed(fleet, recorded, event), position=recorded.position, stream_versions=versions, changed_at=changed_at
+    )
 
 
 def _changed(fleet: Fleet, recorded: Recorded, event: FleetEvent) -> Fleet:
@@ -68,9 +74,7 @@ def _published(fleet: Fleet, position: int, event: BlueprintPublished) -> Fleet:
     if event.document is None:
         return fleet  # from before documents were in the log: nothing can be registered from it
     contract = event.contract if event.contract is not None else _contract_in(event.document)
-    version = Version(
-        event.name, event.version, event.tier, event.definition_hash, contract, event.document, position
-    )
+    version = Version(event.name, event.version, event.tier, event.definition_hash, contract, event.document, position)
     of_tool = {**fleet.versions.get(event.name, {}), event.version: version}
     return replace(
         fleet,

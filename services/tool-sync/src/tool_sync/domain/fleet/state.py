@@ -36,7 +36,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A rollout that was started. ``position`` is its place in the log; ``open_stage`` the newest open stage, from 0."""
+    """A rollout that was started, at ``position`` of the log. ``open_stage``: the newest open stage, from 0."""
 
     rollout_id: str
     tool: str
@@ -75,6 +75,8 @@ class Fleet:
     plans: Mapping[str, tuple[RolloutPlanned, datetime]] = field(default_factory=dict)
     """By rollout: those that were not started, and when each was made."""
     stream_versions: Mapping[str, int] = field(default_factory=dict)
+    changed_at: Mapping[str, int] = field(default_factory=dict)
+    """By tool, the position of the newest event that may change what some clinic should have of it."""
     answered: frozenset[tuple[str, int]] = frozenset()
     hashes: Mapping[tuple[str, str], Version] = field(default_factory=dict)
     """By (name, definition hash): everything that was ever published, also where its number was published again."""

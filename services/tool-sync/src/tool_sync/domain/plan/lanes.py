@@ -3,6 +3,7 @@
 a link                       where its assistant has an open save
 a tool's step                where any save of the org is open: its link waits for all tools
 what became of a write       as the write's own step
+all of an org                while a tool is taken from everybody: its callers wait for nothing else
 sweeps and searches          never: they run when nothing else is due
 """
 
@@ -11,6 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from tool_sync.domain.events import SyncRequested
+from tool_sync.domain.evolve.org import CAUSE_HALT
 from tool_sync.domain.plan.steps import LinkAssistant, RegisterTool, ResolveAttempt, Step, UpdateTool
 from tool_sync.domain.subject import Subject, agent_of, is_tool
 from tool_sync.domain.toolset import Request, Toolset
@@ -39,6 +41,8 @@ def has_save(requests: Iterable[Request]) -> bool:
 
 
 def _serves_save(subject: Subject, state: Toolset) -> bool:
+    if state.org_wide_cause == CAUSE_HALT:
+        return True
     if (agent_id := agent_of(subject)) is not None:
         return has_save(state.open_requests.get(agent_id, ()))
     return is_tool(subject) and any(map(has_save, state.open_requests.values()))

@@ -23,7 +23,7 @@ def is_current(current: ToolRef | None, tool: WantedTool) -> bool:
 
 
 def updates_in_place(situation: Situation) -> bool:
-    """Whether a tool that the org has is wanted from another definition: that concerns no assistant, as its id stays."""
+    """Whether a tool that the org has is wanted from another definition: of no assistant's concern, as its id stays."""
     tools = situation.state.tools
     return any(tool.name in tools and not is_current(tools[tool.name], tool) for tool in situation.wanted.tools)
 

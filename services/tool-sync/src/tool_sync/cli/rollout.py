@@ -1,0 +1,149 @@
+"""``tool-sync rollout …``: one change for many clinics, in stages."""
+
+from typing import TYPE_CHECKING, Annotated, NoReturn
+from uuid import UUID
+
+import typer
+
+from tool_sync.cli.ending import end_connected, fail
+from tool_sync.cli.options import DatabaseUrl, Json, KeyRate, RateShare, ReasonNeeded
+
+if TYPE_CHECKING:
+    from tool_sync.domain.fleet.rollout import RolloutCommand
+
+app = typer.Typer(name="rollout", help="Give clinics another version of a tool, in stages.", no_args_is_help=True)
+
+RolloutArgument = Annotated[str, typer.Argument(metavar="ROLLOUT", help="The rollout's id, or how it begins.")]
+ToolVersion = Annotated[
+    str,
+    typer.Argument(metavar="TOOL@V", help="The tool and the version that clinics should have; TOOL@none: no version."),
+]
+Stages = Annotated[
+    str, typer.Option(metavar="STAGES", help="Take the stages default or careful, or those of a .toml file.")
+]
+OwnOrgs = Annotated[
+    list[UUID] | None,
+    typer.Option("--own-org", envvar="OWN_ORGS", metavar="ORG", help="Begin with this organization; may be repeated."),
+]
+Follow = Annotated[bool, typer.Option("--follow", help="Show how far it comes, until it is over.")]
+
+
+@app.command()
+def plan(
+    version: ToolVersion,
+    database_url: DatabaseUrl,
+    stages: Stages = "default",
+    own_orgs: OwnOrgs = None,
+    rate: KeyRate = None,
+    share: RateShare = 0.8,
+    as_json: Json = False,
+) -> None:
+    """Show what a rollout would do, clinic by clinic and call by call, and keep the plan. Nothing is sent."""
+    from tool_sync.cli.rollout_apply import plan_rollout
+
+    name, number = version_of(version)
+    end_connected(
+        database_url,
+        lambda connection: plan_rollout(
+            connection, database_url, name, number, stages, tuple(own_orgs or ()), rate, share, as_json=as_json
+        ),
+    )
+
+
+@app.command()
+def apply(
+    rollout: RolloutArgument,
+    database_url: DatabaseUrl,
+    reason: ReasonNeeded,
+    digest: Annotated[
+        str | None, typer.Option("--plan", metavar="HASH", help="Refuse any other plan than that of this hash.")
+    ] = None,
+    follow: Follow = False,
+) -> None:
+    """Start a planned rollout. Exit status 3: it is not true any more, or another one of the tool is under way."""
+    from tool_sync.cli.rollout_apply import apply_rollout
+
+    end_connected(
+        database_url,
+        lambda connection: apply_rollout(connection, database_url, rollout, said(reason), digest=digest, follow=follow),
+    )
+
+
+@app.command(name="list")
+def list_(database_url: DatabaseUrl, as_json: Json = False) -> None:
+    """List the rollouts, newest first, and the plans that were not applied."""
+    from tool_sync.cli.rollout_show import show_rollouts
+
+    end_connected(database_url, lambda connection: show_rollouts(connection, as_json=as_json))
+
+
+@app.command()
+def status(rollout: RolloutArgument, database_url: DatabaseUrl, as_json: Json = False) -> None:
+    """Show how far a rollout has come, and what it waits for."""
+    from tool_sync.cli.rollout_show import show_status
+
+    end_connected(database_url, lambda connection: show_status(connection, rollout, as_json=as_json))
+
+
+@app.command()
+def watch(rollout: RolloutArgument, database_url: DatabaseUrl) -> None:
+    """Follow a rollout until it is over. Exit status 1: it did not complete."""
+    from tool_sync.cli.rollout_show import follow_rollout
+
+    end_connected(database_url, lambda connection: follow_rollout(connection, rollout))
+
+
+@app.command()
+def pause(rollout: RolloutArgument, database_url: DatabaseUrl, reason: ReasonNeeded) -> None:
+    """Stop giving it to further clinics; who has it keeps it."""
+    _command(database_url, rollout, "pause", reason)
+
+
+@app.command()
+def resume(rollout: RolloutArgument, database_url: DatabaseUrl, reason: ReasonNeeded) -> None:
+    """Go on with a paused rollout."""
+    _command(database_url, rollout, "resume", reason)
+
+
+@app.command()
+def promote(rollout: RolloutArgument, database_url: DatabaseUrl, reason: ReasonNeeded) -> None:
+    """Open the next stage now, whatever its gate says; after the last stage, complete the rollout."""
+    _command(database_url, rollout, "promote", reason)
+
+
+@app.command()
+def abort(rollout: RolloutArgument, database_url: DatabaseUrl, reason: ReasonNeeded) -> None:
+    """Stop it for good; who has the version keeps it."""
+    _command(database_url, rollout, "abort", reason)
+
+
+@app.command()
+def rollback(rollout: RolloutArgument, database_url: DatabaseUrl, reason: ReasonNeeded, follow: Follow = False) -> None:
+    """Take the order away: every clinic gets what it would have without it."""
+    _command(database_url, rollout, "rollback", reason, follow=follow)
+
+
+def _command(database_url: str, rollout: str, what: "RolloutCommand", reason: str, *, follow: bool = False) -> NoReturn:
+    from tool_sync.cli.rollout_apply import command_rollout
+
+    end_connected(
+        database_url,
+        lambda connection: command_rollout(connection, database_url, rollout, what, said(reason), follow=follow),
+    )
+
+
+def version_of(text: str) -> tuple[str, int | None]:
+    """The tool and the number of ``TOOL@V``, None for ``TOOL@none``; ends the command where it is neither."""
+    name, _, number = text.partition("@")
+    if not name or not (number == "none" or (number.isascii() and number.isdigit())):
+        fail(f"{text!r} names no version; write {name or 'TOOL'}@2, or {name or 'TOOL'}@none")
+    return name, None if number == "none" else int(number)
+
+
+def said(reason: str) -> str:
+    """The reason; ends the command where it cannot be kept."""
+    from tool_sync.domain.tool_setting import reason_problem
+
+    if (problem := reason_problem(reason)) is not None:
+        fail(problem)
+    return reason

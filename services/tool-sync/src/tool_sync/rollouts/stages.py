@@ -1,0 +1,107 @@
+"""Stages as people write them: the defaults, ``careful``, or a file."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from tool_sync.domain.events import RolloutStage
+from tool_sync.domain.events.rollout import RINGS
+from tool_sync.domain.fleet.decide import TIERS
+from tool_sync.domain.tool_setting import nearest
+
+BAKE_CAREFUL: Final = timedelta(minutes=30)
+EXPIRES_AFTER: Final = timedelta(days=21)
+"""A rollout whose gate has not opened by then changes nothing more."""
+STAGES_MAX: Final = 20
+ORGS_MAX: Final = 1_000
+"""Clinics that one stage names: an event holds 64 KiB at most."""
+BAKE_SECONDS_MAX: Final = 14 * 86_400
+_KEYS: Final = ("name", "percent", "tiers", "orgs", "bake_minutes")
+
+
+class BadStages(Exception):
+    """The stages cannot be used; the message says all that is wrong with them, a line each."""
+
+
+def default_stages(own_orgs: Sequence[UUID]) -> tuple[RolloutStage, ...]:
+    """Own clinics where any are named, 1 %, all; without bakes."""
+    return (*_own(own_orgs), RolloutStage("1 %", RINGS // 100), RolloutStage("all", RINGS))
+
+
+def careful_stages(own_orgs: Sequence[UUID]) -> tuple[RolloutStage, ...]:
+    """The same with 10 % in between, and half an hour after each stage but the last."""
+    bake = int(BAKE_CAREFUL.total_seconds())
+    steps = (*_own(own_orgs), RolloutStage("1 %", RINGS // 100), RolloutStage("10 %", RINGS // 10))
+    baked = tuple(RolloutStage(step.name, step.ring_below, step.tiers, step.orgs, bake) for step in steps)
+    return (*baked, RolloutStage("all", RINGS))
+
+
+def stages_of(text: str) -> tuple[RolloutStage, ...]:
+    """The stages of a TOML text: ``[[stage]]`` tables. Raises :class:`BadStages`."""
+    try:
+        document = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadStages(f"it cannot be read: {error}") from None
+    stages = document.get("stage")
+    if not isinstance(stages, list) or not stages or set(document) != {"stage"}:
+        raise BadStages("write one table [[stage]] for each stage, and nothing beside them")
+    if len(stages) > STAGES_MAX:
+        raise BadStages(f"there are {len(stages)} stages; write at most {STAGES_MAX}")
+    problems: list[str] = []
+    made = [_stage(number, stage, problems) for number, stage in enumerate(stages, 1)]
+    if problems:
+        raise BadStages("\n".join(problems))
+    return tuple(made)
+
+
+def _own(own_orgs: Sequence[UUID]) -> tuple[RolloutStage, ...]:
+    return (RolloutStage("own", orgs=tuple(map(str, own_orgs))),) if own_orgs else ()
+
+
+def _stage(number: int, stage: Any, problems: list[str]) -> RolloutStage:
+    found = stage if isinstance(stage, Mapping) else {}
+    for key in found:
+        if key not in _KEYS:
+            meant = nearest(key, _KEYS)
+            problems.append(f"stage {number}: {key} is no key" + (f"; did you mean {meant}?" if meant else ""))
+    percent = found.get("percent", 0)
+    if isinstance(percent, bool) or not isinstance(percent, int | float) or not 0 <= percent <= 100:
+        problems.append(f"stage {number}: percent is a number from 0 to 100, in steps of 0.01")
+        percent = 0
+    minutes = found.get("bake_minutes", 0)
+    if isinstance(minutes, bool) or not isinstance(minutes, int) or not 0 <= minutes * 60 <= BAKE_SECONDS_MAX:
+        problems.append(f"stage {number}: bake_minutes is a whole number, two weeks at most")
+        minutes = 0
+    tiers = _texts(number, found, "tiers", problems)
+    for tier in tiers:
+        if tier not in TIERS:
+            meant = nearest(tier, TIERS)
+            problems.append(f"stage {number}: {tier} is no tier" + (f"; did you mean {meant}?" if meant else ""))
+    orgs = _orgs(number, _texts(number, found, "orgs", problems), problems)
+    ring_below = round(percent * RINGS / 100)
+    if not ring_below and not orgs and not problems:
+        problems.append(f"stage {number} holds nobody: write percent or orgs")
+    name = found.get("name", f"stage {number}")
+    return RolloutStage(str(name)[:40], ring_below, tiers, orgs, minutes * 60)
+
+
+def _texts(number: int, stage: Mapping[str, Any], key: str, problems: list[str]) -> tuple[str, ...]:
+    value = stage.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        problems.append(f"stage {number}: {key} is a list of texts")
+        return ()
+    return tuple(value)
+
+
+def _orgs(number: int, texts: tuple[str, ...], problems: list[str]) -> tuple[str, ...]:
+    if len(texts) > ORGS_MAX:
+        problems.append(f"stage {number} names {len(texts):,} clinics; name at most {ORGS_MAX:,}, or a percentage")
+    orgs = []
+    for text in texts:
+        try:
+            orgs.append(str(UUID(text)))
+        except ValueError:
+            problems.append(f"stage {number}: {text[:60]!r} is no organization's id")
+    return tuple(orgs)

@@ -1,0 +1,62 @@
+"""Whose turn it is to feed a tool, and how far: the table ``fleet_turns``; and how a clinic is made due."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+from uuid import UUID
+
+from tool_sync.db import Connection, Pool
+
+TURN_SECONDS: Final = 15.0
+"""So long after its newest turn a process may be gone before another one goes on."""
+
+_SETTLED: Final = "SELECT tool, settled FROM fleet_turns"
+_TAKE: Final = f"""
+INSERT INTO fleet_turns AS t (tool, token, until) VALUES ($1, $2, clock_timestamp() + interval '{TURN_SECONDS} s')
+ON CONFLICT (tool) DO UPDATE SET token = excluded.token, until = excluded.until
+ WHERE t.token = excluded.token OR t.until < clock_timestamp()
+RETURNING true
+"""  # noqa: S608 - a constant
+_SETTLE: Final = "UPDATE fleet_turns SET settled = greatest(settled, $3), waits = NULL WHERE tool = $1 AND token = $2"
+_SAY: Final = "UPDATE fleet_turns SET waits = $3 WHERE tool = $1 AND token = $2"
+_WAITS: Final = "SELECT waits FROM fleet_turns WHERE tool = $1"
+# A clinic that nobody has worked on yet has no lease.
+_DUE: Final = """
+INSERT INTO leases AS l (org_id, next_due) SELECT id, clock_timestamp() FROM unnest($1::uuid[]) AS u (id) ORDER BY id
+ON CONFLICT (org_id) DO UPDATE SET next_due = least(coalesce(l.next_due, excluded.next_due), excluded.next_due)
+"""
+
+
+async def settled(pool: Pool) -> Mapping[str, int]:
+    """By tool, the position of the newest change of the fleet that every clinic has."""
+    return {row["tool"]: row["settled"] for row in await pool.fetch(_SETTLED)}
+
+
+async def take(pool: Pool, tool: str, token: UUID) -> bool:
+    """Whether it is this process's turn; then for a while nobody else's."""
+    return bool(await pool.fetchval(_TAKE, tool, token))
+
+
+async def settle(pool: Pool, tool: str, token: UUID, position: int) -> None:
+    """Every clinic is as decided since a change at ``position``."""
+    await pool.execute(_SETTLE, tool, token, position)
+
+
+async def say(pool: Pool, tool: str, token: UUID, why: str) -> None:
+    """What the tool's order waits for, for people."""
+    await pool.execute(_SAY, tool, token, why)
+
+
+async def waits(connection: "Connection | Pool", tool: str) -> str | None:
+    """What the tool's order waited for at the last turn."""
+    found: str | None = await connection.fetchval(_WAITS, tool)
+    return found
+
+
+async def make_due(pool: Pool, org_ids: Sequence[UUID]) -> None:
+    """Let these clinics be claimed now, as bulk work."""
+    await pool.execute(_DUE, list(org_ids))
+
+
+async def is_settled(connection: "Connection | Pool", tool: str, position: int) -> bool:
+    """Whether every clinic is as decided since a change at ``position``."""
+    return bool(await connection.fetchval("SELECT settled >= $2 FROM fleet_turns WHERE tool = $1", tool, position))
