@@ -32,6 +32,7 @@ from benchmarks import (
     old_snapshot,
     relay,
     replicas,
+    rollouts,
     rows,
     run_history,
     shards,
@@ -52,7 +53,7 @@ ROUNDS = 3
 SAVES = 10_000
 SECONDS_MAX = 60 * 60.0
 """What is not measured by then is not measured."""
-LONG = frozenset({"memory_growth"})
+LONG = frozenset({"memory_growth", "rollouts"})
 """What takes minutes for one figure: only with `--long`, or by its name."""
 FAILURES = (NotMeasured, StartFailed, MigrationFailed, TimeoutError, OSError, KafkaError, aiohttp.ClientError)
 
@@ -78,8 +79,14 @@ def benchmarks(rounds: int, saves: int) -> Mapping[str, Callable[[World], Awaita
         "memory_growth": lambda world: memory_growth.measure(world, _say),
         "replicas": lambda world: replicas.measure(world, rounds, saves, _say),
         "shards": lambda world: shards.measure(world, rounds, _say),
+        "rollouts": lambda world: rollouts.measure(world, _say),
+        "plan_100000": lambda world: _one(rollouts.plan(world, _say)),
         "long_log": lambda world: long_log.measure(world, rounds, _say),
     }
+
+
+async def _one(row: Awaitable[Row]) -> list[Row]:
+    return [await row]
 
 
 def asked_for(options: argparse.Namespace, name: str) -> bool:

@@ -52,7 +52,9 @@ INSERT INTO leases (org_id, processed_position) SELECT id, $1 FROM organizations
 """
 _SENT = "INSERT INTO cursors (name, position) VALUES ('outcomes-relay', $1)"
 _PAGE = 50_000
-_PROJECTIONS = ("organizations", "system_tools", "org_tools", "assistants", "pending_syncs", "org_tool_settings")
+_PROJECTIONS = (
+    "organizations", "system_tools", "org_tools", "assistants", "pending_syncs", "org_tool_settings", "tool_refusals",
+)  # fmt: skip
 
 
 async def fill(admin_url: str, events: int) -> None:

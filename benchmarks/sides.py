@@ -1,7 +1,7 @@
 """The sides as processes with the same environment: `tool-sync run`, and its peers."""
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -47,9 +47,14 @@ DBOS = Side(
 
 
 @asynccontextmanager
-async def running(world: World, corner: Corner, side: Side, *, port: int | None = None) -> AsyncIterator[Child]:
-    """Lends the side's process, which may still be starting. Raises :class:`NotMeasured` if it ended by itself."""
-    settings = environment(world, corner, side) | ({} if port is None else {"PORT": str(port)})
+async def running(
+    world: World, corner: Corner, side: Side, *, port: int | None = None, more: Mapping[str, str] | None = None
+) -> AsyncIterator[Child]:
+    """Lends the side's process, which may still be starting. Raises :class:`NotMeasured` if it ended by itself.
+
+    ``more``: settings beside those that every side has.
+    """
+    settings = environment(world, corner, side) | ({} if port is None else {"PORT": str(port)}) | dict(more or {})
     child = process.start(side.name, side.command, log=world.logs / f"{corner.name}.log", env=settings)
     try:
         yield child

@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings
 
-from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES
+from zerotouch_contracts.topics import ASSISTANTS, CONTRACTS, OUTCOMES
 from zerotouch_platform.public_key import Algorithm, require_key_of_algorithm
 from zerotouch_platform.settings import CONFIG, WORKERS_MAX, HttpUrl, LogLevel, NonEmpty, http_url
 
@@ -71,11 +71,12 @@ class Settings(BaseSettings):
     # A tool of another service may be at loopback: a development machine's own, which no published tool may name.
     tool_url_loopback_allowed: bool = False
     installation_id: UUID
-    # 2: the model waits for the answer. 1, as first specified: it does not, and never hears it (ADR 4). Clinics that
-    # have 2 keep it.
+    # What a new log begins with. 2: the model waits for the answer. 1, as first specified: it does not, and never hears
+    # it (ADR 4).
     booking_definition_version: int = Field(default=2, ge=1, le=2)
     assistants_topic: NonEmpty = ASSISTANTS.name
     outcomes_topic: NonEmpty = OUTCOMES.name
+    contracts_topic: NonEmpty = CONTRACTS.name
     consumer_group: NonEmpty = "tool-sync"
 
     # HTTP.

@@ -16,6 +16,7 @@ from tool_sync.log import EventLog
 from tool_sync.outcomes.relay import Relay
 from tool_sync.outcomes.topic_guard import TopicGuard
 from tool_sync.readiness import database_problem
+from tool_sync.rollouts.answered import AnsweredContracts
 from tool_sync.rollouts.feeder import Feeder
 from tool_sync.settings import Settings
 from tool_sync.sync.auto_sync import AutoSync
@@ -55,6 +56,7 @@ class Dependencies:
     survey: Survey
     auto_sync: AutoSync
     feeder: Feeder
+    answered: AnsweredContracts
     guard: TopicGuard
     vapi: VapiClient
     clock_watch: ClockWatch
@@ -108,6 +110,7 @@ def build(
             per_second=settings.survey_looks_per_second,
             poll_seconds=settings.survey_poll_seconds,
         ),
+        answered=AnsweredContracts(settings, pool, event_log, context.new_id(), context.clock.now),
         feeder=Feeder(context, pool, on_fed=lambda: parts.reconciler.wake()),
         guard=guard,
         vapi=vapi,

@@ -50,6 +50,7 @@ _WORK: Final = (
     "survey",
     "auto sync",
     "feeder",
+    "contracts",
     "forgetting",
     "clock",
     "reconciler",
@@ -165,6 +166,7 @@ async def _run(settings: Settings, stopping: asyncio.Event, tracing: Telemetry, 
             loops.start("survey", parts.survey.loop)
             loops.start("auto sync", parts.auto_sync.loop)
             loops.start("feeder", parts.feeder.loop)
+            loops.start("contracts", parts.answered.loop)
             for name, loop in loops_beside(settings, pool, parts).items():
                 loops.start(name, loop)
             # Not ready before that: a save would wait for the look.

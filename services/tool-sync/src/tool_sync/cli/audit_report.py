@@ -155,7 +155,7 @@ def _text(report: Report, jaeger_url: str | None, topics: Iterable[str]) -> Iter
             f"({covered.equipped:,} of {covered.assistants:,}); `tool-sync coverage` names the others"
         )
     else:
-        yield "no assistant should book: there is none whose clinic wants a tool"
+        yield "no assistant should book: there is none for whose clinic a tool is wanted"
     for verdict, count in sorted(report.counts.items(), key=lambda item: -item[1]):
         yield f"saves {verdict.value}: {count:,}"
     if report.seconds:

@@ -87,7 +87,7 @@ def publish(
     allow_loopback: Loopback = False,
     vapi_url: VapiUrl = None,
 ) -> None:
-    """Publish a tool's file as its next version. No clinic gets it: `rollout` or `ship` does that."""
+    """Publish a tool's file as its next version. No clinic gets it before a rollout."""
     from tool_sync.cli.blueprint_publish import publish_file
 
     refuse_loopback(allow_loopback, vapi_url)
@@ -101,7 +101,7 @@ def publish(
 
 @app.command()
 def withdraw(tool: VersionArgument, database_url: DatabaseUrl, reason: ReasonNeeded) -> None:
-    """Let nobody be given a version any more. Exit status 3: an order that stands gives it."""
+    """Withdraw a version: no rollout can give it any more. Exit status 3: one that stands gives it."""
     from tool_sync.cli.blueprint_publish import write_about
     from tool_sync.rollouts.publish import withdrawn
 
@@ -122,7 +122,7 @@ def withdraw(tool: VersionArgument, database_url: DatabaseUrl, reason: ReasonNee
 
 @app.command()
 def halt(tool: ToolArgument, database_url: DatabaseUrl, reason: ReasonNeeded) -> None:
-    """Take a tool from every assistant of every clinic, before all other work, until it is resumed."""
+    """Take a tool from every assistant of every clinic, ahead of all bulk work, until it is resumed."""
     from tool_sync.cli.blueprint_publish import halt_tool
 
     end_connected(database_url, lambda connection: halt_tool(connection, database_url, tool, said(reason)))

@@ -95,6 +95,6 @@ async def halt_tool(connection: Connection, database_url: str, name: str, reason
     assert row is not None
     done = (
         f"{name} is halted: it is unlinked from {row['assistants']:,} assistants of {row['clinics']:,} clinics, with "
-        f"{2 * row['assistants']:,} calls, before all other work"
+        f"{2 * row['assistants']:,} calls, ahead of all bulk work"
     )
     return await write_about(database_url, name, lambda fleet: halted(fleet, name, reason), done)

@@ -11,12 +11,13 @@ from tool_sync import db
 from tool_sync.admin.tool_settings import CannotSwitch
 from tool_sync.cli.options import EXIT_REFUSED, EXIT_USAGE
 from tool_sync.cli.output import error as say
-from tool_sync.log import EventLog
+from tool_sync.log import EventLog, LogUnavailable
 from tool_sync.log.codec import UnknownEvent
 from tool_sync.log.fork import LogInUse
 from tool_sync.outcomes.replay import CannotReplay
 from tool_sync.queries.as_of import BeforeFirstEvent
 from tool_sync.queries.explain_tool import UnknownTool
+from tool_sync.rollouts.command import FleetContended
 from zerotouch_platform.kafka.topics import KafkaUnavailable
 from zerotouch_platform.postgres.installation import ForeignInstallation
 
@@ -41,6 +42,8 @@ async def answered(work: Awaitable[int]) -> int:
         say(error)
     except UnknownEvent as error:
         say(f"{error}; a newer release can read it")
+    except (FleetContended, LogUnavailable) as error:
+        say(f"{error}; look whether it was written before you ask again")
     except (asyncpg.PostgresError, *db.TRANSIENT_ERRORS) as error:
         say(f"the database does not answer: {type(error).__name__}: {error}")
     return EXIT_USAGE

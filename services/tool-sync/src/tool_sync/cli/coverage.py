@@ -45,11 +45,12 @@ def _lines(found: Coverage, org_id: UUID | None) -> Iterator[str]:
     if found.assistants:
         yield f"{found.equipped:,} of {found.assistants:,} assistants that should book can ({found.percent:.2f} %)"
     else:
-        yield "no assistant should book: there is none whose clinic wants a tool"
+        yield "no assistant should book: there is none for whose clinic a tool is wanted"
     if found.other_definition:
         yield f"{found.other_definition:,} of these have a tool in another version than a new clinic gets"
     if found.without_tools:
-        yield f"{found.without_tools:,} more have no tools, because their clinics want none"
+        yield f"{found.without_tools:,} more have no tools, because none is wanted for their clinics"
+    yield from (f"{name} is halted for every clinic: no assistant may have it" for name in found.halted)
     yield f"looked at: {looked_at(found, org_id)}"
     yield from (f"not looked at: {what}" for what in NOT_LOOKED_AT)
 

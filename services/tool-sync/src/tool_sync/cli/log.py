@@ -1,4 +1,4 @@
-"""``tool-sync log verify | fork``: does the log hold together, and a new id for it after a restore."""
+"""``tool-sync log verify | decisions | fork``: does the log hold together, and justify what was done."""
 
 from typing import Annotated, Final
 from uuid import UUID
@@ -8,7 +8,7 @@ import typer
 from tool_sync.cli.ending import end_connected
 from tool_sync.cli.options import EXIT_REFUSED, DatabaseUrl, Json, OutcomesTopic, OwnerUrl, VapiAccount
 
-app = typer.Typer(name="log", help="Verify the event log, or give it a new id after a restore.", no_args_is_help=True)
+app = typer.Typer(name="log", help="Verify the event log and its decisions, or give it a new id.", no_args_is_help=True)
 
 LIST_DEADLINE_SECONDS: Final = 30.0
 """For each call of a fork, whose pages of tools are long."""
@@ -31,6 +31,17 @@ def verify(
     from tool_sync.cli.log_verify import verify_log
 
     end_connected(database_url, lambda connection: verify_log(connection, kafka, topic, as_json=as_json))
+
+
+@app.command()
+def decisions(database_url: DatabaseUrl, as_json: Json = False) -> None:
+    """Decide every write that was ever announced again, on what the log said then.
+
+    Exit status 1: a write is not justified by the log.
+    """
+    from tool_sync.cli.log_decisions import show_decisions
+
+    end_connected(database_url, lambda connection: show_decisions(connection, as_json=as_json))
 
 
 @app.command()

@@ -1,17 +1,22 @@
 """``tool-sync rollout …``: one change for many clinics, in stages."""
 
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 from uuid import UUID
 
 import typer
 
 from tool_sync.cli.ending import end_connected, fail
-from tool_sync.cli.options import DatabaseUrl, Json, KeyRate, RateShare, ReasonNeeded
+from tool_sync.cli.options import DatabaseUrl, Json, ReasonNeeded
 
 if TYPE_CHECKING:
     from tool_sync.domain.fleet.rollout import RolloutCommand
 
-app = typer.Typer(name="rollout", help="Give clinics another version of a tool, in stages.", no_args_is_help=True)
+DIGITS_MAX: Final = 9
+"""Of a version's number."""
+
+app = typer.Typer(
+    name="rollout", help="Give clinics another version of a tool, in stages, or take it back.", no_args_is_help=True
+)
 
 RolloutArgument = Annotated[str, typer.Argument(metavar="ROLLOUT", help="The rollout's id, or how it begins.")]
 ToolVersion = Annotated[
@@ -25,6 +30,18 @@ OwnOrgs = Annotated[
     list[UUID] | None,
     typer.Option("--own-org", envvar="OWN_ORGS", metavar="ORG", help="Begin with this organization; may be repeated."),
 ]
+PlanRate = Annotated[
+    int | None,
+    typer.Option(
+        envvar="VAPI_REQUESTS_PER_MINUTE", help="Reckon with this many requests a minute.", metavar="N", min=1
+    ),
+]
+PlanShare = Annotated[
+    float,
+    typer.Option(
+        envvar="VAPI_RATE_SHARE", help="Reckon with tool-sync's share of that rate.", metavar="SHARE", min=0, max=1
+    ),
+]
 Follow = Annotated[bool, typer.Option("--follow", help="Show how far it comes, until it is over.")]
 
 
@@ -34,11 +51,11 @@ def plan(
     database_url: DatabaseUrl,
     stages: Stages = "default",
     own_orgs: OwnOrgs = None,
-    rate: KeyRate = None,
-    share: RateShare = 0.8,
+    rate: PlanRate = None,
+    share: PlanShare = 0.6,
     as_json: Json = False,
 ) -> None:
-    """Show what a rollout would do, clinic by clinic and call by call, and keep the plan. Nothing is sent."""
+    """Show how many clinics a rollout would change, and by how many calls, and keep the plan. Nothing is sent."""
     from tool_sync.cli.rollout_apply import plan_rollout
 
     name, number = version_of(version)
@@ -60,7 +77,7 @@ def apply(
     ] = None,
     follow: Follow = False,
 ) -> None:
-    """Start a planned rollout. Exit status 3: it is not true any more, or another one of the tool is under way."""
+    """Start a planned rollout. Exit status 3: the plan is no longer true, or another rollout of the tool is open."""
     from tool_sync.cli.rollout_apply import apply_rollout
 
     end_connected(
@@ -95,31 +112,31 @@ def watch(rollout: RolloutArgument, database_url: DatabaseUrl) -> None:
 
 @app.command()
 def pause(rollout: RolloutArgument, database_url: DatabaseUrl, reason: ReasonNeeded) -> None:
-    """Stop giving it to further clinics; who has it keeps it."""
+    """Pause a rollout: no further clinic gets the version, and who has it keeps it."""
     _command(database_url, rollout, "pause", reason)
 
 
 @app.command()
 def resume(rollout: RolloutArgument, database_url: DatabaseUrl, reason: ReasonNeeded) -> None:
-    """Go on with a paused rollout."""
+    """Resume a paused rollout where it stopped."""
     _command(database_url, rollout, "resume", reason)
 
 
 @app.command()
 def promote(rollout: RolloutArgument, database_url: DatabaseUrl, reason: ReasonNeeded) -> None:
-    """Open the next stage now, whatever its gate says; after the last stage, complete the rollout."""
+    """Open the next stage now, whatever the gate says; where the last one is open, complete the rollout."""
     _command(database_url, rollout, "promote", reason)
 
 
 @app.command()
 def abort(rollout: RolloutArgument, database_url: DatabaseUrl, reason: ReasonNeeded) -> None:
-    """Stop it for good; who has the version keeps it."""
+    """End a rollout as it is: no further clinic gets the version, and who has it keeps it."""
     _command(database_url, rollout, "abort", reason)
 
 
 @app.command()
 def rollback(rollout: RolloutArgument, database_url: DatabaseUrl, reason: ReasonNeeded, follow: Follow = False) -> None:
-    """Take the order away: every clinic gets what it would have without it."""
+    """Roll a rollout back: every clinic gets what it would have without it."""
     _command(database_url, rollout, "rollback", reason, follow=follow)
 
 
@@ -135,7 +152,8 @@ def _command(database_url: str, rollout: str, what: "RolloutCommand", reason: st
 def version_of(text: str) -> tuple[str, int | None]:
     """The tool and the number of ``TOOL@V``, None for ``TOOL@none``; ends the command where it is neither."""
     name, _, number = text.partition("@")
-    if not name or not (number == "none" or (number.isascii() and number.isdigit())):
+    is_number = number.isascii() and number.isdigit() and len(number) <= DIGITS_MAX
+    if not name or not (number == "none" or is_number):
         fail(f"{text!r} names no version; write {name or 'TOOL'}@2, or {name or 'TOOL'}@none")
     return name, None if number == "none" else int(number)
 

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import asdict
+from textwrap import wrap
 from typing import Any, Final
 
 from tool_sync.cli.connected import NotFound
 from tool_sync.cli.options import EXIT_FOUND
-from tool_sync.cli.output import entry, show, utc
+from tool_sync.cli.output import COLUMNS, entry, show, utc
 from tool_sync.db import Connection
 from tool_sync.domain.fleet import Fleet, Order
 from tool_sync.domain.fleet.rollout import Refused
@@ -48,16 +49,20 @@ def plan_lines(planned: Planned, per_minute: int | None) -> Iterator[str]:
     """The plan for people, at 80 columns."""
     order, tally = planned.order, planned.tally
     target = "none" if order.version is None else str(order.version)
-    yield f"{order.tool} -> {target}    rollout {order.rollout_id}"
+    yield from _folded(f"{order.tool} -> {target}    rollout {order.rollout_id}")
     yield f"{'':48}{'clinics':>10}{'assistants':>12}"
     for work, words in _ROWS:
         if tally.clinics[work]:
             yield f"  {words:46}{tally.clinics[work]:>10,}{tally.assistants[work]:>12,}"
-    yield f"  stages  {_stages(planned)}"
+    yield from _folded(f"  stages  {_stages(planned)}")
     if planned.outside:
-        yield f"  {planned.outside:,} clinics are of no stage, or have a newer order"
+        yield f"  {planned.outside:,} clinics are of no stage"
     yield f"  {tally.calls:,} calls of Vapi's{_floor(tally, per_minute)}"
     yield f"  plan {planned.digest}, as of position {planned.as_of:,}; nothing was sent"
+
+
+def _folded(line: str) -> list[str]:
+    return wrap(line, COLUMNS, subsequent_indent="          ", break_on_hyphens=False)
 
 
 def _stages(planned: Planned) -> str:

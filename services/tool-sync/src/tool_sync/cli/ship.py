@@ -9,14 +9,12 @@ from tool_sync.cli.ending import end_connected
 from tool_sync.cli.options import (
     CredentialId,
     DatabaseUrl,
-    KeyRate,
     Loopback,
-    RateShare,
     ReasonNeeded,
     ServerUrl,
     VapiUrl,
 )
-from tool_sync.cli.rollout import OwnOrgs, Stages, said
+from tool_sync.cli.rollout import OwnOrgs, PlanRate, PlanShare, Stages, said
 
 if TYPE_CHECKING:
     from tool_sync.db import Connection
@@ -34,8 +32,8 @@ def ship(
     vapi_url: VapiUrl = None,
     stages: Stages = "default",
     own_orgs: OwnOrgs = None,
-    rate: KeyRate = None,
-    share: RateShare = 0.8,
+    rate: PlanRate = None,
+    share: PlanShare = 0.6,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it starts.")] = False,
 ) -> None:
     """Check a tool's file, publish it, show the plan, ask once, and roll it out to every clinic.

@@ -21,7 +21,10 @@ BEGIN
          shown.first, ordered.version IS NOT NULL AND NOT coalesce(halt.is_on, false), coalesce(halt.is_on, false),
          shown.contract, shown.schema, shown.url, touched.at
   FROM (SELECT coalesce(data->>'name', data->>'tool') AS name, max(position) AS position, max(recorded_at) AS at
-        FROM events WHERE org_id IS NULL AND position > from_position AND position <= to_position
+        FROM events
+        WHERE org_id IS NULL AND position > from_position AND position <= to_position
+          AND type IN ('BlueprintPublished', 'ToolHalted', 'ToolResumed', 'RolloutStarted', 'RolloutCompleted',
+                       'RolloutRolledBack')
         GROUP BY 1) touched
   LEFT JOIN LATERAL (  -- of the newest completed order that was not rolled back: its version, null for an order to none
     SELECT (s.data->>'version')::int AS version
@@ -44,14 +47,14 @@ BEGIN
     WHERE stream = 'blueprint-' || touched.name AND type = 'BlueprintPublished' AND position <= to_position
     ORDER BY (data->>'version')::int = ordered.version DESC NULLS LAST, position DESC LIMIT 1) shown
   ON CONFLICT (name) DO UPDATE
-    SET version = excluded.version, tier = excluded.tier, asynchronous = excluded.asynchronous,
+    SET version = excluded.version, tier = excluded.tier, asynchronous = excluded.asynchronous, id = excluded.id,
         definition_hash = excluded.definition_hash, position = excluded.position, enabled = excluded.enabled,
         halted = excluded.halted, contract = excluded.contract, schema = excluded.schema,
         webhook_url = excluded.webhook_url, updated_at = excluded.updated_at
     WHERE t.position < excluded.position;
 END $$;
-UPDATE projections SET types = '{BlueprintPublished,VersionWithdrawn,ToolHalted,ToolResumed,RolloutStarted,
-  RolloutCompleted,RolloutRolledBack}' WHERE name = 'system_tools';
+UPDATE projections SET types = '{BlueprintPublished,ToolHalted,ToolResumed,RolloutStarted,RolloutCompleted,
+  RolloutRolledBack}' WHERE name = 'system_tools';
 
 -- The order that the clinic's tool follows, so that a paused or aborted one keeps whom it has reached.
 ALTER TABLE org_tools ADD COLUMN rollout_id text;
@@ -106,7 +109,8 @@ BEGIN
      OR EXISTS (SELECT FROM tool_refusals k WHERE k.org_id = e.org_id AND k.tool_name = e.name)
      OR EXISTS (SELECT FROM events f WHERE f.org_id = e.org_id AND f.position > from_position
                  AND f.position < e.position AND f.type = 'SyncAttemptFailed' AND f.data->>'retry_at' IS NULL
-                 AND f.data->>'definition_hash' IS NOT NULL AND f.data->>'subject' = 'tool:' || e.name)
+                 AND f.data->>'definition_hash' IS NOT NULL AND coalesce((f.data->>'counted')::boolean, true)
+                 AND f.data->>'subject' = 'tool:' || e.name)
   ORDER BY org_id, name, position DESC
   ON CONFLICT (org_id, tool_name) DO UPDATE
     SET definition_hash = excluded.definition_hash, code = excluded.code, position = excluded.position
@@ -119,6 +123,12 @@ ALTER TABLE tool_refusals FORCE ROW LEVEL SECURITY;
 CREATE POLICY owner ON tool_refusals TO CURRENT_USER USING (true) WITH CHECK (true);
 CREATE POLICY service ON tool_refusals FOR SELECT TO tool_sync_service USING (true);
 GRANT SELECT ON tool_refusals TO tool_sync_service;
+
+-- A clinic's ring: the same number as `ring_of` in domain/fleet/state.py.
+CREATE FUNCTION ring_of(id uuid) RETURNS int IMMUTABLE PARALLEL SAFE
+  RETURN ('x' || substr(encode(sha256(id::text::bytea), 'hex'), 1, 8))::bit(32)::bigint % 10000;
+REVOKE ALL ON FUNCTION ring_of(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ring_of(uuid) TO tool_sync_service;
 
 -- Whose turn it is to feed clinics with a tool, and up to which change of the fleet every clinic is as decided.
 CREATE TABLE fleet_turns (

@@ -11,7 +11,8 @@
     explain_tool        why an org has a tool or lacks it   surplus       further tools of ours at Vapi
     tool_settings       what is set for a tool, by whom     changes       what changed for an org's tools
     explain_assistant   what an assistant has, and why      audit         did every save get its outcome
-    blueprint           which versions of tools were published explain_rule    the rule that decided, in words
+    decisions           was every write justified           explain_rule  the rule that decided, in words
+    blueprint           which versions of tools were published
 
 Beside ``log/`` the only place that reads the table ``events``: a reader elsewhere would have to know what a release may
 pass over, and under which role a row is seen. A test holds it. The connection's role and row-level security decide what

@@ -1,9 +1,9 @@
 """Which assistants can book, of those that should: by what is wanted now, not by what was wanted at their last sync.
 
-    should     its clinic is open and wants a tool now: by tier, settings and the orders that are completed
+    should     its clinic is open and a tool is wanted for it now: by tier, settings and completed orders, not halted
     can        its newest outcome says `synced` and names every wanted tool by the id that the clinic has, from
                whatever definition: every version that is registered is answered
-    neither    deleted assistants, closed clinics, and clinics that want no tool (`no_tools`)
+    neither    deleted assistants, closed clinics, and clinics for which no tool is wanted (`no_tools`)
 
 Read from the log and its projections in one snapshot; Vapi is not asked.
 """
@@ -55,6 +55,7 @@ SELECT count(*) FILTER (WHERE should) AS assistants, count(*) FILTER (WHERE can)
        count(*) FILTER (WHERE other) AS other_definition, count(*) FILTER (WHERE NOT should) AS without_tools,
        count(DISTINCT org_id) AS organizations,
        (SELECT count(*) FROM system_tools WHERE enabled) AS tools,
+       ARRAY(SELECT name FROM system_tools WHERE halted ORDER BY name) AS halted,
        (SELECT coalesce(max(position), 0) FROM events) AS position, clock_timestamp() AS at
   FROM judged
 """  # noqa: S608 - made of constants
@@ -65,11 +66,12 @@ SELECT * FROM judged WHERE should AND NOT can AND ($4::text IS NULL OR agent_id 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """``assistants`` should book and ``equipped`` can; ``without_tools`` are of clinics that want none: in neither.
+    """``assistants`` should book and ``equipped`` can; ``without_tools`` are of clinics for which none is wanted.
 
     ``other_definition`` of those that are equipped have a tool from another definition than a new clinic gets: a
     rollout has not reached them, or has reached them first. ``organizations`` is how many clinics these belong to,
-    ``tools`` how many are ordered for everybody, at ``position`` of the log.
+    ``tools`` how many are ordered for everybody, at ``position`` of the log. ``halted`` are the tools that nobody may
+    have now.
     """
 
     assistants: int
@@ -80,6 +82,7 @@ class Coverage:
     tools: int
     position: int
     at: datetime
+    halted: Sequence[str] = ()
 
     @property
     def percent(self) -> float:

@@ -180,7 +180,7 @@ async def _reasons(
         found.append(Reason.of("a write to it has no answer yet", "TS-104"))
     if (failure := state.failures.get(agent_subject(agent_id))) is not None:
         found.append(Reason.of("the last try failed", failure.code))
-    found += tool_reasons(state, [tool.name for tool in wanted])
+    found += tool_reasons(state, wanted)
     names = {tool.name for tool in wanted}
     found += [
         Reason(f"it still has {ref.name}, which is not wanted any more") for ref in row.synced if ref.name not in names

@@ -150,11 +150,15 @@ async def _setting(connection: Connection, moment: StateAsOf, name: str) -> Tool
     return next((setting for setting in settings if setting.tool_name == name), None)
 
 
-def tool_reasons(state: Toolset, names: Iterable[str]) -> list[Reason]:
-    """What is known to be wrong with these wanted tools of the org, by name."""
+def tool_reasons(state: Toolset, wanted: Iterable[WantedTool]) -> list[Reason]:
+    """What is known to be wrong with these wanted tools of the org."""
     found = []
-    for name in names:
+    for tool in wanted:
+        name = tool.name
         current, seen = state.tools.get(name), state.drifted.get(name)
+        if current is not None and not is_current(current, tool):
+            had = f"the clinic has version {current.definition_version} of another definition"
+            found.append(Reason(f"{name} is wanted in version {tool.definition_version}; {had}"))
         if (failure := state.failures.get(tool_subject(name))) is not None:
             found.append(Reason.of(f"the last try to bring {name} to Vapi failed", failure.code))
         if unknown_since(state, tool_subject(name)) is not None:
@@ -172,14 +176,12 @@ async def _reasons(
     if wanted is None:
         still = condition not in ("unwanted", "retired")
         return (Reason(f"{name} is not wanted, and the clinic still has it"),) if still else ()
-    found = tool_reasons(state, [name])
+    found = tool_reasons(state, [wanted])
     match condition:
         case "missing":
             found.append(Reason(f"{name} is wanted, and the clinic does not have it at Vapi yet"))
         case "retired":
             found.append(Reason(f"{name} is wanted again, and still retired"))
-        case "outdated":
-            found.append(Reason(f"{name} is wanted from another definition than it was made from"))
     lacking = [
         one
         for one in await cannot_book(connection, moment.org_id, limit=WITHOUT_MAX)

@@ -7,7 +7,7 @@ from typing import Final
 from tool_sync.db import Connection
 from tool_sync.domain.events import RolloutPlanned, RolloutStage
 from tool_sync.domain.fleet import Fleet
-from tool_sync.domain.fleet.rollout import Refused, decide_rollout, why_not_ordered
+from tool_sync.domain.fleet.rollout import Refused, decide_rollout, state_of, why_not_ordered
 from tool_sync.queries.as_of import fleet_of
 from tool_sync.rollouts.command import Written, rollout_stream, write
 from tool_sync.rollouts.plan import UNTRUE_SHARE_MAX, Planned, make_plan, untrue_share
@@ -16,6 +16,9 @@ from tool_sync.sync.store import Log
 
 # Two orders of one tool that start at once would both find that the other has not.
 _ONE_BY_ONE: Final = "SELECT pg_advisory_xact_lock(7312, hashtext($1)), clock_timestamp() AS now"
+
+SHOWN_MAX: Final = 5
+"""Rollouts that one beginning is told to mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,12 @@ async def plan_order(
     if not counts.update + counts.add + counts.remove + counts.already + counts.left:
         return Refused("no stage holds any clinic: nobody would get it")
     event = planned.event
-    written = await write(log, rollout_stream(event.rollout_id), lambda _fleet: event, actor=actor)
+
+    def claimed(fleet: Fleet) -> RolloutPlanned | Refused:
+        taken = state_of(fleet, event.rollout_id) is not None
+        return Refused(f"there is a rollout {event.rollout_id} already: plan it anew") if taken else event
+
+    written = await write(log, rollout_stream(event.rollout_id), claimed, actor=actor)
     return written if isinstance(written, Refused) else planned
 
 
@@ -73,9 +81,10 @@ def find_rollout(fleet: Fleet, text: str) -> str | Refused:
     found = [one for one in ids if one.startswith(text)] if text not in ids else [text]
     if len(found) == 1:
         return found[0]
-    return Refused(
-        f"there is no rollout {text}" if not found else f"{text} may be {', '.join(found)}: write more of it"
-    )
+    if not found:
+        return Refused(f"there is no rollout {text}; `tool-sync rollout list` lists them")
+    more = f" and {len(found) - SHOWN_MAX} more" if len(found) > SHOWN_MAX else ""
+    return Refused(f"{text!r} may be {', '.join(found[:SHOWN_MAX])}{more}: write more of it")
 
 
 __all__ = ["PlanChanged", "RolloutPlanned", "apply_plan", "find_rollout", "plan_order"]

@@ -56,7 +56,7 @@ async def write(log: Log, stream: str, decide: Decide, *, actor: str) -> Written
         )
         if not isinstance(result, Conflict):
             return Written(event, result.first_position)
-    raise FleetContended(f"{stream}: {TRIES_MAX} conflicts in a row; try again")
+    raise FleetContended(f"{stream}: {TRIES_MAX} conflicts in a row")
 
 
 def rollout_stream(rollout_id: str) -> str:

@@ -11,8 +11,7 @@ fleet as it is then. So a feeder that died, or two that feed at once, change not
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -22,12 +21,13 @@ from tool_sync import db
 from tool_sync.domain.events import ToolOrdered
 from tool_sync.domain.fleet import Fleet, Order
 from tool_sync.domain.fleet.decide import decide_tool
-from tool_sync.domain.fleet.rollout import RolloutCommand, decide_rollout
+from tool_sync.domain.fleet.rollout import Refused, RolloutCommand, RolloutEvent, decide_rollout
 from tool_sync.domain.fleet.work import ClinicFacts, Work, work_of
-from tool_sync.log import AppendRejected, AppendRequest, LogUnavailable, UnknownEvent, fact, org_stream
+from tool_sync.log import AppendRejected, AppendRequest, Duplicate, LogUnavailable, UnknownEvent, fact, org_stream
 from tool_sync.rollouts import command, turns
 from tool_sync.rollouts.facts import PAGE_CLINICS, facts_of, page_of
 from tool_sync.rollouts.read_back import ReadBack
+from tool_sync.rollouts.walk import Walk
 from tool_sync.sync.asking import KeyHeld
 from tool_sync.sync.context import Context
 from tool_sync.vapi.failures import VapiFailure
@@ -50,32 +50,13 @@ WORK: Final[frozenset[Work]] = frozenset({"update", "add", "remove"})
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class _Walk:
-    """One walk over the clinics for one tool, since the fleet changed at ``position``."""
-
-    position: int
-    after: UUID | None = None
-    ended: bool = False
-    ended_at: float = 0.0
-    found: int = 0
-    held: int = 0
-    refused: int = 0
-    fed: dict[UUID, float] = field(default_factory=dict)
-    read_back: ReadBack | None = None
-
-    def again(self) -> None:
-        """From the beginning: something differed at the last time."""
-        self.after, self.ended, self.found, self.held, self.refused = None, False, 0, 0, 0
-
-
 class Feeder:
     """Any number of processes may run its loop: each turn is one process's, for a while, by a row (:mod:`.turns`)."""
 
     def __init__(self, context: Context, pool: db.Pool, *, on_fed: Callable[[], None]) -> None:
         self._context, self._pool, self._on_fed = context, pool, on_fed
         self._token = context.new_id()
-        self._walks: dict[str, _Walk] = {}
+        self._walks: dict[str, Walk] = {}
         self._settled: dict[str, int] = {}
         self._is_busy = False
         self.loop: Final = Loop(
@@ -106,35 +87,48 @@ class Feeder:
 
     def _due(self, fleet: Fleet) -> list[str]:
         """The tools of which something changed that not every clinic has, or whose order runs."""
-        return [name for name in fleet.names if _is_due(fleet, name, self._settled.get(name, 0))]
+        now = self._context.clock.now()
+        return [name for name in fleet.names if _is_due(fleet, name, self._settled.get(name, 0), now)]
 
     async def _turn(self, fleet: Fleet, name: str) -> None:
         walk = self._walks.get(name)
         if walk is None or walk.position != fleet.changed_at[name]:
-            walk = self._walks[name] = _Walk(fleet.changed_at[name])
+            walk = self._walks[name] = Walk(fleet.changed_at[name], older=await turns.held(self._pool))
         order = _open_order(fleet, name)
-        if order is not None and order.expires_at is not None and order.expires_at < self._context.clock.now():
-            await self._command(order, "expire")
+        if order is not None and _is_too_old(order, self._context.clock.now()):
+            await self._command(order, "expire", walk)
+            self._is_busy = True
             return
         await self._feed(fleet, name, walk)
         if not walk.ended or walk.fed:
             self._is_busy = True
+            await self._wait(name, walk, None)
         elif walk.found or time.monotonic() - walk.ended_at > WALK_AGAIN_SECONDS:
             walk.again()
             self._is_busy = True
         elif order is None or order.state != "running":
-            await turns.settle(self._pool, name, self._token, walk.position)
+            await self._settle(name, walk)
         else:
             await self._gate(fleet, order, walk)
 
-    async def _feed(self, fleet: Fleet, name: str, walk: _Walk) -> None:
+    async def _settle(self, name: str, walk: Walk) -> None:
+        """Every clinic is as decided, unless a run that had read an older fleet has written since it was passed."""
+        if not walk.older:
+            await turns.settle(self._pool, name, self._token, walk.position)
+            return
+        self._is_busy = True
+        if not await turns.held(self._pool, walk.older):
+            walk.older = frozenset()
+            walk.again()
+
+    async def _feed(self, fleet: Fleet, name: str, walk: Walk) -> None:
         """Forget who is done, feed the next, and again who was fed long ago and is not done."""
         waiting = {UUID(facts.clinic.org_id): facts for facts in await facts_of(self._pool, name, walk.fed)}
         now = time.monotonic()
         again: list[ClinicFacts] = []
         for org_id, fed_at in list(walk.fed.items()):
             facts = waiting.get(org_id)
-            if facts is None or work_of(facts, fleet, name) not in WORK:
+            if facts is None or _is_over(facts, fleet, name):
                 del walk.fed[org_id]
             elif now - fed_at > FEED_AGAIN_SECONDS:
                 again.append(facts)
@@ -150,25 +144,35 @@ class Feeder:
                 if len(walk.fed) + len(fresh) >= FED_MAX:
                     walk.ended = walk.ended and facts is page[-1]
                     break
-        walk.found += len(fresh)
-        await self._make_due(fleet, name, [*fresh, *again])
-        walk.fed.update({UUID(facts.clinic.org_id): now for facts in (*fresh, *again)})
+        fed = await self._make_due(fleet, name, [*fresh, *again])
+        in_vain = sum(UUID(facts.clinic.org_id) not in fed for facts in fresh)
+        walk.found += len(fresh) - in_vain
+        walk.refused += in_vain
+        walk.fed.update(dict.fromkeys(fed, now))
 
-    def _count(self, fleet: Fleet, name: str, walk: _Walk, facts: ClinicFacts) -> None:
-        made = decide_tool(facts.clinic, fleet, name)
-        if made.order is not None and made.order is _open_order(fleet, name):
-            walk.held += 1
-            walk.refused += work_of(facts, fleet, name) == "refused"
+    def _count(self, fleet: Fleet, name: str, walk: Walk, facts: ClinicFacts) -> None:
+        made, work = decide_tool(facts.clinic, fleet, name), work_of(facts, fleet, name)
+        if made.rule == "order" and made.order is _open_order(fleet, name) and work != "unused":
+            walk.given += 1
+            walk.refused += work == "refused"
 
-    async def _make_due(self, fleet: Fleet, name: str, clinics: list[ClinicFacts]) -> None:
+    async def _make_due(self, fleet: Fleet, name: str, clinics: list[ClinicFacts]) -> list[UUID]:
+        """Whoever of these clinics has something to do now; the others have looked it through, and are not helped."""
         by_event = [facts for facts in clinics if work_of(facts, fleet, name) != "update"]
-        in_place = [UUID(facts.clinic.org_id) for facts in clinics if work_of(facts, fleet, name) == "update"]
+        fed = [UUID(facts.clinic.org_id) for facts in clinics if work_of(facts, fleet, name) == "update"]
+        if fed:
+            await turns.make_due(self._pool, fed)
         if by_event:
-            await self._context.log.append_all([self._ordered(fleet, name, facts) for facts in by_event])
-        if in_place:
-            await turns.make_due(self._pool, in_place)
-        if clinics:
+            answers = await self._context.log.append_all([self._ordered(fleet, name, facts) for facts in by_event])
+            known: list[UUID] = []
+            for facts, answer in zip(by_event, answers, strict=True):
+                (known if isinstance(answer, Duplicate) else fed).append(UUID(facts.clinic.org_id))
+            # Read anew: another process may have told them since these were read.
+            told = await facts_of(self._pool, name, known)
+            fed += [UUID(facts.clinic.org_id) for facts in told if not _is_over(facts, fleet, name)]
+        if fed:
             self._on_fed()
+        return fed
 
     def _ordered(self, fleet: Fleet, name: str, facts: ClinicFacts) -> AppendRequest:
         made = decide_tool(facts.clinic, fleet, name)
@@ -182,44 +186,86 @@ class Feeder:
             service_version=self._context.service_version,
         )  # fmt: skip
 
-    async def _gate(self, fleet: Fleet, order: Order, walk: _Walk) -> None:
+    async def _gate(self, fleet: Fleet, order: Order, walk: Walk) -> None:
         """Everything of the open stages is as ordered, as far as the log knows: is it at Vapi, and has it baked?"""
-        if walk.refused > REFUSED_SHARE_MAX * walk.held:
-            await self._wait(order, f"Vapi refuses it for {walk.refused} of {walk.held} clinics")
+        why = _shut(fleet, order, walk) or await self._unread(fleet, order, walk) or self._baking(order, walk)
+        if why is not None:
+            await self._wait(order.tool, walk, why)
             return
+        await self._command(order, "pass", walk)
+        self._is_busy = True
+
+    async def _unread(self, fleet: Fleet, order: Order, walk: Walk) -> str | None:
+        """What of the stage was not seen at Vapi as ordered, in words. While it bakes it is not looked at again."""
+        if self._baking(order, walk) is not None:
+            return None
         if walk.read_back is None:
             walk.read_back = ReadBack(self._context, self._pool, order)
         try:
             missing = await walk.read_back.missing(fleet)
         except KeyHeld:
-            await self._wait(order, "the read-back waits for the key")
-            return
+            return "the read-back waits for the key"
         except VapiFailure as failure:
-            await self._wait(order, f"the read-back failed: {failure.code.value}")
-            return
-        if missing:
-            await self._wait(order, f"{missing} tools are not at Vapi as ordered yet")
-            return
-        stage = order.stages[order.open_stage]
-        baked_at = (order.opened_at or order.started_at) + timedelta(seconds=stage.bake_seconds)
-        if stage.bake_seconds and self._context.clock.now() < baked_at:
-            await self._wait(order, f"stage {stage.name} bakes until {baked_at:%Y-%m-%d %H:%M:%S} UTC")
-            return
-        await self._command(order, "pass")
-        self._is_busy = True
-
-    async def _wait(self, order: Order, why: str) -> None:
-        await turns.say(self._pool, order.tool, self._token, why)
-        log.info("Rollout waits", rollout_id=order.rollout_id, tool=order.tool, reason=why)
-
-    async def _command(self, order: Order, what: RolloutCommand) -> None:
-        written = await command.write(
-            self._context.log,
-            command.rollout_stream(order.rollout_id),
-            lambda fleet: decide_rollout(fleet, order.rollout_id, what, reason=""),
-            actor=ACTOR,
+            return f"the read-back failed: {failure.code.value}"
+        if not missing:
+            return None
+        return (
+            "1 tool is not at Vapi as ordered yet"
+            if missing == 1
+            else f"{missing:,} tools are not at Vapi as ordered yet"
         )
-        log.info("Rollout goes on", rollout_id=order.rollout_id, tool=order.tool, did=type(written).__name__, what=what)
+
+    def _baking(self, order: Order, walk: Walk) -> str | None:
+        """Until when the open stage bakes, in words; None where it does not, or was not read back yet."""
+        stage = order.stages[order.open_stage]
+        done_at = None if walk.read_back is None else walk.read_back.done_at
+        if not stage.bake_seconds or done_at is None:
+            return None
+        until = done_at + timedelta(seconds=stage.bake_seconds)
+        return (
+            f"stage {stage.name} bakes until {until:%Y-%m-%d %H:%M:%S} UTC"
+            if self._context.clock.now() < until
+            else None
+        )
+
+    async def _wait(self, name: str, walk: Walk, why: str | None) -> None:
+        """Say what the tool's order waits for, where that has changed; None: for clinics that are being worked on."""
+        if why == walk.said and walk.has_said:
+            return
+        await turns.say(self._pool, name, self._token, why)
+        walk.said, walk.has_said = why, True
+        if why is not None:
+            log.info("Rollout waits", tool=name, reason=why)
+
+    async def _command(self, order: Order, what: RolloutCommand, walk: Walk) -> None:
+        def decide(fleet: Fleet) -> RolloutEvent | Refused:
+            # What was found is true of the fleet as it was: another process, or a person, may have opened the next
+            # stage meanwhile, whose gate nobody has looked at, or halted the tool.
+            if fleet.changed_at[order.tool] != walk.position:
+                return Refused(f"something else was decided about {order.tool} meanwhile")
+            return decide_rollout(fleet, order.rollout_id, what, reason="")
+
+        written = await command.write(self._context.log, command.rollout_stream(order.rollout_id), decide, actor=ACTOR)
+        did = written.why if isinstance(written, Refused) else type(written.event).__name__
+        log.info("Rollout goes on", rollout_id=order.rollout_id, tool=order.tool, what=what, did=did)
+
+
+def _shut(fleet: Fleet, order: Order, walk: Walk) -> str | None:
+    """Why the gate stays shut whatever is at Vapi, in words: a stage that reached nobody has proved nothing."""
+    if order.tool in fleet.halted:
+        return f"{order.tool} is halted: {fleet.halted[order.tool]}"
+    version = None if order.version is None else fleet.versions[order.tool].get(order.version)
+    if version is not None and not fleet.is_answered(version):
+        return f"assistant-api does not answer contract {version.contract} of {order.tool}"
+    if walk.refused > REFUSED_SHARE_MAX * walk.given:
+        return f"Vapi refuses it for {walk.refused:,} of {walk.given:,} clinics"
+    return None
+
+
+def _is_over(facts: ClinicFacts, fleet: Fleet, name: str) -> bool:
+    """Whether a clinic that was fed is done; or has looked everything through, and an assistant cannot be helped."""
+    work = work_of(facts, fleet, name)
+    return work not in WORK or (work != "update" and not facts.is_open)
 
 
 def _open_order(fleet: Fleet, name: str) -> Order | None:
@@ -227,6 +273,12 @@ def _open_order(fleet: Fleet, name: str) -> Order | None:
     return next((order for order in reversed(fleet.orders.get(name, ())) if order.state in ("running", "paused")), None)
 
 
-def _is_due(fleet: Fleet, name: str, settled: int) -> bool:
+def _is_too_old(order: Order, now: datetime) -> bool:
+    return order.expires_at is not None and order.expires_at < now
+
+
+def _is_due(fleet: Fleet, name: str, settled: int, now: datetime) -> bool:
     order = _open_order(fleet, name)
-    return fleet.changed_at.get(name, 0) > settled or (order is not None and order.state == "running")
+    if order is not None and (order.state == "running" or _is_too_old(order, now)):
+        return True
+    return fleet.changed_at.get(name, 0) > settled

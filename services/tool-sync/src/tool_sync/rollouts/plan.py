@@ -12,10 +12,11 @@ from tool_sync.db import Connection
 from tool_sync.domain.events import RolloutPlanned, RolloutStage
 from tool_sync.domain.fleet import Fleet, Order
 from tool_sync.domain.fleet.decide import contains, decide_tool
-from tool_sync.domain.fleet.work import ClinicFacts, Tally, Work, work_of
+from tool_sync.domain.fleet.work import Tally, Work, work_of
 from tool_sync.queries.as_of import fleet_of
-from tool_sync.rollouts.facts import walk
+from tool_sync.rollouts.facts import ClinicGroup, groups_of
 
+_NOW: Final = "SELECT coalesce(max(position), 0) AS head, clock_timestamp() AS now FROM organizations"
 UNTRUE_SHARE_MAX: Final = 0.05
 """Of a plan's clinics: where more have changed since, it is another plan."""
 DIGEST_CHARACTERS: Final = 8
@@ -52,21 +53,21 @@ async def make_plan(
     stages: tuple[RolloutStage, ...],
     rollout_id: str | None = None,
 ) -> Planned:
-    """Walk over every clinic, in one snapshot of the database."""
+    """Count every clinic, in one snapshot of the database."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         fleet = await fleet_of(connection)
-        row = await connection.fetchrow(
-            "SELECT coalesce((SELECT max(position) FROM organizations), 0) AS head, clock_timestamp() AS now"
-        )
+        row = await connection.fetchrow(_NOW)
         assert row is not None
         planned = _ordered(
             fleet, tool, version, stages, rollout_id or uuid4().hex[:ID_CHARACTERS], row["now"], row["head"]
         )
-        parts = sha256(to_json([tool, version, stages]))
-        async for facts in walk(connection, tool):
-            if (work := _take_in(planned, facts)) is not None:
-                parts.update(f"{facts.clinic.org_id}{work}".encode())
-    planned.digest = parts.hexdigest()[:DIGEST_CHARACTERS]
+        groups = await groups_of(connection, tool, planned.fleet.orders[tool])
+    pairs: dict[Work, int] = {}
+    for group in groups:
+        if (work := _take_in(planned, group)) is not None:
+            pairs[work] = pairs.get(work, 0) ^ group.fingerprint
+    said = to_json([tool, version, stages, sorted(pairs.items())])
+    planned.digest = sha256(said).hexdigest()[:DIGEST_CHARACTERS]
     return planned
 
 
@@ -88,16 +89,17 @@ def _ordered(
     return Planned(order, replace(fleet, orders=orders), as_of, at, stages=tuple(Tally() for _ in stages))
 
 
-def _take_in(planned: Planned, facts: ClinicFacts) -> Work | None:
-    """Count a clinic; None where the order does not hold it."""
-    made = decide_tool(facts.clinic, planned.fleet, planned.order.tool)
-    if made.order is None or made.order.rollout_id != planned.order.rollout_id:
-        planned.outside += 1
+def _take_in(planned: Planned, group: ClinicGroup) -> Work | None:
+    """Count a group; None where the order does not hold it."""
+    order, facts = planned.order, group.member
+    made = decide_tool(facts.clinic, planned.fleet, order.tool)
+    if made.order is None or made.order.rollout_id != order.rollout_id:
+        planned.outside += group.clinics
         return None
-    work = work_of(facts, planned.fleet, planned.order.tool)
-    planned.tally.add(work, facts)
-    stage = next(n for n, stage in enumerate(planned.order.stages) if contains(stage, facts.clinic))
-    planned.stages[stage].add(work, facts)
+    work = work_of(facts, planned.fleet, order.tool)
+    stage = next(number for number, stage in enumerate(order.stages) if contains(stage, facts.clinic))
+    for tally in (planned.tally, planned.stages[stage]):
+        tally.add(work, group.clinics, group.assistants)
     return work
 
 

@@ -36,7 +36,10 @@ def published(fleet: Fleet, tool: ToolFile, installation: Installation) -> Bluep
     )
     newest = of_tool.get(number - 1)
     if newest is not None and not newest.is_withdrawn and _is_same(newest, document, tool):
-        return Refused(f"version {newest.version} of {tool.name} says the same; nothing was written")
+        return Refused(
+            f"version {newest.version} of {tool.name} says the same; nothing was written. To order it: "
+            f"tool-sync rollout plan {tool.name}@{newest.version}"
+        )
     return BlueprintPublished(
         tool.name, number, tool.tier, tool.asynchronous, definition_hash(document), document, tool.contract, tool.note
     )

@@ -16,7 +16,7 @@ EXPIRES_AFTER: Final = timedelta(days=21)
 """A rollout whose gate has not opened by then changes nothing more."""
 STAGES_MAX: Final = 20
 ORGS_MAX: Final = 1_000
-"""Clinics that one stage names: an event holds 64 KiB at most."""
+"""Clinics that all stages of a rollout name: an event holds 64 KiB at most."""
 BAKE_SECONDS_MAX: Final = 14 * 86_400
 _KEYS: Final = ("name", "percent", "tiers", "orgs", "bake_minutes")
 
@@ -51,6 +51,8 @@ def stages_of(text: str) -> tuple[RolloutStage, ...]:
         raise BadStages(f"there are {len(stages)} stages; write at most {STAGES_MAX}")
     problems: list[str] = []
     made = [_stage(number, stage, problems) for number, stage in enumerate(stages, 1)]
+    if (named := sum(len(stage.orgs) for stage in made)) > ORGS_MAX:
+        problems.append(f"the stages name {named:,} clinics; name at most {ORGS_MAX:,}, or percentages")
     if problems:
         raise BadStages("\n".join(problems))
     return tuple(made)
@@ -96,8 +98,6 @@ def _texts(number: int, stage: Mapping[str, Any], key: str, problems: list[str])
 
 
 def _orgs(number: int, texts: tuple[str, ...], problems: list[str]) -> tuple[str, ...]:
-    if len(texts) > ORGS_MAX:
-        problems.append(f"stage {number} names {len(texts):,} clinics; name at most {ORGS_MAX:,}, or a percentage")
     orgs = []
     for text in texts:
         try:

@@ -19,7 +19,8 @@ SELECT count(*) FROM tool_refusals WHERE tool_name = $1 AND code IS NOT NULL AND
 
 @dataclass(frozen=True, slots=True)
 class RolloutStatus:
-    """One order. ``clinics``: that followed it; ``refused``: whose tool Vapi refuses for good.
+    """One order. ``clinics``: that have its version, by an order to none those that lost the tool by it. ``refused``:
+    whose tool Vapi refuses for good.
 
     ``waits``: what the next stage waits for, as of the feeder's last turn; None where it waits for clinics alone.
     """
@@ -54,7 +55,7 @@ async def status_of(connection: Connection, fleet: Fleet, order: Order) -> Rollo
         len(order.stages),
         order.stages[order.open_stage].name,
         order.started_at,
-        counts["followers"],
+        counts["having"] if order.version is not None else counts["followers"] - counts["having"],
         refused,
         await waits(connection, order.tool) if is_open else None,
         order.reason,

@@ -1,6 +1,6 @@
 """Whose turn it is to feed a tool, and how far: the table ``fleet_turns``; and how a clinic is made due."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -18,6 +18,10 @@ RETURNING true
 """  # noqa: S608 - a constant
 _SETTLE: Final = "UPDATE fleet_turns SET settled = greatest(settled, $3), waits = NULL WHERE tool = $1 AND token = $2"
 _SAY: Final = "UPDATE fleet_turns SET waits = $3 WHERE tool = $1 AND token = $2"
+_HELD: Final = """
+SELECT token FROM leases
+ WHERE token IS NOT NULL AND until > clock_timestamp() AND ($1::uuid[] IS NULL OR token = ANY ($1))
+"""
 _WAITS: Final = "SELECT waits FROM fleet_turns WHERE tool = $1"
 # A clinic that nobody has worked on yet has no lease.
 _DUE: Final = """
@@ -41,8 +45,14 @@ async def settle(pool: Pool, tool: str, token: UUID, position: int) -> None:
     await pool.execute(_SETTLE, tool, token, position)
 
 
-async def say(pool: Pool, tool: str, token: UUID, why: str) -> None:
-    """What the tool's order waits for, for people."""
+async def held(pool: Pool, tokens: Collection[UUID] | None = None) -> frozenset[UUID]:
+    """The leases that workers hold now, or those of them with these tokens."""
+    rows = await pool.fetch(_HELD, None if tokens is None else list(tokens))
+    return frozenset(row["token"] for row in rows)
+
+
+async def say(pool: Pool, tool: str, token: UUID, why: str | None) -> None:
+    """What the tool's order waits for, for people; None where it waits for clinics alone."""
     await pool.execute(_SAY, tool, token, why)
 
 

@@ -33,6 +33,8 @@ from tool_sync.sync.load import LoadedOrg
 
 PAGE_AGENTS: Final = 32
 """Assistants with work that are looked at together: what a plan costs does not grow with what is open in the org."""
+FRESH_SECONDS: Final = 1.0
+"""For so long after it was read a run decides about tools; a slow answer of Vapi's takes longer than an order may."""
 
 
 class Knowledge:
@@ -48,6 +50,12 @@ class Knowledge:
         self._assistants: dict[str, Assistant] = {}
         self._looked_at: set[str] = set()
         self._taken_up: set[str] = set()
+        self._read_at = context.clock.monotonic()
+
+    @property
+    def is_old(self) -> bool:
+        """Whether something else may have been ordered since the state was read: it is read again before that."""
+        return self._context.clock.monotonic() - self._read_at > FRESH_SECONDS
 
     @property
     def wanted(self) -> Wanted:
@@ -90,6 +98,7 @@ class Knowledge:
         self.state, self.fleet, self.loaded_through = loaded.state, loaded.fleet, loaded.state.position
         self.is_behind = False
         self.reloads += 1
+        self._read_at = self._context.clock.monotonic()
         # Rows as well: what another worker has linked is in a row, and an older one would make its write look foreign.
         self._assistants.clear()
         self._looked_at.clear()

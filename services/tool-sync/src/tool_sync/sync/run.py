@@ -15,9 +15,10 @@ from typing import Final
 from opentelemetry.trace import StatusCode
 
 from tool_sync.domain.commands import Command
+from tool_sync.domain.events import ToolRetired
 from tool_sync.domain.plan.due import earlier
 from tool_sync.domain.plan.situation import ObservedLink, OrgWide
-from tool_sync.domain.plan.steps import Lane, LinkAssistant, Plan, Step
+from tool_sync.domain.plan.steps import Lane, LinkAssistant, Plan, RegisterTool, Step, UpdateTool
 from tool_sync.domain.plan.tools import target_of
 from tool_sync.domain.toolset import Assistant
 from tool_sync.domain.wanted import leaving
@@ -158,7 +159,9 @@ class Run:
                 await self._note_lost(has_assistants=False)
                 self._is_lost_noted = True
             plan = known.plan()
-            if plan.commands:
+            if known.is_old and _decides_about_tools(plan):
+                await self._writer.reload()
+            elif plan.commands:
                 await self._writer.write(plan.commands)
             elif plan.look_org_wide:
                 await self._look_org_wide()
@@ -223,3 +226,9 @@ class Run:
         going = leaving(state, self._knowledge.wanted, names, has_assistants=has_assistants)
         if commands := await lost_surplus(self._context, state, self._claim.org_id, going):
             await self._writer.write(commands)
+
+
+def _decides_about_tools(plan: Plan) -> bool:
+    """Whether orders decide what is planned."""
+    steps = any(isinstance(step, RegisterTool | UpdateTool) for step in plan.steps)
+    return steps or any(isinstance(command, ToolRetired) for command in plan.commands)

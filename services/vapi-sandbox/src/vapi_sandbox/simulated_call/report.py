@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vapi_sandbox.simulated_call.results import NOTHING, RESOLVED, Said
+from vapi_sandbox.simulated_call.spoken import spoken
 from vapi_sandbox.simulated_call.webhook import Conversation, ToolCall
 
 
@@ -48,15 +49,21 @@ class ToolCallReport:
         ]
 
     def document(self) -> dict[str, Any]:
-        """Return it as JSON. `unheard` is the answer to an `async` tool call: it came after the model went on."""
+        """Return it as JSON.
+
+        `spoken` is what the caller is told by the tool's messages. `unheard` is the answer to an `async` tool call: it
+        came after the model went on.
+        """
         is_async = self.call.is_async
+        heard = RESOLVED if is_async else self.answer or NOTHING
         return {
             "id": self.call.id,
             "name": self.call.name,
             "async": is_async,
             "tool": self.call.origin,
             "serverUrl": self.server_url,
-            "heard": _said(RESOLVED if is_async else self.answer or NOTHING),
+            "spoken": spoken(self.call.tool, heard.kind),
+            "heard": _said(heard),
             "unheard": _said(self.answer) if is_async else None,
             "deliveries": [
                 {"statuses": outcome.statuses, "answer": _said(outcome.said), "problems": outcome.problems}

@@ -40,7 +40,9 @@ from tool_sync.domain.events.attempts import (
     SyncAttemptFailed,
 )
 from tool_sync.domain.events.blueprint import (
+    AnsweredContract,
     BlueprintPublished,
+    ContractsAnswered,
     ToolHalted,
     ToolResumed,
     VersionWithdrawn,
@@ -81,6 +83,7 @@ from tool_sync.domain.events.tools import (
 )
 
 __all__ = [
+    "AnsweredContract",
     "AssistantDiverged",
     "AssistantDriftSeen",
     "AssistantLinkStarted",
@@ -90,6 +93,7 @@ __all__ = [
     "AssistantSynced",
     "AttemptEnd",
     "BlueprintPublished",
+    "ContractsAnswered",
     "DriftDetected",
     "Event",
     "FleetEvent",
@@ -184,6 +188,7 @@ ToolsetEvent = (
 )
 FleetEvent = (
     BlueprintPublished
+    | ContractsAnswered
     | VersionWithdrawn
     | ToolHalted
     | ToolResumed

@@ -24,6 +24,21 @@ class BlueprintPublished:
 
 
 @dataclass(frozen=True, slots=True)
+class AnsweredContract:
+    """An argument model of a tool's name that assistant-api answers."""
+
+    name: str
+    contract: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContractsAnswered:
+    """From now on every live process of assistant-api answers exactly these; in the stream ``blueprint-~contracts``."""
+
+    contracts: tuple[AnsweredContract, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class VersionWithdrawn:
     """The version cannot be ordered any more. Who has it by an order that stands keeps it."""
 

@@ -1,10 +1,12 @@
 """``evolve_fleet(fleet, stream, recorded) -> fleet``: what an event of no org changes."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final, assert_never
 
 from tool_sync.domain.events import (
     BlueprintPublished,
+    ContractsAnswered,
     FleetEvent,
     RolloutAborted,
     RolloutCompleted,
@@ -39,19 +41,35 @@ def evolve_fleet(fleet: Fleet, stream: str, recorded: Recorded) -> Fleet:
     event = recorded.event
     assert isinstance(event, FleetEvent), f"{stream} belongs to no org, and holds {type(event).__name__}"
     versions = {**fleet.stream_versions, stream: fleet.stream_versions.get(stream, 0) + 1}
-    changed_at = fleet.changed_at
-    if not isinstance(event, RolloutPlanned | VersionWithdrawn):
-        name = event.name if isinstance(event, BlueprintPublished | ToolHalted | ToolResumed) else event.tool
-        changed_at = {**changed_at, name: recorded.position}
+    changed_at = {**fleet.changed_at, **dict.fromkeys(_concerned(fleet, event), recorded.position)}
     return replace(
         _changed(fleet, recorded, event), position=recorded.position, stream_versions=versions, changed_at=changed_at
     )
+
+
+def _concerned(fleet: Fleet, event: FleetEvent) -> Iterable[str]:
+    """The tools of which some clinic may be to have something else now."""
+    match event:
+        case RolloutPlanned() | VersionWithdrawn():
+            return ()
+        case BlueprintPublished() | ToolHalted() | ToolResumed():
+            return (event.name,)
+        case ContractsAnswered():
+            return {name for name, _ in fleet.answered ^ _pairs(event)}
+        case _:
+            return (event.tool,)
+
+
+def _pairs(event: ContractsAnswered) -> frozenset[tuple[str, int]]:
+    return frozenset((one.name, one.contract) for one in event.contracts)
 
 
 def _changed(fleet: Fleet, recorded: Recorded, event: FleetEvent) -> Fleet:
     match event:
         case BlueprintPublished():
             return _published(fleet, recorded.position, event)
+        case ContractsAnswered():
+            return replace(fleet, answered=_pairs(event))
         case VersionWithdrawn(name=name, version=number):
             of_tool = fleet.versions.get(name, {})
             if number not in of_tool:

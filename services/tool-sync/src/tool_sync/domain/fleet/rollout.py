@@ -118,6 +118,8 @@ def why_not_ordered(fleet: Fleet, tool: str, version: int | None) -> str | None:
         return f"{tool} has no version {version}; there is {known}"
     if published.is_withdrawn:
         return f"version {version} of {tool} was withdrawn"
+    if not fleet.is_answered(published):
+        return f"version {version} of {tool} has contract {published.contract}, which not every assistant-api answers"
     return None
 
 

@@ -22,7 +22,8 @@ class ClinicFacts:
     """One clinic and one tool, as the tables have them. ``definition_hash`` is None where it does not have the tool.
 
     ``unlinked``: some assistant that is synced does not name the tool. ``refused_hash``: of the definition that Vapi
-    refused last. ``row_position``: of the tool's row, 0 where there is none.
+    refused last. ``row_position``: of the tool's row, 0 where there is none. ``is_open``: some change to all of the
+    clinic is not looked through yet.
     """
 
     clinic: Clinic
@@ -31,6 +32,7 @@ class ClinicFacts:
     unlinked: bool
     refused_hash: str | None
     row_position: int
+    is_open: bool = False
 
 
 def work_of(facts: ClinicFacts, fleet: Fleet, name: str) -> Work:
@@ -53,21 +55,21 @@ def work_of(facts: ClinicFacts, fleet: Fleet, name: str) -> Work:
     return "update" if has else "add"
 
 
-def calls_of(work: Work, facts: ClinicFacts) -> int:
-    """The calls of Vapi's that the work takes, where nothing fails."""
+def calls_of(work: Work, clinics: int, assistants: int) -> int:
+    """The calls of Vapi's that the work takes at clinics with so many assistants together, where nothing fails."""
     match work:
         case "update":
-            return 1
+            return clinics
         case "add":
-            return CALLS_PER_ADD + CALLS_PER_ASSISTANT * (max(facts.assistants, 1) - 1)
+            return CALLS_PER_ADD * clinics + CALLS_PER_ASSISTANT * (assistants - clinics)
         case "remove":
-            return CALLS_PER_ASSISTANT * facts.assistants
+            return CALLS_PER_ASSISTANT * assistants
         case _:
             return 0
 
 
 class Tally:
-    """Counts of a walk over the clinics."""
+    """Clinics and their assistants, by what is to be done about them."""
 
     def __init__(self) -> None:
         self.clinics: dict[Work, int] = dict.fromkeys(
@@ -76,11 +78,11 @@ class Tally:
         self.assistants: dict[Work, int] = dict(self.clinics)
         self.calls = 0
 
-    def add(self, work: Work, facts: ClinicFacts) -> None:
-        """One clinic more."""
-        self.clinics[work] += 1
-        self.assistants[work] += facts.assistants
-        self.calls += calls_of(work, facts)
+    def add(self, work: Work, clinics: int, assistants: int) -> None:
+        """So many more."""
+        self.clinics[work] += clinics
+        self.assistants[work] += assistants
+        self.calls += calls_of(work, clinics, assistants)
 
     @property
     def counts(self) -> PlanCounts:

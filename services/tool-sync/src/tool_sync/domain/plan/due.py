@@ -9,7 +9,7 @@ from datetime import datetime
 from tool_sync.domain.plan.situation import Policy, Situation
 from tool_sync.domain.plan.steps import NOTHING, Plan, ResolveAttempt
 from tool_sync.domain.retry import retry_at
-from tool_sync.domain.subject import is_tool
+from tool_sync.domain.subject import tool_subject
 from tool_sync.domain.toolset import Toolset
 
 
@@ -36,7 +36,8 @@ def retry_time(state: Toolset, subject: str, now: datetime, jitter: float, polic
 
     For a tool that is updated in place an order waits, whoever else does.
     """
-    if not state.open_requests and state.org_wide_through is None and not is_tool(subject):
+    is_in_place = any(subject == tool_subject(name) for name in state.tools)
+    if not state.open_requests and state.org_wide_through is None and not is_in_place:
         return now + policy.look_again
     failure = state.failures.get(subject)
     return retry_at(

@@ -62,7 +62,8 @@ async def update(guard: WriteGuard, step: UpdateTool) -> tuple[Command, ...]:
         tool.order,
         guard.fleet.position,
     )
-    payload = guard.payload(tool)
+    # A PATCH leaves alone what it does not name: messages of the version before would stay.
+    payload = {"messages": [], **guard.payload(tool)}
     try:
         answer = await guard.send(
             started,
