@@ -38,7 +38,8 @@ class ErrorCode(StrEnum):
     ORGANIZATION_CLOSED = "TS-403"
     TOOLS_SWITCHED_OFF = "TS-501"
     TIER_WITHOUT_TOOLS = "TS-502"
-    NO_TOOL_PUBLISHED = "TS-503"
+    NO_TOOL_ORDERED = "TS-503"
+    TOOLS_HALTED = "TS-504"
     INVALID_REQUEST = "TS-901"
     UNAUTHENTICATED = "TS-902"
     FORBIDDEN = "TS-903"
@@ -122,7 +123,7 @@ _ENTRIES: Final = (
     _entry(
         ErrorCode.TOOL_REFUSED, "tool refused",
         "Vapi refused the tool's definition (4xx).",
-        False, "developers", "Correct the tool definition and release it; then save the assistant again.",
+        False, "developers", "Correct the tool's file and ship it: another definition is tried by itself.",
     ),
     _entry(
         ErrorCode.ASSISTANT_REFUSED, "assistant refused",
@@ -215,9 +216,14 @@ _ENTRIES: Final = (
         False, "platform operator", "Give the clinic a tier with tools, if it should have them.",
     ),
     _entry(
-        ErrorCode.NO_TOOL_PUBLISHED, "no tools: none is published",
-        "No tool definition is published, so no assistant gets one.",
-        False, "developers", "Release a blueprint with tools.",
+        ErrorCode.NO_TOOL_ORDERED, "no tools: none is ordered",
+        "No tool is ordered for the clinic, so the assistant has none and takes no bookings.",
+        False, "platform operator", "Order a version: `tool-sync rollout plan TOOL@V`, then `tool-sync rollout apply`.",
+    ),
+    _entry(
+        ErrorCode.TOOLS_HALTED, "no tools: halted for every clinic",
+        "An operator halted the tools for every clinic, so the assistant has none and takes no bookings.",
+        False, "platform operator", "Nothing until the cause is mended; then `tool-sync blueprint resume TOOL`.",
     ),
     _entry(
         ErrorCode.INVALID_REQUEST, "invalid request", "The request is not valid.",

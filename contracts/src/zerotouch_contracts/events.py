@@ -25,7 +25,7 @@ SaveCause = Literal["save", "sync", "auto_sync", "repair"]
 """``save``: the row was written, over HTTP or SQL; ``sync``, ``auto_sync``: somebody asked; ``repair``: assistant-api
 wrote its revision again because something older was found at Vapi."""
 OutcomeCause = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[a-z][a-z_]*$")]
-"""Why an outcome came that no save asked for. Open; now ``recovered``, ``tier``, ``setting``, ``rollout`` and
+"""Why an outcome came that no save asked for. Open; now ``recovered``, ``tier``, ``setting``, ``rollout``, ``halt`` and
 ``drift``."""
 ToolName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 Revision = Annotated[int, Field(ge=1, le=2**53 - 1)]

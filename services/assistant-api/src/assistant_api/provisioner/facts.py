@@ -5,9 +5,9 @@ from collections.abc import Collection
 from typing import Final
 
 from assistant_api.prompt.block import ClinicFacts, prompt_block
-from zerotouch_contracts.tools import ANSWERED, DEFINITIONS, ToolDefinition
+from zerotouch_contracts.tools import ANSWERED, ToolDefinition
 
-_NEWEST: Final = {definition.name: definition for definition in DEFINITIONS}
+_NEWEST: Final = {definition.name: definition for definition in ANSWERED}
 _KNOWN: Final = {f"{definition.name}:{definition.version}": definition for definition in ANSWERED}
 
 
@@ -18,7 +18,7 @@ def block_for(clinic: ClinicFacts, reachable: Collection[str]) -> str:
 
 
 def _definition(tool: str) -> ToolDefinition | None:
-    """The definition that the assistant has; of a version that this release does not know, the newest that it does."""
+    """The definition that the assistant has; of a version that was published at run time, the newest one known here."""
     return _KNOWN.get(tool) or _NEWEST.get(tool.partition(":")[0])
 
 

@@ -107,11 +107,11 @@ def check_contract(org_id: UUID, name: str, contract: int, given: Mapping[str, A
 
 
 def _definition(name: str, version: int, given: Mapping[str, Any]) -> ToolDefinition | None:
-    """What answers a version: its own definition, or one of its contract. The contract is not even looked at where the
-    version is known, or may be that of a tool without the parameter: there it would be the model's word."""
-    known = _BY_VERSION.get((name, version))
-    if known is not None or version < FIRST_VERSION_WITH_CONTRACT:
-        return known
+    """What answers a version: one of its contract, as a version's number may be one that was published at run time. Of
+    a version that may be that of a tool without the parameter its own definition: there the contract would be the
+    model's word."""
+    if version < FIRST_VERSION_WITH_CONTRACT:
+        return _BY_VERSION.get((name, version))
     contract = _number(given.get(CONTRACT_PARAMETER))
     return None if contract is None else _BY_CONTRACT.get((name, contract))
 

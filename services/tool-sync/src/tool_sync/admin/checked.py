@@ -61,7 +61,7 @@ class KnownAssistant:
 
 
 @dataclass(frozen=True, slots=True)
-class Clinic:
+class CheckedClinic:
     """A clinic now. ``wanted``: what its assistants should have; where nothing is, ``none_wanted`` is the code why.
 
     ``target`` are those of them that it has at Vapi. ``more``: it has more assistants than are listed.
@@ -78,7 +78,7 @@ class Clinic:
     more: bool
 
 
-async def clinic_of(connection: Connection, org_id: UUID, agent_id: str | None = None) -> Clinic:
+async def clinic_of(connection: Connection, org_id: UUID, agent_id: str | None = None) -> CheckedClinic:
     """The clinic with all its assistants, or one of them. Raises `BeforeFirstEvent` and `UnknownEvent`."""
     moment = await state_as_of(connection, org_id, await fleet_of(connection))
     state = moment.state
@@ -97,7 +97,7 @@ async def clinic_of(connection: Connection, org_id: UUID, agent_id: str | None =
         for row in rows[:ASSISTANTS_MAX]
     )
     none_wanted = "TS-403" if state.closed else of_clinic.none_wanted
-    return Clinic(
+    return CheckedClinic(
         org_id,
         moment.position,
         state,

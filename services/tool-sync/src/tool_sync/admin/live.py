@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
-from tool_sync.admin.checked import NOT_NAMED, NOT_THERE, Clinic, KnownAssistant, Trouble
+from tool_sync.admin.checked import NOT_NAMED, NOT_THERE, CheckedClinic, KnownAssistant, Trouble
 from tool_sync.domain import reach
 from tool_sync.domain.events import ToolRef
 from tool_sync.queries.snapshot import LinkedTool
@@ -84,7 +84,7 @@ class Look:
     splits_refused: bool = False
     _tools: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)
 
-    async def assistant(self, clinic: Clinic, known: KnownAssistant) -> Met:
+    async def assistant(self, clinic: CheckedClinic, known: KnownAssistant) -> Met:
         """What its next caller meets. Raises :class:`LookStopped`; `VapiFailure` is told as what was not read."""
         try:
             return await self._assistant(clinic, known)
@@ -97,7 +97,7 @@ class Look:
         """Read tools again from now on."""
         self._tools.clear()
 
-    async def _assistant(self, clinic: Clinic, known: KnownAssistant) -> Met:
+    async def _assistant(self, clinic: CheckedClinic, known: KnownAssistant) -> Met:
         names = tuple(tool.name for tool in clinic.wanted)
         met = Met(known.agent_id, known.assistant_id, (), ())
         if known.assistant_id is None:
@@ -125,7 +125,7 @@ class Look:
             met, reaches=reached, trouble=tuple(dict.fromkeys(trouble)), pinned=pinned, not_looked_at=not_looked_at
         )
 
-    def _known(self, clinic: Clinic) -> reach.Known:
+    def _known(self, clinic: CheckedClinic) -> reach.Known:
         return reach.Known(
             installation_id=self.installation_id,
             org_id=clinic.org_id,
@@ -149,7 +149,7 @@ class Look:
             return None, (f"traffic splits: Vapi answered {failure.status or 'nothing'} ({failure.code.value})",)
 
     async def _obstacles(
-        self, clinic: Clinic, known: KnownAssistant, document: Mapping[str, Any], split: tuple[str, ...] | None
+        self, clinic: CheckedClinic, known: KnownAssistant, document: Mapping[str, Any], split: tuple[str, ...] | None
     ) -> list[Trouble]:
         """What stands in the document: the ids that our log does not know are read."""
         named = {}
@@ -167,7 +167,7 @@ class Look:
         )
         return [Trouble.of(one) for one in obstacles]
 
-    async def _of_tools(self, clinic: Clinic, document: Mapping[str, Any]) -> list[Trouble]:
+    async def _of_tools(self, clinic: CheckedClinic, document: Mapping[str, Any]) -> list[Trouble]:
         """What is wrong with our own tools: not there, not named, deleted or changed at Vapi."""
         ids = reach.named_ids(document)
         have = {ref.name: ref for ref in clinic.target}
@@ -185,7 +185,7 @@ class Look:
         gone = tuple([one for one in sorted(others) if await self._tool(one) is None])
         return [*found, *([Trouble(ErrorCode.TOOL_ID_DANGLING.value, names, gone)] if gone else [])]
 
-    async def _of_tool(self, clinic: Clinic, ref: ToolRef) -> list[Trouble]:
+    async def _of_tool(self, clinic: CheckedClinic, ref: ToolRef) -> list[Trouble]:
         document = await self._tool(ref.vapi_tool_id)
         if document is None:
             names = tuple(tool.name for tool in clinic.wanted)  # such an id fails the whole call

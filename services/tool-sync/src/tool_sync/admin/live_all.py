@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-from tool_sync.admin.checked import Clinic, KnownAssistant, clinic_of
+from tool_sync.admin.checked import CheckedClinic, KnownAssistant, clinic_of
 from tool_sync.admin.live import Look, LookStopped, Met
 from tool_sync.db import Pool
 from tool_sync.queries.audit import LiveRead, Unreached
@@ -29,7 +29,7 @@ class _Tally:
     not_read: list[str] = field(default_factory=list)
     not_looked_at: dict[str, None] = field(default_factory=dict)
 
-    def note(self, clinic: Clinic, met: Met) -> None:
+    def note(self, clinic: CheckedClinic, met: Met) -> None:
         """Count an assistant that was asked for."""
         if met.not_read is not None:
             self.not_shown += 1
@@ -70,7 +70,7 @@ async def read_all(pool: Pool, look: Look, on_assistant: Callable[[int], None] =
     )
 
 
-async def _clinics(pool: Pool) -> AsyncIterator[Clinic]:
+async def _clinics(pool: Pool) -> AsyncIterator[CheckedClinic]:
     last = UUID(int=0)
     while page := await open_organizations(pool, last, PAGE):
         for org_id in page:
@@ -78,12 +78,12 @@ async def _clinics(pool: Pool) -> AsyncIterator[Clinic]:
         last = page[-1]
 
 
-async def _clinic(pool: Pool, org_id: UUID, agent_id: str | None = None) -> Clinic:
+async def _clinic(pool: Pool, org_id: UUID, agent_id: str | None = None) -> CheckedClinic:
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         return await clinic_of(connection, org_id, agent_id)
 
 
-async def _met(pool: Pool, look: Look, clinic: Clinic, known: KnownAssistant) -> Met | None:
+async def _met(pool: Pool, look: Look, clinic: CheckedClinic, known: KnownAssistant) -> Met | None:
     """What its next caller meets; None where the log does not call it synced any more.
 
     Trouble is looked at again beside newer rows: a sync may have ended, or begun, between the rows and the read.

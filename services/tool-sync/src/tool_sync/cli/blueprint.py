@@ -16,7 +16,7 @@ from tool_sync.cli.options import (
     ToolArgument,
     VapiUrl,
 )
-from tool_sync.cli.rollout import said, version_of
+from tool_sync.cli.rollout import OwnOrgs, PlanRate, PlanShare, Stages, Yes, per_minute, said, version_of
 
 app = typer.Typer(
     name="blueprint", help="Check, publish and compare versions of a tool; halt one.", no_args_is_help=True
@@ -97,6 +97,42 @@ def publish(
             connection, database_url, file, server_url, credential_id, loopback_allowed=allow_loopback
         ),
     )
+
+
+@app.command()
+def enable(
+    tool: ToolArgument,
+    database_url: DatabaseUrl,
+    reason: ReasonNeeded,
+    stages: Stages = "default",
+    own_orgs: OwnOrgs = None,
+    rate: PlanRate = None,
+    share: PlanShare = 0.6,
+    yes: Yes = False,
+) -> None:
+    """Order a tool's newest version for every clinic: show the plan, ask once, and follow it to its end."""
+    from tool_sync.cli.ordering import Choice, enable_tool
+
+    choice = Choice(stages, tuple(own_orgs or ()), per_minute(rate, share), said(reason), yes)
+    end_connected(database_url, lambda connection: enable_tool(connection, database_url, tool, choice))
+
+
+@app.command()
+def disable(
+    tool: ToolArgument,
+    database_url: DatabaseUrl,
+    reason: ReasonNeeded,
+    stages: Stages = "default",
+    own_orgs: OwnOrgs = None,
+    rate: PlanRate = None,
+    share: PlanShare = 0.6,
+    yes: Yes = False,
+) -> None:
+    """Order a tool for nobody, in stages: it is unlinked, and deleted after its grace. `halt` is at once."""
+    from tool_sync.cli.ordering import Choice, order_tool
+
+    choice = Choice(stages, tuple(own_orgs or ()), per_minute(rate, share), said(reason), yes)
+    end_connected(database_url, lambda connection: order_tool(connection, database_url, tool, None, choice))
 
 
 @app.command()

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from tool_sync import db
-from tool_sync.admin.checked import Clinic, KnownAssistant, Trouble, clinic_of
+from tool_sync.admin.checked import CheckedClinic, KnownAssistant, Trouble, clinic_of
 from tool_sync.admin.live import Look, LookStopped, Met
 from tool_sync.cli.connected import NotFound, answered, pooled
 from tool_sync.cli.looking import At, looking
@@ -22,7 +22,7 @@ from zerotouch_contracts.errors import entry_of
 class Checked:
     """A clinic, and what its callers meet: as the log has it (``known``), and as Vapi says now (``met``)."""
 
-    clinic: Clinic
+    clinic: CheckedClinic
     met: tuple[Met, ...]
 
     @property
@@ -46,7 +46,7 @@ async def check(database_url: str, target: str, live: At | None, *, as_json: boo
     return await answered(work())
 
 
-async def _check_live(pool: db.Pool, clinics: list[Clinic], live: At, *, as_json: bool) -> int:
+async def _check_live(pool: db.Pool, clinics: list[CheckedClinic], live: At, *, as_json: bool) -> int:
     checked, stopped = [], None
     async with looking(pool, live) as look:
         for clinic in clinics:
@@ -61,7 +61,7 @@ async def _check_live(pool: db.Pool, clinics: list[Clinic], live: At, *, as_json
         return _tell(checked, look, stopped, as_json=as_json)
 
 
-async def _clinics(pool: db.Pool, target: str) -> list[Clinic]:
+async def _clinics(pool: db.Pool, target: str) -> list[CheckedClinic]:
     """The clinic of this id, or those with an assistant of this id, with it alone."""
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         org_id = _uuid(target)

@@ -42,6 +42,7 @@ PlanShare = Annotated[
         envvar="VAPI_RATE_SHARE", help="Reckon with tool-sync's share of that rate.", metavar="SHARE", min=0, max=1
     ),
 ]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before it starts.")]
 Follow = Annotated[bool, typer.Option("--follow", help="Show how far it comes, until it is over.")]
 
 
@@ -156,6 +157,11 @@ def version_of(text: str) -> tuple[str, int | None]:
     if not name or not (number == "none" or is_number):
         fail(f"{text!r} names no version; write {name or 'TOOL'}@2, or {name or 'TOOL'}@none")
     return name, None if number == "none" else int(number)
+
+
+def per_minute(rate: int | None, share: float) -> int | None:
+    """The calls a minute that a forecast reckons with."""
+    return None if rate is None else max(1, int(rate * share))
 
 
 def said(reason: str) -> str:

@@ -14,7 +14,7 @@ from tool_sync.cli.options import (
     ServerUrl,
     VapiUrl,
 )
-from tool_sync.cli.rollout import OwnOrgs, PlanRate, PlanShare, Stages, said
+from tool_sync.cli.rollout import OwnOrgs, PlanRate, PlanShare, Stages, Yes, per_minute, said
 
 if TYPE_CHECKING:
     from tool_sync.db import Connection
@@ -34,7 +34,7 @@ def ship(
     own_orgs: OwnOrgs = None,
     rate: PlanRate = None,
     share: PlanShare = 0.6,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it starts.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Check a tool's file, publish it, show the plan, ask once, and roll it out to every clinic.
 
@@ -48,11 +48,12 @@ def ship(
     async def work(connection: "Connection") -> int:
         from tool_sync.cli.blueprint_publish import linted, publish_tool
         from tool_sync.cli.options import EXIT_FOUND
-        from tool_sync.cli.rollout_apply import apply_rollout, keep_plan, read_stages, refuse
-        from tool_sync.cli.rollout_show import plan_lines
+        from tool_sync.cli.ordering import Choice, order_tool
+        from tool_sync.cli.rollout_apply import read_stages, refuse
         from tool_sync.domain.fleet.rollout import Refused
 
-        steps = read_stages(stages, tuple(own_orgs or ()))
+        choice = Choice(stages, tuple(own_orgs or ()), per_minute(rate, share), why, yes)
+        read_stages(stages, choice.own_orgs)  # before anything is published
         tool = await linted(file, loopback_allowed=allow_loopback)
         if tool is None:
             return EXIT_FOUND
@@ -60,14 +61,6 @@ def ship(
         if isinstance(published, Refused):
             return refuse(published)
         print(f"version {published.version} of {published.name} is published")
-        planned = await keep_plan(connection, database_url, published.name, published.version, steps)
-        if isinstance(planned, Refused):
-            return refuse(planned)
-        print("\n".join(plan_lines(planned, None if rate is None else max(1, int(rate * share)))))
-        if not yes and not typer.confirm("Start it?"):
-            print(f"to start it later: tool-sync rollout apply {planned.order.rollout_id} --reason TEXT")
-            return 0
-        rollout = planned.order.rollout_id
-        return await apply_rollout(connection, database_url, rollout, why, digest=planned.digest, follow=True)
+        return await order_tool(connection, database_url, published.name, published.version, choice)
 
     end_connected(database_url, work)

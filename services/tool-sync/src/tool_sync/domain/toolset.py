@@ -192,6 +192,9 @@ class Toolset:
     """When its first event was recorded."""
     follows: Mapping[str, Followed] = field(default_factory=dict)
     """By tool."""
+    given_by: Mapping[str, str] = field(default_factory=dict)
+    """By tool, the order of its newest write that has happened, as in ``org_tools``: one that was announced and then
+    refused gives nothing, and must not hold the org when that order is aborted."""
 
     @property
     def tool_ids(self) -> frozenset[str]:

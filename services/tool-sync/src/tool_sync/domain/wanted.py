@@ -49,8 +49,7 @@ HALTED_CODE: Final = "TS-504"
 
 def clinic_of(state: Toolset, org_id: UUID) -> Clinic:
     """What decisions about this org depend on."""
-    follows = {name: followed.rollout_id for name, followed in state.follows.items()}
-    return Clinic(str(org_id), state.tier, state.closed, state.since, state.disabled, follows)
+    return Clinic(str(org_id), state.tier, state.closed, state.since, state.disabled, state.given_by)
 
 
 def wanted_of(state: Toolset, fleet: Fleet, org_id: UUID) -> Wanted:

@@ -117,6 +117,8 @@ BEGIN
     WHERE r.position < excluded.position;
 END $$;
 
+REVOKE ALL ON FUNCTION fold_tool_refusals(bigint, bigint) FROM PUBLIC;
+
 INSERT INTO projections (name, types) VALUES ('tool_refusals', '{ToolRegistered,ToolUpdated,SyncAttemptFailed}');
 ALTER TABLE tool_refusals ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tool_refusals FORCE ROW LEVEL SECURITY;

@@ -19,17 +19,17 @@ _PROPERTIES: Final = "parameters.properties"
 
 
 @dataclass(frozen=True, slots=True)
-class AnsweredContract:
+class KnownContract:
     """What assistant-api takes by one contract, and the schema that says so to a model."""
 
     arguments: type[BaseModel]
     schema: Mapping[str, Any]
 
 
-Contracts = Mapping[tuple[str, int], AnsweredContract]
+Contracts = Mapping[tuple[str, int], KnownContract]
 
 ANSWERED_CONTRACTS: Final[Contracts] = {
-    (definition.name, definition.contract): AnsweredContract(definition.arguments, definition.parameters_schema())
+    (definition.name, definition.contract): KnownContract(definition.arguments, definition.parameters_schema())
     for definition in ANSWERED
 }
 """By tool and number, as this release of the contracts has them; the newest schema of each."""
@@ -66,17 +66,17 @@ def contract_problems(tool: ToolFile, contracts: Contracts) -> list[LintProblem]
     return found
 
 
-def argument_problems(schema: Mapping[str, Any], contract: AnsweredContract) -> list[LintProblem]:
+def argument_problems(schema: Mapping[str, Any], contract: KnownContract) -> list[LintProblem]:
     """What the schema fails to ask for, and what it asks for that the contract refuses. Of a schema of the subset."""
     return [*_not_asked_for(schema, contract), *_refused(schema, contract)]
 
 
-def unread_properties(schema: Mapping[str, Any], contract: AnsweredContract) -> list[str]:
+def unread_properties(schema: Mapping[str, Any], contract: KnownContract) -> list[str]:
     """What the schema asks a caller for and the contract passes over."""
     return [name for name in schema["properties"] if name not in contract.schema["properties"]]
 
 
-def _not_asked_for(schema: Mapping[str, Any], contract: AnsweredContract) -> list[LintProblem]:
+def _not_asked_for(schema: Mapping[str, Any], contract: KnownContract) -> list[LintProblem]:
     needed = [name for name in contract.schema["required"] if name not in schema.get("required", ())]
     return [
         LintProblem("parameters.required", f"lacks {name!r}, which the contract needs", "add it, and its property")
@@ -84,7 +84,7 @@ def _not_asked_for(schema: Mapping[str, Any], contract: AnsweredContract) -> lis
     ]
 
 
-def _refused(schema: Mapping[str, Any], contract: AnsweredContract) -> list[LintProblem]:
+def _refused(schema: Mapping[str, Any], contract: KnownContract) -> list[LintProblem]:
     try:
         examples = list(examples_of(schema))
     except NoExample as error:
@@ -100,7 +100,7 @@ def _refused(schema: Mapping[str, Any], contract: AnsweredContract) -> list[Lint
     return list(found.values())
 
 
-def _errors(example: Mapping[str, Any], contract: AnsweredContract) -> list[tuple[str, Any, str]]:
+def _errors(example: Mapping[str, Any], contract: KnownContract) -> list[tuple[str, Any, str]]:
     try:
         contract.arguments.model_validate(example)
     except ValidationError as error:
@@ -109,7 +109,7 @@ def _errors(example: Mapping[str, Any], contract: AnsweredContract) -> list[tupl
     return []
 
 
-def _as_contract(contract: AnsweredContract, name: str) -> str:
+def _as_contract(contract: KnownContract, name: str) -> str:
     own = contract.schema["properties"].get(name)
     if own is None:
         return "leave it out"

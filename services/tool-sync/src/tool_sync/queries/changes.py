@@ -34,7 +34,7 @@ SELECT * FROM (
            (data ->> 'enabled')::boolean AS enabled, (data ->> 'definition_version')::int AS version,
            lag((data ->> 'definition_version')::int) OVER (
                PARTITION BY data ->> 'name', data ->> 'definition_version' IS NULL ORDER BY position) AS version_before,
-           meta ->> 'actor' AS actor, meta ->> 'traceparent' AS traceparent
+           data ->> 'order' AS rollout, meta ->> 'actor' AS actor, meta ->> 'traceparent' AS traceparent
       FROM events
      WHERE org_id = $1
        AND type IN ('ToolSettingChanged', 'ToolSettingRemoved', 'ToolRegistered', 'ToolUpdated', 'ToolRetired',
@@ -51,8 +51,8 @@ class ToolChange:
     """One change. ``by`` says who set it, and is null for what tool-sync did.
 
     ``version`` is the definition's that the tool has since; ``version_before`` is the one that an update replaced, and
-    null elsewhere. ``reason``: of a setting the setter's words, of a retired tool ``tier``, ``setting``, ``unused`` or
-    ``closed``.
+    null elsewhere. ``rollout``: the order that gave it, or took it away; null where none did. ``reason``: of a setting
+    the setter's words, of a retired tool ``tier``, ``setting``, ``unused``, ``closed``, ``order`` or ``halted``.
     """
 
     position: int
@@ -63,6 +63,7 @@ class ToolChange:
     version: int | None
     version_before: int | None
     reason: str | None
+    rollout: str | None
     trace_id: str | None
 
 
@@ -94,5 +95,6 @@ def _change(row: asyncpg.Record) -> ToolChange:
         version=row["version"],
         version_before=row["version_before"] if row["type"] == "ToolUpdated" else None,
         reason=row["reason"],
+        rollout=row["rollout"],
         trace_id=trace_id_of(row["traceparent"]),
     )

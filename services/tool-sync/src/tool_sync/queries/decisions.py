@@ -204,7 +204,7 @@ def _after(clinic: Clinic, event: Event) -> Clinic:
             return replace(clinic, disabled=off - {name} if enabled else off | {name})
         case ToolSettingRemoved(name=name):
             return replace(clinic, disabled=frozenset(clinic.disabled) - {name})
-        case ToolRegistrationStarted() | ToolUpdateStarted() | ToolRetired() if event.order is not None:
+        case ToolRegistered() | ToolUpdated() | ToolRetired() if event.order is not None:
             return replace(clinic, follows={**clinic.follows, event.name: event.order})
         case _:
             return clinic

@@ -13,10 +13,11 @@ from tool_sync.domain.events import RolloutPlanned, RolloutStage
 from tool_sync.domain.fleet import Fleet, Order
 from tool_sync.domain.fleet.decide import contains, decide_tool
 from tool_sync.domain.fleet.work import Tally, Work, work_of
+from tool_sync.log.head import read_head
 from tool_sync.queries.as_of import fleet_of
 from tool_sync.rollouts.facts import ClinicGroup, groups_of
 
-_NOW: Final = "SELECT coalesce(max(position), 0) AS head, clock_timestamp() AS now FROM organizations"
+_NOW: Final = "SELECT clock_timestamp()"
 UNTRUE_SHARE_MAX: Final = 0.05
 """Of a plan's clinics: where more have changed since, it is another plan."""
 DIGEST_CHARACTERS: Final = 8
@@ -56,11 +57,8 @@ async def make_plan(
     """Count every clinic, in one snapshot of the database."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         fleet = await fleet_of(connection)
-        row = await connection.fetchrow(_NOW)
-        assert row is not None
-        planned = _ordered(
-            fleet, tool, version, stages, rollout_id or uuid4().hex[:ID_CHARACTERS], row["now"], row["head"]
-        )
+        head, now = await read_head(connection), await connection.fetchval(_NOW)
+        planned = _ordered(fleet, tool, version, stages, rollout_id or uuid4().hex[:ID_CHARACTERS], now, head)
         groups = await groups_of(connection, tool, planned.fleet.orders[tool])
     pairs: dict[Work, int] = {}
     for group in groups:

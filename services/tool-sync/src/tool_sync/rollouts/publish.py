@@ -47,7 +47,8 @@ def published(fleet: Fleet, tool: ToolFile, installation: Installation) -> Bluep
 
 def _is_same(version: Version, document: dict[str, Any], tool: ToolFile) -> bool:
     same = all(version.document.get(key) == document.get(key) for key in _COMPARED)
-    return same and version.tier == tool.tier and _own_parameters(version.document) == _own_parameters(document)
+    same = same and (version.tier, version.contract) == (tool.tier, tool.contract)
+    return same and _own_parameters(version.document) == _own_parameters(document)
 
 
 def _own_parameters(document: Any) -> list[Any]:

@@ -17,6 +17,7 @@ EXPIRES_AFTER: Final = timedelta(days=21)
 STAGES_MAX: Final = 20
 ORGS_MAX: Final = 1_000
 """Clinics that all stages of a rollout name: an event holds 64 KiB at most."""
+NAME_CHARACTERS_MAX: Final = 40
 BAKE_SECONDS_MAX: Final = 14 * 86_400
 _KEYS: Final = ("name", "percent", "tiers", "orgs", "bake_minutes")
 
@@ -79,14 +80,15 @@ def _stage(number: int, stage: Any, problems: list[str]) -> RolloutStage:
     tiers = _texts(number, found, "tiers", problems)
     for tier in tiers:
         if tier not in TIERS:
-            meant = nearest(tier, TIERS)
-            problems.append(f"stage {number}: {tier} is no tier" + (f"; did you mean {meant}?" if meant else ""))
+            problems.append(f"stage {number}: {tier} is no tier; the tiers are {', '.join(TIERS)}")
     orgs = _orgs(number, _texts(number, found, "orgs", problems), problems)
     ring_below = round(percent * RINGS / 100)
     if not ring_below and not orgs and not problems:
         problems.append(f"stage {number} holds nobody: write percent or orgs")
     name = found.get("name", f"stage {number}")
-    return RolloutStage(str(name)[:40], ring_below, tiers, orgs, minutes * 60)
+    if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > NAME_CHARACTERS_MAX:
+        problems.append(f"stage {number}: name is a line of 1 to {NAME_CHARACTERS_MAX} characters")
+    return RolloutStage(str(name), ring_below, tiers, orgs, minutes * 60)
 
 
 def _texts(number: int, stage: Mapping[str, Any], key: str, problems: list[str]) -> tuple[str, ...]:

@@ -96,14 +96,16 @@ async def seed(log: Log, blueprint: Blueprint, service_version: str) -> None:
     """
     fleet = await read_fleet(log)
     for definition in (*blueprint.definitions, *blueprint.offered):
-        name = definition.name
-        published = blueprint.published(definition)
-        if name not in fleet.versions:
-            await _append(log, f"blueprint-{name}", (published,), service_version)
-        if name not in fleet.orders and definition in blueprint.definitions:
-            newest = max(fleet.versions.get(name, {}).values(), key=lambda one: one.position, default=None)
-            version = definition.version if newest is None else newest.version
-            await _append(log, f"rollout-{seed_order(name)}", _ordered(name, version), service_version)
+        if definition.name not in fleet.versions:
+            await _append(
+                log, f"blueprint-{definition.name}", (blueprint.published(definition),), fleet, service_version
+            )
+    # Read anew: another replica, perhaps of another release, may have published first, and what is there is ordered.
+    fleet = await read_fleet(log)
+    for name in (definition.name for definition in blueprint.definitions):
+        if name not in fleet.orders:
+            newest = max(fleet.versions[name].values(), key=lambda one: one.position)
+            await _append(log, f"rollout-{seed_order(name)}", _ordered(name, newest.version), fleet, service_version)
 
 
 async def read_fleet(log: Log) -> Fleet:
@@ -127,14 +129,14 @@ def _ordered(name: str, version: int) -> tuple[FleetEvent, ...]:
     )
 
 
-async def _append(log: Log, stream: str, events: tuple[FleetEvent, ...], service_version: str) -> None:
-    """As the stream's first events: where another replica was there before, nothing happens."""
+async def _append(log: Log, stream: str, events: tuple[FleetEvent, ...], fleet: Fleet, service_version: str) -> None:
+    """To the stream as it was read: where another replica was there before, nothing happens."""
     cause = f"seed:{stream}"
     await log.append(
         AppendRequest(
             stream=stream,
             org_id=None,
-            expected_version=0,
+            expected_version=fleet.stream_versions.get(stream, 0),
             events=tuple(
                 NewEvent(event_id(stream, SOURCE, cause, type(event).__name__, n), event)
                 for n, event in enumerate(events)

@@ -38,6 +38,7 @@ class Changes(TypedDict, total=False):
     versions: Mapping[str, Mapping[str, int]]
     drifted: Mapping[str, ToolDriftSeen]
     follows: Mapping[str, Followed]
+    given_by: Mapping[str, str]
 
 
 def with_entry(mapping: Mapping[K, V], key: K, value: V) -> Mapping[K, V]:
@@ -48,6 +49,11 @@ def with_entry(mapping: Mapping[K, V], key: K, value: V) -> Mapping[K, V]:
 def following(state: Toolset, name: str, order: str | None, fleet_position: int | None) -> Mapping[str, Followed]:
     """The orders that are followed, after a write for this one was announced; as before where it was for none."""
     return state.follows if order is None else with_entry(state.follows, name, Followed(order, fleet_position or 0))
+
+
+def given_by(state: Toolset, name: str, order: str | None) -> Mapping[str, str]:
+    """The orders that gave what the org has, after a write for this one; as before where it was for none."""
+    return state.given_by if order is None else with_entry(state.given_by, name, order)
 
 
 def without(mapping: Mapping[K, V], key: K) -> Mapping[K, V]:

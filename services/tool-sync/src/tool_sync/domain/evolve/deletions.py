@@ -11,7 +11,7 @@ from tool_sync.domain.events import (
     ToolReinstated,
     ToolRetired,
 )
-from tool_sync.domain.evolve.changes import Changes, following, with_entry, without
+from tool_sync.domain.evolve.changes import Changes, following, given_by, with_entry, without
 from tool_sync.domain.subject import SEARCH_SUBJECT, SWEEP_SUBJECT, surplus_subject, tool_subject
 from tool_sync.domain.toolset import Recorded, Retired, Surplus, Toolset, ref_of
 
@@ -39,6 +39,7 @@ def _of_retired(state: Toolset, event: _OF_RETIRED) -> Changes:
                 "retired": with_entry(state.retired, name, Retired(ref, event.reason, event.delete_at)),
                 "failures": failures,
                 "follows": following(state, name, event.order, event.fleet_position),
+                "given_by": given_by(state, name, event.order),
             }
         case ToolReinstated():
             return {

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from tool_sync.domain.events import ToolDriftSeen, ToolRegistered, ToolUpdated, ToolVanished
-from tool_sync.domain.evolve.changes import Changes, with_entry, without
+from tool_sync.domain.evolve.changes import Changes, given_by, with_entry, without
 from tool_sync.domain.subject import tool_subject
 from tool_sync.domain.toolset import VERSIONS_MAX, Recorded, Surplus, Toolset, ref_of
 
@@ -56,6 +56,7 @@ def _registered(state: Toolset, recorded: Recorded, event: ToolRegistered | Tool
         "gone": tuple(gone for gone in state.gone if gone != tool_id),
         "retired": retired,
         "surplus": surplus,
+        "given_by": given_by(state, name, event.order),
     }
 
 

@@ -25,6 +25,7 @@ from tool_sync.domain.plan.steps import NOTHING, LinkAssistant, Plan, Step
 from tool_sync.domain.plan.tools import (
     awaited,
     is_looked_through,
+    is_ordered_away,
     nothing_open,
     reinstatements,
     retirements,
@@ -46,12 +47,12 @@ def next_steps(situation: Situation) -> Plan:
     that is ordered in another version is updated though nobody waits for it.
     """
     state, progress = situation.state, situation.progress
-    if not (has_work(state) or updates_in_place(situation)):
+    if not (has_work(state) or updates_in_place(situation) or is_ordered_away(situation)):
         return NOTHING
     if state.closed:
         return _closing(situation)
     first: tuple[Command, ...] = unreadable(situation)
-    if state.org_wide_through is not None and progress.org_wide is None:
+    if _is_org_wide(situation) and progress.org_wide is None:
         return Plan(commands=first, look_org_wide=not first)
     # Before any tool step, so that nothing is made at Vapi for who is gone.
     if commands := (*first, *removed(situation), *vanished(situation)):
@@ -86,15 +87,21 @@ def _ahead(steps: Sequence[Step], state: Toolset) -> tuple[LinkAssistant, ...]:
 def _concluded(situation: Situation, plan: Plan) -> Plan:
     """What is left where nothing else is: the end of an org-wide change, then deletions."""
     state, found = situation.state, situation.progress.org_wide
-    if state.org_wide_through is not None and found is not None:
+    if _is_org_wide(situation) and found is not None:
         if not is_looked_through(situation, found):
             # This page is done, or what is left of it waits for a time of its own; or a tool has come meanwhile.
             return replace(plan, look_org_wide=True)
         if nothing_open(situation, found):
             reasons = leaving(state, situation.wanted, state.tools, has_assistants=found.has_assistants)
             # The change is settled up to where it was loaded: one that arrived since then is looked through anew.
-            return replace(plan, commands=(*retirements(situation, reasons), OrgSettled(state.org_wide_through)))
+            through = () if state.org_wide_through is None else (OrgSettled(state.org_wide_through),)
+            if commands := (*retirements(situation, reasons), *through):
+                return replace(plan, commands=commands)
     return combined(plan, deletions(situation))
+
+
+def _is_org_wide(situation: Situation) -> bool:
+    return situation.state.org_wide_through is not None or is_ordered_away(situation)
 
 
 def _closing(situation: Situation) -> Plan:

@@ -28,6 +28,17 @@ def updates_in_place(situation: Situation) -> bool:
     return any(tool.name in tools and not is_current(tools[tool.name], tool) for tool in situation.wanted.tools)
 
 
+def is_ordered_away(situation: Situation) -> bool:
+    """Whether the org has a tool that is halted or that no order gives it.
+
+    A registration whose answer was lost may be found after the tool was taken from everybody: nobody feeds it then.
+    """
+    state, unwanted = situation.state, situation.wanted.unwanted
+    return any(
+        unwanted.get(name) in ("order", "halted") and not state.is_open(tool_subject(name)) for name in state.tools
+    )
+
+
 def is_as_wanted(state: Toolset, tool: WantedTool) -> bool:
     """True where the org's tool is current and nobody is known to have changed it at Vapi."""
     current, seen = state.tools.get(tool.name), state.drifted.get(tool.name)
