@@ -1,4 +1,4 @@
-"""Fixtures: one running system for the whole tier, with everything that watches it."""
+"""Fixtures: one running system for the whole tier, with everything that watches it, and others for a module alone."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -17,3 +17,11 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
     async with AsyncExitStack() as exits:
         collector = exits.enter_context(collecting())
         yield await opened(exits, tmp_path_factory.mktemp("acceptance"), collector, collector.endpoint)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def own_world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """A system of the module's own: what it orders for every clinic, no clinic of another module gets."""
+    async with AsyncExitStack() as exits:
+        collector = exits.enter_context(collecting())
+        yield await opened(exits, tmp_path_factory.mktemp("own"), collector, collector.endpoint)

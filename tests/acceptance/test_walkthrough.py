@@ -17,6 +17,7 @@ import pytest
 from tests.support.eventually import eventually
 
 from devstack import ports
+from devstack.one_fix import CLINICS
 from devstack.options import DEMO_PORTS
 
 from .world import PATIENCE_SECONDS, TOOL, World
@@ -96,6 +97,15 @@ async def test_the_demo_runs_once_and_leaves_only_its_last_line(tmp_path: Path) 
     assert 0 < summary["seconds_to_outcome"] < DEMO_SECONDS_MAX
     for told in ("ToolsSynced", "SyncRequested", "AssistantSynced", "assistant-api", "tool-sync", summary["trace_id"]):
         assert told in text
+
+    # One fix for every clinic that has an assistant, and back: what a caller hears while the tool works.
+    clinics = CLINICS + 1
+    rollout = summary["rollout"]
+    assert (rollout["orgs"], rollout["calls"]) == (clinics, clinics)
+    assert 0 < rollout["seconds"] < DEMO_SECONDS_MAX
+    assert "$ tool-sync ship one_fix.toml" in text
+    assert "hears first: One moment, I am looking for a free time." in text
+    assert "hears first: nothing" in text
 
     # What a caller hears with each version of the booking tool (ADR 4).
     assert "the model hears: Booked for " in text

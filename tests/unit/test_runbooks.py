@@ -15,6 +15,7 @@ from zerotouch_contracts.errors import CATALOGUE
 ROOT = Path(__file__).parents[2]
 ON_CALL = (ROOT / "docs/runbooks/on-call.md").read_text()
 CANNOT_BOOK = (ROOT / "docs/runbooks/cannot-book.md").read_text()
+ROLLOUT = (ROOT / "docs/runbooks/rollout.md").read_text()
 SOURCES = sorted(path for path in ROOT.glob("services/*/src/**/*.py"))
 TEXT = "\n".join(path.read_text() for path in SOURCES)
 
@@ -66,6 +67,11 @@ def test_the_runbook_of_obstacles_names_no_code_that_does_not_exist() -> None:
 
 @pytest.mark.parametrize("words", sorted(set(re.findall(r'^\| "([^"]+)"', CANNOT_BOOK, re.MULTILINE))))
 def test_what_the_runbook_quotes_is_what_check_says(words: str) -> None:
+    assert words in TEXT
+
+
+@pytest.mark.parametrize("words", sorted(set(re.findall(r'^\| "([^"]+)"', ROLLOUT, re.MULTILINE))))
+def test_what_the_runbook_of_rollouts_quotes_is_what_a_rollout_says(words: str) -> None:
     assert words in TEXT
 
 

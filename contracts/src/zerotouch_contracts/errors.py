@@ -217,7 +217,7 @@ _ENTRIES: Final = (
     ),
     _entry(
         ErrorCode.NO_TOOL_ORDERED, "no tools: none is ordered",
-        "No tool is ordered for the clinic, so the assistant has none and takes no bookings.",
+        "No tool that is answered is ordered for the clinic, so the assistant has none and takes no bookings.",
         False, "platform operator", "Order a version: `tool-sync rollout plan TOOL@V`, then `tool-sync rollout apply`.",
     ),
     _entry(

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from tool_sync.domain import wanted
+from tool_sync.domain.fleet import decide
 from zerotouch_contracts.events import OrganizationSaved
 from zerotouch_contracts.tiers import TIERS, KnownTier, nearest_tier
 from zerotouch_contracts.tools import ANSWERED
@@ -29,7 +29,7 @@ def test_an_error_names_the_list_and_never_what_was_sent() -> None:
 
 
 def test_the_order_of_the_loop_is_the_order_of_the_list() -> None:
-    assert wanted.TIERS == TIERS
+    assert decide.TIERS == TIERS
 
 
 def test_every_definition_is_for_a_tier_of_the_list() -> None:

@@ -15,9 +15,8 @@ from tool_sync.admin.checked import (
     NEVER_SYNCED,
     NOT_NAMED,
     NOT_THERE,
-    OLDER_DEFINITION,
     OLDER_ID,
-    Clinic,
+    CheckedClinic,
     KnownAssistant,
     Trouble,
     known_trouble,
@@ -25,6 +24,7 @@ from tool_sync.admin.checked import (
 from tool_sync.admin.live import Look, LookStopped, Met
 from tool_sync.cli.check import Checked, _tell
 from tool_sync.domain.events import ToolDriftSeen, ToolRef
+from tool_sync.domain.fleet import Fleet, Version
 from tool_sync.domain.subject import tool_subject
 from tool_sync.domain.toolset import Failure, Retired, Toolset
 from tool_sync.domain.wanted import WantedTool
@@ -44,11 +44,19 @@ HAS = Toolset(tools={BOOK: REF})
 AT = datetime(2026, 11, 28, tzinfo=UTC)
 
 
-def own_tool(org_id: UUID = ORG, **changes: Any) -> dict[str, Any]:
-    payload = BOOK_CLINIC_APPOINTMENT.vapi_payload(
+def payload_of(org_id: UUID) -> dict[str, Any]:
+    return BOOK_CLINIC_APPOINTMENT.vapi_payload(
         org_id, server_url="https://hooks.example.test", installation_id=INSTALLATION
     )
-    return {"id": "tool-1", **payload, **changes}
+
+
+def own_tool(org_id: UUID = ORG, **changes: Any) -> dict[str, Any]:
+    return {"id": "tool-1", **payload_of(org_id), **changes}
+
+
+FLEET = Fleet(
+    hashes={(BOOK, REF.definition_hash): Version(BOOK, 1, "basic", REF.definition_hash, 1, payload_of(UUID(int=0)), 1)}
+)
 
 
 def drifted(*, gone: bool) -> Toolset:
@@ -86,22 +94,17 @@ def known(agent_id: str = "agent-1", linked_version: str | None = None) -> Known
     return KnownAssistant(agent_id, f"assistant-of-{agent_id}", None, linked_version, ())
 
 
-def clinic(state: Toolset = HAS, *assistants: KnownAssistant) -> Clinic:
-    return Clinic(ORG, 9, state, WANTED, None, tuple(state.tools.values()), assistants or (known(),), more=False)
+def clinic(state: Toolset = HAS, *assistants: KnownAssistant) -> CheckedClinic:
+    target = tuple(state.tools.values())
+    return CheckedClinic(ORG, 9, state, FLEET, WANTED, None, target, assistants or (known(),), more=False)
 
 
 def assistant(*tool_ids: str, **changes: Any) -> dict[str, Any]:
     return {"id": "x", "model": {"provider": "openai", "toolIds": list(tool_ids)}, **changes}
 
 
-async def definition(_name: str, _hash: str) -> Mapping[str, Any] | None:
-    return BOOK_CLINIC_APPOINTMENT.vapi_payload(
-        UUID(int=0), server_url="https://hooks.example.test", installation_id=INSTALLATION
-    )
-
-
 def look(vapi: Vapi, calls_max: int = 100) -> Look:
-    return Look(vapi, Unlimited(), INSTALLATION, definition, calls_max)
+    return Look(vapi, Unlimited(), INSTALLATION, calls_max)
 
 
 async def met(document: dict[str, Any], tools: Mapping[str, dict[str, Any]], state: Toolset = HAS) -> Met:
@@ -121,10 +124,6 @@ async def met(document: dict[str, Any], tools: Mapping[str, dict[str, Any]], sta
             (Trouble(None, (BOOK,), ("older",), OLDER_ID),),
         ),
         ("synced", None, [], Toolset(), (Trouble(None, (BOOK,), what=NOT_THERE),)),
-        (
-            "synced", None, [REF], Toolset(tools={BOOK: ToolRef(BOOK, "tool-1", 1, "f" * 64)}),
-            (Trouble(None, (BOOK,), ("tool-1",), OLDER_DEFINITION),),
-        ),
         ("synced", None, [REF], Toolset(tools={BOOK: ToolRef(BOOK, "tool-1", 99, "f" * 64)}), ()),
         ("synced", None, [REF], drifted(gone=True), (Trouble("TS-308", (BOOK,), ("tool-1",)),)),
         ("synced", None, [REF], drifted(gone=False), (Trouble(None, (BOOK,), ("tool-1",), CHANGED),)),
@@ -261,7 +260,7 @@ async def test_a_look_waits_for_the_keys_rate_as_long_as_it_may(
 ) -> None:
     key = Minutes(waits=[timedelta(seconds=wait_seconds)] * 2)
     vapi = Vapi({}, {"tool-1": {}})
-    patient = Look(vapi, key, INSTALLATION, definition, 100, patience_seconds)
+    patient = Look(vapi, key, INSTALLATION, 100, patience_seconds)
     if reads:
         assert await patient._tool("4f0c2b1e-3a64-4b3e-9a55-5d4f0a6c9a10") is None
     else:

@@ -27,12 +27,15 @@ ARGUMENTS = {
     "NAME": "org_tools",
     "FILE": __file__,
     "TOOL[@V]": "bookClinicAppointment@2",
+    "TOOL@V": "bookClinicAppointment@2",
+    "ROLLOUT": "rollout",
     "V1": "1",
     "V2": "2",
 }
 VERBS = (
     "Run", "Migrate", "Show", "List", "Explain", "Check", "Send", "Compare", "Acknowledge",
     "Retry", "Read", "Remove", "Unlink", "Link", "Give", "Rebuild", "Verify", "Publish",
+    "Withdraw", "Take", "End", "Start", "Follow", "Pause", "Resume", "Open", "Roll", "Decide", "Order",
 )  # fmt: skip
 EXTRA = {"audit": ["--only-topics"], "words": ["--agent", "a"], "fork": ["--yes"]}
 OPTIONS = {
@@ -41,6 +44,7 @@ OPTIONS = {
     "position": "0",
     "kafka": "127.0.0.1:1",
     "installation_id": str(uuid4()),
+    "server_url": "https://hooks.example.test",
 }
 OPTIONS |= {
     "vapi_base_url": "http://127.0.0.1:1",

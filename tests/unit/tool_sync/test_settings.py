@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from tool_sync.settings import Settings
-from tool_sync.sync.blueprint import ANSWERED_VERSIONS, definitions_with
-from zerotouch_contracts.tools import DEFINITIONS
+from tool_sync.sync.blueprint import definitions_with
+from zerotouch_contracts.tools import ANSWERED, DEFINITIONS
 from zerotouch_platform.public_key import require_key_of_algorithm
 from zerotouch_platform.settings import SettingsInvalid, load
 
@@ -96,7 +96,7 @@ def test_every_version_that_may_be_asked_for_makes_a_blueprint() -> None:
     for version in (1, 2):
         (definition,) = definitions_with(version)
         assert (definition.version, definition.asynchronous) == (version, version == 1)
-        assert (definition.name, version) in ANSWERED_VERSIONS
+        assert definition in ANSWERED
     assert definitions_with(2) == DEFINITIONS
 
 

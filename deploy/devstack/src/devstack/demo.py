@@ -7,6 +7,7 @@ line, on standard output, is one JSON object.
 import asyncio
 import json
 import signal
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from rich.table import Table
 
 from devstack.first_version import assistant_that_does_not_wait
 from devstack.launch import running
+from devstack.one_fix import ship_to_every_clinic
 from devstack.options import Options, say
 from devstack.stack import Stack
 from devstack.walkthrough import Arrived, Clinic, call, client, history, outcomes_of, status_when_synced
@@ -55,7 +57,11 @@ async def _walk(stack: Stack) -> dict[str, Any]:
         status = await status_when_synced(http, AGENT_ID)
         say(f"  GET  /api/assistants/{AGENT_ID}/status: {status['message']}")
         _show_timeline(await history(stack, clinic.org_id))
-        booked = await _book(stack, clinic, str(first.outcome.assistant_id))
+        assistant_id = str(first.outcome.assistant_id)
+        booked = await _book(stack, clinic, assistant_id)
+        # A real account is not filled with clinics.
+        is_sandbox = not stack.options.vapi_live_key
+        rollout = await ship_to_every_clinic(stack, http, outcomes, assistant_id) if is_sandbox else None
         return {
             "org_id": str(clinic.org_id),
             "agent_id": AGENT_ID,
@@ -66,6 +72,7 @@ async def _walk(stack: Stack) -> dict[str, Any]:
             "seconds_to_outcome_again": round(again.at - asked.sent_at, 3),
             "trace_id": first.trace_id,
             "appointment_id": booked,
+            "rollout": None if rollout is None else asdict(rollout),
         }
 
 

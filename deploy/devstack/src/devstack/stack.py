@@ -1,6 +1,7 @@
 """A running system: where its parts answer, and how they are started again and stopped."""
 
 import asyncio
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -60,6 +61,10 @@ class Stack:
         self.children[title] = child
         return child
 
+    def command_env(self, service: Service) -> dict[str, str]:
+        """The environment of a command of a service: ours, and its settings."""
+        return {**os.environ, **self.surroundings.env(self.database(service), self.ports[services.TITLES[service]])}
+
     def save_state(self) -> None:
         """Writes down what runs, for the other commands."""
         entries = tuple(state.entry(child) for child in self.children.values() if child.returncode is None)
@@ -79,6 +84,7 @@ class Stack:
             "KAFKA_BOOTSTRAP_SERVERS": around.bootstrap_servers,
             "DATABASE_ADMIN_URL": self.database_admin_url,
             **{f"{s.upper()}_DATABASE_URL": self.database(s).service for s in databases.SERVICES},
+            "TOOL_SERVER_URL": around.tool_server_url,
             "VAPI_BASE_URL": around.vapi_base_url,
             "VAPI_API_KEY": None if self.options.vapi_live_key else around.vapi_api_key,
             "OTEL_EXPORTER_OTLP_ENDPOINT": around.otlp_endpoint,

@@ -141,9 +141,10 @@ class Clinic:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A simulated call of one tool: what the model heard, and what our webhook answered."""
+    """A simulated call of one tool: what the caller was told by its messages, what the model heard and was answered."""
 
     call_id: str
+    spoken: tuple[str, ...]
     heard: str
     answered: str
 
@@ -159,7 +160,12 @@ async def call(stack: Stack, assistant_id: str, tool: str, arguments: Mapping[st
     (handled,) = body["toolCalls"]
     if handled["problems"] or any(delivery["problems"] for delivery in handled["deliveries"]):
         raise WalkthroughFailed(f"the simulated call had problems: {handled}")
-    return Call(body["callId"], str(handled["heard"]["text"]), str((handled["unheard"] or handled["heard"])["text"]))
+    return Call(
+        call_id=body["callId"],
+        spoken=tuple(message["text"] for message in handled["spoken"]),
+        heard=str(handled["heard"]["text"]),
+        answered=str((handled["unheard"] or handled["heard"])["text"]),
+    )
 
 
 def client(stack: Stack, token: str | None = None) -> httpx.AsyncClient:

@@ -1,5 +1,6 @@
 """The state after events: what is open, what we have, what failed."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -10,19 +11,23 @@ from tool_sync.domain.events import (
     AssistantRemoved,
     AssistantSynced,
     AssistantSyncFailed,
-    BlueprintPublished,
     DriftDetected,
+    FleetEvent,
     OrgClosed,
     OrgRegistered,
     OrgSettled,
     OrgTierChanged,
     RequestUnreadable,
     Settled,
+    ToolOrdered,
+    ToolRegistrationStarted,
+    ToolRetired,
     ToolUpdated,
+    ToolUpdateStarted,
     ToolVanished,
 )
 from tool_sync.domain.plan.steps import LinkAssistant
-from tool_sync.domain.toolset import Toolset
+from tool_sync.domain.toolset import Followed, Toolset
 
 from .builders import (
     ACCOUNT,
@@ -42,6 +47,7 @@ from .builders import (
     uid,
     updating,
 )
+from .fleets import published, started
 
 
 def synced(agent_id: str = "a", through: int = 1, sequence: int | None = 1) -> AssistantSynced:
@@ -181,9 +187,64 @@ def test_a_failing_outcome_says_when_to_look_again() -> None:
     assert given(asked(), sync_failed(look=900), synced()).looks == {}
 
 
-def test_a_blueprint_is_in_no_orgs_stream() -> None:
-    with pytest.raises(AssertionError, match="blueprint"):
-        given(BlueprintPublished("book", 1, "basic", True, "h"))
+@pytest.mark.parametrize("event", [published(), started("r-1")], ids=lambda event: type(event).__name__)
+def test_an_event_of_the_fleet_is_in_no_orgs_stream(event: FleetEvent) -> None:
+    with pytest.raises(AssertionError, match=f"{type(event).__name__} is in no org's stream"):
+        given(event)
+
+
+def test_an_org_is_as_old_as_its_first_event() -> None:
+    state = then(given(asked(1), at=7), OrgRegistered("basic"), at=9)
+
+    assert (given().since, state.since) == (None, after(7))
+
+
+def test_an_order_gives_a_tool_once_its_write_has_happened() -> None:
+    made = then(given(registering()), replace(registered(), order="r-1"))
+    assert (given(replace(registering(), order="r-1")).given_by, made.given_by) == ({}, {"book": "r-1"})
+
+    newer = ToolUpdated(uid(101), ACCOUNT, "book", "t-1", 2, "hash-book-2", "answer", order="r-2")
+    assert then(made, updating(), newer).given_by == {"book": "r-2"}
+    away = ToolRetired(ACCOUNT, *ref().fields, "order", after(60), "r-3", 9)
+    assert then(made, away).given_by == {"book": "r-3"}
+
+
+def test_a_write_that_was_refused_leaves_the_order_that_gave_the_tool() -> None:
+    state = then(given(registering()), replace(registered(), order="r-1"))
+    refused = failed("tool:book", attempt_id=uid(101), end="refused", retry_at=None)
+
+    assert then(state, replace(updating(), order="r-2"), refused).given_by == {"book": "r-1"}
+
+
+@pytest.mark.parametrize("start", [registering, updating])
+def test_the_newest_announced_write_for_a_tool_says_which_order_was_decided_on(
+    start: Callable[[], ToolRegistrationStarted | ToolUpdateStarted],
+) -> None:
+    state = given(replace(start(), order="r-1", fleet_position=4))
+    assert state.follows == {"book": Followed("r-1", 4)}
+
+    other = replace(start(), attempt_id=uid(102), name="cancel", order="r-2", fleet_position=6)
+    later = replace(start(), attempt_id=uid(103), order="r-3", fleet_position=9)
+    assert then(state, other, later).follows == {"book": Followed("r-3", 9), "cancel": Followed("r-2", 6)}
+
+
+def test_a_write_for_no_order_leaves_what_is_followed_as_it_was() -> None:
+    """Restored after drift, or taken away by a setting: the order that gave the tool still counts for the clinic."""
+    state = given(replace(registering(), order="r-1", fleet_position=4), replace(registered(), order="r-1"))
+    restored = (replace(updating(), fleet_position=9), ToolUpdated(uid(101), ACCOUNT, *ref().fields, "answer"))
+    later = then(state, *restored, ToolRetired(ACCOUNT, *ref().fields, "setting", after(60), None, 9))
+
+    assert (later.follows, later.given_by) == ({"book": Followed("r-1", 4)}, {"book": "r-1"})
+
+
+@pytest.mark.parametrize(
+    ("event", "cause"), [(ToolOrdered("book", "r-1"), "rollout"), (ToolOrdered("book", None, halt=True), "halt")]
+)
+def test_an_order_that_concerns_the_clinic_is_org_wide_work_until_it_is_settled(event: ToolOrdered, cause: str) -> None:
+    state = given(OrgRegistered("basic"), event)
+    assert (state.org_wide_through, state.org_wide_cause) == (2, cause)
+
+    assert then(state, OrgSettled(2)).org_wide_through is None
 
 
 def test_an_assistant_remembers_our_write_and_its_outcome() -> None:

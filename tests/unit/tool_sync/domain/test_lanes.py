@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tool_sync.domain.events import Event, OrgTierChanged, SyncRequested
+from tool_sync.domain.events import Event, OrgSettled, OrgTierChanged, SyncRequested, ToolOrdered
 from tool_sync.domain.plan.assistants import agents_with_work
 from tool_sync.domain.plan.lanes import CAUSE_BULK, in_lanes
 from tool_sync.domain.plan.situation import OrgWide, RunProgress
@@ -58,6 +58,15 @@ def test_what_an_org_wide_change_asks_for_is_bulk_beside_a_save() -> None:
         ("agent:b", "save"),
         ("agent:a", "bulk"),
     ]
+
+
+def test_a_halt_passes_all_bulk_work_until_it_is_settled_and_an_order_does_not() -> None:
+    progress = RunProgress(org_wide=OrgWide((ref(),), frozenset("ab"), has_assistants=True))
+    halt, order = ToolOrdered("cancel", None, halt=True), ToolOrdered("cancel", "r-1")
+
+    assert lanes(*HAVE, halt, progress=progress) == [("agent:a", "save"), ("agent:b", "save")]
+    assert lanes(*HAVE, order, progress=progress) == [("agent:a", "bulk"), ("agent:b", "bulk")]
+    assert lanes(*HAVE, halt, OrgSettled(3), bulk(1, "a")) == [("agent:a", "bulk")]
 
 
 def test_a_lost_answer_is_looked_up_in_the_lane_of_what_waits_for_it() -> None:

@@ -1,4 +1,4 @@
-"""Which tools an org wants, what linking changes, whose version was read, when to try again."""
+"""What linking changes, whose version was read, when to try again."""
 
 from datetime import timedelta
 from typing import Any
@@ -9,32 +9,8 @@ from hypothesis import strategies as st
 
 from tool_sync.domain.linking import ModelProvenance, relinked, whose
 from tool_sync.domain.retry import retry_at
-from tool_sync.domain.wanted import TIERS, WantedTool, wanted_for
 
-from .builders import BOOK, CANCEL, T0, assistant, ref
-
-TOP = WantedTool("top", 1, "h", tier="enterprise")
-
-
-@pytest.mark.parametrize(
-    ("tier", "expected"),
-    [
-        ("basic", (BOOK,)),
-        ("professional", (CANCEL, BOOK)),
-        ("enterprise", (CANCEL, BOOK, TOP)),
-        ("a tier of a later release", (BOOK,)),
-    ],
-)
-def test_an_org_gets_the_tools_of_its_tier_and_of_all_below(tier: str, expected: tuple[WantedTool, ...]) -> None:
-    assert wanted_for(tier, (CANCEL, BOOK, TOP)) == expected
-
-
-@for_all(st.lists(st.sampled_from(TIERS)))
-def test_a_higher_tier_never_has_less(tiers: list[str]) -> None:
-    blueprint = [WantedTool(f"t{n}", 1, "h", tier) for n, tier in enumerate(tiers)]
-    sets = [set(wanted_for(tier, blueprint)) for tier in TIERS]
-
-    assert sets[0] <= sets[1] <= sets[2] == set(blueprint)
+from .builders import CANCEL, T0, assistant, ref
 
 
 def test_a_tool_is_added_after_what_is_linked_already() -> None:

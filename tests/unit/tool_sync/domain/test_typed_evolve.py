@@ -34,5 +34,6 @@ def test_a_misspelt_or_mistyped_field_fails_mypy_and_a_right_one_does_not(tmp_pa
     assert summary.startswith("Found 2 errors in 1 file")
 
 
-def test_an_event_can_change_every_field_but_its_place() -> None:
-    assert set(Changes.__annotations__) == {field.name for field in fields(Toolset)} - {"position", "version"}
+def test_an_event_can_change_every_field_but_those_of_its_place_and_of_the_first_events_time() -> None:
+    of_place = {"position", "version", "since"}
+    assert set(Changes.__annotations__) == {field.name for field in fields(Toolset)} - of_place

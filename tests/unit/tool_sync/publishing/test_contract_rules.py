@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import BaseModel, ConfigDict
 
-from tool_sync.publishing.contract_rules import ANSWERED_CONTRACTS, AnsweredContract, argument_problems
+from tool_sync.publishing.contract_rules import ANSWERED_CONTRACTS, KnownContract, argument_problems
 from tool_sync.publishing.examples import NoExample, examples_of
 from tool_sync.publishing.schema_rules import FORMATS, schema_problems
 from zerotouch_contracts.tools import ANSWERED
@@ -159,7 +159,7 @@ class ThreeArguments(BaseModel):
     three: list[str] | None = None
 
 
-THREE = AnsweredContract(
+THREE = KnownContract(
     ThreeArguments,
     {
         "properties": {"one": {"type": "string"}, "two": {"type": "integer"}, "three": {"type": "array"}},

@@ -19,7 +19,7 @@ from tool_sync.sync.asking import said_of
 from tool_sync.sync.blueprint import document_for
 from tool_sync.sync.effects.named import is_id, named_tool
 from tool_sync.sync.survey import versions_of
-from tool_sync.vapi.documents import holds
+from tool_sync.vapi.documents import holds, holds_tool
 from tool_sync.vapi.failures import Kind, VapiFailure
 from tool_sync.vapi.rate_limit import Key
 from zerotouch_contracts.errors import ErrorCode
@@ -247,4 +247,5 @@ class Look:
 
 def changed_fields(document: Mapping[str, Any], sent: Mapping[str, Any]) -> list[str]:
     """The names of the fields that are not at Vapi as they were sent; never their values."""
-    return sorted(key for key, value in sent.items() if not holds(document.get(key), value))
+    changed = [key for key, value in sent.items() if not holds(document.get(key), value)]
+    return sorted(changed if changed or holds_tool(document, sent) else ["messages"])

@@ -1,7 +1,6 @@
 """``tool-sync blueprint publish | withdraw | halt | resume``: what each writes, and what it says then."""
 
 from pathlib import Path
-from typing import Final
 
 from tool_sync.admin.operator import ACTOR
 from tool_sync.cli.blueprint_lint import lint_lines
@@ -17,14 +16,8 @@ from tool_sync.publishing.resolving import resolve
 from tool_sync.publishing.tool_file import ToolFile, read_tool_file
 from tool_sync.rollouts.command import Decide, tool_stream, write
 from tool_sync.rollouts.publish import Installation, halted, published
+from tool_sync.rollouts.status import linked
 from zerotouch_platform.postgres.installation import read_installation
-
-# Of what the tables know: what Vapi has beside it is not linked by us.
-_LINKED: Final = """
-SELECT count(DISTINCT t.org_id) AS clinics, count(a.agent_id) AS assistants
-  FROM org_tools t LEFT JOIN assistants a ON a.org_id = t.org_id AND NOT a.removed
- WHERE t.tool_name = $1 AND t.enabled
-"""
 
 
 async def publish_file(
@@ -91,10 +84,9 @@ async def write_about(database_url: str, name: str, decide: Decide, done: str) -
 
 async def halt_tool(connection: Connection, database_url: str, name: str, reason: str) -> int:
     """Halt it, and say what that takes; returns the exit status."""
-    row = await connection.fetchrow(_LINKED, name)
-    assert row is not None
+    clinics, assistants = await linked(connection, name)
     done = (
-        f"{name} is halted: it is unlinked from {row['assistants']:,} assistants of {row['clinics']:,} clinics, with "
-        f"{2 * row['assistants']:,} calls, ahead of all bulk work"
+        f"{name} is halted: it is unlinked from {assistants:,} assistants of {clinics:,} clinics, with "
+        f"{2 * assistants:,} calls, ahead of all bulk work"
     )
     return await write_about(database_url, name, lambda fleet: halted(fleet, name, reason), done)

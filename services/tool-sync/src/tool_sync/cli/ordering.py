@@ -31,10 +31,19 @@ async def order_tool(connection: Connection, database_url: str, name: str, versi
         return refuse(planned)
     rollout = planned.order.rollout_id
     print("\n".join(plan_lines(planned, choice.per_minute)))
-    if not choice.yes and not typer.confirm("Start it?"):
+    if not choice.yes and not _is_wished():
         print(f"to start it later: tool-sync rollout apply {rollout} --reason TEXT")
         return 0
     return await apply_rollout(connection, database_url, rollout, choice.reason, digest=planned.digest, follow=True)
+
+
+def _is_wished() -> bool:
+    """Whether somebody says yes; where nobody can be asked it is no, and the plan is kept."""
+    try:
+        return typer.confirm("Start it?")
+    except typer.Abort:
+        print()
+        return False
 
 
 async def enable_tool(connection: Connection, database_url: str, name: str, choice: Choice) -> int:

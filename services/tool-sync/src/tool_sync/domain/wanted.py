@@ -18,13 +18,15 @@ from tool_sync.domain.toolset import Toolset
 class WantedTool:
     """A tool as one org should have it; the hash covers everything that is registered with Vapi for that org.
 
-    ``order`` is the rollout that it follows; None where it keeps what it has.
+    ``order`` is the rollout that it follows; None where it keeps what it has. Not ``is_published``: nobody can say what
+    such a tool should look like, so that a change of it at Vapi cannot be put right.
     """
 
     name: str
     definition_version: int
     definition_hash: str
     order: str | None = None
+    is_published: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ def wanted_of(state: Toolset, fleet: Fleet, org_id: UUID) -> Wanted:
     """What the org of this state is to have."""
     clinic = clinic_of(state, org_id)
     decisions = {name: decide_tool(clinic, fleet, name) for name in fleet.names}
-    tools = tuple(tool for name, made in decisions.items() if (tool := _tool(state, name, made)) is not None)
+    found = (_tool(state, fleet, name, made) for name, made in decisions.items())
+    tools = tuple(tool for tool in found if tool is not None)
     reasons = {name: made.retire_reason for name, made in decisions.items()}
     return Wanted(
         tools,
@@ -71,10 +74,13 @@ def wanted_of(state: Toolset, fleet: Fleet, org_id: UUID) -> Wanted:
     )
 
 
-def _tool(state: Toolset, name: str, made: ToolDecision) -> WantedTool | None:
+def _tool(state: Toolset, fleet: Fleet, name: str, made: ToolDecision) -> WantedTool | None:
     if made.keeps:
         kept = state.tools.get(name)
-        return None if kept is None else WantedTool(name, kept.definition_version, kept.definition_hash)
+        if kept is None:
+            return None
+        is_published = fleet.document(name, kept.definition_hash) is not None
+        return WantedTool(name, kept.definition_version, kept.definition_hash, is_published=is_published)
     if made.version is None or made.order is None:
         return None
     return WantedTool(name, made.version.version, made.version.definition_hash, made.order.rollout_id)

@@ -103,6 +103,7 @@ async def judge_decisions(connection: Connection, say: Callable[[int, int], None
             judging.take_in(stored_event(row))
         after = rows[-1]["position"]
         say(after, head)
+    say(head, head)
     return judging.found
 
 
@@ -124,13 +125,11 @@ class _Judging:
         org = self._orgs.setdefault(stored.org_id, self._new(stored))
         if isinstance(event, _TOOL_WRITES | AssistantLinkStarted):
             self._judge(stored, org)
-        match event:
-            case ToolRegistered(name=name, definition_hash=has) | ToolUpdated(name=name, definition_hash=has):
-                org.tools[name] = has
-            case _:
-                clinic = _after(org.states[-1][1], event)
-                if clinic is not org.states[-1][1]:
-                    org.become(stored.recorded_at, clinic)
+        if isinstance(event, ToolRegistered | ToolUpdated):
+            org.tools[event.name] = event.definition_hash
+        clinic = _after(org.states[-1][1], event)
+        if clinic is not org.states[-1][1]:
+            org.become(stored.recorded_at, clinic)
 
     def _new(self, stored: StoredEvent) -> _Org:
         assert stored.org_id is not None

@@ -20,7 +20,7 @@ from tool_sync.log import fact, org_stream
 from tool_sync.sync.asking import Turn, ask
 from tool_sync.sync.blueprint import document_for
 from tool_sync.sync.context import Context
-from tool_sync.vapi.documents import holds
+from tool_sync.vapi.documents import holds_tool
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_platform.vapi.answers import Meaning
 
@@ -79,7 +79,7 @@ class ReadBack:
 
     def _is_as_ordered(self, fleet: Fleet, row: Mapping[str, Any], tool: Mapping[str, Any]) -> bool:
         document = fleet.document(self._order.tool, row["definition_hash"])
-        return document is not None and holds(tool, document_for(document, row["org_id"]))
+        return document is not None and holds_tool(tool, document_for(document, row["org_id"]))
 
     async def _read(self, fleet: Fleet, row: Mapping[str, Any]) -> bool:
         tool_id: str = row["vapi_tool_id"]

@@ -78,9 +78,8 @@ def _stage(number: int, stage: Any, problems: list[str]) -> RolloutStage:
         problems.append(f"stage {number}: bake_minutes is a whole number, two weeks at most")
         minutes = 0
     tiers = _texts(number, found, "tiers", problems)
-    for tier in tiers:
-        if tier not in TIERS:
-            problems.append(f"stage {number}: {tier} is no tier; the tiers are {', '.join(TIERS)}")
+    known = ", ".join(TIERS)
+    problems += [f"stage {number}: {tier} is no tier; the tiers are {known}" for tier in tiers if tier not in TIERS]
     orgs = _orgs(number, _texts(number, found, "orgs", problems), problems)
     ring_below = round(percent * RINGS / 100)
     if not ring_below and not orgs and not problems:

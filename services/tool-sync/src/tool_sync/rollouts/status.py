@@ -16,6 +16,13 @@ _REFUSED: Final = """
 SELECT count(*) FROM tool_refusals WHERE tool_name = $1 AND code IS NOT NULL AND definition_hash = $2
 """
 
+# Of what the tables know: what Vapi has beside it is not linked by us.
+_LINKED: Final = """
+SELECT count(DISTINCT t.org_id) AS clinics, count(a.agent_id) AS assistants
+  FROM org_tools t LEFT JOIN assistants a ON a.org_id = t.org_id AND NOT a.removed
+ WHERE t.tool_name = $1 AND t.enabled
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class RolloutStatus:
@@ -60,3 +67,10 @@ async def status_of(connection: Connection, fleet: Fleet, order: Order) -> Rollo
         await waits(connection, order.tool) if is_open else None,
         order.reason,
     )
+
+
+async def linked(connection: Connection, tool: str) -> tuple[int, int]:
+    """How many clinics have the tool, and how many assistants these have."""
+    row = await connection.fetchrow(_LINKED, tool)
+    assert row is not None
+    return row["clinics"], row["assistants"]

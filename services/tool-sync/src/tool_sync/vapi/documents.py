@@ -50,3 +50,12 @@ def holds(stored: object, sent: object) -> bool:
             and all(holds(s, w) for s, w in zip(stored, sent, strict=True))
         )
     return stored == sent
+
+
+def holds_tool(stored: Mapping[str, object], sent: Mapping[str, object]) -> bool:
+    """Whether a tool is as it was sent, and says nothing of its own: a message would be heard by every caller.
+
+    ``messages`` is the only field that we may leave out and somebody else may fill: ``PATCH`` keeps what it does not
+    name.
+    """
+    return holds(stored, sent) and ("messages" in sent or not stored.get("messages"))

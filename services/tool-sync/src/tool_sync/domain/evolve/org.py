@@ -1,6 +1,7 @@
 """What concerns the org as a whole, or an assistant beside its saves."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final, assert_never
 
 from tool_sync.domain.events import (
@@ -60,6 +61,9 @@ def _org_wide(
     event: OrgRegistered | OrgTierChanged | ToolSettingChanged | ToolSettingRemoved | ToolOrdered | RetryRequested,
 ) -> Changes:
     """A change that is looked for in every assistant of the org."""
+    if state.org_wide_cause == CAUSE_HALT and not isinstance(event, ToolOrdered):
+        # What comes while a halt is carried out does not put it back among the bulk work.
+        return {**_org_wide(replace(state, org_wide_cause=None), position, event), "org_wide_cause": CAUSE_HALT}
     match event:
         case OrgRegistered(tier=tier):
             # A new life under the same id: what the old one left behind is looked through like any change.

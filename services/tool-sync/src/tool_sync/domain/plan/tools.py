@@ -43,7 +43,7 @@ def is_as_wanted(state: Toolset, tool: WantedTool) -> bool:
     """True where the org's tool is current and nobody is known to have changed it at Vapi."""
     current, seen = state.tools.get(tool.name), state.drifted.get(tool.name)
     drifted = current is not None and seen is not None and seen.vapi_tool_id == current.vapi_tool_id
-    return is_current(current, tool) and not drifted
+    return is_current(current, tool) and not (drifted and tool.is_published)
 
 
 def is_permanent(failure: Failure, tool: WantedTool) -> bool:

@@ -9,7 +9,7 @@ from tool_sync.sync.blueprint import document_for
 from tool_sync.sync.bulk_reads import BulkReads
 from tool_sync.sync.context import Context
 from tool_sync.sync.looks import ToolLook
-from tool_sync.vapi.documents import holds
+from tool_sync.vapi.documents import holds_tool
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.tools import ToolMarker
 
@@ -32,7 +32,7 @@ def is_as_registered(context: Context, tool: ToolLook, document: Mapping[str, An
     if ToolMarker.of(document) != ToolMarker(context.blueprint.installation_id, tool.org_id, tool.name):
         return False
     sent = context.fleet.now.document(tool.name, tool.definition_hash)
-    return sent is None or holds(document, document_for(sent, tool.org_id))
+    return sent is None or holds_tool(document, document_for(sent, tool.org_id))
 
 
 async def drift_of(reads: BulkReads, tool: ToolLook) -> bool | None:

@@ -10,7 +10,7 @@ from tool_sync.domain.plan.steps import RegisterTool
 from tool_sync.domain.toolset import Toolset
 from tool_sync.sync.context import Context
 from tool_sync.sync.write_guard import WriteGuard
-from tool_sync.vapi.documents import holds, latest_version
+from tool_sync.vapi.documents import holds_tool, latest_version
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.canonical import canonical_hash
 from zerotouch_contracts.tools import ToolMarker, version_of
@@ -59,7 +59,7 @@ async def lost_surplus(context: Context, state: Toolset, org_id: UUID, names: It
 
 def _adopted(guard: WriteGuard, org_id: UUID, step: RegisterTool, found: list[dict[str, Any]]) -> tuple[Command, ...]:
     context, tool, (oldest, *others) = guard.context, step.tool, found
-    is_wanted, answer_hash = holds(oldest, guard.payload(tool)), canonical_hash(oldest)
+    is_wanted, answer_hash = holds_tool(oldest, guard.payload(tool)), canonical_hash(oldest)
     # Of another definition: its own version, and a hash that none has. So it is updated next, and keeps its id.
     version, definition_hash = (
         (tool.definition_version, tool.definition_hash) if is_wanted else (version_of(oldest), answer_hash)

@@ -19,7 +19,7 @@ from tool_sync.domain.toolset import Toolset
 from tool_sync.sync.blueprint import document_for
 from tool_sync.sync.effects.link import is_linked
 from tool_sync.sync.write_guard import WriteGuard
-from tool_sync.vapi.documents import holds, latest_version
+from tool_sync.vapi.documents import holds_tool, latest_version
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.canonical import canonical_hash, model_hash
 from zerotouch_contracts.errors import ErrorCode
@@ -95,7 +95,7 @@ async def _read_tool(
         return (_look_later(guard, step, failure),)
     # Judged by the definition that was sent, whatever is wanted by now.
     sent = guard.fleet.document(started.name, started.definition_hash)
-    if sent is not None and holds(tool, document_for(sent, org_id)):
+    if sent is not None and holds_tool(tool, document_for(sent, org_id)):
         confirmed = ConfirmTool(
             started.attempt_id, tool["id"], canonical_hash(tool), adopted=True, vapi_version=latest_version(tool)
         )
