@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, assert_never
 from uuid import UUID
 
 from tool_sync.db import Connection
 from tool_sync.domain import reach
-from tool_sync.domain.events import ToolRef
+from tool_sync.domain.events import ToolDriftSeen, ToolRef
 from tool_sync.domain.fleet import Fleet
 from tool_sync.domain.plan.tools import target_of
 from tool_sync.domain.reach import Obstacle
@@ -16,6 +16,7 @@ from tool_sync.domain.toolset import Toolset
 from tool_sync.domain.wanted import WantedTool, wanted_of
 from tool_sync.queries.as_of import fleet_of, state_as_of
 from tool_sync.queries.assistants import assistants_present
+from tool_sync.queries.gaps import Gap, gaps_of
 from tool_sync.sync.rows import split_of
 from zerotouch_contracts.errors import entry_of
 
@@ -117,22 +118,33 @@ def known_trouble(
     names = tuple(tool.name for tool in wanted)
     if not names:
         return ()
-    if outcome is None:
-        return (Trouble(None, names, what=NEVER_SYNCED),)
-    found = [Trouble(code, names)] if outcome == "failed" else []
-    named = {ref.name: ref.vapi_tool_id for ref in synced}
-    for tool in wanted:
-        name = tool.name
-        if name not in state.tools:
-            failure = state.failures.get(tool_subject(name))
-            found.append(Trouble(failure.code if failure else None, (name,), what=None if failure else NOT_THERE))
-        elif (drift := state.drifted.get(name)) is not None:
-            drift_code, what = (reach.DANGLING_CODE, None) if drift.gone else (None, CHANGED)
-            found.append(Trouble(drift_code, (name,), (drift.vapi_tool_id,), what))
-        elif outcome == "failed":
-            continue  # its outcome says it already
-        elif name not in named:
-            found.append(Trouble(None, (name,), what=NOT_NAMED))
-        elif named[name] != state.tools[name].vapi_tool_id:
-            found.append(Trouble(None, (name,), (named[name],), OLDER_ID))
-    return tuple(dict.fromkeys(found))
+    has = {name: state.tools[name].vapi_tool_id if name in state.tools else None for name in names}
+    gaps = gaps_of(outcome, {ref.name: ref.vapi_tool_id for ref in synced}, has)
+    # A failed outcome says all of the tools that are there by its code; a tool that somebody changed is that alone.
+    told = [gap for gap in gaps if not gap.tool or gap.kind == "not there" or outcome != "failed"]
+    drifted = {name: drift for name, drift in state.drifted.items() if has.get(name) is not None}
+    found = [_of_gap(gap, code, names, state) for gap in told if gap.tool not in drifted]
+    return (*found, *map(_of_drift, drifted.values() if outcome is not None else ()))
+
+
+def _of_gap(gap: Gap, code: str | None, names: tuple[str, ...], state: Toolset) -> Trouble:
+    match gap.kind:
+        case "never synced":
+            return Trouble(None, names, what=NEVER_SYNCED)
+        case "failed":
+            return Trouble(code, names)
+        case "not there":
+            failure = state.failures.get(tool_subject(gap.tool))
+            what = None if failure else NOT_THERE
+            return Trouble(failure.code if failure else None, (gap.tool,), what=what)
+        case "not named":
+            return Trouble(None, (gap.tool,), what=NOT_NAMED)
+        case "another id":
+            return Trouble(None, (gap.tool,), (gap.vapi_tool_id,), OLDER_ID)
+        case _:
+            assert_never(gap.kind)
+
+
+def _of_drift(drift: ToolDriftSeen) -> Trouble:
+    code, what = (reach.DANGLING_CODE, None) if drift.gone else (None, CHANGED)
+    return Trouble(code, (drift.name,), (drift.vapi_tool_id,), what)

@@ -11,6 +11,7 @@
     explain_tool        why an org has a tool or lacks it   surplus       further tools of ours at Vapi
     tool_settings       what is set for a tool, by whom     changes       what changed for an org's tools
     explain_assistant   what an assistant has, and why      audit         did every save get its outcome
+    gaps                why an assistant cannot book
     decisions           was every write justified           explain_rule  the rule that decided, in words
     blueprint           which versions of tools were published
 

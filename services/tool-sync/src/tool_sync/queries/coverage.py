@@ -8,10 +8,10 @@
 Read from the log and its projections in one snapshot; Vapi is not asked.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Final, assert_never
 from uuid import UUID
 
 import asyncpg
@@ -19,8 +19,7 @@ import asyncpg
 from tool_sync.db import Connection
 from tool_sync.domain.fleet.decide import TIERS
 from tool_sync.queries.assistants import OUTCOME_NOW
-
-Kind = Literal["never synced", "failed", "not there", "another id"]
+from tool_sync.queries.gaps import Gap, GapKind, gaps_of
 
 # $1: the tiers, low to high (one that is not known counts as the lowest, as in domain/wanted.py). $2: one org, or null.
 _JUDGED: Final = f"""
@@ -94,7 +93,7 @@ class Coverage:
 class Lack:
     """One reason why an assistant cannot book. ``tool`` and ``code`` are null where it has none."""
 
-    kind: Kind
+    kind: GapKind
     tool: str | None
     code: str | None
     what: str
@@ -130,26 +129,26 @@ async def cannot_book(
 
 
 def _lacks(row: asyncpg.Record) -> tuple[Lack, ...]:
-    if row["outcome"] is None:
-        return (Lack("never synced", None, None, "it was saved, and no sync of it has ended yet"),)
-    found: list[Lack] = []
-    if row["outcome"] == "failed":
-        found.append(Lack("failed", None, row["code"], "its newest outcome is a failure"))
     named = {ref["name"]: ref["vapi_tool_id"] for ref in row["synced_tools"] or ()}
-    found += [lack for tool in row["tools"] if (lack := _lack(tool, named)) is not None]
-    return tuple(found)
+    has = {tool["name"]: tool["vapi_tool_id"] for tool in row["tools"]}
+    return tuple(_lack(gap, row["code"]) for gap in gaps_of(row["outcome"], named, has))
 
 
-def _lack(tool: Mapping[str, Any], named: Mapping[str, str]) -> Lack | None:
-    """What is wrong with one wanted tool."""
-    name = tool["name"]
-    if tool["vapi_tool_id"] is None:
-        return Lack("not there", name, None, f"{name} is wanted, and the clinic does not have it at Vapi yet")
-    if name not in named:
-        return Lack("not there", name, None, f"{name} is wanted, and the newest outcome does not name it")
-    if named[name] != tool["vapi_tool_id"]:
-        return Lack("another id", name, None, f"the newest outcome names an older tool of the name {name}")
-    return None
+def _lack(gap: Gap, code: str | None) -> Lack:
+    match gap.kind:
+        case "never synced":
+            return Lack(gap.kind, None, None, "it was saved, and no sync of it has ended yet")
+        case "failed":
+            return Lack(gap.kind, None, code, "its newest outcome is a failure")
+        case "not there":
+            what = f"{gap.tool} is wanted, and the clinic does not have it at Vapi yet"
+        case "not named":
+            what = f"{gap.tool} is wanted, and the newest outcome does not name it"
+        case "another id":
+            what = f"the newest outcome names an older tool of the name {gap.tool}"
+        case _:
+            assert_never(gap.kind)
+    return Lack(gap.kind, gap.tool, None, what)
 
 
 def looked_at(found: Coverage, org_id: UUID | None) -> str:

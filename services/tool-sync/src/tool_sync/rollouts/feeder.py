@@ -27,7 +27,7 @@ from tool_sync.log import AppendRejected, AppendRequest, Duplicate, LogUnavailab
 from tool_sync.rollouts import command, turns
 from tool_sync.rollouts.facts import PAGE_CLINICS, facts_of, page_of
 from tool_sync.rollouts.read_back import ReadBack
-from tool_sync.rollouts.walk import Walk
+from tool_sync.rollouts.walk import ClinicWalk
 from tool_sync.sync.asking import KeyHeld
 from tool_sync.sync.context import Context
 from tool_sync.vapi.failures import VapiFailure
@@ -56,7 +56,7 @@ class Feeder:
     def __init__(self, context: Context, pool: db.Pool, *, on_fed: Callable[[], None]) -> None:
         self._context, self._pool, self._on_fed = context, pool, on_fed
         self._token = context.new_id()
-        self._walks: dict[str, Walk] = {}
+        self._walks: dict[str, ClinicWalk] = {}
         self._settled: dict[str, int] = {}
         self._is_busy = False
         self.loop: Final = Loop(
@@ -93,7 +93,7 @@ class Feeder:
     async def _turn(self, fleet: Fleet, name: str) -> None:
         walk = self._walks.get(name)
         if walk is None or walk.position != fleet.changed_at[name]:
-            walk = self._walks[name] = Walk(fleet.changed_at[name], older=await turns.held(self._pool))
+            walk = self._walks[name] = ClinicWalk(fleet.changed_at[name], older=await turns.held(self._pool))
         order = _open_order(fleet, name)
         if order is not None and _is_too_old(order, self._context.clock.now()):
             await self._command(order, "expire", walk)
@@ -111,7 +111,7 @@ class Feeder:
         else:
             await self._gate(fleet, order, walk)
 
-    async def _settle(self, name: str, walk: Walk) -> None:
+    async def _settle(self, name: str, walk: ClinicWalk) -> None:
         """Every clinic is as decided, unless a run that had read an older fleet has written since it was passed."""
         if not walk.older:
             await turns.settle(self._pool, name, self._token, walk.position)
@@ -121,7 +121,7 @@ class Feeder:
             walk.older = frozenset()
             walk.again()
 
-    async def _feed(self, fleet: Fleet, name: str, walk: Walk) -> None:
+    async def _feed(self, fleet: Fleet, name: str, walk: ClinicWalk) -> None:
         """Forget who is done, feed the next, and again who was fed long ago and is not done."""
         waiting = {UUID(facts.clinic.org_id): facts for facts in await facts_of(self._pool, name, walk.fed)}
         now = time.monotonic()
@@ -150,7 +150,7 @@ class Feeder:
         walk.refused += in_vain
         walk.fed.update(dict.fromkeys(fed, now))
 
-    def _count(self, fleet: Fleet, name: str, walk: Walk, facts: ClinicFacts) -> None:
+    def _count(self, fleet: Fleet, name: str, walk: ClinicWalk, facts: ClinicFacts) -> None:
         made, work = decide_tool(facts.clinic, fleet, name), work_of(facts, fleet, name)
         if made.rule == "order" and made.order is _open_order(fleet, name) and work != "unused":
             walk.given += 1
@@ -186,7 +186,7 @@ class Feeder:
             service_version=self._context.service_version,
         )  # fmt: skip
 
-    async def _gate(self, fleet: Fleet, order: Order, walk: Walk) -> None:
+    async def _gate(self, fleet: Fleet, order: Order, walk: ClinicWalk) -> None:
         """Everything of the open stages is as ordered, as far as the log knows: is it at Vapi, and has it baked?"""
         why = _shut(fleet, order, walk) or await self._unread(fleet, order, walk) or self._baking(order, walk)
         if why is not None:
@@ -195,7 +195,7 @@ class Feeder:
         await self._command(order, "pass", walk)
         self._is_busy = True
 
-    async def _unread(self, fleet: Fleet, order: Order, walk: Walk) -> str | None:
+    async def _unread(self, fleet: Fleet, order: Order, walk: ClinicWalk) -> str | None:
         """What of the stage was not seen at Vapi as ordered, in words. While it bakes it is not looked at again."""
         if self._baking(order, walk) is not None:
             return None
@@ -215,7 +215,7 @@ class Feeder:
             else f"{missing:,} tools are not at Vapi as ordered yet"
         )
 
-    def _baking(self, order: Order, walk: Walk) -> str | None:
+    def _baking(self, order: Order, walk: ClinicWalk) -> str | None:
         """Until when the open stage bakes, in words; None where it does not, or was not read back yet."""
         stage = order.stages[order.open_stage]
         done_at = None if walk.read_back is None else walk.read_back.done_at
@@ -228,7 +228,7 @@ class Feeder:
             else None
         )
 
-    async def _wait(self, name: str, walk: Walk, why: str | None) -> None:
+    async def _wait(self, name: str, walk: ClinicWalk, why: str | None) -> None:
         """Say what the tool's order waits for, where that has changed; None: for clinics that are being worked on."""
         if why == walk.said and walk.has_said:
             return
@@ -237,7 +237,7 @@ class Feeder:
         if why is not None:
             log.info("Rollout waits", tool=name, reason=why)
 
-    async def _command(self, order: Order, what: RolloutCommand, walk: Walk) -> None:
+    async def _command(self, order: Order, what: RolloutCommand, walk: ClinicWalk) -> None:
         def decide(fleet: Fleet) -> RolloutEvent | Refused:
             # What was found is true of the fleet as it was: another process, or a person, may have opened the next
             # stage meanwhile, whose gate nobody has looked at, or halted the tool.
@@ -250,7 +250,7 @@ class Feeder:
         log.info("Rollout goes on", rollout_id=order.rollout_id, tool=order.tool, what=what, did=did)
 
 
-def _shut(fleet: Fleet, order: Order, walk: Walk) -> str | None:
+def _shut(fleet: Fleet, order: Order, walk: ClinicWalk) -> str | None:
     """Why the gate stays shut whatever is at Vapi, in words: a stage that reached nobody has proved nothing."""
     if order.tool in fleet.halted:
         return f"{order.tool} is halted: {fleet.halted[order.tool]}"

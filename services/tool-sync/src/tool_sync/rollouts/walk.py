@@ -8,7 +8,7 @@ from tool_sync.rollouts.read_back import ReadBack
 
 
 @dataclass(slots=True)
-class Walk:
+class ClinicWalk:
     """For one tool, since the fleet changed at ``position``.
 
     ``older``: leases that were held when that was read; their runs may still decide by the fleet before it.
