@@ -17,7 +17,7 @@ from tool_sync.outcomes.relay import Relay
 from tool_sync.outcomes.topic_guard import TopicGuard
 from tool_sync.readiness import database_problem
 from tool_sync.rollouts.answered import AnsweredContracts
-from tool_sync.rollouts.feeder import Feeder
+from tool_sync.rollouts.feeder import Feeder, fed_max_of
 from tool_sync.settings import Settings
 from tool_sync.sync.auto_sync import AutoSync
 from tool_sync.sync.blueprint import OFFERED, Blueprint, definitions_with
@@ -111,7 +111,12 @@ def build(
             poll_seconds=settings.survey_poll_seconds,
         ),
         answered=AnsweredContracts(settings, pool, event_log, context.new_id(), context.clock.now),
-        feeder=Feeder(context, pool, on_fed=lambda: parts.reconciler.wake()),
+        feeder=Feeder(
+            context,
+            pool,
+            on_fed=lambda: parts.reconciler.wake(),
+            fed_max=fed_max_of(settings.vapi_requests_per_minute),
+        ),
         guard=guard,
         vapi=vapi,
         clock_watch=clock_watch,

@@ -9,6 +9,8 @@ from typing import Final
 from tool_sync.domain.events import ToolSettingChanged, ToolSettingRemoved
 
 REASON_CHARACTERS_MAX: Final = 200
+_LIKE_AN_ADDRESS: Final = re.compile(r"\S@\S+\.\S")
+"""An e-mail address; TOOL@3 is none."""
 _LIKE_A_NUMBER: Final = re.compile(r"\d(?:[\s()./-]*\d){8,}")
 """Nine digits and more in a row, however they are set apart: a phone or insurance number, and no date."""
 
@@ -91,7 +93,7 @@ def reason_problem(reason: str) -> str | None:
     """What is wrong with the text of a reason, or None. It is stored for ever, and so must name no patient."""
     if not reason.strip() or len(reason) > REASON_CHARACTERS_MAX or not reason.isprintable():
         return f"a reason is one line of 1 to {REASON_CHARACTERS_MAX} characters"
-    if "@" in reason or _LIKE_A_NUMBER.search(reason):
+    if _LIKE_AN_ADDRESS.search(reason) or _LIKE_A_NUMBER.search(reason):
         return "a reason is kept for ever and names nobody: leave phone numbers and e-mail addresses out"
     return None
 

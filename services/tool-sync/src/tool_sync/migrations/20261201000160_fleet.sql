@@ -2,6 +2,10 @@
 -- What was published is one thing, what was ordered another (ADR 42): system_tools says of each tool what a clinic gets
 -- that signs up now.
 
+-- Under the append lock, taken before any table's: what is appended between a fold and its row in projections would be
+-- folded by nobody.
+SELECT pg_advisory_xact_lock(7311);
+
 ALTER TABLE system_tools
   ADD COLUMN id bigint,                              -- position of the event that first made the row
   ADD COLUMN enabled boolean NOT NULL DEFAULT false, -- by a completed order that stands, and not halted
@@ -119,7 +123,9 @@ END $$;
 
 REVOKE ALL ON FUNCTION fold_tool_refusals(bigint, bigint) FROM PUBLIC;
 
-INSERT INTO projections (name, types) VALUES ('tool_refusals', '{ToolRegistered,ToolUpdated,SyncAttemptFailed}');
+SELECT fold_tool_refusals(0, (SELECT coalesce(max(position), 0) FROM events));
+INSERT INTO projections (name, position, types)
+VALUES ('tool_refusals', NULL, '{ToolRegistered,ToolUpdated,SyncAttemptFailed}');
 ALTER TABLE tool_refusals ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tool_refusals FORCE ROW LEVEL SECURITY;
 CREATE POLICY owner ON tool_refusals TO CURRENT_USER USING (true) WITH CHECK (true);

@@ -9,9 +9,10 @@ No row and no event waits for a clinic that is not fed yet, and nothing here dec
 fleet as it is then. So a feeder that died, or two that feed at once, change nothing but the time that it takes.
 """
 
+import contextlib
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -22,9 +23,10 @@ from tool_sync.domain.events import ToolOrdered
 from tool_sync.domain.fleet import Fleet, Order
 from tool_sync.domain.fleet.decide import decide_tool
 from tool_sync.domain.fleet.rollout import Refused, RolloutCommand, RolloutEvent, decide_rollout
-from tool_sync.domain.fleet.work import ClinicFacts, Work, work_of
+from tool_sync.domain.fleet.work import ClinicFacts, work_of
 from tool_sync.log import AppendRejected, AppendRequest, Duplicate, LogUnavailable, UnknownEvent, fact, org_stream
 from tool_sync.rollouts import command, turns
+from tool_sync.rollouts.due import WORK, is_due, is_over, is_too_old, open_order, why_shut
 from tool_sync.rollouts.facts import PAGE_CLINICS, facts_of, page_of
 from tool_sync.rollouts.read_back import ReadBack
 from tool_sync.rollouts.walk import ClinicWalk
@@ -36,16 +38,17 @@ from zerotouch_platform.loops import Loop
 SOURCE: Final = "/zerotouch/tool-sync/feeder"
 ACTOR: Final = "tool-sync"
 FED_MAX: Final = 500
-"""Clinics that are fed and not done: enough to fill the key's rate, few enough that a pause is felt at once."""
+"""Clinics that are fed and not done: enough for as many as this machine does in a second."""
+FED_SECONDS: Final = 5.0
+"""Of a key's rate: whoever is fed and has to wait is told a time, and the last ones should not wait for long."""
+FED_MIN: Final = 20
+PAGE_CLINICS_MIN: Final = 200
 FEED_AGAIN_SECONDS: Final = 10.0
 """A clinic that was being worked on when it was fed may have missed it."""
 WALK_AGAIN_SECONDS: Final = 60.0
 """A stage that waits is walked again: what was refused may be taken by now."""
 BUSY_SECONDS: Final = 0.2
 IDLE_SECONDS: Final = 2.0
-REFUSED_SHARE_MAX: Final = 0.05
-"""Of a stage's clinics: where Vapi refuses the version for more, the stage waits for a person."""
-WORK: Final[frozenset[Work]] = frozenset({"update", "add", "remove"})
 
 log = structlog.get_logger(__name__)
 
@@ -53,8 +56,8 @@ log = structlog.get_logger(__name__)
 class Feeder:
     """Any number of processes may run its loop: each turn is one process's, for a while, by a row (:mod:`.turns`)."""
 
-    def __init__(self, context: Context, pool: db.Pool, *, on_fed: Callable[[], None]) -> None:
-        self._context, self._pool, self._on_fed = context, pool, on_fed
+    def __init__(self, context: Context, pool: db.Pool, *, on_fed: Callable[[], None], fed_max: int = FED_MAX) -> None:
+        self._context, self._pool, self._on_fed, self._fed_max = context, pool, on_fed, fed_max
         self._token = context.new_id()
         self._walks: dict[str, ClinicWalk] = {}
         self._settled: dict[str, int] = {}
@@ -65,6 +68,7 @@ class Feeder:
             "Feeder waits",
             (LogUnavailable, AppendRejected, UnknownEvent, command.FleetContended, *db.TRANSIENT_ERRORS),
             fault="Feeder failed for a fault of ours",
+            at_end=self._give_up_turns,
         )
 
     async def run_once(self) -> bool:
@@ -85,17 +89,22 @@ class Feeder:
                 await self._turn(fleet, name)
         return self._is_busy
 
+    async def _give_up_turns(self) -> None:
+        """Another process goes on at once, and not only when this one is taken for gone."""
+        with contextlib.suppress(*db.TRANSIENT_ERRORS):
+            await turns.give_up(self._pool, self._token)
+
     def _due(self, fleet: Fleet) -> list[str]:
         """The tools of which something changed that not every clinic has, or whose order runs."""
         now = self._context.clock.now()
-        return [name for name in fleet.names if _is_due(fleet, name, self._settled.get(name, 0), now)]
+        return [name for name in fleet.names if is_due(fleet, name, self._settled.get(name, 0), now)]
 
     async def _turn(self, fleet: Fleet, name: str) -> None:
         walk = self._walks.get(name)
         if walk is None or walk.position != fleet.changed_at[name]:
             walk = self._walks[name] = ClinicWalk(fleet.changed_at[name], older=await turns.held(self._pool))
-        order = _open_order(fleet, name)
-        if order is not None and _is_too_old(order, self._context.clock.now()):
+        order = open_order(fleet, name)
+        if order is not None and is_too_old(order, self._context.clock.now()):
             await self._command(order, "expire", walk)
             self._is_busy = True
             return
@@ -128,20 +137,22 @@ class Feeder:
         again: list[ClinicFacts] = []
         for org_id, fed_at in list(walk.fed.items()):
             facts = waiting.get(org_id)
-            if facts is None or _is_over(facts, fleet, name):
+            if facts is None or is_over(facts, fleet, name):
                 del walk.fed[org_id]
             elif now - fed_at > FEED_AGAIN_SECONDS:
                 again.append(facts)
         fresh: list[ClinicFacts] = []
-        while not walk.ended and len(walk.fed) + len(fresh) < FED_MAX:
-            page = await page_of(self._pool, name, walk.after, PAGE_CLINICS)
-            walk.ended, walk.ended_at = len(page) < PAGE_CLINICS, now
+        while not walk.ended and len(walk.fed) + len(fresh) < self._fed_max:
+            # Few of a page may differ, or all: read a few times what there is room for.
+            limit = min(PAGE_CLINICS, max(PAGE_CLINICS_MIN, 4 * (self._fed_max - len(walk.fed) - len(fresh))))
+            page = await page_of(self._pool, name, walk.after, limit)
+            walk.ended, walk.ended_at = len(page) < limit, now
             for facts in page:
                 walk.after = UUID(facts.clinic.org_id)
                 self._count(fleet, name, walk, facts)
                 if work_of(facts, fleet, name) in WORK:
                     fresh.append(facts)
-                if len(walk.fed) + len(fresh) >= FED_MAX:
+                if len(walk.fed) + len(fresh) >= self._fed_max:
                     walk.ended = walk.ended and facts is page[-1]
                     break
         fed = await self._make_due(fleet, name, [*fresh, *again])
@@ -152,7 +163,7 @@ class Feeder:
 
     def _count(self, fleet: Fleet, name: str, walk: ClinicWalk, facts: ClinicFacts) -> None:
         made, work = decide_tool(facts.clinic, fleet, name), work_of(facts, fleet, name)
-        if made.rule == "order" and made.order is _open_order(fleet, name) and work != "unused":
+        if made.rule == "order" and made.order is open_order(fleet, name) and work != "unused":
             walk.given += 1
             walk.refused += work == "refused"
 
@@ -169,7 +180,7 @@ class Feeder:
                 (known if isinstance(answer, Duplicate) else fed).append(UUID(facts.clinic.org_id))
             # Read anew: another process may have told them since these were read.
             told = await facts_of(self._pool, name, known)
-            fed += [UUID(facts.clinic.org_id) for facts in told if not _is_over(facts, fleet, name)]
+            fed += [UUID(facts.clinic.org_id) for facts in told if not is_over(facts, fleet, name)]
         if fed:
             self._on_fed()
         return fed
@@ -188,7 +199,7 @@ class Feeder:
 
     async def _gate(self, fleet: Fleet, order: Order, walk: ClinicWalk) -> None:
         """Everything of the open stages is as ordered, as far as the log knows: is it at Vapi, and has it baked?"""
-        why = _shut(fleet, order, walk) or await self._unread(fleet, order, walk) or self._baking(order, walk)
+        why = why_shut(fleet, order, walk) or await self._unread(fleet, order, walk) or self._baking(order, walk)
         if why is not None:
             await self._wait(order.tool, walk, why)
             return
@@ -250,35 +261,8 @@ class Feeder:
         log.info("Rollout goes on", rollout_id=order.rollout_id, tool=order.tool, what=what, did=did)
 
 
-def _shut(fleet: Fleet, order: Order, walk: ClinicWalk) -> str | None:
-    """Why the gate stays shut whatever is at Vapi, in words: a stage that reached nobody has proved nothing."""
-    if order.tool in fleet.halted:
-        return f"{order.tool} is halted: {fleet.halted[order.tool]}"
-    version = None if order.version is None else fleet.versions[order.tool].get(order.version)
-    if version is not None and not fleet.is_answered(version):
-        return f"assistant-api does not answer contract {version.contract} of {order.tool}"
-    if walk.refused > REFUSED_SHARE_MAX * walk.given:
-        return f"Vapi refuses it for {walk.refused:,} of {walk.given:,} clinics"
-    return None
-
-
-def _is_over(facts: ClinicFacts, fleet: Fleet, name: str) -> bool:
-    """Whether a clinic that was fed is done; or has looked everything through, and an assistant cannot be helped."""
-    work = work_of(facts, fleet, name)
-    return work not in WORK or (work != "update" and not facts.is_open)
-
-
-def _open_order(fleet: Fleet, name: str) -> Order | None:
-    """The newest order that is not over: it is the only one."""
-    return next((order for order in reversed(fleet.orders.get(name, ())) if order.state in ("running", "paused")), None)
-
-
-def _is_too_old(order: Order, now: datetime) -> bool:
-    return order.expires_at is not None and order.expires_at < now
-
-
-def _is_due(fleet: Fleet, name: str, settled: int, now: datetime) -> bool:
-    order = _open_order(fleet, name)
-    if order is not None and (order.state == "running" or _is_too_old(order, now)):
-        return True
-    return fleet.changed_at.get(name, 0) > settled
+def fed_max_of(requests_per_minute: int | None) -> int:
+    """How many clinics are fed at a time, where the key allows so many requests; None: any number."""
+    if requests_per_minute is None:
+        return FED_MAX
+    return min(FED_MAX, max(FED_MIN, round(requests_per_minute / 60 * FED_SECONDS)))

@@ -16,6 +16,7 @@ ON CONFLICT (tool) DO UPDATE SET token = excluded.token, until = excluded.until
  WHERE t.token = excluded.token OR t.until < clock_timestamp()
 RETURNING true
 """  # noqa: S608 - a constant
+_GIVE_UP: Final = "UPDATE fleet_turns SET until = clock_timestamp() WHERE token = $1"
 _SETTLE: Final = "UPDATE fleet_turns SET settled = greatest(settled, $3), waits = NULL WHERE tool = $1 AND token = $2"
 _SAY: Final = "UPDATE fleet_turns SET waits = $3 WHERE tool = $1 AND token = $2"
 _HELD: Final = """
@@ -38,6 +39,11 @@ async def settled(pool: Pool) -> Mapping[str, int]:
 async def take(pool: Pool, tool: str, token: UUID) -> bool:
     """Whether it is this process's turn; then for a while nobody else's."""
     return bool(await pool.fetchval(_TAKE, tool, token))
+
+
+async def give_up(pool: Pool, token: UUID) -> None:
+    """Whoever comes next takes the turns of this process."""
+    await pool.execute(_GIVE_UP, token)
 
 
 async def settle(pool: Pool, tool: str, token: UUID, position: int) -> None:

@@ -1,5 +1,6 @@
 """Writes to Vapi that were announced, and what became of them."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
@@ -24,10 +25,11 @@ EVENTS = Started | AssistantLinked | SyncAttemptFailed
 def changes(state: Toolset, recorded: Recorded, event: EVENTS) -> Changes:
     """What one of these events changes."""
     match event:
-        case AssistantLinked():
+        case AssistantLinked(agent_id=agent_id):
             return {
                 "attempts": without(state.attempts, event.attempt_id),
-                "failures": without(state.failures, agent_subject(event.agent_id)),
+                "failures": without(state.failures, agent_subject(agent_id)),
+                "looks": _until_told(state, agent_id, recorded.recorded_at),
             }
         case SyncAttemptFailed():
             return failed(state, event, recorded.recorded_at)
@@ -45,6 +47,13 @@ def changes(state: Toolset, recorded: Recorded, event: EVENTS) -> Changes:
             return changed
         case _:
             assert_never(event)
+
+
+def _until_told(state: Toolset, agent_id: str, at: datetime) -> Mapping[str, datetime]:
+    """It is looked at until an outcome follows, mostly in the same append: found late, the link may not be as wanted
+    any more, while the outcome before it says that it is."""
+    asked = state.closed or agent_id in state.open_requests
+    return state.looks if asked else with_entry(state.looks, agent_id, at)
 
 
 def failed(state: Toolset, event: SyncAttemptFailed, at: datetime) -> Changes:
