@@ -201,19 +201,19 @@ def test_an_org_is_as_old_as_its_first_event() -> None:
 
 def test_an_order_gives_a_tool_once_its_write_has_happened() -> None:
     made = then(given(registering()), replace(registered(), order="r-1"))
-    assert (given(replace(registering(), order="r-1")).given_by, made.given_by) == ({}, {"book": "r-1"})
+    assert (given(replace(registering(), order="r-1")).given_by, made.given_by) == ({}, {"book": ("r-1",)})
 
     newer = ToolUpdated(uid(101), ACCOUNT, "book", "t-1", 2, "hash-book-2", "answer", order="r-2")
-    assert then(made, updating(), newer).given_by == {"book": "r-2"}
+    assert then(made, updating(), newer).given_by == {"book": ("r-1", "r-2")}
     away = ToolRetired(ACCOUNT, *ref().fields, "order", after(60), "r-3", 9)
-    assert then(made, away).given_by == {"book": "r-3"}
+    assert then(made, away).given_by == {"book": ("r-1", "r-3")}
 
 
 def test_a_write_that_was_refused_leaves_the_order_that_gave_the_tool() -> None:
     state = then(given(registering()), replace(registered(), order="r-1"))
     refused = failed("tool:book", attempt_id=uid(101), end="refused", retry_at=None)
 
-    assert then(state, replace(updating(), order="r-2"), refused).given_by == {"book": "r-1"}
+    assert then(state, replace(updating(), order="r-2"), refused).given_by == {"book": ("r-1",)}
 
 
 @pytest.mark.parametrize("start", [registering, updating])
@@ -234,7 +234,7 @@ def test_a_write_for_no_order_leaves_what_is_followed_as_it_was() -> None:
     restored = (replace(updating(), fleet_position=9), ToolUpdated(uid(101), ACCOUNT, *ref().fields, "answer"))
     later = then(state, *restored, ToolRetired(ACCOUNT, *ref().fields, "setting", after(60), None, 9))
 
-    assert (later.follows, later.given_by) == ({"book": Followed("r-1", 4)}, {"book": "r-1"})
+    assert (later.follows, later.given_by) == ({"book": Followed("r-1", 4)}, {"book": ("r-1",)})
 
 
 @pytest.mark.parametrize(
@@ -278,3 +278,11 @@ def test_the_id_of_a_tool_that_is_gone_is_remembered_until_the_tool_is_found_aga
     assert isinstance(link, LinkAssistant)
     assert link.unwanted == {"t-1"}
     assert then(vanished, registered(tool_id="t-1")).gone == ()
+
+
+def test_an_order_that_gave_a_tool_before_holds_again_when_the_one_after_it_is_rolled_back() -> None:
+    made = then(given(registering()), replace(registered(), order="r-1"))
+    aborted = ToolUpdated(uid(101), ACCOUNT, "book", "t-1", 2, "hash-book-2", "answer", order="r-2")
+    rolled_back = ToolUpdated(uid(102), ACCOUNT, "book", "t-1", 3, "hash-book-3", "answer", order="r-3")
+
+    assert then(made, updating(), aborted, updating(102), rolled_back).given_by == {"book": ("r-1", "r-2", "r-3")}

@@ -44,6 +44,8 @@ snapshot is JSON, whose keys are text."""
 OUTDATED_CODE: Final = "TS-305"
 """``ErrorCode.ASSISTANT_OUTDATED``; the domain imports the standard library only."""
 
+GIVERS_MAX: Final = 50
+"""Orders that are kept of one tool; one before them that was aborted holds the org no more."""
 VERSIONS_MAX: Final = 50
 """Labels that are kept of one tool; a pin to an older one counts as not answered."""
 
@@ -192,9 +194,10 @@ class Toolset:
     """When its first event was recorded."""
     follows: Mapping[str, Followed] = field(default_factory=dict)
     """By tool."""
-    given_by: Mapping[str, str] = field(default_factory=dict)
-    """By tool, the order of its newest write that has happened, as in ``org_tools``: one that was announced and then
-    refused gives nothing, and must not hold the org when that order is aborted."""
+    given_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By tool, the orders of its writes that have happened, newest last: one that was announced and then refused gives
+    nothing, and must not hold the org when that order is aborted. All of them: when a later one is rolled back, the one
+    before it holds again."""
 
     @property
     def tool_ids(self) -> frozenset[str]:

@@ -204,6 +204,8 @@ def _after(clinic: Clinic, event: Event) -> Clinic:
         case ToolSettingRemoved(name=name):
             return replace(clinic, disabled=frozenset(clinic.disabled) - {name})
         case ToolRegistered() | ToolUpdated() | ToolRetired() if event.order is not None:
-            return replace(clinic, follows={**clinic.follows, event.name: event.order})
+            return replace(
+                clinic, follows={**clinic.follows, event.name: {*clinic.follows.get(event.name, ()), event.order}}
+            )
         case _:
             return clinic

@@ -100,7 +100,7 @@ async def groups_of(connection: Connection, tool: str, orders: Iterable[Order]) 
 
 
 def _facts(row: Any, tool: str) -> ClinicFacts:
-    follows = {} if row["rollout_id"] is None else {tool: row["rollout_id"]}
+    follows = {} if row["rollout_id"] is None else {tool: (row["rollout_id"],)}
     disabled = frozenset[str]() if row["is_on"] else frozenset({tool})
     return ClinicFacts(
         Clinic(str(row["id"]), row["tier"], row["closed"], row["created_at"], disabled, follows),

@@ -35,7 +35,7 @@ from ..fleets import (
 
 BEFORE_ALL: datetime = after(0)
 CLINIC = Clinic(str(ORG), "basic", since=BEFORE_ALL)
-FOLLOWS = replace(CLINIC, follows={"book": "r-2"})
+FOLLOWS = replace(CLINIC, follows={"book": ("r-2",)})
 CLOSED = replace(CLINIC, closed=True)
 OFF = replace(CLINIC, disabled={"book"})
 
@@ -213,6 +213,6 @@ def test_an_order_to_none_is_an_order_like_any_other() -> None:
 
 
 def test_what_a_clinic_follows_counts_for_that_tool_alone() -> None:
-    other = replace(CLINIC, follows={"cancel": "r-2"})
+    other = replace(CLINIC, follows={"cancel": ("r-2",)})
 
     assert version_of(decided(*OLD, R2, PAUSED, clinic=other)) == 1

@@ -55,7 +55,7 @@ CLINICS = st.builds(
     st.sampled_from([str(ORG), org_of_ring(100), org_of_ring(at_least=9_000)]),
     st.sampled_from(TIERS),
     since=st.none() | st.integers(0, 25).map(after),
-    follows=st.sampled_from([{}, *({"book": one} for one in IDS)]),
+    follows=st.sampled_from([{}, *({"book": (one,)} for one in IDS)]),
 )
 ALL = (published(), published(version=2), published(version=3))
 
@@ -106,4 +106,4 @@ def test_what_holds_the_clinic_is_a_standing_order_or_one_that_it_follows(
 
     if order is not None:
         assert order.state != "rolled_back"
-        assert order.state in ("running", "completed") or clinic.follows == {"book": order.rollout_id}
+        assert order.state in ("running", "completed") or order.rollout_id in clinic.follows.get("book", ())

@@ -106,4 +106,4 @@ def test_an_order_with_one_stage_holds_signups_from_its_start() -> None:
 def test_a_signup_that_follows_the_order_already_keeps_it() -> None:
     canary = started("r-2", 2, (EVERYBODY, OWN))
 
-    assert version_for(replace(signup(9), follows={"book": "r-2"}), canary) == 2
+    assert version_for(replace(signup(9), follows={"book": ("r-2",)}), canary) == 2

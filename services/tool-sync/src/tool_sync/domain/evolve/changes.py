@@ -6,7 +6,17 @@ from typing import TypedDict, TypeVar
 from uuid import UUID
 
 from tool_sync.domain.events import ToolDriftSeen, ToolRef
-from tool_sync.domain.toolset import Attempt, Failure, Followed, Request, Retired, Surplus, Toolset, UnconfirmedCreation
+from tool_sync.domain.toolset import (
+    GIVERS_MAX,
+    Attempt,
+    Failure,
+    Followed,
+    Request,
+    Retired,
+    Surplus,
+    Toolset,
+    UnconfirmedCreation,
+)
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -38,7 +48,7 @@ class Changes(TypedDict, total=False):
     versions: Mapping[str, Mapping[str, int]]
     drifted: Mapping[str, ToolDriftSeen]
     follows: Mapping[str, Followed]
-    given_by: Mapping[str, str]
+    given_by: Mapping[str, tuple[str, ...]]
 
 
 def with_entry(mapping: Mapping[K, V], key: K, value: V) -> Mapping[K, V]:
@@ -51,9 +61,12 @@ def following(state: Toolset, name: str, order: str | None, fleet_position: int 
     return state.follows if order is None else with_entry(state.follows, name, Followed(order, fleet_position or 0))
 
 
-def given_by(state: Toolset, name: str, order: str | None) -> Mapping[str, str]:
+def given_by(state: Toolset, name: str, order: str | None) -> Mapping[str, tuple[str, ...]]:
     """The orders that gave what the org has, after a write for this one; as before where it was for none."""
-    return state.given_by if order is None else with_entry(state.given_by, name, order)
+    if order is None:
+        return state.given_by
+    before = tuple(one for one in state.given_by.get(name, ()) if one != order)
+    return with_entry(state.given_by, name, (*before, order)[-GIVERS_MAX:])
 
 
 def without(mapping: Mapping[K, V], key: K) -> Mapping[K, V]:

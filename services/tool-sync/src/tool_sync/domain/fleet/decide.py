@@ -24,7 +24,7 @@ Rule = Literal["closed", "halted", "setting", "no order", "ordered to none", "ti
 
 @dataclass(frozen=True, slots=True)
 class Clinic:
-    """What a decision depends on. ``follows``: by tool, the order that its newest write for the tool was for.
+    """What a decision depends on. ``follows``: by tool, the orders that have given it a version.
 
     ``since``: when its first event was recorded; None for one that nothing is known of.
     """
@@ -34,7 +34,7 @@ class Clinic:
     closed: bool = False
     since: datetime | None = None
     disabled: Collection[str] = frozenset()
-    follows: Mapping[str, str] = field(default_factory=dict)
+    follows: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def holds(order: Order, clinic: Clinic) -> bool:
 
 
 def _follows(order: Order, clinic: Clinic) -> bool:
-    return clinic.follows.get(order.tool) == order.rollout_id
+    return order.rollout_id in clinic.follows.get(order.tool, ())
 
 
 def contains(stage: RolloutStage, clinic: Clinic) -> bool:
