@@ -7,6 +7,7 @@ from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, org_stream, t
 from tool_sync.settings import Settings
 
 from .command import command, result
+from .ordering import say, version
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
@@ -70,10 +71,8 @@ async def test_what_is_no_org_id_is_refused(settings: Settings) -> None:
 
 async def test_a_tool_is_switched_off_and_on_for_one_organization(settings: Settings, event_log: EventLog) -> None:
     org = await make_org(event_log)
-    published = events.BlueprintPublished("bookClinicAppointment", 1, "basic", True, "a" * 64)
-    meta = Meta("cause", "correlation", None, "test", "1")
-    stream = "blueprint-bookClinicAppointment"
-    await event_log.append(AppendRequest(stream, None, None, (NewEvent(uuid4(), published),), meta))
+    published = version("bookClinicAppointment")
+    await say(event_log, published)
     url = settings.database_url
 
     for word, switched in (("disable", "off"), ("enable", "on")):

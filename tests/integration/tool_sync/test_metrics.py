@@ -10,6 +10,8 @@ from tool_sync.app.metrics import metrics
 from tool_sync.domain import events
 from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
 
+from .ordering import order_of, say, version
+
 META = Meta("cause", "correlation", None, "test", "1")
 
 
@@ -34,8 +36,8 @@ async def test_coverage_and_open_work_are_gauges(pool: db.Pool, event_log: Event
 
     org_id, request_id = uuid4(), uuid4()
     save = events.SyncRequested(request_id, "a", "vapi-a", 1, "a" * 64, "save", None)
-    tool = events.BlueprintPublished("book", 1, "basic", True, "a" * 64)
-    await append(event_log, "blueprint-book", None, tool)
+    tool = version("book")
+    await say(event_log, tool, *order_of(tool))
     await append(event_log, org_stream(org_id), org_id, events.OrgRegistered("basic"), save)
     await gauges.run_once()
     waiting = seen_by(reader)

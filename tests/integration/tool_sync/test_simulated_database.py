@@ -50,7 +50,7 @@ class Simulated(SimStore):
     """The simulation's store without faults, at a time that the test sets."""
 
     def __init__(self) -> None:
-        super().__init__(Database(), Faults(Plan(None)), Checks(), {})
+        super().__init__(Database(), Faults(Plan(None)), Checks())
         self.seconds = 1000.0
 
     @property
@@ -93,6 +93,7 @@ class Story:
             (
                 self._save("save"), self._save("save"), self._save("auto_sync"),
                 e.RequestUnreadable(self.new_id(), None), e.RetryRequested(None), e.OrgTierChanged("basic"),
+                e.ToolOrdered("book", "r-1"),
             )
         )  # fmt: skip
         expected = self.dice.choice((None, None, self.simulated.database.versions.get(org_stream(org), 0), 1))

@@ -1,6 +1,5 @@
 """The projections, folded event by event in Python from what they mean: the oracle of the SQL folds."""
 
-from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +7,8 @@ from pydantic_core import from_json, to_json
 
 from tool_sync.domain import events as e
 from tool_sync.log import StoredEvent
+
+from .fleet_oracle import FleetTables
 
 Row = dict[str, Any]
 TOOL_IS_THERE = e.ToolRegistered | e.ToolUpdated | e.ToolReinstated
@@ -18,11 +19,13 @@ class Tables:
 
     def __init__(self) -> None:
         self.organizations: dict[UUID, Row] = {}
-        self.system_tools: dict[str, Row] = {}
+        self.fleet = FleetTables()
+        self.system_tools = self.fleet.system_tools
         self.org_tools: dict[tuple[UUID, str], Row] = {}
         self.assistants: dict[tuple[UUID, str], Row] = {}
         self.pending_syncs: dict[tuple[UUID, str], Row] = {}
         self.org_tool_settings: dict[tuple[UUID, str], Row] = {}
+        self.tool_refusals: dict[tuple[UUID, str], Row] = {}
 
     def fold(self, stored: StoredEvent) -> None:
         """Applies the next event of the log."""
@@ -32,9 +35,8 @@ class Tables:
             self._assistant(stored, stored.org_id)
             self._pending(stored, stored.org_id)
             self._setting(stored, stored.org_id)
-        if isinstance(event := stored.event, e.BlueprintPublished):
-            shown = {name: value for name, value in asdict(event).items() if name != "document"}
-            self.system_tools[event.name] = shown | {"position": stored.position}
+            self._refusal(stored, stored.org_id)
+        self.fleet.fold(stored)
 
     def _organization(self, stored: StoredEvent, org_id: UUID) -> None:
         known = self.organizations.get(org_id)
@@ -55,7 +57,8 @@ class Tables:
     def _tool(self, stored: StoredEvent, org_id: UUID) -> None:
         event = stored.event
         if isinstance(event, TOOL_IS_THERE | e.ToolVanished | e.ToolRetired | e.ToolDeleted):
-            first = self.org_tools.get((org_id, event.name), {"id": stored.position, "created_at": stored.recorded_at})
+            new = {"id": stored.position, "created_at": stored.recorded_at, "rollout_id": None}
+            first = self.org_tools.get((org_id, event.name), new)
             self.org_tools[org_id, event.name] = {
                 "id": first["id"],
                 "org_id": org_id,
@@ -68,7 +71,29 @@ class Tables:
                 "created_at": first["created_at"],
                 "updated_at": stored.recorded_at,
                 "position": stored.position,
+                "rollout_id": getattr(event, "order", None) or first["rollout_id"],
             }
+
+    def _refusal(self, stored: StoredEvent, org_id: UUID) -> None:
+        match stored.event:
+            case e.SyncAttemptFailed(retry_at=None, counted=True) as event:
+                kind, _, name = event.subject.partition(":")
+                code: str | None = event.code
+                if kind != "tool" or event.definition_hash is None:
+                    return
+            case (e.ToolRegistered() | e.ToolUpdated()) as event:
+                name, code = event.name, None
+                if (org_id, name) not in self.tool_refusals:
+                    return
+            case _:
+                return
+        self.tool_refusals[org_id, name] = {
+            "org_id": org_id,
+            "tool_name": name,
+            "definition_hash": event.definition_hash,
+            "code": code,
+            "position": stored.position,
+        }
 
     def _assistant(self, stored: StoredEvent, org_id: UUID) -> None:
         event = stored.event
@@ -129,7 +154,7 @@ class Tables:
                 merge("?", requested=position, save_requested=position)
             case (
                 e.OrgTierChanged() | e.ToolSettingChanged() | e.RetryRequested() | e.AssistantRemoved() | e.OrgClosed()
-                | e.ToolSettingRemoved()
+                | e.ToolSettingRemoved() | e.ToolOrdered()
             ):  # fmt: skip
                 merge("", requested=position)
             case e.ToolVanished() | e.SurplusFound() | e.TrafficSplitSeen() | e.ToolDriftSeen():

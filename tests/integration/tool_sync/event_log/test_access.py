@@ -15,7 +15,7 @@ READ = {"SELECT"}
 WRITE = {"SELECT", "INSERT", "UPDATE", "DELETE"}
 SERVICE = {
     "events": READ, "organizations": READ, "org_tools": READ, "assistants": READ, "pending_syncs": READ,
-    "org_tool_settings": READ,
+    "org_tool_settings": READ, "tool_refusals": READ, "fleet_turns": {"SELECT", "INSERT", "UPDATE"},
     "system_tools": READ, "projections": READ, "projection_positions": READ, "log": READ, "schema_migrations": READ,
     "installation": {"SELECT", "INSERT"}, "lost_tools": READ,
     "topic_looks": {"SELECT", "INSERT", "UPDATE"}, "lost_records": {"SELECT", "INSERT", "UPDATE"},
@@ -60,7 +60,9 @@ async def test_the_tenant_role_runs_no_function_of_ours(admin: "asyncpg.Connecti
              AND has_function_privilege(r.oid, p.oid, 'EXECUTE')""",
     )
     assert {row["function"] for row in allowed if row["role"] == "tool_sync_tenant"} == set()
-    assert {row["function"] for row in allowed} == {"append", "event_hash", "hash_part", "hash_parts", "hash_time"}
+    assert {row["function"] for row in allowed} == {
+        "append", "event_hash", "hash_part", "hash_parts", "hash_time", "ring_of",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("change", ["UPDATE events SET type = 'x'", "DELETE FROM events", "TRUNCATE events"])
@@ -89,9 +91,9 @@ async def test_every_table_that_knows_an_org_is_closed_by_policies(admin: "async
     )
     # A foreign tool says by itself whose it is: a cache of the account, which no tenant reads.
     tables = [t for t in tables if t["table"] != "named_tools"]
-    assert len(tables) == 13
+    assert len(tables) == 14
     of_ours = ["owner", "service"]
-    expected = {"vapi_looks": of_ours, "lost_tools": of_ours, "object_looks": of_ours}
+    expected = {"vapi_looks": of_ours, "lost_tools": of_ours, "object_looks": of_ours, "tool_refusals": of_ours}
     of_all = ["owner", "service", "tenant"]
     assert all(t["closed"] and t["policies"] == expected.get(t["table"], of_all) for t in tables), tables
 

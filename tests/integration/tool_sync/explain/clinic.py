@@ -11,11 +11,12 @@ from tool_sync import db
 from tool_sync.domain import events as e
 from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
 
+from ..ordering import HASH as HASH
+from ..ordering import order_of, say, version
+
 META = Meta("cause", "correlation", None, "test", "1")
 
 TOOL = "bookClinicAppointment"
-
-HASH = "a" * 64
 
 
 @dataclass
@@ -29,17 +30,15 @@ class Clinic:
     org_id: UUID = field(default_factory=uuid4)
 
     async def happened(self, *events: e.Event, org_id: UUID | None = None) -> None:
-        """Append the events one by one, each to its stream."""
+        """Append the events one by one, each to its stream; a version that is published is also ordered."""
         org_id = org_id or self.org_id
         for event in events:
-            owner: UUID | None = org_id
-            if isinstance(event, e.BlueprintPublished):
-                stream, owner = f"blueprint-{event.name}", None
-            elif isinstance(event, e.OrgEvent):
-                stream = org_stream(org_id)
-            else:
-                stream = toolset_stream(org_id)
-            await self.log.append(AppendRequest(stream, owner, None, (NewEvent(uuid4(), event),), META))
+            if isinstance(event, e.FleetEvent):
+                ordered = order_of(event) if isinstance(event, e.BlueprintPublished) else ()
+                await say(self.log, event, *ordered)
+                continue
+            stream = org_stream(org_id) if isinstance(event, e.OrgEvent) else toolset_stream(org_id)
+            await self.log.append(AppendRequest(stream, org_id, None, (NewEvent(uuid4(), event),), META))
 
     async def ask(self, path: str, *, token: str | None = None, **query: str) -> httpx.Response:
         """``GET`` a path with the platform's token, or another."""
@@ -64,6 +63,6 @@ def registered(name: str = TOOL, tool_id: str = "tool-1", version: int = 1) -> e
     return e.ToolRegistered(uuid4(), *tool_args(name, tool_id, version), HASH, adopted=False)
 
 
-def published(version: int = 1, tier: str = "basic") -> e.BlueprintPublished:
+def published(number: int = 1, tier: str = "basic", definition_hash: str = HASH) -> e.BlueprintPublished:
     """A version of the tool's definition."""
-    return e.BlueprintPublished(TOOL, version, tier, True, HASH)
+    return version(TOOL, number, tier, definition_hash, contract=1)

@@ -10,10 +10,11 @@ import pytest
 from devstack.databases import DatabaseUrls
 from tool_sync.domain import events as e
 from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey
+from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 
 from ..command import command
 from .clinic import HASH, TOOL, Clinic, published, registered, tool_args
-from .test_coverage import OTHER, another_tool, equipped, failed, save, synced
+from .test_coverage import OTHER, SAVED_AT, another_tool, equipped, failed, save, synced
 
 AS_WANTED = "nothing: it is as wanted"
 LATER = datetime.now(UTC) + timedelta(hours=1)
@@ -69,7 +70,7 @@ REASONS: dict[str, tuple[Wrong, str, str | None]] = {
     "another tool of the name": (events(failed("agent-1", "TS-307", "tool-1")), "newest outcome", "TS-307"),
     "another clinic's assistant": (events(failed("agent-1", "TS-312")), "newest outcome", "TS-312"),
     "a new tool": (events(another_tool()), f"{OTHER} is wanted", None),
-    "a new version": (events(e.BlueprintPublished(TOOL, 2, "basic", True, "b" * 64)), "version 2", None),
+    "a new version": (events(published(2, definition_hash="b" * 64)), "version 2", None),
     "the tool is gone": (events(e.ToolVanished("platform", TOOL, "tool-1", 1, HASH)), f"{TOOL} is wanted", None),
     "made anew": (
         events(e.ToolVanished("platform", TOOL, "tool-1", 1, HASH), registered(tool_id="tool-2")),
@@ -125,10 +126,11 @@ async def test_after_vapi_refused_the_tool_the_end_says_who_has_to_act(
     code, text, _ = await command("explain", "agent-1", database_url=tool_sync_db.service)
     assert code == 0
     assert "as wanted" not in text
-    assert "developers: Correct the tool definition" in " ".join(text.split())
+    entry = CATALOGUE[ErrorCode.TOOL_REFUSED]
+    assert f"{entry.who_acts}: {entry.what_to_do}" in " ".join(text.split())
 
 
-async def test_a_tool_of_a_new_blueprint_that_nobody_has_yet_says_so(clinic: Clinic) -> None:
+async def test_a_tool_that_was_just_ordered_and_that_nobody_has_yet_says_so(clinic: Clinic) -> None:
     await equipped(clinic)
     await clinic.happened(another_tool())
     await settle(clinic)
@@ -161,7 +163,7 @@ async def test_no_tools_is_not_called_as_wanted_and_says_who_decided_it(
     clinic: Clinic, events_: tuple[e.Event, ...], code: str
 ) -> None:
     await clinic.happened(published(), e.OrgRegistered("basic"), save(), *events_)
-    none = e.AssistantSynced("agent-1", "assistant-agent-1", 1, "platform", (), (), 3, None, None, code)
+    none = e.AssistantSynced("agent-1", "assistant-agent-1", 1, "platform", (), (), SAVED_AT, None, None, code)
     await clinic.happened(none)
     await settle(clinic)
     outlook = await explained(clinic)

@@ -7,17 +7,19 @@ import pytest
 
 from devstack.databases import DatabaseUrls
 from tool_sync.domain import events as e
-from tool_sync.domain.wanted import WantedTool, wanted_for
-from tool_sync.queries.as_of import state_as_of
+from tool_sync.domain.fleet import Clinic as ClinicFacts
+from tool_sync.domain.fleet import Fleet, decide_tool
+from tool_sync.queries.as_of import fleet_of, state_as_of
 from tool_sync.queries.coverage import CannotBook, Coverage, cannot_book, coverage_of
 from tool_sync.queries.explain_assistant import explain_assistant
 from tool_sync.queries.failures import list_failures
 
 from ..command import command, envelope, result
+from ..ordering import order_of, say, version
 from .clinic import HASH, TOOL, Clinic, published, registered
 
 OTHER = "lookUpPatient"
-SAVED_AT = 3
+SAVED_AT = 5
 """The position of the first save in these histories."""
 
 
@@ -25,8 +27,8 @@ def save(agent_id: str = "agent-1", revision: int = 1) -> e.SyncRequested:
     return e.SyncRequested(uuid4(), agent_id, f"assistant-{agent_id}", revision, HASH, "save", None)
 
 
-def synced(agent_id: str = "agent-1", *tool_ids: str, name: str = TOOL, version: int = 1) -> e.AssistantSynced:
-    refs = tuple(e.ToolRef(name, tool_id, version, HASH) for tool_id in tool_ids)
+def synced(agent_id: str = "agent-1", *tool_ids: str) -> e.AssistantSynced:
+    refs = tuple(e.ToolRef(TOOL, tool_id, 1, HASH) for tool_id in tool_ids)
     return e.AssistantSynced(agent_id, f"assistant-{agent_id}", 1, "platform", refs, (), SAVED_AT, None, None)
 
 
@@ -38,8 +40,8 @@ def failed(agent_id: str = "agent-1", code: str = "TS-307", *tool_ids: str) -> e
     )
 
 
-def another_tool(tier: str = "basic", version: int = 1, name: str = OTHER) -> e.BlueprintPublished:
-    return e.BlueprintPublished(name, version, tier, True, HASH)
+def another_tool(tier: str = "basic", name: str = OTHER) -> e.BlueprintPublished:
+    return version(name, 1, tier)
 
 
 async def counted(clinic: Clinic, org_id: UUID | None = None) -> Coverage:
@@ -87,10 +89,10 @@ async def test_a_new_tool_that_nobody_has_yet_is_lacked_by_everybody(clinic: Cli
     await equipped(clinic)
     await clinic.happened(another_tool())
     assert await numbers(clinic) == (0, 1, 0)
-    assert (await counted(clinic)).older_definition == 0
+    assert (await counted(clinic)).other_definition == 0
     assert await kinds(clinic) == [("not there", OTHER)]
     await clinic.happened(registered(OTHER, "tool-2"))
-    assert await kinds(clinic) == [("not there", OTHER)], "the clinic has it, and the assistant does not"
+    assert await kinds(clinic) == [("not named", OTHER)], "the clinic has it, and the assistant does not"
     await clinic.happened(
         e.AssistantSynced(
             "agent-1", "assistant-agent-1", 1, "platform",
@@ -100,20 +102,42 @@ async def test_a_new_tool_that_nobody_has_yet_is_lacked_by_everybody(clinic: Cli
     assert await numbers(clinic) == (1, 1, 0)
 
 
-async def test_a_new_version_of_a_definition_is_wanted_from_its_publication_on(clinic: Clinic) -> None:
+async def test_a_version_that_is_ordered_makes_no_gap_and_who_has_another_is_counted(clinic: Clinic) -> None:
     await equipped(clinic)
-    await clinic.happened(e.BlueprintPublished(TOOL, 2, "basic", True, "b" * 64))
-    assert await numbers(clinic) == (0, 1, 0)
-    assert (await counted(clinic)).older_definition == 1
-    assert await kinds(clinic) == [("older definition", TOOL)]
+    await clinic.happened(published(2, definition_hash="b" * 64))
+    assert await numbers(clinic) == (1, 1, 0), "callers reach the version before until it is updated"
+    assert (await counted(clinic)).other_definition == 1
     await clinic.happened(e.ToolUpdated(uuid4(), "platform", TOOL, "tool-1", 2, "b" * 64, HASH))
     assert await numbers(clinic) == (1, 1, 0), "an update in place keeps every link"
+    assert (await counted(clinic)).other_definition == 0
 
 
-async def test_a_tool_that_is_newer_than_what_is_published_is_no_gap(clinic: Clinic) -> None:
+async def test_a_tool_of_a_rollout_that_has_reached_the_clinic_first_is_no_gap(clinic: Clinic) -> None:
     await equipped(clinic)
     await clinic.happened(e.ToolUpdated(uuid4(), "platform", TOOL, "tool-1", 9, "c" * 64, HASH))
     assert await numbers(clinic) == (1, 1, 0)
+    assert (await counted(clinic)).other_definition == 1
+
+
+async def test_a_version_that_nobody_ordered_is_wanted_by_nobody(clinic: Clinic) -> None:
+    await equipped(clinic)
+    await say(clinic.log, another_tool())
+    assert await numbers(clinic) == (1, 1, 0)
+    started, completed = order_of(another_tool())
+    await say(clinic.log, started)
+    assert await numbers(clinic) == (1, 1, 0), "a rollout is counted once it is completed"
+    await say(clinic.log, completed)
+    assert await numbers(clinic) == (0, 1, 0)
+    await say(clinic.log, e.RolloutRolledBack(started.rollout_id, OTHER, "it was wrong"))
+    assert await numbers(clinic) == (1, 1, 0)
+
+
+async def test_who_lacks_a_tool_that_is_halted_lacks_nothing(clinic: Clinic) -> None:
+    await equipped(clinic)
+    await clinic.happened(another_tool(), e.ToolHalted(OTHER, "it books twice"))
+    assert await numbers(clinic) == (1, 1, 0)
+    await clinic.happened(e.ToolResumed(OTHER, "mended"))
+    assert await numbers(clinic) == (0, 1, 0)
 
 
 async def test_an_older_id_of_the_tool_is_a_gap(clinic: Clinic) -> None:
@@ -172,7 +196,9 @@ async def test_an_agent_that_got_another_assistant_is_not_judged_by_the_one_befo
     assert await numbers(clinic) == (0, 1, 0)
     assert await kinds(clinic) == [("never synced", None)]
     async with clinic.pool.acquire() as connection:
-        explained = await explain_assistant(connection, await state_as_of(connection, clinic.org_id, ()), "agent-1")
+        explained = await explain_assistant(
+            connection, await state_as_of(connection, clinic.org_id, Fleet()), "agent-1"
+        )
         failures = await list_failures(connection, org_id=None, code=None, since=None, limit=10)
     assert (explained.outcome, explained.code, explained.tools, failures) == (None, None, (), [])
     (told,) = (await clinic.ask("/v1/assistants")).json()["assistants"]
@@ -196,7 +222,8 @@ async def test_what_is_wanted_is_what_the_reconciler_wants(clinic: Clinic) -> No
     tiers = ("basic", "professional", "enterprise", "unheardOf")
     tools = [another_tool(tier, name=f"toolOf{tier}") for tier in tiers]
     await clinic.happened(*tools)
-    blueprint = [WantedTool(tool.name, 1, HASH, tool.tier) for tool in tools]
+    async with clinic.pool.acquire() as connection:
+        fleet = await fleet_of(connection)
     for tier in tiers:
         for off in (None, *(tool.name for tool in tools)):
             org = uuid4()
@@ -205,7 +232,8 @@ async def test_what_is_wanted_is_what_the_reconciler_wants(clinic: Clinic) -> No
                 await clinic.happened(e.ToolSettingChanged(off, False), org_id=org)
             async with clinic.pool.acquire() as connection:
                 (one,) = await cannot_book(connection, org, limit=9)
-            wanted = {tool.name for tool in wanted_for(tier, blueprint, (off,) if off else ())}
+            facts = ClinicFacts(str(org), tier, disabled=(off,) if off else ())
+            wanted = {tool.name for tool in tools if decide_tool(facts, fleet, tool.name).version is not None}
             assert {lack.tool for lack in one.lacks} == wanted, (tier, off)
 
 

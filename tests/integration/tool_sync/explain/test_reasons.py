@@ -18,7 +18,7 @@ from tool_sync.queries import as_of as moment
 from .clinic import HASH, TOOL, Clinic, published, registered, tool_args
 
 LATER = datetime.now(UTC) + timedelta(days=1)
-BASIC = "version 1 of the blueprint is for tier basic and above; the organization's tier is basic"
+BASIC = f"by rollout {TOOL}-v1, completed: version 1"
 
 
 def save(agent_id: str = "agent-1") -> e.SyncRequested:
@@ -31,7 +31,10 @@ async def test_a_tool_that_the_clinic_switched_off_is_not_wanted_and_goes_after_
     await clinic.happened(e.ToolSettingChanged(TOOL, False))
     why = await clinic.why()
     at = datetime.fromisoformat(why["setting"]["changed_at"])
-    assert (why["wanted"], why["rule"]) == (False, f"{BASIC}; switched off by test at {at:%Y-%m-%d %H:%M:%S} UTC")
+    assert (why["wanted"], why["rule"]) == (
+        False,
+        f"switched off by test at {at:%Y-%m-%d %H:%M:%S} UTC; without that {BASIC}",
+    )
     assert (why["condition"], why["retired"]) == ("registered", None)  # the worker has not come by yet
 
     await clinic.happened(e.ToolRetired(*tool_args(), "setting", LATER))
@@ -72,7 +75,10 @@ async def test_a_tool_of_a_higher_tier_and_one_that_nobody_needs_any_more(clinic
     assert why["rule"].endswith("the organization's tier is professional; no assistant is left that needs it")
     await clinic.happened(e.OrgTierChanged("basic"))
     why = await clinic.why()
-    assert (why["wanted"], why["rule"].endswith("tier is basic, which is below it")) == (False, True)
+    assert (why["wanted"], why["rule"].endswith("for a higher tier than basic, the organization's")) == (
+        False,
+        True,
+    )
 
 
 async def test_a_doomed_tool_and_the_surplus_ones_are_shown(clinic: Clinic) -> None:
@@ -133,11 +139,11 @@ async def test_an_event_of_a_newer_release_is_named_instead_of_explained_away(
     for path in (f"/v1/orgs/{clinic.org_id}/tools/{TOOL}/why", "/v1/assistants/agent-1/explain"):
         answer = await clinic.ask(path)
         assert (answer.status_code, answer.json()["code"]) == (503, "TS-910")
-        assert f"position 4: {type_name} schema {schema}" in answer.json()["detail"]
+        assert f"position 6: {type_name} schema {schema}" in answer.json()["detail"]
         assert (await clinic.ask(path, at=before)).status_code == 200  # what came before is as it was
     arguments = ["why", str(clinic.org_id), TOOL, "--database-url", tool_sync_db.service]
     done = await asyncio.to_thread(CliRunner().invoke, app, arguments)
-    assert (done.exit_code, f"position 4: {type_name}" in done.stderr) == (2, True)
+    assert (done.exit_code, f"position 6: {type_name}" in done.stderr) == (2, True)
 
 
 async def test_a_past_that_lies_many_pages_back_is_folded_page_by_page(

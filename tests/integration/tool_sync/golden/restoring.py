@@ -9,7 +9,9 @@ import asyncpg
 
 from ....golden.reading import Row
 
-PROJECTIONS = ("organizations", "system_tools", "org_tools", "assistants", "pending_syncs", "org_tool_settings")
+PROJECTIONS = (
+    "organizations", "system_tools", "org_tools", "assistants", "pending_syncs", "org_tool_settings", "tool_refusals",
+)  # fmt: skip
 
 _INSERT = """
 INSERT INTO events (position, stream, version, event_id, org_id, type, schema, data, meta, hash, recorded_at)

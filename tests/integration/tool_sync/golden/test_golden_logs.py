@@ -12,16 +12,19 @@ from pydantic_core import to_jsonable_python
 
 from devstack.databases import DatabaseUrls
 from tool_sync import db
-from tool_sync.domain.events import OrgEvent
+from tool_sync.domain.events import FleetEvent, OrgEvent
 from tool_sync.domain.toolset import FOLD, Toolset
-from tool_sync.log import EventLog, Loaded
+from tool_sync.log import EventLog, Loaded, UnknownEvent
+from tool_sync.log.codec import decode
 from tool_sync.log.projections import verify
 from tool_sync.log.verify import verify as verify_log
 from tool_sync.outcomes.relay.relay import next_page
+from tool_sync.publishing.fleet import empty_fleet, with_events
 from tool_sync.sync.load import fold
 from zerotouch_contracts.envelope import to_record
 
 from ....golden.reading import Row, assert_result, goldens, log_of
+from ..ordering import fleet_stream
 from .restoring import PROJECTIONS, restore
 
 LOG_ID = UUID("5b3c2f0e-77a5-4a3f-9f0e-1f1c54d5b1aa")
@@ -37,8 +40,9 @@ def every_event() -> list[Row]:
     rows = []
     for position, golden in enumerate(goldens(), start=1):
         org_id: UUID | None = ORG
-        if golden.type_name == "BlueprintPublished":
-            stream, org_id = f"blueprint-{golden.data['name']}", None
+        event = decode(position, golden.type_name, golden.schema, golden.text)
+        if isinstance(event, FleetEvent):
+            stream, org_id = fleet_stream(event), None
         else:
             stream = f"org-{ORG}" if golden.type_name in ARRIVES else f"toolset-{ORG}"
         versions[stream] = versions.get(stream, 0) + 1
@@ -73,12 +77,18 @@ def auto_sync() -> list[Row]:
     return log_of("auto_sync")
 
 
+def rollout() -> list[Row]:
+    """The log of a clinic through rollouts that went on, expired, stopped and were taken back, and through a halt."""
+    return log_of("rollout")
+
+
 LOGS: dict[str, Callable[[], list[Row]]] = {
     "every_event": every_event,
     "clinic": clinic,
     "reach": reach,
     "settings": settings,
     "auto_sync": auto_sync,
+    "rollout": rollout,
 }
 STATE_EVERY_EVENTS = 10
 
@@ -99,7 +109,7 @@ async def test_a_golden_log_is_loaded_folded_and_published_as_pinned(
     assert_result(name, made)
 
 
-@pytest.mark.parametrize("name", ["clinic", "settings"])
+@pytest.mark.parametrize("name", ["clinic", "settings", "rollout"])
 @pytest.mark.parametrize("table", PROJECTIONS)
 async def test_a_projection_that_is_folded_anew_finds_the_same_rows(
     tool_sync_db: DatabaseUrls, table: str, name: str
@@ -109,7 +119,7 @@ async def test_a_projection_that_is_folded_anew_finds_the_same_rows(
     assert (found.holds, found.position) == (True, len(log_of(name)))
 
 
-@pytest.mark.parametrize("name", ["clinic", "settings"])
+@pytest.mark.parametrize("name", ["clinic", "settings", "rollout"])
 async def test_the_hashes_that_were_stored_still_hold(tool_sync_db: DatabaseUrls, pool: db.Pool, name: str) -> None:
     await restore(tool_sync_db.admin, log_of(name), page=100_000)
     async with pool.acquire() as connection:
@@ -119,13 +129,16 @@ async def test_the_hashes_that_were_stored_still_hold(tool_sync_db: DatabaseUrls
 
 async def _states(pool: db.Pool, org_id: UUID) -> Any:
     """By position, on the way and at the end; each is read back the same from a snapshot."""
-    loaded = (await EventLog(pool).load([org_id], fold=FOLD))[org_id]
+    orgs, of_no_org = await EventLog(pool).load([org_id], fold=FOLD, fleet_after=0)
+    loaded = orgs[org_id]
     assert isinstance(loaded, Loaded), loaded
+    assert not isinstance(of_no_org, UnknownEvent), of_no_org
+    fleet = with_events(empty_fleet(), of_no_org)
     ends = [*range(STATE_EVERY_EVENTS, len(loaded.events), STATE_EVERY_EVENTS), len(loaded.events)]
     states = {}
     for end in ends:
         part = replace(loaded, events=loaded.events[:end])
-        state = fold(part, org_id=org_id, snapshot_after_events=1).state
+        state = fold(part, fleet, org_id=org_id, snapshot_after_events=1).state
         assert TOOLSET.validate_json(TOOLSET.dump_json(state)) == state
         document = TOOLSET.dump_python(state, mode="json", exclude_defaults=True)
         states[str(state.position)] = {

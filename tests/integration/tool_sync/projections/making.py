@@ -6,7 +6,9 @@ from tool_sync.domain import events as e
 from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
 
 META = Meta("cause", "correlation", None, "test", "1")
-NAMES = ("organizations", "org_tools", "assistants", "pending_syncs", "system_tools", "org_tool_settings")
+NAMES = (
+    "organizations", "org_tools", "assistants", "pending_syncs", "system_tools", "org_tool_settings", "tool_refusals",
+)  # fmt: skip
 
 
 def arrived(org_id: UUID, *events: e.Event) -> AppendRequest:

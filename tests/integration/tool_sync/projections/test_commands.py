@@ -11,7 +11,7 @@ from tool_sync.log import EventLog
 
 from ..command import command as run
 from ..command import envelope, result
-from .making import make_orgs
+from .making import NAMES, make_orgs
 
 
 async def command(urls: DatabaseUrls, *arguments: str, **env: str) -> tuple[int | None, str, str]:
@@ -25,7 +25,7 @@ async def test_verify_says_what_differs_and_rebuild_repairs_it(
     await make_orgs(log, 25)
     status, stdout, _ = await command(tool_sync_db, "projection", "verify")
     assert status == 0
-    assert stdout.count("0 rows differ at position 75") == 6
+    assert stdout.count("0 rows differ at position 75") == len(NAMES)
     await admin.execute("UPDATE org_tools SET account = 'wrong'")
     status, stdout, _ = await command(tool_sync_db, "projection", "verify", "org_tools")
     assert status == 1
@@ -48,7 +48,7 @@ async def test_verify_names_what_it_looked_at_and_what_not(
     assert "not looked at: whether the log itself is as it was written" in stdout
     status, stdout, _ = await command(tool_sync_db, "projection", "verify", "--json")
     body = result(stdout)
-    assert (status, body["ok"], len(body["tables"])) == (0, True, 6)
+    assert (status, body["ok"], len(body["tables"])) == (0, True, len(NAMES))
     assert envelope(stdout)["not_looked_at"]
     status, stdout, _ = await command(tool_sync_db, "projection", "rebuild", "org_tools", "--json")
     assert (status, result(stdout)["looked_at"]) == (0, "the table org_tools beside events 1 to 6")

@@ -124,9 +124,9 @@ async def test_a_changed_shape_goes_the_same_way(tool_sync_db: DatabaseUrls, log
     await make_orgs(log, 10)
     await admin.execute("ALTER TABLE org_tools ADD COLUMN shouted text")
     source = await admin.fetchval("SELECT pg_get_functiondef('fold_org_tools'::regproc)")
-    source = source.replace("created_at, updated_at, position)", "created_at, updated_at, position, shouted)")
-    source = source.replace("min(recorded_at) OVER tool, recorded_at, position",
-                            "min(recorded_at) OVER tool, recorded_at, position, upper(data->>'name')")  # fmt: skip
+    source = source.replace("updated_at, position, rollout_id)", "updated_at, position, shouted, rollout_id)")
+    source = source.replace("max(recorded_at), max(position),",
+                            "max(recorded_at), max(position), upper(data->>'name'),")  # fmt: skip
     assert source.count("shouted") == 1
     await admin.execute(source)
     assert (await rebuild(tool_sync_db.owner, "org_tools")).differing == 10

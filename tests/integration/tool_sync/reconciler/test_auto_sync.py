@@ -21,7 +21,6 @@ from tool_sync.domain.events import (
 )
 from tool_sync.sync.auto_sync import AutoSync
 from tool_sync.sync.auto_sync.assistants import LookVerdict
-from tool_sync.sync.blueprint import publish
 from tool_sync.sync.object_looks import late_look
 from zerotouch_contracts.canonical import model_hash
 
@@ -192,7 +191,6 @@ async def test_what_is_gone_with_everything_else_of_ours_is_not_taken_for_delete
     ],
 )
 async def test_a_tool_that_somebody_changed_is_set_right_once(world: World, change: dict[str, Any]) -> None:
-    await publish(world.log, world.context.blueprint, "test")
     sync, org = auto_sync_of(world), uuid4()
     await synced(world, org)
     await period(world, sync, 2)

@@ -18,16 +18,15 @@ from tool_sync.domain.events import (
     OrgTierChanged,
     RequestUnreadable,
     ToolRegistered,
-    ToolUpdated,
     ToolVanished,
 )
-from tool_sync.sync.blueprint import definitions_with
-from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT, DEFINITIONS
+from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT_V2, CANCEL_APPOINTMENT_V2
 
 from .world import World
 
-SECOND = replace(BOOK_CLINIC_APPOINTMENT, name="cancelClinicAppointment", tier="professional")
-TWO_TIERS = (*DEFINITIONS, SECOND)
+THIRD = replace(BOOK_CLINIC_APPOINTMENT_V2, version=3)
+ELSEWHERE = "https://elsewhere.example.test"
+SECOND = replace(CANCEL_APPOINTMENT_V2, version=3, tier="professional")
 
 
 async def sync(world: World) -> None:
@@ -50,95 +49,6 @@ async def equipped(world: World, org: UUID, count: int = 1) -> list[dict[str, An
     return assistants
 
 
-async def test_another_definition_updates_the_tool_once_and_leaves_the_links(world: World) -> None:
-    org = uuid4()
-    (assistant,) = await equipped(world, org)
-    (tool,) = await world.tools()
-    world.reconciler = world.another(server_url="https://elsewhere.example.test")
-
-    await world.save(org, assistant, "agent-0")
-    await sync(world)
-
-    (after,) = await world.tools()
-    assert (after["id"], after["server"]["url"]) == (tool["id"], "https://elsewhere.example.test")
-    assert len(await world.requests("PATCH", "/tool/{id}")) == 1
-    assert len(await world.requests("PATCH", "/assistant/{id}")) == 1  # that of the first save
-    (updated,) = await world.events(org, ToolUpdated)
-    (_, outcome) = await world.outcomes(org)
-    assert outcome.tools[0].definition_hash == updated.definition_hash
-    (row,) = await world.org_tools(org)
-    assert row["definition_hash"] == updated.definition_hash
-
-
-async def registered(world: World) -> list[tuple[bool, int]]:
-    """Of every tool at Vapi, whether the model goes on without its answer, and its version."""
-    static = [{item["key"]: item["value"] for item in tool["parameters"]} for tool in await world.tools()]
-    return [
-        (tool["async"], values["definition_version"]) for tool, values in zip(await world.tools(), static, strict=True)
-    ]
-
-
-async def test_a_clinic_gets_a_booking_tool_that_waits_unless_the_installation_asks_for_the_first_version(
-    world: World,
-) -> None:
-    await equipped(world, uuid4())
-    assert await registered(world) == [(False, 2)]
-    world.reconciler = world.another(definitions=definitions_with(1))
-
-    other = uuid4()
-    (assistant,) = await equipped(world, other)
-
-    assert sorted(await registered(world)) == [(False, 2), (True, 1)]
-    (outcome,) = await world.outcomes(other)
-    assert [(tool.name, tool.definition_version) for tool in outcome.tools] == [(BOOK_CLINIC_APPOINTMENT.name, 1)]
-    assert len(await linked(world, assistant)) == 1
-
-
-async def test_a_clinic_that_has_the_first_version_gets_the_second_in_place(world: World) -> None:
-    world.reconciler = world.another(definitions=definitions_with(1))
-    org = uuid4()
-    (assistant,) = await equipped(world, org)
-    (before,) = await world.tools()
-    world.reconciler = world.another()
-
-    await world.save(org, assistant, "agent-0")
-    await sync(world)
-
-    (after,) = await world.tools()
-    assert after["id"] == before["id"]
-    assert await registered(world) == [(False, 2)]
-    assert await linked(world, assistant) == [before["id"]]
-
-
-async def test_a_clinic_that_has_the_second_version_keeps_it_whatever_is_asked_for_later(world: World) -> None:
-    """A tool is never downgraded, so that two releases side by side do not undo each other (ADR 10)."""
-    org = uuid4()
-    (assistant,) = await equipped(world, org)
-    world.reconciler = world.another(definitions=definitions_with(1))
-
-    await world.save(org, assistant, "agent-0")
-    await sync(world)
-
-    assert await registered(world) == [(False, 2)]
-    assert all(isinstance(outcome, AssistantSynced) for outcome in await world.outcomes(org))
-
-
-async def test_an_update_whose_answer_was_lost_is_confirmed_without_a_second_patch(world: World) -> None:
-    org = uuid4()
-    (assistant,) = await equipped(world, org)
-    world.reconciler = world.another(server_url="https://elsewhere.example.test")
-    await world.turn(rules=[{"route": "PATCH /tool/{id}", "times": 1, "action": {"kind": "reset", "commit": True}}])
-    await world.save(org, assistant, "agent-0")
-
-    async def twice() -> bool:
-        return len(await world.outcomes(org)) == 2
-
-    await world.until(twice)
-
-    assert len(await world.requests("PATCH", "/tool/{id}")) == 1
-    assert len(await world.events(org, ToolUpdated)) == 1
-
-
 async def test_a_tool_that_was_deleted_at_vapi_is_registered_anew_and_every_assistant_gets_the_new_one(
     world: World,
 ) -> None:
@@ -146,7 +56,7 @@ async def test_a_tool_that_was_deleted_at_vapi_is_registered_anew_and_every_assi
     assistants = await equipped(world, org, 3)
     (tool,) = await world.tools()
     await world.http.delete(f"/tool/{tool['id']}")
-    world.reconciler = world.another(server_url="https://elsewhere.example.test")
+    await world.order(THIRD, server_url=ELSEWHERE)
 
     await world.save(org, assistants[0], "agent-0")
     await sync(world)
@@ -260,7 +170,7 @@ async def test_a_foreign_edit_is_noted_once_and_linked_on_top_of(world: World) -
 
 async def test_a_foreign_edit_that_we_linked_on_top_of_is_not_taken_for_an_older_version(world: World) -> None:
     org, assistant = uuid4(), await world.assistant()
-    world.reconciler = world.another(definitions=TWO_TIERS)
+    await world.order(SECOND)
     edited = {**assistant["model"], "temperature": 0.1}
     await world.http.patch(f"/assistant/{assistant['id']}", json={"model": edited})
     await world.save(org, assistant)
@@ -292,7 +202,7 @@ async def test_a_foreign_edit_whose_link_lost_its_answer_is_not_taken_for_an_old
 
 async def test_a_higher_tier_gives_every_assistant_its_tool_and_tells_once_each(world: World) -> None:
     org = uuid4()
-    world.reconciler = world.another(definitions=TWO_TIERS)
+    await world.order(SECOND)
     await world.append(org, OrgRegistered("basic"))
     assistants = await equipped(world, org, 3)
 
@@ -307,7 +217,7 @@ async def test_a_higher_tier_gives_every_assistant_its_tool_and_tells_once_each(
 
 async def test_a_lower_tier_takes_the_tool_out_of_every_assistant(world: World) -> None:
     org = uuid4()
-    world.reconciler = world.another(definitions=TWO_TIERS)
+    await world.order(SECOND)
     await world.append(org, OrgRegistered("professional"))
     assistants = await equipped(world, org, 2)
     assert [len(await linked(world, a)) for a in assistants] == [2, 2]
@@ -321,7 +231,7 @@ async def test_a_lower_tier_takes_the_tool_out_of_every_assistant(world: World) 
 
 async def test_a_tier_change_reaches_every_assistant_of_a_big_org(world: World) -> None:
     org = uuid4()
-    world.reconciler = world.another(definitions=TWO_TIERS)
+    await world.order(SECOND)
     assistants = await equipped(world, org, 105)
 
     await world.append(org, OrgTierChanged("professional"))
@@ -332,7 +242,7 @@ async def test_a_tier_change_reaches_every_assistant_of_a_big_org(world: World) 
 
 async def test_a_tier_change_outlives_a_failure_of_vapi(world: World) -> None:
     org = uuid4()
-    world.reconciler = world.another(definitions=TWO_TIERS)
+    await world.order(SECOND)
     (assistant,) = await equipped(world, org)
     await world.turn(rules=[{"route": "POST /tool", "times": 1, "action": {"kind": "status", "status": 503}}])
     await world.append(org, OrgTierChanged("professional"))

@@ -22,7 +22,6 @@ from tool_sync.domain.events import (
     ToolSettingChanged,
 )
 from tool_sync.queries.audit import LiveRead
-from tool_sync.sync.blueprint import publish
 from vapi_sandbox import DEFAULT_KEY, SandboxSettings, create_app
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT, DEFINITIONS
@@ -74,12 +73,11 @@ class Desk:
 
 @pytest.fixture
 async def desk(tool_sync_db: DatabaseUrls) -> AsyncIterator[Desk]:
-    """A reconciler, a published blueprint, a sandbox of its own on a port."""
+    """A reconciler and a sandbox of its own on a port."""
     app = create_app(SandboxSettings())
     server = HttpServer(app, bind("127.0.0.1", 0))  # any ASGI app
     serving = asyncio.create_task(server.run_forever())
     async with world_over(tool_sync_db, httpx.ASGITransport(app)) as world:
-        await publish(world.log, world.context.blueprint, "test")
         async with world.pool.acquire() as connection:
             await claim_installation(connection, INSTALLATION)
         yield Desk(world, tool_sync_db.service, f"http://127.0.0.1:{server.port}")

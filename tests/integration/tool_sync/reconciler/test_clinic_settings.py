@@ -7,11 +7,10 @@ import pytest
 
 from devstack.tokens import Signer
 from tool_sync.domain.events import OrgRegistered, ToolReinstated, ToolRetired
-from tool_sync.sync.blueprint import publish
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT
 
 from ..tool_settings.desk import Desk, desk_over
-from .test_deletion import worker
+from .test_deletion import CANCEL, worker
 from .world import World
 
 BOOK = BOOK_CLINIC_APPOINTMENT.name
@@ -21,7 +20,7 @@ BOOK = BOOK_CLINIC_APPOINTMENT.name
 async def desk(world: World, signer: Signer) -> AsyncIterator[Desk]:
     """The desk of a clinic with one assistant, which has the booking tool."""
     world.reconciler = worker(world, grace=3600)
-    await publish(world.log, world.reconciler._context.blueprint, "test")
+    await world.order(CANCEL)
     async with desk_over(world.pool, world.log, signer) as desk:
         await world.append(desk.org_id, OrgRegistered("basic"))
         await world.save(desk.org_id, await world.assistant())
@@ -74,8 +73,8 @@ async def test_a_setting_that_is_repeated_makes_no_work(world: World, desk: Desk
 
 async def test_on_by_a_setting_does_not_lift_a_tier(world: World, desk: Desk) -> None:
     """A setting takes a tool away; it gives none that the clinic's tier has not."""
-    assert (await desk.put(True, tool="cancelClinicAppointment")).status_code == 202
+    assert (await desk.put(True, tool=CANCEL.name)).status_code == 202
     await world.sync()
     assert len(await linked(world)) == 1
-    why = await desk.get("tools/cancelClinicAppointment/why")
+    why = await desk.get(f"tools/{CANCEL.name}/why")
     assert (why["wanted"], why["setting"]["enabled"]) == (False, True)

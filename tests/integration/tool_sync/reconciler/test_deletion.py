@@ -30,35 +30,28 @@ from tool_sync.domain.events import (
 )
 from tool_sync.sync import write_guard
 from tool_sync.sync.asking import Turn, admit
-from tool_sync.sync.blueprint import Blueprint
 from tool_sync.sync.context import Clock, Context
 from tool_sync.sync.loop import Reconciler
 from tool_sync.vapi.client import VapiClient
-from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT
+from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT, CANCEL_APPOINTMENT_V2
 
-from .world import INSTALLATION, World
+from .world import World
 
-CANCEL = replace(BOOK_CLINIC_APPOINTMENT, name="cancelClinicAppointment", tier="professional")
+CANCEL = replace(CANCEL_APPOINTMENT_V2, version=3, tier="professional")
 GRACE_SECONDS = 0.5
 
 
 def worker(world: World, *, grace: float = GRACE_SECONDS, deadline: float | None = None) -> Reconciler:
-    """A process that knows two tools, one of them for a higher tier, and does not keep retired ones for long."""
+    """A process that does not keep retired tools for long."""
     one = world.another(deadline_seconds=deadline)
-    blueprint = Blueprint.of(
-        (BOOK_CLINIC_APPOINTMENT, CANCEL),
-        server_url="https://hooks.example.test",
-        installation_id=INSTALLATION,
-        credential_id=None,
-    )
     policy = replace(world.context.policy, tool_grace=timedelta(seconds=grace), sweep_every=timedelta(seconds=0.3))
-    context = replace(one._context, blueprint=blueprint, policy=policy, clock=Clock())
-    return Reconciler(context)
+    return Reconciler(replace(one._context, policy=policy, clock=Clock()))
 
 
 @pytest.fixture
 async def org(world: World) -> UUID:
-    """A professional org with two assistants that have both tools."""
+    """A professional org with two assistants that have both tools, one of which is for its tier and above."""
+    await world.order(CANCEL)
     world.reconciler = worker(world)
     org = uuid4()
     await world.append(org, OrgRegistered("professional"))

@@ -18,7 +18,8 @@ from tool_sync.domain.events import (
     ToolRegistrationStarted,
 )
 
-from .world import SETTLE_SECONDS, World
+from .limits import SETTLE_SECONDS
+from .world import World
 
 TOOL = "bookClinicAppointment"
 
@@ -241,8 +242,7 @@ async def test_a_tool_is_adopted_from_beyond_the_first_page(world: World) -> Non
 
 async def test_another_orgs_tool_and_another_installations_tool_are_never_adopted(world: World) -> None:
     org, other_org, assistant = uuid4(), uuid4(), await world.assistant()
-    blueprint = world.context.blueprint
-    strangers = [blueprint.payload(TOOL, other_org), blueprint.payload(TOOL, org)]
+    strangers = [world.payload(other_org), world.payload(org)]
     strangers[1]["server"]["headers"] = {"X-Zerotouch-Installation": str(uuid4())}
     for body in strangers:
         assert (await world.http.post("/tool", json=body)).status_code == 201
@@ -262,7 +262,7 @@ async def test_of_several_tools_of_one_org_the_oldest_is_adopted_and_none_is_del
     await world.save(org, assistant)
     await world.sync()
     (oldest,) = await world.tools()
-    surplus = await world.http.post("/tool", json=world.context.blueprint.payload(TOOL, org))
+    surplus = await world.http.post("/tool", json=world.payload(org))
 
     await synced(world, org)
 

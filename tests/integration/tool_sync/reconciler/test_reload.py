@@ -127,7 +127,7 @@ async def test_after_a_conflict_what_was_seen_is_told_and_what_was_concluded_is_
     await world.sync()
     loaded = await load_one(world.context, org)
     (tool,) = loaded.state.tools.values()
-    knowledge, traces = Knowledge(world.context, loaded), RunTraces(world.context, org, loaded.state)
+    knowledge, traces = Knowledge(world.context, org, loaded), RunTraces(world.context, org, loaded.state)
     sleeper = Writer(world.context, Claim(org, uuid4()), knowledge, traces)
     reloads: list[LoadedOrg] = []
     reloaded = knowledge.reloaded

@@ -24,7 +24,8 @@ from tool_sync.domain.events import (
 )
 from tool_sync.log.fork import fork
 from tool_sync.log.head import newest_event_at
-from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT, DEFINITIONS
+from tool_sync.sync.blueprint import seed
+from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT, BOOK_CLINIC_APPOINTMENT_V2
 
 from .test_faults import rule
 from .test_reach import clinics_tool
@@ -32,6 +33,7 @@ from .test_surplus import ids, twin, worker
 from .world import INSTALLATION, World, world_over
 
 BOOK = BOOK_CLINIC_APPOINTMENT.name
+NEWER = replace(BOOK_CLINIC_APPOINTMENT_V2, version=3, description="Books, only better.")
 Restored = Callable[[], AbstractAsyncContextManager[World]]
 
 
@@ -55,8 +57,9 @@ async def restored(world: World, fresh_tool_sync_db: FreshDatabase) -> Restored:
         transport = world.http._transport
         closing, transport.aclose = transport.aclose, _nothing  # type: ignore[method-assign]
         try:
-            async with world_over(urls, transport) as second:
+            async with world_over(urls, transport, seeded=False) as second:
                 await forked(second, urls)
+                await seed(second.log, second.context.blueprint, "test")
                 yield second
         finally:
             transport.aclose = closing  # type: ignore[method-assign]
@@ -115,9 +118,9 @@ async def test_many_clinics_share_one_list(world: World, restored: Restored) -> 
         assert len(await after.requests("GET", "/tool")) <= 4, "the list of the fork, and those of this test"
 
 
-async def test_a_tool_of_another_release_is_adopted_and_then_updated(world: World, restored: Restored) -> None:
+async def test_a_tool_of_an_order_that_is_lost_is_adopted_and_then_updated(world: World, restored: Restored) -> None:
     org, assistant = uuid4(), await world.assistant()
-    world.reconciler = world.another(server_url="https://hooks-of-another-release.example.test")
+    await world.order(NEWER, server_url="https://hooks-of-a-lost-order.example.test")
     await world.save(org, assistant)
     await world.sync()
     (tool,) = await ids(world)
@@ -131,25 +134,21 @@ async def test_a_tool_of_another_release_is_adopted_and_then_updated(world: Worl
         await synced(after, org)
 
 
-async def test_a_tool_of_an_older_release_is_not_taken_for_a_newer_one_by_the_older(
-    world: World, restored: Restored
-) -> None:
-    """During a rollout the newer release adopts what the older one made, and stops before its update."""
+async def test_a_tool_of_an_older_version_is_not_taken_for_the_ordered_one(world: World, restored: Restored) -> None:
+    """It is adopted under its own version, its update is refused, and then the older version is ordered again."""
     org, assistant = uuid4(), await world.assistant()
-    newer = replace(DEFINITIONS[0], version=DEFINITIONS[0].version + 1, description="Books, only better.")
     await world.save(org, assistant)
     await world.sync()
     (tool,) = await ids(world)
     async with restored() as after:
-        older = after.reconciler
-        after.reconciler = after.another(definitions=(newer,))
+        await after.order(NEWER)
         await after.turn(rules=[rule("PATCH /tool/{id}", {"kind": "status", "status": 400})])
         await saved_again(after, org, assistant)
         (registered,) = await after.events(org, ToolRegistered)
-        assert (registered.vapi_tool_id, registered.definition_version) == (tool, DEFINITIONS[0].version)
-        after.reconciler = older
+        assert (registered.vapi_tool_id, registered.definition_version) == (tool, NEWER.version - 1)
+        await after.order(BOOK_CLINIC_APPOINTMENT_V2)
         await saved_again(after, org, assistant)
-        assert (await synced(after, org)).tools[0].definition_version == DEFINITIONS[0].version
+        assert (await synced(after, org)).tools[0].definition_version == NEWER.version - 1
         (updated,) = await after.events(org, ToolUpdated)
         assert updated.definition_hash != registered.definition_hash
 

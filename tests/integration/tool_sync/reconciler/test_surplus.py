@@ -17,9 +17,10 @@ from tool_sync.domain.events import (
 from tool_sync.sync.context import Clock
 from tool_sync.sync.loop import Reconciler
 
+from .limits import SETTLE_SECONDS
 from .test_deletion import until_event
 from .test_takeover import arrived
-from .world import SETTLE_SECONDS, World
+from .world import World
 
 ASSISTANTS_MANY = 1_001
 
@@ -33,8 +34,7 @@ def worker(world: World, *, age: float, deadline: float | None = None) -> Reconc
 
 async def twin(world: World, org: UUID) -> str:
     """A tool with the org's marker, as a second worker would have made it."""
-    (tool,) = world.context.blueprint.tools[:1]
-    made = await world.http.post("/tool", json=world.context.blueprint.payload(tool.name, org))
+    made = await world.http.post("/tool", json=world.payload(org))
     assert made.status_code == 201
     return str(made.json()["id"])
 

@@ -18,11 +18,10 @@ from tests.support.unlimited import Unlimited
 from devstack.databases import DatabaseUrls
 from tool_sync import db
 from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, Event, SyncRequested
-from tool_sync.domain.plan.situation import Policy
 from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, StoredEvent, event_id, org_stream, read_org
-from tool_sync.sync.blueprint import Blueprint
+from tool_sync.sync.blueprint import OFFERED, Blueprint, document_for, seed
 from tool_sync.sync.concurrency import ConcurrencyLimiter
-from tool_sync.sync.context import Clock, Context, Limits
+from tool_sync.sync.context import Clock, Context, FleetView
 from tool_sync.sync.loop import Reconciler
 from tool_sync.sync.store import PostgresStore
 from tool_sync.vapi.client import VapiClient
@@ -31,9 +30,11 @@ from zerotouch_contracts.canonical import model_hash
 from zerotouch_contracts.tools import DEFINITIONS, ToolDefinition
 from zerotouch_platform import telemetry
 
-INSTALLATION = UUID("0b7e3c1e-3a64-4b3e-9a55-5d4f0a6c9a10")
+from .. import ordering
+from .limits import LIMITS, POLICY
 
-SETTLE_SECONDS = 0.6
+INSTALLATION = UUID("0b7e3c1e-3a64-4b3e-9a55-5d4f0a6c9a10")
+HOOKS = "https://hooks.example.test"
 
 
 @dataclass
@@ -187,16 +188,29 @@ class World:
                 again = (NewEvent(stored.event_id, stored.event),)
                 await self.log.append(AppendRequest(stored.stream, org_id, None, again, stored.meta))
 
-    def another(
-        self,
-        *,
-        deadline_seconds: float | None = None,
-        definitions: tuple[ToolDefinition, ...] = DEFINITIONS,
-        server_url: str = "https://hooks.example.test",
-        **limits: Any,
-    ) -> Reconciler:
+    async def publish(self, *definitions: ToolDefinition, server_url: str = HOOKS) -> None:
+        """Publish these versions, and order none of them."""
+        blueprint = replace(self.context.blueprint, server_url=server_url)
+        await ordering.say(self.log, *map(blueprint.published, definitions))
+
+    async def order(self, *definitions: ToolDefinition, server_url: str = HOOKS) -> None:
+        """Publish these versions, and order them for every clinic, signups included."""
+        await self.publish(*definitions, server_url=server_url)
+        for definition in definitions:
+            await ordering.complete(self.log, definition.name, definition.version)
+
+    async def make_due(self) -> None:
+        """Let every org be looked at now, as the feeder of a rollout lets those that it concerns."""
+        await self.pool.execute("UPDATE leases SET next_due = now()")
+
+    def payload(self, org_id: UUID, definition: ToolDefinition = DEFINITIONS[0]) -> dict[str, Any]:
+        """What is registered at Vapi for an org."""
+        document = self.context.blueprint.published(definition).document
+        assert document is not None
+        return document_for(document, org_id)
+
+    def another(self, *, deadline_seconds: float | None = None, **limits: Any) -> Reconciler:
         """Another process over the same log and the same Vapi, with what is given here changed."""
-        blueprint = Blueprint.of(definitions, server_url=server_url, installation_id=INSTALLATION, credential_id=None)
         vapi = self.context.vapi
         if deadline_seconds is not None:
             vapi = VapiClient(
@@ -207,10 +221,8 @@ class World:
                 transport=OverHttpx(Through(self.http)),
                 telemetry=self.context.telemetry,
             )
-        changed = replace(
-            self.context, blueprint=blueprint, vapi=vapi, limits=replace(self.context.limits, **limits), clock=Clock()
-        )
-        return Reconciler(changed)
+        limited = replace(self.context.limits, **limits)
+        return Reconciler(replace(self.context, fleet=FleetView(), vapi=vapi, limits=limited, clock=Clock()))
 
 
 class Through(httpx.AsyncBaseTransport):
@@ -225,8 +237,10 @@ class Through(httpx.AsyncBaseTransport):
 
 
 @contextlib.asynccontextmanager
-async def world_over(urls: DatabaseUrls, transport: httpx.AsyncBaseTransport) -> AsyncIterator[World]:
-    """A world over one database and one Vapi."""
+async def world_over(
+    urls: DatabaseUrls, transport: httpx.AsyncBaseTransport, *, seeded: bool = True
+) -> AsyncIterator[World]:
+    """A world over one database and one Vapi; its log has the release's tools, published and ordered for everybody."""
     pool = await db.SESSIONS.pool(urls.service, size_max=10, application_name="test")
     log = EventLog(pool)
     committing = asyncio.create_task(log.run_forever())
@@ -243,27 +257,10 @@ async def world_over(urls: DatabaseUrls, transport: httpx.AsyncBaseTransport) ->
         log=log,
         store=PostgresStore(pool),
         vapi=vapi,
-        blueprint=Blueprint.of(
-            DEFINITIONS, server_url="https://hooks.example.test", installation_id=INSTALLATION, credential_id=None
-        ),
-        policy=Policy(
-            settle=timedelta(seconds=SETTLE_SECONDS),
-            give_up=timedelta(seconds=3600),
-            look_again=timedelta(seconds=0.2),
-            diverged_look=timedelta(seconds=0.1),
-            diverged_give_up=timedelta(seconds=600),
-            retry_seconds_base=0.05,
-            retry_seconds_max=0.2,
-        ),
-        limits=Limits(
-            send_window_seconds=1,
-            lease_seconds=5,
-            lease_renew_seconds=1.5,
-            claim_batch_max=200,
-            steps_per_org_max=4,
-            poll_seconds_max=0.5,
-            snapshot_after_events=20,
-        ),
+        blueprint=Blueprint(DEFINITIONS, HOOKS, INSTALLATION, None, OFFERED),
+        fleet=FleetView(),
+        policy=POLICY,
+        limits=LIMITS,
         telemetry=off,
         service_version="test",
         concurrency=ConcurrencyLimiter(1000, slow_seconds=0.4, monotonic=time.monotonic),
@@ -273,6 +270,8 @@ async def world_over(urls: DatabaseUrls, transport: httpx.AsyncBaseTransport) ->
         transport=transport, base_url="http://sandbox", headers={"authorization": f"Bearer {DEFAULT_KEY}"}
     )
     try:
+        if seeded:
+            await seed(log, context.blueprint, context.service_version)
         yield World(pool, log, context, Reconciler(context), http, urls.admin)
     finally:
         log.stop()

@@ -5,9 +5,12 @@ from uuid import uuid4
 import pytest
 from structlog.testing import capture_logs
 
+from tool_sync.log.codec import Encoded
+from tool_sync.log.statement import EncodedRequest
+
 from ..reconciler.world import World
 from ..reconciler.world import world as world  # the fixture
-from .newer_release import newer_release, stored, write
+from .newer_release import META_TEXT, newer_release, stored, write
 
 
 @pytest.mark.parametrize(
@@ -47,3 +50,19 @@ async def test_the_newer_release_takes_the_org_up_and_its_save_gets_its_outcome(
         await world.sync()
         assert len(await world.outcomes(org)) == 1
         assert len(await world.org_tools(org)) == 1
+
+
+async def test_an_order_that_this_release_cannot_read_stops_every_clinic_before_a_call(world: World) -> None:
+    """What it says of a tool is not known: it may be that the tool is to go."""
+    orgs = [uuid4(), uuid4()]
+    for number, org in enumerate(orgs):
+        await world.save(org, await world.assistant(), f"agent-{number}")
+    unheard = Encoded("RolloutUnheardOf", 1, "{}")
+    await write(world.pool, EncodedRequest("rollout-r-1", None, None, META_TEXT, (uuid4(),), (unheard,)))
+    with capture_logs() as logged:
+        await world.sync()
+    assert await world.tools() == []
+    assert [await world.outcomes(org) for org in orgs] == [[], []]
+    assert any("RolloutUnheardOf schema 1" in str(entry) for entry in logged if entry["log_level"] != "info")
+    aside = await world.pool.fetch("SELECT org_id FROM leases WHERE until > clock_timestamp()")
+    assert {row["org_id"] for row in aside} == set(orgs)

@@ -1,4 +1,4 @@
-"""A clinic with two published tools, one of which it has."""
+"""A clinic with two tools that are ordered for everybody, one of which it has."""
 
 from collections.abc import AsyncIterator
 from uuid import uuid4
@@ -10,6 +10,7 @@ from tool_sync import db
 from tool_sync.domain import events as e
 from tool_sync.log import EventLog
 
+from ..ordering import version
 from .desk import BOOK, CANCEL, HASH, Desk, desk_over
 
 
@@ -18,8 +19,8 @@ async def desk(pool: db.Pool, log: EventLog, signer: Signer) -> AsyncIterator[De
     """A clinic of the basic tier, with one registered tool."""
     async with desk_over(pool, log, signer) as desk:
         await desk.happened(
-            e.BlueprintPublished(BOOK, 2, "basic", False, HASH),
-            e.BlueprintPublished(CANCEL, 1, "professional", False, HASH),
+            version(BOOK, 2),
+            version(CANCEL, 1, "professional"),
             e.OrgRegistered("basic"),
             e.ToolRegistered(uuid4(), "platform", BOOK, "tool-1", 2, HASH, HASH, adopted=False),
         )

@@ -19,6 +19,8 @@ from zerotouch_platform.auth import TokenVerifier
 from zerotouch_platform.health import Health
 from zerotouch_platform.public_key import Algorithm
 
+from ..ordering import order_of, say
+
 META = Meta("cause", "correlation", None, "test", "1")
 BOOK, CANCEL = "bookClinicAppointment", "cancelAppointment"
 HASH = "a" * 64
@@ -70,13 +72,13 @@ class Desk:
         return answer.json()
 
     async def happened(self, *events: e.Event, org_id: UUID | None = None) -> None:
-        """Append the events one by one, each to its stream."""
+        """Append the events one by one, each to its stream; a version that is published is also ordered."""
         for event in events:
-            owner: UUID | None = org_id or self.org_id
-            assert owner is not None
+            if isinstance(event, e.FleetEvent):
+                await say(self.log, event, *(order_of(event) if isinstance(event, e.BlueprintPublished) else ()))
+                continue
+            owner = org_id or self.org_id
             stream = org_stream(owner) if isinstance(event, e.OrgEvent) else toolset_stream(owner)
-            if isinstance(event, e.BlueprintPublished):
-                stream, owner = f"blueprint-{event.name}", None
             await self.log.append(AppendRequest(stream, owner, None, (NewEvent(uuid4(), event),), META))
 
     async def stored(self) -> list[dict[str, Any]]:
