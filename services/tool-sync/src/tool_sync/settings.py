@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     vapi_base_url: HttpUrl
     vapi_api_key: SecretStr = Field(min_length=1)
     vapi_account: NonEmpty = "platform"
-    tool_server_url: HttpsUrl
+    tool_server_url: Annotated[HttpsUrl, Field(max_length=255)]
     tool_server_credential_id: str | None = None
     # A tool of another service may be at loopback: a development machine's own, which no published tool may name.
     tool_url_loopback_allowed: bool = False

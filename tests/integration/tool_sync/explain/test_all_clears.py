@@ -136,7 +136,7 @@ async def test_a_tool_that_was_just_ordered_and_that_nobody_has_yet_says_so(clin
     await settle(clinic)
     why = (await clinic.ask(f"/v1/orgs/{clinic.org_id}/tools/{OTHER}/why")).json()
     assert (why["wanted"], why["condition"]) == (True, "missing")
-    assert why["outlook"]["next"].startswith("nothing until the next save")
+    assert why["outlook"]["next"].startswith("an order gives it")
     assert "does not have it at Vapi yet" in why["outlook"]["reasons"][0]["what"]
     assert "agent-1" in why["outlook"]["reasons"][-1]["what"]
 

@@ -15,6 +15,7 @@ from tool_sync.domain.tool_setting import nearest
 from tool_sync.domain.toolset import Retired, Toolset
 from tool_sync.domain.wanted import WantedTool, clinic_of, wanted_of
 from tool_sync.queries.as_of import StateAsOf, age_seconds, unknown_since
+from tool_sync.queries.assistants import assistants_present
 from tool_sync.queries.coverage import cannot_book
 from tool_sync.queries.explain_rule import rule_of, why_beaten
 from tool_sync.queries.next_action import NextAction, Reason, next_action_of, work_of
@@ -112,6 +113,7 @@ async def explain_tool(connection: Connection, moment: StateAsOf, name: str) -> 
             is_final=failure is not None and failure.retry_at is None,
             delete_at=retired.delete_at if retired and wanted is None else None,
             gone=NOT_WANTED if condition == "unwanted" else None,
+            is_ordered=await _comes_by_order(connection, moment.org_id, condition),
         )
     return ToolExplained(
         org_id=moment.org_id,
@@ -135,6 +137,13 @@ async def explain_tool(connection: Connection, moment: StateAsOf, name: str) -> 
         outlook=outlook,
         events=events,
     )
+
+
+async def _comes_by_order(connection: Connection, org_id: UUID, condition: ToolCondition) -> bool:
+    """Whether the order alone brings it: a tool that the org lacks is made for its assistants, if it has any."""
+    if condition == "missing":
+        return bool(await assistants_present(connection, org_id, None, 1))
+    return condition == "outdated"
 
 
 async def _require_known(connection: Connection, moment: StateAsOf, name: str, events: Iterable[TimelineEntry]) -> None:

@@ -12,6 +12,7 @@ from zerotouch_contracts.errors import entry_of
 
 AS_WANTED: Final = "nothing: it is as wanted"
 BY_SAVE: Final = "nothing until the next save, or a sync of all assistants (POST /api/assistants/auto-sync)"
+BY_ORDER: Final = "an order gives it: tool-sync brings it within seconds, as fast as the key of Vapi allows"
 FINAL: Final = "nothing until a save, a new definition or an operator changes something"
 
 _LEASE: Final = """
@@ -80,12 +81,14 @@ def next_action_of(
     delete_at: datetime | None = None,
     none_wanted: str | None = None,
     gone: str | None = None,
+    is_ordered: bool = False,
 ) -> NextAction:
     """The next thing that happens to a subject that may have an unanswered attempt, a due time or an open wish.
 
     Only here anything is called as wanted: where ``reasons`` is empty, no key is paused, something is wanted and it is
     still there. ``delete_at``: it is a tool that is not wanted any more and goes then. ``none_wanted``: the code that
-    says why nothing is wanted. ``gone``: why there is nothing left to bring about.
+    says why nothing is wanted. ``gone``: why there is nothing left to bring about. ``is_ordered``: it comes without
+    anybody's doing.
     """
     found = (*(_of_key(key) for key in work.paused if reasons or key.who_acts != "nobody"), *reasons)
     if gone is not None and not reasons:
@@ -109,7 +112,7 @@ def next_action_of(
     if work.is_waiting or is_open or retry_at is not None:
         return NextAction("the next free worker takes it", work.next_due, found)
     if found:
-        return NextAction(BY_SAVE, None, found)
+        return NextAction(BY_ORDER if is_ordered else BY_SAVE, None, found)
     if none_wanted is not None:
         reason = Reason.of("no tool is wanted, so it has none and takes no bookings", none_wanted)
         return NextAction("nothing: no tool is wanted", None, (reason,))

@@ -60,7 +60,7 @@ def _still_open(state: Toolset, agent_id: str | None, through: int) -> Mapping[s
 def _looks_after_failure(state: Toolset, event: AssistantSyncFailed) -> Mapping[str, datetime]:
     if event.agent_id is None:
         return state.looks
-    if event.look_at is None:
+    if event.look_at is None or state.closed:
         return without(state.looks, event.agent_id)
     return with_entry(state.looks, event.agent_id, event.look_at)
 

@@ -122,9 +122,11 @@ def _next(situation: Situation, assistant: Assistant, requests: Requests) -> Nex
     if state.is_open(subject):
         return _given_up(situation, assistant, requests, NOT_YET_CODE)
     failure = state.failures.get(subject)
+    # A late answer about the assistant that the agent had before says nothing of this one.
+    if failure is not None and failure.assistant_id not in (None, assistant.assistant_id):
+        failure = None
     # Refused for good: only a save, another definition or an operator helps, so whoever waits is told now.
     if failure is not None and failure.retry_at is None:
-        # A late answer about the assistant that the agent had before says nothing of this one.
         is_missing = failure.code == MISSING_CODE and failure.assistant_id == assistant.assistant_id
         if is_missing and not requests and assistant.synced and not assistant.failed:
             return _gone(situation, assistant)
