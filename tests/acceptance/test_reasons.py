@@ -26,7 +26,7 @@ async def test_why_names_the_rule_the_tool_at_vapi_and_each_event_with_its_trace
     assert answer.status_code == httpx.codes.OK, answer.text
     why = answer.json()
     assert why["wanted"] is True
-    assert why["rule"] == ("version 2 of the blueprint is for tier basic and above; the organization's tier is basic")
+    assert why["rule"] == f"by rollout seed-{TOOL}, completed: version 2; the organization's tier is basic"
     assert why["condition"] == "registered"
     assert [e["type"] for e in why["events"]] == ["OrgRegistered", "ToolRegistrationStarted", "ToolRegistered"]
     assert why["vapi_tool_id"] == why["events"][-1]["data"]["vapi_tool_id"]
@@ -39,7 +39,9 @@ async def test_why_of_a_tool_that_nobody_knows_names_those_that_there_are(world:
     await world.synced_agent(org_id)
     answer = await get(world, f"/v1/orgs/{org_id}/tools/paintTheWall/why")
     assert (answer.status_code, answer.json()["code"]) == (httpx.codes.NOT_FOUND, "TS-904")
-    assert answer.json()["detail"] == f"there is no tool paintTheWall; the tools are {TOOL}"
+    assert answer.json()["detail"] == (
+        f"there is no tool paintTheWall; the tools are {TOOL}, cancelAppointment, rescheduleAppointment"
+    )
 
 
 async def test_an_assistant_is_explained_by_either_id(world: World) -> None:
