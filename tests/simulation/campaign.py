@@ -17,6 +17,8 @@ from .world import Result, run
 
 SCRIPTS: tuple[Script, ...] = ("first save", "a day", "an exchange", "a rollout", "creations")
 PAUSES_SECONDS = (3.0, 15.0, 60.0)
+ROLLOUT_PAUSE_SECONDS = 0.9
+"""Short enough that what was announced is still sent, long enough that something else is ordered meanwhile."""
 PAIR_PAUSE_SECONDS = 15.0
 RUNS_WANTED = 100_000
 BATCH = 40
@@ -26,11 +28,16 @@ MUTANT_PLANS_MAX = 3000
 
 FOUND_SOMETHING = (
     Plan(3867, small=True), Plan(10084, small=True), Plan(37738, small=True), Plan(5014), Plan(27726),
+    Plan(1249), Plan(6332), Plan(16460), Plan(24532), Plan(None, "a rollout", (Point(288),)),
     Plan(None, "a day", (Point(101), Point(125, 15.0))), Plan(None, "a day", (Point(28, 15.0), Point(93, 15.0))),
 )  # fmt: skip
 """Plans that broke the protocol once. They come first, and are among those that must catch the broken ones."""
 
-TELLING = (Plan(407), Plan(18), Plan(5), Plan(3), Plan(49), Plan(109), Plan(124), Plan(14), Plan(69), Plan(164))
+TELLING = (
+    Plan(None, "a rollout"), Plan(14), Plan(18), Plan(23), Plan(26), Plan(38), Plan(44), Plan(49), Plan(164), Plan(186),
+    Plan(55), Plan(306), Plan(383), Plan(858), Plan(1331), Plan(2086), Plan(None, "a rollout", (Point(81, 15.0),)),
+    Plan(None, "a rollout", (Point(472, 0.9),)),
+)  # fmt: skip
 """Seeds that catch broken protocols which few others catch; they only save time."""
 
 MUST_BE_REACHED = (
@@ -40,7 +47,9 @@ MUST_BE_REACHED = (
     "failed TS-401", "failed TS-402", "failed TS-403", "cause tier", "cause setting", "cause drift", "cause retry",
     "failed TS-307", "failed TS-308", "failed TS-309", "failed TS-312", "released", "definition put back",
     "restored events", "lost tools listed", "records gone", "agents set back", "agents made again",
-    "made with known tools", "made with a deleted tool", "attempt refused TS-306",
+    "made with known tools", "made with a deleted tool", "attempt refused TS-306", "fed in place", "updated in place",
+    "fed ToolOrdered", "announced in flight", "rolled back at rest", "cause rollout", "cause halt",
+    "order RolloutPaused", "order RolloutAborted", "order RolloutExpired", "order ContractsAnswered",
 )  # fmt: skip
 """Branches of the protocol. A campaign that never took one of them has proved nothing about it, and is void."""
 
@@ -86,8 +95,9 @@ def singles(script: Script) -> Iterator[Plan]:
     """A kill and each pause at every await, and every lost answer."""
     bare = run(Plan(None, script))
     yield Plan(None, script)
+    short = (ROLLOUT_PAUSE_SECONDS,) if script == "a rollout" else ()
     for step in range(1, bare.steps + 1):
-        for seconds in (0.0, *PAUSES_SECONDS):
+        for seconds in (0.0, *short, *PAUSES_SECONDS):
             yield Plan(None, script, (Point(step, seconds),))
     for call in range(1, bare.vapi_calls + 1):
         yield Plan(None, script, lost_answer=call)

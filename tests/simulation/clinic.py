@@ -9,13 +9,14 @@ read shows that they are. Meanwhile whoever has the assistant by now waits.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 from uuid import UUID
 
 from tool_sync.domain import events as e
-from tool_sync.log import AppendRequest, Meta, NewEvent, event_id, org_stream
+from tool_sync.log import AppendRequest, Meta, NewEvent, StoredEvent, event_id, org_stream
 from zerotouch_contracts.canonical import model_hash
 
 from .checks import Checks
@@ -220,6 +221,11 @@ class Clinic:
         request_id = UUID(int=0x5A7E << 64 | self._requests)
         self._checks.asked[request_id] = what
         return request_id
+
+    @property
+    def fleet(self) -> Sequence[StoredEvent]:
+        """What was published and ordered, as tool-sync's log has it."""
+        return self._database.fleet
 
     @property
     def was_restored(self) -> bool:

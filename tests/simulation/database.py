@@ -20,8 +20,9 @@ BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 SAVED_MAX = 8
 
 ORG_WIDE = (
-    e.OrgTierChanged | e.ToolSettingChanged | e.ToolSettingRemoved | e.RetryRequested | e.AssistantRemoved
-    | e.OrgClosed | e.ToolVanished | e.SurplusFound | e.TrafficSplitSeen | e.AssistantDriftSeen | e.ToolDriftSeen
+    e.OrgTierChanged | e.ToolSettingChanged | e.ToolSettingRemoved | e.ToolOrdered | e.RetryRequested
+    | e.AssistantRemoved | e.OrgClosed | e.ToolVanished | e.SurplusFound | e.TrafficSplitSeen | e.AssistantDriftSeen
+    | e.ToolDriftSeen
 )  # fmt: skip
 NO_ROW = e.AssistantLinkStarted | e.RetryRequested | e.TrafficSplitSeen | e.AssistantDriftSeen
 
@@ -53,6 +54,8 @@ class Database:
 
     events: list[StoredEvent] = field(default_factory=list)
     by_org: dict[UUID, list[StoredEvent]] = field(default_factory=dict)
+    fleet: list[StoredEvent] = field(default_factory=list)
+    """What was published and ordered: the events of no org."""
     ids: dict[UUID, StoredEvent] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
     snapshots: dict[tuple[UUID, int], Snapshot] = field(default_factory=dict)
@@ -69,6 +72,7 @@ class Database:
         return Database(
             events=list(self.events),
             by_org={org_id: list(events) for org_id, events in self.by_org.items()},
+            fleet=list(self.fleet),
             ids=dict(self.ids),
             versions=dict(self.versions),
             snapshots=dict(self.snapshots),
@@ -98,18 +102,20 @@ class Database:
         if request.expected_version is not None and request.expected_version != version:
             return Conflict(version)
         first, at = len(self.events) + 1, time_of(now)
-        assert request.org_id is not None
         for new in request.events:
             version += 1
             stored = StoredEvent(
                 len(self.events) + 1, request.stream, version, new.event_id, request.org_id, new.event, request.meta, at
             )
             self.events.append(stored)
-            self.by_org.setdefault(request.org_id, []).append(stored)
             self.ids[new.event_id] = stored
-            self._fold(stored, request.org_id)
+            if request.org_id is None:
+                self.fleet.append(stored)
+            else:
+                self.by_org.setdefault(request.org_id, []).append(stored)
+                self._fold(stored, request.org_id)
         self.versions[request.stream] = version
-        if request.lease_token is not None:
+        if request.lease_token is not None and request.org_id is not None:
             self._stir(request.org_id, request.lease_token, now)
         return Appended(first, version, at)
 

@@ -10,8 +10,9 @@ KILL_RESTART_SECONDS = 3.0
 
 Script = Literal["first save", "a day", "an exchange", "a rollout", "creations"]
 """What happens where nothing is left to chance: one save of a first assistant; several of two, and a tier; two clinics
-that give each other their assistants, and take them back; two releases side by side, of which the older one goes;
-assistants that are made with known tools, while these are retired and deleted."""
+that give each other their assistants, and take them back; a version that is ordered in stages, while releases that
+bring along different ones are side by side; assistants that are made with known tools, while these are retired and
+deleted."""
 
 VapiFault = Literal[
     "refuse_connection", "500_before", "500_after", "lose_request", "lose_answer", "late", "429", "mangle"
@@ -32,11 +33,12 @@ OUTSIDER_FAULTS = (
     "inline_twin", "saved_twin", "silence", "dangling_id", "strange_tool", "edit_tool", "delete_tool", "take_back",
 )  # fmt: skip
 RELEASE_FAULTS = ("other_url", "newer_version", "stay_mixed")
+ORDER_FAULTS = ("unanswered", "ordered_to_none", "halt", "signup")
 MACHINE_FAULTS = ("restore", "skewed_clock", "records_gone", "topic_made_again", "rows_set_back")
 FIRST_CLASSES = (*VAPI_FAULTS, *LOG_FAULTS, *CLINIC_FAULTS, *OTHER_FAULTS)
 LATER_CLASSES = (
     "oldest_first", *OPERATOR_FAULTS, *PLATFORM_FAULTS, *OUTSIDER_FAULTS, *RELEASE_FAULTS, *MACHINE_FAULTS,
-    "known_tools",
+    "known_tools", *ORDER_FAULTS,
 )  # fmt: skip
 CLASSES = (*FIRST_CLASSES, *LATER_CLASSES)
 CROWDS = (0, 1, 2, 5, 25, 200)

@@ -11,6 +11,7 @@ from tool_sync.domain import events as e
 from tool_sync.domain import evolve as evolving
 from tool_sync.domain import reach
 from tool_sync.domain.plan import assistants, tools
+from tool_sync.domain.wanted import wanted_of
 from tool_sync.sync.context import Context
 
 from . import clinic, database, topic
@@ -96,13 +97,13 @@ def passes_over_dangling_ids() -> Iterator[None]:
 
 @contextmanager
 def judges_by_its_own_definition() -> Iterator[None]:
-    """Compares what became of a lost update with what this release would send, not with what was sent."""
+    """Compares what became of a lost update with what is wanted by now, not with what was sent."""
     read_tool = resolve._read_tool
 
     async def mutated(guard_: Any, org_id: Any, step: Any, started: Any) -> Any:
-        tool = next(tool for tool in guard_.context.blueprint.tools if tool.name == started.name)
-        own = replace(started, definition_hash=tool.definition_hash)
-        return await read_tool(guard_, org_id, step, own)
+        tools = wanted_of(guard_.state, guard_.fleet, org_id).tools
+        by_now = next((tool.definition_hash for tool in tools if tool.name == started.name), started.definition_hash)
+        return await read_tool(guard_, org_id, step, replace(started, definition_hash=by_now))
 
     with patch.object(resolve, "_read_tool", mutated):
         yield

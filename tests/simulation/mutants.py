@@ -18,10 +18,12 @@ from tool_sync.sync.leases import Release
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.errors import ErrorCode
 
-from . import database, ports, world
+from . import database, world
 from .creation_mutants import CREATIONS
 from .gone_mutants import GONE
 from .later_mutants import LATER
+from .log import SimLog
+from .order_mutants import ORDERS
 
 # The package exports functions of these names; these are the modules that they are in.
 link: Any = import_module("tool_sync.sync.effects.link")
@@ -97,7 +99,7 @@ def expects_no_version() -> Iterator[None]:
 @contextmanager
 def takes_a_duplicate_for_its_own() -> Iterator[None]:
     """Sends although the announcement was stored by an earlier append, nobody knows when."""
-    append = ports.SimLog.append
+    append = SimLog.append
 
     async def mutated(self: Any, request: Any) -> Any:
         answer = await append(self, request)
@@ -105,7 +107,7 @@ def takes_a_duplicate_for_its_own() -> Iterator[None]:
             return Appended(answer.first_position, answer.version, answer.recorded_at)
         return answer
 
-    with patch.object(ports.SimLog, "append", mutated):
+    with patch.object(SimLog, "append", mutated):
         yield
 
 
@@ -259,5 +261,6 @@ MUTANTS: Mapping[str, Mutant] = {
         *LATER,
         *GONE,
         *CREATIONS,
+        *ORDERS,
     )
 }

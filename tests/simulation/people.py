@@ -15,12 +15,13 @@ from tool_sync.domain.drift import ids_to_unlink, is_as_told, is_at_rest
 from tool_sync.domain.events import ToolRef
 from tool_sync.domain.reach import Known, NamedTool, named_ids
 from tool_sync.domain.toolset import Assistant, Toolset
+from tool_sync.publishing.fleet import empty_fleet, with_events
 from tool_sync.sync.effects.named import named_tool
 from zerotouch_contracts.canonical import model_hash
 
 from .clinic import Agent, Clinic, Foreign
 from .faults import OUTSIDER_FAULTS, Faults
-from .releases import INSTALLATION, OLD, PUBLISHED, said
+from .releases import INSTALLATION, PUBLISHED, said
 from .vapi import Json, Server
 
 ELSEWHERE = "https://elsewhere.example.test"
@@ -184,8 +185,9 @@ class People:
         # In half of the runs: what an audit finds is put right, and would never be seen to be wrong at rest.
         if self._faults.plan.seed is not None and self._faults.plan.seed % 2:
             return
+        answered = with_events(empty_fleet(), self._clinic.fleet).answered_versions
         known = Known(INSTALLATION, org_id, state.tool_ids, frozenset(state.tools), versions=state.versions,
-                      answered=OLD.answered)  # fmt: skip
+                      answered=answered)  # fmt: skip
         for row in rows:
             if row.removed or row.failed or not row.synced or not is_at_rest(state, row.agent_id):
                 continue

@@ -1,4 +1,4 @@
-"""The reconciler's ports to the database: a log and a store, with time before and after each effect.
+"""The reconciler's store (its log is :mod:`.log`), with time before and after each effect.
 
 Before the effect a process may die (nothing happened), after it too (it happened, and nobody knows).
 """
@@ -8,14 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from random import Random
-from typing import Any
 from uuid import UUID
 
-from tool_sync.domain import events as e
-from tool_sync.domain.events import ToolRef
+from tool_sync.domain.events import ToolRef, ids_of
 from tool_sync.domain.reach import NamedTool
 from tool_sync.domain.toolset import Assistant
-from tool_sync.log import Appended, AppendRequest, AppendResult, Duplicate, Loaded, LogUnavailable, Snapshot
 from tool_sync.sync.leases import Claim, Release
 from tool_sync.vapi.failures import VapiFailure
 
@@ -51,119 +48,15 @@ class Ports:
         await asyncio.sleep(FAST_SECONDS * (0.5 + self.faults.random.random() if self.faults.chance else 1.0))
 
 
-class SimLog(Ports):
-    """The event log. ``stored_before``: attempts whose announcement was answered with `Duplicate`."""
+class SimStore(Ports):
+    """Leases, rows of assistants, and what was read of foreign tools."""
 
     def __init__(self, database: Database, faults: Faults, checks: Checks) -> None:
         super().__init__(database, faults, checks)
-        self.stored_before: set[UUID] = set()
-
-    async def append(self, request: AppendRequest) -> AppendResult:
-        """Store, or not, and answer, or not."""
-        fault = self.faults.log()
-        await self.on_the_way()
-        if fault == "unavailable":
-            await asyncio.sleep(15.0)
-            raise LogUnavailable(request.stream, 15.0, "simulated: nothing was stored")
-        result = self.database.append(request, self.now)
-        if isinstance(result, Appended):
-            self._watch(request)
-        await self.on_the_way()
-        if fault == "lost_commit":
-            await asyncio.sleep(15.0)
-            raise LogUnavailable(request.stream, 15.0, "simulated: it was stored")
-        if fault == "sent_again" and isinstance(result, Appended):
-            await self.on_the_way()
-            again = self.database.append(request, self.now)
-            assert isinstance(again, Duplicate)
-            self.stored_before |= {
-                attempt_id
-                for new in request.events
-                if type(new.event).__name__.endswith("Started")
-                and (attempt_id := getattr(new.event, "attempt_id", None)) is not None
-            }
-            self.checks.reached["duplicate"] += 1
-            return again
-        if not isinstance(result, Appended):
-            self.checks.reached[type(result).__name__.lower()] += 1
-        return result
-
-    def _watch(self, request: AppendRequest) -> None:
-        org_id = request.org_id
-        assert org_id is not None
-        for new in request.events:
-            event = new.event
-            self.checks.holds(self.now, org_id, event)
-            match event:
-                case e.AssistantSynced() | e.AssistantSyncFailed():
-                    for settled in event.requests:
-                        self.checks.settles(self.now, settled.request_id)
-                    if event.sequence is not None:
-                        self.checks.numbers(self.now, org_id, event.sequence)
-                    if isinstance(event, e.AssistantSynced) and event.cause is not None:
-                        self.checks.reached[f"cause {event.cause}"] += 1
-                    if isinstance(event, e.AssistantSyncFailed):
-                        self.checks.reached[f"failed {event.code}"] += 1
-                    self._tell(org_id, event)
-                case e.AssistantDiverged(sequence=sequence):
-                    self.checks.numbers(self.now, org_id, sequence)
-                    self.checks.reached["diverged"] += 1
-                case e.ToolRegistered(adopted=True):
-                    self.checks.reached["adopted"] += 1
-                case e.SyncAttemptFailed(end=end, code=code):
-                    self.checks.reached[f"attempt {end} {code}"] += 1
-                case _:
-                    self.checks.reached[type(event).__name__] += 1
-
-    def _tell(self, org_id: UUID, event: e.AssistantSynced | e.AssistantSyncFailed) -> None:
-        if event.agent_id is not None:
-            self.checks.newest_word[org_id, event.agent_id] = event
-
-    async def load(self, org_ids: Sequence[UUID], *, fold: int) -> Mapping[UUID, Any]:
-        """Snapshot and tail of each org, as of one moment."""
-        await self._read()
-        found: dict[UUID, Any] = {}
-        for org_id in org_ids:
-            snapshot = self.database.snapshots.get((org_id, fold))
-            after = snapshot.position if snapshot is not None else 0
-            found[org_id] = Loaded(
-                snapshot, tuple(s for s in self.database.by_org.get(org_id, ()) if s.position > after)
-            )
-        await self.on_the_way()
-        return found
-
-    async def _read(self) -> None:
-        await self.on_the_way()
-        if self.faults.hits("store_away"):
-            raise ConnectionResetError("simulated: the database is away")
-
-    async def save_snapshots(self, snapshots: Sequence[Snapshot]) -> None:
-        """Keep the newest of each org and fold, and of the other folds that which is furthest."""
-        await self._read()
-        kept = self.database.snapshots
-        for snapshot in snapshots:
-            own = (snapshot.org_id, snapshot.fold)
-            if own not in kept or kept[own].position < snapshot.position:
-                kept[own] = snapshot
-            others = sorted(
-                (s for (org_id, fold), s in kept.items() if org_id == snapshot.org_id and fold != snapshot.fold),
-                key=lambda s: (s.position, s.fold),
-            )
-            for other in others[:-1]:
-                del kept[other.org_id, other.fold]
-
-
-class SimStore(Ports):
-    """Leases, rows of assistants, what was read of foreign tools, and every definition that a release published."""
-
-    def __init__(
-        self, database: Database, faults: Faults, checks: Checks, published: Mapping[tuple[str, str], Mapping[str, Any]]
-    ) -> None:
-        super().__init__(database, faults, checks)
         self.named: dict[str, tuple[float, NamedTool]] = {}
         self.forget_named()
+        self.on_claim: Callable[[UUID], None] = lambda _org_id: None
         self.on_release: Callable[[UUID], None] = lambda _org_id: None
-        self._published = published
 
     async def claim(self, orgs_max: int, lease_seconds: float) -> tuple[list[Claim], datetime | None]:
         """See `tool_sync.sync.leases.claim`."""
@@ -174,6 +67,7 @@ class SimStore(Ports):
             lease.token, lease.until = self.new_id(), now + lease_seconds
             lease.next_due, lease.holder = now, process_of_current_task()
             claims.append(Claim(org_id, lease.token))
+            self.on_claim(org_id)
         await self.on_the_way()
         return claims, time_of(now) if claims else None
 
@@ -222,13 +116,13 @@ class SimStore(Ports):
     ) -> tuple[dict[str, Assistant], bool]:
         """See `tool_sync.sync.rows.not_as_wanted`."""
         await self._away()
-        rows, left_out, target = self.database.assistants.get(org_id, {}), set(without), tuple(wanted)
+        rows, left_out, target = self.database.assistants.get(org_id, {}), set(without), ids_of(wanted)
         there = {agent_id: row for agent_id, row in sorted(rows.items()) if not row.removed}
         found = (
             (agent_id, row)
             for agent_id, row in there.items()
             if agent_id not in left_out
-            and (row.synced != target or row.failed or (not target and row.code != none_wanted))
+            and (ids_of(row.synced) != target or row.failed or (not target and row.code != none_wanted))
         )
         answer = dict(islice(found, limit))
         await self.on_the_way()
@@ -271,12 +165,6 @@ class SimStore(Ports):
         await self.on_the_way()
         found.sort(key=lambda tool: (tool.created_at or LATEST, tool.vapi_tool_id))
         return [tool.vapi_tool_id for tool in found]
-
-    async def definition(self, name: str, definition_hash: str) -> Mapping[str, Any] | None:
-        """See `tool_sync.log.published.definition`."""
-        await self._away()
-        await self.on_the_way()
-        return self._published.get((name, definition_hash))
 
     async def keep_words(
         self, failure: VapiFailure, *, org_id: UUID, agent_id: str | None, trace_id: str | None

@@ -1,17 +1,17 @@
 """What must hold at rest, when nothing is under way any more."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from uuid import UUID
 
 from tool_sync.domain import events as e
 from tool_sync.domain.events import ToolRef
 from tool_sync.domain.evolve import evolve
 from tool_sync.domain.toolset import Recorded, Toolset
-from tool_sync.domain.wanted import WantedTool, wanted_for
-from tool_sync.sync.blueprint import Blueprint
 from zerotouch_contracts.tools import version_of
 
+from .book import Book, Due, Facts, Reader, due
 from .checks import Checks
 from .clinic import Agent, Clinic, prompt_of
 from .database import Database
@@ -23,17 +23,18 @@ from .vapi import Server
 Say = Callable[[str], None]
 
 OF_ANOTHER_CODE = "TS-312"
+IN_THE_WAY_CODES = ("TS-307", "TS-308", "TS-309")
 OUTDATED_CODE = "TS-305"
-PUT_BACK_IN_PEACE_MAX = 200
-"""How often a tool may change between two releases' definitions after the trouble. Each look at a clinic may be another
-release's; more than this is no rollout but a quarrel."""
 
 
 class Rest:
-    """``release`` is the one that stays; ``mixed``: an older one is still there. ``late``: writes that were late."""
+    """``reader`` says what is ordered. ``late``: writes that were sent late."""
 
-    def __init__(self, database: Database, server: Server, clinic: Clinic, checks: Checks, late: set[str]) -> None:
+    def __init__(
+        self, database: Database, server: Server, clinic: Clinic, checks: Checks, late: set[str], reader: Reader
+    ) -> None:
         self._database, self._server, self._clinic, self._checks, self._late = database, server, clinic, checks, late
+        self._reader = reader
         self._folded: dict[UUID, Toolset] = {}
         self._folded_events: Counter[UUID] = Counter()
 
@@ -54,12 +55,28 @@ class Rest:
         self._folded[org_id] = state
         return state
 
+    def ordered(self, org_id: UUID) -> dict[str, Due]:
+        """What the clinic is to have of each tool."""
+        book, facts = self._book(), self._facts(org_id)
+        return {name: due(facts, book, name) for name in book.tools}
+
+    def _wanted(self, org_id: UUID) -> dict[str, Due]:
+        """The tools that the clinic is to have, whoever uses them."""
+        return {name: made for name, made in self.ordered(org_id).items() if made.definition_hash is not None}
+
+    def _book(self) -> Book:
+        return self._reader.book(self._database.fleet)
+
+    def _facts(self, org_id: UUID) -> Facts:
+        return self._reader.facts(org_id, self._database.by_org.get(org_id, ()))
+
     def forget(self) -> None:
         """The log was set back: what was folded may not be in it."""
+        self._reader.forget()
         self._folded.clear()
         self._folded_events.clear()
 
-    def unfinished(self, release: Blueprint) -> str:
+    def unfinished(self) -> str:
         """What is still under way; nothing where it is at rest.
 
         An assistant whose callers are kept from our tool is looked at again for ever: that is rest, too.
@@ -69,14 +86,24 @@ class Rest:
         linked = {tool_id for assistant in self._server.assistants.values() for tool_id in named(assistant["model"])}
         for org_id in self._database.by_org:
             state = self.state_of(org_id)
-            looks = [agent_id for agent_id in state.looks if not self._is_kept_from(org_id, agent_id, state, release)]
+            looks = [agent_id for agent_id in state.looks if not self._is_kept_from(org_id, agent_id, state)]
             surplus = state.surplus.keys() - linked  # one that somebody links stays: deletion must not break a call
             held = tuple(state.tools) if state.closed else ()  # its tools are retired first
             if state.attempts or surplus or state.suspects or held or (looks and not state.closed):
                 return f"org {org_id}: {[a.subject for a in state.attempts.values()]} {list(surplus)} {held} {looks}"
+            if not state.closed and self.agents(org_id) and (differs := self._differs(org_id)):
+                return differs
         return ""
 
-    def _is_kept_from(self, org_id: UUID, agent_id: str, state: Toolset, release: Blueprint) -> bool:
+    def _differs(self, org_id: UUID) -> str:
+        """How a clinic's tools are not as ordered; nothing where they are."""
+        has = self._facts(org_id).has
+        for name, made in self.ordered(org_id).items():
+            if has.get(name, (None, None)) != (made.version, made.definition_hash):
+                return f"org {org_id} has {has.get(name)} of {name}, and is to have {made}"
+        return ""
+
+    def _is_kept_from(self, org_id: UUID, agent_id: str, state: Toolset) -> bool:
         word = self._checks.newest_word.get((org_id, agent_id))
         agent = next((a for a in self.agents(org_id) if a.agent_id == agent_id), None)
         if not isinstance(word, e.AssistantSyncFailed):
@@ -84,20 +111,18 @@ class Rest:
         if agent is None:
             # Deleted while it waited for an assistant of which tool-sync has not heard: its removal names that one.
             self._checks.reached["a deleted agent is looked at for ever"] += 1
-            return word.code == OF_ANOTHER_CODE
-        wanted = wanted_for(state.tier, release.tools, state.disabled)
-        had = [(tool, state.tools.get(tool.name)) for tool in wanted]
-        current = all(ref is not None and ref.definition_version >= tool.definition_version for tool, ref in had)
+            return word.code in (OF_ANOTHER_CODE, *IN_THE_WAY_CODES)
         # Otherwise the look is for that, too: a tool to register or to update, a save that Vapi did not have yet.
-        return current and word.code != OUTDATED_CODE and any(self._hindrance(agent, tool.name) for tool in wanted)
+        current = not self._differs(org_id) and word.code != OUTDATED_CODE
+        return current and any(self._hindrance(agent, name) for name in self._wanted(org_id))
 
     def _hindrance(self, agent: Agent, name: str) -> str | None:
         assistant = self._server.assistants[agent.assistant_id]
         urls = {document["server"]["url"] for (known, _), document in PUBLISHED.items() if known == name}
         return hindrance(self._server, assistant, agent.org_id, name, urls)
 
-    def check(self, now: float, release: Blueprint, *, mixed: bool, alone: bool) -> None:
-        """Judge everything. ``alone``: there never was another release."""
+    def check(self, now: float, *, alone: bool) -> None:
+        """Judge everything. ``alone``: nothing was ordered but what the log began with."""
         violated: Say = lambda what: self._checks.violated(now, f"at rest: {what}")  # noqa: E731
         for request_id, what in self._checks.asked.items():
             if request_id not in self._checks.settled and not self._clinic.is_excused(request_id):
@@ -107,16 +132,37 @@ class Rest:
                 violated(f"org {org_id} still has {self.state_of(org_id).requests}")
             self._check_order(org_id, violated)
         for org_id in self.orgs():
-            state = self.state_of(org_id)
-            wanted = wanted_for(state.tier, release.tools, state.disabled) if self.agents(org_id) else ()
-            for tool in wanted:
-                self._check_tool(org_id, state.tools.get(tool.name), tool, violated, mixed=mixed)
-            for agent in self.agents(org_id):
-                tools = [state.tools[tool.name].vapi_tool_id for tool in wanted if tool.name in state.tools]
-                self._check_assistant(agent, tools, violated)
-                self._check_newest_word(agent, wanted, violated)
-                self._check_row(agent, tuple(state.tools[tool.name] for tool in wanted), violated, alone=alone)
+            if self.agents(org_id):
+                self._check_clinic(org_id, violated, alone=alone)
         self._check_tenants(violated)
+
+    def _check_clinic(self, org_id: UUID, violated: Say, *, alone: bool) -> None:
+        """Its tools are as ordered, and its assistants have them."""
+        state, wanted = self.state_of(org_id), self._wanted(org_id)
+        if differs := self._differs(org_id):
+            violated(differs)
+        self._check_rolled_back(org_id, violated)
+        for name in wanted:
+            self._check_tool(org_id, state.tools.get(name), name, violated)
+        target = tuple(state.tools[name] for name in wanted if name in state.tools)
+        for agent in self.agents(org_id):
+            self._check_assistant(agent, [ref.vapi_tool_id for ref in target], violated)
+            self._check_newest_word(agent, wanted, violated)
+            self._check_row(agent, target, violated, alone=alone)
+
+    def _check_rolled_back(self, org_id: UUID, violated: Say) -> None:
+        """Without the orders that were taken away it would have just the same."""
+        book, facts = self._book(), self._facts(org_id)
+        gone = {order.rollout_id for order in book.orders if order.state == "rolled back"}
+        if not gone:
+            return
+        followed = {tool: tuple(one for one in mine if one not in gone) for tool, mine in facts.followed.items()}
+        for name in book.tools:
+            had = due(replace(facts, followed=followed), book.without(gone), name)
+            has = facts.has.get(name, (None, None))
+            if has != (had.version, had.definition_hash):
+                violated(f"org {org_id} has {has} of {name}; without {sorted(gone)} it would have {had}")
+        self._checks.reached["rolled back at rest"] += 1
 
     def _check_order(self, org_id: UUID, violated: Say) -> None:
         """The saves of an agent get their outcomes in the order in which they arrived."""
@@ -137,7 +183,7 @@ class Rest:
     def _check_row(self, agent: Agent, target: tuple[ToolRef, ...], violated: Say, *, alone: bool) -> None:
         """The newest outcome of an assistant that is called synced names the tools that its clinic has.
 
-        Where another release was there, a tool may have got its definition since, in place: nobody is told of that.
+        Where another version was ordered, a tool may have got it since, in place: nobody is told of that.
         """
         row = self._database.assistants.get(agent.org_id, {}).get(agent.agent_id)
         word = self._checks.newest_word.get((agent.org_id, agent.agent_id))
@@ -146,20 +192,13 @@ class Rest:
         if _ids(row.synced) != _ids(target) or (alone and row.synced != target):
             violated(f"{agent.agent_id} was told {row.synced}, and its clinic has {target}")
 
-    def _check_tool(self, org_id: UUID, known: ToolRef | None, tool: WantedTool, violated: Say, *, mixed: bool) -> None:
-        """One live tool, which is what the log says; and the definition is that of the release that stays, or newer."""
-        live = [t["id"] for t in self._server.live_tools(org_id, tool.name)]
+    def _check_tool(self, org_id: UUID, known: ToolRef | None, name: str, violated: Say) -> None:
+        """One live tool, which is what the log says; that this is as ordered is judged elsewhere."""
+        live = [t["id"] for t in self._server.live_tools(org_id, name)]
         if known is None or live != [known.vapi_tool_id]:
-            violated(f"org {org_id} has {live} of {tool.name} at Vapi, and the log says {known}")
+            violated(f"org {org_id} has {live} of {name} at Vapi, and the log says {known}")
             return
         late = f"/tool/{known.vapi_tool_id}" in self._late
-        if not mixed and known.definition_version < tool.definition_version and not late:
-            violated(f"{known.vapi_tool_id} of {org_id} is as an older release made it")
-        same_version = known.definition_version == tool.definition_version
-        # Of one version neither release is the newer one, and the last to write wins.
-        self._checks.reached["left as an older release made it"] += (
-            not mixed and same_version and known.definition_hash != tool.definition_hash
-        )
         url, description = said(self._server.tools[known.vapi_tool_id])
         if (url, description) not in _as_sent(known) and not late and url != ELSEWHERE:
             violated(f"{known.vapi_tool_id} of {org_id} is not what the log says: {url} {description[-20:]!r}")
@@ -175,7 +214,7 @@ class Rest:
         extra = {link for link in links if link.startswith("tool-")} - set(tools) - gone
         if extra:
             violated(f"{agent.agent_id} links {sorted(extra)}, which nobody wants")
-        if prompt_of(assistant) != agent.prompt:
+        if prompt_of(assistant) != agent.prompt and not self._is_written_late_by_another(agent):
             violated(f"{agent.agent_id} says {prompt_of(assistant)!r}, the newest save says {agent.prompt!r}")
         if foreign.raced:
             return  # an edit between the read and the write of another is lost: Vapi knows no versions
@@ -183,17 +222,29 @@ class Rest:
             if assistant["model"].get(name) != value:
                 violated(f"{agent.agent_id} lost the field {name}")
 
+    def _is_written_late_by_another(self, agent: Agent) -> bool:
+        """Whoever had the assistant before slept with a write in its hands: this agent knows nothing of that model, so
+        that it counts as somebody's edit."""
+        if f"/assistant/{agent.assistant_id}" not in self._late:
+            return False
+        return any(
+            isinstance(stored.event, e.AssistantLinkStarted)
+            and stored.event.assistant_id == agent.assistant_id
+            and (stored.org_id, stored.event.agent_id) != (agent.org_id, agent.agent_id)
+            for stored in self._database.events
+        )
+
     def _had(self, org_id: UUID) -> set[str]:
         """Every tool that the clinic ever had. One of another clinic that does not exist any more says no owner."""
         events = (stored.event for stored in self._database.by_org[org_id])
         return {event.vapi_tool_id for event in events if isinstance(event, e.ToolRegistered)}
 
-    def _check_newest_word(self, agent: Agent, wanted: tuple[WantedTool, ...], violated: Say) -> None:
+    def _check_newest_word(self, agent: Agent, wanted: Iterable[str], violated: Say) -> None:
         """`synced` is the newest word about those assistants whose next caller reaches all tools, and only those."""
         word = self._checks.newest_word.get((agent.org_id, agent.agent_id))
         if word is None:
             return
-        hindrances = [why for tool in wanted if (why := self._hindrance(agent, tool.name)) is not None]
+        hindrances = [why for name in wanted if (why := self._hindrance(agent, name)) is not None]
         if isinstance(word, e.AssistantSynced) and hindrances:
             violated(f"{agent.agent_id} is called synced, and {hindrances[0]}")
         if isinstance(word, e.AssistantSyncFailed) and not hindrances:

@@ -10,7 +10,7 @@ from zerotouch_contracts.tools import ToolMarker
 
 from .checks import Checks
 from .database import Database, seconds_of
-from .ports import SimLog
+from .log import SimLog
 from .process import Process
 from .reach import marked_for, named
 from .vapi import SEND_SLACK_SECONDS, Json, Server
@@ -95,7 +95,7 @@ class Sending:
                 elif not (isinstance(event, e.SyncAttemptFailed) and event.end == "unknown"):
                     open_attempts.pop(attempt_id, None)
             for attempt_id, (event, at) in open_attempts.items():
-                if _fits(event, method, kind, item_id, made) and (newest is None or at > newest[2]):
+                if _fits(event, method, kind, item_id, made, body) and (newest is None or at > newest[2]):
                     newest = org_id, attempt_id, at
         return newest
 
@@ -108,14 +108,15 @@ def _links(model: Json) -> list[str]:
     return links
 
 
-def _fits(event: Any, method: str, kind: str, item_id: str, made: ToolMarker | None) -> bool:
+def _fits(event: Any, method: str, kind: str, item_id: str, made: ToolMarker | None, body: Any) -> bool:
     match event:
         case e.ToolRegistrationStarted(name=name):
             return (method, kind) == ("POST", "tool") and made is not None and made.name == name
         case e.ToolUpdateStarted(vapi_tool_id=tool_id):
             return (method, item_id) == ("PATCH", tool_id)
-        case e.AssistantLinkStarted(assistant_id=assistant_id):
-            return (method, item_id) == ("PATCH", assistant_id)
+        case e.AssistantLinkStarted(assistant_id=assistant_id, tools=tools) if method == "PATCH":
+            # Two clinics may have announced a link of one assistant: a forged save names another's.
+            return item_id == assistant_id and {ref.vapi_tool_id for ref in tools} <= set(named(body["model"]))
         case e.ToolDeleteStarted(vapi_tool_id=tool_id) | e.SurplusDeleteStarted(vapi_tool_id=tool_id):
             return (method, item_id) == ("DELETE", tool_id)
         case _:

@@ -19,37 +19,43 @@ from tests.support.unlimited import Unlimited
 
 from tool_sync.domain import events as e
 from tool_sync.domain.plan.situation import Policy
-from tool_sync.sync.blueprint import Blueprint
+from tool_sync.log import LogUnavailable
+from tool_sync.sync.blueprint import seed
 from tool_sync.sync.concurrency import ConcurrencyLimiter
-from tool_sync.sync.context import Clock, Context, Limits
+from tool_sync.sync.context import Clock, Context, FleetView, Limits
 from tool_sync.sync.loop import Reconciler
 from tool_sync.vapi.client import VapiClient
-from zerotouch_contracts.events import SaveCause
 from zerotouch_platform import telemetry
 from zerotouch_platform.vapi.clock import VapiClock
 
 from . import process
+from .book import Reader
 from .checks import Checks
 from .clinic import Agent, Clinic
 from .creations import Creations
 from .database import Database, time_of
 from .faults import KILL_RESTART_SECONDS, PLATFORM_FAULTS, Faults, Plan
+from .feeder import Feeder
 from .gone import Gone
 from .grace import Grace
+from .in_place import InPlace
+from .log import SimLog
 from .loop import VirtualLoop
+from .ordering import Ordering
+from .orders import Orders
 from .people import People
 from .planning import waits, watched
-from .ports import SimLog, SimStore
+from .ports import SimStore
 from .process import Process
-from .releases import INSTALLATION, OLD, PUBLISHED, releases_of
-from .rest import PUT_BACK_IN_PEACE_MAX, Rest
+from .releases import INSTALLATION, OLD, releases_of
+from .rest import Rest
 from .restore import Restore
 from .rows import RowsSetBack
+from .scripts import TOOL_NAME, TROUBLE_SECONDS, Scripts
 from .sending import Sending
 from .topic import Topic
 from .vapi import Server, Transport
 
-TOOL_NAME: Final = OLD.tools[0].name
 EXPECTED_ALARMS: Final = ("Assistant belongs to another clinic or installation",)
 """What is told to people because people have made a mistake."""
 POLICY: Final = Policy(
@@ -75,10 +81,12 @@ LIMITS: Final = Limits(
     snapshot_after_events=8,
 )
 DEADLINE_SECONDS: Final = 10.0
-TROUBLE_SECONDS: Final = 60.0
+
 PEACE_SECONDS_MAX: Final = 30 * 3600.0
 WORKERS: Final = 2
 WAKE_SECONDS: Final = 0.5
+EDIT_SECONDS: Final = 5.0
+SEED_AGAIN_SECONDS: Final = 1.0
 ALARMS_MAX: Final = 5
 
 OFF: Final = telemetry.off()
@@ -184,27 +192,26 @@ class World:
         )  # fmt: skip
         self.people = People(self.clinic, self.server, self.faults, Random(f"people {plan.seed}"), TOOL_NAME)
         self.log = SimLog(self.database, self.faults, self.checks)
-        self.store = SimStore(self.database, self.faults, self.checks, PUBLISHED)
+        self.store = SimStore(self.database, self.faults, self.checks)
         self.transport = Transport(self.server, self.faults, self.checks, self._on_send)
         self.sending = Sending(
             self.database, self.log, self.server, self.checks, LIMITS.send_window_seconds, self.transport.read
         )
-        self.rest = Rest(self.database, self.server, self.clinic, self.checks, self.transport.late)
-        self.store.on_release = self._on_release
+        reader = Reader()
+        self.rest = Rest(self.database, self.server, self.clinic, self.checks, self.transport.late, reader)
         self.releases = releases_of(self.faults)
-        self._stays_mixed = len(self.releases) > 1 and self.faults.has("stay_mixed")
-        self._runs: dict[int, Blueprint] = {n: self.releases[n % len(self.releases)] for n in range(WORKERS)}
+        self.orders = Orders.by_chance(self.database, self.topic, self.clinic, self.checks, self.faults, reader)
+        self.feeder = Feeder(self.database, self.rest, self.checks, self.faults, self._wake)
+        self.ordering = Ordering(self.database, self.checks, self.log)
+        self.in_place = InPlace(self.database, self.server, self.checks)
+        self.store.on_release = self._on_release
+        self.store.on_claim = lambda org_id: self.in_place.claimed(org_id, self.rest.state_of(org_id))
         self._workers: list[Process] = []
         self._reconcilers: dict[int, Reconciler] = {}
         self._background: list[asyncio.Task[None]] = []
         self._stopped = False
         self._heard = 0
         self._lost: list[str] = []
-
-    @property
-    def release(self) -> Blueprint:
-        """The release that stays."""
-        return self.releases[-1]
 
     def forget(self) -> None:
         """The run is over."""
@@ -228,11 +235,19 @@ class World:
 
     async def _work(self, number: int) -> None:
         loop = asyncio.get_running_loop()
+        blueprint = self.releases[len(self._workers) % len(self.releases)]
+        while True:
+            try:
+                await seed(self.log, blueprint, "0")
+                break
+            except (LogUnavailable, ConnectionError):
+                await asyncio.sleep(SEED_AGAIN_SECONDS)
         context = Context(
             log=self.log,
             store=self.store,
             vapi=self._vapi(),
-            blueprint=self._runs[number],
+            blueprint=blueprint,
+            fleet=FleetView(),
             policy=self._policy,
             limits=self._limits,
             telemetry=OFF,
@@ -246,14 +261,17 @@ class World:
         reconciler = self._reconcilers[number] = Reconciler(context)
         await reconciler.run_forever()
 
+    def _wake(self) -> None:
+        for reconciler in self._reconcilers.values():
+            reconciler.wake()
+
     async def _wake_forever(self) -> None:
         """What polling does, without polling through the hours in which nothing is due."""
         loop = asyncio.get_running_loop()
         while True:
             pause = WAKE_SECONDS
             if self.database.due(loop.time()):
-                for reconciler in self._reconcilers.values():
-                    reconciler.wake()
+                self._wake()
             elif self.faults.healed:
                 times = (t for lease in self.database.leases.values() for t in (lease.next_due, lease.until) if t)
                 ahead = min((t - loop.time() for t in times if t > loop.time()), default=LIMITS.poll_seconds_max)
@@ -269,6 +287,8 @@ class World:
             number = int(worker.name.removeprefix("worker-"))
             asyncio.get_running_loop().call_later(KILL_RESTART_SECONDS, self._restart, number)
         else:
+            now = asyncio.get_running_loop().time()
+            self.log.stalls.note(worker.name, now, now + point.seconds)
             worker.pause(point.seconds)
 
     def _restart(self, number: int) -> None:
@@ -281,34 +301,32 @@ class World:
     def stop_all(self) -> None:
         """tool-sync is stopped for a restore: what is lost of the log is still told with the run."""
         self._stopped = True
-        for number in self._runs:
+        for number in range(WORKERS):
             self._living(number).kill()
+        self.ordering.judge()
         self._lost += [f"before a restore: {line}" for line in self._story()]
 
     def start_all(self) -> None:
         """tool-sync is started on the restored log, of which nobody has heard anything yet."""
         self._stopped, self._heard = False, len(self.database.events)
         self.rest.forget()
-        for number in self._runs:
+        self.feeder.forget()
+        self.in_place.forget()
+        for number in range(WORKERS):
             self._start_worker(number)
 
     def _on_send(self, sender: Process | None, method: str, path: str, body: Any) -> None:
         self.sending.check(sender, method, path, body)
+        if sender is not None:
+            self.in_place.called(sender, method, path)
 
     def _on_release(self, org_id: UUID) -> None:
         """What waits when a clinic is given back has a time at which somebody looks at it again."""
         now, lease = asyncio.get_running_loop().time(), self.database.leases[org_id]
+        self.in_place.released(now, org_id)
         is_due = lease.until is not None or lease.next_due is not None or org_id in self.database.due(now)
         if not is_due and waits(self.rest.state_of(org_id), time_of(now)):
             self.checks.violated(now, f"something of {org_id} waits, and nobody will look")
-
-    def _roll_out(self) -> None:
-        """Every worker of an older release is stopped, and starts with the one that stays."""
-        for number, blueprint in self._runs.items():
-            if blueprint is not self.release:
-                self._runs[number] = self.release
-                self._living(number).kill()
-                asyncio.get_running_loop().call_later(KILL_RESTART_SECONDS, self._restart, number)
 
     def _living(self, number: int) -> Process:
         return next(worker for worker in reversed(self._workers) if worker.name == f"worker-{number}")
@@ -317,14 +335,17 @@ class World:
 
     async def live(self) -> None:
         """Trouble, then peace until nothing is open, then the checks at rest."""
+        by_chance = self.faults.plan.is_by_chance
+        if not by_chance or self.random.random() < 0.5:  # otherwise the workers do, each with what its release has
+            await seed(SimLog(self.database, Faults(Plan(None)), self.checks), OLD, "0")
         for number in range(WORKERS):
             self._start_worker(number)
-        self._background = [process.outside(self._wake_forever()), process.outside(self._heal_forever())]
-        by_chance = self.faults.plan.is_by_chance
-        await (self._by_chance() if by_chance else self._by_heart())
+        always = (self._wake_forever(), self._heal_forever(), self.feeder.feed_forever())
+        self._background = [process.outside(each) for each in always]
+        await (self._by_chance() if by_chance else self._scripts().live(self.faults.plan.script))
         self.faults.healed = True
-        if not self._stays_mixed:
-            self._roll_out()
+        if not self.faults.has("stay_mixed"):
+            self.orders.end_all()
         keep = self.people.planted and self.random.random() < 0.5
         if not keep:
             self.people.take_all_back()
@@ -335,86 +356,27 @@ class World:
                 for agent in self.rest.agents(org_id):
                     await self.clinic.save(agent)
         if keep and self.random.random() < 0.5:  # then it is found by a look, not by a save
+            # Nobody can tell who wrote what where a link overwrites a save and somebody edits that within a second.
+            await asyncio.sleep(EDIT_SECONDS)
             self.people.take_all_back()
         await self._until_at_rest()
+        if by_chance:  # nobody saves any more, and nothing fails
+            await self._later_still()
+            await self._until_at_rest()
+        await self._judge()
 
-    async def _by_heart(self) -> None:
-        """The same for every point."""
-        org_id = self.clinic.organization(1)
-        first = self.clinic.agent(org_id, "front-desk")
-        match self.faults.plan.script:
-            case "first save":
-                await self.clinic.save(first)
-            case "a day":
-                await self._a_day(first)
-            case "an exchange":
-                await self._an_exchange(first, self.clinic.agent(self.clinic.organization(2), "night-line"))
-            case "a rollout":
-                await self._a_rollout(first)
-            case "creations":
-                await self._creations(first)
+    async def _later_still(self) -> None:
+        """Something is edited that only an audit finds, and something else is ordered."""
+        agents = [agent for agent in self.clinic.agents if not agent.removed]
+        if agents and self.faults.later and self.random.random() < 0.5:
+            await self.people.edit(self.random.choice(agents))
+            await self._until_at_rest()
+        if self.orders.has_work:
+            for _ in range(self.random.randint(1, 3)):
+                self.orders.act()
 
-    async def _a_day(self, first: Agent) -> None:
-        """A first save, a second while it runs, another agent, a change for the whole org."""
-        second = self.clinic.agent(first.org_id, "night-line")
-        saves: tuple[tuple[float, Agent, SaveCause], ...] = (
-            (0.1, first, "save"),
-            (0.1, first, "save"),
-            (0.2, second, "auto_sync"),
-            (8.0, first, "save"),
-        )
-        for seconds, agent, cause in saves:
-            await asyncio.sleep(seconds)
-            await self.clinic.save(agent, cause)
-        self.clinic.change_tier(first.org_id, "professional")
-        await asyncio.sleep(TROUBLE_SECONDS)
-
-    async def _an_exchange(self, first: Agent, second: Agent) -> None:
-        """Two clinics give each other their assistants while one of them has work, and take them back."""
-        for agent in (first, second):
-            await self.clinic.save(agent)
-        await asyncio.sleep(3.0)
-        for seconds in (12.0, 21.0):
-            swap = process.outside(self.clinic.exchange(first, second))
-            await asyncio.sleep(seconds)
-            self.clinic.change_tier(first.org_id, "professional")
-            await swap
-            await asyncio.sleep(2.0)
-
-    async def _a_rollout(self, first: Agent) -> None:
-        """Two releases take turns at a clinic; then the older one goes, and somebody saves."""
-        for seconds in (0.1, 5.0, 0.3, 5.0):
-            await asyncio.sleep(seconds)
-            await self.clinic.save(first)
-        await asyncio.sleep(30.0)
-        self._roll_out()
-        await asyncio.sleep(10.0)
-        await self.clinic.save(first)
-
-    async def _creations(self, first: Agent) -> None:
-        """Assistants are made with known tools: at once, by senders that sleep until these are about to be deleted or
-        are gone, and after that by one that does not sleep."""
-        second, third = (self.clinic.agent(self.clinic.organization(n), f"desk-{n}") for n in (2, 3))
-        for agent in (first, second, third):
-            await self.clinic.save(agent)
-        await asyncio.sleep(5.0)
-        make, grace = self.creations.make, self.creations.grace_seconds
-        await make(first.org_id, "at-once")
-        asleep = [
-            process.outside(make(first.org_id, "until-listed", self.server.until_listed)),
-            process.outside(make(third.org_id, "until-gone", lambda: asyncio.sleep(grace + 60.0))),
-        ]
-        await asyncio.sleep(2.0)
-        for agent in self.rest.agents(first.org_id):
-            self.clinic.remove(agent)
-        await asyncio.sleep(20.0)
-        for agent in (second, third):
-            self.clinic.remove(agent)
-        self.server.list_seconds = 5.0
-        await asyncio.sleep(grace + 40.0)
-        await make(second.org_id, "afterwards")
-        await asyncio.gather(*asleep)
-        await asyncio.sleep(30.0)
+    def _scripts(self) -> Scripts:
+        return Scripts(self.clinic, self.creations, self.orders, self.server, self.rest)
 
     async def _by_chance(self) -> None:
         until = asyncio.get_running_loop().time() + TROUBLE_SECONDS
@@ -426,10 +388,20 @@ class World:
         if self.faults.has("restore"):
             acts.append(process.outside(self._restore().live()))
         acts += [process.outside(machine.live()) for machine in self._machines()]
+        if self.orders.has_work:
+            acts.append(process.outside(self.orders.live(TROUBLE_SECONDS)))
+        if self.faults.has("signup"):
+            acts.append(process.outside(self._sign_up()))
         while asyncio.get_running_loop().time() < until:
             acts.append(process.outside(self._something()))
             await asyncio.sleep(self.random.choice((0.05, 1.0, 5.0, 15.0)))
         await asyncio.gather(*acts)
+
+    async def _sign_up(self) -> None:
+        """Clinics come while orders are given."""
+        for number in range(10, 10 + self.random.randint(1, 2)):
+            await asyncio.sleep(TROUBLE_SECONDS / 2 * self.random.random())
+            await self.clinic.save(self.clinic.agent(self.clinic.organization(number), f"signed-up-{number}"))
 
     def _restore(self) -> Restore:
         dice = Random(f"restore {self.faults.plan.seed}")
@@ -516,18 +488,20 @@ class World:
 
     async def _until_at_rest(self) -> None:
         loop = asyncio.get_running_loop()
-        until, since = loop.time() + PEACE_SECONDS_MAX, len(self.database.events)
+        until = loop.time() + PEACE_SECONDS_MAX
         while loop.time() < until:
             await asyncio.sleep(30.0)
-            if self.database.is_quiet() and not self.rest.unfinished(self.release) and not self._audited():
-                break
-        else:
-            left = self.rest.unfinished(self.release)
-            self.checks.violated(loop.time(), f"not at rest after {PEACE_SECONDS_MAX / 3600:g} h: {left}")
-        self._count_put_back(since)
-        self.rest.check(loop.time(), self.release, mixed=self._stays_mixed, alone=len(self.releases) == 1)
+            if self.database.is_quiet() and not self.rest.unfinished() and not self._audited():
+                return
+        left = self.rest.unfinished()
+        self.checks.violated(loop.time(), f"not at rest after {PEACE_SECONDS_MAX / 3600:g} h: {left}")
+
+    async def _judge(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.rest.check(loop.time(), alone=len(self.releases) == 1 and not self.orders.has_work)
         if not self.faults.later:  # somebody who edits tools and links by hand may keep one from its deletion for ever
             await Grace(self.database, self.server, self.clinic, self.checks, self.rest).passes()
+        self.ordering.judge()
 
     def _audit(self, org_id: UUID) -> None:
         rows, before = tuple(self.database.assistants.get(org_id, {}).values()), len(self.database.events)
@@ -541,21 +515,6 @@ class World:
         for org_id in self.rest.orgs() if self.faults.later else ():
             self._audit(org_id)
         return len(self.database.events) > before
-
-    def _count_put_back(self, since: int) -> None:
-        """How often a tool got a definition that it had before: two releases of one version do not agree."""
-        had: dict[tuple[UUID, str], list[str]] = {}
-        put_back: Counter[tuple[UUID, str]] = Counter()
-        for stored in self.database.events:
-            if isinstance(stored.event, e.ToolRegistered | e.ToolUpdated) and stored.org_id is not None:
-                key, definition = (stored.org_id, stored.event.name), stored.event.definition_hash
-                if definition in had.setdefault(key, [])[:-1] and definition != had[key][-1]:
-                    self.checks.reached["definition put back"] += 1
-                    put_back[key] += stored.position > since
-                had[key].append(definition)
-        for (org_id, name), times in put_back.items():
-            if times > PUT_BACK_IN_PEACE_MAX:
-                self.checks.violated(0.0, f"{name} of {org_id} was put back {times} times after the trouble")
 
     def _story(self) -> list[str]:
         return [f"{s.position} {s.org_id} {s.version} {s.recorded_at} {s.event}" for s in self.database.events]

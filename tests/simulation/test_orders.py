@@ -1,0 +1,61 @@
+"""Orders in the simulation: an update costs what it has to, and every broken rule of orders is caught by some plan."""
+
+import pytest
+
+from .faults import Plan, Point
+from .mutants import MUTANTS
+from .order_mutants import ORDERS
+from .world import run
+
+ROLLOUT = Plan(None, "a rollout")
+CAUGHT_BY = {
+    "running order holds everybody": ROLLOUT,
+    "signup is a canary": Plan(49),
+    "only the newest stage is open": Plan(44),
+    "stage is for everybody": ROLLOUT,
+    "pause is ignored": Plan(26),
+    "abort takes away": Plan(383),
+    "rolled back order still counts": ROLLOUT,
+    "older order wins": ROLLOUT,
+    "higher version wins": Plan(26),
+    "reloads no fleet": Plan(186),
+    "hears of no order": ROLLOUT,
+    "reads once": Plan(186),
+    "overtaken write is allowed": Plan(None, "a rollout", (Point(81, 15.0),)),
+    "order is not recorded": ROLLOUT,
+    "follows what was only announced": Plan(186),
+    "follows the newest alone": Plan(858),
+    "halt is ignored": Plan(55),
+    "contract is ignored": Plan(18),
+    "update in place concerns assistants": ROLLOUT,
+    "assistants are compared by version": Plan(306),
+    "leaves what is found late": Plan(2086),
+    "feeds no removals": Plan(55),
+    "settles before older runs end": Plan(None, "a rollout", (Point(472, 0.9),)),
+}
+
+
+def test_an_order_reaches_every_clinic_and_is_taken_back_with_one_call_each() -> None:
+    result = run(ROLLOUT)
+    assert result.violations == ()
+    assert result.reached["updated in place"] > 15
+    assert result.reached["definition put back"] > 0
+    assert result.reached["rolled back at rest"] > 0
+
+
+def test_orders_are_a_part_of_ordinary_seeds() -> None:
+    result = run(Plan(26))
+    assert result.violations == ()
+    assert result.reached["announced as ordered"] > 0
+    assert result.reached["order RolloutStarted"] > 2
+
+
+def test_every_broken_rule_of_orders_has_a_plan_that_catches_it() -> None:
+    assert CAUGHT_BY.keys() == {mutant.__name__.replace("_", " ") for mutant in ORDERS}
+
+
+@pytest.mark.parametrize("name", CAUGHT_BY)
+def test_a_broken_rule_of_orders_is_caught(name: str) -> None:
+    with MUTANTS[name]():
+        assert run(CAUGHT_BY[name]).violations
+    assert run(CAUGHT_BY[name]).violations == ()
