@@ -20,6 +20,8 @@ PAUSES_SECONDS = (3.0, 15.0, 60.0)
 ROLLOUT_PAUSE_SECONDS = 0.9
 """Short enough that what was announced is still sent, long enough that something else is ordered meanwhile."""
 PAIR_PAUSE_SECONDS = 15.0
+SEEDS_FIRST = 400
+"""Before the single points, which take minutes: so a short campaign has every class of faults, too."""
 RUNS_WANTED = 100_000
 BATCH = 40
 BATCHES_WAITING_MAX = 8
@@ -95,9 +97,10 @@ def singles(script: Script) -> Iterator[Plan]:
     """A kill and each pause at every await, and every lost answer."""
     bare = run(Plan(None, script))
     yield Plan(None, script)
-    short = (ROLLOUT_PAUSE_SECONDS,) if script == "a rollout" else ()
+    # It is the longest script by far, and what longer pauses change of a sync the others have.
+    pauses = (ROLLOUT_PAUSE_SECONDS, PAIR_PAUSE_SECONDS) if script == "a rollout" else PAUSES_SECONDS
     for step in range(1, bare.steps + 1):
-        for seconds in (0.0, *short, *PAUSES_SECONDS):
+        for seconds in (0.0, *pauses):
             yield Plan(None, script, (Point(step, seconds),))
     for call in range(1, bare.vapi_calls + 1):
         yield Plan(None, script, lost_answer=call)
@@ -116,12 +119,13 @@ def pairs(script: Script) -> Iterator[Plan]:
 
 
 def plans(seed: int) -> Iterator[Plan]:
-    """What a campaign runs, in order: every single point, then pairs and seeds in turns, as pairs take hours."""
+    """What a campaign runs, in order: seeds, every single point, then pairs and seeds in turns, as pairs take hours."""
     yield from FOUND_SOMETHING
+    yield from (Plan(number) for number in range(seed, seed + SEEDS_FIRST))
     for script in SCRIPTS:
         yield from singles(script)
     both = chain(pairs("first save"), pairs("a day"))
-    seeds = (Plan(number) for number in count(seed))
+    seeds = (Plan(number) for number in count(seed + SEEDS_FIRST))
     while turn := list(islice(both, BATCH)):
         yield from turn
         yield from islice(seeds, BATCH)

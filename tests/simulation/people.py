@@ -207,5 +207,9 @@ class People:
     def _drift(self, state: Toolset) -> Iterator[Any]:
         for name, ref in state.tools.items():
             there = self._server.tools.get(ref.vapi_tool_id)
-            if there is None or there["server"]["url"] == ELSEWHERE or self._is_of_a_lost_update(name, ref, there):
+            # One that was adopted as it was found, and is to stay so: nobody knows what it should say.
+            is_edited = (
+                there is not None and there["server"]["url"] == ELSEWHERE and (name, ref.definition_hash) in PUBLISHED
+            )
+            if there is None or is_edited or self._is_of_a_lost_update(name, ref, there):
                 yield e.ToolDriftSeen(ACCOUNT, name, ref.vapi_tool_id, there is None)
