@@ -60,17 +60,10 @@ def unreadable(situation: Situation) -> tuple[SettleFailed, ...]:
 
 def closed(situation: Situation) -> tuple[SettleFailed, ...]:
     """The outcomes of all saves of an org that is closed."""
+    account = situation.account
     return tuple(
         SettleFailed(
-            agent_id,
-            asked.assistant_id,
-            asked.revision,
-            situation.account,
-            (),
-            (),
-            CLOSED_CODE,
-            requests[-1].position,
-            None,
+            agent_id, asked.assistant_id, asked.revision, account, (), (), CLOSED_CODE, requests[-1].position, None
         )
         for agent_id, requests in situation.state.open_requests.items()
         if isinstance(asked := requests[-1].asked, SyncRequested)
