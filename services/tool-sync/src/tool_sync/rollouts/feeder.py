@@ -39,7 +39,7 @@ SOURCE: Final = "/zerotouch/tool-sync/feeder"
 ACTOR: Final = "tool-sync"
 FED_MAX: Final = 500
 """Clinics that are fed and not done: enough for as many as this machine does in a second."""
-FED_SECONDS: Final = 5.0
+FED_SECONDS: Final = 3.0
 """Of a key's rate: whoever is fed and has to wait is told a time, and the last ones should not wait for long."""
 FED_MIN: Final = 20
 PAGE_CLINICS_MIN: Final = 200
