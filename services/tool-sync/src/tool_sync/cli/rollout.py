@@ -63,7 +63,14 @@ def plan(
     end_connected(
         database_url,
         lambda connection: plan_rollout(
-            connection, database_url, name, number, stages, tuple(own_orgs or ()), rate, share, as_json=as_json
+            connection,
+            database_url,
+            name,
+            number,
+            stages,
+            tuple(own_orgs or ()),
+            per_minute(rate, share),
+            as_json=as_json,
         ),
     )
 

@@ -36,8 +36,7 @@ async def plan_rollout(
     version: int | None,
     stages: str,
     own_orgs: tuple[UUID, ...],
-    requests_per_minute: int | None,
-    share: float,
+    per_minute: int | None,
     *,
     as_json: bool,
 ) -> int:
@@ -46,7 +45,6 @@ async def plan_rollout(
     planned = await keep_plan(connection, database_url, tool, version, steps)
     if isinstance(planned, Refused):
         return refuse(planned)
-    per_minute = None if requests_per_minute is None else max(1, int(requests_per_minute * share))
     if as_json:
         print_json("rollout plan", plan_document(planned, per_minute))
         return 0

@@ -85,6 +85,3 @@ def find_rollout(fleet: Fleet, text: str) -> str | Refused:
         return Refused(f"there is no rollout {text}; `tool-sync rollout list` lists them")
     more = f" and {len(found) - SHOWN_MAX} more" if len(found) > SHOWN_MAX else ""
     return Refused(f"{text!r} may be {', '.join(found[:SHOWN_MAX])}{more}: write more of it")
-
-
-__all__ = ["PlanChanged", "RolloutPlanned", "apply_plan", "find_rollout", "plan_order"]

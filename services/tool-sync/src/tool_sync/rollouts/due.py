@@ -16,7 +16,7 @@ def why_shut(fleet: Fleet, order: Order, walk: ClinicWalk) -> str | None:
     """Why the gate stays shut whatever is at Vapi, in words: a stage that reached nobody has proved nothing."""
     if order.tool in fleet.halted:
         return f"{order.tool} is halted: {fleet.halted[order.tool]}"
-    version = None if order.version is None else fleet.versions[order.tool].get(order.version)
+    version = fleet.version_of(order)
     if version is not None and not fleet.is_answered(version):
         return f"assistant-api does not answer contract {version.contract} of {order.tool}"
     if walk.refused > REFUSED_SHARE_MAX * walk.given:
@@ -30,11 +30,6 @@ def is_over(facts: ClinicFacts, fleet: Fleet, name: str) -> bool:
     return work not in WORK or (work != "update" and not facts.is_open)
 
 
-def open_order(fleet: Fleet, name: str) -> Order | None:
-    """The newest order that is not over: it is the only one."""
-    return next((order for order in reversed(fleet.orders.get(name, ())) if order.state in ("running", "paused")), None)
-
-
 def is_too_old(order: Order, now: datetime) -> bool:
     """Whether its gates have not opened in time."""
     return order.expires_at is not None and order.expires_at < now
@@ -42,7 +37,7 @@ def is_too_old(order: Order, now: datetime) -> bool:
 
 def is_due(fleet: Fleet, name: str, settled: int, now: datetime) -> bool:
     """Whether something of the tool changed that not every clinic has, or its order runs."""
-    order = open_order(fleet, name)
+    order = fleet.open_order(name)
     if order is not None and (order.state == "running" or is_too_old(order, now)):
         return True
     return fleet.changed_at.get(name, 0) > settled

@@ -26,7 +26,7 @@ from tool_sync.domain.fleet.rollout import Refused, RolloutCommand, RolloutEvent
 from tool_sync.domain.fleet.work import ClinicFacts, work_of
 from tool_sync.log import AppendRejected, AppendRequest, Duplicate, LogUnavailable, UnknownEvent, fact, org_stream
 from tool_sync.rollouts import command, turns
-from tool_sync.rollouts.due import WORK, is_due, is_over, is_too_old, open_order, why_shut
+from tool_sync.rollouts.due import WORK, is_due, is_over, is_too_old, why_shut
 from tool_sync.rollouts.facts import PAGE_CLINICS, facts_of, page_of
 from tool_sync.rollouts.read_back import ReadBack
 from tool_sync.rollouts.walk import ClinicWalk
@@ -103,7 +103,7 @@ class Feeder:
         walk = self._walks.get(name)
         if walk is None or walk.position != fleet.changed_at[name]:
             walk = self._walks[name] = ClinicWalk(fleet.changed_at[name], older=await turns.held(self._pool))
-        order = open_order(fleet, name)
+        order = fleet.open_order(name)
         if order is not None and is_too_old(order, self._context.clock.now()):
             await self._command(order, "expire", walk)
             self._is_busy = True
@@ -163,7 +163,7 @@ class Feeder:
 
     def _count(self, fleet: Fleet, name: str, walk: ClinicWalk, facts: ClinicFacts) -> None:
         made, work = decide_tool(facts.clinic, fleet, name), work_of(facts, fleet, name)
-        if made.rule == "order" and made.order is open_order(fleet, name) and work != "unused":
+        if made.rule == "order" and made.order is fleet.open_order(name) and work != "unused":
             walk.given += 1
             walk.refused += work == "refused"
 

@@ -48,11 +48,10 @@ class RolloutStatus:
 
 async def status_of(connection: Connection, fleet: Fleet, order: Order) -> RolloutStatus:
     """As of now."""
-    version = None if order.version is None else fleet.versions[order.tool].get(order.version)
+    version = fleet.version_of(order)
     counts = await connection.fetchrow(_DONE, order.tool, order.rollout_id)
     assert counts is not None
     refused = 0 if version is None else await connection.fetchval(_REFUSED, order.tool, version.definition_hash)
-    is_open = order.state in ("running", "paused")
     return RolloutStatus(
         order.rollout_id,
         order.tool,
@@ -64,7 +63,7 @@ async def status_of(connection: Connection, fleet: Fleet, order: Order) -> Rollo
         order.started_at,
         counts["having"] if order.version is not None else counts["followers"] - counts["having"],
         refused,
-        await waits(connection, order.tool) if is_open else None,
+        await waits(connection, order.tool) if order.is_open else None,
         order.reason,
     )
 

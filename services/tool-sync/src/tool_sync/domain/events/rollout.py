@@ -103,9 +103,10 @@ class RolloutResumed:
 
 @dataclass(frozen=True, slots=True)
 class RolloutCompleted:
-    """Every clinic of every stage has what was ordered, signups included from now on.
+    """The order is carried out: signups get it from now on.
 
-    ``cause``: ``gate``, ``promoted``, or ``seeded`` where the log had no order of this tool yet.
+    ``cause``: ``gate`` where every clinic of every stage was seen to have it, ``promoted`` where a person says so,
+    ``seeded`` where the log had no order of this tool yet.
     """
 
     rollout_id: str

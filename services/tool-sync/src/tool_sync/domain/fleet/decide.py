@@ -75,7 +75,7 @@ def rank(tier: str) -> int:
 def decide_tool(clinic: Clinic, fleet: Fleet, name: str) -> ToolDecision:
     """What the clinic should have of the tool."""
     order, beaten = _candidate(clinic, fleet.orders.get(name, ()))
-    version = None if order is None or order.version is None else fleet.versions[name].get(order.version)
+    version = None if order is None else fleet.version_of(order)
     if clinic.closed:
         return ToolDecision("closed", None, order, beaten)
     if name in fleet.halted:

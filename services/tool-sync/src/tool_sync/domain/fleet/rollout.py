@@ -95,9 +95,7 @@ _PAST: Final[dict[RolloutCommand, str]] = {
 
 
 def _start(fleet: Fleet, plan: RolloutPlanned, reason: str, expires_at: datetime | None) -> RolloutStarted | Refused:
-    open_orders = [order for order in fleet.orders.get(plan.tool, ()) if order.state in ("running", "paused")]
-    if open_orders:
-        other = open_orders[-1]
+    if (other := fleet.open_order(plan.tool)) is not None:
         return Refused(
             f"rollout {other.rollout_id} of {plan.tool} is {other.state}: complete, abort or roll it back first"
         )

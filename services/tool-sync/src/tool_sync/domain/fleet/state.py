@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from tool_sync.domain.events import RolloutPlanned, RolloutStage
 from tool_sync.domain.events.rollout import RINGS
 
 OrderState = Literal["running", "paused", "completed", "aborted", "expired", "rolled_back"]
-FINAL_STATES: Final[frozenset[OrderState]] = frozenset({"completed", "aborted", "expired", "rolled_back"})
 
 
 @lru_cache(maxsize=4096)
@@ -57,9 +56,14 @@ class Order:
         return self.open_stage >= len(self.stages) - 1
 
     @property
+    def is_open(self) -> bool:
+        """Whether it is not over: it goes on, or may be resumed."""
+        return self.state in ("running", "paused")
+
+    @property
     def is_standing(self) -> bool:
         """Whether it may still give a clinic something that it does not have."""
-        return self.state in ("running", "paused", "completed")
+        return self.is_open or self.state == "completed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,14 @@ class Fleet:
         """A rollout that was started."""
         orders = (order for orders in self.orders.values() for order in orders)
         return next((order for order in orders if order.rollout_id == rollout_id), None)
+
+    def open_order(self, name: str) -> Order | None:
+        """The tool's order that is not over; there is one at most."""
+        return next((order for order in reversed(self.orders.get(name, ())) if order.is_open), None)
+
+    def version_of(self, order: Order) -> Version | None:
+        """What the order gives; None for an order to none."""
+        return None if order.version is None else self.versions[order.tool].get(order.version)
 
     def is_answered(self, version: Version) -> bool:
         """Whether calls of this version reach a handler. What another service answers is not known here."""
