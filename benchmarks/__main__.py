@@ -23,12 +23,16 @@ from benchmarks import (
     append,
     burst,
     claim,
+    console,
     idle,
     intake,
+    large_rollouts,
+    log_decisions,
     long_log,
     long_org,
     memory,
     memory_growth,
+    noisy_neighbour,
     old_snapshot,
     relay,
     replicas,
@@ -53,7 +57,7 @@ ROUNDS = 3
 SAVES = 10_000
 SECONDS_MAX = 60 * 60.0
 """What is not measured by then is not measured."""
-LONG = frozenset({"memory_growth", "rollouts"})
+LONG = frozenset({"memory_growth", "rollouts", "large_rollouts", "seeded_fleet", "console"})
 """What takes minutes for one figure: only with `--long`, or by its name."""
 FAILURES = (NotMeasured, StartFailed, MigrationFailed, TimeoutError, OSError, KafkaError, aiohttp.ClientError)
 
@@ -71,6 +75,7 @@ def benchmarks(rounds: int, saves: int) -> Mapping[str, Callable[[World], Awaita
         "append_with_old_snapshot": lambda world: old_snapshot.measure(world, rounds, _say),
         "single_sync": lambda world: single_sync.measure(world, _say),
         "memory": lambda world: memory.measure(world, _say),
+        "noisy_neighbour": lambda world: noisy_neighbour.measure(world, _say),
         "assistant_5000": lambda world: long_org.measure(world, _say),
         "intake": lambda world: intake.measure(world, rounds, _say),
         "relay": lambda world: relay.measure(world, rounds, _say),
@@ -80,8 +85,12 @@ def benchmarks(rounds: int, saves: int) -> Mapping[str, Callable[[World], Awaita
         "replicas": lambda world: replicas.measure(world, rounds, saves, _say),
         "shards": lambda world: shards.measure(world, rounds, _say),
         "rollouts": lambda world: rollouts.measure(world, _say),
+        "large_rollouts": lambda world: large_rollouts.measure(world, _say),
+        "seeded_fleet": lambda world: large_rollouts.seeded(world, _say),
+        "console": lambda world: console.measure(world, _say),
         "plan_100000": lambda world: _one(rollouts.plan(world, _say)),
         "long_log": lambda world: long_log.measure(world, rounds, _say),
+        "log_decisions": lambda world: log_decisions.measure(world, rounds, _say),
     }
 
 

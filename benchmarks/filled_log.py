@@ -53,7 +53,8 @@ INSERT INTO leases (org_id, processed_position) SELECT id, $1 FROM organizations
 _SENT = "INSERT INTO cursors (name, position) VALUES ('outcomes-relay', $1)"
 _PAGE = 50_000
 _PROJECTIONS = (
-    "organizations", "system_tools", "org_tools", "assistants", "pending_syncs", "org_tool_settings", "tool_refusals",
+    "organizations", "fleet_tools", "org_tools", "assistants", "pending_syncs", "org_tool_settings", "tool_refusals",
+    "org_tool_pins", "org_change_windows", "tool_drifts",
 )  # fmt: skip
 
 

@@ -16,7 +16,8 @@ from benchmarks.saves import Save
 from benchmarks.sides import OURS, environment
 from benchmarks.world import World, corner
 from tool_sync import db
-from tool_sync.intake import Intake, new_consumer
+from tool_sync.intake.consumer import new_consumer
+from tool_sync.intake.intake import Intake
 from tool_sync.log import EventLog
 from tool_sync.settings import Settings
 from zerotouch_contracts.events import AssistantSaved
@@ -40,7 +41,7 @@ async def _one_round(world: World, say: Say) -> float:
         settings = Settings.model_validate({k.lower(): v for k, v in environment(world, place, OURS).items()})
         pool = await db.SESSIONS.pool(place.database.service, application_name="benchmark")
         log = EventLog(pool)
-        consumer = new_consumer(settings, Intake(settings, log, pool, off(), "benchmark"), pool)
+        consumer = new_consumer(settings, Intake(settings, log, pool, off()), pool)
         loops = [start_loop(log.run_forever(), name="log"), start_loop(consumer.run_forever(), name="intake")]
         try:
             before, own = world.cpu(), time.process_time()

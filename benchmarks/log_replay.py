@@ -31,7 +31,7 @@ async def _replay(world: World, place: Corner, events: int, say: Say) -> float:
     try:
         started = time.perf_counter()
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tool_sync", "replay", "--to-topic", topic,
+            sys.executable, "-m", "tool_sync", "replay", "--to-topic", topic, "--reason", "measured",
             env=os.environ | {
                 "DATABASE_URL": place.database.service, "KAFKA_BOOTSTRAP_SERVERS": world.bootstrap_servers
             },

@@ -45,6 +45,20 @@ class OutcomeReader:
         self._returned = wanted
         return taken
 
+    async def arrival(self, request_id: UUID, within_seconds: float) -> float:
+        """The monotonic time at which a request's outcome was readable, whoever's else arrive before it.
+
+        Raises :class:`NotMeasured` when it is not there in time, or is no ``ToolsSynced``.
+        """
+        deadline = time.monotonic() + within_seconds
+        while time.monotonic() < deadline:
+            [(at, record)] = await self.take(1, deadline - time.monotonic())
+            message, _ = from_record(record.key, record.value, record.headers)
+            if request_id.bytes in {each.request_id.bytes for each in getattr(message, "requests", ())}:
+                check_all_synced([record], [request_id])
+                return at
+        raise NotMeasured(f"no outcome of {request_id} within {within_seconds:.0f} s")
+
 
 @asynccontextmanager
 async def reading(bootstrap_servers: str, topic: str, partitions: int) -> AsyncIterator[OutcomeReader]:

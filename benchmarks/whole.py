@@ -3,7 +3,8 @@
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import aiohttp
@@ -13,6 +14,7 @@ from benchmarks.errors import NotMeasured
 from benchmarks.outcomes import OutcomeReader
 from benchmarks.world import PARTITIONS, World, corner
 from devstack import process, services
+from devstack.ports import free_port
 from devstack.process import Child
 
 PROMPT = "You answer the phone of a dental clinic. Be brief and friendly, and speak plainly. " * 16
@@ -22,12 +24,13 @@ CONNECTIONS_MAX = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """The running services. ``client`` sends requests to assistant-api as the platform."""
+    """The running services, with the base URL of each. ``client`` sends requests to assistant-api as the platform."""
 
     client: aiohttp.ClientSession
     reader: OutcomeReader
     assistant_api: Child
     tool_sync: Child
+    urls: Mapping[str, str]
 
     async def new_org(self) -> UUID:
         """Create an organization."""
@@ -64,8 +67,11 @@ class Whole:
 
 
 @asynccontextmanager
-async def serving(world: World, *, vapi_ms: int) -> AsyncIterator[Whole]:
-    """Lends both services over a fresh corner, ready, with a Vapi that takes ``vapi_ms`` for every call."""
+async def serving(world: World, *, vapi_ms: int, blocks: Path | None = None) -> AsyncIterator[Whole]:
+    """Lends both services over a fresh corner, ready, with a Vapi that takes ``vapi_ms`` for every call.
+
+    ``blocks``: a folder in which a file of each service says for how long its event loop was blocked.
+    """
     async with corner(world, "whole", migrated=True) as place:
         await world.turn(latency_ms=vapi_ms)
         database = await world.databases.create_database("assistant_api")
@@ -73,18 +79,20 @@ async def serving(world: World, *, vapi_ms: int) -> AsyncIterator[Whole]:
             "DATABASE_URL": database.service,
             "CONSUMER_GROUP": f"{place.group}-assistant-api",
             "TOOL_CALLS_TOPIC": place.tool_calls_topic,
+            "ERASURES_TOPIC": place.erasures_topic,
         }
-        url = services.base_url(int(settings["PORT"]))
+        url, port = services.base_url(int(settings["PORT"])), free_port()
+        ours = replace(sides.OURS, command=_command("tool_sync", blocks))
         api = process.start(
             "assistant-api",
-            [sys.executable, "-m", "assistant_api", "run"],
+            _command("assistant_api", blocks),
             log=world.logs / f"{place.name}-assistant-api.log",
             env=settings,
         )
         try:
             await api.ready(lambda: services.not_ready(url), START_SECONDS_MAX)
             async with (
-                sides.running(world, place, sides.OURS) as tool_sync,
+                sides.running(world, place, ours, port=port) as tool_sync,
                 outcomes.reading(world.bootstrap_servers, place.outcomes_topic, PARTITIONS) as reader,
                 aiohttp.ClientSession(
                     base_url=url,
@@ -93,7 +101,14 @@ async def serving(world: World, *, vapi_ms: int) -> AsyncIterator[Whole]:
                 ) as client,
             ):
                 await groups.consuming_since(world.admin, place.group, tool_sync)
-                yield Whole(client, reader, api, tool_sync)
+                urls = {"assistant-api": url, "tool-sync": services.base_url(port)}
+                yield Whole(client, reader, api, tool_sync, urls)
         finally:
             await api.stop()
             await world.databases.drop(database)
+
+
+def _command(service: str, blocks: Path | None) -> tuple[str, ...]:
+    if blocks is None:
+        return (sys.executable, "-m", service, "run")
+    return (sys.executable, "-m", "tests.chaos.watch", service, str(blocks / f"{service}.jsonl"), "run")

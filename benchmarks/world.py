@@ -83,6 +83,10 @@ class Corner:
     assistants_topic: str
     outcomes_topic: str
     tool_calls_topic: str
+    fleet_topic: str
+    erasures_topic: str
+    display_names_topic: str
+    vapi_accounts_topic: str
     group: str
     installation_id: str
 
@@ -117,7 +121,8 @@ async def corner(world: World, side: str, *, migrated: bool) -> AsyncIterator[Co
     name = f"{side}-{uuid4().hex[:8]}"
     create = world.databases.create_database if migrated else world.databases.create_empty_database
     database = await create("tool_sync")
-    names = (f"assistants.{name}", f"outcomes.{name}", f"tool-calls.{name}")
+    saves, calls = (f"assistants.{name}", f"outcomes.{name}"), (f"tool-calls.{name}", f"fleet.{name}")
+    names = (*saves, *calls, f"erasures.{name}", f"names.{name}", f"accounts.{name}")
     await topics.create(world.bootstrap_servers, [TopicSpec(topic, PARTITIONS, KEEP) for topic in names])
     try:
         yield Corner(name, database, *names, group=name, installation_id=str(uuid4()))

@@ -14,7 +14,8 @@ for name in contracts platform assistant-api tool-sync vapi-sandbox devstack; do
 done
 
 # uv itself; everything for development and tests; what the images hold, at the versions that were tested; Vapi's SDK,
-# which needs an environment of its own.
+# what reads our OpenAPI documents and what looks for known faults, each in an environment of its own; what drives a
+# browser in tests; what builds the documentation.
 # shellcheck disable=SC2086 # options are words
 {
     $uv pip compile $options requirements/uv.in -o requirements/uv.txt
@@ -23,5 +24,9 @@ done
     $uv pip compile $options contracts/pyproject.toml services/*/pyproject.toml $ours \
         --constraints requirements/dev.txt -o requirements/runtime.txt
     $uv pip compile $options requirements/vapi-sdk.in -o requirements/vapi-sdk.txt
+    $uv pip compile $options requirements/openapi.in -o requirements/openapi.txt
+    $uv pip compile $options requirements/audit.in -o requirements/audit.txt
+    $uv pip compile $options requirements/browser.in --constraints requirements/dev.txt -o requirements/browser.txt
+    $uv pip compile $options requirements/docs.in --constraints requirements/dev.txt -o requirements/docs.txt
 }
-echo "lock: wrote requirements/uv.txt, dev.txt, runtime.txt and vapi-sdk.txt" >&2
+echo "lock: wrote requirements/uv.txt, dev.txt, runtime.txt, vapi-sdk.txt, openapi.txt, audit.txt, browser.txt and docs.txt" >&2

@@ -7,6 +7,7 @@ stack in containers too. An existing file is never overwritten: its passwords ar
 """
 
 import argparse
+import base64
 import os
 import secrets
 import sys
@@ -17,6 +18,11 @@ from devstack import tokens
 
 ROOT = Path(__file__).parents[2]
 PASSWORD_BYTES = 24
+ASSISTANT_API_URL = "http://assistant-api:3001"
+
+
+def _key_of_32_bytes() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def filled(example: str, signer: tokens.Signer) -> str:
@@ -27,7 +33,14 @@ def filled(example: str, signer: tokens.Signer) -> str:
         "JWT_PUBLIC_KEY": '"{}"'.format(signer.public_key.replace("\n", "\\n")),
         "JWT_ISSUER": tokens.ISSUER,
         "JWT_AUDIENCE": tokens.AUDIENCE,
+        "ASSISTANT_API_URL": ASSISTANT_API_URL,
+        "ASSISTANT_API_TOKEN": signer.platform_token(lifetime_seconds=tokens.SERVICE_LIFETIME_SECONDS),
+        "LOG_SIGNING_KEY": '"{}"'.format(tokens.new_signer().private_key.replace("\n", "\\n")),
+        "CONSOLE_KEY": _key_of_32_bytes(),
+        "VAPI_KEY_ENVELOPE_KEYS": f"k1:{_key_of_32_bytes()}",
+        "NOTICES_KEY": _key_of_32_bytes(),
         "VAPI_WEBHOOK_TOKENS": secrets.token_hex(PASSWORD_BYTES),
+        "ERASURE_KEYS": secrets.token_hex(PASSWORD_BYTES),
         "VAPI_SANDBOX_CONTROL_TOKEN": secrets.token_hex(PASSWORD_BYTES),
     }
     lines = []

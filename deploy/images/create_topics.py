@@ -16,6 +16,7 @@ import sys
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
+from zerotouch_contracts.kafka import new_admin
 from zerotouch_contracts.topics import PARTITIONS_DEFAULT, TOPICS, durability
 
 REQUEST_TIMEOUT_MS = 10_000
@@ -29,7 +30,7 @@ class Refused(Exception):
 
 async def create(bootstrap_servers: str, *, partitions: int, replication_factor: int) -> dict[str, bool]:
     """Creates what is missing and returns, by topic, whether it was made now; raises `Refused` or `KafkaError`."""
-    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=REQUEST_TIMEOUT_MS)
+    client = new_admin(bootstrap_servers, request_timeout_ms=REQUEST_TIMEOUT_MS)
     try:
         await client.start()
         kept = durability(replication_factor)

@@ -3,6 +3,7 @@
 It serves in a thread of its own, because the tests' event loop stands still between two tests.
 """
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,8 +66,8 @@ class Collector:
 
 
 @contextmanager
-def collecting() -> Iterator[Collector]:
-    """Lends a collector on a free port of the loopback interface."""
+def collecting(tls: ssl.SSLContext | None = None) -> Iterator[Collector]:
+    """Lends a collector on a free port of the loopback interface, behind TLS where a context is given."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -88,7 +89,10 @@ def collecting() -> Iterator[Collector]:
             """Requests are no news; what they bring is looked at."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    collector = Collector(f"http://127.0.0.1:{server.server_address[1]}")
+    if tls is not None:  # each connection shakes hands in its own thread, and a stranger's failure is its alone
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]
+    collector = Collector(f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_address[1]}")
     thread = threading.Thread(target=server.serve_forever, name="collector", daemon=True)
     thread.start()
     try:

@@ -8,6 +8,7 @@ import httpx
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 
+from devstack.kafka_security import SecuredKafka
 from devstack.launch import running
 from devstack.options import Options
 
@@ -17,13 +18,21 @@ from .vapi import Vapi
 from .world import World
 
 
-async def opened(exits: AsyncExitStack, folder: Path, collector: Collector, otlp_endpoint: str) -> World:
+async def opened(
+    exits: AsyncExitStack,
+    folder: Path,
+    collector: Collector,
+    otlp_endpoint: str,
+    *,
+    secured_kafka: SecuredKafka | None = None,
+) -> World:
     """A running system whose spans go to ``otlp_endpoint``; everything ends with ``exits``."""
     options = Options(
         state_dir=folder / "state",
         log_file=folder / "app.log",
         otlp_endpoint=otlp_endpoint,
         fsync=False,
+        secured_kafka=secured_kafka,
     )
     stack = await exits.enter_async_context(running(options))
     around = stack.surroundings

@@ -74,7 +74,7 @@ async def started(
     """Runs a service with the stack's settings but for the database and `changes`; it listens when this returns."""
     port = free_port()
     urls = DatabaseUrls(database, database, database) if isinstance(database, str) else database
-    env = world.stack.surroundings.env(urls, port) | changes | {"LOG_FILE": str(folder / f"{service}.jsonl")}
+    env = world.stack.surroundings.env(service, urls, port) | changes | {"LOG_FILE": str(folder / f"{service}.jsonl")}
     child = process.start(service, [sys.executable, "-m", service, "run"], log=folder / f"{service}.log", env=env)
     try:
         async with httpx.AsyncClient(base_url=services.base_url(port), timeout=10) as http:

@@ -4,6 +4,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from tests.support.eventually import eventually
+
 from devstack.walkthrough import call
 
 from .kafka_topics import every_record
@@ -34,6 +36,13 @@ async def test_a_caller_books_and_the_next_one_is_offered_another_slot(world: Wo
     (appointment,) = answer.json()["items"]
     assert (appointment["patientName"], appointment["start"]) == (PATIENT["patientName"], f"{day}T10:00:00.000Z")
     assert appointment["callId"] == booked.call_id
+
+    async def is_counted() -> bool:
+        path, of = f"/v1/orgs/{org_id}/calls", {"assistant_id": saved["assistantId"]}
+        told = (await world.tool_sync.get(path, headers=world.bearer(org_id), params=of)).raise_for_status().json()
+        return {one["code"]: one["calls"] for one in told["counts"]} == {"booked": 1, "taken": 1}
+
+    await eventually(is_counted, within_seconds=PATIENCE_SECONDS)
 
 
 async def test_who_called_is_in_no_topic_event_log_or_span(world: World) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,10 +23,11 @@ from tests.support.eventually import eventually
 from devstack import postgres, process, services
 from devstack.databases import Service
 from devstack.stack import Stack
+from devstack.walkthrough import call
 
 from .collector import collecting
 from .opening import opened
-from .world import World
+from .world import TOOL, World
 
 ROOT = Path(__file__).parents[2]
 RUNBOOKS: dict[Service, Path] = {
@@ -71,7 +73,7 @@ class Operator:
         port = stack.ports[services.TITLES[self.service]]
         places = (str(Path(sys.executable).parent), str(postgres._binaries()), os.environ["PATH"])
         return {
-            **stack.surroundings.env(stack.database(self.service), port),
+            **stack.surroundings.env(self.service, stack.database(self.service), port),
             "PATH": os.pathsep.join(places),
             "PGHOST": str(admin.hostname),
             "PGPORT": str(admin.port),
@@ -143,6 +145,32 @@ async def synced(world: World, org_id: UUID, agent_id: str) -> dict[str, Any]:
         return body if body.get("state") == "synced" else None
 
     found: dict[str, Any] = await eventually(status, within_seconds=PATIENCE_SECONDS)
+    return found
+
+
+PATIENT = {"patientName": "Ottilie Wunderlich", "patientPhone": "+49 30 77411177", "appointmentTime": "10:00"}
+OTHER = {"patientName": "Ignatius Sauerbier", "patientPhone": "+49 30 77421177", "appointmentTime": "11:00"}
+
+
+async def books(world: World, saved: dict[str, Any], patient: dict[str, str]) -> None:
+    """A caller of the assistant books."""
+    day = (datetime.now(UTC) + timedelta(days=14)).date().isoformat()
+    wish = {**patient, "service": "Check-up", "appointmentDate": day}
+    assert (await call(world.stack, saved["assistantId"], TOOL, wish)).answered.startswith("Booked")
+
+
+async def erases(world: World, org_id: UUID, phone: str) -> dict[str, Any]:
+    """The clinic erases a patient; the receipt, once the list outside the database has it."""
+    answer = await world.http.post("/api/erasures", json={"phone": phone}, headers=world.bearer(org_id))
+    assert answer.status_code == 201, answer.text
+
+    async def listed() -> dict[str, Any] | None:
+        path = f"/api/erasures/{answer.json()['id']}"
+        receipt: dict[str, Any] = (await world.http.get(path, headers=world.bearer(org_id))).json()
+        return receipt if receipt["listedAt"] else None
+
+    found: dict[str, Any] = await eventually(listed, within_seconds=PATIENCE_SECONDS)
+    assert found["appointments"] == 1
     return found
 
 
@@ -225,9 +253,12 @@ async def test_assistant_api_is_restored_as_the_runbook_says(restorable: World) 
     org = await world.organization()
     old = await world.synced_agent(org, "old")
     await world.quiet()
+    await books(world, old, PATIENT)
+    await books(world, old, OTHER)
     it = operator(world, "assistant_api")
     (backup,) = typed("assistant_api", "The backup")
     await it.types(backup)
+    erased = await erases(world, org, PATIENT["patientPhone"])
 
     since = await world.synced_agent(org, "since")
     for _ in range(4):
@@ -242,14 +273,18 @@ async def test_assistant_api_is_restored_as_the_runbook_says(restorable: World) 
 
     await world.assistants_db.close()
     await it.stops_the_service()
-    restoring, migrating, beginning, starting, looking = typed("assistant_api", "Steps")
+    restoring, migrating, beginning, starting, comparing, looking = typed("assistant_api", "Steps")
     await it.types(restoring)
     await it.types(migrating)
+    assert f"erasure {erased['id']}" in await it.types(comparing, [1]), "the backup has the patient"
     await writes_suspended(it)
     said = await it.types(beginning)
     for lost in (since, adopted, deleted):
         assert f"agent {lost['agentId']} assistant {lost['assistantId']}" in said
     await it.types(starting)
+    patients = (await world.http.get("/api/appointments", headers=world.bearer(org))).json()["items"]
+    assert [one["patientName"] for one in patients] == [OTHER["patientName"]], "who was erased is not there again"
+    assert "nothing of them is there" in await it.types(comparing)
 
     published = (await synced(world, org, "old"))["revision"]
     assert published > time.time() - 3600, "above whatever was published"
@@ -269,5 +304,5 @@ async def test_assistant_api_is_restored_as_the_runbook_says(restorable: World) 
 def test_what_is_typed_is_found() -> None:
     """A runbook whose blocks were not recognized would be a test of nothing."""
     assert [len(block) for block in typed("tool_sync", "Steps")] == [2, 3, 1, 1, 2]
-    assert [len(block) for block in typed("assistant_api", "Steps")] == [2, 1, 1, 1, 1]
+    assert [len(block) for block in typed("assistant_api", "Steps")] == [2, 1, 1, 1, 1, 1]
     assert [len(block) for service in RUNBOOKS for block in typed(service, "The backup")] == [2, 2]

@@ -84,7 +84,11 @@ async def apply_to_all(world: World, folder: Path, description: str) -> str:
     """Publish a version and start its rollout to everybody at once, without following it; the rollout's id."""
     file, stages = tool_file(folder, description), folder / "stages.toml"
     stages.write_text(ONE_STAGE)
-    version = (await tool_sync(world.stack, "blueprint", "publish", file)).split("rollout plan ")[1].strip()
+    version = (
+        (await tool_sync(world.stack, "blueprint", "publish", file, "--reason", "a test"))
+        .split("rollout plan ")[1]
+        .strip()
+    )
     planned = await tool_sync(world.stack, "rollout", "plan", version, "--stages", str(stages), "--json")
     planned_id = json.loads(planned)["result"]["rollout_id"]
     return rollout_of(await tool_sync(world.stack, "rollout", "apply", planned_id, "--reason", "a better description"))

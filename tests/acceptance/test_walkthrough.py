@@ -95,6 +95,9 @@ async def test_the_demo_runs_once_and_leaves_only_its_last_line(tmp_path: Path) 
     assert UUID(summary["org_id"])
     assert int(summary["trace_id"], 16)
     assert 0 < summary["seconds_to_outcome"] < DEMO_SECONDS_MAX
+    assert summary["console"].startswith(f"http://127.0.0.1:{DEMO_PORTS['tool-sync']}/console/enter/")
+    assert summary["console"] in text
+    assert "it ends with the demo" in text
     for told in ("ToolsSynced", "SyncRequested", "AssistantSynced", "assistant-api", "tool-sync", summary["trace_id"]):
         assert told in text
 

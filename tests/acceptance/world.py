@@ -15,7 +15,7 @@ from tests.support.eventually import eventually
 from devstack.stack import Stack
 
 from .collector import Collector
-from .kafka_topics import INPUT, Outcomes, end_offsets, lag
+from .kafka_topics import INPUT, OUTPUT, Outcomes, end_offsets, lag
 from .vapi import Vapi
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"  # generic for the type checker only
@@ -32,7 +32,7 @@ SECRET_GREETING = "Practice Quendel-4711, good morning."
 
 _QUIET = """
 SELECT (SELECT coalesce(max(position), 0) FROM events) AS head,
-       (SELECT coalesce(min(position), 0) FROM cursors) AS published,
+       (SELECT coalesce(min(position), 0) FROM cursors WHERE name LIKE '%-relay') AS published,
        (SELECT count(*) FROM pending_syncs WHERE requested > settled) AS pending
 """
 
@@ -122,6 +122,7 @@ class World:
             row = await self.log_db.fetchrow(_QUIET)
             assert row is not None
             behind = await lag(self.kafka, self.consumer, INPUT, "tool-sync")
+            behind += await lag(self.kafka, self.consumer, OUTPUT, "assistant-api")
             return bool(unsent == behind == row["pending"] == 0 and row["published"] == row["head"])
 
         await eventually(nothing_under_way, within_seconds=30)

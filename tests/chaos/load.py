@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
@@ -43,6 +43,7 @@ class Load:
     poison: Poison
     dice: Random
     per_second: float
+    mix: Mapping[str, int] = field(default_factory=lambda: MIX)
     done: Counter[str] = field(default_factory=Counter)
     left_out: int = 0
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -92,7 +93,7 @@ class Load:
             self._failed.append(error)
 
     async def _one(self) -> None:
-        [kind] = self.dice.choices(list(MIX), weights=list(MIX.values()))
+        [kind] = self.dice.choices(list(self.mix), weights=list(self.mix.values()))
         act = self._act(kind)
         if act is not None:
             self.done[kind] += 1

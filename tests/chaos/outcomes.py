@@ -2,6 +2,7 @@
 
 import asyncio
 import bisect
+from itertools import pairwise
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
@@ -41,6 +42,11 @@ class Outcomes:
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError:
             return None
+
+    def longest_gap(self, began: float, ended: float) -> float:
+        """The longest time within a span without a record, in seconds; times are seconds since 1970."""
+        inside = [time for time in self._times if began <= time <= ended]
+        return max(later - earlier for earlier, later in pairwise([began, *inside, ended]))
 
     async def _read(self) -> None:
         consumer = AIOKafkaConsumer(

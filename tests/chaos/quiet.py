@@ -7,6 +7,7 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from tests.chaos.world import World
+from tests.faults.unrest import AT_WORK, DUE_SOON, NOT_AS_ORDERED, ROLLOUTS
 from tests.support.eventually import until
 
 INPUT, OUTPUT = "assistants.v1", "tool-sync.outcomes.v1"
@@ -17,18 +18,23 @@ SELECT (SELECT count(*) FROM outbox) AS outbox,
        (SELECT count(*) FROM agents WHERE saved_revision > greatest(provisioned_revision, refused_revision)
                                        OR attempt_id IS NOT NULL) AS agents_not_in_vapi,
        (SELECT count(*) FROM removals) AS removals,
+       (SELECT count(*) FROM organizations WHERE calendar_changed_at IS NOT NULL)
+         + (SELECT count(*) FROM outcomes WHERE tools_lost_at IS NOT NULL)
+         + (SELECT count(*) FROM published_tools WHERE walk_due) AS prompts_to_look_at,
        (SELECT count(*) FROM lost_records) AS outcomes_called_lost
 """
 TO_LOOK_FOR: Final = "SELECT count(*) FROM unanswered_creations"
 SOON_SECONDS: Final = 30
-TOOL_SYNC: Final = """
+TOOL_SYNC: Final = f"""
 SELECT (SELECT count(*) FROM pending_syncs WHERE requested > settled) AS pending_syncs,
        (SELECT max(position) FROM events) - (SELECT position FROM cursors WHERE name = 'outcomes-relay')
          AS events_unpublished,
-       (SELECT count(*) FROM leases WHERE token IS NOT NULL) AS orgs_at_work,
-       (SELECT count(*) FROM leases WHERE next_due < now() + make_interval(secs => $1)) AS orgs_due_soon,
-       (SELECT count(*) FROM lost_records) AS saves_called_lost
-"""
+       {AT_WORK} AS orgs_at_work,
+       {DUE_SOON.format(seconds="$1")} AS orgs_due_soon,
+       (SELECT count(*) FROM lost_records) AS saves_called_lost,
+       {ROLLOUTS} AS rollouts,
+       {NOT_AS_ORDERED} AS tools_not_as_ordered
+"""  # noqa: S608 - made of constants
 
 
 async def come_to_rest(world: World, within_seconds: float, *, swept: bool = False) -> dict[str, int]:

@@ -34,7 +34,10 @@ READY_SECONDS: Final = 120.0
 
 @dataclass(slots=True)
 class Replica:
-    """One process of a service, in its many lives. `held` keeps it from being started; `stopped` are its pauses."""
+    """One process of a service, in its many lives. `held` keeps it from being started; `stopped` are its pauses.
+
+    `code`: environment variables that name the release whose code it runs; empty for this one.
+    """
 
     name: str
     service: Service
@@ -43,6 +46,7 @@ class Replica:
     folder: Path
     database: Proxy
     vapi: Proxy
+    code: Mapping[str, str] = field(default_factory=dict)
     child: process.Child | None = None
     held: bool = False
     restarts: int = 0
@@ -80,7 +84,7 @@ class Replica:
             self.name,
             [sys.executable, "-m", "tests.chaos.watch", self.service, str(self.blocks_file), "run"],
             log=self.log,
-            env={**os.environ, **self.env},
+            env={**os.environ, **self.env, **self.code},
         )
 
     async def supervise(self) -> None:

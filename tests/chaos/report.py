@@ -31,7 +31,13 @@ def report(plan: Plan, command: str, found: Findings, verdict: Verdict) -> Repor
     """Judge what the checker cannot see, and say everything."""
     unsafe, late = list(_unsafe(found)), list(_late(found))
     own = unsafe + late if plan.phases else unsafe
-    voids = [*verdict.void, *(f"{name} never fired" for name in found.unfired), *_too_little(plan, found, verdict)]
+    must = {"rollout apply": "rollout was started", "org pin": "clinic was pinned", "window set": "window was set"}
+    voids = [
+        *verdict.void,
+        *(f"no {what}" for typed, what in must.items() if not found.ordered[typed]),
+        *(f"{name} never fired" for name in found.unfired),
+        *_too_little(plan, found, verdict),
+    ]
     violations = len(verdict.violations) + len(own)
     faults, minutes = sum(found.fired.values()), plan.seconds / 60
     summary = (
@@ -56,6 +62,8 @@ def report(plan: Plan, command: str, found: Findings, verdict: Verdict) -> Repor
 def _unsafe(found: Findings) -> Iterator[str]:
     if found.left:
         yield f"not at rest {found.quiet_seconds:.0f} s after healing: {found.left}"
+    if found.unjustified:
+        yield "`log decisions` finds a write that the log does not justify; see operator.log"
     if faults := found.statuses["500"]:
         yield f"{faults} answers of status 500: whatever is away, that is a fault of ours"
     for phase in found.phases:
@@ -124,6 +132,7 @@ def _measured(found: Findings) -> Iterator[str]:
     most = max((block["computing"] for block in blocks), default=0.0)
     yield f"event loops: longest stretch of computing {most:.3f} s, longest gap with all waiting {longest}"
     yield f"clients: {dict(found.done)}, {found.left_out} found no room; answers {dict(found.statuses)}"
+    yield f"the platform's commands that did something: {dict(found.ordered)}"
     yield (
         f"processes: {found.restarts} restarts, {found.killed_by_probe} by the liveness probe; "
         f"at rest {found.quiet_seconds:.1f} s after healing"

@@ -101,7 +101,7 @@ async def _asked(url: str, query: str, *arguments: int) -> int:
 
 
 async def _fork(world: World, replica: Replica) -> None:
-    command = [sys.executable, "-m", "tool_sync", "log", "fork", "--yes"]
+    command = [sys.executable, "-m", "tool_sync", "log", "fork", "--yes", "--reason", "the database was restored"]
     log = world.folder / "fork.log"
     for _ in range(FORK_TRIES_MAX):
         if await _ended("fork", command, log, replica.env) == 0:

@@ -11,21 +11,18 @@ from typing import Any, Final
 
 import asyncpg
 import httpx
-from tests.chaos.client import ANSWER_SECONDS_MAX, Client
-from tests.chaos.clinics import Clinics
+from tests.chaos.crowd import crowd_of, sources_of
 from tests.chaos.desk import Desk
 from tests.chaos.field import Field, Recovery
 from tests.chaos.load import Load
 from tests.chaos.nemesis import CLASSES, schedule, torment
-from tests.chaos.operations import Operations
 from tests.chaos.outcomes import Outcomes
-from tests.chaos.outsider import Outsider
 from tests.chaos.phases import Phase, Phases
-from tests.chaos.poison import Poison
+from tests.chaos.platform import Platform
 from tests.chaos.quiet import come_to_rest
-from tests.chaos.times import REQUESTS_PER_MINUTE, Times
-from tests.chaos.world import OUTSIDER_KEY, SERVICE_KEY, World, running
-from tests.checker.collect import Sources, collect
+from tests.chaos.times import Times
+from tests.chaos.world import World, running
+from tests.checker.collect import collect
 from tests.checker.ledger import Ledger
 from tests.faults.proxy import Pass
 from tests.support.eventually import until
@@ -70,6 +67,8 @@ class Findings:
     killed_by_probe: int
     slow_stops: int
     unfired: tuple[str, ...]
+    ordered: Counter[str]
+    unjustified: bool
 
 
 async def run(plan: Plan) -> Findings:
@@ -85,21 +84,12 @@ class _Run:
         self.plan, self.world, self.stack = plan, world, stack
         self.dump = plan.folder / "dump"
         self.ledger = Ledger(self.dump)
-        self.sources = Sources.of(
-            {
-                "assistant_api": world.database("assistant_api").admin,
-                "tool_sync": world.database("tool_sync").admin,
-                "kafka": world.broker.bootstrap_servers,
-                "sandbox": world.sandbox_url,
-                "requests_per_minute": REQUESTS_PER_MINUTE,
-                "service_keys": [SERVICE_KEY],
-                "log_files": [str(world.folder / f"{replica.name}.jsonl") for replica in world.replicas],
-            }
-        )
+        self.sources = sources_of(world)
 
     async def all(self) -> Findings:
         plan, world = self.plan, self.world
-        load, desk = await self._crowd()
+        load = await crowd_of(world, self.ledger, plan.seed, plan.per_second, self.stack)
+        desk = Desk(await self.stack.enter_async_context(httpx.AsyncClient(base_url=world.sandbox_url, timeout=30)))
         outcomes = Outcomes(world.broker.bootstrap_servers)
         following = asyncio.create_task(outcomes.follow())
         try:
@@ -112,10 +102,17 @@ class _Run:
             self.ledger.plan(planned)
             say(f"  {len(due)} faults of {len(planned)} classes in {plan.seconds / 60:g} minutes")
             asyncio.get_running_loop().call_later(plan.seconds / 2, setattr, load.outsider, "leaves_tools_alone", True)
+            platform = Platform(world, Random(plan.seed + 7))
+            working = asyncio.create_task(platform.work())
             async with load.coming():
                 await torment(field, due)
+            working.cancel()
+            await asyncio.wait([working])
+            if not working.cancelled():
+                working.result()  # it works until it is told to stop: its error is the harness's own
             await self._heal(desk)
             await load.outsider.take_back()
+            await platform.conclude()
             await self._sync_edited(load)
             say("  healed; waiting until nothing is open")
             began = time.monotonic()
@@ -126,6 +123,7 @@ class _Run:
             if not left:
                 say("  at rest; waiting for the sweeps")
                 left = await come_to_rest(world, plan.times.quiet_seconds_max, swept=True)
+            unjustified = await platform.decisions() != 0
             if field.measuring:
                 await asyncio.wait(set(field.measuring))
         finally:
@@ -153,35 +151,13 @@ class _Run:
             killed_by_probe=sum(it.killed_by_probe for it in replicas),
             slow_stops=sum(it.slow_stops for it in replicas),
             unfired=tuple(name for name in planned if not field.fired.get(name)),
+            ordered=platform.done,
+            unjustified=unjustified,
         )
 
     @property
     def _complete(self) -> bool:
         return self.plan.seconds >= SHORTEST_PLAN_SECONDS
-
-    async def _crowd(self) -> tuple[Load, Desk]:
-        world, seed = self.world, self.plan.seed
-        enter = self.stack.enter_async_context
-        limits = httpx.Limits(max_connections=600, max_keepalive_connections=100)
-        bearer = {"Authorization": f"Bearer {world.signer.platform_token(lifetime_seconds=48 * 3600)}"}
-        http = await enter(httpx.AsyncClient(timeout=ANSWER_SECONDS_MAX, limits=limits, headers=bearer))
-        sandbox = await enter(httpx.AsyncClient(base_url=world.sandbox_url, timeout=30))
-        key = {"Authorization": f"Bearer {OUTSIDER_KEY}"}
-        dashboard = await enter(httpx.AsyncClient(base_url=world.sandbox_url, timeout=30, headers=key))
-        client = Client(http, world.of("assistant_api"), Random(seed + 2))
-        clinics = Clinics(Random(seed + 3))
-        operations = Operations(client, clinics, self.ledger, run=f"{seed}-{int(time.time())}")
-        operations.can_delete = await _can_delete(http, world)
-        say(f"  agents {'are' if operations.can_delete else 'cannot be'} deleted in this run")
-        load = Load(
-            operations=operations,
-            clinics=clinics,
-            outsider=Outsider(dashboard, self.ledger, Random(seed + 4)),
-            poison=Poison(world.broker.bootstrap_servers, self.ledger, Random(seed + 5)),
-            dice=Random(seed + 6),
-            per_second=self.plan.per_second,
-        )
-        return load, Desk(sandbox)
 
     async def _heal(self, desk: Desk) -> None:
         await desk.heal()
@@ -208,9 +184,3 @@ class _Run:
             return await until(repaired, REPAIR_SECONDS_MAX, every_seconds=0.5)
         finally:
             await database.close()
-
-
-async def _can_delete(http: httpx.AsyncClient, world: World) -> bool:
-    answer = await http.get(f"{world.of('assistant_api')[0].url}/api/openapi.json")
-    paths = answer.raise_for_status().json()["paths"]
-    return any(path.startswith("/api/agents/") and "delete" in methods for path, methods in paths.items())

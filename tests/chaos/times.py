@@ -51,6 +51,8 @@ SCALED: Final = Times(
         "TOOL_GRACE_SECONDS": "8",
         "KEY_REFUSED_SECONDS": "2",
         "BREAKER_SECONDS_MAX": "2",
+        "REWRITE_DELAY_SECONDS": "3",
+        "REWRITE_POLL_SECONDS": "1",
     },
     tool_sync=_COMMON
     | {

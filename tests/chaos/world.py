@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +53,7 @@ class World:
     broker_listener: int
     broker_proxy: Proxy
     sandbox_url: str
+    webhook_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     replicas: list[Replica] = field(default_factory=list)
     consumer_group: str = "tool-sync"
     lost_logs: list[str] = field(default_factory=list)
@@ -86,16 +87,26 @@ class World:
 
 
 @asynccontextmanager
-async def running(folder: Path, times: Times) -> AsyncIterator[World]:
-    """Lends the whole system, ready, under supervision; stops it however the block ends."""
+async def running(
+    folder: Path, times: Times, code: Mapping[str, str] | None = None, *, proxied: bool = True
+) -> AsyncIterator[World]:
+    """Lends the whole system, ready, under supervision; stops it however the block ends.
+
+    ``code``: environment variables that name another release, whose migrations and replicas these are then. Not
+    ``proxied``: replicas go to PostgreSQL and Vapi directly, so that this process is not in their way.
+    """
     async with AsyncExitStack() as stack:
         world = await _surroundings(stack, folder, times)
         for service in databases.SERVICES:
-            await databases.migrate(service, world.database(service).owner)
+            await databases.migrate(service, world.database(service).owner, code)
         common = _common(world)
         for service in databases.SERVICES:
             for number in range(1, REPLICAS + 1):
                 world.replicas.append(await _replica(stack, world, common, service, number))
+                world.replicas[-1].code = code or {}
+                if not proxied:
+                    direct = {"DATABASE_URL": world.database(service).service, "VAPI_BASE_URL": world.sandbox_url}
+                    world.replicas[-1].env = {**world.replicas[-1].env, **direct}
         for replica in world.replicas:
             replica.start()
         stack.push_async_callback(_stop_all, world)
@@ -136,7 +147,7 @@ def _common(world: World) -> services.Surroundings:
         vapi_api_key=SERVICE_KEY,
         jwt_public_key=world.signer.public_key,
         tool_server_url="http://127.0.0.1:9/api/vapi/tool-calls",
-        webhook_token=secrets.token_urlsafe(32),
+        webhook_token=world.webhook_token,
         installation_id=str(uuid.uuid4()),
         log_file=world.folder / "unused",
         otlp_endpoint=None,
@@ -153,7 +164,7 @@ async def _replica(
     vapi = await stack.enter_async_context(Proxy(f"{name} to Vapi", vapi_port))
     direct, port = world.database(service), free_port()
     proxied = DatabaseUrls(direct.owner, _through(direct.service, database), direct.admin)
-    env = common.env(proxied, port) | {
+    env = common.env(service, proxied, port) | {
         "VAPI_BASE_URL": f"http://{HOST}:{vapi.port}",
         "LOG_FILE": str(world.folder / f"{name}.jsonl"),
         "OTEL_EXPORTER_OTLP_ENDPOINT": "",

@@ -25,6 +25,7 @@ def main() -> int:
     judging.add_argument("--json", type=Path)
     testing = commands.add_parser("selftest", help="prove the judge by corrupted histories and mutants")
     testing.add_argument("--only", nargs="*", default=[], help="names of mutants")
+    testing.add_argument("--every", type=int, default=1, help="of the mutants one of so many")
     testing.add_argument("--keep", type=Path, help="keep dumps and logs here")
     arguments = parser.parse_args()
     match arguments.command:
@@ -37,7 +38,7 @@ def main() -> int:
         case _:
             from tests.checker.selftest.run import selftest
 
-            return selftest(frozenset(arguments.only), arguments.keep)
+            return selftest(frozenset(arguments.only), arguments.every, arguments.keep)
 
 
 def _judge(folder: Path, json_file: Path | None) -> int:

@@ -69,7 +69,7 @@ async def collect(folder: Path, sources: Sources) -> None:
     topics = (sources.settings["input_topic"], sources.settings["output_topic"])
     _write(folder / "records.jsonl", await read_records(sources.kafka, topics))
     async with httpx.AsyncClient(base_url=sources.sandbox, timeout=60) as http:
-        _write(folder / "journal.jsonl", await _journal(http))
+        _write(folder / "journal.jsonl", await read_journal(http))
         state = (await http.get("/__sandbox/state")).raise_for_status()
         (folder / "state.json").write_text(state.text)
     _write(folder / "logs.jsonl", _canaries(folder, sources.log_files))
@@ -126,7 +126,8 @@ def _record(record: Any) -> Row:
     }
 
 
-async def _journal(http: httpx.AsyncClient) -> list[Row]:
+async def read_journal(http: httpx.AsyncClient) -> list[Row]:
+    """All that the sandbox has heard."""
     entries: list[Row] = []
     place: int | None = 0
     while place is not None:

@@ -4,6 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -83,6 +84,13 @@ class History:
         found = {self._log_id(part): self._events(part) for part in self._former(LOST_LOG)}
         found.pop(self._log_id("tool_sync"), None)
         return {**found, self._log_id("tool_sync"): self.events}
+
+    @cached_property
+    def ended(self) -> float:
+        """The time of the newest that is known of the run; seconds since 1970."""
+        written = [datetime.fromisoformat(event.row["recorded_at_text"]).timestamp() for event in self.events]
+        happened = [line.get("ended") or line.get("at") or 0.0 for line in self.dump.ledger]
+        return max([*written, *happened, *(record["at"] for record in self.dump.records)], default=0.0)
 
     def events_of(self, *types: str) -> list[Event]:
         """The events of these types, in order."""

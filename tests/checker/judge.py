@@ -5,7 +5,20 @@ from typing import Final
 
 from tests.checker.dump import Dump
 from tests.checker.history import History
-from tests.checker.rules import assistants, known, load, log, publishing, reach, records, rest, saves, tenants, tools
+from tests.checker.rules import (
+    assistants,
+    known,
+    load,
+    log,
+    orders,
+    publishing,
+    reach,
+    records,
+    rest,
+    saves,
+    tenants,
+    tools,
+)
 from tests.checker.verdict import Result, Verdict
 
 RULES: Final[tuple[Callable[[History], Result], ...]] = (
@@ -25,6 +38,7 @@ RULES: Final[tuple[Callable[[History], Result], ...]] = (
     reach.check_synced,
     reach.check_strangers,
     known.check,
+    orders.check,
 )
 
 

@@ -1,12 +1,16 @@
 """The judge calls a good history good, a spoilt one by the promise that it breaks, and an empty campaign void."""
 
 import copy
+from collections.abc import Callable
 
 import pytest
 from tests.checker.dump import Dump
 from tests.checker.judge import judge
+from tests.checker.selftest import spoilt_orders
 from tests.checker.selftest.corruptions import CORRUPTIONS, not_caught
 from tests.checker.wire import message_of
+
+UNJUSTIFIED, NOT_AS_ORDERED = "a write that no order justifies", "a clinic does not have what is ordered"
 
 
 def test_a_good_history_is_good(good: Dump) -> None:
@@ -21,6 +25,25 @@ def test_a_good_history_is_good(good: Dump) -> None:
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_a_spoilt_history_is_caught(good: Dump, name: str) -> None:
     assert not_caught(good, CORRUPTIONS[name]) is None
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "stories"),
+    [
+        (spoilt_orders.written_outside_its_window, {UNJUSTIFIED}),
+        (spoilt_orders.nothing_came_when_it_opened, {NOT_AS_ORDERED}),
+        (spoilt_orders.pinned_and_moved, {UNJUSTIFIED, NOT_AS_ORDERED}),
+        (spoilt_orders.pin_ended_and_never_moved, {"a pin has had its time, and nobody has ended it"}),
+        (spoilt_orders.pin_ended_early, {"a pin was ended before its time"}),
+    ],
+)
+def test_a_broken_pin_or_window_is_called_by_its_name_and_by_nothing_else(
+    good: Dump, spoilt: Callable[[Dump], None], stories: set[str]
+) -> None:
+    dump = copy.deepcopy(good)
+    spoilt(dump)
+
+    assert {one.story for one in judge(dump).violations if one.rule == "I19"} == stories
 
 
 def test_what_is_spoilt_does_not_hang_on_which_partition_is_read_first(good: Dump) -> None:
@@ -46,6 +69,16 @@ def test_one_pause_excuses_one_surplus_creation_and_no_second(good: Dump) -> Non
     assert "I3" not in judge(dump).rules_broken
     CORRUPTIONS["made_twice"].spoil(dump)
     assert "I3" in judge(dump).rules_broken
+
+
+def test_an_update_that_is_sent_twice_is_excused_by_a_pause_and_by_a_log_that_was_lost(good: Dump) -> None:
+    dump = copy.deepcopy(good)
+    spoilt_orders.update_sent_twice(dump)
+    assert "I19" not in judge(dump).rules_broken
+    del dump.tables["lost-1.events"]
+    assert "I19" in judge(dump).rules_broken
+    dump.ledger.append({"kind": "fault", "at": 1.0, "class": "stop", "target": "tool-sync", "pause": True})
+    assert "I19" not in judge(dump).rules_broken
 
 
 def test_a_planned_class_that_never_fired_makes_the_run_void(good: Dump) -> None:

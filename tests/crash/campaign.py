@@ -18,6 +18,7 @@ from tests.checker.verdict import Verdict
 from tests.crash import flows
 from tests.crash.cell import SANDBOX, Cell, cell
 from tests.crash.ground import Ground
+from tests.crash.operator import command
 from tests.crash.points import CrashRun
 from tests.crash.rest import all_heard, at_rest
 from tests.crash.rounds import Result, crash
@@ -63,7 +64,7 @@ async def _work(
         await flows.create(made, seeds)
         seen, _ = await at_rest(made, {agent.org_id for agent in seeds}, JUDGE_SECONDS)
         assert not seen.under_way, f"{name} does not work before anything was done to it: {seen.under_way}"
-        await flows.definition(made, seeds)  # from here on their prompts name the tool: a save finds nothing to write
+        await flows.auto_sync(made, seeds)  # from here on their prompts name the tool: a save finds nothing to write
         seen, _ = await at_rest(made, {agent.org_id for agent in seeds}, JUDGE_SECONDS)
         assert not seen.under_way, f"{name} does not rest after a second save: {seen.under_way}"
         while queue and time.monotonic() < until:
@@ -81,6 +82,8 @@ async def _work(
                 say(f"{len(done.results)} crash runs, {sum(bool(r.violations) for r in done.results)} with violations")
         if under_way := await all_heard(made, JUDGE_SECONDS):
             done.violations.append(f"{name}: not at rest at the end: {under_way}")
+        if (status := await command(made, "log", "decisions")) != 0:
+            done.violations.append(f"{name}: `log decisions` ends with status {status}: a write is not justified")
         async with judging:
             verdict = await judged(made)
         done.verdicts[name] = verdict

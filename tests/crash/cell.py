@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -17,11 +17,12 @@ import asyncpg
 import httpx
 from tests.checker.ledger import Ledger
 from tests.crash.ground import Ground
+from tests.faults.gate import Point
 from tests.faults.hub import Process
 from tests.faults.times import Times
 
 from devstack import services
-from devstack.databases import DatabaseUrls
+from devstack.databases import DatabaseUrls, Service
 from devstack.ports import HOST, free_port
 from devstack.services import Surroundings
 
@@ -63,8 +64,9 @@ class Cell:
     ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in SERVICE_OF})
     processes: dict[str, Process] = field(default_factory=dict)
     agents: list[Agent] = field(default_factory=list)
-    definitions: int = 1
     pauses: int = 0
+    operator_point: Point | None = None
+    """Where the next command of an operator fails that comes to it."""
     foreign_tool: str | None = None
     ledger: Ledger = field(init=False)
     http: httpx.AsyncClient = field(init=False)
@@ -74,7 +76,7 @@ class Cell:
 
     async def start(self, name: str) -> Process:
         """Start one of the processes, or start it anew; returns when it has connected, before it is ready."""
-        env = self._env(name)
+        env = self.env(name)
         process = await self.ground.hub.start(f"{self.name} {name}", SERVICE_OF[name], env, self.folder / f"{name}.log")
         self.processes[name] = process
         if name != SANDBOX:
@@ -110,15 +112,13 @@ class Cell:
             "log_files": [str(self.surroundings.log_file)],
         }
 
-    def _env(self, name: str) -> dict[str, str]:
+    def env(self, name: str) -> dict[str, str]:
+        """The settings of a process."""
         if name == SANDBOX:
             keys = " ".join(f"{key}={account}" for key, account in KEYS.items())
             return {"VAPI_SANDBOX_PORT": str(self.ports[name]), "VAPI_SANDBOX_KEYS": keys}
-        service = SERVICE_OF[name]
-        around = replace(
-            self.surroundings, tool_server_url=f"{self.surroundings.tool_server_url}?definitions={self.definitions}"
-        )
-        env = around.env(self.databases[service], self.ports[name]) | self.topics
+        service: Service = "assistant_api" if name == API else "tool_sync"
+        env = self.surroundings.env(service, self.databases[service], self.ports[name]) | self.topics
         if service == "tool_sync":
             env |= self.times.of_tool_sync() | {
                 "CONSUMER_GROUP": f"{self.name}.tool-sync",
@@ -190,7 +190,15 @@ async def _furnished(ground: Ground, name: str, times: Times, folder: Path, chan
     databases = {service: await ground.database(service) for service in ("assistant_api", "tool_sync")}
     topics = {
         variable: f"{name}.{topic}"
-        for variable, topic in (("ASSISTANTS_TOPIC", "in"), ("OUTCOMES_TOPIC", "out"), ("TOOL_CALLS_TOPIC", "calls"))
+        for variable, topic in (
+            ("ASSISTANTS_TOPIC", "in"),
+            ("OUTCOMES_TOPIC", "out"),
+            ("FLEET_TOPIC", "fleet"),
+            ("TOOL_CALLS_TOPIC", "calls"),
+            ("ERASURES_TOPIC", "erasures"),
+            ("DISPLAY_NAMES_TOPIC", "names"),
+            ("VAPI_ACCOUNTS_TOPIC", "accounts"),
+        )
     }
     await ground.topics(*topics.values())
     port = free_port()

@@ -1,11 +1,10 @@
-"""What clients do in a run: create, update, re-link, a new tool definition, a save by plain SQL, an exchange.
+"""What clients do in a run: create, update, re-link, a rollout, a save by plain SQL, an exchange.
 
 Every request goes into the ledger with what its client knows of it. A client whose request failed asks again.
 """
 
 import asyncio
 import json
-import signal
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -13,9 +12,10 @@ from functools import partial
 from typing import Any, Final, Literal
 
 import httpx
-from tests.crash.cell import A, Agent, B, Cell
+from tests.crash.cell import Agent, Cell
+from tests.crash.operator import rollout, spared, takeback
 
-Flow = Literal["create", "update", "relink", "definition", "sql", "exchange"]
+Flow = Literal["create", "update", "relink", "rollout", "takeback", "spared", "sql", "exchange"]
 
 TRIES_SECONDS: Final = 25.0
 
@@ -41,20 +41,9 @@ async def relink(cell: Cell, agents: Sequence[Agent]) -> None:
     await asyncio.gather(*(_relink(cell, agent, foreign) for agent in agents))
 
 
-async def definition(cell: Cell, agents: Sequence[Agent]) -> None:
-    """Both replicas are released anew with another definition of the tool; then an auto-sync."""
+async def auto_sync(cell: Cell, agents: Sequence[Agent]) -> None:
+    """An auto-sync of each."""
     await asyncio.gather(*(_auto_sync(cell, agent) for agent in agents))
-
-
-async def release(cell: Cell) -> None:
-    """Stop both replicas and start them with the next definition."""
-    cell.definitions += 1
-    for name in (A, B):
-        cell.processes[name].signal(signal.SIGTERM)
-    for name in (A, B):
-        await cell.processes[name].ended.wait()
-    await asyncio.gather(*(cell.start(name) for name in (A, B)))
-    await cell.ready(A, B)
 
 
 async def sql(cell: Cell, agents: Sequence[Agent]) -> None:
@@ -77,7 +66,9 @@ FLOWS: Final[dict[Flow, Callable[[Cell, Sequence[Agent]], Coroutine[Any, Any, No
     "create": create,
     "update": update,
     "relink": relink,
-    "definition": definition,
+    "rollout": rollout,
+    "takeback": takeback,
+    "spared": spared,
     "sql": sql,
     "exchange": exchange,
 }

@@ -23,9 +23,19 @@ TOOL_SYNC: Final[dict[Flow, tuple[str, ...]]] = {
         *_LOG_PORTS, "append AssistantLinkStarted", "append AssistantLinked",
         "append AssistantSynced", "renew", "GET /assistant/{id}", "PATCH /assistant/{id}", "append SyncAttemptFailed",
     ),
-    "definition": (
+    "rollout": (
         "append ToolUpdateStarted", "append ToolUpdated", "PATCH /tool/{id}", "GET /tool/{id}", "load", "claim",
-        "release", "append SyncAttemptFailed",
+        "release", "append SyncAttemptFailed", "take turn", "settle", "feeder page", "make due", "read back",
+        "GET /tool", "append RolloutStageOpened", "append RolloutCompleted",
+    ),
+    "takeback": (
+        "append ToolOrdered", "append ToolRegistrationStarted", "append ToolRegistered", "append AssistantLinked",
+        "append AssistantSynced", "append ToolRetired", "append ToolDeleted", "POST /tool", "PATCH /assistant/{id}",
+        "DELETE /tool/{id}", "settle",
+    ),
+    "spared": (
+        "append ToolPinExpired", "append ToolUpdateStarted", "append ToolUpdated", "PATCH /tool/{id}", "claim",
+        "release", "feeder page", "settle",
     ),
     "sql": ("append AssistantSynced",),
     "exchange": (
@@ -44,17 +54,33 @@ ASSISTANT_API: Final[dict[Flow, tuple[str, ...]]] = {
         "PATCH /assistant/{id}", *_OUTBOX, "commit outcomes", "store unknown", "store settled",
     ),
     "relink": ("commit save", "claim", "store unchanged", "GET /assistant/{id}", *_OUTBOX),
-    "definition": (),
+    "rollout": (),
+    "takeback": (),
+    "spared": (),
     "sql": ("announce", "claim", "store answered", "outbox delete"),
     "exchange": ("commit save", "claim", "store answered", "GET /assistant/{id}", "PATCH /assistant/{id}"),
 }  # fmt: skip
+
+OPERATOR: Final[dict[Flow, tuple[str, ...]]] = {
+    "rollout": (
+        "append BlueprintPublished", "append RolloutPlanned", "append RolloutStarted", "append RolloutPaused",
+        "append RolloutResumed", "load",
+    ),
+    "takeback": ("append RolloutStarted", "append RolloutRolledBack"),
+    "spared": (
+        "append ToolPinned", "append ToolUnpinned", "append ChangeWindowSet", "append ChangeWindowRemoved",
+    ),
+}  # fmt: skip
+"""Of the commands that a person types."""
+
+COMMANDS: Final = "tool_sync_command"
 
 LOST_ANSWER: Final[dict[tuple[str, Flow, str], str]] = {
     ("tool_sync", "create", "append SyncAttemptFailed"): "POST /tool",
     ("tool_sync", "create", "GET /tool"): "POST /tool",
     ("tool_sync", "relink", "append SyncAttemptFailed"): "PATCH /assistant/{id}",
-    ("tool_sync", "definition", "append SyncAttemptFailed"): "PATCH /tool/{id}",
-    ("tool_sync", "definition", "GET /tool/{id}"): "PATCH /tool/{id}",
+    ("tool_sync", "rollout", "append SyncAttemptFailed"): "PATCH /tool/{id}",
+    ("tool_sync", "rollout", "GET /tool/{id}"): "PATCH /tool/{id}",
     ("assistant_api", "create", "store unknown"): "POST /assistant",
     ("assistant_api", "create", "GET /assistant"): "POST /assistant",
     ("assistant_api", "create", "store adopted"): "POST /assistant",
@@ -67,7 +93,7 @@ LOST_ANSWER: Final[dict[tuple[str, Flow, str], str]] = {
 SLOW: Final = frozenset({"renew"})
 """Ports that are passed only where Vapi takes its time."""
 
-POLLED: Final = frozenset({"claim", "getmany", "renew"})
+POLLED: Final = frozenset({"claim", "getmany", "renew", "take turn"})
 """Ports that are passed all the time: armed at the moment the flow begins."""
 
 NEVER: Final[frozenset[tuple[str, When, Action]]] = frozenset({("getmany", "after", "CUT")})
@@ -110,7 +136,7 @@ def catalogue(seed: int) -> list[CrashRun]:
 
 
 def _all() -> Iterator[CrashRun]:
-    for service, ports in (("tool_sync", TOOL_SYNC), ("assistant_api", ASSISTANT_API)):
+    for service, ports in (("tool_sync", TOOL_SYNC), ("assistant_api", ASSISTANT_API), (COMMANDS, OPERATOR)):
         for flow, names in ports.items():
             for port in names:
                 for when in _WHEN:

@@ -76,7 +76,7 @@ async def published(made: Cell) -> int:
     return int(
         await made.log_db.fetchval(
             "SELECT count(*) FROM events WHERE type = 'AssistantSynced' AND position <= "
-            "(SELECT coalesce(min(position), 0) FROM cursors)"
+            "(SELECT coalesce(min(position), 0) FROM cursors WHERE name LIKE '%-relay')"
         )
     )
 

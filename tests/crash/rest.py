@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tests.crash.cell import KEY, KEYS, Cell
+from tests.faults.unrest import AT_WORK, DUE_SOON, NOT_AS_ORDERED, ROLLOUTS
 
 EVERY_SECONDS: Final = 0.15
 
@@ -16,21 +17,23 @@ SELECT (SELECT count(*) FROM outbox) AS unsent, (SELECT count(*) FROM saves WHER
        array(SELECT request_id::text FROM saves WHERE state = 'saved' AND org_id = ANY($1::uuid[])) AS saved
 """
 _SURPLUS: Final = "SELECT (SELECT count(*) FROM unanswered_creations) + (SELECT count(*) FROM removals)"
-_LOG: Final = """
+_LOG: Final = f"""
 SELECT (SELECT coalesce(max(position), 0) FROM events) AS head,
-       (SELECT coalesce(min(position), 0) FROM cursors) AS published,
+       (SELECT coalesce(min(position), 0) FROM cursors WHERE name LIKE '%-relay') AS published,
        (SELECT count(*) FROM pending_syncs
          WHERE requested > settled AND (org_id = ANY($1::uuid[]) OR cardinality($1::uuid[]) = 0)) AS pending,
        array(SELECT request ->> 'request_id' FROM events, jsonb_array_elements(data -> 'requests') AS request
               WHERE type IN ('AssistantSynced', 'AssistantSyncFailed') AND org_id = ANY($1::uuid[])) AS settled,
        array(SELECT data ->> 'code' FROM events
-              WHERE type = 'AssistantSyncFailed' AND org_id = ANY($1::uuid[])) AS failed
-"""
-
+              WHERE type = 'AssistantSyncFailed' AND org_id = ANY($1::uuid[])) AS failed,
+       {ROLLOUTS} AS rollouts,
+       {NOT_AS_ORDERED} AS unfed
+"""  # noqa: S608 - made of constants
 _PUBLISHED: Final = """
 SELECT org_id, data ->> 'agent_id' AS agent_id, max((data ->> 'sequence')::bigint) AS sequence
   FROM events WHERE type IN ('AssistantSynced', 'AssistantSyncFailed') AND data ->> 'sequence' IS NOT NULL GROUP BY 1, 2
 """
+_BUSY: Final = f"SELECT {AT_WORK} + {DUE_SOON.format(seconds='$1')}"
 _HEARD: Final = "SELECT org_id, agent_id, sequence FROM outcomes"
 
 
@@ -56,6 +59,8 @@ async def look(cell: Cell, orgs: Collection[str]) -> Look:
         "open saves": api["open"],
         "unsettled": len(saved.keys() - settled.keys()),
         "pending": log["pending"],
+        "rollouts": log["rollouts"],
+        "tools with clinics that are not as ordered": log["unfed"],
         "unpublished": log["head"] - log["published"],
     }
     return Look({name: count for name, count in under_way.items() if count}, saved, settled, tuple(log["failed"]))
@@ -75,7 +80,8 @@ async def at_rest(cell: Cell, orgs: Collection[str], within_seconds: float) -> t
 async def all_heard(cell: Cell, within_seconds: float) -> dict[str, Any]:
     """Wait until nothing is under way and assistant-api has heard every newest outcome; what is not so in time.
 
-    A surplus tool or assistant, which a pause may have made, is swept by then, too.
+    A surplus tool or assistant, which a pause may have made, is swept by then, too, and so is a tool that was taken
+    back; whether a deletion without an answer was carried out is known.
     """
     began = time.monotonic()
     while True:
@@ -86,6 +92,8 @@ async def all_heard(cell: Cell, within_seconds: float) -> dict[str, Any]:
             under_way["outcomes not heard of"] = unheard
         if surplus := sum(len(live["ids"]) - 1 for live in await _live_tools(cell)):
             under_way["surplus tools not swept"] = surplus
+        if busy := await cell.log_db.fetchval(_BUSY, 2 * cell.times.settle):
+            under_way["orgs at work, or soon"] = busy
         if unswept := await cell.api_db.fetchval(_SURPLUS):
             under_way["assistants to look for or to remove"] = unswept
         if not under_way or time.monotonic() - began > within_seconds:

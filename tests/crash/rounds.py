@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from tests.crash import flows
 from tests.crash.cell import KEY, SERVICE_OF, Agent, Cell
-from tests.crash.points import POLLED, SLOW, CrashRun
+from tests.crash.points import COMMANDS, POLLED, SLOW, CrashRun
 from tests.crash.rest import at_rest
 from tests.faults.hub import Process
 
@@ -44,8 +44,8 @@ class Result:
 async def crash(cell: Cell, run: CrashRun) -> Result:
     """Do one run."""
     result, began = Result(run, cell.name), time.monotonic()
-    if run.flow == "definition":
-        await flows.release(cell)
+    if run.service == COMMANDS:
+        cell.operator_point = run.point
     targets = {name: cell.processes[name] for name, service in SERVICE_OF.items() if service == run.service}
     handling = {name: asyncio.create_task(_when_fired(cell, name, run)) for name in targets}
     orgs: set[str] = set()
@@ -53,8 +53,13 @@ async def crash(cell: Cell, run: CrashRun) -> Result:
         agents = flows.new_agents(AGENTS_PER_RUN) if run.flow == "create" else _next(cell)
         orgs |= {agent.org_id for agent in agents}
         await _prepare(cell, run, agents)
-        await _arm(run, targets.values())
+        if targets:
+            await _arm(run, targets.values())
         flow = asyncio.create_task(flows.FLOWS[run.flow](cell, agents))
+        if run.service == COMMANDS:
+            await flow
+            result.fired += cell.operator_point is None
+            break
         if await _any_fired(targets.values(), flow):
             break
     await _disarm(targets.values())

@@ -1,13 +1,13 @@
 """The catalogue of crash runs, and where answers are cut."""
 
 from tests.crash.cuts import offsets
-from tests.crash.points import ASSISTANT_API, TOOL_SYNC, catalogue
+from tests.crash.points import ASSISTANT_API, COMMANDS, OPERATOR, TOOL_SYNC, catalogue
 
 
 def test_every_port_of_every_flow_is_killed_stopped_and_cut_off_before_and_after() -> None:
     runs = catalogue(seed=1)
     found = {(run.service, run.flow, run.point.port, run.point.when, run.point.action) for run in runs}
-    for service, flows in (("tool_sync", TOOL_SYNC), ("assistant_api", ASSISTANT_API)):
+    for service, flows in (("tool_sync", TOOL_SYNC), ("assistant_api", ASSISTANT_API), (COMMANDS, OPERATOR)):
         for flow, ports in flows.items():
             for port in ports:
                 mine = {(when, action) for s, f, p, when, action in found if (s, f, p) == (service, flow, port)}

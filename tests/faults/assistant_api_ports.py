@@ -26,7 +26,7 @@ from assistant_api.agents import save_requests
 from assistant_api.app.service import Service
 from assistant_api.db import Database
 from assistant_api.outcomes import handler
-from assistant_api.provisioner import loop, step
+from assistant_api.provisioner import claim, step
 from assistant_api.provisioner.store import AgentRow
 from assistant_api.relay import loop as relay
 from assistant_api.vapi import client
@@ -46,7 +46,7 @@ def wrap(gate: Gate) -> None:
         replace(save_requests, name, lambda call: _noting("save", call))
     replace(handler, "apply_outcomes", lambda call: _noting("outcomes", call))
     replace(Database, "transaction", lambda _: _transaction(gate))
-    replace(loop, "claim", lambda call: _on_connection(gate, "claim", call, counts=bool))
+    replace(claim, "lease", lambda call: _on_connection(gate, "claim", call, counts=bool))
     replace(step, "announce", lambda call: _announce(gate, call))
     for name in STORES:
         replace(AgentRow, name, partial(_store, gate, name))

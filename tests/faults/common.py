@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -58,7 +58,7 @@ def _of_members(call: Call, gated: Call) -> Call:
 
 
 def _sent(gate: Gate, send: Call) -> Call:
-    """After: the broker has the record and nobody heard it."""
+    """After: the broker has the record and nobody heard it. What the platform is told has a port of its own."""
 
     async def gated(*args: Any, **kwargs: Any) -> Any:
         async def lost(delivery: Any) -> BaseException:
@@ -66,9 +66,16 @@ def _sent(gate: Gate, send: Call) -> Call:
                 await delivery
             return await _kafka_lost(None)
 
-        return await gate.around(("send",), lambda: send(*args, **kwargs), lost=lost)
+        port = "send" if _of_clinics(args, kwargs) else "send of the fleet"
+        return await gate.around((port,), lambda: send(*args, **kwargs), lost=lost)
 
     return gated
+
+
+def _of_clinics(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    """Whether the topic that is sent to is about saves and their outcomes."""
+    names = [one for one in (*args, kwargs.get("topic")) if isinstance(one, str)]
+    return not any(".fleet" in name or ".blueprint" in name for name in names)
 
 
 async def _kafka_lost(_: object) -> BaseException:

@@ -16,9 +16,12 @@ from typing import Any, Final
 from tests.faults.channel import Channel
 from tests.faults.gate import FROM_START, Gate, Point
 
-SERVICES: Final = ("tool_sync", "assistant_api", "vapi_sandbox")
+COMMAND: Final = "FAULTS_COMMAND"
+"""Environment variable with the words of a command of tool-sync's, as JSON."""
+SERVICES: Final = ("tool_sync", "tool_sync_command", "assistant_api", "vapi_sandbox")
 PRELOADED: Final = (
     "assistant_api.app.serve",
+    "tool_sync.cli.app",
     "tool_sync.cli.run",
     "vapi_sandbox.__main__",
     "tests.faults.assistant_api_ports",
@@ -49,6 +52,14 @@ def main(service: str) -> int:
 
             tool_sync_ports.wrap(_gate())
             return run_service(ToolSyncSettings())
+        case "tool_sync_command":
+            from tests.faults import tool_sync_ports
+
+            from tool_sync.cli.app import app
+
+            tool_sync_ports.wrap(_gate())
+            app(json.loads(os.environ[COMMAND]))
+            return 0
         case "assistant_api":
             from tests.faults import assistant_api_ports
 

@@ -189,7 +189,9 @@ def test_tokens_are_signed_once_and_for_all_and_verified_with_the_public_key(tmp
     platform = jwt.decode(signer.platform_token(), signer.public_key, **wanted)  # type: ignore[arg-type]
     assert (platform["role"], "org_id" in platform) == ("platform", False)
     claims = jwt.decode(signer.org_token(org.upper()), signer.public_key, **wanted)  # type: ignore[arg-type]
-    assert (claims["role"], claims["org_id"]) == ("org", org)
+    assert (claims["role"], claims["org_id"], "scope" in claims) == ("org", org, False)
+    scoped = jwt.decode(signer.org_token(org, scope="sync"), signer.public_key, **wanted)  # type: ignore[arg-type]
+    assert scoped["scope"] == "sync"
     with pytest.raises(jwt.ExpiredSignatureError):
         jwt.decode(signer.org_token(org, lifetime_seconds=-60), signer.public_key, **wanted)  # type: ignore[arg-type]
     with pytest.raises(jwt.InvalidSignatureError):

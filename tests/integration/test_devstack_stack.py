@@ -59,7 +59,7 @@ def test_up_leaves_it_running_for_the_other_commands_and_down_ends_it(tmp_path: 
         assert (up.returncode, up.stdout) == (0, ""), up.stderr
         status = devstack("status")
         assert status.returncode == 0
-        assert status.stdout.count(" running ") == 5
+        assert status.stdout.count(" running ") == 6
         assert "export ASSISTANT_API_URL=http://127.0.0.1:" in devstack("env").stdout
         again = devstack("up")
         assert again.returncode == 1

@@ -6,6 +6,7 @@
     vapi       a Vapi that is slow, loses answers, executes late and lags; and counts what it was made to do
     clinic     assistant-api as the second writer, an outsider in the dashboard, and deliveries that repeat
     orders     whoever publishes versions and orders them, and the feeder that makes clinics due
+    words      clinics that word their tools; wording: whether what is sent and concluded goes by those
     book       what orders say, read from the log by rules of our own
     ordering   every write for a tool was as ordered; in_place: and cost no more than it has to
     faults     what happens to a run: a plan, or what a seed draws

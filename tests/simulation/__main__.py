@@ -4,8 +4,7 @@ import argparse
 import sys
 import time
 
-from .campaign import campaign, catch_mutants
-from .faults import Plan
+from .campaign import campaign, catch_mutants, of_seed
 from .report import Progress, show_failures, show_table, summary
 from .world import run
 
@@ -37,7 +36,7 @@ def _mutants() -> int:
 
 
 def _replay(seed: int) -> int:
-    result = run(Plan(seed), tell=True)
+    result = run(of_seed(seed), tell=True)
     print(*result.story, sep="\n")
     print(*result.violations, sep="\n")
     print(f"{result.plan}: {dict(result.fired)}, trace {result.trace[:16]}")

@@ -4,7 +4,7 @@ import os
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -15,7 +15,25 @@ from .faults import CLASSES, Plan, Point, Script
 from .mutants import MUTANTS
 from .world import Result, run
 
-SCRIPTS: tuple[Script, ...] = ("first save", "a day", "an exchange", "a rollout", "creations")
+SCRIPTS: tuple[Script, ...] = (
+    "first save",
+    "a day",
+    "an exchange",
+    "a rollout",
+    "a gated rollout",
+    "creations",
+    "pins",
+    "a change window",
+    "reported drift",
+    "lost orders",
+    "own words",
+)
+POINTS_EVERY: Mapping[Script, int] = {
+    "a rollout": 3, "creations": 3, "pins": 8, "a change window": 28, "a gated rollout": 2, "reported drift": 2,
+    "lost orders": 12, "own words": 40,
+}  # fmt: skip
+"""Of these scripts a short campaign takes one point of so many: all of them take two cores a quarter of an hour."""
+SHORT_MINUTES_MAX = 10.0
 PAUSES_SECONDS = (3.0, 15.0, 60.0)
 ROLLOUT_PAUSE_SECONDS = 0.9
 """Short enough that what was announced is still sent, long enough that something else is ordered meanwhile."""
@@ -25,6 +43,8 @@ SEEDS_FIRST = 400
 RUNS_WANTED = 100_000
 BATCH = 40
 BATCHES_WAITING_MAX = 8
+HOURS_EVERY = 3
+"""Of so many seeds one has change windows and changed words, too."""
 FAILURES_KEPT_MAX = 50
 MUTANT_PLANS_MAX = 3000
 
@@ -32,13 +52,20 @@ FOUND_SOMETHING = (
     Plan(3867, small=True), Plan(10084, small=True), Plan(37738, small=True), Plan(5014), Plan(27726),
     Plan(1249), Plan(6332), Plan(16460), Plan(24532), Plan(None, "a rollout", (Point(288),)),
     Plan(None, "a day", (Point(101), Point(125, 15.0))), Plan(None, "a day", (Point(28, 15.0), Point(93, 15.0))),
+    Plan(None, "own words", (Point(823, 0.9),)),
 )  # fmt: skip
 """Plans that broke the protocol once. They come first, and are among those that must catch the broken ones."""
 
 TELLING = (
-    Plan(None, "a rollout"), Plan(14), Plan(18), Plan(23), Plan(26), Plan(38), Plan(44), Plan(49), Plan(164), Plan(186),
-    Plan(55), Plan(306), Plan(383), Plan(858), Plan(1331), Plan(2086), Plan(None, "a rollout", (Point(81, 15.0),)),
-    Plan(None, "a rollout", (Point(472, 0.9),)),
+    Plan(None, "lost orders"),
+    Plan(None, "reported drift"),
+    Plan(None, "own words"), Plan(None, "own words", (Point(166, 0.9),)), Plan(None, "own words", (Point(206),)),
+    Plan(None, "own words", lost_answer=11),
+    Plan(None, "a rollout"), Plan(None, "a change window"), Plan(14), Plan(18), Plan(23), Plan(26), Plan(38), Plan(44),
+    Plan(49), Plan(164), Plan(186), Plan(55), Plan(306), Plan(383), Plan(858), Plan(1331), Plan(2086),
+    Plan(None, "a rollout", (Point(81, 15.0),)), Plan(None, "a rollout", (Point(472, 0.9),)),
+    Plan(None, "a gated rollout"), Plan(None, "pins"), Plan(None, "pins", (Point(154, 15.0),)),
+    Plan(None, "pins", (Point(636, 0.9),)), Plan(17), Plan(124), Plan(191), Plan(418), Plan(455), Plan(484), Plan(3303),
 )  # fmt: skip
 """Seeds that catch broken protocols which few others catch; they only save time."""
 
@@ -52,6 +79,8 @@ MUST_BE_REACHED = (
     "made with known tools", "made with a deleted tool", "attempt refused TS-306", "fed in place", "updated in place",
     "fed ToolOrdered", "announced in flight", "rolled back at rest", "cause rollout", "cause halt",
     "order RolloutPaused", "order RolloutAborted", "order RolloutExpired", "order ContractsAnswered",
+    "cause pin", "pin ended by time", "waits for its window", "words left", "announced with own words",
+    "own words lost", "own words at rest",
 )  # fmt: skip
 """Branches of the protocol. A campaign that never took one of them has proved nothing about it, and is void."""
 
@@ -97,8 +126,9 @@ def singles(script: Script) -> Iterator[Plan]:
     """A kill and each pause at every await, and every lost answer."""
     bare = run(Plan(None, script))
     yield Plan(None, script)
-    # It is the longest script by far, and what longer pauses change of a sync the others have.
-    pauses = (ROLLOUT_PAUSE_SECONDS, PAIR_PAUSE_SECONDS) if script == "a rollout" else PAUSES_SECONDS
+    # These are the longest scripts by far, and what longer pauses change of a sync the others have.
+    is_long = script in ("a rollout", "pins", "a change window", "own words")
+    pauses = (ROLLOUT_PAUSE_SECONDS, PAIR_PAUSE_SECONDS) if is_long else PAUSES_SECONDS
     for step in range(1, bare.steps + 1):
         for seconds in (0.0, *pauses):
             yield Plan(None, script, (Point(step, seconds),))
@@ -118,14 +148,23 @@ def pairs(script: Script) -> Iterator[Plan]:
                 yield Plan(None, script, (so_far, Point(second, PAIR_PAUSE_SECONDS)))
 
 
-def plans(seed: int) -> Iterator[Plan]:
-    """What a campaign runs, in order: seeds, every single point, then pairs and seeds in turns, as pairs take hours."""
+def of_seed(number: int) -> Plan:
+    """What a campaign runs for a seed."""
+    return Plan(number, hours=number % HOURS_EVERY == 0)
+
+
+def plans(seed: int, *, is_short: bool = False) -> Iterator[Plan]:
+    """What a campaign runs, in order: seeds, every single point, then pairs and seeds in turns, as pairs take hours.
+
+    ``is_short``: of the longest scripts only some points, other ones with another seed.
+    """
     yield from FOUND_SOMETHING
-    yield from (Plan(number) for number in range(seed, seed + SEEDS_FIRST))
+    yield from map(of_seed, range(seed, seed + SEEDS_FIRST))
     for script in SCRIPTS:
-        yield from singles(script)
+        every = POINTS_EVERY.get(script, 1) if is_short else 1
+        yield from islice(singles(script), seed % every, None, every)
     both = chain(pairs("first save"), pairs("a day"))
-    seeds = (Plan(number) for number in count(seed + SEEDS_FIRST))
+    seeds = map(of_seed, count(seed + SEEDS_FIRST))
     while turn := list(islice(both, BATCH)):
         yield from turn
         yield from islice(seeds, BATCH)
@@ -133,10 +172,11 @@ def plans(seed: int) -> Iterator[Plan]:
 
 
 def campaign(seed: int, *, runs: int | None, minutes: float | None, show: Callable[[Tally], None]) -> Tally:
-    """Run until ``runs`` are done, or the time is up. Every await of the scripts is killed and paused in any case."""
+    """Run until ``runs`` are done, or the time is up. Every await of the scripts is killed and paused in any case, but
+    of the longest ones where there is little time."""
     until = None if minutes is None else time.monotonic() + minutes * 60
     tally = Tally()
-    everything = plans(seed)
+    everything = plans(seed, is_short=minutes is not None and minutes < SHORT_MINUTES_MAX)
     wanted = RUNS_WANTED if runs is None and minutes is None else runs
     batches = _batches(everything, wanted, until)
     waiting: dict[Future[list[Result]], list[Plan]] = {}

@@ -7,6 +7,11 @@ from uuid import UUID
 from tool_sync.domain.events import (
     AssistantSynced,
     AssistantSyncFailed,
+    RolloutAborted,
+    RolloutCompleted,
+    RolloutExpired,
+    RolloutRolledBack,
+    RolloutStarted,
     SurplusFound,
     SyncAttemptFailed,
     ToolDeleted,
@@ -16,10 +21,24 @@ from tool_sync.domain.events import (
     ToolReinstated,
     ToolRetired,
     ToolUpdated,
+    ToolUpdateStarted,
     ToolVanished,
 )
 
 Outcome = AssistantSynced | AssistantSyncFailed
+TOLD = (
+    ToolRegistrationStarted,
+    ToolRegistered,
+    ToolUpdateStarted,
+    ToolUpdated,
+    ToolRetired,
+    ToolReinstated,
+    RolloutStarted,
+    RolloutCompleted,
+    RolloutAborted,
+    RolloutExpired,
+    RolloutRolledBack,
+)
 
 
 @dataclass(slots=True)
@@ -32,6 +51,10 @@ class Checks:
     asked: dict[UUID, str] = field(default_factory=dict)
     settled: dict[UUID, int] = field(default_factory=dict)
     sequences: dict[UUID, int] = field(default_factory=dict)
+    told: dict[str, int] = field(default_factory=dict)
+    """By clinic and by rollout: the number of what was said of it last on the fleet's topic."""
+    announced: dict[UUID, tuple[int | None, int]] = field(default_factory=dict)
+    """By attempt: what the announcement of a tool's change said that it replaces, and its own version."""
     tools: dict[tuple[UUID, str], str] = field(default_factory=dict)
     """The id at Vapi of each clinic's tools, as the log has it."""
     retired: dict[tuple[UUID, str], str] = field(default_factory=dict)
@@ -52,6 +75,8 @@ class Checks:
         return Checks(
             settled=dict(self.settled),
             sequences=dict(self.sequences),
+            told=dict(self.told),
+            announced=dict(self.announced),
             tools=dict(self.tools),
             retired=dict(self.retired),
             newest_word=dict(self.newest_word),
@@ -63,6 +88,7 @@ class Checks:
     def set_back(self, known: "Checks") -> None:
         """The log was restored: what it says is what it said then. What was asked is still to be answered."""
         self.settled, self.sequences = dict(known.settled), dict(known.sequences)
+        self.told, self.announced = dict(known.told), dict(known.announced)
         self.tools, self.retired, self.newest_word = dict(known.tools), dict(known.retired), dict(known.newest_word)
         self.given_up, self.doomed = set(known.given_up), dict(known.doomed)
         self.surplus_noted = set(known.surplus_noted)
@@ -120,3 +146,25 @@ class Checks:
         if sequence != before + 1:
             self.violated(at, f"org {org_id}: published {sequence} after {before}")
         self.sequences[org_id] = sequence
+
+    def tells(self, at: float, key: str, event: object) -> None:
+        """What is said on the fleet's topic of a clinic, or of a rollout, takes the next number; an answer says what
+        its announcement said."""
+        number = getattr(event, "fleet_sequence", None)
+        if not isinstance(event, TOLD):
+            if number is not None:
+                self.violated(at, f"{key}: {type(event).__name__} is told, and should not be")
+            return
+        before = self.told.get(key, 0)
+        if number != before + 1:
+            self.violated(at, f"{key}: told {number} after {before} ({type(event).__name__})")
+        self.told[key] = number or before
+        match event:
+            case ToolRegistrationStarted() | ToolUpdateStarted():
+                replaced = event.version_before if isinstance(event, ToolUpdateStarted) else None
+                self.announced[event.attempt_id] = (replaced, event.definition_version)
+                self.reached[f"told because of {event.cause}"] += 1
+            case ToolRegistered() | ToolUpdated():
+                replaced = event.version_before if isinstance(event, ToolUpdated) else None
+                if self.announced.get(event.attempt_id) != (replaced, event.definition_version):
+                    self.violated(at, f"{key}: {event.name} is told otherwise than it was announced")

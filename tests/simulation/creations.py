@@ -7,21 +7,18 @@ its last look at a clock and the bytes on the wire. Which ids it may write is th
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
+from dataclasses import dataclass
 from uuid import UUID
 
 from assistant_api import known_tools
 from assistant_api.known_tools import KnownTools
 from tool_sync.domain import events as e
 
-from . import process
 from .checks import Checks
 from .clinic import Clinic
 from .database import Database, seconds_of
-from .faults import KILL_RESTART_SECONDS, Faults
-from .process import Process, outside
+from .lives import Lives
+from .process import outside
 from .vapi import CALL_SECONDS, CONNECT_SECONDS, SEND_SLACK_SECONDS, Server
 
 HEARD_SECONDS = 0.3
@@ -57,29 +54,16 @@ class Creations:
     database: Database
     clinic: Clinic
     server: Server
-    faults: Faults
+    lives: Lives
     checks: Checks
     grace_seconds: float
     window_seconds: float
-    processes: list[Process] = field(default_factory=list)
 
     async def make(self, org_id: UUID, name: str, asleep: Callable[[], Awaitable[None]] | None = None) -> None:
         """A new agent, until its assistant is made and tool-sync is told. ``asleep``: the sleep of its first sender."""
         row = _Row(org_id, name, asleep)
         while not row.told and org_id not in self.clinic.closed:
-            ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            worker = Process(f"assistant-api {name}", partial(self._on_step, ended))
-            self.processes.append(worker)
-            process.start(worker, self._step(row)).add_done_callback(partial(_end, ended))
-            await ended
-
-    def _on_step(self, ended: "asyncio.Future[None]", worker: Process, _steps: int) -> None:
-        point = self.faults.at_step()
-        if point is not None and point.kills:
-            worker.kill()
-            asyncio.get_running_loop().call_later(KILL_RESTART_SECONDS, _end, ended)
-        elif point is not None:
-            worker.pause(point.seconds)
+            await self.lives.live(f"assistant-api {name}", self._step(row))
 
     async def _step(self, row: _Row) -> None:
         now = asyncio.get_running_loop().time
@@ -150,8 +134,3 @@ class Creations:
         return known_tools.usable(
             newest, vapi_account="platform", grace_seconds=self.grace_seconds, behind_seconds=HEARD_SECONDS
         )
-
-
-def _end(ended: "asyncio.Future[None]", _task: "asyncio.Task[Any] | None" = None) -> None:
-    if not ended.done():
-        ended.set_result(None)

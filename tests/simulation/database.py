@@ -20,7 +20,8 @@ BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 SAVED_MAX = 8
 
 ORG_WIDE = (
-    e.OrgTierChanged | e.ToolSettingChanged | e.ToolSettingRemoved | e.ToolOrdered | e.RetryRequested
+    e.OrgTierChanged | e.ToolSettingChanged | e.ToolSettingRemoved | e.ToolCustomized | e.ToolPinned | e.ToolUnpinned
+    | e.ChangeWindowSet | e.ChangeWindowRemoved | e.ToolOrdered | e.RetryRequested
     | e.AssistantRemoved | e.OrgClosed | e.ToolVanished | e.SurplusFound | e.TrafficSplitSeen | e.AssistantDriftSeen
     | e.ToolDriftSeen
 )  # fmt: skip
@@ -65,7 +66,10 @@ class Database:
     pending: dict[UUID, dict[str, Pending]] = field(default_factory=dict)
     leases: dict[UUID, Lease] = field(default_factory=dict)
     lost_tools: list[LostTool] = field(default_factory=list)
-    """What the fork of a restored log has listed."""
+    """What the fork of a restored log has listed, at ``forked_at``."""
+    forked_at: float = 0.0
+    texts: dict[UUID, dict[str, Any]] = field(default_factory=dict)
+    """Clinics' own words, by hash."""
 
     def copy(self) -> "Database":
         """A backup."""
@@ -84,6 +88,7 @@ class Database:
             },
             leases={org_id: replace(lease) for org_id, lease in self.leases.items()},
             lost_tools=list(self.lost_tools),
+            texts={org_id: dict(texts) for org_id, texts in self.texts.items()},
         )
 
     def set_back(self, backup: "Database") -> None:
@@ -145,7 +150,12 @@ class Database:
                 row = rows.setdefault("", Pending())
                 row.settled = max(row.settled, through)
             case _ if isinstance(event, ORG_WIDE):
-                rows.setdefault("", Pending()).requested = position
+                row = rows.setdefault("", Pending())
+                row.requested = position
+                if isinstance(event, e.ToolCustomized):
+                    row.save_requested = position
+                elif isinstance(event, e.OrgClosed):
+                    self.texts.pop(org_id, None)
             case _:
                 pass
 
@@ -177,10 +187,12 @@ class Database:
                 row = evolve_assistant(row, event)
         rows[agent_id] = row
 
-    def due(self, now: float) -> list[UUID]:
-        """The orgs that may be claimed, saves first, then by age."""
-        standing = self.standing(now)
-        return sorted(standing, key=lambda org_id: standing[org_id])
+    def due(self, now: float, bulk_max: int | None = None) -> list[tuple[UUID, bool]]:
+        """The orgs that may be claimed, saves first, then by age, and which are bulk work: at most ``bulk_max``."""
+        standing = sorted((place, org_id) for org_id, place in self.standing(now).items())
+        saves = [(org_id, False) for (is_bulk, _), org_id in standing if not is_bulk]
+        bulk = [(org_id, True) for (is_bulk, _), org_id in standing if is_bulk]
+        return [*saves, *bulk[:bulk_max]]
 
     def standing(self, now: float) -> dict[UUID, tuple[bool, int]]:
         """Where each of them stands in the queue."""

@@ -8,11 +8,16 @@ from typing import Literal
 
 KILL_RESTART_SECONDS = 3.0
 
-Script = Literal["first save", "a day", "an exchange", "a rollout", "creations"]
+Script = Literal[
+    "first save", "a day", "an exchange", "a rollout", "a gated rollout", "creations", "pins", "a change window",
+    "reported drift", "lost orders", "own words",
+]  # fmt: skip
 """What happens where nothing is left to chance: one save of a first assistant; several of two, and a tier; two clinics
 that give each other their assistants, and take them back; a version that is ordered in stages, while releases that
 bring along different ones are side by side; assistants that are made with known tools, while these are retired and
-deleted."""
+deleted; clinics that stay at a version for a while; a clinic whose change window closes, and opens again; tools that
+somebody changes while drift is only reported; orders that a restore has lost, with what was made for them; clinics that
+word their tools while what is open to them changes."""
 
 VapiFault = Literal[
     "refuse_connection", "500_before", "500_after", "lose_request", "lose_answer", "late", "429", "mangle"
@@ -34,13 +39,15 @@ OUTSIDER_FAULTS = (
 )  # fmt: skip
 RELEASE_FAULTS = ("other_url", "newer_version", "stay_mixed")
 ORDER_FAULTS = ("unanswered", "ordered_to_none", "halt", "signup")
+PIN_FAULTS = ("pin",)
+HOURS_FAULTS = ("window", "reword", "reported")
 MACHINE_FAULTS = ("restore", "skewed_clock", "records_gone", "topic_made_again", "rows_set_back")
 FIRST_CLASSES = (*VAPI_FAULTS, *LOG_FAULTS, *CLINIC_FAULTS, *OTHER_FAULTS)
 LATER_CLASSES = (
     "oldest_first", *OPERATOR_FAULTS, *PLATFORM_FAULTS, *OUTSIDER_FAULTS, *RELEASE_FAULTS, *MACHINE_FAULTS,
-    "known_tools", *ORDER_FAULTS,
+    "known_tools", *ORDER_FAULTS, *PIN_FAULTS,
 )  # fmt: skip
-CLASSES = (*FIRST_CLASSES, *LATER_CLASSES)
+CLASSES = (*FIRST_CLASSES, *LATER_CLASSES, *HOURS_FAULTS)
 CROWDS = (0, 1, 2, 5, 25, 200)
 """How many tools of somebody else's an assistant names."""
 
@@ -66,6 +73,8 @@ class Plan:
     and nobody saves afterwards.
 
     ``small``: only the classes of the first day, one release and one foreign tool, as when the seed was found.
+    ``hours``: also clinics with change windows, and tools whose words somebody changes; without it, a seed that was
+    found before is what it was.
     """
 
     seed: int | None
@@ -73,6 +82,7 @@ class Plan:
     points: tuple[Point, ...] = ()
     lost_answer: int | None = None
     small: bool = False
+    hours: bool = False
 
     @property
     def is_by_chance(self) -> bool:
@@ -82,7 +92,7 @@ class Plan:
     def __str__(self) -> str:
         points = ", ".join(f"{'kill' if p.kills else f'pause {p.seconds:g} s'} at {p.step}" for p in self.points)
         lost = "" if self.lost_answer is None else f", answer {self.lost_answer} lost"
-        told = f"seed {self.seed}" if self.is_by_chance else self.script
+        told = f"seed {self.seed}{' with hours' * self.hours}" if self.is_by_chance else self.script
         told += "" if self.seed is None or self.is_by_chance else f" with the faults of seed {self.seed}"
         return f"{told}: {points or 'no point'}{lost}"
 
@@ -109,6 +119,8 @@ class Faults:
             }
             if not self.plan.small:
                 self._on |= _later(Random(f"later faults {self.plan.seed}"))
+            if self.plan.hours:
+                self._on |= _hours(Random(f"faults of hours {self.plan.seed}"))
 
     @property
     def random(self) -> Random:
@@ -131,7 +143,7 @@ class Faults:
     @property
     def later(self) -> bool:
         """Whether this run has any of the classes that came later."""
-        return any(name in self._on for name in LATER_CLASSES)
+        return any(name in self._on for name in (*LATER_CLASSES, *HOURS_FAULTS))
 
     def has_without(self, name: str, others: Iterable[str]) -> bool:
         """Whether this run has a class and none of ``others``, which it cannot be told apart from; counted."""
@@ -185,3 +197,9 @@ def _later(dice: Random) -> dict[str, float]:
         return {}
     share = dice.choice((0.15, 0.3, 0.5))
     return {name: dice.choice((0.02, 0.1, 0.3)) for name in LATER_CLASSES if dice.random() < share}
+
+
+def _hours(dice: Random) -> dict[str, float]:
+    """Change windows and reworded tools; versions are ordered in any case, as windows hold nothing else back."""
+    found = {name: dice.choice((0.05, 0.15, 0.3)) for name in HOURS_FAULTS if dice.random() < 0.7}
+    return {"newer_version": 0.1, **found}

@@ -13,15 +13,16 @@ from typing import Any, Final
 from uuid import UUID
 
 from tool_sync.domain import events as e
+from tool_sync.domain.change_window import state_of_window
 from tool_sync.domain.fleet import Clinic, Fleet, decide_tool
-from tool_sync.domain.fleet.work import ClinicFacts, work_of
+from tool_sync.domain.fleet.work import ClinicFacts, waits_for_window, work_of
 from tool_sync.domain.toolset import Toolset
 from tool_sync.log import AppendRequest, Duplicate, Meta, NewEvent, StoredEvent, event_id, org_stream
 from tool_sync.publishing.fleet import empty_fleet, with_events
 from tool_sync.rollouts.due import WORK, is_due, is_over
 
 from .checks import Checks
-from .database import Database, Lease, Pending, time_of
+from .database import Database, Lease, Pending, seconds_of, time_of
 from .faults import Faults
 from .rest import Rest
 
@@ -41,13 +42,14 @@ class _Walk:
 
 @dataclass(slots=True)
 class Feeder:
-    """``wake`` makes the workers look now."""
+    """``wake`` makes the workers look now. ``is_stopped``: with all of tool-sync, for a restore."""
 
     database: Database
     rest: Rest
     checks: Checks
     faults: Faults
     wake: Callable[[], None]
+    is_stopped: bool = False
     _fleet: Fleet = field(default_factory=empty_fleet, init=False)
     _walks: dict[str, _Walk] = field(default_factory=dict, init=False)
     _settled: dict[str, int] = field(default_factory=dict, init=False)
@@ -64,6 +66,8 @@ class Feeder:
 
     def feed(self) -> None:
         """One turn for every tool of which something changed that not every clinic has, or whose order runs."""
+        if self.is_stopped:
+            return
         now = asyncio.get_running_loop().time()
         self._fleet = with_events(self._fleet, self.database.fleet)
         for name in self._fleet.names:
@@ -75,6 +79,12 @@ class Feeder:
         if walk is None or walk.position != self._fleet.changed_at[name]:
             walk = self._walks[name] = _Walk(self._fleet.changed_at[name], self._held(now))
         clinics = {org_id: self._facts(org_id, name) for org_id in self.database.by_org}
+        for org_id, facts in clinics.items():
+            opens_at = facts.clinic.opens_at
+            if opens_at is not None and not facts.clinic.closed and waits_for_window(facts, self._fleet, name):
+                self.checks.reached["waits for its window"] += 1
+                lease, at = self.database.leases.setdefault(org_id, Lease()), seconds_of(opens_at)
+                lease.next_due = at if lease.next_due is None else min(lease.next_due, at)
         differing = {
             org_id: facts
             for org_id, facts in clinics.items()
@@ -113,8 +123,10 @@ class Feeder:
         """Once for each change and each state of the row."""
         made = decide_tool(facts.clinic, self._fleet, name)
         halt = made.rule == "halted"
-        order = None if made.order is None or halt else made.order.rollout_id
+        order = None if made.order is None or made.pin is not None or halt else made.order.rollout_id
         stream, cause = org_stream(org_id), f"{name}:{self._fleet.changed_at[name]}:{facts.row_position}"
+        if facts.closes_at is not None:
+            cause += f":{facts.closes_at}"
         new = NewEvent(event_id(stream, SOURCE, cause, "ToolOrdered", 0), e.ToolOrdered(name, order, halt))
         request = AppendRequest(stream, org_id, None, (new,), Meta(cause, cause, None, "simulation", "0"))
         answer = self.database.append(request, asyncio.get_running_loop().time())
@@ -133,7 +145,14 @@ class Feeder:
             if self._is_synced(org_id, row)
         )
         pending = self.database.pending.get(org_id, {}).get("", Pending())
-        clinic = Clinic(str(org_id), state.tier, state.closed, state.since, state.disabled, {name: _orders_of(of_tool)})
+        window = None
+        if state.window is not None:
+            window = state_of_window(state.window, state.time_zone, time_of(asyncio.get_running_loop().time()))
+        clinic = Clinic(
+            str(org_id), state.tier, state.closed, state.since, state.disabled, {name: _orders_of(of_tool)}, state.pins,
+            None if window is None or window.closes_at is not None else window.opens_at, state.kept,
+            0 if state.kept else None,
+        )  # fmt: skip
         return ClinicFacts(
             clinic,
             sum(not row.removed for row in rows),
@@ -142,6 +161,8 @@ class Feeder:
             _refused(state, name),
             of_tool[-1].position if of_tool else 0,
             pending.requested > pending.settled,
+            has is not None and name in state.drifted and state.drifted[name].differs == ("description",),
+            None if window is None else window.closes_at,
         )
 
     def _is_synced(self, org_id: UUID, row: Any) -> bool:

@@ -18,16 +18,20 @@ LOOKS_MAX: Final = int(2 * DAY_SECONDS / LOOK_SECONDS)
 
 @dataclass(frozen=True, slots=True)
 class Grace:
-    """Two days at most after a run has come to rest, in which nobody does anything."""
+    """Two days at most after a run has come to rest, in which nobody does anything.
+
+    ``watch_seconds``: how long a closed clinic is watched.
+    """
 
     database: Database
     server: Server
     clinic: Clinic
     checks: Checks
     rest: Rest
+    watch_seconds: float
 
     async def passes(self) -> None:
-        """Wait until nothing is left to delete, and judge; a closed clinic is then watched for a day more."""
+        """Wait until nothing is left to delete, and judge; a closed clinic is then watched for a while."""
         for _ in range(LOOKS_MAX):
             if not any(map(self._left_to_delete, self.database.by_org)):
                 break
@@ -37,7 +41,7 @@ class Grace:
             self._check_links(org_id)
         closed = {org_id: len(events) for org_id, events in self.database.by_org.items() if self._is_closed(org_id)}
         if closed:
-            await asyncio.sleep(DAY_SECONDS)
+            await asyncio.sleep(self.watch_seconds)
         for org_id, events in closed.items():
             lease = self.database.leases.get(org_id)
             if len(self.database.by_org[org_id]) > events or (lease is not None and lease.next_due is not None):

@@ -40,7 +40,7 @@ class InPlace:
         rows = self.database.pending.get(org_id, {}).values()
         open_work = state.requests or state.attempts or state.looks or state.failures or state.org_wide_through
         left_over = state.drifted or state.retired or state.surplus or state.suspects
-        at_rest = not (open_work or left_over) and all(row.requested <= row.settled for row in rows)
+        at_rest = not (open_work or left_over or state.pins) and all(row.requested <= row.settled for row in rows)
         self.runs[org_id] = _Run(process_of_current_task(), len(self.database.by_org.get(org_id, ())), at_rest)
 
     def called(self, sender: Process, method: str, path: str) -> None:
@@ -55,7 +55,8 @@ class InPlace:
         run = self.runs.pop(org_id, None)
         if run is None or not run.at_rest:
             return
-        written: list[Any] = [stored.event for stored in self.database.by_org[org_id][run.events :]]
+        events = (stored.event for stored in self.database.by_org[org_id][run.events :])
+        written: list[Any] = [event for event in events if not isinstance(event, e.ToolTextLost)]
         updates = sum(isinstance(event, e.ToolUpdateStarted) for event in written)
         answered = sum(isinstance(event, e.ToolUpdated) for event in written)
         arrived = any(isinstance(event, e.OrgEvent) for event in written)

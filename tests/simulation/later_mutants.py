@@ -101,7 +101,7 @@ def judges_by_its_own_definition() -> Iterator[None]:
     read_tool = resolve._read_tool
 
     async def mutated(guard_: Any, org_id: Any, step: Any, started: Any) -> Any:
-        tools = wanted_of(guard_.state, guard_.fleet, org_id).tools
+        tools = wanted_of(guard_.state, guard_.fleet, org_id, guard_.context.clock.now()).tools
         by_now = next((tool.definition_hash for tool in tools if tool.name == started.name), started.definition_hash)
         return await read_tool(guard_, org_id, step, replace(started, definition_hash=by_now))
 

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from tool_sync.domain import events as e
@@ -47,10 +48,12 @@ class SimLog(Ports):
     """The event log. ``stored_before``: attempts whose announcement was answered with `Duplicate`.
 
     ``written_by``: by event id, the name of the process that has written it; ``stalls``: when each stood still.
+    ``on_written`` is told of each event of a clinic, and who has written it.
     """
 
     def __init__(self, database: Database, faults: Faults, checks: Checks) -> None:
         super().__init__(database, faults, checks)
+        self.on_written: Callable[[str, UUID, Any], None] = lambda _writer, _org_id, _event: None
         self.stored_before: set[UUID] = set()
         self.written_by: dict[UUID, str] = {}
         self.stalls = Stalls()
@@ -98,12 +101,15 @@ class SimLog(Ports):
 
     def _watch(self, request: AppendRequest) -> None:
         org_id, writer = request.org_id, process_of_current_task()
+        for new in request.events:
+            self.checks.tells(self.now, request.stream if org_id is None else str(org_id), new.event)
         if org_id is None:
             return
         for new in request.events:
             event = new.event
             self.written_by[new.event_id] = writer.name if writer is not None else ""
             self.checks.holds(self.now, org_id, event)
+            self.on_written(self.written_by[new.event_id], org_id, event)
             match event:
                 case e.AssistantSynced() | e.AssistantSyncFailed():
                     for settled in event.requests:

@@ -132,3 +132,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
             raise
         except BaseException as error:
             self.call_exception_handler({"message": f"in {callback!r}", "exception": error})
+
+
+async def sleep_until(seconds: float) -> None:
+    """Until then, or now where that has passed."""
+    await asyncio.sleep(max(0.0, seconds - asyncio.get_running_loop().time()))

@@ -24,6 +24,9 @@ from .gone_mutants import GONE
 from .later_mutants import LATER
 from .log import SimLog
 from .order_mutants import ORDERS
+from .pin_mutants import PINS
+from .window_mutants import WINDOWS
+from .word_mutants import WORDS
 
 # The package exports functions of these names; these are the modules that they are in.
 link: Any = import_module("tool_sync.sync.effects.link")
@@ -37,7 +40,7 @@ def announces_afterwards() -> Iterator[None]:
     """The write is sent first, and announced once it is answered."""
     send = write_guard.WriteGuard.send
 
-    async def mutated(self: Any, start: Any, subject: Subject, call: Any, definition_hash: str | None = None) -> Any:
+    async def mutated(self: Any, start: Any, subject: Subject, call: Any, *of_the_tool: Any, **window: Any) -> Any:
         try:
             answer = await call()
         except VapiFailure:
@@ -46,7 +49,7 @@ def announces_afterwards() -> Iterator[None]:
         async def answered() -> Any:
             return answer
 
-        return await send(self, start, subject, answered, definition_hash)
+        return await send(self, start, subject, answered, *of_the_tool, **window)
 
     with patch.object(write_guard.WriteGuard, "send", mutated):
         yield
@@ -116,7 +119,7 @@ def repeats_blindly() -> Iterator[None]:
     """Sends a write again when its answer is lost, as Vapi's own SDK does."""
     send = write_guard.WriteGuard.send
 
-    async def mutated(self: Any, start: Any, subject: Subject, call: Any, definition_hash: str | None = None) -> Any:
+    async def mutated(self: Any, start: Any, subject: Subject, call: Any, *of_the_tool: Any, **window: Any) -> Any:
         async def twice() -> Any:
             try:
                 return await call()
@@ -125,7 +128,7 @@ def repeats_blindly() -> Iterator[None]:
                     raise
                 return await call()
 
-        return await send(self, start, subject, twice, definition_hash)
+        return await send(self, start, subject, twice, *of_the_tool, **window)
 
     with patch.object(write_guard.WriteGuard, "send", mutated):
         yield
@@ -262,5 +265,8 @@ MUTANTS: Mapping[str, Mutant] = {
         *GONE,
         *CREATIONS,
         *ORDERS,
+        *PINS,
+        *WINDOWS,
+        *WORDS,
     )
 }

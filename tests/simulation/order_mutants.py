@@ -8,10 +8,12 @@ from typing import Any
 from unittest.mock import patch
 
 from tool_sync.domain import decider, wanted
+from tool_sync.domain import evolve as evolving
 from tool_sync.domain import plan as planning
 from tool_sync.domain.events import RolloutStage, ToolUpdated
 from tool_sync.domain.fleet import Clinic, Fleet, Order, decide
 from tool_sync.domain.fleet.decide import contains
+from tool_sync.domain.fleet.work import work_of
 from tool_sync.domain.plan import assistants as plan_assistants
 from tool_sync.domain.plan import tools as plan_tools
 from tool_sync.sync import knowledge
@@ -21,6 +23,8 @@ from . import feeder, ports
 
 # The packages export functions of these names; these are the modules that they are in.
 register: Any = import_module("tool_sync.sync.effects.register")
+evolve_attempts: Any = import_module("tool_sync.domain.evolve.attempts")
+evolve_deletions: Any = import_module("tool_sync.domain.evolve.deletions")
 evolve_tools: Any = import_module("tool_sync.domain.evolve.tools")
 
 Holds = Callable[[Order, Clinic], bool]
@@ -52,6 +56,11 @@ def only_the_newest_stage_is_open() -> AbstractContextManager[None]:
         return holds(replace(order, stages=stages) if order.state == "running" else order, clinic)
 
     return _holding(mutated)
+
+
+def first_stage_needs_no_gate() -> AbstractContextManager[None]:
+    """An order that waits at its first gate has its first stage open."""
+    return _holding(lambda holds, order, clinic: holds(replace(order, open_stage=max(order.open_stage, 0)), clinic))
 
 
 def pause_is_ignored() -> AbstractContextManager[None]:
@@ -138,23 +147,45 @@ def overtaken_write_is_allowed() -> Iterator[None]:
 
 
 @contextmanager
+def only_an_order_overtakes() -> Iterator[None]:
+    """What a halt, a setting or a tier has decided on a newer fleet is undone by a worker that slept."""
+
+    def by_order(changes: Callable[..., Any]) -> Callable[..., Any]:
+        def mutated(state: Any, *arguments: Any) -> Any:
+            found, event = changes(state, *arguments), arguments[-1]
+            has_order = getattr(event, "order", None) is not None
+            return found if has_order or "decided_on" not in found else {**found, "decided_on": state.decided_on}
+
+        return mutated
+
+    with (
+        patch.object(evolve_attempts, "changes", by_order(evolve_attempts.changes)),
+        patch.object(evolve_deletions, "_of_retired", by_order(evolve_deletions._of_retired)),
+    ):
+        yield
+
+
+@contextmanager
 def order_is_not_recorded() -> Iterator[None]:
     """The announcement of an update does not say which order it follows."""
     started = register.ToolUpdateStarted
-    with patch.object(register, "ToolUpdateStarted", lambda *fields: started(*fields[:-2], None, fields[-1])):
+    with patch.object(
+        register, "ToolUpdateStarted", lambda *fields, **told: started(*fields[:-2], None, fields[-1], **told)
+    ):
         yield
 
 
 @contextmanager
 def follows_what_was_only_announced() -> Iterator[None]:
     """A write that never happened makes the clinic one that has the order."""
-    clinic_of = wanted.clinic_of
+    changes = evolve_attempts.changes
 
-    def mutated(state: Any, org_id: Any) -> Clinic:
-        announced = {name: (followed.rollout_id,) for name, followed in state.follows.items()}
-        return replace(clinic_of(state, org_id), follows=announced)
+    def mutated(state: Any, recorded: Any, event: Any) -> Any:
+        found = changes(state, recorded, event)
+        order = getattr(event, "order", None)
+        return found if order is None else {**found, "given_by": {**state.given_by, event.name: (order,)}}
 
-    with patch.object(wanted, "clinic_of", mutated):
+    with patch.object(evolve_attempts, "changes", mutated):
         yield
 
 
@@ -163,8 +194,8 @@ def follows_the_newest_alone() -> Iterator[None]:
     """When an order is taken back, the one that was aborted before it holds nobody any more."""
     clinic_of = wanted.clinic_of
 
-    def mutated(state: Any, org_id: Any) -> Clinic:
-        clinic = clinic_of(state, org_id)
+    def mutated(state: Any, org_id: Any, now: Any) -> Clinic:
+        clinic = clinic_of(state, org_id, now)
         return replace(clinic, follows={name: tuple(mine)[-1:] for name, mine in clinic.follows.items()})
 
     with patch.object(wanted, "clinic_of", mutated):
@@ -230,9 +261,53 @@ def feeds_no_removals() -> Iterator[None]:
 
 
 @contextmanager
+def numbers_of_what_is_told_repeat() -> Iterator[None]:
+    """What was told last is not folded, so that the next one takes its number."""
+    with patch.object(evolving, "number_after", lambda state, _event: state.fleet_sequence):
+        yield
+
+
+@contextmanager
+def answer_says_no_version_before() -> Iterator[None]:
+    """The answer to an update does not say what it replaced."""
+
+    def mutated(**fields: Any) -> ToolUpdated:
+        return ToolUpdated(**{**fields, "version_before": None})
+
+    with patch.object(decider, "ToolUpdated", mutated):
+        yield
+
+
+@contextmanager
 def settles_before_older_runs_end() -> Iterator[None]:
     """The feeder is done though runs are left that have read an older fleet."""
     with patch.object(feeder.Feeder, "_held", lambda *_: set()):
+        yield
+
+
+@contextmanager
+def words_are_put_right_whatever_the_policy() -> Iterator[None]:
+    """Drift that is only to be reported is put right."""
+    is_as_wanted = plan_tools.is_as_wanted
+
+    def mutated(state: Any, tool: Any) -> bool:
+        return is_as_wanted(state, replace(tool, reports_drift=False))
+
+    with patch.object(plan_tools, "is_as_wanted", mutated), patch.object(plan_assistants, "is_as_wanted", mutated):
+        yield
+
+
+@contextmanager
+def leaves_what_was_reported() -> Iterator[None]:
+    """Once drift is to be put right again, what was seen before stays as it is."""
+    with patch.object(feeder, "work_of", lambda facts, *rest: work_of(replace(facts, is_reworded=False), *rest)):
+        yield
+
+
+@contextmanager
+def leaves_what_keeps_callers_from_booking() -> Iterator[None]:
+    """Another server counts as other words."""
+    with patch.object(plan_tools, "is_reworded", lambda drift: not drift.gone):
         yield
 
 
@@ -253,6 +328,7 @@ ORDERS: tuple[Callable[[], AbstractContextManager[object]], ...] = (
     signup_is_a_canary,
     only_the_newest_stage_is_open,
     stage_is_for_everybody,
+    first_stage_needs_no_gate,
     pause_is_ignored,
     abort_takes_away,
     rolled_back_order_still_counts,
@@ -262,6 +338,7 @@ ORDERS: tuple[Callable[[], AbstractContextManager[object]], ...] = (
     hears_of_no_order,
     reads_once,
     overtaken_write_is_allowed,
+    only_an_order_overtakes,
     order_is_not_recorded,
     follows_what_was_only_announced,
     follows_the_newest_alone,
@@ -271,5 +348,10 @@ ORDERS: tuple[Callable[[], AbstractContextManager[object]], ...] = (
     assistants_are_compared_by_version,
     leaves_what_is_found_late,
     feeds_no_removals,
+    numbers_of_what_is_told_repeat,
+    answer_says_no_version_before,
     settles_before_older_runs_end,
+    words_are_put_right_whatever_the_policy,
+    leaves_what_was_reported,
+    leaves_what_keeps_callers_from_booking,
 )

@@ -1,17 +1,21 @@
 """Whether every write for a tool was what orders said: judged from the log at the end, and before it is set back.
 
-a) what was announced is what the rule gives for the clinic as it was, and the fleet that the announcement names
-b) no announcement for a tool of a clinic names an older fleet than one before it
+a) what was announced is what the rule gives for the clinic as it was, and the fleet that the announcement names: the
+   version, and which of the clinic's own words
+b) no announcement for a tool of a clinic names an older fleet than one before it, whatever either follows, and no link
+   of a clinic an older one than a link before it
 c) what a newer fleet says otherwise is announced no longer than it takes to have it in flight: so neither is a clinic
    outside the open stages of an order that runs,
 d) nor one that does not follow an order that is paused, aborted or expired
+e) no pin is ended before its time, and words that somebody changed at Vapi are put right only where drift of the tool
+   is not merely reported
 f) a tool gets another definition once for each change of what is ordered, and is not written back and forth
 """
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -31,7 +35,8 @@ ARRIVED_MEANWHILE_MAX: Final = 12
 
 Told = e.ToolRegistrationStarted | e.ToolUpdateStarted | e.ToolRetired
 ARRIVALS = (
-    e.OrgRegistered, e.OrgTierChanged, e.OrgClosed, e.ToolSettingChanged, e.ToolSettingRemoved,
+    e.OrgRegistered, e.OrgTierChanged, e.OrgClosed, e.ToolSettingChanged, e.ToolSettingRemoved, e.ToolPinned,
+    e.ToolUnpinned, e.ChangeWindowSet, e.ChangeWindowRemoved, e.ToolOrdered, e.ToolCustomized, e.ToolTextLost,
 )  # fmt: skip
 RETIRED_BY_RULE: Final = ("order", "halted", "setting", "tier")
 
@@ -45,6 +50,8 @@ class _Tool:
     had: set[str] = field(default_factory=set)
     decided_at: int = 0
     tier: str = ""
+    pin: object = None
+    had_window: bool = False
 
 
 class Ordering:
@@ -78,6 +85,7 @@ class Ordering:
     def _judge_clinic(self, org_id: UUID, events: Sequence[StoredEvent]) -> None:
         tools: dict[str, _Tool] = defaultdict(_Tool)
         facts = Facts(org_id)
+        links, pins = 0, {s.position: s.event.until for s in events if isinstance(s.event, e.ToolPinned)}
         adopted = {s.event.attempt_id for s in events if isinstance(s.event, e.ToolRegistered) and s.event.adopted}
         for index, stored in enumerate(events):
             event = stored.event
@@ -85,27 +93,83 @@ class Ordering:
                 made_anew = isinstance(event, e.ToolRegistrationStarted) and event.attempt_id in adopted
                 if event.fleet_position is None:
                     self._violated(stored, f"{event.name}: no fleet is named")
+                elif isinstance(event, e.ToolUpdateStarted) and self._is_left(event, facts, events[:index]):
+                    self._violated(stored, f"words of {event.name} are put right, which are only to be reported")
                 elif not isinstance(event, e.ToolRetired) or event.reason in RETIRED_BY_RULE:
-                    self._judge(stored, event, _candidates(facts, events[:index]), adopted=made_anew)
-                    self._follows_time(stored, event, tools[event.name], facts, adopted=made_anew)
+                    known = _Candidates(facts, events[:index], self._maybe_unread(stored, event, events[:index]))
+                    by = self._judge(stored, event, known, adopted=made_anew)
+                    self._follows_time(stored, event, tools[event.name], by, adopted=made_anew)
+            elif isinstance(event, e.ToolReinstated) and event.fleet_position is not None:
+                self._is_no_older(stored, event.name, event.fleet_position, tools[event.name])
+            elif isinstance(event, e.AssistantLinkStarted) and event.fleet_position is not None:
+                if event.fleet_position < links:
+                    what = f"{event.agent_id} is linked by the fleet as of {event.fleet_position}, after {links}"
+                    self._violated(stored, what)
+                links = max(links, event.fleet_position)
+            elif isinstance(event, e.ToolPinExpired):
+                self._checks.reached["pin ended by time"] += 1
+                if stored.recorded_at < pins[event.pinned_at]:
+                    self._violated(stored, f"a pin until {pins[event.pinned_at]} is ended at {stored.recorded_at}")
             facts = facts.after(stored)
 
-    def _judge(self, stored: StoredEvent, event: Told, candidates: Sequence[Facts], *, adopted: bool) -> None:
-        """a, c, d."""
+    def _is_left(self, event: e.ToolUpdateStarted, facts: Facts, before: Sequence[StoredEvent]) -> bool:
+        """e."""
         assert event.fleet_position is not None
-        then = self._book(event.fleet_position)
-        facts = next((known for known in candidates if _is_so(event, due(known, then, event.name), adopted)), None)
+        has = facts.has.get(event.name)
+        if (
+            has is None
+            or has[1] != event.definition_hash
+            or event.name not in self._book(event.fleet_position).reported
+        ):
+            return False
+        # Whoever writes may not have read the newest: since the last answer nothing else was noted of it.
+        noted: list[e.ToolDriftSeen] = []
+        for one in (each.event for each in before):
+            if isinstance(one, e.ToolDriftSeen) and one.name == event.name:
+                noted.append(one)
+            elif isinstance(one, e.ToolUpdated | e.ToolRegistered) and one.name == event.name:
+                noted.clear()
+        return bool(noted) and all(one.differs == ("description",) for one in noted)
+
+    def _is_no_older(self, stored: StoredEvent, what: str, fleet_position: int, tool: _Tool) -> None:
+        """b."""
+        if fleet_position < tool.fleet_position:
+            self._violated(stored, f"{what} by the fleet as of {fleet_position}, after one by {tool.fleet_position}")
+        tool.fleet_position = max(tool.fleet_position, fleet_position)
+
+    def _maybe_unread(self, stored: StoredEvent, event: Told, before: Sequence[StoredEvent]) -> Sequence[StoredEvent]:
+        """The newest arrivals that whoever has announced this may not have read: they came while it was in flight."""
+        now, writer = seconds_of(stored.recorded_at), self._log.written_by.get(stored.event_id, "")
+        adopts = bool(self._database.lost_tools) and isinstance(event, e.ToolRegistrationStarted)
+        found: list[StoredEvent] = []
+        for arrived in reversed([one for one in before if isinstance(one.event, ARRIVALS)]):
+            at = seconds_of(arrived.recorded_at)
+            in_flight = IN_FLIGHT_SECONDS + self._log.stalls.seconds(writer, at, now) + adopts * ADOPTION_SECONDS
+            if now - at > in_flight or len(found) == ARRIVED_MEANWHILE_MAX:
+                break
+            found.append(arrived)
+        return found[::-1]
+
+    def _judge(self, stored: StoredEvent, event: Told, candidates: Sequence[Facts], *, adopted: bool) -> Facts:
+        """a, c, d. Returns the clinic as whoever has announced this knew it."""
+        assert event.fleet_position is not None
+        then, at = self._book(event.fleet_position), stored.recorded_at
+        facts = next((one for one in candidates if _is_so(event, due(one, then, event.name, at), adopted)), None)
+        if facts is None and any(known.window is not None for known in candidates):
+            # It was decided a little before, when the window was open still, or closed still.
+            at = self._unread_since(stored)
+            facts = next((one for one in candidates if _is_so(event, due(one, then, event.name, at), adopted)), None)
         if facts is None:
-            said = due(candidates[0], then, event.name)
+            said = due(candidates[0], then, event.name, stored.recorded_at)
             self._violated(stored, f"{_told(event)}, where the fleet as of {then.position} says {said}")
-            return
+            return candidates[0]
         self._checks.reached["announced as ordered"] += 1
         later = (
             book for book in self._books if event.fleet_position < book.position < stored.position
         )  # in this order
-        other = next((book for book in later if not _is_so(event, due(facts, book, event.name), adopted)), None)
+        other = next((book for book in later if not _is_so(event, due(facts, book, event.name, at), adopted)), None)
         if other is None:
-            return
+            return facts
         now = seconds_of(stored.recorded_at)
         since = seconds_of(self._at(other.position))
         stalled = self._log.stalls.seconds(self._log.written_by.get(stored.event_id, ""), since, now)
@@ -117,22 +181,31 @@ class Ordering:
                 f"{_told(event)} {now - since:.3f} s after {other.position} has ordered otherwise, of which "
                 f"{stalled:.3f} s were spent asleep: {_why(other, event, facts)}",
             )
+        return facts
 
     def _follows_time(self, stored: StoredEvent, event: Told, tool: _Tool, facts: Facts, *, adopted: bool) -> None:
         """b, f."""
         assert event.fleet_position is not None
-        if event.fleet_position < tool.fleet_position:
-            self._violated(stored, f"{_told(event)} by the fleet as of {event.fleet_position}, after one by "
-                                   f"{tool.fleet_position}")  # fmt: skip
-        tool.fleet_position = max(tool.fleet_position, event.fleet_position)
+        self._is_no_older(stored, _told(event), event.fleet_position, tool)
+        pin = facts.pins.get(event.name)
         if not isinstance(event, e.ToolRetired) and not adopted:
-            same_orders = tool.decided_at == event.fleet_position and tool.tier == facts.tier
+            same_orders = tool.decided_at == event.fleet_position and (tool.tier, tool.pin) == (facts.tier, pin)
+            same_orders &= (
+                facts.window is None and not tool.had_window
+            )  # what waited comes when it opens, or is removed
             if tool.definition_hash not in (None, event.definition_hash) and same_orders:
                 self._violated(stored, f"{_told(event)}, and nothing was ordered since it got {tool.definition_hash}")
             if event.definition_hash != tool.definition_hash and event.definition_hash in tool.had:
                 self._checks.reached["definition put back"] += 1
             tool.had.add(event.definition_hash)
-            tool.definition_hash, tool.decided_at, tool.tier = event.definition_hash, event.fleet_position, facts.tier
+            tool.definition_hash, tool.decided_at = event.definition_hash, event.fleet_position
+            tool.tier, tool.pin, tool.had_window = facts.tier, pin, facts.window is not None
+
+    def _unread_since(self, stored: StoredEvent) -> datetime:
+        """Whoever has written this has read what arrived before, of a change window."""
+        now = seconds_of(stored.recorded_at)
+        stalled = self._log.stalls.seconds(self._log.written_by.get(stored.event_id, ""), 0.0, now)
+        return stored.recorded_at - timedelta(seconds=IN_FLIGHT_SECONDS + stalled)
 
     def _at(self, position: int) -> datetime:
         return self._database.events[position - 1].recorded_at
@@ -141,14 +214,11 @@ class Ordering:
         self._checks.violated(seconds_of(stored.recorded_at), f"orders: {stored.position} of {stored.org_id}: {what}")
 
 
-def _candidates(facts: Facts, events: Sequence[StoredEvent]) -> Sequence[Facts]:
-    """The clinic just before, and as whoever has announced may have known it: without the newest arrivals."""
-    arrivals = [stored for stored in events if isinstance(stored.event, ARRIVALS)][-ARRIVED_MEANWHILE_MAX:]
-    return _Candidates(facts, events, arrivals)
-
-
 class _Candidates(Sequence[Facts]):
-    """Folded only as far as anybody looks."""
+    """The clinic just before, and as whoever has announced may have known it: without the newest arrivals.
+
+    Folded only as far as anybody looks.
+    """
 
     def __init__(self, facts: Facts, events: Sequence[StoredEvent], arrivals: Sequence[StoredEvent]) -> None:
         self._facts, self._events, self._arrivals = facts, events, arrivals
@@ -176,12 +246,14 @@ def _is_so(event: Told, said: Due, adopted: bool) -> bool:
         return said.definition_hash is None and not said.keeps
     if adopted:
         return said.order == event.order
-    told = (event.definition_version, event.definition_hash, event.order)
-    return told == (said.version, said.definition_hash, said.order)
+    told = (event.definition_version, event.definition_hash, event.order, frozenset(event.overlay))
+    return told == (said.version, said.definition_hash, said.order, said.words)
 
 
 def _told(event: Told) -> str:
     what = f"{event.name} {event.definition_version} ({event.definition_hash[:6]})"
+    if not isinstance(event, e.ToolRetired) and event.overlay:
+        what += f" with {[part.part for part in event.overlay]}"
     return f"{type(event).__name__} of {what} by {event.order}"
 
 

@@ -46,6 +46,7 @@ class Orders:
     to_none: bool = False
     halts: bool = False
     contracts: bool = False
+    drift: bool = False
     _written: int = field(default=0, init=False)
 
     @classmethod
@@ -58,6 +59,7 @@ class Orders:
         return cls(
             database, topic, clinic, checks, Random(f"orders {faults.plan.seed}"), reader, releases,
             to_none=faults.has("ordered_to_none"), halts=faults.has("halt"), contracts=UNANSWERED in releases,
+            drift=faults.has("reported"),
         )  # fmt: skip
 
     @property
@@ -89,6 +91,9 @@ class Orders:
         if self.contracts and self.dice.random() < 0.15:
             self.answer(UNANSWERED_CONTRACT, on=(tool, UNANSWERED_CONTRACT) not in self.book.contracts)
             return
+        if self.drift and self.dice.random() < 0.15:
+            self.report_drift(tool, on=tool not in self.book.reported)
+            return
         mine = [order for order in self.book.orders if order.tool == tool and order.state != "rolled back"]
         acts = [(order, act) for order in mine[-4:] for act in self._acts(order)]
         if not acts or self.dice.random() < 0.3:
@@ -110,15 +115,22 @@ class Orders:
 
     def publish(self, release: Blueprint, tool: str) -> int:
         """A release's version of a tool, unless its number stands for just this already; the number."""
-        event = published(release, tool)
-        known = self.book.versions.get((tool, event.version))
+        return self.publish_version(published(release, tool))
+
+    def publish_version(self, event: e.BlueprintPublished) -> int:
+        """A version, unless its number stands for just this already; the number."""
+        known = self.book.versions.get((event.name, event.version))
         if known is None or known.definition_hash != event.definition_hash:
-            self._write(f"blueprint-{tool}", event)
+            self._write(f"blueprint-{event.name}", event)
         return event.version
 
     def halt(self, tool: str, *, on: bool) -> None:
         """Nobody is to have it, or everybody what is ordered again."""
         self._write(f"blueprint-{tool}", e.ToolHalted(tool, REASON) if on else e.ToolResumed(tool, REASON))
+
+    def report_drift(self, tool: str, *, on: bool) -> None:
+        """Words that somebody changes at Vapi are left, or put right again."""
+        self._write(f"blueprint-{tool}", e.DriftPolicySet(tool, "report" if on else "repair", REASON))
 
     def answer(self, contract: int, *, on: bool) -> None:
         """Every process of assistant-api is of a release that answers this contract of all tools, or not every one."""
@@ -135,10 +147,11 @@ class Orders:
         version = None if to_none else self.publish(self.dice.choice(self.releases), tool)
         self.start(tool, version, self.dice.choice(self._stages()))
 
-    def start(self, tool: str, version: int | None, stages: tuple[e.RolloutStage, ...]) -> str:
-        """Order it; the order's id."""
+    def start(self, tool: str, version: int | None, stages: tuple[e.RolloutStage, ...], *, gated: bool = False) -> str:
+        """Order it; the order's id. ``gated``: for nobody, before its first stage opens."""
         rollout_id = f"r{self._written}-{tool[:4]}"
-        self._write(f"rollout-{rollout_id}", e.RolloutStarted(rollout_id, tool, version, stages, REASON, None))
+        started = e.RolloutStarted(rollout_id, tool, version, stages, REASON, None, gated)
+        self._write(f"rollout-{rollout_id}", started)
         return rollout_id
 
     def order(self, rollout_id: str) -> Order:

@@ -6,6 +6,7 @@ what has become of our tools there, as `check --live` does.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -26,6 +27,7 @@ from .vapi import Json, Server
 
 ELSEWHERE = "https://elsewhere.example.test"
 ACCOUNT = "platform"
+REWORDED = "Books, in other words."
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,16 @@ class People:
             self._server.tools[tool["id"]] = {**tool, "server": {**tool["server"], "url": ELSEWHERE}}
             self.edited[tool["id"]] = tool
 
+    def reword(self, org_id: UUID) -> None:
+        """Somebody tries other words for the clinic's tool, by hand."""
+        for tool in self._server.live_tools(org_id, self._name):
+            self._server.tools[tool["id"]] = {**tool, "function": {**tool["function"], "description": REWORDED}}
+
+    def redirect(self, org_id: UUID) -> None:
+        """Somebody lets the clinic's tool be answered elsewhere."""
+        for tool in self._server.live_tools(org_id, self._name):
+            self._server.tools[tool["id"]] = {**tool, "server": {**tool["server"], "url": ELSEWHERE}}
+
     # --- the team -----------------------------------------------------------------------------------------------------
 
     def confuse(self, agent: Agent, org_id: UUID) -> None:
@@ -164,6 +176,29 @@ class People:
         taken_back = on and self._number % 2 == 0
         event = e.ToolSettingRemoved(name, None) if taken_back else e.ToolSettingChanged(name, on)
         self._clinic.write(org_id, event, f"setting {self._number}")
+
+    def pin(self, org_id: UUID, wanted: e.BlueprintPublished, until: datetime) -> None:
+        """``tool-sync org pin``."""
+        self._number += 1
+        event = e.ToolPinned(
+            wanted.name, wanted.version, wanted.definition_hash, wanted.tier, until, "because"
+        )  # fmt: skip
+        self._clinic.write(org_id, event, f"pin {self._number}")
+
+    def unpin(self, org_id: UUID, name: str) -> None:
+        """``tool-sync org unpin``."""
+        self._number += 1
+        self._clinic.write(org_id, e.ToolUnpinned(name, "because"), f"pin {self._number}")
+
+    def keep_to(self, org_id: UUID, opens: str, closes: str) -> None:
+        """Orders may change its tools at these hours only."""
+        self._number += 1
+        self._clinic.write(org_id, e.ChangeWindowSet(opens, closes), f"window {self._number}")
+
+    def keep_to_no_hours(self, org_id: UUID) -> None:
+        """Orders may change its tools at any time."""
+        self._number += 1
+        self._clinic.write(org_id, e.ChangeWindowRemoved(None), f"window {self._number}")
 
     def retry(self, org_id: UUID, agent_id: str | None) -> None:
         """``tool-sync failures retry``, of one assistant or of all that the clinic has."""
@@ -211,5 +246,9 @@ class People:
             is_edited = (
                 there is not None and there["server"]["url"] == ELSEWHERE and (name, ref.definition_hash) in PUBLISHED
             )
-            if there is None or is_edited or self._is_of_a_lost_update(name, ref, there):
+            if there is not None and not is_edited and there["function"]["description"] == REWORDED:
+                seen = e.ToolDriftSeen(ACCOUNT, name, ref.vapi_tool_id, False, ("description",), "0" * 64)
+                if state.drifted.get(name) != seen:  # noted once
+                    yield seen
+            elif there is None or is_edited or self._is_of_a_lost_update(name, ref, there):
                 yield e.ToolDriftSeen(ACCOUNT, name, ref.vapi_tool_id, there is None)

@@ -49,5 +49,5 @@ def waits(state: Toolset, now: datetime) -> bool:
     """Whether something of an org is to be looked at later, as it is neither done nor given up."""
     return bool(
         state.requests or state.attempts or state.org_wide_through or state.retired or state.suspects
-        or any(at > now for at in state.looks.values())
+        or any(at > now for at in state.looks.values()) or (state.pins and not state.closed)
     )  # fmt: skip

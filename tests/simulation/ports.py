@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from random import Random
+from typing import Any
 from uuid import UUID
 
 from tool_sync.domain.events import ToolRef, ids_of
 from tool_sync.domain.reach import NamedTool
 from tool_sync.domain.toolset import Assistant
-from tool_sync.sync.leases import Claim, Release
+from tool_sync.sync.leases import NO_ROOMS, Claim, Release
+from tool_sync.sync.lost_tools import Listed
 from tool_sync.vapi.failures import VapiFailure
 
 from .checks import Checks
@@ -58,15 +60,23 @@ class SimStore(Ports):
         self.on_claim: Callable[[UUID], None] = lambda _org_id: None
         self.on_release: Callable[[UUID], None] = lambda _org_id: None
 
-    async def claim(self, orgs_max: int, lease_seconds: float) -> tuple[list[Claim], datetime | None]:
-        """See `tool_sync.sync.leases.claim`."""
+    async def claim(
+        self,
+        orgs_max: int,
+        lease_seconds: float,
+        *,
+        bulk_max: int | None = None,
+        own_max: int | None = None,
+        own_rooms: Mapping[str, int] = NO_ROOMS,
+    ) -> tuple[list[Claim], datetime | None]:
+        """See `tool_sync.sync.leases.claim`. Nobody has an account of its own here."""
         await self._away()
         now, claims = self.now, []
-        for org_id in self.database.due(now)[:orgs_max]:
+        for org_id, is_bulk in self.database.due(now, bulk_max)[:orgs_max]:
             lease = self.database.leases.setdefault(org_id, Lease())
             lease.token, lease.until = self.new_id(), now + lease_seconds
             lease.next_due, lease.holder = now, process_of_current_task()
-            claims.append(Claim(org_id, lease.token))
+            claims.append(Claim(org_id, lease.token, is_bulk))
             self.on_claim(org_id)
         await self.on_the_way()
         return claims, time_of(now) if claims else None
@@ -90,7 +100,7 @@ class SimStore(Ports):
         await self._away()
         for release in releases:
             lease = self.database.leases[release.claim.org_id]
-            if lease.token == release.claim.token:
+            if lease.token == release.claim.token and lease.until is not None and lease.until > self.now:
                 aside = release.aside > timedelta()
                 lease.token = None
                 lease.until = self.now + release.aside.total_seconds() if aside else None
@@ -129,7 +139,7 @@ class SimStore(Ports):
         return answer, bool(there)
 
     async def named_tools(self, account: str, ids: Sequence[str]) -> Mapping[str, NamedTool]:
-        """See `tool_sync.sync.named_tools.read`."""
+        """See `PostgresStore.named_tools`."""
         assert account
         await self._away()
         fresh = self.now - NAMED_SECONDS
@@ -142,7 +152,7 @@ class SimStore(Ports):
         return found
 
     async def keep_named_tools(self, account: str, tools: Sequence[NamedTool]) -> None:
-        """See `tool_sync.sync.named_tools.keep`."""
+        """See `PostgresStore.keep_named_tools`."""
         assert account
         await self._away()
         self.named |= {tool.vapi_tool_id: (self.now, tool) for tool in tools}
@@ -165,6 +175,26 @@ class SimStore(Ports):
         await self.on_the_way()
         found.sort(key=lambda tool: (tool.created_at or LATEST, tool.vapi_tool_id))
         return [tool.vapi_tool_id for tool in found]
+
+    async def listed_tools(self, account: str, org_id: UUID) -> Listed | None:
+        """See `tool_sync.sync.lost_tools`."""
+        if not self.database.lost_tools:
+            return None
+        await self._away()
+        mine = [tool for tool in self.database.lost_tools if (tool.account, tool.org_id) == (account, org_id)]
+        await self.on_the_way()
+        mine.sort(key=lambda tool: (tool.created_at or LATEST, tool.vapi_tool_id))
+        ids: dict[str, list[str]] = {}
+        for tool in mine:
+            ids.setdefault(tool.name, []).append(tool.vapi_tool_id)
+        return Listed(time_of(self.database.forked_at), ids) if mine else None
+
+    async def texts(self, org_id: UUID, hashes: Sequence[str]) -> Mapping[str, Any]:
+        """See `tool_sync.sync.texts`."""
+        await self._away()
+        await self.on_the_way()
+        stored = self.database.texts.get(org_id, {})
+        return {one: stored[one] for one in hashes if one in stored}
 
     async def keep_words(
         self, failure: VapiFailure, *, org_id: UUID, agent_id: str | None, trace_id: str | None

@@ -1,5 +1,6 @@
 """What must hold at rest, when nothing is under way any more."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -11,30 +12,40 @@ from tool_sync.domain.evolve import evolve
 from tool_sync.domain.toolset import Recorded, Toolset
 from zerotouch_contracts.tools import version_of
 
-from .book import Book, Due, Facts, Reader, due
+from .book import Book, Due, Facts, Reader, due, taken
 from .checks import Checks
 from .clinic import Agent, Clinic, prompt_of
-from .database import Database
-from .people import ELSEWHERE
+from .database import Database, seconds_of, time_of
+from .people import ELSEWHERE, REWORDED
 from .reach import hindrance, marked_for, named
-from .releases import PUBLISHED, UNANSWERED_CONTRACT, said
+from .releases import PUBLISHED, UNANSWERED_CONTRACT, Said, said
 from .vapi import Server
+from .wording import Wording
 
 Say = Callable[[str], None]
 
 OF_ANOTHER_CODE = "TS-312"
 IN_THE_WAY_CODES = ("TS-307", "TS-308", "TS-309")
 OUTDATED_CODE = "TS-305"
+PIN_ENDS_SECONDS = 120.0
+"""So late a pin is ended where nothing fails: whoever has claimed the clinic, or sleeps, is done by then."""
 
 
 class Rest:
-    """``reader`` says what is ordered. ``late``: writes that were sent late."""
+    """``reader`` says what is ordered, ``wording`` what clinics have worded. ``late``: writes that were sent late."""
 
     def __init__(
-        self, database: Database, server: Server, clinic: Clinic, checks: Checks, late: set[str], reader: Reader
+        self,
+        database: Database,
+        server: Server,
+        clinic: Clinic,
+        checks: Checks,
+        late: set[str],
+        reader: Reader,
+        wording: Wording,
     ) -> None:
         self._database, self._server, self._clinic, self._checks, self._late = database, server, clinic, checks, late
-        self._reader = reader
+        self._reader, self._wording = reader, wording
         self._folded: dict[UUID, Toolset] = {}
         self._folded_events: Counter[UUID] = Counter()
 
@@ -58,7 +69,8 @@ class Rest:
     def ordered(self, org_id: UUID) -> dict[str, Due]:
         """What the clinic is to have of each tool."""
         book, facts = self._book(), self._facts(org_id)
-        return {name: due(facts, book, name) for name in book.tools}
+        now = time_of(asyncio.get_running_loop().time())
+        return {name: due(facts, book, name, now) for name in book.tools}
 
     def _wanted(self, org_id: UUID) -> dict[str, Due]:
         """The tools that the clinic is to have, whoever uses them."""
@@ -89,19 +101,33 @@ class Rest:
             looks = [agent_id for agent_id in state.looks if not self._is_kept_from(org_id, agent_id, state)]
             surplus = state.surplus.keys() - linked  # one that somebody links stays: deletion must not break a call
             held = tuple(state.tools) if state.closed else ()  # its tools are retired first
+            if unknown := self._lost(org_id):
+                return f"org {org_id} has {unknown} at Vapi, which a restore has lost"
             if state.attempts or surplus or state.suspects or held or (looks and not state.closed):
                 return f"org {org_id}: {[a.subject for a in state.attempts.values()]} {list(surplus)} {held} {looks}"
-            if not state.closed and self.agents(org_id) and (differs := self._differs(org_id)):
+            if not state.closed and self.agents(org_id) and (differs := self.differs(org_id)):
                 return differs
         return ""
 
-    def _differs(self, org_id: UUID) -> str:
+    def _lost(self, org_id: UUID) -> list[str]:
+        """Tools of the clinic at Vapi that a restore has lost, and that its log knows nothing of."""
+        known = self.state_of(org_id).tool_ids | self._kept_unknown(org_id)
+        lost = [one.vapi_tool_id for one in self._database.lost_tools if one.org_id == org_id]
+        return [one for one in lost if one in self._server.tools and one not in known]
+
+    def differs(self, org_id: UUID) -> str:
         """How a clinic's tools are not as ordered; nothing where they are."""
-        has = self._facts(org_id).has
+        facts = self._facts(org_id)
         for name, made in self.ordered(org_id).items():
-            if has.get(name, (None, None)) != (made.version, made.definition_hash):
-                return f"org {org_id} has {has.get(name)} of {name}, and is to have {made}"
+            if facts.has.get(name, (None, None)) != (made.version, made.definition_hash):
+                return f"org {org_id} has {facts.has.get(name)} of {name}, and is to have {made}"
+            if name in facts.has and facts.says.get(name, frozenset()) != made.words:
+                return f"org {org_id} says {facts.says.get(name)} with {name}, and is to say {made}"
         return ""
+
+    def violated(self, what: str) -> None:
+        """Somebody who looked at it before the end has found this."""
+        self._checks.violated(asyncio.get_running_loop().time(), what)
 
     def _is_kept_from(self, org_id: UUID, agent_id: str, state: Toolset) -> bool:
         word = self._checks.newest_word.get((org_id, agent_id))
@@ -113,7 +139,7 @@ class Rest:
             self._checks.reached["a deleted agent is looked at for ever"] += 1
             return word.code in (OF_ANOTHER_CODE, *IN_THE_WAY_CODES)
         # Otherwise the look is for that, too: a tool to register or to update, a save that Vapi did not have yet.
-        current = not self._differs(org_id) and word.code != OUTDATED_CODE
+        current = not self.differs(org_id) and word.code != OUTDATED_CODE
         return current and any(self._hindrance(agent, name) for name in self._wanted(org_id))
 
     def _hindrance(self, agent: Agent, name: str) -> str | None:
@@ -132,6 +158,9 @@ class Rest:
                 violated(f"org {org_id} still has {self.state_of(org_id).requests}")
             self._check_order(org_id, violated)
         for org_id in self.orgs():
+            for name, pin in self.state_of(org_id).pins.items():
+                if seconds_of(pin.until) + PIN_ENDS_SECONDS < now:
+                    violated(f"org {org_id} is still pinned to {name} {pin.version}, until {pin.until}")
             if self.agents(org_id):
                 self._check_clinic(org_id, violated, alone=alone)
         self._check_tenants(violated)
@@ -139,11 +168,12 @@ class Rest:
     def _check_clinic(self, org_id: UUID, violated: Say, *, alone: bool) -> None:
         """Its tools are as ordered, and its assistants have them."""
         state, wanted = self.state_of(org_id), self._wanted(org_id)
-        if differs := self._differs(org_id):
+        if differs := self.differs(org_id):
             violated(differs)
         self._check_rolled_back(org_id, violated)
         for name in wanted:
             self._check_tool(org_id, state.tools.get(name), name, violated)
+            self._check_words(org_id, name, violated)
         target = tuple(state.tools[name] for name in wanted if name in state.tools)
         for agent in self.agents(org_id):
             self._check_assistant(agent, [ref.vapi_tool_id for ref in target], violated)
@@ -154,7 +184,7 @@ class Rest:
         """Without the orders that were taken away it would have just the same."""
         book, facts = self._book(), self._facts(org_id)
         gone = {order.rollout_id for order in book.orders if order.state == "rolled back"}
-        if not gone:
+        if not gone or facts.window is not None:
             return
         followed = {tool: tuple(one for one in mine if one not in gone) for tool, mine in facts.followed.items()}
         for name in book.tools:
@@ -199,9 +229,32 @@ class Rest:
             violated(f"org {org_id} has {live} of {name} at Vapi, and the log says {known}")
             return
         late = f"/tool/{known.vapi_tool_id}" in self._late
-        url, description = said(self._server.tools[known.vapi_tool_id])
-        if (url, description) not in _as_sent(known) and not late and url != ELSEWHERE:
-            violated(f"{known.vapi_tool_id} of {org_id} is not what the log says: {url} {description[-20:]!r}")
+        there, as_sent = said(self._server.tools[known.vapi_tool_id]), self._as_sent(org_id, known)
+        if there.description == REWORDED and name in self._book().reported:
+            self._checks.reached["words left"] += 1
+            there = replace(there, description=next(iter(as_sent)).description)
+        if there not in as_sent and not late and (there.url != ELSEWHERE or self._book().reported):
+            violated(f"{known.vapi_tool_id} of {org_id} is not what the log says: {there}")
+
+    def _as_sent(self, org_id: UUID, ref: ToolRef) -> set[Said]:
+        """What a tool says that is as the log has it. One that an older release adopted has a hash of its own."""
+        if (document := PUBLISHED.get((ref.name, ref.definition_hash))) is not None:
+            words = self._wording.texts_of(org_id, self._facts(org_id).says.get(ref.name, ()))
+            return {said(document).with_words(words)}
+        versions = [document for (name, _), document in PUBLISHED.items() if name == ref.name]
+        return {said(document) for document in versions if version_of(document) == ref.definition_version}
+
+    def _check_words(self, org_id: UUID, name: str, violated: Say) -> None:
+        """The words of the newest setting are with its tool, as far as they are stored; nobody else's are."""
+        facts = self._facts(org_id)
+        stored = self._database.texts.get(org_id, {})
+        version = self._book().definitions.get((name, facts.has.get(name, (0, ""))[1]))
+        if version is None:
+            return
+        words = frozenset(part for part in self._wording.newest(org_id, name) if part.hash in stored)
+        if facts.says.get(name, frozenset()) != taken(version, words):
+            violated(f"org {org_id} says {facts.says.get(name)} with {name}, and has set {words}")
+        self._checks.reached["own words at rest"] += bool(words)
 
     def _check_assistant(self, agent: Agent, tools: list[str], violated: Say) -> None:
         assistant = self._server.assistants[agent.assistant_id]
@@ -276,14 +329,9 @@ class Rest:
             self._checks.reached["link left behind"] += owner is None and bool(strange)
             if owner is None and (marked := marked_for(assistant)) is not None:
                 violated(f"{assistant_id} is nobody's and still carries the mark of {marked}")
-
-
-def _as_sent(ref: ToolRef) -> set[tuple[str, str]]:
-    """What a tool says that is as the log has it. One that an older release adopted has a hash of its own."""
-    if (document := PUBLISHED.get((ref.name, ref.definition_hash))) is not None:
-        return {said(document)}
-    versions = [document for (name, _), document in PUBLISHED.items() if name == ref.name]
-    return {said(document) for document in versions if version_of(document) == ref.definition_version}
+        for tool_id, tool in self._server.tools.items():
+            if (of := self._server.owner_of(tool_id)) is not None and (text := self._wording.strange(of, tool)):
+                violated(f"{tool_id} of {of} says {text!r}, which is another clinic's")
 
 
 def _ids(tools: tuple[ToolRef, ...]) -> list[tuple[str, str]]:

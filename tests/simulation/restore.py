@@ -60,9 +60,10 @@ class Restore:
             backup, known = self.database.copy(), self.checks.of_log()
         for _ in range(self.dice.choice((1, 1, 2))):
             await asyncio.sleep(LOST_SECONDS_MAX * self.dice.random())
-            await self._restore(backup, known)
+            await self.back_to(backup, known)
 
-    async def _restore(self, backup: Database, known: Checks) -> None:
+    async def back_to(self, backup: Database, known: Checks) -> None:
+        """One restore: ``known`` is what was known of the log when it was copied."""
         self.workers.stop_all()
         self.topic.is_read = False
         self.checks.reached["restored events"] += len(self.database.events) - len(backup.events)
@@ -84,6 +85,10 @@ class Restore:
                 continue
             known = {tool.vapi_tool_id for tool in self.database.lost_tools}
             self.database.lost_tools += [tool for tool in lost if tool.vapi_tool_id not in known]
+            self.database.forked_at = asyncio.get_running_loop().time()
+            for tool in lost:
+                if (lease := self.database.leases.get(tool.org_id)) is not None:
+                    lease.next_due = self.database.forked_at
             self.store.forget_named()
             self.checks.reached["lost tools listed"] += len(lost)
             return

@@ -14,6 +14,7 @@ from .log import SimLog
 from .process import Process
 from .reach import marked_for, named
 from .vapi import SEND_SLACK_SECONDS, Json, Server
+from .wording import Worded, Wording
 
 
 @dataclass(slots=True)
@@ -26,6 +27,7 @@ class Sending:
     checks: Checks
     window_seconds: float
     read: dict[tuple[str, str], Json]
+    wording: Wording
 
     def check(self, sender: Process | None, method: str, path: str, body: Any) -> None:
         """A write is announced, not long ago, and the org is ours as far as we know."""
@@ -36,7 +38,7 @@ class Sending:
         if announced is None:
             self.checks.violated(now, f"{sender.name} sends {method} {path} without an open announcement")
             return
-        org_id, attempt_id, at = announced
+        org_id, event, at = announced
         if path.startswith("/assistant/"):
             self._touches_its_links_only(now, sender, path, body, org_id)
         if method == "DELETE" and self.server.owner_of(path.rpartition("/")[2]) not in (org_id, None):
@@ -48,7 +50,9 @@ class Sending:
         self._holds_lease(now, sender, method, path, org_id)
         if now - at > self.window_seconds + SEND_SLACK_SECONDS:
             self.checks.violated(now, f"{sender.name} sends {method} {path} {now - at:.3f} s after announcing")
-        if attempt_id in self.log.stored_before:
+        if isinstance(event, Worded):
+            self.wording.check_sent(now, sender.name, org_id, event, body)
+        if event.attempt_id in self.log.stored_before:
             self.checks.violated(now, f"{sender.name} sends {method} {path}, whose announcement was a duplicate")
 
     def _holds_lease(self, now: float, sender: Process, method: str, path: str, org_id: UUID) -> None:
@@ -76,10 +80,10 @@ class Sending:
             if self.server.owner_of(link) not in (org_id, None):
                 self.checks.violated(now, f"{sender.name} links {link} to {path} for {org_id}, another clinic")
 
-    def _announcement(self, method: str, path: str, body: Any) -> tuple[UUID, UUID, float] | None:
-        """The newest unanswered announcement of such a write: its org, its attempt, and its time in virtual seconds."""
+    def _announcement(self, method: str, path: str, body: Any) -> tuple[UUID, Any, float] | None:
+        """The newest unanswered announcement of such a write: its org, the event, and its time in virtual seconds."""
         kind, _, item_id = path.strip("/").partition("/")
-        newest: tuple[UUID, UUID, float] | None = None
+        newest: tuple[UUID, Any, float] | None = None
         made = ToolMarker.of(body) if method == "POST" else None
         for org_id, events in self.database.by_org.items():
             if made is not None and made.org_id != org_id:
@@ -94,9 +98,9 @@ class Sending:
                     open_attempts[attempt_id] = (event, seconds_of(stored.recorded_at))
                 elif not (isinstance(event, e.SyncAttemptFailed) and event.end == "unknown"):
                     open_attempts.pop(attempt_id, None)
-            for attempt_id, (event, at) in open_attempts.items():
+            for event, at in open_attempts.values():
                 if _fits(event, method, kind, item_id, made, body) and (newest is None or at > newest[2]):
-                    newest = org_id, attempt_id, at
+                    newest = org_id, event, at
         return newest
 
 

@@ -60,11 +60,20 @@ def test_time_is_virtual_and_a_deadlock_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "every"), [("first save", 1), ("a day", 1), ("an exchange", 3), ("a rollout", 3), ("creations", 7)]
+    ("script", "every"),
+    [
+        ("first save", 1),
+        ("a day", 3),
+        ("an exchange", 5),
+        ("a rollout", 16),
+        ("creations", 15),
+        ("pins", 24),
+        ("a change window", 110),
+    ],
 )
 def test_every_await_can_be_the_last_or_a_long_pause_and_every_answer_can_be_lost(script: Script, every: int) -> None:
     plans = list(islice(singles(script), 0, None, every))
-    assert len(plans) > 150
+    assert len(plans) > 50
     failed = [(str(result.plan), result.violations) for plan in plans if (result := run(plan)).violations]
     assert failed == []
 
@@ -112,7 +121,7 @@ def test_lost_records_and_a_database_set_back_are_a_part_of_ordinary_seeds(seed:
         ("forgets lost answers", [Plan(None, lost_answer=2)]),
         ("repeats blindly", [Plan(None, lost_answer=2)]),
         ("tells outcomes twice", [Plan(None)]),
-        ("leaves edited assistants", [Plan(38)]),
+        ("leaves edited assistants", [Plan(26)]),
         ("makes a tool without looking", [Plan(49)]),
         ("does not read again", [Plan(49)]),
         ("looks in its own time", [Plan(44)]),

@@ -96,10 +96,26 @@ class Server:
         self.tools[tool_id] = {"id": tool_id, "createdAt": self._stamp(0.0), **body}
         return self.tools[tool_id]
 
+    def make_twice(self, org_id: UUID, name: str) -> None:
+        """Somebody of ours who slept has made the org's tool a second time; nobody here judges that."""
+        self._made += 1
+        [tool] = self.live_tools(org_id, name)
+        twin = {**tool, "id": f"tool-{self._made:04}", "createdAt": self._stamp(self._now)}
+        self.tools[twin["id"]] = twin
+        self._ours[org_id, name].append(twin["id"])
+
     def lose_tool(self, tool_id: str) -> None:
         """Somebody deletes a tool of ours, whoever links it."""
         self.tools.pop(tool_id, None)
         self.lost.add(tool_id)
+
+    def says(self, text: str) -> bool:
+        """Whether some tool has this as its description or its server."""
+        texts = (
+            (tool.get("function", {}).get("description"), tool.get("server", {}).get("url"))
+            for tool in self.tools.values()
+        )
+        return any(text in pair for pair in texts)
 
     def live_tools(self, org_id: UUID, name: str) -> list[Json]:
         """The org's tools of this name that exist."""
@@ -200,7 +216,7 @@ class Server:
 class Transport:
     """The way to Vapi. ``on_send`` is told what a process is about to send, at the moment of sending.
 
-    ``read`` is what each process was last shown of an assistant, by its name and the path.
+    ``read`` is what each process was last shown of an assistant or a tool, by its name and the path.
     """
 
     def __init__(self, server: Server, faults: Faults, checks: Checks, on_send: Any) -> None:
@@ -227,7 +243,8 @@ class Transport:
         status, answer, date = await asyncio.shield(answered)
         if status == 0:
             raise aiohttp.ServerDisconnectedError("simulated: the connection was cut")
-        if request.method == "GET" and sender is not None and isinstance(answer, dict):
+        is_shown = request.method == "GET" or (url.path.startswith("/tool/") and status < 300)
+        if is_shown and sender is not None and isinstance(answer, dict):
             self.read[sender.name, url.path] = answer
         content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         return Answer(status, {"date": date}, content if len(content) <= limit else None)

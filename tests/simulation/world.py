@@ -39,6 +39,7 @@ from .feeder import Feeder
 from .gone import Gone
 from .grace import Grace
 from .in_place import InPlace
+from .lives import Lives
 from .log import SimLog
 from .loop import VirtualLoop
 from .ordering import Ordering
@@ -47,7 +48,7 @@ from .people import People
 from .planning import waits, watched
 from .ports import SimStore
 from .process import Process
-from .releases import INSTALLATION, OLD, releases_of
+from .releases import INSTALLATION, OLD, TOOL_NAMES, releases_of
 from .rest import Rest
 from .restore import Restore
 from .rows import RowsSetBack
@@ -55,6 +56,8 @@ from .scripts import TOOL_NAME, TROUBLE_SECONDS, Scripts
 from .sending import Sending
 from .topic import Topic
 from .vapi import Server, Transport
+from .wording import Wording
+from .words import Words
 
 EXPECTED_ALARMS: Final = ("Assistant belongs to another clinic or installation",)
 """What is told to people because people have made a mistake."""
@@ -87,6 +90,9 @@ WORKERS: Final = 2
 WAKE_SECONDS: Final = 0.5
 EDIT_SECONDS: Final = 5.0
 SEED_AGAIN_SECONDS: Final = 1.0
+PIN_SECONDS: Final = (2.0, 10.0, 40.0, 3600.0)
+HOURS: Final = ((1, 90), (2, 90), (-60, 1), (-60, 2), (180, 300), (-60, 60))
+"""Change windows, in minutes from the one that is now: about to open, about to close, closed and open for long."""
 ALARMS_MAX: Final = 5
 
 OFF: Final = telemetry.off()
@@ -183,22 +189,29 @@ class World:
         self.clinic = Clinic(self.database, self.topic, self.server, self.faults, self.checks, INSTALLATION)
         self.random = Random(f"world {plan.seed}")
         self._policy = POLICY
-        if plan.seed is None and plan.script == "creations":  # so that a run lasts minutes
+        if plan.seed is None and plan.script in ("creations", "own words"):  # so that a run lasts minutes
             minute = timedelta(minutes=1)
             self._policy = replace(POLICY, tool_grace=2 * minute, surplus_age=minute, sweep_every=minute)
         grace_seconds = self._policy.tool_grace.total_seconds()
+        self.lives = Lives(self.faults)
         self.creations = Creations(
-            self.database, self.clinic, self.server, self.faults, self.checks, grace_seconds, LIMITS.send_window_seconds
+            self.database, self.clinic, self.server, self.lives, self.checks, grace_seconds, LIMITS.send_window_seconds
         )  # fmt: skip
         self.people = People(self.clinic, self.server, self.faults, Random(f"people {plan.seed}"), TOOL_NAME)
         self.log = SimLog(self.database, self.faults, self.checks)
         self.store = SimStore(self.database, self.faults, self.checks)
         self.transport = Transport(self.server, self.faults, self.checks, self._on_send)
+        read, late = self.transport.read, self.transport.late
+        self.wording = Wording(self.database, self.server, self.checks, read, late)
+        self.log.on_written = self.wording.written
         self.sending = Sending(
-            self.database, self.log, self.server, self.checks, LIMITS.send_window_seconds, self.transport.read
+            self.database, self.log, self.server, self.checks, LIMITS.send_window_seconds, read, self.wording
         )
         reader = Reader()
-        self.rest = Rest(self.database, self.server, self.clinic, self.checks, self.transport.late, reader)
+        self.rest = Rest(self.database, self.server, self.clinic, self.checks, late, reader, self.wording)
+        self.words = Words(
+            self.database, self.log, self.clinic, self.rest, self.lives, self.checks, self.wording
+        )  # fmt: skip
         self.releases = releases_of(self.faults)
         self.orders = Orders.by_chance(self.database, self.topic, self.clinic, self.checks, self.faults, reader)
         self.feeder = Feeder(self.database, self.rest, self.checks, self.faults, self._wake)
@@ -215,7 +228,7 @@ class World:
 
     def forget(self) -> None:
         """The run is over."""
-        for worker in (*self._workers, *self.creations.processes):
+        for worker in (*self._workers, *self.lives.processes):
             for task in worker.tasks:
                 task.forget()
 
@@ -270,7 +283,7 @@ class World:
         loop = asyncio.get_running_loop()
         while True:
             pause = WAKE_SECONDS
-            if self.database.due(loop.time()):
+            if self.database.standing(loop.time()):
                 self._wake()
             elif self.faults.healed:
                 times = (t for lease in self.database.leases.values() for t in (lease.next_due, lease.until) if t)
@@ -300,7 +313,7 @@ class World:
 
     def stop_all(self) -> None:
         """tool-sync is stopped for a restore: what is lost of the log is still told with the run."""
-        self._stopped = True
+        self._stopped = self.feeder.is_stopped = True
         for number in range(WORKERS):
             self._living(number).kill()
         self.ordering.judge()
@@ -308,7 +321,8 @@ class World:
 
     def start_all(self) -> None:
         """tool-sync is started on the restored log, of which nobody has heard anything yet."""
-        self._stopped, self._heard = False, len(self.database.events)
+        self._stopped = self.feeder.is_stopped = False
+        self._heard = len(self.database.events)
         self.rest.forget()
         self.feeder.forget()
         self.in_place.forget()
@@ -324,7 +338,7 @@ class World:
         """What waits when a clinic is given back has a time at which somebody looks at it again."""
         now, lease = asyncio.get_running_loop().time(), self.database.leases[org_id]
         self.in_place.released(now, org_id)
-        is_due = lease.until is not None or lease.next_due is not None or org_id in self.database.due(now)
+        is_due = lease.until is not None or lease.next_due is not None or org_id in self.database.standing(now)
         if not is_due and waits(self.rest.state_of(org_id), time_of(now)):
             self.checks.violated(now, f"something of {org_id} waits, and nobody will look")
 
@@ -376,7 +390,9 @@ class World:
                 self.orders.act()
 
     def _scripts(self) -> Scripts:
-        return Scripts(self.clinic, self.creations, self.orders, self.server, self.rest)
+        return Scripts(
+            self.clinic, self.creations, self.orders, self.people, self.server, self.rest, self._restore(), self.words
+        )  # fmt: skip
 
     async def _by_chance(self) -> None:
         until = asyncio.get_running_loop().time() + TROUBLE_SECONDS
@@ -459,10 +475,35 @@ class World:
         elif faults.hits("born_again"):
             await self.clinic.save(self.clinic.born_again(agent))
         elif not self._sets_back and faults.hits("known_tools"):
-            await self.creations.make(agent.org_id, f"made-{len(self.creations.processes)}", self._sleeping())
+            await self.creations.make(agent.org_id, f"made-{len(self.lives.processes)}", self._sleeping())
+        elif faults.hits("pin"):
+            self._pin(agent.org_id)
+        elif faults.hits("window"):
+            self._keep_to_hours(agent.org_id)
+        elif faults.hits("reword"):
+            self.people.reword(agent.org_id)
+            self._audit(agent.org_id)
         else:
             return self.people.plant(agent)
         return True
+
+    def _pin(self, org_id: UUID) -> None:
+        """A clinic is to stay at some version of a tool for a while, or that is taken back."""
+        tool, now = self.random.choice(TOOL_NAMES), asyncio.get_running_loop().time()
+        versions = [version for (name, _), version in self.orders.book.versions.items() if name == tool]
+        if not versions or self.random.random() < 0.25:
+            self.people.unpin(org_id, tool)
+        else:
+            until = time_of(now + self.random.choice(PIN_SECONDS))
+            self.people.pin(org_id, self.random.choice(versions), until)
+
+    def _keep_to_hours(self, org_id: UUID) -> None:
+        """A clinic gets a change window, whose edge may be in this run, or loses it."""
+        now, (opens, closes) = int(asyncio.get_running_loop().time() // 60), self.random.choice(HOURS)
+        if self.random.random() < 0.25:
+            self.people.keep_to_no_hours(org_id)
+        else:
+            self.people.keep_to(org_id, _clock(now + opens), _clock(now + closes))
 
     @property
     def _sets_back(self) -> bool:
@@ -500,7 +541,8 @@ class World:
         loop = asyncio.get_running_loop()
         self.rest.check(loop.time(), alone=len(self.releases) == 1 and not self.orders.has_work)
         if not self.faults.later:  # somebody who edits tools and links by hand may keep one from its deletion for ever
-            await Grace(self.database, self.server, self.clinic, self.checks, self.rest).passes()
+            watch_seconds = self._policy.tool_grace.total_seconds()
+            await Grace(self.database, self.server, self.clinic, self.checks, self.rest, watch_seconds).passes()
         self.ordering.judge()
 
     def _audit(self, org_id: UUID) -> None:
@@ -535,3 +577,8 @@ class World:
             trace=trace,
             story=story if tell or self.checks.violations else (),
         )
+
+
+def _clock(minutes: int) -> str:
+    """A time of day, so many minutes after the run's beginning, which is at midnight."""
+    return f"{minutes // 60 % 24:02}:{minutes % 60:02}"

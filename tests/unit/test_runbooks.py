@@ -17,7 +17,8 @@ ON_CALL = (ROOT / "docs/runbooks/on-call.md").read_text()
 CANNOT_BOOK = (ROOT / "docs/runbooks/cannot-book.md").read_text()
 ROLLOUT = (ROOT / "docs/runbooks/rollout.md").read_text()
 SOURCES = sorted(path for path in ROOT.glob("services/*/src/**/*.py"))
-TEXT = "\n".join(path.read_text() for path in SOURCES)
+ALERTS = ROOT / "deploy/observability/alerts.yml"
+TEXT = "\n".join(path.read_text() for path in (*SOURCES, ALERTS))
 
 
 def alarms() -> Iterator[str]:

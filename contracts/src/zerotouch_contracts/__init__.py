@@ -3,6 +3,7 @@
 What is where:
 
     events      the messages on Kafka, as pydantic models
+    fleet       those about a clinic's tools and about rollouts
     envelope    how a message becomes a Kafka record (CloudEvents 1.0, binary mode) and back
     topics      topic names, partitions and retention; the key of every record is the org id
     errors      the error catalogue, ``TS-nnn``

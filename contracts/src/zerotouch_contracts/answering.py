@@ -10,18 +10,17 @@ from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from zerotouch_contracts.envelope import (
-    CONTENT_TYPE,
     SOURCE_ASSISTANT_API,
     Headers,
     Record,
     UndecodableRecord,
+    body_of,
+    event_headers,
+    refusing,
     text_headers,
-    to_rfc3339,
-    unreadable,
-    without_input,
 )
 from zerotouch_contracts.events import ToolName
 from zerotouch_contracts.tools import ANSWERED
@@ -79,14 +78,7 @@ def pairs_of(announced: ContractsAnnounced) -> frozenset[tuple[str, int]]:
 
 def announcement_record(message: ContractsAnnounced, *, id: UUID) -> Record:  # noqa: A002 - CloudEvents' own name
     """The record of an announcement."""
-    headers = (
-        ("content-type", CONTENT_TYPE),
-        ("ce_specversion", b"1.0"),
-        ("ce_id", str(id).encode()),
-        ("ce_type", message.TYPE.encode()),
-        ("ce_source", SOURCE_ASSISTANT_API.encode()),
-        ("ce_time", to_rfc3339(message.at).encode()),
-    )
+    headers = event_headers(id, message.TYPE, SOURCE_ASSISTANT_API, message.at)
     return Record(CONTRACTS.name, key_of(message.replica), message.model_dump_json().encode(), headers)
 
 
@@ -100,20 +92,14 @@ def read_announcement(key: bytes | None, value: bytes | None, headers: Headers) 
 
     Raises :class:`~zerotouch_contracts.envelope.UndecodableRecord` for everything else, which may be passed over.
     """
-    fields = text_headers(headers)
     if value is None:
         try:
             return UUID((key or b"").decode())
         except ValueError:  # UnicodeDecodeError is one
             raise UndecodableRecord("the key is not a replica") from None
-    if (reason := unreadable(fields, value, {ContractsAnnounced.TYPE})) is not None:
-        raise UndecodableRecord(reason, id=fields.get("ce_id"), type=fields.get("ce_type"))
-    try:
-        message = ContractsAnnounced.model_validate_json(value)
-    except ValidationError as error:
-        raise UndecodableRecord(without_input(error), type=ContractsAnnounced.TYPE) from None
-    except UnicodeError:
-        raise UndecodableRecord("the value is not UTF-8", type=ContractsAnnounced.TYPE) from None
+    fields = text_headers(headers)
+    refuse = refusing(fields)
+    message = body_of({ContractsAnnounced.TYPE: ContractsAnnounced}, fields, value, refuse)
     if key != key_of(message.replica):
-        raise UndecodableRecord("the key is not the replica of the body", type=ContractsAnnounced.TYPE)
+        raise refuse("the key is not the replica of the body")
     return message

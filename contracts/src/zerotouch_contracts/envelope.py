@@ -1,31 +1,36 @@
 """How a message becomes a Kafka record, and back: CloudEvents 1.0, binary content mode.
 
-    key      the org id, lower-case text
+    key      the org id, lower-case text; of a message about a rollout the rollout's id
     value    the message as JSON
-    headers  content-type, ce_specversion, ce_id, ce_type, ce_source, ce_time, ce_orgid,
-             ce_sequence (outcomes; decimal, padded to 20 digits so that text order is number order),
+    headers  content-type, ce_specversion, ce_id, ce_type, ce_source, ce_time, ce_orgid or ce_rolloutid,
+             ce_sequence (what tool-sync says; decimal, padded to 20 digits so that text order is number order),
              traceparent (W3C), log_id
 
 CloudEvents Kafka protocol binding 1.0.2, section 3.2, read 2026-11-24.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from functools import partial
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from zerotouch_contracts.events import (
     ASSISTANT_MESSAGES,
+    ERASURE_MESSAGES,
     OUTCOME_MESSAGES,
     TOOL_CALL_MESSAGES,
     AssistantMessage,
+    ErasureMessage,
     OutcomeMessage,
     ToolCallMessage,
 )
-from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES, TOOL_CALLS
+from zerotouch_contracts.fleet import FLEET_MESSAGES, FleetMessage, RolloutMessage
+from zerotouch_contracts.text import uuid_of
+from zerotouch_contracts.topics import ASSISTANTS, ERASURES, FLEET, OUTCOMES, TOOL_CALLS
 
 CONTENT_TYPE: Final = b"application/json"
 SEQUENCE_DIGITS: Final = 20
@@ -39,15 +44,25 @@ SOURCE_ASSISTANT_API: Final = "/zerotouch/assistant-api"
 SOURCE_TOOL_SYNC: Final = "/zerotouch/tool-sync"
 
 Headers = Iterable[tuple[str, bytes | None]]
-AnyMessage = AssistantMessage | OutcomeMessage | ToolCallMessage
+AnyMessage = AssistantMessage | OutcomeMessage | ToolCallMessage | ErasureMessage
+"""Each is about an org. What is said of the fleet is beside them (:func:`from_fleet_record`)."""
+M = TypeVar("M", AnyMessage, FleetMessage)
+B = TypeVar("B", bound=BaseModel)
 
 _SAID_BY: Final = (
     (ASSISTANT_MESSAGES, SOURCE_ASSISTANT_API, ASSISTANTS),
     (OUTCOME_MESSAGES, SOURCE_TOOL_SYNC, OUTCOMES),
     (TOOL_CALL_MESSAGES, SOURCE_ASSISTANT_API, TOOL_CALLS),
+    (ERASURE_MESSAGES, SOURCE_ASSISTANT_API, ERASURES),
+    (FLEET_MESSAGES, SOURCE_TOOL_SYNC, FLEET),
 )
-_PLACES: Final = {model: (source.encode(), topic.name) for models, source, topic in _SAID_BY for model in models}
-_BY_TYPE: Final[Mapping[str, type[AnyMessage]]] = {model.TYPE: model for model in _PLACES}
+_PLACES: Final[Mapping[type[AnyMessage | FleetMessage], tuple[str, str]]] = {
+    model: (source, topic.name) for models, source, topic in _SAID_BY for model in models
+}
+_BY_TYPE: Final[Mapping[str, type[AnyMessage]]] = {
+    model.TYPE: model for model in (*ASSISTANT_MESSAGES, *OUTCOME_MESSAGES, *TOOL_CALL_MESSAGES, *ERASURE_MESSAGES)
+}
+_FLEET_BY_TYPE: Final[Mapping[str, type[FleetMessage]]] = {model.TYPE: model for model in FLEET_MESSAGES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +75,19 @@ class Attributes:
     time: datetime
     org_id: UUID
     sequence: int | None
+    traceparent: str | None
+    log_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class FleetAttributes:
+    """The same of a message of the fleet's topic, which may be about no org; the message says what it is about."""
+
+    id: str
+    source: str
+    type: str
+    time: datetime
+    sequence: int
     traceparent: str | None
     log_id: UUID | None
 
@@ -95,7 +123,7 @@ class UndecodableRecord(ValueError):
 
 
 def to_record(
-    message: AnyMessage,
+    message: AnyMessage | FleetMessage,
     *,
     id: UUID | str,  # noqa: A002 - CloudEvents' own name
     time: datetime,
@@ -108,57 +136,67 @@ def to_record(
     same id however often it is sent. ``time`` is when it happened, with a time zone.
     """
     source, topic = _PLACES[type(message)]
-    org_id = str(message.org_id).encode()
-    headers = [
+    subject, key = subject_of(message)
+    sequence = getattr(message, "sequence", None)
+    counted = None if sequence is None else f"{sequence:0{SEQUENCE_DIGITS}d}"
+    more = (subject, key), ("log_id", str(log_id)), ("ce_sequence", counted), ("traceparent", traceparent)
+    headers = event_headers(id, message.TYPE, source, time, *more)
+    return Record(topic, key.encode(), message.model_dump_json().encode(), headers)
+
+
+def event_headers(
+    event_id: UUID | str, event_type: str, source: str, time: datetime, *more: tuple[str, str | None]
+) -> tuple[tuple[str, bytes], ...]:
+    """The headers with which every record begins, and ``more``, but for those that say nothing."""
+    return (
         ("content-type", CONTENT_TYPE),
         ("ce_specversion", b"1.0"),
-        ("ce_id", str(id).encode()),
-        ("ce_type", message.TYPE.encode()),
-        ("ce_source", source),
+        ("ce_id", str(event_id).encode()),
+        ("ce_type", event_type.encode()),
+        ("ce_source", source.encode()),
         ("ce_time", to_rfc3339(time).encode()),
-        ("ce_orgid", org_id),
-        ("log_id", str(log_id).encode()),
-    ]
-    if isinstance(message, OUTCOME_MESSAGES):
-        headers.append(("ce_sequence", f"{message.sequence:0{SEQUENCE_DIGITS}d}".encode()))
-    if traceparent:
-        headers.append(("traceparent", traceparent.encode()))
-    return Record(
-        topic=topic,
-        key=org_id,
-        value=message.model_dump_json().encode(),
-        headers=tuple(headers),
+        *((name, text.encode()) for name, text in more if text),
     )
 
 
+def subject_of(message: AnyMessage | FleetMessage) -> tuple[str, str]:
+    """What a message is about: the header that says it, and its text, which is the record's key, too."""
+    if isinstance(message, RolloutMessage):
+        return "ce_rolloutid", message.rollout_id
+    return "ce_orgid", str(message.org_id)
+
+
 def from_record(key: bytes | None, value: bytes | None, headers: Headers) -> tuple[AnyMessage, Attributes]:
-    """The message and attributes of a record.
+    """The message and attributes of a record that is about an org; of the fleet's topic: :func:`from_fleet_record`.
 
     Raises :class:`UndecodableRecord` for everything that is not exactly a message of ours: a tombstone, another content
     type, an unknown type, a body that does not validate, a key or ``ce_orgid`` that is not the body's org in the
     spelling that we write, a ``ce_sequence`` that is not the body's. Of a repeated JSON key the last one counts.
     """
+    message, said = _read(key, value, headers, _BY_TYPE)
+    return message, Attributes(**said, org_id=message.org_id)
+
+
+def from_fleet_record(key: bytes | None, value: bytes | None, headers: Headers) -> tuple[FleetMessage, FleetAttributes]:
+    """The message and attributes of a record of ``tool-sync.fleet.v1``. Raises as :func:`from_record` does."""
+    message, said = _read(key, value, headers, _FLEET_BY_TYPE)
+    return message, FleetAttributes(**said)
+
+
+def _read(
+    key: bytes | None, value: bytes | None, headers: Headers, types: Mapping[str, type[M]]
+) -> tuple[M, dict[str, Any]]:
+    """The message of a record, and what its attributes are."""
     fields = text_headers(headers)
-    known = {"id": fields.get("ce_id"), "type": fields.get("ce_type"), "traceparent": fields.get("traceparent")}
-    org_id = _uuid_or_none(_decoded(key))
-
-    def refuse(reason: str) -> UndecodableRecord:
-        return UndecodableRecord(reason, **known, org_id=org_id)
-
-    if (reason := unreadable(fields, value, _BY_TYPE)) is not None:
-        raise refuse(reason)
-    assert value is not None
-    try:
-        message = _BY_TYPE[fields["ce_type"]].model_validate_json(value)
-    except ValidationError as error:
-        raise refuse(without_input(error)) from None
-    except UnicodeError:
-        raise refuse("the value is not UTF-8") from None
+    refuse = refusing(fields, org_id=uuid_of(_decoded(key)), traceparent=fields.get("traceparent"))
+    message = body_of(types, fields, value, refuse)
     # Text, not value: another spelling of the same UUID would hash to another partition and break the org's order.
-    if key != str(message.org_id).encode():
-        raise refuse("the key is not the org id of the body")
-    if fields.get("ce_orgid") != str(message.org_id):
-        raise refuse("header ce_orgid is not the org id of the body")
+    subject, named = subject_of(message)
+    about = "org id" if subject == "ce_orgid" else "rollout"
+    if key != named.encode():
+        raise refuse(f"the key is not the {about} of the body")
+    if fields.get(subject) != named:
+        raise refuse(f"header {subject} is not the {about} of the body")
     sequence = getattr(message, "sequence", None)
     if sequence is not None and fields.get("ce_sequence") != f"{sequence:0{SEQUENCE_DIGITS}d}":
         raise refuse("header ce_sequence is not the sequence of the body")
@@ -166,16 +204,42 @@ def from_record(key: bytes | None, value: bytes | None, headers: Headers) -> tup
         time = datetime.fromisoformat(fields["ce_time"])
     except ValueError:
         raise refuse("header ce_time is not an RFC 3339 time") from None
-    return message, Attributes(
-        id=fields["ce_id"],
-        source=fields["ce_source"],
-        type=fields["ce_type"],
-        time=time if time.tzinfo else time.replace(tzinfo=UTC),
-        org_id=message.org_id,
-        sequence=sequence,
-        traceparent=fields.get("traceparent"),
-        log_id=_uuid_or_none(fields.get("log_id")),
+    return message, {
+        "id": fields["ce_id"],
+        "source": fields["ce_source"],
+        "type": fields["ce_type"],
+        "time": time if time.tzinfo else time.replace(tzinfo=UTC),
+        "sequence": sequence,
+        "traceparent": fields.get("traceparent"),
+        "log_id": uuid_of(fields.get("log_id")),
+    }
+
+
+def refusing(
+    fields: Mapping[str, str], *, org_id: UUID | None = None, traceparent: str | None = None
+) -> Callable[[str], UndecodableRecord]:
+    """Makes the error of a record with these headers, of its reason."""
+    return partial(
+        UndecodableRecord, id=fields.get("ce_id"), type=fields.get("ce_type"), org_id=org_id, traceparent=traceparent
     )
+
+
+def body_of(
+    types: Mapping[str, type[B]],
+    fields: Mapping[str, str],
+    value: bytes | None,
+    refuse: Callable[[str], UndecodableRecord],
+) -> B:
+    """The body of a record that is one of ``types``, as its headers say; raises what ``refuse`` makes elsewhere."""
+    if (reason := unreadable(fields, value, types)) is not None:
+        raise refuse(reason)
+    assert value is not None
+    try:
+        return types[fields["ce_type"]].model_validate_json(value)
+    except ValidationError as error:
+        raise refuse(without_input(error)) from None
+    except UnicodeError:
+        raise refuse("the value is not UTF-8") from None
 
 
 def unreadable(fields: Mapping[str, str], value: bytes | None, types: Collection[str]) -> str | None:
@@ -218,17 +282,7 @@ def text_headers(headers: Headers) -> dict[str, str]:
     return fields
 
 
-def _uuid_or_none(text: str | None) -> UUID | None:
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        return None
-
-
 def without_input(error: ValidationError) -> str:
     """The problems of a validation, each with its place; never the value, which may hold anything."""
-    problems: Sequence[str] = [
-        f"{'.'.join(str(part) for part in item['loc']) or 'body'}: {item['type']}"
-        for item in error.errors(include_input=False, include_url=False, include_context=False)[:5]
-    ]
-    return "; ".join(problems)[:400]
+    errors = error.errors(include_input=False, include_url=False, include_context=False)[:5]
+    return "; ".join(f"{'.'.join(map(str, item['loc'])) or 'body'}: {item['type']}" for item in errors)[:400]

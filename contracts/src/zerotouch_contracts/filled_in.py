@@ -20,6 +20,8 @@ _DIRECTIONS: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u
 _LINE_BREAKS: Final = re.compile("\r\n|[\n\r\v\f\x85\u2028\u2029]")
 _PLACEHOLDERS: Final = frozenset({"null", "none", "undefined", "unknown", "n/a"})
 """What models and parsers write where there is nothing to write. Nobody gives one of them as a full name."""
+_READ_CHARACTERS_MAX: Final = 200
+"""Of a day or a time, with all that is invisible in it; folding a longer text costs time and can give none."""
 _DAY: Final = re.compile(r"([0-9]{4})\s*-\s*([0-9]{2})\s*-\s*([0-9]{2})")
 _TIME: Final = re.compile(r"([0-9]{2})\s*:\s*([0-9]{2})(?:\s*:\s*00)?")
 
@@ -60,6 +62,8 @@ def _is_placeholder(value: str) -> bool:
 
 
 def _to_read(value: str) -> str:
+    if len(value) > _READ_CHARACTERS_MAX:
+        raise _fault("wrong_form")
     plain = folded(value).strip()
     if not plain:
         raise _fault("blank")

@@ -15,17 +15,33 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from zerotouch_contracts.accounts import VapiAccount
 from zerotouch_contracts.answering import ContractsAnnounced
+from zerotouch_contracts.blueprint import ToolPublished
 from zerotouch_contracts.envelope import AnyMessage
-from zerotouch_contracts.events import ASSISTANT_MESSAGES, OUTCOME_MESSAGES, TOOL_CALL_MESSAGES
+from zerotouch_contracts.events import ASSISTANT_MESSAGES, ERASURE_MESSAGES, OUTCOME_MESSAGES, TOOL_CALL_MESSAGES
+from zerotouch_contracts.fleet import FLEET_MESSAGES, FleetMessage
+from zerotouch_contracts.heads import LogHead
+from zerotouch_contracts.names import DisplayName
 
 Schema = Mapping[str, Any]
 
 DIRECTORY: Final = Path(__file__).resolve().parents[2] / "schemas"
 """In a checkout; an installed package carries no schemas."""
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-MESSAGES: Final = (*ASSISTANT_MESSAGES, *OUTCOME_MESSAGES, *TOOL_CALL_MESSAGES, ContractsAnnounced)
-Described = AnyMessage | ContractsAnnounced
+MESSAGES: Final = (
+    *ASSISTANT_MESSAGES,
+    *OUTCOME_MESSAGES,
+    *TOOL_CALL_MESSAGES,
+    *ERASURE_MESSAGES,
+    *FLEET_MESSAGES,
+    ContractsAnnounced,
+    ToolPublished,
+    LogHead,
+    DisplayName,
+    VapiAccount,
+)
+Described = AnyMessage | FleetMessage | ContractsAnnounced | ToolPublished | LogHead | DisplayName | VapiAccount
 
 _UPPER_BOUNDS: Final = ("maxLength", "maximum", "exclusiveMaximum", "maxItems")
 _LOWER_BOUNDS: Final = ("minLength", "minimum", "exclusiveMinimum", "minItems")

@@ -7,6 +7,7 @@ A value that passes here can be stored, hashed and published.
 import re
 import unicodedata
 from typing import Annotated, Final
+from uuid import UUID
 
 from pydantic import AfterValidator, StringConstraints
 
@@ -15,8 +16,10 @@ def require_storable(value: str) -> str:
     """Return ``value``, or raise ``ValueError`` where it holds U+0000 or a lone surrogate."""
     if "\x00" in value:
         raise ValueError("must not contain U+0000")
-    if any(0xD800 <= ord(char) <= 0xDFFF for char in value):
-        raise ValueError("must not contain a lone surrogate")
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # whose words repeat the text
+        raise ValueError("must not contain a lone surrogate") from None
     return value
 
 
@@ -39,9 +42,31 @@ def folded(text: str) -> str:
     return _BETWEEN_DIGITS.sub(r"\1-", dashed)
 
 
+def searchable(text: str) -> str:
+    """A text as a search compares it: folded, and whether letters are capital makes no difference."""
+    return folded(text).casefold()
+
+
+def uuid_of(value: object) -> UUID | None:
+    """The UUID that a text is, however it is spelt; None for what is none."""
+    try:
+        return UUID(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
 Storable = AfterValidator(require_storable)
 
-Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
+_IDENTIFIER: Final = r"^[A-Za-z0-9][A-Za-z0-9._:-]*$"
+_IDENTIFIER_CHARACTERS_MAX: Final = 64
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=_IDENTIFIER_CHARACTERS_MAX, pattern=_IDENTIFIER)]
 """An id that was made by somebody else: an agent's, or Vapi's. 1 to 64 of ``A-Z a-z 0-9 . _ : -``."""
+
+
+def is_identifier(text: str) -> bool:
+    """Whether a text has the form of an :data:`Identifier`."""
+    return len(text) <= _IDENTIFIER_CHARACTERS_MAX and re.fullmatch(_IDENTIFIER.rstrip("$"), text) is not None
+
+
 Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 TraceId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]

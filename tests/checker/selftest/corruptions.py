@@ -7,11 +7,12 @@ from typing import Final
 
 from tests.checker.dump import Dump
 from tests.checker.judge import judge
-from tests.checker.selftest import spoilt, spoilt_gone, spoilt_logs
+from tests.checker.selftest import spoilt, spoilt_gone, spoilt_logs, spoilt_orders
 from tests.checker.selftest.group import Shared, group
 from tests.checker.selftest.losing_stories import api_restored, log_restored, records_gone
 from tests.checker.selftest.quiet import becomes_quiet
 from tests.checker.selftest.scenarios import foreign_edits, plain, poisoned
+from tests.checker.selftest.shipping import shipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ async def good_dump(shared: Shared) -> Dump:
         await foreign_edits(made, await made.organization())
         await plain(made, await made.organization())
         await poisoned(made, await made.organization())
-        for story in (log_restored, records_gone, api_restored):
+        for story in (log_restored, records_gone, api_restored, shipped):
             await story(made, await made.organization())
             assert await becomes_quiet(made, 30), f"the good run did not come to rest after {story.__name__}"
         dump = await made.collect()
@@ -100,5 +101,15 @@ CORRUPTIONS: Final[Mapping[str, Corruption]] = {
         ("I1", spoilt_gone.told_of_what_was_read),
         ("I1", spoilt_gone.save_without_any_row),
         ("I1", spoilt_gone.lost_save_never_sent),
+        ("I19", spoilt_orders.decided_on_an_older_fleet),
+        ("I19", spoilt_orders.written_for_another_order),
+        ("I19", spoilt_orders.stage_opened_early),
+        ("I19", spoilt_orders.clinic_left_behind),
+        ("I19", spoilt_orders.more_than_planned),
+        ("I19", spoilt_orders.written_outside_its_window),
+        ("I19", spoilt_orders.nothing_came_when_it_opened),
+        ("I19", spoilt_orders.pinned_and_moved),
+        ("I19", spoilt_orders.pin_ended_and_never_moved),
+        ("I19", spoilt_orders.pin_ended_early),
     )
 }

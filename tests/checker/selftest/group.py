@@ -81,7 +81,7 @@ class Group:
     folder: Path
     databases: TestDatabases
     urls: dict[Service, DatabaseUrls]
-    topics: tuple[str, str, str]
+    topics: tuple[str, ...]
     around: services.Surroundings
     http: httpx.AsyncClient
     control: httpx.AsyncClient
@@ -117,11 +117,15 @@ class Group:
     def command(self, name: str, service: Service, *arguments: str, port: int = 0, **env: str) -> process.Child:
         """Begin a command of a service, with its settings and the scaled times; its log has ``name``."""
         settings = {
-            **self.around.env(self.urls[service], port),
+            **self.around.env(service, self.urls[service], port),
             **SCALED[service],
             "ASSISTANTS_TOPIC": self.topics[0],
             "OUTCOMES_TOPIC": self.topics[1],
             "TOOL_CALLS_TOPIC": self.topics[2],
+            "FLEET_TOPIC": self.topics[3],
+            "ERASURES_TOPIC": self.topics[4],
+            "DISPLAY_NAMES_TOPIC": self.topics[5],
+            "VAPI_ACCOUNTS_TOPIC": self.topics[6],
             "CONSUMER_GROUP": self.consumer_groups[service],
             "CHECKER_MUTANT": self.mutant,
             "CHECKER_TRAP_FILE": str(self.trap_file),
@@ -264,7 +268,7 @@ async def group(shared: Shared, name: str, mutant: str = "") -> AsyncIterator[Gr
 
         exits.push_async_callback(stop_all)
         urls = {service: await shared.databases.create_database(service) for service in SERVICES}
-        topics = (f"{name}.in", f"{name}.out", f"{name}.calls")
+        topics = tuple(f"{name}.{kind}" for kind in ("in", "out", "calls", "fleet", "erasures", "names", "accounts"))
         await create(shared.bootstrap_servers, [TopicSpec(topic, PARTITIONS) for topic in topics])
         vapi_url = await _sandbox(folder, children)
         signer, port = tokens.new_signer(), free_port()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from tests.checker.selftest import wrong_assistants, wrong_messages, wrong_reach, wrong_writes
+from tests.checker.selftest import wrong_assistants, wrong_messages, wrong_orders, wrong_reach, wrong_writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,9 @@ _ALL: Final = (
     _mutant(wrong_assistants.restores_without_looking, "api_restored", "I3", service="assistant_api"),
     _mutant(wrong_assistants.knows_anothers_tools, "second_assistants", "I18", service="assistant_api"),
     _mutant(wrong_assistants.adopted_deleted, "adopted_and_left", "I17", service="assistant_api"),
+    _mutant(wrong_orders.comes_at_any_hour, "shipped", "I19"),
+    _mutant(wrong_orders.moves_the_pinned, "shipped", "I19"),
+    _mutant(wrong_orders.opens_every_stage, "shipped", "I19"),
     Mutant("projection_drift", "plain", frozenset({"I2"}), sql=PROJECTION_DRIFT),
 )
 MUTANTS: Final[Mapping[str, Mutant]] = {mutant.name: mutant for mutant in _ALL}

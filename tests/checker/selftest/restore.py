@@ -13,8 +13,8 @@ from devstack.databases import DatabaseUrls, Service
 
 REPLICA: Final[Mapping[Service, str]] = {"tool_sync": "tool-sync-1", "assistant_api": "assistant-api"}
 BEGIN_AGAIN: Final[Mapping[Service, tuple[str, ...]]] = {
-    "tool_sync": ("log", "fork", "--yes"),
-    "assistant_api": ("restore", "--yes"),
+    "tool_sync": ("log", "fork", "--yes", "--reason", "the database was restored"),
+    "assistant_api": ("restore", "--yes", "--reason", "the database was restored"),
 }
 BEGIN_AGAIN_SECONDS_MAX: Final = 60.0
 # With a limit it waits until they have ended.

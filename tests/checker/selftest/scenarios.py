@@ -12,6 +12,7 @@ from tests.checker.selftest.group import Group
 from tests.checker.selftest.losing_stories import api_restored, log_restored, records_gone, topic_made_again
 from tests.checker.selftest.poison import forged_save, poison
 from tests.checker.selftest.saving import saved
+from tests.checker.selftest.shipping import CLINICS, shipped
 from tests.support.eventually import until
 
 from devstack.databases import Service
@@ -59,6 +60,13 @@ async def plain(group: Group, org: str) -> None:
                 await group.save(
                     each, f"{agent}-{each[:8]}", f"{turn} words of {agent} {uuid.uuid4()}", change=turn == "second"
                 )
+
+
+async def saved_and_shipped(group: Group, org: str) -> None:
+    """Clinics with their tool, and then another version of it."""
+    orgs = [org, *[await group.organization() for _ in range(CLINICS - 1)]]
+    await asyncio.gather(*(saved(group, each) for each in orgs))
+    await shipped(group, org)
 
 
 async def many_tools(group: Group, org: str) -> None:
@@ -261,6 +269,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "forged": Scenario(forged),
     "handed_on": Scenario(handed_on),
     "second_assistants": Scenario(second_assistants),
+    "shipped": Scenario(saved_and_shipped),
     "adopted_and_left": Scenario(adopted_and_left),
     "log_restored": Scenario(log_restored),
     "api_restored": Scenario(api_restored),

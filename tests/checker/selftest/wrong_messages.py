@@ -26,13 +26,17 @@ def cursor_before_publish() -> None:
     from tool_sync.outcomes.relay.relay import Relay, next_page
 
     async def run_once(self: Any, leader: Any, producer: Any) -> bool:
-        (position, _), settings = await cursor.read(leader), self._settings
+        (position, _), settings = await cursor.read(leader, self._published.cursor), self._settings
         page = await next_page(
-            self._pool, after=position, limit=settings.relay_page_events_max, scan_max=settings.relay_scan_events_max
+            self._pool,
+            after=position,
+            limit=settings.relay_page_events_max,
+            scan_max=settings.relay_scan_events_max,
+            wanted=self._wanted,
         )
         if page.scanned_through == position:
             return False
-        await cursor.advance(leader, old=position, new=page.scanned_through)
+        await cursor.advance(leader, self._published.cursor, old=position, new=page.scanned_through)
         await self._publish(page, producer)
         return True
 

@@ -38,8 +38,8 @@ def no_settle_time() -> None:
     """A lost answer is looked for at once, when it may still land."""
     from tool_sync.app import dependencies as parts
 
-    original = port(parts, "_policy")
-    put(parts, "_policy", lambda settings: dataclasses.replace(original(settings), settle=timedelta(0)))
+    original = port(parts, "policy_of")
+    put(parts, "policy_of", lambda settings: dataclasses.replace(original(settings), settle=timedelta(0)))
 
 
 def no_adoption() -> None:

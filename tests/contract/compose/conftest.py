@@ -28,6 +28,12 @@ def services() -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
+def networks() -> dict[str, dict[str, Any] | None]:
+    """Every network of the main file and the overlays."""
+    return {name: one for file in (MAIN, *OVERLAYS) for name, one in load(file).get("networks", {}).items()}
+
+
+@pytest.fixture(scope="session")
 def ours(services: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The services that run our images."""
     return {name: service for name, service in services.items() if service["image"].startswith("zerotouch/")}

@@ -1,25 +1,31 @@
 """The compose files: what both generations of Compose accept, in the right order, with every setting that is needed."""
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from dotenv import dotenv_values
 from pydantic_settings import BaseSettings
 
-from assistant_api.settings import MigrateSettings
 from assistant_api.settings import Settings as AssistantApiSettings
+from assistant_api.settings.commands import MigrateSettings
+from devstack.compose_settings import ABOUT_THE_IMAGE
 from devstack.containers import KAFKA_IMAGE, POSTGRES_IMAGE
 from tool_sync.settings import Settings as ToolSyncSettings
+
+from .conftest import load
 
 Services = dict[str, dict[str, Any]]
 ROOT = Path(__file__).parents[3]
 FILES = ("docker-compose.yml", "docker-compose.live.yml", "docker-compose.observability.yml")
 VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)(?:(:?[-?])[^}]*)?\}")
-TOP_LEVEL = {"services", "volumes"}
+TOP_LEVEL = {"services", "networks", "volumes"}
 # Of services: 1.29 does not know the first two, and the others are what the generations treat differently.
 FORBIDDEN = {"develop", "provider", "extends", "container_name", "links", "deploy", "env_file"}
 
@@ -71,12 +77,45 @@ def test_every_required_setting_is_given(services: Services, service: str, setti
     assert set(given) <= {name.upper() for name in settings.model_fields}, "a variable that the service does not read"
 
 
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize(
+    ("service", "kind"), [("assistant-api", AssistantApiSettings), ("tool-sync", ToolSyncSettings)]
+)
+def test_a_service_reads_all_of_its_settings_as_compose_gives_them(
+    service: str, kind: type[BaseSettings], live: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled = tmp_path / ".env"
+    subprocess.run([sys.executable, ROOT / "deploy/compose/make_env.py", "--output", filled], check=True)
+    values = {**dotenv_values(filled), "VAPI_API_KEY": "live-key", "TOOL_SERVER_URL": "https://api.example.com/calls"}
+    given = dict(load(FILES[0])["services"][service]["environment"])
+    if live:
+        given |= load("docker-compose.live.yml")["services"][service]["environment"]
+    assert fields_of(kind) == set(given) | (ABOUT_THE_IMAGE & fields_of(kind))
+    for name in {*os.environ} & fields_of(kind):
+        monkeypatch.delenv(name)
+    for name, text in given.items():
+        monkeypatch.setenv(name, VARIABLE.sub(lambda found: resolved(found, values), text))
+    kind()  # with everything that is wrong named, where something is
+
+
+def fields_of(kind: type[BaseSettings]) -> set[str]:
+    return {name.upper() for name in kind.model_fields}
+
+
+def resolved(found: re.Match[str], values: dict[str, str | None]) -> str:
+    """What Compose puts in place of a variable."""
+    name, rule = found[1], found[2]
+    value = values.get(name) or (found[0].partition(":-")[2].rstrip("}") if rule == ":-" else None)
+    assert value is not None, f"{name} is required and not filled in"
+    return value
+
+
 def test_official_images_are_those_of_the_tests(services: Services) -> None:
-    assert services["postgres"]["image"] == POSTGRES_IMAGE
-    assert services["kafka"]["image"] == KAFKA_IMAGE
-    assert re.fullmatch(r"jaegertracing/jaeger:2\.\d+\.\d+", services["jaeger"]["image"])
-    collector = services["otel-collector"]["image"]
-    assert re.fullmatch(r"otel/opentelemetry-collector-contrib:\d+\.\d+\.\d+", collector)
+    images = {name: service["image"].partition("@")[0] for name, service in services.items()}
+    assert images["postgres"] == POSTGRES_IMAGE
+    assert images["kafka"] == KAFKA_IMAGE
+    assert re.fullmatch(r"jaegertracing/jaeger:2\.\d+\.\d+", images["jaeger"])
+    assert re.fullmatch(r"otel/opentelemetry-collector-contrib:\d+\.\d+\.\d+", images["otel-collector"])
 
 
 def test_services_wait_for_topics_and_migrations_and_those_for_their_servers(services: Services) -> None:

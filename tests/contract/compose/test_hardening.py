@@ -40,9 +40,24 @@ def test_no_container_gets_new_privileges_or_the_engine(services: Services) -> N
         assert not any("docker.sock" in volume for volume in service.get("volumes", [])), name
 
 
+def test_only_the_broker_may_write_outside_its_volumes(services: Services) -> None:
+    assert {name for name, service in services.items() if not service.get("read_only")} == {"kafka"}
+
+
+def test_who_need_not_talk_to_each_other_share_no_network(services: Services, networks: Services) -> None:
+    of = {name: set(service["networks"]) for name, service in services.items()}
+    members = {network: {name for name in of if network in of[name]} for network in networks}
+    ours = {"assistant-api", "tool-sync"}
+    assert members["database"] == ours | {"postgres", "assistant-api-migrate", "tool-sync-migrate"}
+    assert members["broker"] == ours | {"kafka", "topics"}
+    assert members["vapi"] == ours | {"vapi-sandbox"}
+    assert networks["database"] == {"internal": True}
+    assert set().union(*of.values()) == set(networks), "a name that is written wrong is a network of its own"
+
+
 def test_ports_are_open_to_this_machine_only(services: Services) -> None:
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
-    assert set(published) == {"assistant-api", "tool-sync", "vapi-sandbox", "kafka", "jaeger"}
+    assert set(published) == {"assistant-api", "tool-sync", "vapi-sandbox", "kafka", "jaeger", "prometheus", "grafana"}
     for name, ports in published.items():
         assert all(port.startswith("127.0.0.1:") for port in ports), name
 

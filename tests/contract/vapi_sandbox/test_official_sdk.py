@@ -13,9 +13,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from tests.support.own_environment import ROOT, python_with
 from tests.support.sandbox_process import sandbox_process
-
-from .sdk_environment import ROOT, sdk_python
 
 SUITE = Path(__file__).parent / "sdk"
 RUN_SECONDS = 600
@@ -35,7 +34,15 @@ def _functions() -> list[str]:
 
 
 def _run_suite(report: Path, environment: dict[str, str]) -> Outcomes:
-    command = [str(sdk_python()), "-m", "pytest", "-q", "-c", str(SUITE / "pytest.ini"), f"--junitxml={report}"]
+    command = [
+        str(python_with("vapi-sdk")),
+        "-m",
+        "pytest",
+        "-q",
+        "-c",
+        str(SUITE / "pytest.ini"),
+        f"--junitxml={report}",
+    ]
     if LIVE:
         command += ["-m", "not dials"]
     done = subprocess.run(

@@ -23,6 +23,7 @@ from assistant_api.app.service import Service
 from assistant_api.db import claim_installation
 from assistant_api.settings import Settings
 from devstack.databases import DatabaseUrls
+from devstack.fixtures import TestKafka
 from devstack.sandbox import Sandbox
 from zerotouch_contracts.envelope import to_record
 from zerotouch_contracts.events import OutcomeMessage
@@ -50,6 +51,12 @@ def token(org_id: UUID | None = None, /, *, expires_in_seconds: int = 600, **cha
         **changes,
     }
     return jwt.encode({key: value for key, value in claims.items() if value is not None}, SIGNING_KEY, "EdDSA")
+
+
+async def own_topics(kafka: TestKafka) -> dict[str, str]:
+    """Topics of a test's own, as settings: all without which the service says that it is not ready."""
+    kinds = ("assistants", "outcomes", "tool_calls", "erasures", "display_names", "vapi_accounts")
+    return {f"{kind}_topic": await kafka.create_topic(kind.replace("_", "-")) for kind in kinds}
 
 
 def make_settings(urls: DatabaseUrls, sandbox: Sandbox, **changes: Any) -> Settings:
@@ -130,6 +137,18 @@ class Harness:
         saved: dict[str, Any] = answer.json()
         return saved
 
+    async def suspend_provisioning(self) -> None:
+        """Nothing is provisioned any more; the pass that ran has ended."""
+        asked_again = asyncio.Event()
+
+        def suspended() -> bool:
+            asked_again.set()
+            return True
+
+        self.service.provisioner._writes_suspended = suspended
+        self.service.provisioner.wake()
+        await asked_again.wait()
+
     async def post(
         self, path: str, body: Any, org_id: UUID | None = None, headers: dict[str, str] | None = None
     ) -> httpx.Response:
@@ -192,12 +211,16 @@ class Harness:
 
 
 @asynccontextmanager
-async def running(settings: Settings, urls: DatabaseUrls, vapi: Vapi) -> AsyncIterator[Harness]:
+async def running(
+    settings: Settings, urls: DatabaseUrls, vapi: Vapi, exporter: SpanExporter | None = None
+) -> AsyncIterator[Harness]:
     """The service without Kafka: database, provisioner and HTTP."""
-    service = Service(settings)
+    service = Service(settings, exporter=exporter)
+    service.health.cached_seconds = 0  # a test asks again at once
     await service.database.connect()
     async with service.database.connection() as connection:
         await claim_installation(connection, settings.installation_id)
+    await service.revoked_tokens.read(service.database.connection)
     parts = [service.loops[name] for name in ("lookout", "provisioner", "remover", "sweep")]
     loops = [asyncio.create_task(part.run_forever()) for part in parts]
     owner = await asyncpg.connect(urls.owner)
@@ -221,6 +244,7 @@ async def whole_service(
 ) -> AsyncIterator[Harness]:
     """Everything, with Kafka; entered when it is ready."""
     service = Service(settings, exporter=exporter)
+    service.health.cached_seconds = 0
     owner = await asyncpg.connect(urls.owner)
     transport = httpx.ASGITransport(create_app(service.parts), raise_app_exceptions=False)
     async with service.running() as loops, httpx.AsyncClient(transport=transport, base_url="http://api") as http:
@@ -252,3 +276,14 @@ async def say(settings: Settings, *messages: OutcomeMessage, traceparent: str | 
             await producer.send_and_wait(record.topic, record.value, record.key, headers=list(record.headers))
     finally:
         await producer.stop()
+
+
+@asynccontextmanager
+async def service_whatever_it_says(settings: Settings, urls: DatabaseUrls, vapi: Vapi) -> AsyncIterator[Harness]:
+    """Everything, whether it becomes ready or not."""
+    service = Service(settings)
+    owner = await asyncpg.connect(urls.owner)
+    transport = httpx.ASGITransport(create_app(service.parts), raise_app_exceptions=False)
+    async with service.running(), httpx.AsyncClient(transport=transport, base_url="http://api") as http:
+        yield Harness(service, http, owner, vapi)
+    await owner.close()

@@ -20,22 +20,20 @@ from devstack.sandbox import Sandbox
 from zerotouch_contracts.answering import ContractsAnnounced, answered_by_all, pairs_of, read_announcement
 from zerotouch_contracts.tools import ANSWERED
 
-from .harness import Vapi, make_settings, whole_service
+from .harness import Vapi, make_settings, own_topics, whole_service
 
 ALL = frozenset((definition.name, definition.contract) for definition in ANSWERED)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def settings(assistant_api_db: DatabaseUrls, sandbox: Sandbox, kafka: TestKafka) -> Settings:
-    names = ("assistants", "outcomes", "tool-calls")
-    made = {f"{name.replace('-', '_')}_topic": await kafka.create_topic(name) for name in names}
     return make_settings(
         assistant_api_db,
         sandbox,
         kafka_bootstrap_servers=kafka.bootstrap_servers,
         contracts_topic=await kafka.create_topic("contracts"),
         reconnect_seconds_max=0.2,
-        **made,
+        **await own_topics(kafka),
     )
 
 

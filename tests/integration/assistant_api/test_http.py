@@ -230,6 +230,25 @@ async def test_agents_are_listed_page_by_page(harness: Harness) -> None:
     _is_problem(await harness.get("/api/agents?limit=1000", org_id), 422, "TS-901")
 
 
+async def test_a_page_of_long_prompts_ends_early_and_the_next_one_goes_on(harness: Harness) -> None:
+    org_id = await harness.organization()
+    long = "\N{TELEPHONE RECEIVER}" * 40_000  # four bytes each
+    for number in range(9):
+        await harness.agent(org_id, id=f"agent-{number}", systemPrompt=long if number != 4 else "short")
+
+    sizes, ids, path = [], [], "/api/agents"
+    while path:
+        answer = await harness.get(path, org_id)
+        page = answer.json()
+        sizes.append(len(answer.content))
+        ids += [agent["id"] for agent in page["items"]]
+        path = f"/api/agents?after={page['next']}" if page["next"] else ""
+
+    assert ids == [f"agent-{number}" for number in range(9)]
+    assert len(sizes) == 2
+    assert max(sizes) < 1_400_000
+
+
 async def test_a_patch_changes_what_it_names_and_nothing_else(harness: Harness) -> None:
     org_id = await harness.organization()
     await harness.agent(org_id, id="a", name="Before", systemPrompt="Be kind.", firstMessage="Hello")
@@ -355,7 +374,8 @@ async def test_a_process_that_reads_no_outcomes_any_more_is_not_live(
 async def test_the_openapi_document_has_the_bodies(harness: Harness) -> None:
     document = (await harness.http.get("/api/openapi.json")).json()
     body = document["paths"]["/api/assistants/sync"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert set(body["properties"]) == {"agentId", "orgId"}
+    assert body == {"$ref": "#/components/schemas/SyncRequest"}
+    assert set(document["components"]["schemas"]["SyncRequest"]["properties"]) == {"agentId", "orgId"}
     assert set(document["paths"]) == {
         "/livez",
         "/readyz",
@@ -367,8 +387,14 @@ async def test_the_openapi_document_has_the_bodies(harness: Harness) -> None:
         "/api/assistants/sync",
         "/api/assistants/auto-sync",
         "/api/assistants/{agent_id}/status",
+        "/api/access",
         "/api/appointments",
+        "/api/erasures",
+        "/api/erasures/{erasure_id}",
+        "/api/patients/export",
         "/api/organizations/{org_id}/calendar",
+        "/api/organizations/{org_id}/vapi-key",
         "/api/tools/{tool}/dry-run",
+        "/api/vapi-minutes",
         "/api/vapi/tool-calls",
     }

@@ -49,6 +49,9 @@ async def settings(
         assistants_topic=topics[0],
         outcomes_topic=topics[1],
         tool_calls_topic=await kafka.create_topic("tool-calls"),
+        erasures_topic=await kafka.create_topic("erasures"),
+        display_names_topic=await kafka.create_topic("names"),
+        vapi_accounts_topic=await kafka.create_topic("accounts"),
         consumer_group=f"group-{uuid4()}",
     )
 
@@ -235,6 +238,7 @@ async def test_one_trace_leads_from_the_post_to_the_outcomes_consumer(
         "provision assistant",
         "POST /assistant",
         f"send {settings.assistants_topic}",
+        f"send {settings.display_names_topic}",
         f"process {settings.outcomes_topic}",
     }
     ids = {span.context.span_id for span in spans.values()}

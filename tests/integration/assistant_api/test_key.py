@@ -161,7 +161,7 @@ async def test_the_rate_holds_in_every_minute_and_waiting_is_nobodys_failure(lim
 
 async def test_replicas_draw_from_one_minute_and_bulk_work_leaves_a_part_to_saves(limited: Harness) -> None:
     settings, database = limited.service.settings, limited.service.database
-    keys = [VapiKey(settings, database) for _ in range(2)]
+    keys = [VapiKey(settings, database, "key", settings.vapi_requests_per_minute) for _ in range(2)]
 
     async def take(save: bool, times: int) -> int:
         return sum([isinstance(await keys[turn % 2].admit(save=save), Ticket) for turn in range(times)])

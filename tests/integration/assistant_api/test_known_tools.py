@@ -20,7 +20,7 @@ from devstack.sandbox import Sandbox
 from zerotouch_contracts.events import SyncedTool, ToolsSynced, ToolSyncFailed
 from zerotouch_contracts.subscriber import Delivered
 
-from .harness import Harness, Vapi, make_settings, say, whole_service
+from .harness import Harness, Vapi, make_settings, own_topics, say, whole_service
 
 A, B = uuid4(), uuid4()
 TOOL = str(uuid4())
@@ -189,9 +189,7 @@ async def test_an_outcome_from_the_topic_is_known_to_the_next_creation(
         assistant_api_db,
         sandbox,
         kafka_bootstrap_servers=kafka.bootstrap_servers,
-        assistants_topic=await kafka.create_topic("assistants"),
-        outcomes_topic=await kafka.create_topic("outcomes"),
-        tool_calls_topic=await kafka.create_topic("tool-calls"),
+        **await own_topics(kafka),
         consumer_group=f"group-{uuid4()}",
     )
     async with whole_service(settings, assistant_api_db, vapi) as harness:

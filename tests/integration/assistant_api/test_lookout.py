@@ -30,8 +30,8 @@ async def test_a_message_wakes_the_relay_that_leads_and_none_that_stands_by(harn
 async def test_a_row_by_plain_sql_wakes_the_provisioner_and_a_removal_the_remover(harness: Harness) -> None:
     org_id = await harness.organization()
     await harness.agent(org_id, id="gone")
-    for name in ("provisioner", "remover"):
-        harness.service.loops[name].stop()
+    await harness.suspend_provisioning()
+    harness.service.loops["remover"].stop()
     await harness.owner.execute("INSERT INTO agents (org_id, id, name) VALUES ($1, 'new', 'Reception')", org_id)
     await harness.owner.execute("DELETE FROM agents WHERE org_id = $1 AND id = 'gone'", org_id)
     assert await woken_by_a_look(harness, relay_leads=False) == ["provisioner", "remover"]

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import asyncpg
 from tests.support.eventually import eventually
 from typer.testing import CliRunner, Result
 
@@ -76,3 +77,8 @@ async def _acknowledge(assistant_api_db: DatabaseUrls) -> None:
     assert (await asyncio.to_thread(command, "acknowledge", number, "--reason", "published again")).exit_code == 0
     assert (await asyncio.to_thread(command, "acknowledge", number, "--reason", "published again")).exit_code == 2
     assert (await asyncio.to_thread(command, "list")).exit_code == 0
+    assert (await asyncio.to_thread(command, "acknowledge", number, "--reason", "mail a@b.example")).exit_code == 2
+    connection = await asyncpg.connect(assistant_api_db.service)
+    logged = await connection.fetch("SELECT action, object_id, reason FROM access_log WHERE role = 'operator'")
+    await connection.close()
+    assert [tuple(row) for row in logged] == [("lost_records.acknowledge", number, "published again")]

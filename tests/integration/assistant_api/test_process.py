@@ -145,6 +145,9 @@ async def test_it_waits_for_a_database_and_says_so(assistant_api_db: DatabaseUrl
             "/api/organizations", json={"name": "A"}, headers={"Authorization": f"Bearer {token()}"}
         )
         assert (answer.status_code, answer.json()["code"]) == (503, "TS-910")
+        listed = {"Authorization": f"Bearer {token(jti='one-that-may-be-taken-back')}"}
+        answer = await http.get("/api/agents", headers=listed)
+        assert (answer.status_code, answer.json()["code"]) == (503, "TS-910"), "its holder did nothing wrong"
 
 
 async def test_a_database_of_another_installation_is_refused(assistant_api_db: DatabaseUrls, sandbox: Sandbox) -> None:

@@ -1,7 +1,6 @@
 """A database that was set back: no agent gets a second assistant, and no revision is used a second time."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,8 +10,6 @@ import pytest
 import pytest_asyncio
 from tests.support.eventually import eventually
 
-from assistant_api.app.application import create_app
-from assistant_api.app.service import Service
 from assistant_api.restore.begin import Begun, ServiceRuns, begin_again
 from assistant_api.restore.marked import VapiNotListed, list_assistants
 from assistant_api.settings import Settings
@@ -20,7 +17,7 @@ from devstack.databases import DatabaseUrls
 from devstack.fixtures import TestKafka
 from devstack.sandbox import Sandbox
 
-from .harness import Harness, Vapi, make_settings, running, whole_service
+from .harness import Harness, Vapi, make_settings, own_topics, running, service_whatever_it_says, whole_service
 from .processes import environment_of, start
 
 Admin = Any
@@ -251,18 +248,21 @@ async def test_the_command_says_what_needs_a_person(
         INSTALLATION_ID=str(settings.installation_id),
         SETTLE_SECONDS="0.1",
     )
-    unanswered = await start(environment, "restore")
+    unanswered = await start(environment, "restore", "--reason", "a test")
     await unanswered.communicate()
     assert unanswered.returncode == 1
-    foreign = await start({**environment, "INSTALLATION_ID": str(uuid4())}, "restore", "--yes")
+    foreign = await start({**environment, "INSTALLATION_ID": str(uuid4())}, "restore", "--yes", "--reason", "a test")
     assert "nothing was changed: the database belongs to" in (await foreign.communicate())[0].decode()
 
-    process = await start(environment, "restore", "--yes")
+    process = await start(environment, "restore", "--yes", "--reason", "a test")
     said = (await process.communicate())[0].decode()
     assert process.returncode == 0, said
     assert f"  organization {org_id} agent lost assistant {lost['assistantId']}" in said
     assert f"  organization {org_id} agent gone assistant {gone['assistantId']}" in said
     assert "0 agent(s) will be brought to Vapi again" in said
+    logged = await admin.fetchrow("SELECT * FROM access_log WHERE role = 'operator'")
+    assert logged is not None
+    assert (logged["action"], logged["result"], logged["reason"]) == ("installation.restore", "done", "a test")
 
 
 async def _with_kafka(settings: Settings, kafka: TestKafka) -> Settings:
@@ -270,9 +270,7 @@ async def _with_kafka(settings: Settings, kafka: TestKafka) -> Settings:
         **{
             **settings.model_dump(),
             "kafka_bootstrap_servers": kafka.bootstrap_servers,
-            "assistants_topic": await kafka.create_topic("assistants"),
-            "outcomes_topic": await kafka.create_topic("outcomes"),
-            "tool_calls_topic": await kafka.create_topic("tool-calls"),
+            **await own_topics(kafka),
             "consumer_group": f"group-{uuid4()}",
             "answer_wait_seconds": 0.5,
         }
@@ -337,17 +335,6 @@ async def test_behind_its_topic_it_stores_saves_and_does_nothing_else_until_it_b
         await harness.provisioned("new")
         await _sent(harness)
         assert len(await vapi.assistants()) == made + 1
-
-
-@asynccontextmanager
-async def service_whatever_it_says(settings: Settings, urls: DatabaseUrls, vapi: Vapi) -> AsyncIterator[Harness]:
-    """Everything, whether it becomes ready or not."""
-    service = Service(settings)
-    owner = await asyncpg.connect(urls.owner)
-    transport = httpx.ASGITransport(create_app(service.parts), raise_app_exceptions=False)
-    async with service.running(), httpx.AsyncClient(transport=transport, base_url="http://api") as http:
-        yield Harness(service, http, owner, vapi)
-    await owner.close()
 
 
 async def test_what_was_deleted_long_ago_and_made_anew_is_no_restore(

@@ -16,6 +16,7 @@ TENANT_TABLES = {
     "appointments",
     "tool_calls",
     "missed_claims",
+    "access_log",
 }
 
 

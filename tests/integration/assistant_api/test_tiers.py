@@ -33,10 +33,10 @@ async def test_another_tier_and_another_name_are_stored_and_announced_once_each(
     assert (name.json()["name"], name.json()["tier"], name.json()["revision"]) == ("Tooth", "enterprise", 3)
     assert tier.json()["calendar"]["slotMinutes"] == 30
     assert await _said(harness, org_id) == [
-        {"revision": 1, "name": "Tooth & Co", "tier": "basic"},
-        {"revision": 2, "name": "Tooth & Co", "tier": "enterprise"},
-        {"revision": 3, "name": "Tooth", "tier": "enterprise"},
-        {"revision": 4, "name": "Tooth & Co", "tier": "professional"},
+        {"revision": 1, "name": str(org_id), "tier": "basic", "time_zone": "UTC"},
+        {"revision": 2, "name": str(org_id), "tier": "enterprise", "time_zone": "UTC"},
+        {"revision": 3, "name": str(org_id), "tier": "enterprise", "time_zone": "UTC"},
+        {"revision": 4, "name": str(org_id), "tier": "professional", "time_zone": "UTC"},
     ]
 
 
@@ -61,7 +61,12 @@ async def test_what_is_so_already_is_not_written_again(harness: Harness) -> None
         ({"tier": None}, "valid string"),
         ({"name": None}, "valid string"),
         ({"name": ""}, "at least 1 character"),
-        ({}, "name, tier or both"),
+        ({}, "name, tier or timeZone"),
+        ({"timeZone": "Europe/Berln"}, "did you mean Europe/Berlin?"),
+        ({"timeZone": "europe/berlin"}, "did you mean Europe/Berlin?"),
+        ({"timeZone": "Kathmandu"}, "did you mean Asia/Kathmandu?"),
+        ({"timeZone": "localtime"}, "must be a name of the IANA time zone database"),
+        ({"timeZone": None}, "valid string"),
         ({"slotMinutes": 5}, "not permitted"),
     ],
 )
@@ -135,3 +140,20 @@ async def test_a_tier_from_before_the_list_becomes_the_lowest_and_is_announced(h
     assert [body["tier"] for body in await _said(harness, known)] == ["basic", "enterprise"]
     with pytest.raises(asyncpg.CheckViolationError):
         await harness.owner.execute("UPDATE organizations SET tier = 'pro'")
+
+
+async def test_the_time_zone_is_announced_when_a_clinic_is_made_and_when_it_changes(
+    harness: Harness,
+) -> None:
+    made = (await harness.post("/api/organizations", {"name": "A", "timeZone": "Europe/Berlin"})).json()
+    path = f"/api/organizations/{made['id']}"
+    changed = await harness.patch(path, {"timeZone": "Asia/Kathmandu"})
+    await harness.patch(path, {"timeZone": "Asia/Kathmandu"})
+    await harness.owner.execute("UPDATE organizations SET time_zone = 'UTC' WHERE id = $1", UUID(made["id"]))
+
+    assert made["revision"] == 1
+    assert (changed.json()["revision"], changed.json()["calendar"]["timeZone"]) == (2, "Asia/Kathmandu")
+    said = await _said(harness, UUID(made["id"]))
+    assert [(one["revision"], one["time_zone"]) for one in said] == [
+        (1, "Europe/Berlin"), (2, "Asia/Kathmandu"), (3, "UTC"),
+    ]  # fmt: skip

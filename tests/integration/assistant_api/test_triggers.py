@@ -3,6 +3,7 @@
 import json
 from uuid import UUID, uuid4
 
+import pytest
 from tests.support.eventually import eventually
 
 from assistant_api.prompt.lines import BEGIN
@@ -70,6 +71,27 @@ async def test_a_row_written_by_plain_sql_is_provisioned_and_announced(harness: 
     request = await harness.owner.fetchrow("SELECT request_id, traceparent FROM saves")
     assert request is not None
     assert tuple(request) == (message["message_id"], message["traceparent"])
+
+
+@pytest.mark.parametrize(("account", "said"), [("platform", None), ("vapi-5a4d", "vapi-5a4d")])
+async def test_a_save_names_the_account_where_it_is_the_clinics_own(
+    harness: Harness, account: str, said: str | None
+) -> None:
+    org_id = await harness.owner.fetchval("INSERT INTO organizations (name) VALUES ('By hand') RETURNING id")
+    async with harness.owner.transaction():  # what the provisioner writes, before it can see the row
+        await harness.owner.execute(
+            "INSERT INTO agents (id, org_id, name, system_prompt, first_message, voice, model, vapi_account,"
+            " vapi_assistant_id) VALUES ('a', $1, 'Reception', 'Be kind.', 'Hello!', '{}', '{}', $2, 'assistant-1')",
+            org_id,
+            account,
+        )
+        await harness.owner.execute(
+            "UPDATE agents SET provisioned_revision = saved_revision, model_hash = repeat('a', 64) WHERE org_id = $1",
+            org_id,
+        )
+    [message] = await harness.outbox()
+    assert AssistantSaved.model_validate(message["body"]).vapi_account == said
+    assert ("vapi_account" in message["body"]) == (said is not None)
 
 
 async def test_an_update_by_plain_sql_counts_only_if_it_changes_what_the_assistant_says(harness: Harness) -> None:
@@ -175,8 +197,8 @@ async def test_an_organization_is_announced_when_it_is_made_and_when_its_tier_ch
     messages = [message["body"] for message in await harness.outbox("OrganizationSaved")]
 
     assert messages == [
-        {"org_id": str(org_id), "revision": 1, "name": "Tooth & Co", "tier": "basic"},
-        {"org_id": str(org_id), "revision": 2, "name": "Tooth & Co", "tier": "professional"},
+        {"org_id": str(org_id), "revision": 1, "name": str(org_id), "tier": "basic", "time_zone": "UTC"},
+        {"org_id": str(org_id), "revision": 2, "name": str(org_id), "tier": "professional", "time_zone": "UTC"},
     ]
 
 
@@ -186,7 +208,8 @@ async def test_deleting_an_organization_announces_its_assistants_first(harness: 
 
     await harness.owner.execute("DELETE FROM organizations WHERE id = $1", org_id)
 
-    kinds = [row["type"] for row in await harness.owner.fetch("SELECT type FROM outbox ORDER BY id")]
+    statement = "SELECT type FROM outbox WHERE type NOT LIKE '%DisplayName%' ORDER BY id"
+    kinds = [row["type"] for row in await harness.owner.fetch(statement)]
     assert kinds[-2:] == ["zerotouch.AssistantDeleted.v1", "zerotouch.OrganizationDeleted.v1"]
 
 

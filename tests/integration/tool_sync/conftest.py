@@ -12,6 +12,7 @@ from tests.support.eventually import eventually
 from devstack.databases import DatabaseUrls
 from tool_sync import db
 from tool_sync.log import EventLog, LogSettings
+from tool_sync.outcomes.feed import Tail
 from tool_sync.settings import Settings
 
 from .topics import Topics
@@ -51,6 +52,16 @@ async def _running(pool: db.Pool, *, append_seconds_max: float) -> AsyncIterator
     running = asyncio.create_task(log.run_forever())
     yield log
     log.stop()
+    await running
+
+
+@pytest.fixture
+async def tail(settings: Settings) -> AsyncIterator[Tail]:
+    """A running tail."""
+    tail = Tail(settings.database_url)
+    running = asyncio.create_task(tail.run_forever())
+    yield tail
+    tail.stop()
     await running
 
 

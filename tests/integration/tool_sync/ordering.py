@@ -5,6 +5,7 @@ from uuid import uuid4
 from tool_sync.domain.events import (
     BlueprintPublished,
     ContractsAnswered,
+    DriftPolicySet,
     FleetEvent,
     RolloutCompleted,
     RolloutStage,
@@ -25,7 +26,7 @@ def fleet_stream(event: FleetEvent) -> str:
     match event:
         case ContractsAnswered():
             return "blueprint-~contracts"
-        case BlueprintPublished() | VersionWithdrawn() | ToolHalted() | ToolResumed():
+        case BlueprintPublished() | VersionWithdrawn() | ToolHalted() | ToolResumed() | DriftPolicySet():
             return f"blueprint-{event.name}"
         case _:
             return f"rollout-{event.rollout_id}"

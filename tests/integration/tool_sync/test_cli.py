@@ -76,14 +76,16 @@ async def test_a_tool_is_switched_off_and_on_for_one_organization(settings: Sett
     url = settings.database_url
 
     for word, switched in (("disable", "off"), ("enable", "on")):
-        status, stdout, stderr = await command("tool", word, str(org), published.name, database_url=url)
+        status, stdout, stderr = await command(
+            "tool", word, str(org), published.name, "--reason", "a test", database_url=url
+        )
         assert (status, stderr) == (0, "")
         assert f"switched {switched} for {org}" in stdout
     _, stdout, _ = await command("history", str(org), "--json", database_url=url)
     changed = [e["data"] for e in result(stdout)["events"] if e["type"] == "ToolSettingChanged"]
-    assert changed == [{"name": published.name, "enabled": enabled, "reason": None} for enabled in (False, True)]
+    assert changed == [{"name": published.name, "enabled": enabled, "reason": "a test"} for enabled in (False, True)]
 
     for arguments, problem in (((str(uuid4()), published.name), "no organization"), ((str(org), "other"), "no tool")):
-        status, _, stderr = await command("tool", "disable", *arguments, database_url=url)
+        status, _, stderr = await command("tool", "disable", *arguments, "--reason", "a test", database_url=url)
         assert status == 2
         assert problem in stderr

@@ -71,7 +71,7 @@ async def test_dead_letters_are_listed_shown_and_closed(settings: Settings, pool
 async def test_dead_letters_are_taken_in_again_and_what_stays_is_said(settings: Settings, pool: db.Pool) -> None:
     url, org = settings.database_url, uuid4()
     first, second = await set_aside(pool, org, 1, b"{"), await set_aside(pool, org, 2)
-    replay = ("dead-letters", "replay")
+    replay = ("dead-letters", "replay", "--reason", "a test")
     done = await command(*replay, "--dry-run", database_url=url)
     assert done == (0, "would read 2 record(s) again\n", "")
     _, _, said = await command(*replay, str(first), "900", database_url=url)

@@ -17,7 +17,7 @@ from opentelemetry.trace import use_span
 
 from devstack.tokens import AUDIENCE, ISSUER, Signer
 from tool_sync import db
-from tool_sync.app.dependencies import noted
+from tool_sync.app.health import noted
 from tool_sync.domain import events
 from tool_sync.http.app import build
 from tool_sync.http.state import HttpState
@@ -99,7 +99,7 @@ async def test_the_history_comes_in_pages(client: httpx.AsyncClient, org: UUID, 
         (1, "OrgRegistered", TRACE),
         (2, "ToolRegistered", TRACE),
     ]
-    assert first["events"][0]["data"] == {"tier": "basic"}
+    assert first["events"][0]["data"] == {"tier": "basic", "time_zone": None}
     second = (await client.get(f"/v1/orgs/{org}/history?limit=2&after={first['next_after']}", headers=headers)).json()
     assert [e["type"] for e in second["events"]] == ["DriftDetected"]
     assert second["next_after"] is None
@@ -275,6 +275,15 @@ async def test_openapi_says_which_routes_need_a_token(client: httpx.AsyncClient)
         "/livez", "/readyz", "/v1/orgs/{org_id}/tools", "/v1/orgs/{org_id}/history", "/v1/events", "/v1/events/stream",
         "/v1/assistants", "/v1/assistants/{assistant}/explain", "/v1/orgs/{org_id}/tools/{tool}/why",
         "/v1/orgs/{org_id}/vapi-words", "/v1/orgs/{org_id}/changes", "/v1/orgs/{org_id}/tools/{tool}/settings",
+        "/v1/fleet/events", "/v1/fleet/events/stream", "/v1/orgs", "/v1/orgs/{org_id}/wanted",
+        "/v1/orgs/{org_id}/calls", "/v1/orgs/{org_id}/notices", "/v1/orgs/{org_id}/notices/test",
+        "/v1/orgs/{org_id}/notices/replay",
+        "/v1/orgs/{org_id}/change-window", "/v1/orgs/{org_id}/tools/{tool}/pin",
+        "/v1/tools", "/v1/tools/lint", "/v1/tools/{tool}", "/v1/tools/{tool}/diff", "/v1/tools/{tool}/drift",
+        "/v1/tools/{tool}/versions/{version}", "/v1/tools/{tool}/versions/{version}/withdraw",
+        *(f"/v1/tools/{{tool}}/{verb}" for verb in ("halt", "resume", "enable", "disable")),
+        "/v1/console/links", "/v1/rollouts", "/v1/rollouts/{rollout_id}", "/v1/rollouts/{rollout_id}/orgs",
+        *(f"/v1/rollouts/{{rollout_id}}/{verb}" for verb in ("apply", "retry", "{command}")),
     }  # fmt: skip
     for path, item in document["paths"].items():
         assert all(("security" in item[method]) == path.startswith("/v1/") for method in item)

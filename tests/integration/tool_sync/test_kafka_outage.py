@@ -14,14 +14,16 @@ from devstack import topics as devstack_topics
 from devstack.kafka import Broker
 from devstack.ports import free_port
 from tool_sync import db
-from tool_sync.intake import Intake, new_consumer
+from tool_sync.intake.consumer import new_consumer
+from tool_sync.intake.intake import Intake
 from tool_sync.log import EventLog
+from tool_sync.outcomes.published import ALL
 from tool_sync.outcomes.relay import Relay
 from tool_sync.settings import Settings
 from zerotouch_platform import telemetry
 from zerotouch_platform.supervisor import Loops
 
-from .test_relay import append, by_org, synced
+from .test_relay import announced, append, by_org, synced
 from .topics import LOG_ID, Topics
 
 OUTAGE_SECONDS_MAX = 60
@@ -50,24 +52,26 @@ async def test_intake_and_relay_go_on_after_the_broker_was_killed(
             "kafka_bootstrap_servers": broker[0].bootstrap_servers,
             "assistants_topic": "assistants.v1",
             "outcomes_topic": "tool-sync.outcomes.v1",
+            "fleet_topic": "tool-sync.fleet.v1",
             "relay_send_seconds_max": 2.0,
         }
     )
-    relay = Relay(mine, pool, LOG_ID, telemetry.off())
-    consumer = new_consumer(mine, Intake(mine, event_log, pool, telemetry.off(), "test"), pool)
+    relays = [Relay(mine, pool, LOG_ID, telemetry.off(), published=published) for published in ALL]
+    consumer = new_consumer(mine, Intake(mine, event_log, pool, telemetry.off()), pool)
     org = uuid4()
 
     async def well() -> bool:
-        return consumer.problem is None and relay.leads
+        return consumer.problem is None and all(relay.leads for relay in relays)
 
-    async def relay_resigned() -> bool:
-        return not relay.leads and relay.problem is not None
+    async def relays_resigned() -> bool:
+        return all(not relay.leads and relay.problem is not None for relay in relays)
 
     async def saves_stored(count: int) -> bool:
         return bool(await admin.fetchval("SELECT count(*) = $1 FROM events WHERE type = 'SyncRequested'", count))
 
     async def published() -> bool:
-        return bool(await admin.fetchval("SELECT position = (SELECT max(position) FROM events) FROM cursors"))
+        done = "SELECT count(*) FILTER (WHERE position = (SELECT max(position) FROM events)) FROM cursors"
+        return bool(await admin.fetchval(done) == len(ALL))
 
     async def send(count: int) -> None:
         producer = AIOKafkaProducer(bootstrap_servers=mine.kafka_bootstrap_servers, acks="all")
@@ -77,30 +81,31 @@ async def test_intake_and_relay_go_on_after_the_broker_was_killed(
         await producer.stop()
 
     loops = Loops()
-    loops.start("relay", relay)
+    for published_on, relay in zip(ALL, relays, strict=True):
+        loops.start(published_on.name, relay)
     loops.start("intake", consumer)
     try:
         await eventually(well)
         await send(3)
-        await append(event_log, org, synced(1))
+        await append(event_log, org, synced(1), announced(1))
         await eventually(lambda: saves_stored(3))
         await eventually(published)
 
         await broker[0].child.kill()
         await broker[0].stop()
-        await append(event_log, org, synced(2), synced(3))  # an outcome while Kafka is away
-        await eventually(relay_resigned)
+        await append(event_log, org, synced(2), announced(2), synced(3), announced(3))  # while Kafka is away
+        await eventually(relays_resigned)
 
         port = int(mine.kafka_bootstrap_servers.rpartition(":")[2])
         broker.append(await devstack_kafka.start(tmp_path / "kafka", port=port))
         await send(4)
         await eventually(lambda: saves_stored(7), within_seconds=OUTAGE_SECONDS_MAX)
-        await append(event_log, org, synced(4))
+        await append(event_log, org, announced(4), synced(4))
         await eventually(published, within_seconds=OUTAGE_SECONDS_MAX)
     finally:
-        await loops.stop("relay", "intake", seconds_max=5)
+        await loops.stop("outcomes", "fleet", "intake", seconds_max=5)
     producer = AIOKafkaProducer(bootstrap_servers=mine.kafka_bootstrap_servers)
-    records = await Topics(mine, producer).outcomes()
+    for topic in ALL:
+        records = await Topics(mine, producer).records(mine.topic_of(topic.topic))
+        assert list(dict.fromkeys(by_org(records, topic)[str(org)])) == [1, 2, 3, 4]
     await producer.stop()
-    sequences = by_org(records)[str(org)]
-    assert list(dict.fromkeys(sequences)) == [1, 2, 3, 4]

@@ -14,12 +14,14 @@ from devstack import topics
 from devstack.fixtures import TestKafka
 from devstack.topics import TopicSpec
 from tool_sync import db
-from tool_sync.intake import Intake, new_consumer
+from tool_sync.intake.consumer import new_consumer
+from tool_sync.intake.intake import Intake
 from tool_sync.log import EventLog
 from tool_sync.settings import Settings
 from zerotouch_platform import telemetry
 from zerotouch_platform.kafka.jumps import Jumps
 from zerotouch_platform.kafka.ledger import Lost, acknowledge, open_losses
+from zerotouch_platform.kafka.places import read_places
 from zerotouch_platform.kafka.watch import TopicWatch
 
 from ..lost_records import add_partitions, delete_before, fill
@@ -33,7 +35,7 @@ def hasty(settings: Settings) -> Settings:
 
 @contextlib.asynccontextmanager
 async def consuming(settings: Settings, event_log: EventLog, pool: db.Pool) -> AsyncIterator[None]:
-    consumer = new_consumer(settings, Intake(settings, event_log, pool, telemetry.off(), "test"), pool)
+    consumer = new_consumer(settings, Intake(settings, event_log, pool, telemetry.off()), pool)
     running = telemetry.start_loop(consumer.run_forever(), name="consumer under test")
     try:
         yield
@@ -114,6 +116,32 @@ async def test_a_coordinator_that_is_still_loading_has_forgotten_nothing(
     with pytest.raises(GroupLoadInProgressError):
         await watch.run_once()
     assert await found(pool) == []
+
+
+async def test_a_look_that_took_long_is_not_compared_with_a_newer_one(
+    settings: Settings, event_log: EventLog, pool: db.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replica has seen where the topic ends, and cannot write it down; another looks meanwhile, when it has grown."""
+    servers, topic = settings.kafka_bootstrap_servers, settings.assistants_topic
+    slow, quick = (
+        TopicWatch(servers, topic, settings.consumer_group, lambda: db.transaction(pool), Jumps()) for _ in range(2)
+    )
+    await fill(servers, topic, 2)
+    assert await slow.run_once() == 0
+    read, late = read_places, [True]
+
+    async def read_early(*arguments: Any) -> Any:
+        places = await read(*arguments)
+        if late and late.pop():
+            await fill(servers, topic, 2)
+            assert await quick.run_once() == 0
+        return places
+
+    monkeypatch.setattr("zerotouch_platform.kafka.watch.read_places", read_early)
+    assert await slow.run_once() == 0
+    assert await found(pool) == []
+    ends = await pool.fetchval("SELECT sum(end_offset) FROM topic_looks WHERE topic = $1", topic)
+    assert ends == sum([place.end for place in (await read(servers, topic, settings.consumer_group)).values()])
 
 
 async def test_a_topic_that_was_made_again_is_told(

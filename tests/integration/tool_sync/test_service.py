@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import httpx
 import pytest
 from tests.support.eventually import eventually
@@ -19,6 +20,7 @@ from tests.support.eventually import eventually
 from devstack.databases import DatabaseUrls, TestDatabases
 from devstack.ports import free_port
 from devstack.sandbox import Sandbox
+from devstack.tokens import Signer
 from tool_sync import db
 from tool_sync.app import serve
 from tool_sync.settings import Settings
@@ -61,6 +63,32 @@ async def until_ready(client: httpx.AsyncClient) -> None:
     await eventually(ready)
 
 
+async def test_what_is_written_into_system_tools_is_taken_by_a_running_service(settings: Settings) -> None:
+    own = (uuid4(),)
+    async with running(Settings(**{**settings.model_dump(), "own_orgs": own})) as client:
+        await until_ready(client)
+        connection = await asyncpg.connect(settings.database_url)
+        try:
+            await connection.execute("UPDATE system_tools SET tier = 'professional' WHERE name = 'cancelAppointment'")
+
+            async def published() -> bool:
+                return bool(await connection.fetchval("SELECT version FROM tool_requests WHERE state = 'published'"))
+
+            await eventually(published)
+            await connection.execute("UPDATE system_tools SET enabled = true WHERE name = 'cancelAppointment'")
+
+            async def refused() -> list[str]:
+                return list(
+                    await connection.fetchval("SELECT problems FROM tool_requests WHERE state = 'refused'") or ()
+                )
+
+            assert await eventually(refused) == ["no stage holds any clinic: nobody would get it"]
+            tier = await connection.fetchval("SELECT tier FROM system_tools WHERE name = 'cancelAppointment'")
+            assert tier == "professional"
+        finally:
+            await connection.close()
+
+
 async def test_a_saved_assistant_gets_its_tools_and_its_outcome(
     settings: Settings, sandbox: Sandbox, topics: Topics
 ) -> None:
@@ -100,7 +128,7 @@ async def test_a_saved_assistant_gets_its_tools_and_its_outcome(
         assert linked["model"]["toolIds"] == [tool.vapi_tool_id]
 
 
-async def test_without_postgresql_it_is_live_and_says_what_it_waits_for(settings: Settings) -> None:
+async def test_without_postgresql_it_is_live_and_says_what_it_waits_for(settings: Settings, signer: Signer) -> None:
     url = f"postgresql://tool_sync:secret@127.0.0.1:{free_port()}/tool_sync"
     async with running(Settings(**{**settings.model_dump(), "database_url": url})) as client:
 
@@ -110,6 +138,8 @@ async def test_without_postgresql_it_is_live_and_says_what_it_waits_for(settings
         await eventually(says_so)
         assert "secret" not in (await client.get("/readyz")).text
         assert (await client.get("/livez")).status_code == 200
+        answer = await client.get("/v1/tools", headers={"Authorization": f"Bearer {signer.platform_token()}"})
+        assert answer.status_code == 503, "whether the token was taken back is not known, and its holder did no wrong"
 
 
 async def test_a_pooler_in_transaction_mode_is_refused_with_the_reason(settings: Settings) -> None:

@@ -17,8 +17,9 @@ from tests.support.eventually import eventually
 from devstack.databases import TestDatabases
 from devstack.fixtures import TestKafka
 from tool_sync import db, telemetry
-from tool_sync.intake import Intake, new_consumer
+from tool_sync.intake.consumer import new_consumer
 from tool_sync.intake.dead_letters import set_aside
+from tool_sync.intake.intake import Intake
 from tool_sync.intake.mapping import Poison
 from tool_sync.log import AppendRejected, AppendRequest, AppendResult, EventLog, LogUnavailable
 from tool_sync.settings import Settings
@@ -33,7 +34,7 @@ Admin: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 @pytest.fixture
 def intake(settings: Settings, event_log: EventLog, pool: db.Pool) -> Intake:
-    return Intake(settings, event_log, pool, off(), "test")
+    return Intake(settings, event_log, pool, off())
 
 
 @asynccontextmanager
@@ -269,7 +270,7 @@ async def test_a_missing_topic_is_said_and_not_created(
 async def test_two_members_of_the_group_share_the_work_and_lose_nothing_when_one_leaves(
     settings: Settings, intake: Intake, event_log: EventLog, pool: db.Pool, topics: Topics, admin: Admin
 ) -> None:
-    second = Intake(settings, event_log, pool, off(), "test")
+    second = Intake(settings, event_log, pool, off())
     async with consuming(settings, intake, pool):
         async with consuming(settings, second, pool):
             await topics.send([topics.save(uuid4()) for _ in range(200)])
@@ -288,7 +289,7 @@ async def test_each_record_is_a_span_in_its_own_trace(
     traces = [f"{number:032x}" for number in range(1, 4)]
     saves = [topics.save(uuid4(), traceparent=f"00-{trace}-b7ad6b7169203331-01") for trace in traces]
     await topics.send(saves, partition=2)
-    async with consuming(settings, Intake(settings, event_log, pool, tracing, "test"), pool):
+    async with consuming(settings, Intake(settings, event_log, pool, tracing), pool):
         await eventually(stored(admin, 3))
     await tracing.shutdown()
     spans = [s for s in exporter.get_finished_spans() if s.name == f"process {settings.assistants_topic}"]
@@ -320,7 +321,7 @@ async def test_an_outage_of_the_database_is_one_span_of_the_batch_however_often_
     exporter = InMemorySpanExporter()
     tracing = telemetry.set_up(None, exporter=exporter)
     await topics.send([topics.save(uuid4()), topics.save(uuid4())], partition=2)
-    async with consuming(settings, Intake(settings, event_log, pool, tracing, "test"), pool):
+    async with consuming(settings, Intake(settings, event_log, pool, tracing), pool):
         await eventually(stored(admin, 2))
     await tracing.shutdown()
     spans = exporter.get_finished_spans()

@@ -281,3 +281,28 @@ async def test_gauges_have_one_owner_and_stand_on_the_page(
             found = await eventually(looked)
     assert found["1"]["gauges"]["zerotouch.coverage"] == 1
     assert "gauges" not in found["2"]
+
+
+async def test_the_page_of_metrics_has_every_workers_whichever_is_asked(
+    settings: Settings, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    async with two_workers(environment(settings, sandbox), tmp_path) as running:
+        await running.pids()
+        pages = [(await running.http.get("/metrics")).raise_for_status() for _ in range(6)]
+        refused: list[int] = []
+        for _ in range(9):  # side by side: one after the other they may be fewer a second than are allowed
+            answers = await asyncio.gather(*(running.http.get("/v1/orgs") for _ in range(50)))
+            refused += (answer.status_code for answer in answers)
+
+        async def counted() -> str | None:  # whoever is over its limit is told so here, too
+            answer = await running.http.get("/metrics")
+            return (
+                answer.text if answer.status_code == 200 and "zerotouch_limits_refused_total{" in answer.text else None
+            )
+
+        after = await eventually(counted, within_seconds=15)
+    assert 429 in refused
+    assert all(page.headers["content-type"].startswith("text/plain; version=0.0.4") for page in pages)
+    assert all('zerotouch_coverage{worker="1"} 1.0' in page.text for page in pages), "no endpoint is needed"
+    assert not any('zerotouch_coverage{worker="2"}' in page.text for page in pages)
+    assert 'zerotouch_limits_refused_total{limit="requests",of="address",worker="' in after

@@ -38,6 +38,7 @@ async def settings(tool_sync_db: DatabaseUrls, kafka: TestKafka, signer: Signer)
         kafka_bootstrap_servers=kafka.bootstrap_servers,
         assistants_topic=await kafka.create_topic("assistants"),
         outcomes_topic=await kafka.create_topic("outcomes"),
+        fleet_topic=await kafka.create_topic("fleet"),
         consumer_group=f"tool-sync-{uuid4()}",
         vapi_base_url="http://127.0.0.1:9",
         vapi_api_key="key",
@@ -101,10 +102,13 @@ class Topics:
 
     async def outcomes(self) -> list[Any]:
         """Every record on the outcomes topic, partition by partition."""
+        return await self.records(self.settings.outcomes_topic)
+
+    async def records(self, topic: str) -> list[Any]:
+        """Every record on a topic, partition by partition."""
         consumer = AIOKafkaConsumer(bootstrap_servers=self.settings.kafka_bootstrap_servers, group_id=None)
         await consumer.start()
         try:
-            topic = self.settings.outcomes_topic
             partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
             if not partitions:
                 await consumer._client._wait_on_metadata(topic)

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from assistant_api.document import AssistantSpec, changes
 from assistant_api.prompt.block import ClinicFacts, prompt_block
+from assistant_api.prompt.described import of_definition
 from assistant_api.prompt.lines import BEGIN, END
 from assistant_api.prompt.messages import with_tools, without_tools
 from zerotouch_contracts.tools import DEFINITIONS
 
-BLOCK = prompt_block(ClinicFacts("Europe/Berlin", services=("Check-up",)), DEFINITIONS)
+BLOCK = prompt_block(ClinicFacts("Europe/Berlin", services=("Check-up",)), map(of_definition, DEFINITIONS))
 OURS = {"role": "system", "content": BLOCK}
 USER = {"role": "user", "content": "Hi"}
 PARTS = {"role": "system", "content": [{"type": "text", "text": "You are …"}], "cache": True}

@@ -1,6 +1,5 @@
 """The marked block in the system prompt."""
 
-import time
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -10,17 +9,20 @@ from hypothesis import strategies as st
 
 from assistant_api.appointments.clinic import WEEKDAYS
 from assistant_api.limits import BLOCK_CHARACTERS_MAX
-from assistant_api.prompt.block import ClinicFacts, plain, prompt_block
+from assistant_api.prompt.block import ClinicFacts, prompt_block
+from assistant_api.prompt.described import of_definition
 from assistant_api.prompt.lines import BEGIN, END, RULE, UNANSWERED, with_block, without_block
+from assistant_api.prompt.plain import plain
 from assistant_api.provisioner.facts import block_for
 from zerotouch_contracts.tools import ANSWERED, BOOK_CLINIC_APPOINTMENT, DEFINITIONS, ToolDefinition
 
 HOURS: dict[str, Any] = {"monday": [["09:00", "12:30"], ["13:30", "17:00"]], "sunday": [["10:00", "24:00"]]}
 CLINIC = ClinicFacts("Europe/Berlin", HOURS, ("Check-up", "Cleaning, with polish"))
-BLOCK = prompt_block(CLINIC, DEFINITIONS)
+DESCRIBED = [of_definition(definition) for definition in DEFINITIONS]
+BLOCK = prompt_block(CLINIC, DESCRIBED)
 PIECES = ("{", "}", "%", "{{", "%}", BEGIN, END, "<!-", "-->", "\n", "a", " ")
 EVERY_BLOCK = [
-    prompt_block(clinic, definitions)
+    prompt_block(clinic, [of_definition(definition) for definition in definitions])
     for clinic in (CLINIC, ClinicFacts("UTC"), ClinicFacts("UTC", HOURS), ClinicFacts("UTC", None, ("Check-up",)))
     for definitions in (DEFINITIONS, (BOOK_CLINIC_APPOINTMENT,), ())
 ]
@@ -173,13 +175,13 @@ def test_ordinary_words_are_not_touched() -> None:
 
 def test_the_longest_list_of_services_that_the_api_takes_is_said_whole() -> None:
     services = [f"{number:03}{'x' * 77}" for number in range(100)]
-    block = prompt_block(ClinicFacts("UTC", HOURS, services), DEFINITIONS)
+    block = prompt_block(ClinicFacts("UTC", HOURS, services), DESCRIBED)
     assert all(service in block for service in services)
     assert "more" not in block.partition(RULE)[0]
 
 
 def test_a_longer_list_says_how_many_more_there_are() -> None:
-    block = prompt_block(ClinicFacts("UTC", None, [f"{number:04}{'x' * 200}" for number in range(1000)]), DEFINITIONS)
+    block = prompt_block(ClinicFacts("UTC", None, [f"{number:04}{'x' * 200}" for number in range(1000)]), DESCRIBED)
     assert "; and 898 more." in block
     assert len(block) <= BLOCK_CHARACTERS_MAX
 
@@ -188,18 +190,9 @@ def test_a_block_stays_below_its_limit() -> None:
     day = [["00:00", "01:00"]] * 6
     longest = ClinicFacts("America/Argentina/ComodRivadavia", dict.fromkeys(WEEKDAYS, day), ["x" * 80] * 100)
     newest = {definition.name: definition for definition in ANSWERED}
-    block = prompt_block(longest, newest.values())
+    block = prompt_block(longest, map(of_definition, newest.values()))
     assert "Sunday 00:00 to 01:00 and" in block
     assert len(block) <= BLOCK_CHARACTERS_MAX
-
-
-def test_a_prompt_full_of_markers_is_read_in_linear_time() -> None:
-    def seconds(copies: int) -> float:
-        started = time.process_time()
-        without_block(f"{BEGIN}\n{RULE}\nThis clinic's services: " * copies)
-        return time.process_time() - started
-
-    assert seconds(2000) < 5.0
 
 
 def test_words_below_a_block_without_an_end_are_the_clinics() -> None:

@@ -44,7 +44,7 @@ def test_good_settings_are_taken(environment: pytest.MonkeyPatch) -> None:
 def test_every_missing_setting_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in GOOD:
         monkeypatch.delenv(name, raising=False)
-    assert _problems() == [f"{name}: is missing" for name in GOOD]
+    assert sorted(_problems()) == sorted(f"{name}: is missing" for name in GOOD)
 
 
 @pytest.mark.parametrize(
@@ -112,3 +112,11 @@ def test_a_key_that_is_not_in_base64_is_said_at_once_without_it(environment: pyt
     environment.setenv("VAPI_WEBHOOK_HMAC_KEYS", "not!base64!at!all!")
 
     assert _problems() == ["VAPI_WEBHOOK_HMAC_KEYS must be in base64, as secretIsBase64 says"]
+
+
+def test_vapis_key_goes_over_no_network_in_plain_text(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("VAPI_BASE_URL", "http://vapi-sandbox:3003")
+    (problem,) = _problems()
+    assert problem.startswith("VAPI_BASE_URL: must be an https URL")
+    environment.setenv("VAPI_PLAIN_HTTP_ALLOWED", "true")
+    assert load(Settings).vapi_base_url == "http://vapi-sandbox:3003"

@@ -55,13 +55,12 @@ def _client(
         jwt_issuer="i",
         jwt_audience="a",
         read_retry_seconds=0.001,
-        **{"vapi_base_url": "http://vapi.test", **changes},
+        **{"vapi_base_url": "https://vapi.test", **changes},
     )
-    key = _CountedKey(
-        settings, Database(settings, new_health())
-    )  # no database: what is said of the key stays in memory
+    # No database: what is said of the key stays in memory.
+    key = _CountedKey(settings, Database(settings, new_health()), "fingerprint", None)
     transport = None if answer is None else OverHttpx(httpx.MockTransport(answer))  # type: ignore[arg-type]
-    return VapiClient(settings, telemetry.set_up(None), key, transport=transport)
+    return VapiClient(settings, telemetry.set_up(None), key, lambda: "key", transport=transport)
 
 
 def _always(status: int, **content: Any) -> VapiClient:
@@ -300,3 +299,13 @@ async def test_a_full_page_of_a_list_is_halved_until_every_part_fits(monkeypatch
 
     assert isinstance(found, list)
     assert sorted(item["id"] for item in found) == sorted(str(item["id"]) for item in there)
+
+
+async def test_a_pause_that_could_not_be_told_to_the_others_says_how_long_it_lasts() -> None:
+    """Nobody leaves that key's work alone, so whoever has claimed some waits by itself."""
+    client = _always(401)
+    await client.get("a")
+    stale = client.key.stale(Ticket())
+    assert stale is not None
+    assert (stale.code, stale.counts_as_attempt) == (ErrorCode.VAPI_KEY_REFUSED, False)
+    assert 50 < stale.wait_seconds <= 60

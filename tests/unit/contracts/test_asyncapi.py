@@ -11,9 +11,26 @@ import pytest
 import yaml
 
 from zerotouch_contracts import envelope
+from zerotouch_contracts.accounts import VapiAccount
 from zerotouch_contracts.answering import ContractsAnnounced
-from zerotouch_contracts.events import ASSISTANT_MESSAGES, OUTCOME_MESSAGES, TOOL_CALL_MESSAGES
-from zerotouch_contracts.topics import ASSISTANTS, OUTCOMES, TOOL_CALLS, TOPICS, Topic
+from zerotouch_contracts.blueprint import ToolPublished
+from zerotouch_contracts.events import ASSISTANT_MESSAGES, ERASURE_MESSAGES, OUTCOME_MESSAGES, TOOL_CALL_MESSAGES
+from zerotouch_contracts.fleet import FLEET_MESSAGES
+from zerotouch_contracts.heads import LogHead
+from zerotouch_contracts.names import DisplayName
+from zerotouch_contracts.topics import (
+    ASSISTANTS,
+    BLUEPRINT,
+    DISPLAY_NAMES,
+    ERASURES,
+    FLEET,
+    HEADS,
+    OUTCOMES,
+    TOOL_CALLS,
+    TOPICS,
+    VAPI_ACCOUNTS,
+    Topic,
+)
 from zerotouch_contracts.topics import CONTRACTS as CONTRACTS_TOPIC
 
 CONTRACTS = Path(envelope.__file__).resolve().parents[2]
@@ -42,8 +59,14 @@ def resolved(node: Any) -> Any:
     [
         (ASSISTANTS, ASSISTANT_MESSAGES),
         (OUTCOMES, OUTCOME_MESSAGES),
+        (FLEET, FLEET_MESSAGES),
         (TOOL_CALLS, TOOL_CALL_MESSAGES),
+        (ERASURES, ERASURE_MESSAGES),
         (CONTRACTS_TOPIC, (ContractsAnnounced,)),
+        (BLUEPRINT, (ToolPublished,)),
+        (HEADS, (LogHead,)),
+        (DISPLAY_NAMES, (DisplayName,)),
+        (VAPI_ACCOUNTS, (VapiAccount,)),
     ],
     ids=lambda value: value.name if isinstance(value, Topic) else "",
 )

@@ -1,18 +1,28 @@
 """What lies in topics already can be read for ever, and is what we would send today."""
 
 import json
-from uuid import UUID
+from dataclasses import replace
+from typing import Any
 
 import jsonschema
 import pytest
 
-from zerotouch_contracts.envelope import from_record, to_record
+from zerotouch_contracts.envelope import UndecodableRecord, from_fleet_record, from_record, subject_of, to_record
+from zerotouch_contracts.fleet import FLEET_MESSAGES
 from zerotouch_contracts.schemas import MESSAGES, file_name
 
-from .golden_files import CONTRACTS, EXAMPLES, golden
+from .golden_files import CONTRACTS, EXAMPLES, Golden, golden
 
-NAMES = [path.stem.removesuffix(".v1") for path in EXAMPLES if not path.stem.startswith("ContractsAnnounced")]
-"""Of the messages that are about an organization; what is announced of contracts has test_answering.py."""
+OF_OTHER_KEYS = ("ContractsAnnounced", "ToolPublished", "LogHead", "DisplayName", "VapiAccount")
+NAMES = [path.stem.removesuffix(".v1") for path in EXAMPLES if not path.stem.startswith(OF_OTHER_KEYS)]
+"""Of the messages that are keyed by an organization or a rollout; the others have tests of their own."""
+FLEET = {model.__name__ for model in FLEET_MESSAGES}
+
+
+def read(record: Golden) -> tuple[Any, Any]:
+    """The record by the function that reads its topic."""
+    is_fleet = record.topic == "tool-sync.fleet.v1"
+    return (from_fleet_record if is_fleet else from_record)(record.key, record.value, record.headers)
 
 
 def test_every_message_has_an_example_and_every_example_a_message() -> None:
@@ -25,7 +35,7 @@ def test_every_message_has_an_example_and_every_example_a_message() -> None:
 def test_an_example_decodes_and_is_sent_again_byte_for_byte(name: str) -> None:
     record = golden(name)
 
-    message, attributes = from_record(record.key, record.value, record.headers)
+    message, attributes = read(record)
     assert attributes.log_id is not None
     again = to_record(
         message,
@@ -48,7 +58,8 @@ def test_an_example_obeys_its_schema(name: str) -> None:
 
     validator.validate(golden(name).body)
 
-    assert not validator.is_valid({**golden(name).body, "org_id": 7})
+    about = "rollout_id" if name.startswith("Rollout") else "org_id"
+    assert not validator.is_valid({**golden(name).body, about: 7})
     for field in schema["required"]:
         assert not validator.is_valid({k: v for k, v in golden(name).body.items() if k != field})
 
@@ -58,9 +69,7 @@ def test_fields_of_a_newer_schema_are_ignored(name: str) -> None:
     record = golden(name)
     newer = record.with_body(added_later={"deeply": ["nested", None]}, another=1.5)
 
-    message, _ = from_record(newer.key, newer.value, newer.headers)
-
-    assert message == from_record(record.key, record.value, record.headers)[0]
+    assert read(newer)[0] == read(record)[0]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -69,16 +78,36 @@ def test_optional_fields_may_be_missing(name: str) -> None:
     record = golden(name)
     least = {key: value for key, value in record.body.items() if key in schema["required"]}
 
-    message, _ = from_record(record.key, json.dumps(least).encode(), record.headers)
+    message, _ = read(replace(record, value=json.dumps(least).encode()))
 
-    assert message.org_id == UUID(record.body["org_id"])
+    assert subject_of(message)[1].encode() == record.key
 
 
-@pytest.mark.parametrize("name", ["ToolsSynced", "ToolSyncFailed", "AssistantDiverged"])
+@pytest.mark.parametrize("name", ["ToolsSynced", "ToolSyncFailed", "AssistantDiverged", *sorted(FLEET)])
 def test_the_sequence_header_is_the_bodys_and_sorts_as_text(name: str) -> None:
     record = golden(name)
 
-    _, attributes = from_record(record.key, record.value, record.headers)
+    _, attributes = read(record)
 
     assert attributes.sequence == record.body["sequence"]
     assert len(dict(record.headers)["ce_sequence"]) == 20
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_record_is_read_by_the_function_of_its_topic_alone(name: str) -> None:
+    record = golden(name)
+    other = from_record if name in FLEET else from_fleet_record
+    with pytest.raises(UndecodableRecord, match="unknown type"):
+        other(record.key, record.value, record.headers)
+
+
+@pytest.mark.parametrize("name", sorted(FLEET))
+def test_a_message_of_the_fleet_is_refused_under_another_key_subject_or_number(name: str) -> None:
+    record = golden(name)
+    subject = "ce_rolloutid" if name.startswith("Rollout") else "ce_orgid"
+    with pytest.raises(UndecodableRecord, match="the key is not the"):
+        from_fleet_record(b"another", record.value, record.headers)
+    with pytest.raises(UndecodableRecord, match=f"header {subject} is not the"):
+        from_fleet_record(record.key, record.value, record.with_header(subject, b"another"))
+    with pytest.raises(UndecodableRecord, match="header ce_sequence is not the sequence"):
+        from_fleet_record(record.key, record.value, record.with_header("ce_sequence", b"7".zfill(20)))

@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.metadata import MetadataRequest, MetadataResponse_v0
 from tests.support.eventually import eventually
 
-from zerotouch_contracts.kafka import drop_consumer, drop_producer, new_consumer, new_producer
+from zerotouch_contracts.kafka import drop_consumer, drop_producer, new_admin, new_consumer, new_producer
 from zerotouch_contracts.kafka.clients import SteadyConnection
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")  # other tests' clients have tasks in the session's loop
@@ -183,3 +183,22 @@ async def test_whoever_drops_a_client_can_be_cancelled(gone: Refusing) -> None:
     dropping.cancel()
     with pytest.raises(asyncio.CancelledError):
         await dropping
+
+
+async def test_who_is_cancelled_while_it_closes_a_client_is_cancelled(gone: Refusing) -> None:
+    admin, ends = new_admin(gone.address), asyncio.Event()
+
+    async def ending_slowly() -> None:
+        try:
+            await never()
+        finally:
+            ends.set()
+            await asyncio.sleep(0)
+
+    admin._client._sync_task = asyncio.create_task(ending_slowly())
+    await asyncio.sleep(0)  # it has begun
+    closing = asyncio.create_task(admin.close())
+    await ends.wait()
+    closing.cancel()
+    await asyncio.wait([closing])
+    assert closing.cancelled()

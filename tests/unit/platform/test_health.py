@@ -1,5 +1,8 @@
 """What is said of a process: what its parts tell, what checks find, and what there is to note."""
 
+import asyncio
+
+import pytest
 from structlog.testing import capture_logs
 
 from zerotouch_platform.health import Check, Health
@@ -56,3 +59,30 @@ async def test_a_note_with_nothing_to_say_is_left_out() -> None:
     health = a_health()
     health.notes = {"records_lost": nothing, "vapi_key": something}
     assert await health.ready_notes() == {"vapi_key": {"seconds": 3}}
+
+
+async def test_whoever_asks_often_makes_the_checks_once_a_while() -> None:
+    asked = 0
+
+    async def counting() -> str | None:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0)
+        return f"problem {asked}"
+
+    health = Health(check_seconds_max=1, starting=None, ready={"database": counting}, cached_seconds=0.1)
+    answers = await asyncio.gather(*(health.ready_problems() for _ in range(50)))
+    assert answers == [{"database": "problem 1"}] * 50
+
+    await asyncio.sleep(0.11)  # the time itself is what is tested
+    assert await health.ready_problems() == {"database": "problem 2"}
+
+
+async def test_a_check_that_fails_for_a_fault_of_ours_is_no_answer_for_others() -> None:
+    async def broken() -> str | None:
+        raise ZeroDivisionError
+
+    health = Health(check_seconds_max=1, starting=None, ready={"database": broken}, cached_seconds=10)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            await health.ready_problems()

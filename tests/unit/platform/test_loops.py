@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from structlog.testing import capture_logs
 
-from zerotouch_platform.loops import Loop, Wake, pause
+from zerotouch_platform.loops import Loop, Wake, cut_off, pause
 
 LONG_SECONDS = 60.0
 
@@ -142,3 +142,27 @@ async def test_a_pause_says_whether_it_was_ended() -> None:
     assert not await pause(event, 0.001)
     event.set()
     assert await pause(event, LONG_SECONDS)
+
+
+async def test_who_takes_its_cancellation_for_another_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zerotouch_platform.loops.CUT_OFF_AGAIN_SECONDS", 0.01)
+    cancelled = 0
+
+    async def deaf_once() -> None:
+        nonlocal cancelled
+        while True:
+            try:
+                await asyncio.sleep(LONG_SECONDS)
+            except asyncio.CancelledError:
+                cancelled += 1
+                if cancelled > 1:
+                    raise
+
+    async def failing() -> None:
+        raise OSError
+
+    tasks = [asyncio.create_task(deaf_once()), asyncio.create_task(failing())]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(LONG_SECONDS / 10):
+        await cut_off(*tasks)
+    assert (cancelled, [task.done() for task in tasks]) == (2, [True, True])

@@ -1,6 +1,8 @@
 """The command line as a whole: forms of times, help, exit statuses, and what every command says of a database away."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,8 +13,10 @@ import typer
 from typer.testing import CliRunner
 
 from tool_sync.cli.app import app
+from tool_sync.cli.options import parse_time
 from tool_sync.cli.output import print_lines
-from tool_sync.cli.times import FORMS, parse_time
+from zerotouch_contracts.errors import ErrorCode
+from zerotouch_platform.times import FORMS
 
 NOW = datetime(2026, 11, 28, 14, 30, 5, tzinfo=UTC)
 DAY = datetime(2026, 11, 28, tzinfo=UTC)
@@ -20,8 +24,10 @@ NOWHERE = "postgresql://x:secret@127.0.0.1:1/tool_sync"
 ARGUMENTS = {
     "ORG": str(uuid4()),
     "TOOL": "bookClinicAppointment",
+    "POLICY": "report",
     "ASSISTANT": "assistant",
     "ORG|ASSISTANT": "assistant",
+    "ORG|ASSISTANT|TOOL|ROLLOUT": "assistant",
     "AGENT": "agent",
     "ID": "1",
     "NAME": "org_tools",
@@ -31,13 +37,22 @@ ARGUMENTS = {
     "ROLLOUT": "rollout",
     "V1": "1",
     "V2": "2",
+    "N": "1",
+    "HOURS": "22:00-06:00",
+    "TEXT": "praxis",
+    "JTI": "a-token",
 }
+WITHOUT_DATABASE = {("run",), ("blueprint", "lint"), ("errors",), ("doctor",)}
 VERBS = (
-    "Run", "Migrate", "Show", "List", "Explain", "Check", "Send", "Compare", "Acknowledge",
+    "Run", "Migrate", "Set", "Show", "List", "Explain", "Check", "Send", "Compare", "Acknowledge",
     "Retry", "Read", "Remove", "Unlink", "Link", "Give", "Rebuild", "Verify", "Publish",
     "Withdraw", "Take", "End", "Start", "Follow", "Pause", "Resume", "Open", "Roll", "Decide", "Order",
+    "Keep", "Find", "Serve", "Describe", "Write",
 )  # fmt: skip
-EXTRA = {"audit": ["--only-topics"], "words": ["--agent", "a"], "fork": ["--yes"]}
+EXTRA = {
+    "audit": ["--only-topics"], "words": ["--agent", "a"], "fork": ["--yes"], "pin": ["--until", "2026-12-24"],
+    "revoke": ["--until", "2026-12-24"],
+}  # fmt: skip
 OPTIONS = {
     "reason": "a test",
     "to_topic": "topic",
@@ -137,8 +152,10 @@ def test_a_help_text_begins_with_a_verb_and_ends_with_a_full_stop(path: tuple[st
     assert text.strip().endswith(".")
 
 
-# A service waits for its database, and a file is linted without one.
-@pytest.mark.parametrize("path", sorted(COMMANDS.keys() - {("run",), ("blueprint", "lint")}), ids=" ".join)
+# A service waits for its database, a doctor looks for it; a file is linted and a code explained without one.
+@pytest.mark.parametrize(
+    "path", sorted(COMMANDS.keys() - {("run",), ("blueprint", "lint"), ("errors",), ("doctor",)}), ids=" ".join
+)
 def test_without_a_database_a_command_says_so_in_one_line_and_ends_with_2(path: tuple[str, ...]) -> None:
     words = words_of(path)
     done = CliRunner().invoke(app, words, env={"DATABASE_URL": NOWHERE, "MIGRATE_DATABASE_URL": NOWHERE})
@@ -152,3 +169,36 @@ def test_an_id_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     print_lines(["agent clinic:100:b [bold]"])
 
     assert capsys.readouterr().out == "agent clinic:100:b [bold]\n"
+
+
+def test_planning_a_rollout_reads_no_client_of_kafka_or_vapi() -> None:
+    heavy = ("aiohttp", "aiokafka", "httpx", "opentelemetry.sdk", "pydantic_settings", "rich", "structlog")
+    assert imported_with("tool_sync.cli.rollout_apply", heavy) == "[]"
+
+
+def test_the_service_has_nothing_in_memory_that_it_does_not_need() -> None:
+    """httpx unpacks bodies that come packed and nothing else, pages belong to a console, exporters to a collector."""
+    heavy = (
+        "httpx",
+        "jinja2",
+        "opentelemetry.exporter.otlp",
+        "requests",
+        "rich.progress",
+        "tool_sync.console.app",
+        "typer.rich_utils",
+    )
+    assert imported_with("tool_sync.__main__, tool_sync.cli.launch, tool_sync.cli.run", heavy) == "[]"
+
+
+def imported_with(module: str, names: tuple[str, ...]) -> str:
+    """Those of the names that a new process has imported with a module."""
+    code = f"import sys, {module}; print([name for name in {names} if name in sys.modules])"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_a_code_is_explained_without_a_database_and_a_wrong_one_is_guessed() -> None:
+    done = CliRunner().invoke(app, ["errors", "ts-301"])
+    assert (done.exit_code, done.stdout.splitlines()[0]) == (0, "TS-301  tool refused")
+    assert set(re.findall("TS-[0-9]+", CliRunner().invoke(app, ["errors"]).stdout)) == {*map(str, ErrorCode)}
+    done = CliRunner().invoke(app, ["errors", "301"])
+    assert (done.exit_code, done.stderr) == (2, "tool-sync: there is no code 301; did you mean TS-301?\n")

@@ -43,13 +43,13 @@ def raw(key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes |
 
 
 def readable(record: Record) -> Readable:
-    mapped = read_record(record, "1.0")
+    mapped = read_record(record)
     assert isinstance(mapped, Readable)
     return mapped
 
 
 def poison(record: Record) -> Poison:
-    mapped = read_record(record, "1.0")
+    mapped = read_record(record)
     assert isinstance(mapped, Poison)
     return mapped
 
@@ -60,6 +60,14 @@ def poison(record: Record) -> Poison:
         (
             OrganizationSaved(org_id=ORG, revision=1, name="C", tier="professional"),
             events.OrgRegistered("professional"),
+        ),
+        (
+            OrganizationSaved(org_id=ORG, revision=1, name="C", time_zone="Europe/Berlin"),
+            events.OrgRegistered("basic", "Europe/Berlin"),
+        ),
+        (
+            OrganizationSaved(org_id=ORG, revision=3, name="C", time_zone="Mars/Olympus"),
+            events.OrgTierChanged("basic", "Mars/Olympus"),
         ),
         (OrganizationSaved(org_id=ORG, revision=2, name="C"), events.OrgTierChanged("basic")),
         (OrganizationDeleted(org_id=ORG), events.OrgClosed()),
@@ -147,8 +155,8 @@ def test_another_orgs_key_is_refused() -> None:
 
 
 def test_a_save_that_the_log_refuses_gets_its_outcome_too() -> None:
-    mapped = as_poison(readable(consumed(SAVED)), "refused", "1.0")
+    mapped = as_poison(readable(consumed(SAVED)), "refused")
     assert mapped.request is not None
     assert mapped.request.events[0].event == events.RequestUnreadable(REQUEST, TRACE)
     organization = readable(consumed(OrganizationSaved(org_id=ORG, revision=1, name="C")))
-    assert as_poison(organization, "refused", "1.0").request is None
+    assert as_poison(organization, "refused").request is None

@@ -1,20 +1,26 @@
 """What the process says when its settings are missing or wrong."""
 
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from assistant_api.settings import Settings as AssistantApiSettings
+from tool_sync.console.oidc.rights import Rules
 from tool_sync.settings import Settings
 from tool_sync.sync.blueprint import definitions_with
 from zerotouch_contracts.tools import ANSWERED, DEFINITIONS
+from zerotouch_platform.auth import Scope
 from zerotouch_platform.public_key import require_key_of_algorithm
-from zerotouch_platform.settings import SettingsInvalid, load
+from zerotouch_platform.settings import SettingsInvalid, load, misspelt
 
+ROOT = Path(__file__).parents[3]
 PRIVATE = Ed25519PrivateKey.generate()
 PEM = PRIVATE.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
@@ -50,6 +56,15 @@ def problems(environment: pytest.MonkeyPatch, **changes: str | None) -> dict[str
     with pytest.raises(SettingsInvalid) as caught:
         load(Settings)
     return {str(problem.variable): (problem.shown, problem.reason) for problem in caught.value.problems}
+
+
+def test_own_organizations_are_ids_with_a_space_between(environment: pytest.MonkeyPatch) -> None:
+    first, second = (f"0b7e3c1e-3a64-4b3e-9a55-5d4f0a6c9a1{n}" for n in (1, 2))
+    assert load(Settings).own_orgs == ()
+    environment.setenv("OWN_ORGS", f"{first}  {second}")
+    assert tuple(map(str, load(Settings).own_orgs)) == (first, second)
+    assert load(Settings).model_dump(mode="json")["own_orgs"] == f"{first} {second}"
+    assert set(problems(environment, OWN_ORGS=f"{first},{second}")) == {"OWN_ORGS"}
 
 
 def test_good_settings_load_and_the_rest_has_defaults(environment: pytest.MonkeyPatch) -> None:
@@ -98,6 +113,23 @@ def test_every_version_that_may_be_asked_for_makes_a_blueprint() -> None:
         assert (definition.version, definition.asynchronous) == (version, version == 1)
         assert definition in ANSWERED
     assert definitions_with(2) == DEFINITIONS
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"ASSISTANT_API_URL": "http://api:3001"}, "together with ASSISTANT_API_URL"),
+        ({"ASSISTANT_API_TOKEN": "a.b.c"}, "together with ASSISTANT_API_URL"),
+        ({"ASSISTANT_API_URL": "http://api:3001", "ASSISTANT_API_TOKEN": "a\nb: c"}, "bearer token"),
+        ({"ASSISTANT_API_URL": "http://api:3001", "ASSISTANT_API_TOKEN": "ä"}, "bearer token"),
+    ],
+)
+def test_where_tools_are_tried_out_needs_an_address_and_a_token(
+    environment: pytest.MonkeyPatch, changes: dict[str, str], said: str
+) -> None:
+    found = problems(environment, **changes)
+    assert set(found) == {"ASSISTANT_API_TOKEN"}
+    assert said in found["ASSISTANT_API_TOKEN"][1]
 
 
 def test_an_empty_variable_counts_as_missing(environment: pytest.MonkeyPatch) -> None:
@@ -175,7 +207,7 @@ def test_the_command_lists_the_problems_and_exits_with_2() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://api.vapi.ai", "https://API.vapi.ai/", "https://vapi.ai.", "http://api.eu.vapi.ai"]
+    "url", ["https://api.vapi.ai", "https://API.vapi.ai/", "https://vapi.ai.", "https://api.eu.vapi.ai"]
 )
 def test_a_tool_at_loopback_is_never_allowed_at_the_real_vapi(environment: pytest.MonkeyPatch, url: str) -> None:
     found = problems(environment, VAPI_BASE_URL=url, TOOL_URL_LOOPBACK_ALLOWED="true")
@@ -189,3 +221,116 @@ def test_a_tool_at_loopback_may_be_allowed_at_a_sandbox(environment: pytest.Monk
     environment.setenv("VAPI_BASE_URL", url)
     environment.setenv("TOOL_URL_LOOPBACK_ALLOWED", "true")
     assert load(Settings).tool_url_loopback_allowed
+
+
+@pytest.mark.parametrize("url", ["http://vapi-sandbox:3003", "http://10.0.0.7", "http://localhost.example"])
+def test_vapis_key_goes_over_no_network_in_plain_text(environment: pytest.MonkeyPatch, url: str) -> None:
+    (found,) = problems(environment, VAPI_BASE_URL=url).items()
+    assert found[0] == "VAPI_BASE_URL"
+    assert "must be an https URL" in found[1][1]
+    environment.setenv("VAPI_PLAIN_HTTP_ALLOWED", "true")
+    assert load(Settings).vapi_base_url == url
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:3003", "http://[::1]:3003", "http://localhost:3003"])
+def test_a_sandbox_on_the_same_machine_is_asked_as_it_is(environment: pytest.MonkeyPatch, url: str) -> None:
+    environment.setenv("VAPI_BASE_URL", url)
+    assert load(Settings).vapi_base_url == url
+
+
+def test_a_signing_key_is_a_file_or_a_value_and_of_one_kind(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    private = PRIVATE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    assert load(Settings).signing_key_pem() is None
+    environment.setenv("LOG_SIGNING_KEY", private.replace("\n", "\\n"))
+    assert "PRIVATE KEY" in (load(Settings).signing_key_pem() or "")
+    file = tmp_path / "signing.pem"
+    file.write_text(private)
+    environment.setenv("LOG_SIGNING_KEY_FILE", str(file))
+    found = problems(environment)
+    assert found["LOG_SIGNING_KEY"] == ("********", "must not be set together with LOG_SIGNING_KEY_FILE")
+    environment.delenv("LOG_SIGNING_KEY")
+    assert load(Settings).signing_key_pem() == private
+    file.write_text(PEM)
+    assert "private key" in problems(environment)["LOG_SIGNING_KEY_FILE"][1]
+    assert "cannot be read" in problems(environment, LOG_SIGNING_KEY_FILE="/nowhere")["LOG_SIGNING_KEY_FILE"][1]
+
+
+def test_a_misspelt_variable_is_named_where_its_setting_is_missing(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("KAFKA_BOOTSTRAP_SERVER", "kafka.example:9092")
+    found = problems(environment, KAFKA_BOOTSTRAP_SERVERS=None)
+    assert found["KAFKA_BOOTSTRAP_SERVERS"][1] == "is required; KAFKA_BOOTSTRAP_SERVER is no setting"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("AUTOSYNC_HOURS", "AUTO_SYNC_HOURS"),
+        ("auto_sync_hour", "AUTO_SYNC_HOURS"),
+        ("OUTCOME_TOPIC", "OUTCOMES_TOPIC"),
+        ("LOGLEVEL", "LOG_LEVEL"),
+        ("LEASE_SECOND", "LEASE_SECONDS"),
+    ],
+)
+def test_a_variable_that_nobody_reads_is_taken_for_what_was_meant(written: str, meant: str) -> None:
+    assert misspelt(Settings, {**GOOD, written: "1"}) == {written: meant}
+
+
+def test_an_environment_that_both_services_share_has_nothing_misspelt() -> None:
+    both = [name for kind in (Settings, AssistantApiSettings) for name in kind.model_fields]
+    example = re.findall("^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    for name in (*map(str.upper, both), *both, *example, "PATH", "HOME", "HOSTNAME", "TZ", "MIGRATE_DATABASE_URL"):
+        for kind in (Settings, AssistantApiSettings):
+            assert misspelt(kind, {name: "1"}) == {}, f"{name} beside {kind.__module__}"
+
+
+CONSOLE = {"CONSOLE_KEY": "A" * 43 + "=", "CONSOLE_URL": "https://tools.example"}
+PROVIDER = {
+    **CONSOLE,
+    "CONSOLE_OIDC_ISSUER": "https://id.example/",
+    "CONSOLE_OIDC_CLIENT_ID": "console",
+    "CONSOLE_OIDC_PLATFORM": "operators, on call",
+    "CONSOLE_OIDC_ORG": "owners=sync settings:write, clinic staff=sync",
+}
+
+
+def test_a_provider_is_called_as_it_calls_itself(environment: pytest.MonkeyPatch) -> None:
+    for name, value in PROVIDER.items():
+        environment.setenv(name, value)
+    settings = load(Settings)
+    assert settings.console_oidc_issuer == "https://id.example/"  # with its slash
+    assert Rules.of(settings) == Rules(
+        "groups",
+        frozenset({"operators", "on call"}),
+        {"owners": frozenset({Scope.SYNC, Scope.SETTINGS_WRITE}), "clinic staff": frozenset({Scope.SYNC})},
+        "org_id",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "variable", "said"),
+    [
+        ({"CONSOLE_OIDC_ISSUER": "http://id.example"}, "CONSOLE_OIDC_ISSUER", "https"),
+        ({"CONSOLE_OIDC_ISSUER": "https://id.example?a=b"}, "CONSOLE_OIDC_ISSUER", "without a query"),
+        ({"CONSOLE_OIDC_ISSUER": "http://127.0.0.1:3004"}, "CONSOLE_OIDC_ISSUER", "with the real Vapi"),
+        ({"CONSOLE_OIDC_ISSUER": "http://localhost:3004"}, "CONSOLE_OIDC_ISSUER", "with the real Vapi"),
+        ({"CONSOLE_OIDC_ISSUER": "https://[::1]:3004"}, "CONSOLE_OIDC_ISSUER", "with the real Vapi"),
+        ({"CONSOLE_KEY": ""}, "CONSOLE_OIDC_ISSUER", "CONSOLE_KEY"),
+        ({"CONSOLE_URL": "", "HOST": "0.0.0.0"}, "CONSOLE_OIDC_ISSUER", "CONSOLE_URL"),  # noqa: S104 - a setting
+        ({"CONSOLE_OIDC_CLIENT_ID": ""}, "CONSOLE_OIDC_CLIENT_ID", "together with CONSOLE_OIDC_ISSUER"),
+        ({"CONSOLE_OIDC_ISSUER": ""}, "CONSOLE_OIDC_CLIENT_ID", "together with CONSOLE_OIDC_ISSUER"),
+        ({"CONSOLE_OIDC_SCOPES": "profile"}, "CONSOLE_OIDC_SCOPES", "openid"),
+        ({"CONSOLE_OIDC_ALGORITHM": "HS256"}, "CONSOLE_OIDC_ALGORITHM", "RS256"),
+        ({"CONSOLE_OIDC_ALGORITHM": "none"}, "CONSOLE_OIDC_ALGORITHM", "RS256"),
+        ({"CONSOLE_OIDC_PLATFORM": "", "CONSOLE_OIDC_ORG": ""}, "CONSOLE_OIDC_ORG", "nobody gets in"),
+        ({"CONSOLE_OIDC_ORG": "owners"}, "CONSOLE_OIDC_ORG", "value=scope scope"),
+        ({"CONSOLE_OIDC_ORG": "owners="}, "CONSOLE_OIDC_ORG", "value=scope scope"),
+        ({"CONSOLE_OIDC_ORG": "owners=sync,"}, "CONSOLE_OIDC_ORG", "value=scope scope"),
+        ({"CONSOLE_OIDC_ORG": "owners=platform"}, "CONSOLE_OIDC_ORG", "has platform, and scopes are"),
+    ],
+)
+def test_a_provider_that_would_let_in_nobody_or_anybody_is_refused(
+    environment: pytest.MonkeyPatch, changes: dict[str, str], variable: str, said: str
+) -> None:
+    found = problems(environment, **{**PROVIDER, **changes})
+    assert set(found) == {variable}
+    assert said in found[variable][1]

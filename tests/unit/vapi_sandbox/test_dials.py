@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -135,3 +136,19 @@ def test_a_spread_latency_has_the_percentiles_that_were_asked_for() -> None:
     assert 0.19 < drawn[2000] < 0.21
     assert 0.8 < drawn[3960] < 1.05
     assert desk.delay_seconds(250) == 0.25
+
+
+def test_a_rule_ends_by_itself_so_long_after_the_dials_were_turned() -> None:
+    now = [100.0]
+    desk = FaultDesk(Dials(), lambda: now[0])
+    call: Any = SimpleNamespace(route=SimpleNamespace(name="GET /tool"))
+    store: Any = None  # asked by rules alone that match a tool
+    desk.turn(parse_dials(json.dumps({"rules": [rule("*", "status", status=500) | {"for_seconds": 60}]})))
+    now[0] = 159.9
+    assert desk.pick(call, store) is not None
+    assert desk.standing() == desk.dials
+    now[0] = 160.0
+    assert desk.pick(call, store) is None
+    assert desk.standing().rules == []
+    desk.turn(desk.dials)
+    assert desk.pick(call, store) is not None

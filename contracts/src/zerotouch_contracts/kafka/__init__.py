@@ -8,18 +8,23 @@ and after any trouble drops the producer and makes another.
 Private names of aiokafka are used in here; hence one minor version of it.
 """
 
-from zerotouch_contracts.kafka.clients import new_consumer, new_producer
+from zerotouch_contracts.kafka.clients import new_admin, new_consumer, new_producer
 from zerotouch_contracts.kafka.ends import TROUBLE, described, drop_consumer, drop_producer
 from zerotouch_contracts.kafka.progress import ConsumerStuck, Progress, Watch
+from zerotouch_contracts.kafka.security import Security, SecurityInvalid, security_of
 
 __all__ = [
     "TROUBLE",
     "ConsumerStuck",
     "Progress",
+    "Security",
+    "SecurityInvalid",
     "Watch",
     "described",
     "drop_consumer",
     "drop_producer",
+    "new_admin",
     "new_consumer",
     "new_producer",
+    "security_of",
 ]

@@ -1,27 +1,35 @@
-"""An outcome with its envelope, whether it came from the topic or from the feed."""
+"""A message with its envelope, whether it came from a topic or from the feed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import ValidationError
 
-from zerotouch_contracts.envelope import SOURCE_TOOL_SYNC, UNKNOWN_TYPE, Headers, UndecodableRecord, from_record
+from zerotouch_contracts.envelope import (
+    SOURCE_TOOL_SYNC,
+    UNKNOWN_TYPE,
+    Headers,
+    UndecodableRecord,
+    from_fleet_record,
+    from_record,
+)
 from zerotouch_contracts.events import OUTCOME_MESSAGES, OutcomeMessage
+from zerotouch_contracts.fleet import FLEET_MESSAGES, FleetMessage, RolloutEnded, RolloutStarted, rollout_key
 from zerotouch_contracts.subscriber.errors import FeedUnavailable
 from zerotouch_contracts.subscriber.unknown import Unknown, unknown_of
 
-_BY_TYPE: Final[Mapping[str, type[OutcomeMessage]]] = {model.TYPE: model for model in OUTCOME_MESSAGES}
+M = TypeVar("M", OutcomeMessage, FleetMessage)
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
-    """An outcome. ``id`` is the same however often it is sent; ``position`` is its place in the log, None where the
-    topic brought it."""
+class Enveloped(Generic[M]):
+    """A message. ``id`` is the same however often it is sent; ``position`` is its place in the log, None where a topic
+    brought it."""
 
-    message: OutcomeMessage
+    message: M
     id: str
     time: datetime
     log_id: UUID
@@ -29,13 +37,20 @@ class Delivered:
     position: int | None = None
 
     @property
-    def org_id(self) -> UUID:
-        """The clinic."""
+    def key(self) -> UUID:
+        """Whose message it is: the clinic, or what stands for the rollout (:func:`.fleet.rollout_key`)."""
+        if isinstance(self.message, RolloutStarted | RolloutEnded):
+            return rollout_key(self.message.rollout_id)
         return self.message.org_id
 
     @property
+    def asked_org(self) -> UUID | None:
+        """The clinic whose page of the feed holds it; None: only the page of all does."""
+        return None if isinstance(self.message, RolloutStarted | RolloutEnded) else self.message.org_id
+
+    @property
     def sequence(self) -> int:
-        """Its number among the clinic's messages: 1, 2, 3 …"""
+        """Its number among the messages of its key: 1, 2, 3 …"""
         return self.message.sequence
 
     @property
@@ -45,8 +60,26 @@ class Delivered:
         return parts[1] if len(parts) == 4 else None
 
 
+class Delivered(Enveloped[OutcomeMessage]):
+    """An outcome."""
+
+    __slots__ = ()
+
+    @property
+    def org_id(self) -> UUID:
+        """The clinic."""
+        return self.message.org_id
+
+
+class FleetDelivered(Enveloped[FleetMessage]):
+    """What became of a clinic's tool, or of a rollout."""
+
+    __slots__ = ()
+
+
 Incoming = Delivered | Unknown
-"""What topic and feed bring."""
+"""What topic and feed of the outcomes bring."""
+FleetIncoming = FleetDelivered | Unknown
 
 
 def decode(key: bytes | None, value: bytes | None, headers: Headers) -> Incoming:
@@ -59,13 +92,7 @@ def decode(key: bytes | None, value: bytes | None, headers: Headers) -> Incoming
     try:
         message, attributes = from_record(key, value, headers)
     except UndecodableRecord as error:
-        fields = {name.lower(): (raw or b"").decode("utf-8", "replace") for name, raw in reversed(headers)}
-        if error.reason != UNKNOWN_TYPE or fields["ce_source"] != SOURCE_TOOL_SYNC:
-            raise
-        if "ce_sequence" in fields and (key or b"").decode("utf-8", "replace") != fields.get("ce_orgid"):
-            raise UndecodableRecord("the key is not the org id", id=error.id, type=error.type) from None
-        read = {name.removeprefix("ce_"): text for name, text in fields.items()} | {"id": error.id, "type": error.type}
-        return unknown_of(read, fields.get("log_id"))
+        return _newer(error, key, headers)
     if not isinstance(message, OUTCOME_MESSAGES):
         raise UndecodableRecord("not an outcome", id=attributes.id, type=attributes.type, org_id=attributes.org_id)
     if attributes.log_id is None:
@@ -73,16 +100,58 @@ def decode(key: bytes | None, value: bytes | None, headers: Headers) -> Incoming
     return Delivered(message, attributes.id, attributes.time, attributes.log_id, attributes.traceparent)
 
 
+def decode_fleet(key: bytes | None, value: bytes | None, headers: Headers) -> FleetIncoming:
+    """The message in a record of the fleet's topic; as :func:`decode` in all else."""
+    headers = tuple(headers)
+    try:
+        message, attributes = from_fleet_record(key, value, headers)
+    except UndecodableRecord as error:
+        return _newer(error, key, headers)
+    if attributes.log_id is None:
+        raise UndecodableRecord("header log_id is missing", id=attributes.id, type=attributes.type)
+    return FleetDelivered(message, attributes.id, attributes.time, attributes.log_id, attributes.traceparent)
+
+
+def _newer(error: UndecodableRecord, key: bytes | None, headers: Headers) -> Unknown:
+    """What is known of a record that could not be decoded, where its type may be newer; raises the error elsewhere."""
+    fields = {name.lower(): (raw or b"").decode("utf-8", "replace") for name, raw in reversed(tuple(headers))}
+    if error.reason != UNKNOWN_TYPE or fields["ce_source"] != SOURCE_TOOL_SYNC:
+        raise error
+    about = fields.get("ce_orgid", fields.get("ce_rolloutid"))
+    if "ce_sequence" in fields and (key or b"").decode("utf-8", "replace") != about:
+        raise UndecodableRecord("the key is not the org id", id=error.id, type=error.type) from None
+    read = {name.removeprefix("ce_"): text for name, text in fields.items()} | {"id": error.id, "type": error.type}
+    return unknown_of(read, fields.get("log_id"))
+
+
+_OUTCOMES_BY_TYPE: Final[Mapping[str, type[OutcomeMessage]]] = {model.TYPE: model for model in OUTCOME_MESSAGES}
+_FLEET_BY_TYPE: Final[Mapping[str, type[FleetMessage]]] = {model.TYPE: model for model in FLEET_MESSAGES}
+
+
 def from_feed(item: Mapping[str, Any], log_id: UUID) -> Incoming:
     """The outcome in an item of the feed, as :func:`decode`. Raises :class:`FeedUnavailable`."""
+    return _from_feed(item, log_id, _OUTCOMES_BY_TYPE, Delivered)
+
+
+def from_fleet_feed(item: Mapping[str, Any], log_id: UUID) -> FleetIncoming:
+    """The message in an item of the fleet's feed, as :func:`decode_fleet`. Raises :class:`FeedUnavailable`."""
+    return _from_feed(item, log_id, _FLEET_BY_TYPE, FleetDelivered)
+
+
+D = TypeVar("D", bound=Enveloped[Any])
+
+
+def _from_feed(
+    item: Mapping[str, Any], log_id: UUID, types: Mapping[str, type[Any]], make: Callable[..., D]
+) -> D | Unknown:
     try:
         position, type_name = int(item["position"]), str(item["type"])
-        model = _BY_TYPE.get(type_name)
+        model = types.get(type_name)
         if model is None:
             return unknown_of(item, log_id)
         time = datetime.fromisoformat(str(item["time"]))
         traceparent = item.get("traceparent")
-        return Delivered(
+        return make(
             message=model.model_validate(item["data"]),
             id=str(item["id"]),
             time=time if time.tzinfo else time.replace(tzinfo=UTC),

@@ -1,4 +1,4 @@
-"""The outcomes for a FastStream application: the same rules, FastStream's life cycle.
+"""The outcomes, and what becomes of tools, for a FastStream application: the same rules, FastStream's life cycle.
 
     broker = KafkaBroker(...)
     follow_outcomes(broker, "billing", state=state, feed=feed)
@@ -11,7 +11,7 @@ that is no text.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from aiokafka import ConsumerRecord
 from faststream import AckPolicy
@@ -19,13 +19,15 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
-from zerotouch_contracts.subscriber.feed import OutcomePages
-from zerotouch_contracts.subscriber.reader import BATCH_RECORDS, decoded
-from zerotouch_contracts.subscriber.sequencer import Sequencer
-from zerotouch_contracts.subscriber.state import State
+from zerotouch_contracts.subscriber.delivery import Delivered, Enveloped, FleetDelivered, decode, decode_fleet
+from zerotouch_contracts.subscriber.feed import Pages
+from zerotouch_contracts.subscriber.reader import BATCH_RECORDS, Decode, decoded
+from zerotouch_contracts.subscriber.sequencer import SequencerOf
+from zerotouch_contracts.subscriber.state import StateOf
 from zerotouch_contracts.subscriber.unknown import PassedOver
-from zerotouch_contracts.topics import OUTCOMES
+from zerotouch_contracts.topics import FLEET, OUTCOMES
 
+D = TypeVar("D", bound=Enveloped[Any])
 Batch = tuple[ConsumerRecord[Any, Any], ...]
 
 BATCH_MILLISECONDS: Final = 100
@@ -35,8 +37,8 @@ def follow_outcomes(
     broker: KafkaBroker,
     group_id: str,
     *,
-    state: State,
-    feed: OutcomePages,
+    state: StateOf[Delivered],
+    feed: Pages[Delivered],
     topic: str = OUTCOMES.name,
     passed_over: PassedOver | None = None,
 ) -> BatchSubscriber:
@@ -44,13 +46,37 @@ def follow_outcomes(
 
     ``passed_over`` counts messages of types that are newer than this release.
     """
-    counted = passed_over or PassedOver()
-    sequencer: Sequencer | None = None
+    return _follow(broker, group_id, state, feed, topic, passed_over or PassedOver(), decode)
+
+
+def follow_fleet(
+    broker: KafkaBroker,
+    group_id: str,
+    *,
+    state: StateOf[FleetDelivered],
+    feed: Pages[FleetDelivered],
+    topic: str = FLEET.name,
+    passed_over: PassedOver | None = None,
+) -> BatchSubscriber:
+    """Subscribe ``state`` to what becomes of tools and rollouts, as :func:`follow_outcomes` does to the outcomes."""
+    return _follow(broker, group_id, state, feed, topic, passed_over or PassedOver(), decode_fleet)
+
+
+def _follow(
+    broker: KafkaBroker,
+    group_id: str,
+    state: StateOf[D],
+    feed: Pages[D],
+    topic: str,
+    counted: PassedOver,
+    decode: Decode[D],
+) -> BatchSubscriber:
+    sequencer: SequencerOf[D] | None = None
 
     async def take_in(records: Batch) -> None:
         nonlocal sequencer
-        current, sequencer = sequencer or Sequencer(await state.load(), feed, counted), None
-        admitted = await current.admit([item for record in records if (item := decoded(record)) is not None])
+        current, sequencer = sequencer or SequencerOf(await state.load(), feed, counted), None
+        admitted = await current.admit([item for record in records if (item := decoded(record, decode))])
         if (marks := current.marks()).last:
             await state.apply(admitted, marks)
         sequencer = current  # only now: after an exception the next batch begins at what is stored

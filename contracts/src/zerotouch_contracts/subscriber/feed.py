@@ -1,47 +1,60 @@
-"""The HTTP feed of tool-sync: ``GET /v1/events`` (contracts/README.md has its promises)."""
+"""tool-sync's HTTP feeds, ``GET /v1/events`` and ``GET /v1/fleet/events`` (their promises: contracts/README.md)."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Generic, Protocol, Self, TypeVar
 from uuid import UUID
 
 import httpx
 from pydantic_core import from_json
 
-from zerotouch_contracts.subscriber.delivery import Incoming, from_feed
+from zerotouch_contracts.subscriber.delivery import Delivered, Enveloped, FleetDelivered, from_feed, from_fleet_feed
 from zerotouch_contracts.subscriber.errors import FeedUnavailable
+from zerotouch_contracts.subscriber.unknown import Unknown
 
 PAGE_EVENTS: Final = 1000
 TIMEOUT_SECONDS: Final = 30.0
 
 
+D = TypeVar("D", bound=Enveloped[Any])
+D_co = TypeVar("D_co", bound=Enveloped[Any], covariant=True)
+
+
 @dataclass(frozen=True, slots=True)
-class FeedPage:
+class PageOf(Generic[D_co]):
     """``scanned_through`` is where to go on; ``head`` the newest position of the log at the time."""
 
     log_id: UUID
-    events: tuple[Incoming, ...]
+    events: tuple[D_co | Unknown, ...]
     scanned_through: int
     head: int
 
 
-class OutcomePages(Protocol):
+FeedPage = PageOf[Delivered]
+FleetPage = PageOf[FleetDelivered]
+
+
+class Pages(Protocol[D_co]):
     """What a subscriber asks of a feed; :class:`Feed` over HTTP, ``testing.MemoryFeed`` in tests."""
 
-    async def page(self, after: int, *, org_id: UUID | None = None) -> FeedPage:
-        """Outcomes above a position, oldest first."""
+    async def page(self, after: int, *, org_id: UUID | None = None) -> PageOf[D_co]:
+        """Messages above a position, oldest first."""
         ...
 
-    def pages(self, after: int) -> AsyncIterator[FeedPage]:
+    def pages(self, after: int) -> AsyncIterator[PageOf[D_co]]:
         """Page by page up to the head of the first."""
         ...
 
 
-class Feed:
-    """One tool-sync. ``token`` returns the bearer token at the time of the call, so that a renewed one is used at once.
+OutcomePages = Pages[Delivered]
+FleetPages = Pages[FleetDelivered]
 
-    ``transport`` is the seam for tests. Close it with :meth:`close` or use it as an async context manager.
-    """
+
+class _HttpFeed(Generic[D]):
+    """A feed at one path, whose items are read by ``_item``."""
+
+    _path: ClassVar[str]
+    _item: Callable[[Mapping[str, Any], UUID], D | Unknown]
 
     def __init__(
         self, base_url: str, token: Callable[[], str], *, transport: httpx.AsyncBaseTransport | None = None
@@ -55,7 +68,7 @@ class Feed:
             transport=transport,
         )
 
-    async def __aenter__(self) -> "Feed":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -67,8 +80,8 @@ class Feed:
 
     async def page(
         self, after: int, *, org_id: UUID | None = None, limit: int = PAGE_EVENTS, wait_seconds: int = 0
-    ) -> FeedPage:
-        """Outcomes above position ``after``, oldest first; waits up to ``wait_seconds`` where there is none yet.
+    ) -> PageOf[D]:
+        """Messages above position ``after``, oldest first; waits up to ``wait_seconds`` where there is none yet.
 
         Raises :class:`FeedUnavailable`.
         """
@@ -77,15 +90,15 @@ class Feed:
             query["org"] = str(org_id)
         if wait_seconds:
             query["wait"] = str(wait_seconds)
-        body = await self._get("/v1/events", query)
+        body = await self._get(self._path, query)
         try:
             log_id = UUID(body["log_id"])
             scanned_through, head, items = int(body["scanned_through"]), int(body["head"]), list(body["events"])
         except (KeyError, TypeError, ValueError) as error:
             raise FeedUnavailable(f"the answer is not as promised: {type(error).__name__}") from None
-        return FeedPage(log_id, tuple(from_feed(item, log_id) for item in items), scanned_through, head)
+        return PageOf(log_id, tuple(self._item(item, log_id) for item in items), scanned_through, head)
 
-    async def pages(self, after: int, *, org_id: UUID | None = None) -> AsyncIterator[FeedPage]:
+    async def pages(self, after: int, *, org_id: UUID | None = None) -> AsyncIterator[PageOf[D]]:
         """Page by page up to the head as the first page names it. Raises as :meth:`page` does."""
         goal: int | None = None
         while goal is None or after < goal:
@@ -107,3 +120,21 @@ class Feed:
             return from_json(response.content)
         except ValueError:
             raise FeedUnavailable("the answer is not JSON") from None
+
+
+class Feed(_HttpFeed[Delivered]):
+    """The outcomes of one tool-sync.
+
+    ``token`` returns the bearer token at the time of the call, so that a renewed one is used at once. ``transport`` is
+    the seam for tests. Close it with :meth:`close` or use it as an async context manager.
+    """
+
+    _path = "/v1/events"
+    _item = staticmethod(from_feed)
+
+
+class FleetFeed(_HttpFeed[FleetDelivered]):
+    """What becomes of tools and rollouts, of one tool-sync; as :class:`Feed` in all else."""
+
+    _path = "/v1/fleet/events"
+    _item = staticmethod(from_fleet_feed)

@@ -10,9 +10,10 @@ whoever keeps only the newest of each may go on with :func:`follow`, per org.
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
+from typing import Any
 from uuid import UUID
 
-from zerotouch_contracts.subscriber.delivery import Delivered
+from zerotouch_contracts.subscriber.delivery import Enveloped
 from zerotouch_contracts.subscriber.errors import HistoryRewritten
 from zerotouch_contracts.subscriber.unknown import UnknownOutcome
 
@@ -33,7 +34,7 @@ class Place(Enum):
     AFTER_A_HOLE = "after_a_hole"
 
 
-def place_of(last: Last | None, delivered: Delivered | UnknownOutcome) -> Place:
+def place_of(last: Last | None, delivered: Enveloped[Any] | UnknownOutcome) -> Place:
     """Where ``delivered`` stands; ``last`` is None where nothing of the org was applied yet.
 
     Raises :class:`HistoryRewritten`.
@@ -45,7 +46,7 @@ def place_of(last: Last | None, delivered: Delivered | UnknownOutcome) -> Place:
         return Place.AFTER_A_HOLE
     had = last.event_id if last is not None else None
     if had is not None and delivered.sequence == newest and delivered.id != had:
-        raise HistoryRewritten(delivered.org_id, newest, had, delivered.id)
+        raise HistoryRewritten(delivered.key, newest, had, delivered.id)
     return Place.REPEAT
 
 
@@ -58,7 +59,7 @@ class Followed:
     former: frozenset[UUID] = frozenset()
 
 
-def follow(followed: Followed | None, delivered: Delivered) -> Followed | None:
+def follow(followed: Followed | None, delivered: Enveloped[Any]) -> Followed | None:
     """What is followed once ``delivered`` has come; None where it is of an older log, and is to be left out.
 
     Another log is a newer one where it has not been followed before and goes on later: a restore takes longer than

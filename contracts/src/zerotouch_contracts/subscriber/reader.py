@@ -1,4 +1,4 @@
-"""Follows the outcomes topic into a state, and rebuilds that state: from the topic, from the feed, from a snapshot.
+"""Follows a topic of tool-sync's into a state, and rebuilds that state: from the topic, from the feed, from a snapshot.
 
 The hand-over from a rebuild to the topic is exact: the topic's ends are read before the feed is, so everything below
 them is in the feed already, everything above is read from the topic, and what is in both is left out by its sequence.
@@ -8,27 +8,25 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import CommitFailedError, IllegalGenerationError, UnknownMemberIdError
 
-from zerotouch_contracts.envelope import UndecodableRecord
-from zerotouch_contracts.kafka import Watch, drop_consumer, new_consumer
-from zerotouch_contracts.subscriber.delivery import Incoming, decode
-from zerotouch_contracts.subscriber.errors import GroupInUse, LogChanged, TopicMissing
-from zerotouch_contracts.subscriber.feed import OutcomePages
-from zerotouch_contracts.subscriber.sequencer import Sequencer
-from zerotouch_contracts.subscriber.state import Marks, State
-from zerotouch_contracts.subscriber.unknown import PassedOver
-from zerotouch_contracts.topics import OUTCOMES
+from zerotouch_contracts.envelope import Headers, UndecodableRecord
+from zerotouch_contracts.kafka import Watch, new_consumer
+from zerotouch_contracts.subscriber.delivery import Delivered, Enveloped, FleetDelivered, decode, decode_fleet
+from zerotouch_contracts.subscriber.errors import LogChanged
+from zerotouch_contracts.subscriber.feed import Pages
+from zerotouch_contracts.subscriber.rebuild import Rebuild, stop_consumer
+from zerotouch_contracts.subscriber.sequencer import SequencerOf
+from zerotouch_contracts.subscriber.state import Marks, StateOf
+from zerotouch_contracts.subscriber.unknown import PassedOver, Unknown
+from zerotouch_contracts.topics import FLEET, OUTCOMES
 
 log = logging.getLogger(__name__)
 
 POLL_MILLISECONDS: Final = 500
 BATCH_RECORDS: Final = 500
-STOP_SECONDS_MAX: Final = 4.0
 
 Records = Mapping[TopicPartition, Sequence[ConsumerRecord[Any, Any]]]
 
@@ -48,7 +46,11 @@ def _say_nothing(_: Rebuilding) -> None:
     return
 
 
-class OutcomeReader:
+D = TypeVar("D", bound=Enveloped[Any])
+Decode = Callable[[bytes | None, bytes | None, Headers], D | Unknown]
+
+
+class TopicReader(Generic[D]):
     """One subscriber, a member of consumer group ``group_id``; ``run_forever`` until :meth:`stop`.
 
     Any number of instances of a group may follow, each with its own state or all with one; a rebuild needs the group
@@ -62,9 +64,10 @@ class OutcomeReader:
         bootstrap_servers: str,
         group_id: str,
         *,
-        state: State,
-        feed: OutcomePages,
-        topic: str = OUTCOMES.name,
+        state: StateOf[D],
+        feed: Pages[D],
+        topic: str,
+        decode: Decode[D],
         on_log_changed: Literal["stop", "rebuild"] = "stop",
     ) -> None:
         self._bootstrap_servers = bootstrap_servers
@@ -72,6 +75,7 @@ class OutcomeReader:
         self._state = state
         self._feed = feed
         self._topic = topic
+        self._decode = decode
         self._on_log_changed = on_log_changed
         self._stopping = asyncio.Event()
         self._consumer: AIOKafkaConsumer | None = None
@@ -85,7 +89,7 @@ class OutcomeReader:
         try:
             await consumer.start()
         except BaseException:
-            await _stop(consumer)
+            await stop_consumer(consumer)
             raise
         consumer.subscribe([self._topic])
         self._consumer = consumer
@@ -129,7 +133,7 @@ class OutcomeReader:
         """Leave the group."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await _stop(consumer)
+            await stop_consumer(consumer)
 
     async def rebuild_from_topic(self, on_progress: OnProgress = _say_nothing) -> None:
         """Wipe the state and read the topic from its beginning to its present end; the group goes on from there."""
@@ -167,9 +171,9 @@ class OutcomeReader:
             await self._read_feed(position, on_progress)
             await rebuild.commit(rebuild.ends)
 
-    def _rebuild(self) -> "_Rebuild":
+    def _rebuild(self) -> Rebuild:
         assert self._consumer is None, "rebuild before start, or after close"
-        return _Rebuild(self._bootstrap_servers, self._topic, self._group_id, self._make_consumer())
+        return Rebuild(self._bootstrap_servers, self._topic, self._group_id, self._make_consumer())
 
     async def _begin(self) -> None:
         await self._state.wipe()
@@ -183,13 +187,13 @@ class OutcomeReader:
             on_progress(Rebuilding(page.scanned_through - after, page.head - after))
 
     async def _take_in(self, batches: Records) -> None:
-        incoming = [d for records in batches.values() for record in records if (d := decoded(record)) is not None]
+        incoming = [d for records in batches.values() for record in records if (d := decoded(record, self._decode))]
         admitted = await self._sequencer.admit(incoming)
         if (marks := self._sequencer.marks()).last:
             await self._state.apply(admitted, marks)
 
-    def _sequencer_at(self, marks: Marks) -> Sequencer:
-        return Sequencer(marks, self._feed, self.passed_over)
+    def _sequencer_at(self, marks: Marks) -> SequencerOf[D]:
+        return SequencerOf(marks, self._feed, self.passed_over)
 
     def _make_consumer(self) -> AIOKafkaConsumer:
         return new_consumer(
@@ -204,63 +208,58 @@ class OutcomeReader:
         )
 
 
-class _Rebuild:
-    """A consumer of all partitions, not a member of the group, with the topic's ends as they were at the start."""
+class OutcomeReader(TopicReader[Delivered]):
+    """One subscriber of the outcomes; :class:`TopicReader` says the rest."""
 
-    def __init__(self, bootstrap_servers: str, topic: str, group_id: str, consumer: AIOKafkaConsumer) -> None:
-        self.consumer = consumer
-        self.begins: dict[TopicPartition, int] = {}
-        self.ends: dict[TopicPartition, int] = {}
-        self._bootstrap_servers, self._topic, self._group_id = bootstrap_servers, topic, group_id
-
-    async def __aenter__(self) -> "_Rebuild":
-        partitions = await _partitions_of(self._bootstrap_servers, self._topic)
-        await self.consumer.start()
-        try:
-            self.consumer.assign(partitions)
-            self.begins = await self.consumer.beginning_offsets(partitions)
-            self.ends = await self.consumer.end_offsets(partitions)
-            # Refused while the group has members, before anything is wiped; and whoever dies in the middle goes on
-            # from the topic's beginning, which the sequences make harmless.
-            await self.commit(self.begins)
-        except BaseException:
-            await _stop(self.consumer)
-            raise
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await _stop(self.consumer)
-
-    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Let the group go on at ``offsets``. Raises :class:`GroupInUse`."""
-        try:
-            await self.consumer.commit(dict(offsets))
-        except (CommitFailedError, UnknownMemberIdError, IllegalGenerationError) as error:
-            raise GroupInUse(self._group_id) from error
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        group_id: str,
+        *,
+        state: StateOf[Delivered],
+        feed: Pages[Delivered],
+        topic: str = OUTCOMES.name,
+        on_log_changed: Literal["stop", "rebuild"] = "stop",
+    ) -> None:
+        super().__init__(
+            bootstrap_servers,
+            group_id,
+            state=state,
+            feed=feed,
+            topic=topic,
+            decode=decode,
+            on_log_changed=on_log_changed,
+        )
 
 
-async def _partitions_of(bootstrap_servers: str, topic: str) -> list[TopicPartition]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
-    await admin.start()
-    try:
-        (described,) = await admin.describe_topics([topic])
-    finally:
-        await admin.close()
-    numbers = sorted(partition["partition"] for partition in described["partitions"])
-    if not numbers:
-        raise TopicMissing(topic)
-    return [TopicPartition(topic, number) for number in numbers]
+class FleetReader(TopicReader[FleetDelivered]):
+    """One subscriber of what becomes of tools and rollouts; :class:`TopicReader` says the rest."""
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        group_id: str,
+        *,
+        state: StateOf[FleetDelivered],
+        feed: Pages[FleetDelivered],
+        topic: str = FLEET.name,
+        on_log_changed: Literal["stop", "rebuild"] = "stop",
+    ) -> None:
+        super().__init__(
+            bootstrap_servers,
+            group_id,
+            state=state,
+            feed=feed,
+            topic=topic,
+            decode=decode_fleet,
+            on_log_changed=on_log_changed,
+        )
 
 
-def decoded(record: ConsumerRecord[Any, Any]) -> Incoming | None:
+def decoded(record: ConsumerRecord[Any, Any], decode: Decode[D]) -> D | Unknown | None:
     """What a record brings, or None, logged, where it is no message of ours."""
     try:
         return decode(record.key, record.value, record.headers)
     except UndecodableRecord as error:
         log.warning("%s %s %s passed over: %s", record.topic, record.partition, record.offset, error.reason)
         return None
-
-
-async def _stop(consumer: AIOKafkaConsumer) -> None:
-    if reason := await drop_consumer(consumer, STOP_SECONDS_MAX):
-        log.warning("the consumer did not close cleanly: %s", reason)

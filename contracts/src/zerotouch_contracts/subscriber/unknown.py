@@ -13,6 +13,7 @@ from uuid import UUID
 
 from zerotouch_contracts.envelope import SEQUENCE_DIGITS, UndecodableRecord
 from zerotouch_contracts.events import SEQUENCE_MAX
+from zerotouch_contracts.fleet import rollout_key
 
 log = logging.getLogger(__name__)
 
@@ -25,13 +26,27 @@ _SEQUENCE: Final = re.compile(rf"[0-9]{{{SEQUENCE_DIGITS}}}")
 
 @dataclass(frozen=True, slots=True)
 class UnknownOutcome:
-    """A message of an unknown type that takes number ``sequence`` among the messages of its org."""
+    """A message of an unknown type that takes number ``sequence`` among the messages of its org.
+
+    ``rollout_id``: it is about this rollout, and ``org_id`` stands for it (:func:`.fleet.rollout_key`).
+    """
 
     type: str
     id: str
     org_id: UUID
     sequence: int
     log_id: UUID
+    rollout_id: str | None = None
+
+    @property
+    def key(self) -> UUID:
+        """Whose message it is."""
+        return self.org_id
+
+    @property
+    def asked_org(self) -> UUID | None:
+        """The clinic whose page of the feed holds it; None: only the page of all does."""
+        return None if self.rollout_id is not None else self.org_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +75,8 @@ class PassedOver:
 
 
 def unknown_of(attributes: Mapping[str, Any], log_id: object) -> Unknown:
-    """The unknown message with these attributes, as an item of the feed names them: type, id, orgid, sequence.
+    """The unknown message with these attributes, as an item of the feed names them: type, id, orgid or rolloutid,
+    sequence.
 
     Raises :class:`~zerotouch_contracts.envelope.UndecodableRecord` where it is numbered and the number, the org or the
     log cannot be read: to guess a place would be to skip what really stands there.
@@ -71,8 +87,8 @@ def unknown_of(attributes: Mapping[str, Any], log_id: object) -> Unknown:
     try:
         if _SEQUENCE.fullmatch(str(sequence)) is None or not 1 <= int(sequence) <= SEQUENCE_MAX:
             raise ValueError(sequence)
-        return UnknownOutcome(
-            name, str(attributes["id"]), UUID(str(attributes["orgid"])), int(sequence), UUID(str(log_id))
-        )
+        rollout_id = None if "orgid" in attributes else str(attributes["rolloutid"])
+        key = UUID(str(attributes["orgid"])) if rollout_id is None else rollout_key(rollout_id)
+        return UnknownOutcome(name, str(attributes["id"]), key, int(sequence), UUID(str(log_id)), rollout_id)
     except (KeyError, ValueError):
         raise UndecodableRecord("an unknown type without a readable place", type=name) from None

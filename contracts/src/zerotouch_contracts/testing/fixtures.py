@@ -2,8 +2,8 @@
 
 import pytest
 
-from zerotouch_contracts.testing.feed import MemoryFeed
-from zerotouch_contracts.testing.samples import OutcomeSamples
+from zerotouch_contracts.testing.feed import FleetMemoryFeed, MemoryFeed
+from zerotouch_contracts.testing.samples import FleetSamples, OutcomeSamples
 
 
 @pytest.fixture
@@ -16,3 +16,15 @@ def outcome_samples() -> OutcomeSamples:
 def memory_feed(outcome_samples: OutcomeSamples) -> MemoryFeed:
     """A feed of everything that ``outcome_samples`` has made by the time it is asked."""
     return MemoryFeed(outcome_samples.log_id, outcome_samples.made)
+
+
+@pytest.fixture
+def fleet_samples() -> FleetSamples:
+    """An empty log to make messages about tools and rollouts in."""
+    return FleetSamples()
+
+
+@pytest.fixture
+def fleet_feed(fleet_samples: FleetSamples) -> FleetMemoryFeed:
+    """A feed of everything that ``fleet_samples`` has made by the time it is asked."""
+    return FleetMemoryFeed(fleet_samples.log_id, fleet_samples.made)

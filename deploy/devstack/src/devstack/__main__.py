@@ -42,7 +42,7 @@ def run(main: Coroutine[Any, Any, int]) -> None:
 @app.command()
 def up(
     fixed_ports: Annotated[
-        bool, typer.Option("--fixed-ports", help="Use ports 3001, 3002 and 3003 instead of free ones.")
+        bool, typer.Option("--fixed-ports", help="Use ports 3001, 3002, 3003 and 3005 instead of free ones.")
     ] = False,
 ) -> None:
     """Start everything and leave it running; `down` stops it."""
@@ -102,11 +102,16 @@ def env() -> None:
 @app.command()
 def token(
     org: Annotated[str | None, typer.Option(help="Limit the token to the organization with this UUID.")] = None,
+    scope: Annotated[
+        str | None, typer.Option(help="Limit it further, to scopes with spaces between: appointments:read sync.")
+    ] = None,
 ) -> None:
     """Print a bearer token: the platform's, or with --org one organization's."""
+    if scope is not None and org is None:
+        raise typer.BadParameter("--scope is for a token of an organization: name it by --org")
     signer = tokens.signer(STATE_DIR)
     try:
-        print(signer.org_token(org) if org else signer.platform_token())
+        print(signer.org_token(org, scope=scope) if org else signer.platform_token())
     except ValueError as error:
         raise typer.BadParameter(f"--org {org}: {error}") from error
 

@@ -9,7 +9,7 @@ import asyncio
 import os
 import sys
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -62,8 +62,11 @@ async def bootstrap(admin_url: str) -> None:
                 await _create_database(connection, service, service)
 
 
-async def migrate(service: Service, owner_url: str) -> None:
-    """Runs `python -m <service> migrate` on a database; raises `MigrationFailed` with what it printed."""
+async def migrate(service: Service, owner_url: str, code: Mapping[str, str] | None = None) -> None:
+    """Runs `python -m <service> migrate` on a database; raises `MigrationFailed` with what it printed.
+
+    `code`: environment variables that name another release's code.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -72,7 +75,7 @@ async def migrate(service: Service, owner_url: str) -> None:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env={**os.environ, "MIGRATE_DATABASE_URL": owner_url},
+        env={**os.environ, "MIGRATE_DATABASE_URL": owner_url, **(code or {})},
     )
     try:
         async with asyncio.timeout(MIGRATE_SECONDS_MAX):

@@ -19,7 +19,16 @@ from devstack.launch import running
 from devstack.one_fix import ship_to_every_clinic
 from devstack.options import Options, say
 from devstack.stack import Stack
-from devstack.walkthrough import Arrived, Clinic, call, client, history, outcomes_of, status_when_synced
+from devstack.walkthrough import (
+    Arrived,
+    Clinic,
+    call,
+    client,
+    console_link,
+    history,
+    outcomes_of,
+    status_when_synced,
+)
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT
 
 AGENT_ID: Final = "test-agent-id"
@@ -32,6 +41,9 @@ async def demo(options: Options, *, once: bool) -> int:
     async with running(options) as stack:
         summary = await _walk(stack)
         _show_urls(stack, summary)
+        summary["console"] = await console_link(stack)
+        say(f"The console, signed in (good once, for five minutes{'; it ends with the demo' if once else ''}):")
+        say(f"  {summary['console']}")
         if not once:
             say("\nRunning until Ctrl-C.")
             await _until_interrupted()
@@ -130,6 +142,7 @@ def _show_urls(stack: Stack, summary: dict[str, Any]) -> None:
         ("tool-sync", f"{stack.tool_sync_url}/docs"),
         ("tools of the clinic", f"{stack.tool_sync_url}/v1/orgs/{summary['org_id']}/tools"),
         ("history of the clinic", f"{stack.tool_sync_url}/v1/orgs/{summary['org_id']}/history"),
+        ("console, to sign in", f"{stack.tool_sync_url}/console/login"),
         ("Vapi", stack.surroundings.vapi_base_url),
         ("Kafka", stack.bootstrap_servers),
         ("log of both services", str(stack.surroundings.log_file)),

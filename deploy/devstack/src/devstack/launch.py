@@ -2,7 +2,8 @@
 
 What is independent starts side by side, and a failure stops all that had started.
 
-    PostgreSQL, Kafka, Vapi sandbox, Jaeger   side by side
+    PostgreSQL, Kafka, Vapi sandbox, Jaeger,
+    sign-in provider                          side by side
     databases, topics, migrations             of both services
     assistant-api, tool-sync                  ready when /readyz says so
 
@@ -13,6 +14,7 @@ With the sandbox the data are new at every start, because the sandbox forgets; w
 """
 
 import asyncio
+import base64
 import secrets
 import shutil
 import time
@@ -23,7 +25,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from devstack import databases, jaeger, kafka, postgres, process, sandbox, services, state, tokens, topics
+from devstack import (
+    databases,
+    jaeger,
+    kafka,
+    kafka_security,
+    postgres,
+    process,
+    provider,
+    sandbox,
+    services,
+    state,
+    tokens,
+    topics,
+)
 from devstack.errors import NotPossible
 from devstack.jars import VERSION as KAFKA_VERSION
 from devstack.options import Options, choose_ports
@@ -70,8 +85,8 @@ class _Launch:
     async def run(self) -> Stack:
         self.ports = await choose_ports(self.options.fixed_ports)
         signer = tokens.signer(self.folder)
-        database_url, bootstrap_servers, (vapi_url, vapi_key), (otlp_endpoint, jaeger_url) = await _together(
-            self._postgres(), self._kafka(), self._vapi(), self._jaeger()
+        database_url, bootstrap_servers, (vapi_url, vapi_key), (otlp_endpoint, jaeger_url), sign_in = await _together(
+            self._postgres(), self._kafka(), self._vapi(), self._jaeger(), self._provider()
         )
         surroundings = services.Surroundings(
             bootstrap_servers=bootstrap_servers,
@@ -84,6 +99,14 @@ class _Launch:
             log_file=self.options.log_file.resolve(),
             otlp_endpoint=otlp_endpoint,
             jaeger_ui_url=jaeger_url,
+            assistant_api_url=services.base_url(self.ports["assistant-api"]),
+            platform_token=signer.platform_token(lifetime_seconds=tokens.SERVICE_LIFETIME_SECONDS),
+            kafka_env=self._kafka_env(),
+            log_signing_key=tokens.log_signing_key(self.folder).resolve(),
+            envelope_keys=self._kept("envelope-keys", lambda: f"k1:{_random_key()}"),
+            console_key=self._kept("console-key", _random_key),
+            notices_key=self._kept("notices-key", _random_key),
+            sign_in_env=sign_in,
         )
         surroundings.log_file.parent.mkdir(parents=True, exist_ok=True)
         stack = Stack(self.options, self.ports, database_url, surroundings, signer, jaeger_url, self.children)
@@ -129,12 +152,23 @@ class _Launch:
     async def _kafka(self) -> str:
         started = time.monotonic()
         broker = await kafka.start(
-            self.folder / "kafka", log=self._log("kafka"), detached=self.options.detached, say=self.options.say
+            self.folder / "kafka",
+            log=self._log("kafka"),
+            detached=self.options.detached,
+            secured=self.options.secured_kafka,
+            say=self.options.say,
         )
         self._started(broker.child)
         await topics.create_contract_topics(broker.bootstrap_servers, partitions=self.options.partitions)
+        if self.options.secured_kafka is not None:
+            await kafka_security.allow(kafka.acls_command(), broker.bootstrap_servers)
         self._done(f"Kafka {KAFKA_VERSION}", started, broker.bootstrap_servers)
         return broker.bootstrap_servers
+
+    def _kafka_env(self) -> dict[databases.Service, dict[str, str]]:
+        if self.options.secured_kafka is None:
+            return {}
+        return {service: self.options.secured_kafka.env(services.TITLES[service]) for service in databases.SERVICES}
 
     async def _vapi(self) -> tuple[str, str]:
         started = time.monotonic()
@@ -168,6 +202,21 @@ class _Launch:
         self._done("Jaeger", started, found.ui_url)
         return found.otlp_endpoint, found.ui_url
 
+    async def _provider(self) -> dict[str, str]:
+        """tool-sync's settings with a provider of this machine, where people are to sign in at one."""
+        if not self.options.sign_in_provider or self.options.vapi_live_key:
+            return {}
+        started = time.monotonic()
+        running = await provider.start(
+            f"{services.base_url(self.ports['tool-sync'])}/console",
+            log=self._log("sign-in-provider"),
+            port=self.ports["sign-in provider"],
+            detached=self.options.detached,
+        )
+        self._started(running.child)
+        self._done("sign-in provider", started, running.issuer)
+        return running.env()
+
     async def _migrate(self, stack: Stack, service: databases.Service) -> None:
         started = time.monotonic()
         await databases.migrate(service, stack.database(service).owner)
@@ -185,6 +234,11 @@ class _Launch:
             file.touch(mode=0o600)
             file.write_text(make())
         return file.read_text()
+
+
+def _random_key() -> str:
+    """32 bytes in base64."""
+    return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 async def _together(*parts: Coroutine[Any, Any, Any]) -> list[Any]:

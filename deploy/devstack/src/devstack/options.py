@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from devstack.errors import NotPossible
+from devstack.kafka_security import SecuredKafka
 from devstack.ports import free_port, listening
 
-DEMO_PORTS = {"assistant-api": 3001, "tool-sync": 3002, "Vapi sandbox": 3003}
+DEMO_PORTS = {"assistant-api": 3001, "tool-sync": 3002, "Vapi sandbox": 3003, "sign-in provider": 3005}
 
 
 def say(text: str) -> None:
@@ -24,7 +25,9 @@ class Options:
 
     `fixed_ports`: those of `DEMO_PORTS`, else free ones. `detached`: the processes stay when we end. `partitions`: of
     every topic, None for the contract's number. `run_services` False ends after the migrations. `vapi_live_key`: use
-    the real Vapi. `otlp_endpoint`: an OpenTelemetry collector that is there already.
+    the real Vapi. `otlp_endpoint`: an OpenTelemetry collector that is there already. `secured_kafka`: the services
+    speak TLS to Kafka, each under its own name and with its own rights. `sign_in_provider`: people of the console can
+    sign in at one of this machine; never with the real Vapi.
     """
 
     state_dir: Path = Path(".devstack")
@@ -36,6 +39,8 @@ class Options:
     vapi_live_key: str | None = None
     otlp_endpoint: str | None = None
     fsync: bool = True
+    secured_kafka: SecuredKafka | None = None
+    sign_in_provider: bool = False
     say: Callable[[str], None] = say
 
     @classmethod
@@ -50,6 +55,7 @@ class Options:
         return cls(
             vapi_live_key=key if vapi == "live" else None,
             otlp_endpoint=os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None,
+            sign_in_provider=vapi != "live",
             **changes,
         )
 

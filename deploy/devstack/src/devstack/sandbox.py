@@ -3,6 +3,7 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import httpx
 
@@ -10,6 +11,13 @@ from devstack import process
 from devstack.ports import HOST, free_port
 
 START_SECONDS = 20.0
+ACCOUNTS: Final = {name: f"acc0{ord(name):04x}-0000-4000-8000-000000000001" for name in "abc"}
+"""Accounts beside the platform's, by a short name: Vapi's `orgId` of each. Clinics may have them."""
+
+
+def account_key(name: str, number: int = 1) -> str:
+    """A key of such an account; there are two of each."""
+    return f"sandbox-account-{name}-key-{number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +41,33 @@ async def start(
 
     `webhook_token` is the bearer token that its simulated calls bring along; without one they bring none.
     """
-    from vapi_sandbox.settings import DEFAULT_KEY
+    from vapi_sandbox.settings import DEFAULT_KEY, DEFAULT_VAPI_ORG
 
     port = free_port() if port is None else port
     url = f"http://{HOST}:{port}"
     child = process.start(
         "Vapi sandbox",
-        [sys.executable, "-m", "vapi_sandbox", "--host", HOST, "--port", str(port)],
+        [
+            sys.executable,
+            "-m",
+            "vapi_sandbox",
+            "--host",
+            HOST,
+            "--port",
+            str(port),
+            *_keys({DEFAULT_KEY: DEFAULT_VAPI_ORG}),
+        ],
         log=log,
         env={"VAPI_SANDBOX_WEBHOOK_TOKEN": webhook_token} if webhook_token else None,
         detached=detached,
     )
     await child.ready(lambda: not_answering(url, DEFAULT_KEY), START_SECONDS)
     return Sandbox(url, DEFAULT_KEY, child, webhook_token)
+
+
+def _keys(platform: dict[str, str]) -> list[str]:
+    others = {account_key(name, number): org for name, org in ACCOUNTS.items() for number in (1, 2)}
+    return [part for key, org in (platform | others).items() for part in ("--key", f"{key}={org}")]
 
 
 async def not_answering(url: str, api_key: str) -> str | None:

@@ -1,7 +1,8 @@
 """The two services as processes: their environment, their start, and the health check that waits for `/readyz`."""
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -18,7 +19,12 @@ TITLES: dict[Service, str] = {"assistant_api": "assistant-api", "tool_sync": "to
 class Surroundings:
     """What both services are told about the world. `otlp_endpoint` None switches the export of spans off.
 
-    `jaeger_ui_url`: where the pages of traces are, if anywhere.
+    `jaeger_ui_url`: where the pages of traces are, if anywhere. `assistant_api_url`, `platform_token`: where tool-sync
+    tries tools out, if anywhere. `log_signing_key`: what tool-sync signs heads of its log with, if anything.
+    `console_key`: what seals the console's cookies; without one there is no console. `envelope_keys`: what seals the
+    keys of clinics' own Vapi accounts, `notices_key`: the secrets of clinics' webhooks.
+    `sign_in_env`: tool-sync's settings of whoever people sign in with, if with anybody.
+    `kafka_env`: how a service speaks to Kafka, where that is not as devstack does.
     """
 
     bootstrap_servers: str
@@ -31,8 +37,16 @@ class Surroundings:
     log_file: Path
     otlp_endpoint: str | None
     jaeger_ui_url: str | None = None
+    assistant_api_url: str | None = None
+    platform_token: str | None = None
+    log_signing_key: Path | None = None
+    console_key: str | None = None
+    envelope_keys: str | None = None
+    notices_key: str | None = None
+    sign_in_env: Mapping[str, str] = field(default_factory=dict)
+    kafka_env: Mapping[Service, Mapping[str, str]] = field(default_factory=dict)
 
-    def env(self, database: DatabaseUrls, port: int) -> dict[str, str]:
+    def env(self, service: Service, database: DatabaseUrls, port: int) -> dict[str, str]:
         """Returns the settings of one service as environment variables."""
         settings = {
             "DATABASE_URL": database.service,
@@ -49,8 +63,16 @@ class Surroundings:
             "INSTALLATION_ID": self.installation_id,
             "LOG_FILE": str(self.log_file),
         }
+        asking = {"ASSISTANT_API_URL": self.assistant_api_url, "ASSISTANT_API_TOKEN": self.platform_token}
         tracing = {"OTEL_EXPORTER_OTLP_ENDPOINT": self.otlp_endpoint, "JAEGER_UI_URL": self.jaeger_ui_url}
-        return settings | {name: value for name, value in tracing.items() if value}
+        signing = {"LOG_SIGNING_KEY_FILE": None if self.log_signing_key is None else str(self.log_signing_key)}
+        sealing = {
+            "CONSOLE_KEY": self.console_key,
+            "VAPI_KEY_ENVELOPE_KEYS": self.envelope_keys,
+            "NOTICES_KEY": self.notices_key,
+        }
+        optional = {name: value for name, value in (tracing | asking | signing | sealing).items() if value}
+        return {**settings, **optional, **self.sign_in_env, **self.kafka_env.get(service, {})}
 
 
 def base_url(port: int) -> str:
@@ -66,7 +88,7 @@ async def start(
         TITLES[service],
         [sys.executable, "-m", service, "run"],
         log=log,
-        env=surroundings.env(database, port),
+        env=surroundings.env(service, database, port),
         detached=detached,
     )
     await child.ready(lambda: not_ready(base_url(port)), START_SECONDS)

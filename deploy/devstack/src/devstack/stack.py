@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from devstack import databases, kafka, process, services, state
+from devstack import databases, kafka, process, services, state, tokens
 from devstack.databases import DatabaseUrls, Service
 from devstack.options import Options
 from devstack.services import Surroundings
@@ -63,7 +63,8 @@ class Stack:
 
     def command_env(self, service: Service) -> dict[str, str]:
         """The environment of a command of a service: ours, and its settings."""
-        return {**os.environ, **self.surroundings.env(self.database(service), self.ports[services.TITLES[service]])}
+        port = self.ports[services.TITLES[service]]
+        return {**os.environ, **self.surroundings.env(service, self.database(service), port)}
 
     def save_state(self) -> None:
         """Writes down what runs, for the other commands."""
@@ -90,6 +91,7 @@ class Stack:
             "OTEL_EXPORTER_OTLP_ENDPOINT": around.otlp_endpoint,
             "JAEGER_UI_URL": self.jaeger_ui_url,
             "LOG_FILE": str(around.log_file),
+            "LOG_VERIFY_KEYS": str(tokens.log_verify_keys(self.options.state_dir.resolve())),
         }
         return {name: value for name, value in found.items() if value is not None}
 

@@ -19,21 +19,14 @@ from assistant_api.settings import Settings
 from zerotouch_platform.health import Health
 from zerotouch_platform.loops import in_one_line
 from zerotouch_platform.postgres import installation
+from zerotouch_platform.postgres.errors import TRANSIENT_ERRORS, WAITED_OUT_ERRORS, meaning_of
 from zerotouch_platform.postgres.pool import ACQUIRE_SECONDS, Pool, Sessions, become_tenant, close_pool
 from zerotouch_platform.postgres.session import session_problem
+from zerotouch_platform.turns import Turns
+
+__all__ = ["TRANSIENT_ERRORS"]
 
 Connection = PoolConnectionProxy
-
-TRANSIENT_ERRORS: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-)
-"""The weather: what passes by itself, as against a mistake of ours."""
 
 _FOREIGN: Final = (
     "the database belongs to installation {found}, but INSTALLATION_ID is {expected}; if this database is a copy that"
@@ -50,6 +43,10 @@ class DatabaseUnavailable(Exception):
     """PostgreSQL does not answer; ``str()`` is safe to show."""
 
 
+DATABASE_AWAY: Final = (DatabaseUnavailable, *WAITED_OUT_ERRORS)
+"""What the database's absence looks like: it is waited out."""
+
+
 class Database:
     """The pool. Before :meth:`connect` has succeeded everything raises :class:`DatabaseUnavailable`."""
 
@@ -57,6 +54,7 @@ class Database:
         self._settings = settings
         self._health = health
         self._pool: Pool | None = None
+        self._turns = Turns.of_connections(settings.database_connections_max)
         self.sessions: Final = Sessions(
             application_name="assistant-api",
             command_seconds=settings.database_command_timeout_seconds,
@@ -75,7 +73,9 @@ class Database:
                     raise NoSession(problem)
                 self._pool = await self.sessions.pool(url, size_max=self._settings.database_connections_max)
             except (NoSession, *TRANSIENT_ERRORS, asyncpg.PostgresError) as error:
-                self._health.fails("database", in_one_line(error))
+                self._health.fails(
+                    "database", in_one_line(error) if isinstance(error, NoSession) else meaning_of(error)
+                )
                 await asyncio.sleep(delay_seconds)
                 delay_seconds = min(delay_seconds * 2, self._settings.reconnect_seconds_max)
             else:
@@ -88,7 +88,7 @@ class Database:
             async with asyncio.timeout(2), self.connection() as connection:
                 await connection.fetchval("SELECT 1")
         except (DatabaseUnavailable, *TRANSIENT_ERRORS, asyncpg.PostgresError) as error:
-            return in_one_line(error)
+            return str(error) if isinstance(error, DatabaseUnavailable) else meaning_of(error)
         return None
 
     async def now(self) -> datetime:
@@ -99,17 +99,18 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A connection with the service's rights; each statement is a transaction of its own."""
+        """A connection with the service's rights, in turn; each statement is a transaction of its own."""
         if self._pool is None:
             raise DatabaseUnavailable(self._health.reasons().get("database", "not connected"))
-        try:
-            connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
-        except asyncpg.PostgresError as error:  # a server that lets nobody in says so in many ways: 55000, 3D000, 28000
-            raise DatabaseUnavailable(in_one_line(error)) from error
-        try:
-            yield connection
-        finally:
-            await self._pool.release(connection)
+        async with self._turns.place(ACQUIRE_SECONDS):
+            try:
+                connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
+            except asyncpg.PostgresError as error:  # who lets nobody in says so in many ways: 55000, 3D000, 28000
+                raise DatabaseUnavailable(meaning_of(error)) from error
+            try:
+                yield connection
+            finally:
+                await self._pool.release(connection)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from assistant_api.prompt.messages import LEGACY_PROMPT, with_tools
 from zerotouch_contracts.canonical import TOOL_LINK_KEYS
+from zerotouch_contracts.text import uuid_of
 
 ATTEMPT_KEY: Final = "zerotouch_attempt"
 """In `metadata`: the attempt that made an assistant. Who copies an assistant by hand copies its mark, too, but every
@@ -72,8 +73,7 @@ class AgentMarker:
 
     def fits(self, assistant: Mapping[str, Any]) -> bool:
         """Whether an assistant at Vapi carries exactly this mark."""
-        metadata = assistant.get("metadata")
-        return isinstance(metadata, Mapping) and self.metadata().items() <= metadata.items()
+        return self.metadata().items() <= _mapping(assistant.get("metadata")).items()
 
     def holder_of(self, assistant: Mapping[str, Any]) -> Holder:
         """Whose an assistant is by its `metadata`, seen from the agent of this mark.
@@ -88,25 +88,24 @@ class AgentMarker:
         installation_id, org_id, agent_id = (metadata.get(key) for key in self.metadata())
         if installation_id is None:
             return Holder.NOBODY
-        if _uuid(installation_id) != self.installation_id:
+        if uuid_of(installation_id) != self.installation_id:
             return Holder.ANOTHER
         if org_id is None or agent_id is None:
-            return Holder.NOBODY if org_id is None or _uuid(org_id) == self.org_id else Holder.ANOTHER
-        if _uuid(org_id) != self.org_id:
+            return Holder.NOBODY if org_id is None or uuid_of(org_id) == self.org_id else Holder.ANOTHER
+        if uuid_of(org_id) != self.org_id:
             return Holder.ANOTHER
         return Holder.THIS_AGENT if agent_id == self.agent_id else Holder.SAME_ORGANIZATION
 
     def is_named_in(self, assistant: Mapping[str, Any]) -> bool:
         """Whether `metadata` names this organization and agent, whether or not it names an installation."""
         metadata = metadata_of(assistant)
-        return _uuid(metadata.get("organization_id")) == self.org_id and metadata.get("agent_id") == self.agent_id
+        return uuid_of(metadata.get("organization_id")) == self.org_id and metadata.get("agent_id") == self.agent_id
 
     def missing_in(self, assistant: Mapping[str, Any]) -> dict[str, Any]:
         """The change that puts this mark beside whatever else is in `metadata`; {} where it is there."""
         if self.fits(assistant):
             return {}
-        metadata = assistant.get("metadata")
-        kept = metadata if isinstance(metadata, Mapping) else {}
+        kept = _mapping(assistant.get("metadata"))
         wanted = {**kept, **self.metadata()}
         if self.holder_of(assistant) is Holder.NOBODY and kept.get("zerotouch_installation") is None:
             replaced = {
@@ -117,10 +116,7 @@ class AgentMarker:
 
     def metadata_without(self, assistant: Mapping[str, Any]) -> dict[str, Any]:
         """An assistant's `metadata` without this mark, however it is spelt; a mark of somebody else's stays whole."""
-        metadata = assistant.get("metadata")
-        if not isinstance(metadata, Mapping):
-            return {}
-        holder = self.holder_of(assistant)
+        metadata, holder = _mapping(assistant.get("metadata")), self.holder_of(assistant)
         if holder is Holder.THIS_AGENT:
             replaced = metadata.get(REPLACED_KEY)
             whole = {*self.metadata(), ATTEMPT_KEY, REPLACED_KEY}
@@ -128,26 +124,21 @@ class AgentMarker:
             return {**kept, **replaced} if isinstance(replaced, Mapping) else kept
         ours = set[str]()
         if holder is Holder.NOBODY:  # what is left of a mark
-            if _uuid(metadata.get("zerotouch_installation")) is not None:
+            if uuid_of(metadata.get("zerotouch_installation")) is not None:
                 ours |= {"zerotouch_installation", ATTEMPT_KEY}
-            if _uuid(metadata.get("organization_id")) == self.org_id:
+            if uuid_of(metadata.get("organization_id")) == self.org_id:
                 ours |= {"organization_id"} | ({"agent_id"} if metadata.get("agent_id") == self.agent_id else set())
         return {key: value for key, value in metadata.items() if key not in ours}
 
 
-def _uuid(value: object) -> UUID | None:
-    """However it is spelt; None for what is none."""
-    try:
-        return UUID(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
+def _mapping(value: object) -> Mapping[str, Any]:
+    """What should be an object, as somebody may have written anything there."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def metadata_of(assistant: Mapping[str, Any]) -> dict[str, str]:
     """The text values of an assistant's `metadata`."""
-    metadata = assistant.get("metadata")
-    if not isinstance(metadata, Mapping):
-        return {}
+    metadata = _mapping(assistant.get("metadata"))
     return {str(key): value if isinstance(value, str) else repr(value) for key, value in metadata.items()}
 
 
@@ -167,7 +158,7 @@ def creation(
 
 def attempt_of(assistant: Mapping[str, Any]) -> UUID | None:
     """The attempt that an assistant's `metadata` names; a copy names the one that made its original."""
-    return _uuid(metadata_of(assistant).get(ATTEMPT_KEY))
+    return uuid_of(metadata_of(assistant).get(ATTEMPT_KEY))
 
 
 def was_made_by(assistant: Mapping[str, Any], attempt_id: UUID) -> bool:

@@ -75,15 +75,11 @@ def usable(known: KnownTools | None, *, vapi_account: str, grace_seconds: float,
 async def keep(connection: Connection, told: Sequence[Told]) -> None:
     """Store what the newest outcomes say, at most one a clinic; an older one than is kept changes nothing."""
     if told:
-        await connection.execute(
-            _KEEP,
-            [one.org_id for one in told],
-            [one.log_id for one in told],
-            [one.sequence for one in told],
-            [one.vapi_account for one in told],
-            [",".join(one.tool_ids) for one in told],
-            [one.occurred_at for one in told],
-        )
+        rows = [
+            (one.org_id, one.log_id, one.sequence, one.vapi_account, ",".join(one.tool_ids), one.occurred_at)
+            for one in told
+        ]
+        await connection.execute(_KEEP, *map(list, zip(*rows, strict=True)))
 
 
 async def read(connection: Connection, org_id: UUID) -> KnownTools | None:

@@ -5,11 +5,18 @@ import binascii
 import json
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 
-from assistant_api.problem import invalid
+from pydantic import AwareDatetime
 
+from assistant_api.problem import invalid
+from zerotouch_contracts.text import require_storable
+from zerotouch_platform.request_times import WithDate
+
+Since = Annotated[AwareDatetime, WithDate]
+_YEAR_MIN: Final = 1970
+_YEAR_MAX: Final = 2500
 First = TypeVar("First")
 Second = TypeVar("Second")
 
@@ -30,7 +37,7 @@ def cursor_of(
         return None, None
     try:
         left, right = json.loads(base64.urlsafe_b64decode(text.encode()))
-        return first(left), second(right)
+        return first(require_storable(left)), second(require_storable(right))
     except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error):
         raise invalid("after is not a cursor of this list") from None
 
@@ -42,13 +49,15 @@ def time_and_id(text: str | None) -> tuple[datetime | None, UUID | None]:
 
 def _time(text: str) -> datetime:
     time = datetime.fromisoformat(text)
-    if time.tzinfo is None:
+    if time.tzinfo is None or not _YEAR_MIN <= time.year <= _YEAR_MAX:
         raise ValueError
     return time
 
 
 def within_range(time: datetime | None, field: str) -> datetime | None:
     """PostgreSQL's driver turns times into UTC, which the first and last days of the Python calendar do not survive."""
-    if time is not None and not 1970 <= time.year <= 2500:
-        raise invalid(f"{field} must be between 1970 and 2500", [{"field": field, "problem": "is out of range"}])
+    if time is not None and not _YEAR_MIN <= time.year <= _YEAR_MAX:
+        raise invalid(
+            f"{field} must be between {_YEAR_MIN} and {_YEAR_MAX}", [{"field": field, "problem": "is out of range"}]
+        )
     return time

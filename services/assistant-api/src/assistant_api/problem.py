@@ -7,11 +7,20 @@ from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 
 
 class Problem(Exception):
-    """A request that ends with an error. ``extra`` are further members of the document."""
+    """A request that ends with an error. ``extra`` are further members of the document, ``headers`` of the answer."""
 
-    def __init__(self, status: int, code: ErrorCode, detail: str, *, extra: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: ErrorCode,
+        detail: str,
+        *,
+        extra: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(detail)
-        self.status, self.code, self.detail, self.extra = status, code, detail, dict(extra or {})
+        self.status, self.code, self.detail = status, code, detail
+        self.extra, self.headers = dict(extra or {}), dict(headers or {})
 
 
 def not_found() -> Problem:

@@ -19,8 +19,12 @@ def set_up(endpoint: str | None, *, exporter: SpanExporter | None = None, worker
 
     Every request is sampled whatever the caller's flag says: a flag from outside must not hide a save.
     """
-    resource = {"service.name": SERVICE_NAME, "service.instance.id": instance_id(worker)}
-    return telemetry.set_up(SERVICE_NAME, resource, endpoint, exporter=exporter, sampler=ALWAYS_ON)
+    return telemetry.set_up(SERVICE_NAME, resource_of(worker), endpoint, exporter=exporter, sampler=ALWAYS_ON)
+
+
+def resource_of(worker: Worker | None) -> dict[str, str]:
+    """This process, as spans and counters name it."""
+    return {"service.name": SERVICE_NAME, "service.instance.id": instance_id(worker)}
 
 
 def own_traceparent(span: Span) -> str:

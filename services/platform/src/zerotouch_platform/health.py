@@ -11,11 +11,14 @@ Where several processes serve one port (`siblings`), whoever is asked answers fo
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import structlog
+
+T = TypeVar("T")
 
 Check = Callable[[], Awaitable[str | None]]
 """Returns the problem in words for an operator, or None."""
@@ -25,6 +28,8 @@ Note = Callable[[], Awaitable[object]]
 
 OfSiblings = Callable[[Literal["live", "ready"]], Awaitable[dict[str, str]]]
 """Returns what is wrong with the other processes of this port, by name."""
+
+READY_CACHED_SECONDS: Final = 1.0
 
 _log: Final = structlog.get_logger()
 
@@ -37,6 +42,7 @@ async def _nobody(_: Literal["live", "ready"]) -> dict[str, str]:
 class Health:
     """The health of a process. Checks are added while it starts; every question may be asked at any time.
 
+    ``cached_seconds``: an answer to ``ready`` stands for so long, so that many who ask are no load on the database.
     ``starting`` is what the start waits for; as long as it is set the process is not ready. ``told`` has the parts that
     speak for themselves, in the order in which they are shown, and what is wrong with each to begin with.
     """
@@ -48,6 +54,9 @@ class Health:
     ready: dict[str, Check] = field(default_factory=dict)
     notes: dict[str, Note] = field(default_factory=dict)
     of_siblings: OfSiblings = _nobody
+    cached_seconds: float = 0.0
+    _answers: dict[str, tuple[float, Any]] = field(default_factory=dict, init=False)
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     def works(self, part: str) -> None:
         """Say that a part works. A change is logged, not every repetition; likewise below."""
@@ -76,6 +85,9 @@ class Health:
 
     async def ready_problems(self) -> dict[str, str]:
         """Why the process is not ready, by name, and siblings that are not; empty where all are."""
+        return await self._recent("problems", self._ready_problems)
+
+    async def _ready_problems(self) -> dict[str, str]:
         own, siblings = await asyncio.gather(self.own_ready_problems(), self.of_siblings("ready"))
         return own | siblings
 
@@ -90,23 +102,30 @@ class Health:
 
     async def ready_notes(self) -> dict[str, object]:
         """What holds work up although the process itself is ready, by name. A note that does not come is left out."""
-        answers = await asyncio.gather(*(self._note(note) for note in self.notes.values()))
+        return await self._recent("notes", self._ready_notes)
+
+    async def _ready_notes(self) -> dict[str, object]:
+        answers = await asyncio.gather(*(self._ask(note, None) for note in self.notes.values()))
         return {name: answer for name, answer in zip(self.notes, answers, strict=True) if answer}
 
-    async def _note(self, note: Note) -> object:
-        try:
-            async with asyncio.timeout(self.check_seconds_max):
-                return await note()
-        except TimeoutError:
-            return None
+    async def _recent(self, of: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """What was answered a moment ago, else asked anew: by one for all who ask meanwhile."""
+        async with self._asking:
+            at, answer = self._answers.get(of, (float("-inf"), None))
+            if time.monotonic() - at >= self.cached_seconds:
+                answer = await ask()
+                self._answers[of] = time.monotonic(), answer
+            known: T = answer
+            return known
 
     async def _failing(self, checks: Mapping[str, Check]) -> dict[str, str]:
-        answers = await asyncio.gather(*(self._ask(check) for check in checks.values()))
+        late: str | None = f"did not answer within {self.check_seconds_max:g} s"
+        answers = await asyncio.gather(*(self._ask(check, late) for check in checks.values()))
         return {name: answer for name, answer in zip(checks, answers, strict=True) if answer is not None}
 
-    async def _ask(self, check: Check) -> str | None:
+    async def _ask(self, question: Callable[[], Awaitable[T]], late: T) -> T:
         try:
             async with asyncio.timeout(self.check_seconds_max):
-                return await check()
+                return await question()
         except TimeoutError:
-            return f"did not answer within {self.check_seconds_max:g} s"
+            return late

@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -35,7 +36,7 @@ def set_up(service: str, *, level: str, log_file: Path | None, worker: int | Non
 
     ``worker`` is its number among several, and stands in every line.
     """
-    sinks = [_to_terminal() if sys.stdout.isatty() else _to_descriptor(sys.stdout.fileno())]
+    sinks: list[_Sink] = [_to_terminal() if sys.stdout.isatty() else partial(_write_to, sys.stdout.fileno())]
     if log_file is not None:
         log_file.parent.mkdir(parents=True, exist_ok=True)
         sinks.append(_File(log_file))
@@ -97,11 +98,8 @@ class _Write:
         raise structlog.DropEvent
 
 
-def _to_descriptor(descriptor: int) -> _Sink:
-    def write(event: EventDict) -> None:
-        os.write(descriptor, _line(event))
-
-    return write
+def _write_to(descriptor: int, event: EventDict) -> None:
+    os.write(descriptor, json.dumps(event, default=str, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
 
 
 class _File:
@@ -117,7 +115,7 @@ class _File:
             os.close(self._descriptor)
             self._descriptor, self._opened = self._open()
         # One write a line on an O_APPEND descriptor: lines of several processes do not mix.
-        os.write(self._descriptor, _line(event))
+        _write_to(self._descriptor, event)
 
     def _open(self) -> tuple[int, tuple[int, int]]:
         descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -130,10 +128,6 @@ class _File:
         except FileNotFoundError:
             return None
         return found.st_dev, found.st_ino
-
-
-def _line(event: EventDict) -> bytes:
-    return json.dumps(event, default=str, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
 def _to_terminal() -> _Sink:

@@ -10,9 +10,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import structlog
+
+CUT_OFF_AGAIN_SECONDS: Final = 1.0
 
 _log: Final = structlog.get_logger()
 
@@ -34,6 +36,19 @@ async def either(*events: asyncio.Event) -> None:
     finally:
         for task in waiting:
             task.cancel()
+
+
+async def cut_off(*tasks: "asyncio.Task[Any]") -> None:
+    """Cancel tasks and return when they have ended, however they did.
+
+    Again until they have: a library may take the first cancellation for that of a task of its own, and go on.
+    """
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=CUT_OFF_AGAIN_SECONDS)
+    for task in tasks:
+        _ = task.cancelled() or task.exception()  # else asyncio says at some later time that nobody looked at it
 
 
 class Wake:

@@ -1,7 +1,8 @@
-"""The process itself: that it surely ends, and when it looks for garbage."""
+"""The process itself: that it surely ends, when it looks for garbage, and how many files it may open."""
 
 import gc
 import os
+import resource
 import sys
 import threading
 from typing import Final
@@ -10,6 +11,7 @@ import structlog
 
 STOP_SECONDS_MAX: Final = 4.5
 EXIT_CUT_OFF: Final = 1
+OPEN_FILES_MAX: Final = 65_536
 
 
 def cut_off_later(event: str, seconds: float = STOP_SECONDS_MAX) -> None:
@@ -30,3 +32,12 @@ def look_for_garbage_every(allocations: int) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(allocations, 20, 100)
+
+
+def allow_open_files() -> int:
+    """Let the process have as many connections as it is allowed: shells begin with 1,024. How many that are."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES_MAX)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return max(soft, most)

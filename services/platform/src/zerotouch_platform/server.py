@@ -2,18 +2,35 @@
 
 import asyncio
 import contextlib
+import json
 import socket
+from functools import partial
 from typing import Final
 
 import uvicorn
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from zerotouch_contracts.errors import ErrorCode
+from zerotouch_platform.connections import ConnectionLimits, Connections
+from zerotouch_platform.limited_protocol import LimitedProtocol
 from zerotouch_platform.loops import pause
+from zerotouch_platform.problems import MEDIA_TYPE, problem_document
 from zerotouch_platform.worker import Worker
 
 KEEP_ALIVE_SECONDS: Final = 5
 STOP_SECONDS_MAX: Final = 2
 DRAIN_SECONDS: Final = 0.3
+SEND_BUFFER_BYTES: Final = 256 * 1024
+"""What the kernel keeps for a client that does not read; by itself it would keep 4 MB for each connection."""
+_BUSY: Final = Response(
+    json.dumps(
+        problem_document(503, ErrorCode.NOT_READY, "too many requests are being answered; try again in a second")
+    ),
+    503,
+    {"Retry-After": "1"},
+    MEDIA_TYPE,
+)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -21,6 +38,7 @@ def bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)  # connections inherit it
     try:
         listening.bind((host, port))
         listening.listen(128)
@@ -40,7 +58,7 @@ def listening_socket(worker: Worker | None, host: str, port: int) -> socket.sock
 
 
 class HttpServer:
-    """Serves an app on a bound socket. ``connections_max``: above it requests are answered 503.
+    """Serves an app on a bound socket, within ``limits``; what is more at a time is answered 503.
 
     ``opens_after_seconds``: it accepts nothing before :meth:`open`, at the latest for so long.
     """
@@ -50,14 +68,14 @@ class HttpServer:
         app: ASGIApp,
         listening: socket.socket,
         *,
-        connections_max: int | None = None,
-        header_bytes_max: int | None = None,
+        limits: ConnectionLimits | None = None,
         keep_alive_seconds: int = KEEP_ALIVE_SECONDS,
         opens_after_seconds: float = 0.0,
     ) -> None:
         self._opens_after_seconds, self._opened = opens_after_seconds, asyncio.Event()
         self._app, self._listening, self._draining = app, listening, False
         self.port: int = listening.getsockname()[1]
+        self._connections = Connections(limits or ConnectionLimits())
         self._server = uvicorn.Server(
             uvicorn.Config(
                 self._serve,
@@ -66,8 +84,9 @@ class HttpServer:
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                limit_concurrency=connections_max,
-                h11_max_incomplete_event_size=header_bytes_max,
+                proxy_headers=False,  # it believes any X-Forwarded-For from loopback; TRUSTED_PROXIES says whose
+                http=partial(LimitedProtocol, self._connections),  # type: ignore[arg-type] # it only calls it
+                ws="none",
                 timeout_keep_alive=keep_alive_seconds,
                 timeout_graceful_shutdown=STOP_SECONDS_MAX,
             )
@@ -87,8 +106,9 @@ class HttpServer:
     async def drain(self) -> None:
         """Accept no connection any more; return after 0.3 s, in which every answer says that its connection ends.
 
-        For a socket that other processes serve, too. What was accepted just now is answered: uvicorn, when it is
-        stopped, closes a connection whose request it has not read yet, and the client reads that as a reset.
+        What was accepted just now is answered: uvicorn, when it is stopped, closes a connection whose request it has
+        not read yet, and the client reads that as a reset. Who comes later is refused, or served by another process
+        that has the same socket.
         """
         self._draining = True
         for server in self._server.servers if self._server.started else ():
@@ -109,4 +129,8 @@ class HttpServer:
                 message["headers"] = [*message["headers"], (b"connection", b"close")]
             await send(message)
 
-        await self._app(scope, receive, say)
+        if not self._connections.admits(scope["path"]):
+            await _BUSY(scope, receive, say)
+            return
+        with self._connections.serving():
+            await self._app(scope, receive, say)

@@ -6,6 +6,7 @@
 
 `/livez`, `/readyz`   say what is wrong with any of them
 `/workers`            names each, with its figures: one page for the machine
+`/metrics`            has what each has measured, by the label `worker`
 """
 
 import asyncio
@@ -14,18 +15,21 @@ import os
 import resource
 import time
 from asyncio import StreamReader, StreamWriter
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Literal
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from zerotouch_platform.gauges import Gauges
 from zerotouch_platform.health import Health
+from zerotouch_platform.meters import Meters, merged
 from zerotouch_platform.worker import Worker
 
-Question = Literal["live", "ready", "there", "page"]
+Question = Literal["live", "ready", "there", "page", "metrics"]
 """Only what is asked is looked at: a question of liveness must not wait for the checks of readiness."""
 
+PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 ASK_SECONDS_BEYOND_CHECKS: Final = 1.0
 """A sibling may take as long as its checks may, and then has to say so."""
 
@@ -33,11 +37,12 @@ ASK_SECONDS_BEYOND_CHECKS: Final = 1.0
 class Siblings:
     """This process among its siblings; alone where ``worker`` is None. ``health`` speaks for all of them from now on.
 
-    ``gauges`` are what this process exports, once it does.
+    ``meters`` are what this process measures, ``gauges`` what it looks up for all, once it does.
     """
 
-    def __init__(self, worker: Worker | None, health: Health) -> None:
+    def __init__(self, worker: Worker | None, health: Health, meters: Meters) -> None:
         self.gauges: Gauges | None = None
+        self._meters = meters
         self._worker, self._health = worker, health
         self._began = time.monotonic()
         self._stopping = asyncio.Event()
@@ -59,23 +64,42 @@ class Siblings:
         self._stopping.set()
 
     async def page(self, _: Request) -> JSONResponse:
-        """``GET /workers``: every worker by its number; null is one that is not there, and is being started."""
+        """``GET /workers``."""
+        return JSONResponse({"workers": await self.workers()})
+
+    async def workers(self) -> dict[str, dict[str, Any] | None]:
+        """Every worker by its number; None is one that is not there, and is being started."""
         if self._worker is None:
-            return JSONResponse({"workers": {"1": await self._own()}})
+            return {"1": await self._own()}
         own = str(self._worker.number)
         others = await self._others("page")
-        return JSONResponse({"workers": dict(sorted({own: await self._own(), **others}.items()))})
+        return dict(sorted({own: await self._own(), **others}.items()))
+
+    async def metrics(self, _: Request) -> Response:
+        """``GET /metrics``: every worker's, in Prometheus' text form."""
+        own = await self._measured()
+        if self._worker is not None:
+            pages = {str(self._worker.number): own}
+            for number, answer in (await self._others("metrics")).items():
+                if answer is not None and "metrics" in answer:
+                    pages[number] = answer["metrics"]
+            own = merged(pages)
+        return Response(own, media_type=PROMETHEUS)
+
+    async def _measured(self) -> str:
+        if self.gauges is not None:
+            await self.gauges.refresh(self._health.check_seconds_max)
+        return self._meters.page()
 
     async def _said(self, question: str) -> dict[str, Any]:
-        match question:
-            case "live":
-                return {"live": await self._health.own_live_problems()}
-            case "ready":
-                return {"ready": await self._health.own_ready_problems()}
-            case "there":
-                return {"pid": os.getpid()}
-            case _:
-                return await self._own()
+        if question == "there":
+            return {"pid": os.getpid()}
+        looks: Mapping[str, Callable[[], Awaitable[object]]] = {
+            "live": self._health.own_live_problems,
+            "ready": self._health.own_ready_problems,
+            "metrics": self._measured,
+        }
+        return {question: await looks[question]()} if question in looks else await self._own()
 
     async def _own(self) -> dict[str, Any]:
         used = resource.getrusage(resource.RUSAGE_SELF)

@@ -1,21 +1,33 @@
-"""JSON as it is defined: UTF-8, no key twice, no number that JSON has not."""
+"""JSON as it is defined: UTF-8, no key twice, no number that JSON has not; and no more values than a caller allows."""
 
 import json
-from typing import NoReturn
+import re
+from typing import Final, NoReturn
+
+_TEXT: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_SEPARATORS: Final = (b",", b"[", b"{")
 
 
-def parse_json(raw: bytes, *, line_breaks_in_text: bool = False) -> object:
+def parse_json(raw: bytes, *, line_breaks_in_text: bool = False, values_max: int | None = None) -> object:
     """Raises ``ValueError`` or ``RecursionError``, whose words repeat what was sent: tell them to nobody.
 
     ``line_breaks_in_text``: also those that JSON wants escaped, as language models write them. They can mean one thing
-    only.
+    only. ``values_max``: refuse more values than this before any is made; small ones cost a hundred times their bytes.
     """
+    if values_max is not None and has_more_values(raw, values_max):
+        raise ValueError(f"more than {values_max} values")
     return json.loads(
-        raw.decode("utf-8"),
-        object_pairs_hook=_object,
-        parse_constant=_no_constant,
-        strict=not line_breaks_in_text,
+        raw.decode("utf-8"), object_pairs_hook=_object, parse_constant=_no_constant, strict=not line_breaks_in_text
     )
+
+
+def has_more_values(raw: bytes, values_max: int) -> bool:
+    """Whether a JSON text has more values than this, reckoned by what separates and begins them."""
+    return _separators(raw) > values_max and _separators(_TEXT.sub(b"", raw)) > values_max
+
+
+def _separators(raw: bytes) -> int:
+    return sum(map(raw.count, _SEPARATORS))
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:

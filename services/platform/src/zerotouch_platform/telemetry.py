@@ -150,9 +150,11 @@ def set_up(
     )
     if exporter is None and endpoint is not None:
         # Imported here: it brings requests and protobuf, which a process without tracing need not hold.
+        from zerotouch_platform.otlp_session import OtlpSession
         from zerotouch_platform.span_export import OtlpExporter
 
-        exporter = OtlpExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=SHUTDOWN_SECONDS_MAX)
+        url = f"{endpoint.rstrip('/')}/v1/traces"
+        exporter = OtlpExporter(endpoint=url, timeout=SHUTDOWN_SECONDS_MAX, session=OtlpSession())
     if exporter is not None:
         provider.add_span_processor(
             BatchSpanProcessor(exporter, max_queue_size=16384, max_export_batch_size=512, schedule_delay_millis=1000)

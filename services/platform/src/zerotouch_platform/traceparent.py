@@ -13,6 +13,8 @@ from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, Trace
 
 _NO_CONTEXT: Final = Context()
 _HEX: Final = frozenset("0123456789abcdef")
+_CHARACTERS_MAX: Final = 128
+"""Of 55 in version 00; later versions may add to it. What is longer is no key for the cache below."""
 
 
 def parent_context(traceparent: str | None) -> Context:
@@ -50,10 +52,14 @@ def written(context: SpanContext) -> str:
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
 
-@lru_cache(maxsize=4096)
 def _span_context(traceparent: str | None) -> SpanContext | None:
+    return None if traceparent is None or len(traceparent) > _CHARACTERS_MAX else _read(traceparent)
+
+
+@lru_cache(maxsize=4096)
+def _read(traceparent: str) -> SpanContext | None:
     # Read by hand: the SDK's propagator costs a tenth of a sync, as each hop needs it.
-    parts = (traceparent or "").split("-")
+    parts = traceparent.split("-")
     if len(parts) < 4 or [len(part) for part in parts[:4]] != [2, 32, 16, 2] or parts[0] == "ff":
         return None
     if not all(_HEX.issuperset(part) for part in parts[:4]) or (parts[0] == "00" and len(parts) > 4):

@@ -2,22 +2,21 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Final, TypeAlias
 from uuid import UUID
 
-import asyncpg
 from pydantic_core import from_json, to_json
 
 from zerotouch_platform.postgres import installation
 from zerotouch_platform.postgres import pool as postgres
+from zerotouch_platform.postgres.errors import TRANSIENT_ERRORS, WAITED_OUT_ERRORS
 from zerotouch_platform.postgres.pool import ACQUIRE_SECONDS, Sessions, become_tenant
+
+__all__ = ["TRANSIENT_ERRORS", "WAITED_OUT_ERRORS"]
 
 Pool: TypeAlias = postgres.Pool
 Connection: TypeAlias = postgres.Connection
-
-TRANSIENT_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-"""What a database that is away, restarting or being killed makes asyncpg raise. The last is its own confusion about a
-connection that died between two statements; whether something was committed is as unknown as for the others."""
 
 SESSIONS: Final = Sessions(
     application_name="tool-sync",
@@ -52,6 +51,12 @@ async def tenant_tx(pool: Pool, org_id: UUID) -> AsyncIterator[Connection]:
     async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection, connection.transaction(readonly=True):
         await become_tenant(connection, "tool_sync_tenant", org_id)
         yield connection
+
+
+async def read_now(connection: "Connection | Pool") -> datetime:
+    """The database's time."""
+    now: datetime = await connection.fetchval("SELECT clock_timestamp()", timeout=ACQUIRE_SECONDS)
+    return now
 
 
 async def claim_installation(connection: Connection, installation_id: UUID) -> UUID:

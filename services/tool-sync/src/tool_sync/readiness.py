@@ -7,6 +7,7 @@ import asyncpg
 
 from tool_sync import db
 from tool_sync.db import Pool
+from zerotouch_platform.postgres.errors import meaning_of
 from zerotouch_platform.postgres.pool import ACQUIRE_SECONDS
 
 _APPLIED: Final = "SELECT version FROM schema_migrations"
@@ -18,8 +19,8 @@ async def database_problem(pool: Pool) -> str | None:
         rows = await pool.fetch(_APPLIED, timeout=ACQUIRE_SECONDS)
     except asyncpg.UndefinedTableError:
         rows = []
-    except db.TRANSIENT_ERRORS as error:
-        return f"PostgreSQL does not answer: {type(error).__name__}: {error}"
+    except db.WAITED_OUT_ERRORS as error:
+        return meaning_of(error)
     missing = sorted(_of_this_release() - {row["version"] for row in rows})
     return f"migrations are missing: {', '.join(missing)}; run `tool-sync migrate`" if missing else None
 

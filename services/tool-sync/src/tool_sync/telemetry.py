@@ -4,17 +4,16 @@ Without an endpoint nothing is exported and a "span" only hands its parent's ``t
 Names: OpenTelemetry messaging conventions, status Development, read 2026-11-24.
 """
 
-from importlib.metadata import version
 from typing import Final
 
 from opentelemetry.sdk.trace.export import SpanExporter
 
+from tool_sync.release import SERVICE_VERSION
 from zerotouch_platform import telemetry
 from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.worker import Worker, instance_id
 
 SERVICE_NAME: Final = "tool-sync"
-SERVICE_VERSION: Final = version("zerotouch-tool-sync")
 
 # Attributes.
 MESSAGING_SYSTEM: Final = "messaging.system"
@@ -31,6 +30,7 @@ HTTP_METHOD: Final = "http.request.method"
 HTTP_ROUTE: Final = "url.template"
 ERROR_CODE: Final = "error.code"
 ORG_ID: Final = "org_id"
+ROLLOUT_ID: Final = "rollout_id"
 AGENT_IDS: Final = "agent_ids"
 ASSISTANT_ID: Final = "assistant_id"
 
@@ -44,12 +44,16 @@ def set_up(endpoint: str | None, *, exporter: SpanExporter | None = None, worker
     """Tracing to an OTLP endpoint, to ``exporter``, or off with neither. The caller's flag decides what is sampled."""
     if endpoint is None and exporter is None:
         return telemetry.off()
-    resource = {
+    return telemetry.set_up("tool_sync", resource_of(worker), endpoint, exporter=exporter)
+
+
+def resource_of(worker: Worker | None) -> dict[str, str]:
+    """This process, as spans and metrics name it."""
+    return {
         "service.name": SERVICE_NAME,
         "service.version": SERVICE_VERSION,
         "service.instance.id": instance_id(worker),
     }
-    return telemetry.set_up("tool_sync", resource, endpoint, exporter=exporter)
 
 
 def process_span_name(topic: str) -> str:

@@ -52,11 +52,16 @@ def _routes(kind: Kind) -> dict[tuple[str, str, bool], Route]:
     }
 
 
+_CALLS = {
+    ("GET", "call", True): Route("GET /call/{id}", "call", "get"),
+    ("DELETE", "call", True): Route("DELETE /call/{id}", "call", "delete"),
+}
 _SPLITS = "traffic-allocations"
 _LATEST = Route(f"GET /{_SPLITS}/latest", "traffic-allocation", "latest")
 _ROUTES = (
     _routes("tool")
     | _routes("assistant")
+    | _CALLS
     | {
         ("POST", _SPLITS, False): Route(f"POST /{_SPLITS}", "traffic-allocation", "allocate"),
         ("GET", _SPLITS, False): Route(f"GET /{_SPLITS}", "traffic-allocation", "allocations"),

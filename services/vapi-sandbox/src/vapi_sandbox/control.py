@@ -64,8 +64,8 @@ class ControlPlane:
         return _json({"status": "ok"})
 
     async def get_dials(self, request: Request) -> Response:
-        """Return the dials in force."""
-        return _json(document(self._sandbox.dials))
+        """Return the dials in force, without rules that have ended."""
+        return _json(document(self._sandbox.faults.standing()))
 
     async def put_dials(self, request: Request) -> Response:
         """Replace all dials: what the document leaves out returns to its default."""

@@ -147,7 +147,8 @@ class Match(_Document):
 class Rule(_Document):
     """When and how one route goes wrong.
 
-    It lets `skip` matching requests pass, then fires with `probability` (from the dials' seed) at most `times` times.
+    It lets `skip` matching requests pass, then fires with `probability` (from the dials' seed) at most `times` times,
+    and no longer than `for_seconds` after the dials were turned.
     """
 
     name: str = ""
@@ -155,6 +156,7 @@ class Rule(_Document):
     match: Match = Match()
     skip: Annotated[int, Field(ge=0)] = 0
     times: Annotated[int, Field(ge=1)] | None = None
+    for_seconds: Annotated[float, Field(gt=0)] | None = None
     probability: Annotated[float, Field(ge=0, le=1)] = 1.0
     action: Action
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
+from time import monotonic
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -28,13 +30,15 @@ class _Shots:
 class FaultDesk:
     """Holds the dials and hands out rules; `fired` counts them by name since the last reset."""
 
-    def __init__(self, dials: Dials) -> None:
+    def __init__(self, dials: Dials, monotonic: Callable[[], float] = monotonic) -> None:
         self.fired: Counter[str] = Counter()
+        self._monotonic = monotonic
         self.turn(dials)
 
     def turn(self, dials: Dials) -> None:
         """Put new dials in force: every rule starts over, and so do the dice."""
         self.dials = dials
+        self._turned_at = self._monotonic()
         self._dice = Random(dials.seed)  # noqa: S311  # a repeatable schedule, not a secret
         # Its own dice: how many lists were read must not change which requests fail.
         self.shuffle = Random(dials.seed)  # noqa: S311
@@ -47,6 +51,13 @@ class FaultDesk:
             self.turn(dials)
         self.dials = dials
         self._keys = frozenset(dials.revoked_keys)
+
+    def standing(self) -> Dials:
+        """The dials in force, without the rules that have ended."""
+        return self.dials.model_copy(update={"rules": [rule for rule in self.dials.rules if not self._has_ended(rule)]})
+
+    def _has_ended(self, rule: Rule) -> bool:
+        return rule.for_seconds is not None and self._monotonic() - self._turned_at >= rule.for_seconds
 
     def revoke(self, key: str) -> None:
         """Add a key to `revoked_keys`."""
@@ -67,6 +78,8 @@ class FaultDesk:
         """Return the first rule that takes this request, and use up one of its shots."""
         for rule, shots in zip(self.dials.rules, self._shots, strict=True):
             if rule.route not in ("*", call.route.name) or not _matches(rule.match, call, store):
+                continue
+            if self._has_ended(rule):
                 continue
             shots.seen += 1
             if shots.seen <= rule.skip or (rule.times is not None and shots.fired >= rule.times):

@@ -14,8 +14,9 @@ from typing import Any, Literal
 from vapi_sandbox.clock import iso_ms
 from vapi_sandbox.javascript import to_json
 
-Kind = Literal["tool", "assistant"]
+Kind = Literal["tool", "assistant", "call"]
 KINDS: tuple[Kind, ...] = ("tool", "assistant")
+"""What has versions, and can be written."""
 Document = dict[str, Any]
 
 # Added by the server and therefore refused in a request body.
@@ -75,6 +76,21 @@ def build(
     }
     facts = tool_facts(content) if kind == "tool" else assistant_facts(content)
     return Resource(kind, resource_id, vapi_org, created_ms, updated_ms, version, facts, to_json(document))
+
+
+def build_call(call_id: str, vapi_org: str, assistant_id: str, *, created_ms: int) -> Resource:
+    """Make the record of a phone call that has ended; of what the real one holds, only what tells calls apart."""
+    at = iso_ms(created_ms)
+    document = {
+        "id": call_id,
+        "orgId": vapi_org,
+        "createdAt": at,
+        "updatedAt": at,
+        "type": "inboundPhoneCall",
+        "status": "ended",
+        "assistantId": assistant_id,
+    }
+    return Resource("call", call_id, vapi_org, created_ms, created_ms, 1, Facts(), to_json(document))
 
 
 def config_hash(content: Document) -> str:

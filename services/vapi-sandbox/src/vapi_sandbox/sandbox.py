@@ -17,7 +17,7 @@ from vapi_sandbox.journal import Entry, Journal
 from vapi_sandbox.lists import Lag, View
 from vapi_sandbox.operations import Conditions, change, execute
 from vapi_sandbox.rate_limit import MinuteWindows
-from vapi_sandbox.records import Document
+from vapi_sandbox.records import KINDS, Document
 from vapi_sandbox.settings import SandboxSettings
 from vapi_sandbox.store import Store
 from vapi_sandbox.tally import Tally
@@ -33,7 +33,7 @@ class Sandbox:
         self.journal = Journal(clock, settings.keep_bodies)
         self.tally = Tally()
         self.windows = MinuteWindows()
-        self.faults = FaultDesk(settings.dials)
+        self.faults = FaultDesk(settings.dials, clock.monotonic)
         self._conditions_of: Dials | None = None
         self._common = Conditions()
         # Holds operations that run late: a task without a reference may be collected before it ran.
@@ -77,7 +77,7 @@ class Sandbox:
 
     def edit(self, call: Call, edit: ExternalEdit) -> None:
         """Change a stored resource as another writer would; nothing happens where it is not there."""
-        if call.route.kind == "traffic-allocation":
+        if call.route.kind not in KINDS:
             return
         self.store.skew_ms = self.dials.clock_skew_ms
         shelf = self.store.shelf(call.vapi_org, call.route.kind)

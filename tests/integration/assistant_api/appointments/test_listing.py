@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 
 from ..harness import Harness
@@ -73,9 +74,13 @@ async def test_pages_follow_each_other_without_gap_or_repeat(caller: Caller, org
 async def test_the_platform_says_whose_appointments_it_wants(caller: Caller, org_id: UUID) -> None:
     await caller.result(booking(org_id))
 
-    assert (await caller.harness.get("/api/appointments")).status_code == 422
-    assert (await caller.harness.get(f"/api/appointments?orgId={uuid4()}")).status_code == 404
-    assert len((await caller.harness.get(f"/api/appointments?orgId={org_id}")).json()["items"]) == 1
+    async def asked(query: str) -> httpx.Response:
+        headers = caller.harness.bearer() | {"X-Access-Reason": "a test"}
+        return await caller.harness.http.get(f"/api/appointments{query}", headers=headers)
+
+    assert (await asked("")).status_code == 422
+    assert (await asked(f"?orgId={uuid4()}")).status_code == 404
+    assert len((await asked(f"?orgId={org_id}")).json()["items"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -115,7 +120,8 @@ async def test_a_clinic_sets_its_calendar_and_reads_it_again(harness: Harness, o
         "services": None,
     }
     assert (await harness.get(f"/api/organizations/{uuid4()}/calendar")).status_code == 404
-    assert await harness.owner.fetchval("SELECT revision FROM organizations WHERE id = $1", org_id) == 1
+    revision = await harness.owner.fetchval("SELECT revision FROM organizations WHERE id = $1", org_id)
+    assert revision == 3, "another time zone is announced, and nothing else of it"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from tests.faults.proxy import Proxy
 from devstack.fixtures import TestKafka
 from devstack.ports import HOST, free_port
 
+from ..harness import own_topics
+
 END_SECONDS_MAX = 10
 
 
@@ -48,9 +50,7 @@ class Ways:
         """The part of a service's settings that makes it use them, with topics and a group of its own."""
         return {
             "kafka_bootstrap_servers": self.line.address,
-            "assistants_topic": await self.kafka.create_topic("assistants"),
-            "outcomes_topic": await self.kafka.create_topic("outcomes"),
-            "tool_calls_topic": await self.kafka.create_topic("tool-calls"),
+            **await own_topics(self.kafka),
             "consumer_group": f"group-{uuid4()}",
         }
 

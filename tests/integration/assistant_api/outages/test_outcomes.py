@@ -29,10 +29,11 @@ async def test_they_are_heard_after_both_were_away(
         sandbox,
         **await ways.names(),
     )
-    handle, cut = OutcomesHandler.handle, asyncio.Event()
+    handle, said, cut = OutcomesHandler.handle, asyncio.Event(), asyncio.Event()
 
     async def cut_off_at_first(handler: OutcomesHandler, records: Sequence[ConsumerRecord]) -> None:
         if not cut.is_set():
+            await said.wait()  # who sends it hears of it by the same way
             proxy.mode = BlackHole()
             cut.set()
             raise DatabaseUnavailable("away, too")
@@ -55,6 +56,7 @@ async def test_they_are_heard_after_both_were_away(
                 requests=(SettledRequest(request_id=saved["requestId"]),),
             )
             await say(settings, outcome)
+            said.set()
             await asyncio.wait_for(cut.wait(), BACK_SECONDS_MAX)
 
             async def noticed() -> bool:

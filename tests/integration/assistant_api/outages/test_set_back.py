@@ -9,8 +9,8 @@ from tests.support.eventually import eventually
 from devstack.databases import DatabaseUrls
 from devstack.sandbox import Sandbox
 
-from ..harness import Vapi, make_settings, whole_service
-from ..test_restore import begun, service_whatever_it_says
+from ..harness import Vapi, make_settings, service_whatever_it_says, whole_service
+from ..test_restore import begun
 from .lines import Ways
 
 BACK_SECONDS_MAX = 40

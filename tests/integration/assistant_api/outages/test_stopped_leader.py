@@ -45,6 +45,9 @@ async def test_saves_are_published_though_the_relays_leader_is_stopped(
         "ASSISTANTS_TOPIC": topic,
         "OUTCOMES_TOPIC": await kafka.create_topic("outcomes"),
         "TOOL_CALLS_TOPIC": await kafka.create_topic("tool-calls"),
+        "ERASURES_TOPIC": await kafka.create_topic("erasures"),
+        "DISPLAY_NAMES_TOPIC": await kafka.create_topic("names"),
+        "VAPI_ACCOUNTS_TOPIC": await kafka.create_topic("accounts"),
         "CONSUMER_GROUP": f"group-{uuid4()}",
     }
     logs = [tmp_path / f"{name}.log" for name in ("first", "second")]

@@ -72,6 +72,16 @@ async def test_every_shape_of_a_call_is_understood(
     assert len(await caller.appointments()) == 1
 
 
+async def test_the_message_names_the_assistant_and_a_stranger_s_id_is_left_out(caller: Caller, org_id: UUID) -> None:
+    for time, named in (("10:00", "assistant-7"), ("11:00", "x' OR 1"), ("12:00", ["assistant-7"])):
+        asked = call(booking(org_id, appointmentTime=time))
+        about = {"id": f"at {time}", "assistantId": named}
+        await caller.send({"message": {"type": "tool-calls", "toolCallList": [asked], "call": about}})
+    sent = [one["body"] for one in await caller.harness.outbox("ToolCallHandled")]
+    assert [one["code"] for one in sent] == ["booked"] * 3
+    assert sorted(one.get("assistant_id", "") for one in sent) == ["", "", "assistant-7"]
+
+
 @pytest.mark.parametrize(
     "written",
     [

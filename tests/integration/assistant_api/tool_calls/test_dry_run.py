@@ -15,12 +15,13 @@ from ..harness import Harness
 from .calling import PATH, Caller, bearer, booking, call, cancelling, day, message, moving, shaped
 
 NAMED = {"patientName": "Erika Example"}
+WHY = {"X-Access-Reason": "a test"}
 ALL = ("appointments", "tool_calls", "outbox", "missed_claims", "organizations", "former_revisions", "saves")
 
 
 async def tried(harness: Harness, org_id: UUID, arguments: dict[str, Any], tool: str, **body: Any) -> httpx.Response:
     filled_in = {"organizationId": str(org_id), "arguments": arguments, **body}
-    return await harness.post(f"/api/tools/{tool}/dry-run", filled_in)
+    return await harness.post(f"/api/tools/{tool}/dry-run", filled_in, headers=WHY)
 
 
 async def everything(harness: Harness) -> dict[str, list[str]]:
@@ -115,7 +116,7 @@ async def test_what_is_not_answered_here_is_not_found(harness: Harness, org_id: 
     ],
 )
 async def test_a_body_without_the_form_is_refused(harness: Harness, body: Any) -> None:
-    answer = await harness.post("/api/tools/bookClinicAppointment/dry-run", body)
+    answer = await harness.post("/api/tools/bookClinicAppointment/dry-run", body, headers=WHY)
     assert (answer.status_code, answer.json()["code"]) == (422, "TS-901")
 
 

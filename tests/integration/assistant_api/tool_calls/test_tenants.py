@@ -15,8 +15,9 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from assistant_api.appointments import access, book, cancel, erase, find, listing, offers, reschedule
+from assistant_api.appointments import access, book, cancel, find, listing, offers, reschedule
 from assistant_api.appointments.access import calendar_of
+from assistant_api.erasures import export, forget, names
 
 from ..harness import Harness
 from .calling import KEYS, TOKENS, Caller, bearer, booking, call, cancelling, day, message, moving, signed
@@ -116,6 +117,7 @@ ROUTES: Final = (
     ("GET", "/api/appointments?orgId={b}&after={cursor}"),
     ("GET", "/api/organizations/{b}/calendar"),
     ("PUT", "/api/organizations/{b}/calendar"),
+    ("GET", "/api/erasures?orgId={b}"),
 )
 
 
@@ -164,7 +166,7 @@ async def test_a_cursor_of_b_shows_a_only_its_own(caller: Caller) -> None:
     assert [item["orgId"] for item in items] == [str(clinics.a)]
 
 
-MODULES: Final = (book, cancel, erase, find, listing, offers, reschedule)
+MODULES: Final = (book, cancel, export, find, forget, listing, names, offers, reschedule)
 
 
 def _without_filter(monkeypatch: pytest.MonkeyPatch, modules: tuple[ModuleType, ...]) -> int:
@@ -182,13 +184,19 @@ async def test_row_level_security_alone_keeps_tools_apart(caller: Caller, monkey
     clinics = await _clinics(caller)
     await caller.result(booking(clinics.a, appointmentTime="15:00"))
     before = await _of(caller, clinics.b)
-    assert _without_filter(monkeypatch, MODULES) >= 7
+    assert _without_filter(monkeypatch, MODULES) >= 13
 
     booked = await caller.result(booking(clinics.a))
     cancelled = await caller.result(cancelling(clinics.a, patientPhone=THEIR_PHONE), name="cancelAppointment")
     moved = await caller.result(moving(clinics.a, patientPhone=THEIR_PHONE), name="rescheduleAppointment")
     listed = await caller.harness.get("/api/appointments", clinics.a)
+    exported = await caller.harness.post("/api/patients/export", {"phone": THEIR_PHONE}, clinics.a)
+    erased = await caller.harness.post("/api/erasures", {"phone": THEIR_PHONE}, clinics.a)
+    (theirs,) = await caller.appointments(clinics.b)
+    by_id = await caller.harness.post("/api/erasures", {"appointment": str(theirs["id"])}, clinics.a)
 
+    assert (exported.json()["appointments"], exported.json()["calls"]) == ([], [])
+    assert (erased.json()["appointments"], erased.json()["answers"], by_id.status_code) == (0, 0, 404)
     assert booked == f"Booked for {day()} at 10:00."
     assert cancelled.startswith("Not done: no appointment was found")
     assert moved.startswith("Not done: no appointment was found")

@@ -11,23 +11,24 @@ Row = dict[str, Any]
 
 @dataclass
 class Tool:
-    """What is known of one tool. ``orders`` are the versions by rollout, oldest first; ``done`` those that stand."""
+    """What is known of one tool. ``orders``: by rollout, its version and position, oldest first; ``done``: those that
+    stand."""
 
     published: list[tuple[int, e.BlueprintPublished]] = field(default_factory=list)
-    orders: dict[str, int | None] = field(default_factory=dict)
+    orders: dict[str, tuple[int | None, int]] = field(default_factory=dict)
     done: set[str] = field(default_factory=set)
     is_halted: bool = False
 
-    def ordered(self) -> int | None:
-        """The version of the newest completed order that was not rolled back."""
-        return next((version for order, version in reversed(self.orders.items()) if order in self.done), None)
+    def ordered(self) -> tuple[int | None, int]:
+        """The version and the position of the newest completed order that was not rolled back."""
+        return next((found for order, found in reversed(self.orders.items()) if order in self.done), (None, 0))
 
 
 class FleetTables:
-    """The rows of ``system_tools``, by name."""
+    """The rows of ``fleet_tools``, by name."""
 
     def __init__(self) -> None:
-        self.system_tools: dict[str, Row] = {}
+        self.fleet_tools: dict[str, Row] = {}
         self._tools: dict[str, Tool] = {}
 
     def fold(self, stored: StoredEvent) -> None:
@@ -40,7 +41,7 @@ class FleetTables:
             case e.ToolResumed(name=name):
                 self._tool(name).is_halted = False
             case e.RolloutStarted(tool=name, rollout_id=order, version=version):
-                self._tool(name).orders[order] = version
+                self._tool(name).orders[order] = version, stored.position
             case e.RolloutCompleted(tool=name, rollout_id=order):
                 self._tool(name).done.add(order)
             case e.RolloutRolledBack(tool=name, rollout_id=order):
@@ -48,16 +49,18 @@ class FleetTables:
             case _:
                 return
         if self._tools[name].published:
-            self.system_tools[name] = row_of(self._tools[name], stored)
+            self.fleet_tools[name] = row_of(self._tools[name], stored)
 
     def _tool(self, name: str) -> Tool:
         return self._tools.setdefault(name, Tool())
 
 
 def row_of(tool: Tool, stored: StoredEvent) -> Row:
-    """What is ordered, else what was published last; a number that was published again stands for its newest."""
-    ordered = tool.ordered()
-    shown = next((event for _, event in reversed(tool.published) if event.version == ordered), tool.published[-1][1])
+    """What is ordered, else what was published last. An order gives what its number stood for when it was started."""
+    ordered, started_at = tool.ordered()
+    mine = [(position, event) for position, event in tool.published if event.version == ordered]
+    before = [event for position, event in mine if position < started_at]
+    shown = before[-1] if before else mine[0][1] if mine else tool.published[-1][1]
     document = shown.document or {}
     return {
         "id": tool.published[0][0],
@@ -66,11 +69,26 @@ def row_of(tool: Tool, stored: StoredEvent) -> Row:
         "tier": shown.tier,
         "asynchronous": shown.asynchronous,
         "definition_hash": shown.definition_hash,
-        "contract": shown.contract,
+        "contract": contract_of(shown),
         "schema": document.get("function"),
         "webhook_url": document.get("server", {}).get("url"),
+        "timeout_seconds": document.get("server", {}).get("timeoutSeconds"),
+        "messages": document.get("messages", []),
+        "static_parameters": {
+            item["key"]: item["value"]
+            for item in document.get("parameters", ())
+            if item["key"] not in ("organization_id", "definition_version", "contract")
+        },
         "enabled": ordered is not None and not tool.is_halted,
         "halted": tool.is_halted,
         "position": stored.position,
         "updated_at": stored.recorded_at,
     }
+
+
+def contract_of(event: e.BlueprintPublished) -> int | None:
+    """As the event names it, else as its document does, else the first; None where there is no document either."""
+    if event.contract is not None or event.document is None:
+        return event.contract
+    named = {item["key"]: item["value"] for item in event.document.get("parameters", ())}.get("contract")
+    return named if isinstance(named, int) else 1

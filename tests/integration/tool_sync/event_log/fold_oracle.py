@@ -20,12 +20,17 @@ class Tables:
     def __init__(self) -> None:
         self.organizations: dict[UUID, Row] = {}
         self.fleet = FleetTables()
-        self.system_tools = self.fleet.system_tools
+        self.fleet_tools = self.fleet.fleet_tools
         self.org_tools: dict[tuple[UUID, str], Row] = {}
         self.assistants: dict[tuple[UUID, str], Row] = {}
         self.pending_syncs: dict[tuple[UUID, str], Row] = {}
         self.org_tool_settings: dict[tuple[UUID, str], Row] = {}
+        self.org_change_windows: dict[UUID, Row] = {}
+        self.windows_set: set[UUID] = set()
+        self.zones_named: set[UUID] = set()
         self.tool_refusals: dict[tuple[UUID, str], Row] = {}
+        self.org_tool_pins: dict[tuple[UUID, str], Row] = {}
+        self.tool_drifts: dict[tuple[UUID, str], Row] = {}
 
     def fold(self, stored: StoredEvent) -> None:
         """Applies the next event of the log."""
@@ -35,7 +40,10 @@ class Tables:
             self._assistant(stored, stored.org_id)
             self._pending(stored, stored.org_id)
             self._setting(stored, stored.org_id)
+            self._window(stored, stored.org_id)
             self._refusal(stored, stored.org_id)
+            self._pin(stored, stored.org_id)
+            self._drift(stored, stored.org_id)
         self.fleet.fold(stored)
 
     def _organization(self, stored: StoredEvent, org_id: UUID) -> None:
@@ -57,7 +65,8 @@ class Tables:
     def _tool(self, stored: StoredEvent, org_id: UUID) -> None:
         event = stored.event
         if isinstance(event, TOOL_IS_THERE | e.ToolVanished | e.ToolRetired | e.ToolDeleted):
-            new = {"id": stored.position, "created_at": stored.recorded_at, "rollout_id": None}
+            new = {"id": stored.position, "created_at": stored.recorded_at, "rollout_id": None, "kept_hash": ""}
+            new["overlay"] = []
             first = self.org_tools.get((org_id, event.name), new)
             self.org_tools[org_id, event.name] = {
                 "id": first["id"],
@@ -72,6 +81,9 @@ class Tables:
                 "updated_at": stored.recorded_at,
                 "position": stored.position,
                 "rollout_id": getattr(event, "order", None) or first["rollout_id"],
+                "is_retired": isinstance(event, e.ToolRetired),
+                "kept_hash": _kept(event, first["kept_hash"]),
+                "overlay": _plain_overlay(event, first["overlay"]),
             }
 
     def _refusal(self, stored: StoredEvent, org_id: UUID) -> None:
@@ -92,6 +104,28 @@ class Tables:
             "tool_name": name,
             "definition_hash": event.definition_hash,
             "code": code,
+            "position": stored.position,
+        }
+
+    def _drift(self, stored: StoredEvent, org_id: UUID) -> None:
+        match stored.event:
+            case e.ToolDriftSeen() as seen:
+                row: Row = {"is_open": True, "gone": seen.gone, "differs": list(seen.differs), "found": seen.found}
+            case (
+                e.ToolDriftEnded(name=name)
+                | e.ToolRegistered(name=name)
+                | e.ToolUpdated(name=name)
+                | e.ToolVanished(name=name)
+            ) if (org_id, name) in self.tool_drifts:
+                row = {"is_open": False, "gone": False, "differs": [], "found": None}
+            case _:
+                return
+        event = stored.event
+        self.tool_drifts[org_id, event.name] = row | {
+            "org_id": org_id,
+            "tool_name": event.name,
+            "vapi_tool_id": event.vapi_tool_id,
+            "seen_at": stored.recorded_at,
             "position": stored.position,
         }
 
@@ -152,12 +186,16 @@ class Tables:
                 merge(agent_id, requested=position, save_requested=position)
             case e.RequestUnreadable():
                 merge("?", requested=position, save_requested=position)
+            case e.ToolCustomized():
+                merge("", requested=position, save_requested=position)
             case (
                 e.OrgTierChanged() | e.ToolSettingChanged() | e.RetryRequested() | e.AssistantRemoved() | e.OrgClosed()
-                | e.ToolSettingRemoved() | e.ToolOrdered()
+                | e.ToolSettingRemoved() | e.ToolOrdered() | e.ToolPinned() | e.ToolUnpinned()
             ):  # fmt: skip
                 merge("", requested=position)
             case e.ToolVanished() | e.SurplusFound() | e.TrafficSplitSeen() | e.ToolDriftSeen():
+                merge("", requested=position)
+            case e.ChangeWindowSet() | e.ChangeWindowRemoved():
                 merge("", requested=position)
             case e.AssistantDriftSeen():
                 merge("", requested=position)
@@ -166,18 +204,97 @@ class Tables:
             case e.OrgSettled():
                 merge("", settled=stored.event.settled_through)
 
+    def _window(self, stored: StoredEvent, org_id: UUID) -> None:
+        row = self.org_change_windows.get(org_id) or {
+            "org_id": org_id, "opens": None, "closes": None, "changed_at": None, "actor": "", "reason": None,
+            "position": 0, "time_zone": "UTC", "zone_position": 0,
+        }  # fmt: skip
+        match stored.event:
+            case e.ChangeWindowSet(opens=opens, closes=closes, reason=reason):
+                new = {"opens": opens, "closes": closes, "reason": reason}
+            case e.ChangeWindowRemoved(reason=reason):
+                new = {"opens": None, "closes": None, "reason": reason}
+            case e.OrgClosed() if org_id in self.windows_set:
+                new = {"opens": None, "closes": None, "reason": None}
+            case (e.OrgRegistered() | e.OrgTierChanged()) as event:
+                named = event.time_zone is not None
+                if named or (isinstance(event, e.OrgRegistered) and org_id in self.zones_named):
+                    zone = {"time_zone": event.time_zone or "UTC", "zone_position": stored.position}
+                    self.org_change_windows[org_id] = {**row, **zone}
+                if named:
+                    self.zones_named.add(org_id)
+                return
+            case _:
+                return
+        if isinstance(stored.event, e.ChangeWindowSet):
+            self.windows_set.add(org_id)
+        said = {"changed_at": stored.recorded_at, "actor": stored.meta.actor, "position": stored.position}
+        self.org_change_windows[org_id] = {**row, **new, **said}
+
     def _setting(self, stored: StoredEvent, org_id: UUID) -> None:
-        if isinstance(event := stored.event, e.ToolSettingChanged | e.ToolSettingRemoved):
+        event = stored.event
+        if isinstance(event, e.OrgClosed):
+            for (owner, _), row in self.org_tool_settings.items():
+                row["custom_config"] = {} if owner == org_id else row["custom_config"]
+        elif isinstance(event, e.ToolTextLost) and (org_id, event.name) in self.org_tool_settings:
+            row = self.org_tool_settings[org_id, event.name]
+            for part in row["custom_config"].values() if event.set_at in (None, row["position"]) else ():
+                part.update({"lost": True} if part["hash"] in event.hashes else {})
+        elif isinstance(event, e.ToolSettingChanged | e.ToolSettingRemoved | e.ToolCustomized):
+            parts = event.parts if isinstance(event, e.ToolCustomized) else ()
             self.org_tool_settings[org_id, event.name] = {
                 "org_id": org_id,
                 "tool_name": event.name,
-                "enabled": event.enabled if isinstance(event, e.ToolSettingChanged) else None,
-                "custom_config": {},
+                "enabled": None if isinstance(event, e.ToolSettingRemoved) else event.enabled,
+                "custom_config": {one.part: {"hash": one.hash, "characters": one.characters} for one in parts},
                 "changed_at": stored.recorded_at,
                 "actor": stored.meta.actor,
                 "reason": event.reason,
                 "position": stored.position,
             }
+
+    def _pin(self, stored: StoredEvent, org_id: UUID) -> None:
+        match stored.event:
+            case e.ToolPinned(name=name) | e.ToolUnpinned(name=name):
+                ended = [name]
+            case e.ToolPinExpired(name=name, pinned_at=pinned_at):
+                pin = self.org_tool_pins.get((org_id, name), {})
+                ended = [name] if pin.get("version") and pin["position"] == pinned_at else []
+            case e.OrgClosed():
+                ended = [name for (org, name), pin in self.org_tool_pins.items() if org == org_id and pin["version"]]
+            case _:
+                return
+        for name in ended:
+            event = stored.event
+            pinned = event if isinstance(event, e.ToolPinned) else None
+            self.org_tool_pins[org_id, name] = {
+                "org_id": org_id,
+                "tool_name": name,
+                "version": pinned and pinned.version,
+                "definition_hash": pinned and pinned.definition_hash,
+                "tier": pinned and pinned.tier,
+                "until": pinned and pinned.until,
+                "changed_at": stored.recorded_at,
+                "actor": stored.meta.actor,
+                "reason": event.reason if isinstance(event, e.ToolPinned | e.ToolUnpinned) else None,
+                "position": stored.position,
+            }
+
+
+def _plain_overlay(event: Any, before: list[Row]) -> list[Row]:
+    """The clinic's words that the tool has, after an event about it."""
+    if not isinstance(event, e.ToolRegistered | e.ToolUpdated):
+        return before
+    overlay: list[Row] = from_json(to_json(event.overlay))
+    return overlay
+
+
+def _kept(event: Any, before: str) -> str:
+    """The definition that the clinic gets back, after an event about one of its tools."""
+    if isinstance(event, TOOL_IS_THERE):
+        return str(event.definition_hash)
+    for_good = isinstance(event, e.ToolRetired) and event.reason in ("order", "closed", "unused")
+    return "" if for_good else before
 
 
 def new_assistant(org_id: UUID, agent_id: str) -> Row:

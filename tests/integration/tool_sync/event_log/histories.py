@@ -31,11 +31,20 @@ TOOL_OF: Final = {"r-1": "book", "r-2": "book", "r-3": "cancel"}
 ROLLOUTS = st.sampled_from(sorted(TOOL_OF))
 ORDERS = NONE | ROLLOUTS
 
+OVERLAYS = st.lists(
+    st.builds(e.CustomPart, st.sampled_from(["description_suffix", "messages"]), HASHES, NUMBERS),
+    max_size=2,
+    unique_by=lambda one: one.part,
+).map(tuple)
+
 ARRIVES = st.one_of(
     st.builds(e.OrgRegistered, TIERS),
     st.builds(e.OrgTierChanged, TIERS),
     st.builds(e.ToolSettingChanged, NAMES, st.booleans(), REASONS),
     st.builds(e.ToolSettingRemoved, NAMES, REASONS),
+    st.builds(e.ToolCustomized, NAMES, st.booleans(), REASONS, OVERLAYS),
+    st.builds(e.ToolPinned, NAMES, st.integers(1, 3), HASHES, TIERS, SOMETIME, st.just("why")),
+    st.builds(e.ToolUnpinned, NAMES, st.just("why")),
     st.builds(e.ToolOrdered, NAMES, ORDERS, st.booleans()),
     st.builds(e.RetryRequested, st.none() | AGENTS),
     st.builds(e.SyncRequested, IDS, AGENTS, ASSISTANTS, NUMBERS, HASHES, st.sampled_from(["save", "auto_sync"]), NONE),
@@ -44,13 +53,24 @@ ARRIVES = st.one_of(
     st.builds(e.AssistantRemoved, AGENTS, NONE | ASSISTANTS, NONE | NUMBERS),
     st.builds(e.TrafficSplitSeen, AGENTS, ASSISTANTS, NONE | st.just(("v1", "v2"))),
     st.builds(e.AssistantDriftSeen, AGENTS, ASSISTANTS, st.booleans()),
-    st.builds(e.ToolDriftSeen, ACCOUNT, NAMES, st.just("tool-1"), st.booleans()),
+    st.builds(
+        e.ToolDriftSeen,
+        ACCOUNT,
+        NAMES,
+        st.just("tool-1"),
+        st.booleans(),
+        st.sampled_from([(), ("description",), ("messages", "server")]),
+        st.sampled_from([None, "f" * 64]),
+    ),
+    st.builds(e.ToolDriftEnded, ACCOUNT, NAMES, st.just("tool-1")),
     st.builds(e.OrgClosed),
 )
 IS_DONE = st.one_of(
     st.builds(e.ToolRegistered, IDS, ACCOUNT, NAMES, st.just("tool-1"), NUMBERS, HASHES, HASHES, st.booleans(), NONE,
               ORDERS),
-    st.builds(e.ToolUpdated, IDS, ACCOUNT, NAMES, st.just("tool-2"), NUMBERS, HASHES, HASHES, NONE, ORDERS),
+    st.builds(e.ToolUpdated, IDS, ACCOUNT, NAMES, st.just("tool-2"), NUMBERS, HASHES, HASHES, NONE, ORDERS,
+              overlay=OVERLAYS),
+    st.builds(e.ToolTextLost, NAMES, st.lists(HASHES, min_size=1, max_size=2).map(tuple), NONE | NUMBERS),
     st.builds(e.SyncAttemptFailed, st.sampled_from(["tool:book", "tool:cancel", "agent:agent-1"]), NONE,
               st.just("refused"), st.sampled_from(["TS-301", "TS-102"]), NUMBERS, AT, NONE | HASHES, st.booleans()),
     st.builds(e.ToolVanished, ACCOUNT, NAMES, st.just("tool-1"), NUMBERS, HASHES),
@@ -73,7 +93,10 @@ IS_DONE = st.one_of(
     st.builds(e.AssistantDiverged, AGENTS, ASSISTANTS, NUMBERS, HASHES, NUMBERS),
     st.builds(e.DriftDetected, AGENTS, ASSISTANTS, HASHES),
     st.builds(e.OrgSettled, NUMBERS),
+    st.builds(e.ToolPinExpired, NAMES, NUMBERS),
 )  # fmt: skip
+NEWEST_PIN: Final = -1
+"""Stands for the position of the newest pin of the org, where the appends of a history are one after the other."""
 VERSIONS = st.integers(1, 3)
 STAGES = st.just((e.RolloutStage("few", 100, bake_seconds=60), e.RolloutStage("all", 10_000)))
 COUNTS = st.just(e.PlanCounts(update=1, add=2, remove=0, already=3, left=4, calls=5))
@@ -91,15 +114,36 @@ OF_ROLLOUT = st.one_of(
 # A number may be published again, with another document: what is ordered then is the newest.
 PUBLISHED = st.builds(version, NAMES, VERSIONS, TIERS, HASHES, contract=st.integers(0, 2))
 OLD_PUBLISHED = st.builds(e.BlueprintPublished, NAMES, VERSIONS, TIERS, st.booleans(), HASHES)
+DOCUMENTS = st.fixed_dictionaries(
+    {
+        "type": st.just("function"),
+        "function": st.fixed_dictionaries({"name": NAMES, "description": st.sampled_from(["a", "b"])}),
+        "server": st.fixed_dictionaries({"url": st.just("https://a.example")}, optional={"timeoutSeconds": NUMBERS}),
+    },
+    optional={
+        "messages": st.just([{"type": "request-start", "content": "One moment."}]),
+        "parameters": st.dictionaries(
+            st.sampled_from(["organization_id", "definition_version", "contract", "region"]),
+            st.integers(-1, 3) | st.sampled_from(["1", 1.5, None]),
+        ).map(lambda values: [{"key": key, "value": value} for key, value in values.items()]),
+    },
+)
+WHOLE = st.builds(
+    e.BlueprintPublished, NAMES, VERSIONS, TIERS, st.booleans(), HASHES, DOCUMENTS, st.none() | st.integers(0, 2)
+)
 OF_BLUEPRINT = st.one_of(
     PUBLISHED,
+    WHOLE,
     OLD_PUBLISHED,
     st.builds(e.VersionWithdrawn, NAMES, VERSIONS, st.just("why")),
     st.builds(e.ToolHalted, NAMES, st.just("why")),
+    st.builds(e.DriftPolicySet, NAMES, st.sampled_from(["repair", "report"]), st.just("why")),
     st.builds(e.ToolResumed, NAMES, st.just("why")),
     st.builds(e.ContractsAnswered, st.lists(st.builds(e.AnsweredContract, NAMES, VERSIONS), max_size=2).map(tuple)),
 )
-OF_NO_ROLLOUT = e.BlueprintPublished | e.VersionWithdrawn | e.ToolHalted | e.ToolResumed | e.ContractsAnswered
+OF_NO_ROLLOUT = (
+    e.BlueprintPublished | e.VersionWithdrawn | e.ToolHalted | e.ToolResumed | e.ContractsAnswered | e.DriftPolicySet
+)
 ORGS = st.integers(0, 1)
 ONE = st.tuples(ORGS, ARRIVES) | st.tuples(ORGS, IS_DONE) | st.tuples(ORGS, OF_BLUEPRINT | OF_ROLLOUT)
 
@@ -117,12 +161,20 @@ def run_of(rollout_id: str, number: int, ends: int, halts: int) -> list[Happened
 
 
 RUN = st.builds(run_of, ROLLOUTS, VERSIONS, st.integers(0, 2), st.integers(0, 2))
+PINNED = e.ToolPinned("book", 1, "a" * 64, "basic", datetime(2026, 1, 31, tzinfo=UTC), "why")
+OF_PINS = st.lists(
+    st.sampled_from([PINNED, e.ToolUnpinned("book", "why"), e.OrgClosed(), e.ToolPinExpired("book", NEWEST_PIN)]).map(
+        lambda event: (0, event)
+    ),
+    min_size=2,
+    max_size=6,
+)
 REFUSED = st.builds(e.SyncAttemptFailed, st.just("tool:book"), NONE, st.just("refused"), st.just("TS-301"), NUMBERS,
                     NONE, HASHES, st.booleans())  # fmt: skip
 TAKEN = st.builds(e.ToolRegistered, IDS, ACCOUNT, st.just("book"), st.just("tool-1"), NUMBERS, HASHES, HASHES,
                   st.booleans(), NONE, ORDERS)  # fmt: skip
 REFUSALS = st.lists(st.tuples(st.just(0), REFUSED) | st.tuples(st.just(0), TAKEN), min_size=1, max_size=3)
-HISTORY = st.lists(st.lists(ONE, min_size=1, max_size=12) | RUN | REFUSALS, min_size=1, max_size=8).map(
+HISTORY = st.lists(st.lists(ONE, min_size=1, max_size=12) | RUN | REFUSALS | OF_PINS, min_size=1, max_size=8).map(
     lambda parts: [one for part in parts for one in part]
 )
 FINAL: Final = (e.RolloutCompleted, e.RolloutAborted, e.RolloutExpired)
@@ -160,9 +212,13 @@ class Rollouts:
                 return before is not None and not isinstance(before, (e.RolloutPlanned, e.RolloutRolledBack, *FINAL))
 
 
-def requests(salt: UUID, history: list[Happened]) -> list[AppendRequest]:
-    """One for each event; every org is registered by an event that arrives, as intake does. Rollouts are new ones."""
+def requests(salt: UUID, history: list[Happened], after: int) -> list[AppendRequest]:
+    """One for each event; every org is registered by an event that arrives, as intake does. Rollouts are new ones.
+
+    ``after``: where the log ends now, and these begin.
+    """
     orgs, rollouts = [uuid5(salt, str(n)) for n in range(2)], Rollouts()
+    pins: dict[tuple[int, str], int] = {}
     made = [arrived(org_id, save()) for org_id in orgs]
     for n, event in history:
         org_id: UUID | None = orgs[n]
@@ -172,6 +228,10 @@ def requests(salt: UUID, history: list[Happened]) -> list[AppendRequest]:
                 continue
             stream, org_id = fleet_stream(event), None
         else:
+            if isinstance(event, e.ToolPinned):
+                pins[n, event.name] = after + len(made) + 1
+            if isinstance(event, e.ToolPinExpired) and event.pinned_at == NEWEST_PIN:
+                event = replace(event, pinned_at=pins.get((n, event.name), 0))
             stream = org_stream(orgs[n]) if isinstance(event, e.OrgEvent) else toolset_stream(orgs[n])
         made.append(AppendRequest(stream, org_id, None, (NewEvent(uuid4(), event),), META))
     return made

@@ -1,35 +1,47 @@
 """Who may do what: events are final, the process writes no record of what happened, a tenant sees its own rows."""
 
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
 from tool_sync import db
-from tool_sync.domain.events import BlueprintPublished, ToolRegistered, ToolSettingChanged
+from tool_sync.domain.events import BlueprintPublished, ChangeWindowSet, ToolPinned, ToolRegistered, ToolSettingChanged
+from tool_sync.intake.tool_settings import keep_texts
 from tool_sync.log import AppendRequest, EventLog, NewEvent, Snapshot
 
 from .making import META, arrived, count, done, rows, save
 
+WINDOW = ChangeWindowSet("22:00", "06:00")
+PIN = ToolPinned("book", 1, "f" * 64, "basic", datetime(2026, 12, 24, tzinfo=UTC), "a fair")
 READ = {"SELECT"}
 WRITE = {"SELECT", "INSERT", "UPDATE", "DELETE"}
 SERVICE = {
     "events": READ, "organizations": READ, "org_tools": READ, "assistants": READ, "pending_syncs": READ,
-    "org_tool_settings": READ, "tool_refusals": READ, "fleet_turns": {"SELECT", "INSERT", "UPDATE"},
-    "system_tools": READ, "projections": READ, "projection_positions": READ, "log": READ, "schema_migrations": READ,
+    "org_tool_settings": READ, "tool_refusals": READ, "org_tool_pins": READ, "org_change_windows": READ,
+    "tool_drifts": READ, "fleet_turns": {"SELECT", "INSERT", "UPDATE"}, "gate_calls": {"SELECT", "INSERT", "DELETE"},
+    "fleet_tools": READ, "system_tools": WRITE, "tool_requests": READ, "org_tool_texts": READ,
+    "projections": READ, "projection_positions": READ, "log": READ, "hash_forms": READ, "schema_migrations": READ,
     "installation": {"SELECT", "INSERT"}, "lost_tools": READ,
     "topic_looks": {"SELECT", "INSERT", "UPDATE"}, "lost_records": {"SELECT", "INSERT", "UPDATE"},
     "snapshots": WRITE, "leases": WRITE, "dead_letters": WRITE, "cursors": WRITE,
     "vapi_keys": WRITE, "key_minutes": WRITE, "key_pauses": WRITE,
     "named_tools": WRITE, "vapi_looks": WRITE, "vapi_words": WRITE,
-    "object_looks": WRITE, "vapi_walks": WRITE,
+    "object_looks": WRITE, "vapi_walks": WRITE, "operator_actions": READ, "display_names": WRITE,
+    "vapi_accounts": {"SELECT", "INSERT", "UPDATE"},
+    "tool_call_counts": WRITE, "counted_calls": {"SELECT", "INSERT", "DELETE"},
+    "tool_calls_read": {"SELECT", "INSERT", "UPDATE"}, "notice_endpoints": WRITE, "notices": WRITE,
+    "revoked_tokens": {"SELECT", "DELETE"}, "console_links": {"SELECT", "INSERT", "DELETE"},
 }  # fmt: skip
 OF_A_TENANT = (
     "events", "organizations", "org_tools", "assistants", "pending_syncs", "leases", "snapshots", "vapi_words",
-    "org_tool_settings",
+    "org_tool_settings", "org_tool_pins", "org_change_windows", "org_tool_texts",
+    "display_names", "tool_call_counts",
 )  # fmt: skip
-TENANT = dict.fromkeys((*OF_A_TENANT, "system_tools"), READ)
-NOT_OF_A_TENANT = sorted(SERVICE.keys() - TENANT.keys())
+TENANT = dict.fromkeys((*OF_A_TENANT, "system_tools", "tool_calls_read"), READ)
+IN_PART_OF_A_TENANT = {"notice_endpoints", "notices"}
+NOT_OF_A_TENANT = sorted(SERVICE.keys() - TENANT.keys() - IN_PART_OF_A_TENANT)
 
 PRIVILEGES = """
 SELECT c.relname AS table, p.privilege
@@ -61,7 +73,8 @@ async def test_the_tenant_role_runs_no_function_of_ours(admin: "asyncpg.Connecti
     )
     assert {row["function"] for row in allowed if row["role"] == "tool_sync_tenant"} == set()
     assert {row["function"] for row in allowed} == {
-        "append", "event_hash", "hash_part", "hash_parts", "hash_time", "ring_of",
+        "append", "event_hash", "hash_part", "hash_parts", "hash_time", "keep_tool_texts", "older_digest",
+        "position_hash", "ring_of", "time_micros",
     }  # fmt: skip
 
 
@@ -91,9 +104,10 @@ async def test_every_table_that_knows_an_org_is_closed_by_policies(admin: "async
     )
     # A foreign tool says by itself whose it is: a cache of the account, which no tenant reads.
     tables = [t for t in tables if t["table"] != "named_tools"]
-    assert len(tables) == 14
+    assert len(tables) == 23
     of_ours = ["owner", "service"]
-    expected = {"vapi_looks": of_ours, "lost_tools": of_ours, "object_looks": of_ours, "tool_refusals": of_ours}
+    expected = {"vapi_looks": of_ours, "lost_tools": of_ours, "object_looks": of_ours}
+    expected |= {"tool_refusals": of_ours, "tool_drifts": of_ours, "vapi_accounts": of_ours}
     of_all = ["owner", "service", "tenant"]
     assert all(t["closed"] and t["policies"] == expected.get(t["table"], of_all) for t in tables), tables
 
@@ -104,9 +118,16 @@ async def two_orgs(log: EventLog, pool: db.Pool) -> tuple[UUID, UUID]:
     orgs = (uuid4(), uuid4())
     for org_id in orgs:
         tool = ToolRegistered(uuid4(), "platform", "book", f"tool-{org_id}", 1, "f" * 64, "f" * 64, False)
-        await log.append_all([arrived(org_id, save(), ToolSettingChanged("book", True)), done(org_id, tool)])
+        await log.append_all(
+            [arrived(org_id, save(), ToolSettingChanged("book", True), PIN, WINDOW), done(org_id, tool)]
+        )
         await log.save_snapshots([Snapshot(org_id, 1, 1, "{}")])
+        assert await keep_texts(pool, org_id, {"a" * 64: "words"})
         await pool.execute("INSERT INTO leases (org_id) VALUES ($1)", org_id)
+        await pool.execute("INSERT INTO display_names VALUES ($1, '', 'Praxis', 'praxis', 1, $1)", org_id)
+        await pool.execute(
+            "INSERT INTO tool_call_counts VALUES ($1, 'booked', '2026-11-30', '', 'book', 1, now())", org_id
+        )
         await pool.execute(
             """INSERT INTO dead_letters (topic, partition, "offset", headers, reason, org_id)
                SELECT 't', 0, count(*), '{}', 'r', $1 FROM dead_letters""",
@@ -140,6 +161,32 @@ async def test_a_tenant_sees_its_own_rows_and_without_an_org_none(
         assert await count(service, table) == 0  # and now it is empty, not null
     assert await count(service, table) > 1
     assert {row["org"] for row in await rows(service, f"SELECT {column} AS org FROM {table}")} >= set(two_orgs)  # noqa: S608
+
+
+@pytest.mark.parametrize("column", ["sealed_secret", "sealed_old"])
+async def test_a_tenant_reads_where_its_notices_go_and_no_secret(
+    two_orgs: tuple[UUID, UUID], pool: db.Pool, column: str
+) -> None:
+    for org_id in two_orgs:
+        await pool.execute(
+            """INSERT INTO notice_endpoints (org_id, url, sealed_secret, secret_made_at, set_at, set_by, told_position)
+               VALUES ($1, 'https://a.example', 's', now(), now(), 'org:a', 0)""",
+            org_id,
+        )
+        await pool.execute(
+            "INSERT INTO notices (message_id, org_id, type, said, body) VALUES ($1::uuid::text, $1, 't', 's', '{}')",
+            org_id,
+        )
+    for table in sorted(IN_PART_OF_A_TENANT):
+        async with db.tenant_tx(pool, two_orgs[0]) as connection:
+            seen = await connection.fetch(f"SELECT org_id FROM {table}")  # noqa: S608
+            assert [row["org_id"] for row in seen] == [two_orgs[0]]
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with db.tenant_tx(pool, two_orgs[0]) as connection:
+            await connection.execute(f"SELECT {column} FROM notice_endpoints")  # noqa: S608
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with db.tenant_tx(pool, two_orgs[0]) as connection:
+            await connection.execute("SELECT body FROM notices")
 
 
 @pytest.mark.parametrize("table", NOT_OF_A_TENANT)

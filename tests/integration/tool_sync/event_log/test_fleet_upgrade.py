@@ -105,6 +105,6 @@ async def test_what_is_appended_while_the_migration_runs_is_folded_too(log: Even
 
     await asyncio.gather(migrate(before.owner), write())
 
-    for table, rows in (("tool_refusals", 40), ("system_tools", 40)):
+    for table, rows in (("tool_refusals", 40), ("fleet_tools", 40)):
         found = await verify(before.owner, table)
         assert (found.shown, found.is_current, found.rows) == ((), True, rows)

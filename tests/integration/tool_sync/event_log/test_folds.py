@@ -20,12 +20,15 @@ from .making import arrived, count, rows, save
 
 KEYS = {
     "organizations": ("id",),
-    "system_tools": ("name",),
+    "fleet_tools": ("name",),
     "org_tools": ("org_id", "tool_name"),
     "assistants": ("org_id", "agent_id"),
     "pending_syncs": ("org_id", "agent_id"),
     "org_tool_settings": ("org_id", "tool_name"),
     "tool_refusals": ("org_id", "tool_name"),
+    "org_tool_pins": ("org_id", "tool_name"),
+    "org_change_windows": ("org_id",),
+    "tool_drifts": ("org_id", "tool_name"),
 }
 
 
@@ -51,12 +54,12 @@ async def expected(log: EventLog) -> dict[str, dict[Any, dict[str, Any]]]:
     return {table: getattr(tables, table) for table in KEYS}
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=HISTORY, size=st.integers(1, 12))
 async def test_the_tables_are_the_fold_of_the_log(
     log: EventLog, pool: db.Pool, history: list[Happened], size: int
 ) -> None:
-    made = requests(uuid4(), history)
+    made = requests(uuid4(), history, (await log.read(0, 1)).head)
     for start in range(0, len(made), size):  # the ranges of the folds: whole calls
         await log.append_all(made[start : start + size])
     async with pool.acquire() as connection:
@@ -68,7 +71,7 @@ async def test_the_tables_are_the_fold_of_the_log(
 async def test_whatever_the_ranges_are_a_fold_finds_the_same_rows(
     log: EventLog, tool_sync_db: DatabaseUrls, history: list[Happened], size: int, page: int
 ) -> None:
-    made = requests(uuid4(), history)
+    made = requests(uuid4(), history, (await log.read(0, 1)).head)
     for start in range(0, len(made), size):
         await log.append_all(made[start : start + size])
     with pytest.MonkeyPatch.context() as patched:
@@ -83,7 +86,7 @@ async def test_folding_a_range_again_changes_nothing(
     log: EventLog, pool: db.Pool, owner: "asyncpg.Connection[asyncpg.Record]", history: list[Happened]
 ) -> None:
     start = (await log.read(0, 1)).head
-    await log.append_all(requests(uuid4(), history))
+    await log.append_all(requests(uuid4(), history, start))
     async with pool.acquire() as connection:
         before = await found(connection)
         head = (await log.read(0, 1)).head

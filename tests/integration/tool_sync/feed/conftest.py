@@ -1,6 +1,5 @@
 """The app over a real database, with its tail running, and a client."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import httpx
@@ -15,16 +14,6 @@ from tool_sync.settings import Settings
 from zerotouch_platform import telemetry
 from zerotouch_platform.auth import TokenVerifier
 from zerotouch_platform.health import Health
-
-
-@pytest.fixture
-async def tail(settings: Settings) -> AsyncIterator[Tail]:
-    """A running tail."""
-    tail = Tail(settings.database_url)
-    running = asyncio.create_task(tail.run_forever())
-    yield tail
-    tail.stop()
-    await running
 
 
 @pytest.fixture

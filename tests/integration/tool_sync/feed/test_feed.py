@@ -19,10 +19,11 @@ from tool_sync.log.codec import Encoded
 from tool_sync.log.statement import EncodedRequest, execute
 from tool_sync.outcomes import pages
 from tool_sync.outcomes.feed import Tail, document_of
-from tool_sync.outcomes.filters import STORED_AS, Filter
+from tool_sync.outcomes.filters import Filter
 from tool_sync.outcomes.pages import read_page
-from tool_sync.outcomes.publications import PUBLISHABLE
+from tool_sync.outcomes.published import FLEET, OUTCOMES
 from zerotouch_contracts.events import OUTCOME_MESSAGES
+from zerotouch_contracts.fleet import FLEET_MESSAGES
 from zerotouch_contracts.subscriber import Delivered, Feed
 
 from .making import TRACE, did, failed, registered, synced
@@ -44,8 +45,8 @@ def positions(body: dict[str, Any]) -> list[int]:
 
 
 def test_every_message_of_the_contract_is_in_the_feed() -> None:
-    assert set(STORED_AS) == set(OUTCOME_MESSAGES)
-    assert set(STORED_AS.values()) == set(PUBLISHABLE)
+    assert set(OUTCOMES.stored_as) == set(OUTCOME_MESSAGES)
+    assert set(FLEET.stored_as) == set(FLEET_MESSAGES)
 
 
 async def test_published_events_come_as_cloud_events_in_position_order(

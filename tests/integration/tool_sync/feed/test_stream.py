@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import httpx
+import jwt
 import pytest
 from pydantic_core import from_json
 
@@ -17,6 +19,7 @@ from tool_sync.http.state import HttpState
 from tool_sync.log import EventLog
 from tool_sync.outcomes.feed import Tail
 from zerotouch_platform import telemetry
+from zerotouch_platform.revoked_tokens import revoke
 from zerotouch_platform.server import HttpServer, bind
 
 from .making import did, failed, registered, synced
@@ -108,6 +111,30 @@ async def test_a_heartbeat_moves_the_id_past_what_a_filter_leaves_out(
             if block.get("id") == "2":
                 assert "data" not in block
                 break
+
+
+async def test_it_ends_without_another_event_once_its_token_is_taken_back(
+    url: str, state: HttpState, event_log: EventLog, signer: Signer, tail: Tail, eventually: Any
+) -> None:
+    assert state.pool is not None
+    org, token = uuid4(), signer.platform_token()
+    jti = jwt.decode(token, options={"verify_signature": False})["jti"]
+    async with streaming(url, token) as blocks, streaming(url, signer.platform_token()) as others:
+
+        async def wait() -> bool:
+            return tail.waiting == 2
+
+        await eventually(wait)
+        async with state.pool.acquire() as connection:
+            until = datetime.now(UTC) + timedelta(hours=1)
+            assert await revoke(connection, jti, until, by="operator:test", reason="a test's")
+        await state.verifier.revoked.read(state.pool.acquire)
+        await event_log.append(did(org, synced(1)))
+        async with asyncio.timeout(10):
+            told = [block async for block in blocks]
+        assert told[-1] == {"": "ends: the token was taken back"}
+        assert not any("data" in block for block in told)
+        assert len(await events(others, 1)) == 1
 
 
 async def test_it_ends_when_the_process_stops(url: str, signer: Signer, tail: Tail, eventually: Any) -> None:

@@ -7,7 +7,8 @@ from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, org_stream, t
 
 META = Meta("cause", "correlation", None, "test", "1")
 NAMES = (
-    "organizations", "org_tools", "assistants", "pending_syncs", "system_tools", "org_tool_settings", "tool_refusals",
+    "organizations", "org_tools", "assistants", "pending_syncs", "fleet_tools", "org_tool_settings", "tool_refusals",
+    "org_tool_pins", "org_change_windows", "tool_drifts",
 )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ async def test_verify_says_what_differs_and_rebuild_repairs_it(
     assert "org_tools: 25 rows differ at position 75" in stdout
     assert stdout.count('"account":"wrong"') == 20
     assert "… and 5 more" in stdout
-    status, stdout, _ = await command(tool_sync_db, "projection", "rebuild", "org_tools")
+    status, stdout, _ = await command(tool_sync_db, "projection", "rebuild", "org_tools", "--reason", "a test")
     assert (status, "25 rows differed" in stdout) == (0, True)
     assert (await command(tool_sync_db, "projection", "verify", "org_tools"))[0] == 0
 
@@ -50,7 +50,9 @@ async def test_verify_names_what_it_looked_at_and_what_not(
     body = result(stdout)
     assert (status, body["ok"], len(body["tables"])) == (0, True, len(NAMES))
     assert envelope(stdout)["not_looked_at"]
-    status, stdout, _ = await command(tool_sync_db, "projection", "rebuild", "org_tools", "--json")
+    status, stdout, _ = await command(
+        tool_sync_db, "projection", "rebuild", "org_tools", "--reason", "a test", "--json"
+    )
     assert (status, result(stdout)["looked_at"]) == (0, "the table org_tools beside events 1 to 6")
 
     await admin.execute("UPDATE projections SET position = 3 WHERE name = 'org_tools'")
@@ -74,14 +76,14 @@ async def test_log_verify_names_what_hashes_cannot_show(tool_sync_db: DatabaseUr
     assert (status, body["ok"], body["head"], body["through"], body["topic"]) == (0, True, 9, 9, None)
     assert body["looked_at"].startswith("positions 1 to 9 of 9, 6 streams, ")
     assert any("newest events that were cut off" in what for what in envelope(stdout)["not_looked_at"])
-    assert any("the outcomes topic" in what for what in envelope(stdout)["not_looked_at"])
+    assert any("tool-sync.outcomes.v1" in what for what in envelope(stdout)["not_looked_at"])
 
 
 async def test_an_unknown_name_and_a_role_without_rights_are_said_on_stderr(tool_sync_db: DatabaseUrls) -> None:
-    status, stdout, stderr = await command(tool_sync_db, "projection", "rebuild", "events")
+    status, stdout, stderr = await command(tool_sync_db, "projection", "rebuild", "events", "--reason", "a test")
     assert (status, stdout) == (2, "")
     assert "there is no projection 'events'; known are assistants" in stderr
-    arguments = ("projection", "rebuild", "org_tools", "--database-url", tool_sync_db.service)
+    arguments = ("projection", "rebuild", "org_tools", "--reason", "a test", "--database-url", tool_sync_db.service)
     status, _, stderr = await command(tool_sync_db, *arguments)
     assert (status, "permission denied" in stderr) == (3, True)
 
@@ -93,7 +95,7 @@ async def test_the_log_is_proved_and_a_changed_byte_named(
     status, stdout, _ = await command(tool_sync_db, "log", "verify")
     assert status == 0
     assert "log: 9 events, all as they were written" in stdout
-    assert "topic: not looked at" in stdout
+    assert "not looked at, because --kafka is missing" in stdout
     await admin.execute("ALTER TABLE events DISABLE TRIGGER events_are_final")
     await admin.execute('UPDATE events SET data = data || \'{"tier": "basid"}\' WHERE position = 3')
     status, stdout, _ = await command(tool_sync_db, "log", "verify")
@@ -115,13 +117,13 @@ async def test_fork_asks_first_and_refuses_while_the_service_runs(
     tool_sync_db: DatabaseUrls, admin: "asyncpg.Connection[asyncpg.Record]", sandbox: Sandbox
 ) -> None:
     before, at = await db.read_log_id(admin), account(sandbox)
-    assert (await command(tool_sync_db, "log", "fork", **at))[0] == 1  # nobody answers yes
+    assert (await command(tool_sync_db, "log", "fork", "--reason", "a test", **at))[0] == 1  # nobody answers yes
     running = await db.SESSIONS.pool(tool_sync_db.service)
-    status, _, stderr = await command(tool_sync_db, "log", "fork", "--yes", **at)
+    status, _, stderr = await command(tool_sync_db, "log", "fork", "--reason", "a test", "--yes", **at)
     assert (status, "stop it" in stderr) == (3, True)
     await running.close()
     assert await db.read_log_id(admin) == before
-    status, stdout, _ = await command(tool_sync_db, "log", "fork", "--yes", **at)
+    status, stdout, _ = await command(tool_sync_db, "log", "fork", "--reason", "a test", "--yes", **at)
     assert (status, str(before) in stdout) == (0, True)
     assert await db.read_log_id(admin) != before
 
@@ -131,9 +133,9 @@ async def test_without_vapi_nothing_is_forked(
 ) -> None:
     before, at = await db.read_log_id(admin), account(sandbox)
     for wrong in ({"VAPI_BASE_URL": "http://127.0.0.1:9"}, {"VAPI_API_KEY": "revoked"}):
-        status, _, stderr = await command(tool_sync_db, "log", "fork", "--yes", **at | wrong)
+        status, _, stderr = await command(tool_sync_db, "log", "fork", "--reason", "a test", "--yes", **at | wrong)
         assert (status, "nothing was changed, because Vapi did not list its tools" in stderr) == (2, True)
-    await command(tool_sync_db, "log", "fork", "--yes", **at | {"VAPI_BASE_URL": ""})
+    await command(tool_sync_db, "log", "fork", "--reason", "a test", "--yes", **at | {"VAPI_BASE_URL": ""})
     assert await db.read_log_id(admin) == before
 
 
@@ -142,6 +144,6 @@ async def test_another_installations_log_is_not_forked(
 ) -> None:
     before, at = await db.read_log_id(admin), account(sandbox)
     await db.claim_installation(admin, uuid4())
-    status, _, stderr = await command(tool_sync_db, "log", "fork", "--yes", **at)
+    status, _, stderr = await command(tool_sync_db, "log", "fork", "--reason", "a test", "--yes", **at)
     assert (status, "belongs to installation" in stderr) == (3, True)
     assert await db.read_log_id(admin) == before

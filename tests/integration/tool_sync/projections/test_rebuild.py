@@ -124,9 +124,9 @@ async def test_a_changed_shape_goes_the_same_way(tool_sync_db: DatabaseUrls, log
     await make_orgs(log, 10)
     await admin.execute("ALTER TABLE org_tools ADD COLUMN shouted text")
     source = await admin.fetchval("SELECT pg_get_functiondef('fold_org_tools'::regproc)")
-    source = source.replace("updated_at, position, rollout_id)", "updated_at, position, shouted, rollout_id)")
-    source = source.replace("max(recorded_at), max(position),",
-                            "max(recorded_at), max(position), upper(data->>'name'),")  # fmt: skip
+    source = source.replace("updated_at, position, rollout_id, is", "updated_at, position, shouted, rollout_id, is")
+    source = source.replace("max(e.recorded_at), max(e.position),",
+                            "max(e.recorded_at), max(e.position), upper(e.data->>'name'),")  # fmt: skip
     assert source.count("shouted") == 1
     await admin.execute(source)
     assert (await rebuild(tool_sync_db.owner, "org_tools")).differing == 10
@@ -270,7 +270,7 @@ async def test_the_services_own_role_may_not_rebuild(tool_sync_db: DatabaseUrls,
 
 async def test_an_unknown_projection_and_a_missing_database_are_clear_errors(tool_sync_db: DatabaseUrls) -> None:
     with pytest.raises(
-        UnknownProjection, match="no projection 'events'; known are assistants, org_tool_settings, org_tools"
+        UnknownProjection, match="no projection 'events'; known are assistants, fleet_tools, org_change_windows, "
     ):
         await rebuild(tool_sync_db.owner, "events")
     with pytest.raises(DatabaseTrouble, match="ConnectionRefusedError"):

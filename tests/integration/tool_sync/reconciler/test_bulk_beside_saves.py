@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import replace
 from uuid import UUID, uuid4
 
+import pytest
+
 from tool_sync.domain.events import AssistantSynced, SyncRequested, ToolRegistered
 from tool_sync.domain.plan.lanes import CAUSE_BULK
 from zerotouch_contracts.canonical import model_hash
@@ -96,3 +98,36 @@ async def test_what_bulk_work_has_read_is_never_read_in_vain_for_the_pace(world:
 
 async def _is_synced(world: World, org: UUID, agent_id: str) -> bool:
     return agent_id in await synced(world, org)
+
+
+async def test_few_bulk_steps_are_one_run_however_long_they_take(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    org = uuid4()
+    await bulk(world, org, 1)
+    monkeypatch.setattr("tool_sync.sync.run.BULK_SECONDS_MAX", 0.0)  # the tool's call alone takes longer
+    assert await world.reconciler.run_once()
+    await world.reconciler.drain()
+    assert await synced(world, org) == ["bulk-0"]
+
+
+async def test_of_many_orgs_with_bulk_work_few_are_worked_on_at_once_and_saves_come_beside_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tool_sync.sync.loop.BULK_ORGS_MAX", 3)
+    orgs, saving = [uuid4() for _ in range(8)], [uuid4() for _ in range(5)]
+    for org in orgs:
+        await bulk(world, org, 1)
+    assistants = [await world.assistant() for _ in saving]
+    await world.turn(latency_ms=100)
+    assert await world.reconciler.run_once()
+    assert world.reconciler.in_flight == 3
+    await asyncio.gather(*(world.save(org, made, "saved") for org, made in zip(saving, assistants, strict=True)))
+    assert await world.reconciler.run_once()
+    assert world.reconciler.in_flight == 8, "no save waits for bulk work, and no bulk work was added"
+    assert not await world.reconciler.run_once()
+    await world.reconciler.drain()
+    for org in saving:
+        assert await synced(world, org) == ["saved"]
+    while await world.reconciler.run_once():
+        assert 0 < world.reconciler.in_flight <= 3
+        await world.reconciler.drain()
+    assert [await synced(world, org) for org in orgs] == [["bulk-0"]] * 8

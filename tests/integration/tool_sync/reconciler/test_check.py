@@ -21,7 +21,7 @@ from tool_sync.domain.events import (
     SyncRequested,
     ToolSettingChanged,
 )
-from tool_sync.queries.audit import LiveRead
+from tool_sync.queries.audit.looked import LiveRead
 from vapi_sandbox import DEFAULT_KEY, SandboxSettings, create_app
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT, DEFINITIONS

@@ -39,7 +39,7 @@ async def _explained(connection: db.Connection, start: Start) -> list[dict[str, 
     await connection.execute("SET plan_cache_mode = force_generic_plan")
     found = await connection.fetchval(
         "EXPLAIN (ANALYZE, FORMAT JSON) " + leases.CLAIM.replace("{rows}", "16"),
-        16, timedelta(seconds=5), start.position,
+        16, timedelta(seconds=5), start.position, 16, [], [], [], 16,
     )  # fmt: skip
     document = from_json(found) if isinstance(found, str) else found
     return list(_nodes(document[0]["Plan"]))
@@ -138,10 +138,35 @@ async def test_to_renew_a_lease_and_to_take_over_a_dead_ones_changes_no_index(
     (held,), _now = await leases.claim(pool, 1, 60)
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(leases.RENEW, [held.org_id], [held.token], timedelta(seconds=-1))
-        taken = await connection.fetch(leases.CLAIM.replace("{rows}", "1"), 1, timedelta(seconds=60), 0)
+        taken = await connection.fetch(
+            leases.CLAIM.replace("{rows}", "1"), 1, timedelta(seconds=60), 0, 1, [], [], [], 1
+        )
         assert [row["org_id"] for row in taken] == [held.org_id]
         updated = await connection.fetchrow(
             "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables WHERE relname = 'leases'"
         )
     assert updated is not None
     assert tuple(updated) == (2, 2)
+
+
+async def test_behind_an_account_without_room_the_others_are_claimed_and_no_claim_walks_far(
+    pool: db.Pool, admin: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    """10,000 clinics of one account are due before one that has none of its own."""
+    await admin.execute(
+        "INSERT INTO pending_syncs (org_id, agent_id, requested, save_requested)"
+        " SELECT md5('org' || g)::uuid, 'agent-1', g, g FROM generate_series(1, 10001) g;"
+        "INSERT INTO vapi_accounts (org_id, account, sealed_key, key_fingerprint, revision, log_id)"
+        " SELECT md5('org' || g)::uuid, 'vapi-dead', 'k.x', repeat('a', 32), 1, gen_random_uuid()"
+        " FROM generate_series(1, 10000) g;"
+        "ANALYZE pending_syncs, vapi_accounts"
+    )
+    last = await admin.fetchval("SELECT md5('org10001')::uuid")
+    start = Start()
+    first, _now = await leases.claim(pool, 64, 60, start, own_max=16)
+    assert len(first) == 16, "of the account, as many as it has room for"
+    rest, _now = await leases.claim(pool, 64, 60, start, own_max=16, own_rooms={"vapi-dead": 0})
+    assert [claim.org_id for claim in rest] == [last]
+    assert await leases.claim(pool, 64, 60, start, own_max=16, own_rooms={"vapi-dead": 0}) == ([], None)
+    more, _now = await leases.claim(pool, 64, 60, start, own_max=16, own_rooms={"vapi-dead": 3})
+    assert len(more) == 3

@@ -11,6 +11,7 @@ from tests.unit.tool_sync.vapi.minutes import Rows
 
 from tool_sync.db import Pool
 from tool_sync.vapi.rate_limit import KeyTable
+from tool_sync.vapi.rate_limit.borrowing import Borrower
 from tool_sync.vapi.rate_limit.tokens import Tokens
 
 from .keys import at, calls, rate, replica, saved_orgs, shared_key
@@ -92,9 +93,41 @@ async def test_a_429_halves_what_is_left_of_the_minute(world: World) -> None:
 
 async def test_the_row_in_memory_that_the_minutes_are_tested_with_answers_as_the_table_does(world: World) -> None:
     table, rows, random = KeyTable(world.pool, "k"), Rows(), Random(7)
+    for _ in range(300):
+        minute = random.randint(1, 3)
+        asked = minute, random.randint(0, 9), random.randint(0, 40)
+        match random.randrange(4):
+            case 0:
+                assert await rows.ask(minute) == await table.ask(minute)
+            case 1 if minute in rows.asked:
+                assert await rows.borrow(minute, asked[1]) == await table.borrow(minute, asked[1])
+            case _:
+                assert await rows.draw(*asked) == await table.draw(*asked), asked
+
+
+async def test_every_replica_uses_what_one_has_borrowed_and_a_429_halves_it_too(world: World) -> None:
+    table, shared = KeyTable(world.pool, "k"), rate(590, late_seconds=1.5, early_seconds=0.5)
+    one, other = Tokens(table, shared), Tokens(table, shared)
     for _ in range(200):
-        asked = random.randint(1, 3), random.randint(0, 9), random.randint(0, 40)
-        assert await rows.draw(*asked) == await table.draw(*asked), asked
+        await one.take(NOON, "bulk")
+    minute = int(NOON.timestamp() // 60)
+    lent: list[tuple[int, int]] = []
+
+    async def lend(of: int, wanted: int) -> int:
+        lent.append((of, wanted))
+        return 100
+
+    borrowers = [Borrower(table, tokens, lend, lambda: NOON) for tokens in (one, other, one)]
+    assert [await borrower.run_once() for borrower in borrowers] == [True, False, False]
+
+    assert [of for of, _ in lent] == [minute]
+    row = await world.pool.fetchrow("SELECT lent, used FROM key_minutes WHERE minute = $1", minute)
+    assert row is not None
+    assert row["lent"] == 100
+    await other.take(NOON, "save")  # a draw tells it
+    await other.lower(NOON)
+    left = (590 + 100 - row["used"] - 1) // 2
+    assert abs(await taken(other, NOON, "save", 1000) - left) <= 1
 
 
 async def test_two_processes_never_send_more_than_the_rate_and_go_on_in_the_next_minute(world: World) -> None:

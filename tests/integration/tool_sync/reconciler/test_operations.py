@@ -5,6 +5,7 @@ from uuid import UUID, uuid4, uuid5
 
 from tool_sync.admin.dead_letters import REPLAYED, replay_letters
 from tool_sync.admin.failures import retry_failures
+from tool_sync.admin.retries import ALL_ASKED, Retrying, begin_retry, read_retry
 from tool_sync.domain.events import (
     AssistantSynced,
     AssistantSyncFailed,
@@ -13,7 +14,8 @@ from tool_sync.domain.events import (
     SyncRequested,
 )
 from tool_sync.queries.dead_letters import list_letters, read_letter
-from tool_sync.queries.failures import list_failures
+from tool_sync.queries.failures import Which, count_failures, list_failures
+from tool_sync.queries.retries import retry_progress
 from zerotouch_contracts.canonical import model_hash
 from zerotouch_contracts.envelope import Record, to_record
 from zerotouch_contracts.events import AssistantSaved
@@ -49,7 +51,7 @@ async def test_a_refused_assistant_is_tried_again_when_an_operator_asks(world: W
     assert await failures_of(world, org) == ["agent-1"], "nobody asked"
     async with world.pool.acquire() as connection:
         failed = await list_failures(connection, org_id=org, code="TS-304", since=None, limit=100)
-    assert await retry_failures(world.log, failed, "test") == 1
+    assert await retry_failures(world.log, failed, "a test") == 1
     await world.sync()
 
     assert len(await world.events(org, RetryRequested)) == 1
@@ -57,6 +59,35 @@ async def test_a_refused_assistant_is_tried_again_when_an_operator_asks(world: W
     assert (recovered.agent_id, recovered.cause, recovered.requests) == ("agent-1", "recovered", ())
     assert recovered.sequence is not None
     assert await failures_of(world, org) == []
+
+
+async def test_a_job_of_retries_is_told_by_the_log_what_healed_and_what_failed_again(world: World) -> None:
+    healing, failing = uuid4(), uuid4()
+    for org in (healing, failing):
+        assistant = await world.assistant()
+        await world.http.patch(f"/assistant/{assistant['id']}", json={"model": None})
+        await world.save(org, {**assistant, "model": None})
+        await world.sync()
+        if org == healing:
+            await world.http.patch(f"/assistant/{assistant['id']}", json={"model": assistant["model"]})
+    which, retrying = Which(code="TS-304"), Retrying(world.pool, world.log)
+    async with world.pool.acquire() as connection:
+        count = await count_failures(connection, which, 10)
+        job_id = await begin_retry(connection, which, count, "a model was chosen", "platform:lee")
+        job = await read_retry(connection, job_id)
+        assert job is not None
+        assert (count.assistants, count.organizations, job.actor, job.which) == (2, 2, "platform:lee", which)
+        assert await retrying.run_once()
+        assert (await retry_progress(connection, job.correlation_id)).open == 2
+        await world.sync()
+        progress = await retry_progress(connection, job.correlation_id)
+        assert (progress.asked, progress.open, progress.healed, progress.failing, progress.gone) == (2, 0, 1, 1, 0)
+        assert not await retrying.run_once()
+        job = await read_retry(connection, job_id)
+        assert job is not None
+        assert job.ended_why == ALL_ASKED
+    assert (await world.events(healing, AssistantSynced))[-1].cause == "recovered"
+    assert len(await world.events(failing, AssistantSyncFailed)) == 1, "the same failure is not told twice"
 
 
 def saved(org: UUID, assistant: dict[str, object], request_id: UUID) -> Record:
@@ -88,11 +119,11 @@ async def test_dead_letters_are_taken_in_again_and_no_request_gets_two_outcomes(
 
     async with world.pool.acquire() as connection:
         letters = await list_letters(connection, org_id=org, since=None, closed=False, limit=10)
-        answers = await replay_letters(connection, world.log, letters, "test")
+        answers = await replay_letters(connection, world.log, letters, "a test")
         assert [answer.problem is None for answer in answers] == [True, True, False]
         left = await list_letters(connection, org_id=org, since=None, closed=False, limit=10)
         assert [letter.offset for letter in left] == [3]
-        again = await replay_letters(connection, world.log, left, "test")
+        again = await replay_letters(connection, world.log, left, "a test")
         assert again[0].problem is not None
         one = await read_letter(connection, letters[0].id)
         assert one is not None

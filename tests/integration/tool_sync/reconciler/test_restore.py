@@ -25,8 +25,10 @@ from tool_sync.domain.events import (
 from tool_sync.log.fork import fork
 from tool_sync.log.head import newest_event_at
 from tool_sync.sync.blueprint import seed
+from tool_sync.sync.store import PostgresStore
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT, BOOK_CLINIC_APPOINTMENT_V2
 
+from .test_auto_sync import auto_sync_of
 from .test_faults import rule
 from .test_reach import clinics_tool
 from .test_surplus import ids, twin, worker
@@ -293,6 +295,39 @@ async def test_a_tool_that_is_not_wanted_any_more_and_that_the_log_lost_is_unlin
         await after.until(swept)
 
 
+@pytest.mark.parametrize("is_linked", [False, True])
+async def test_what_nothing_asks_for_is_looked_for_once_the_topic_had_its_time(world: World, is_linked: bool) -> None:
+    """Nobody saves, nothing is ordered: the order that it was made for is lost, and that of its link with it."""
+    org, assistant = uuid4(), await world.assistant()
+    await world.append(org, ToolSettingChanged(BOOK, enabled=False))
+    await world.save(org, assistant)
+    await world.sync()
+    lost = await twin(world, org)
+    if is_linked:
+        now = await world.at_vapi(assistant["id"])
+        metadata = {"zerotouch_installation": str(INSTALLATION), "organization_id": str(org), "agent_id": "agent-1"}
+        body = {"model": {**now["model"], "toolIds": [lost]}, "metadata": metadata}
+        assert (await world.http.patch(f"/assistant/{assistant['id']}", json=body)).status_code == 200
+    owner = await db.SESSIONS.connect(world.admin_url, application_name="zerotouch cli")
+    try:
+        await fork(owner, await find_lost_tools(world.context.vapi, INSTALLATION, None))
+    finally:
+        await owner.close()
+    assert isinstance(world.context.store, PostgresStore)
+    # A process that was started after the fork.
+    world.context = replace(world.context, store=PostgresStore(world.context.store.pool))
+    world.reconciler = worker(world, age=0.5)
+    await world.reconciler.run_once()
+    assert await world.events(org, SurplusFound) == [], "a tier or a setting may be on its way again"
+
+    async def swept() -> bool:
+        return lost not in await ids(world)
+
+    await world.until(swept)
+    assert await links(world, assistant) == []
+    assert [found.vapi_tool_id for found in await world.events(org, SurplusFound)] == [lost]
+
+
 async def test_two_forks_keep_what_the_first_one_found(
     world: World, restored: Restored, fresh_tool_sync_db: FreshDatabase
 ) -> None:
@@ -309,3 +344,58 @@ async def test_two_forks_keep_what_the_first_one_found(
             await owner.close()
         await saved_again(after, org, assistant)
         assert await ids(after) == {tool}
+
+
+async def test_what_a_lost_order_wrote_into_a_tool_is_put_right_soon_and_not_within_a_day(world: World) -> None:
+    """The order and its answers are lost with the log; the tool is one that the log knows, and still says it."""
+    org, assistant = uuid4(), await world.assistant()
+    await world.save(org, assistant)
+    await world.sync()
+    (tool,) = await ids(world)
+    await auto_sync_of(world).run_once()  # the first walk is over: the next pages come hours later
+    said = (await world.http.get(f"/tool/{tool}")).json()["function"]
+    lost = {"function": {**said, "description": "What a lost order said."}}
+    assert (await world.http.patch(f"/tool/{tool}", json=lost)).status_code == 200
+    owner = await db.SESSIONS.connect(world.admin_url, application_name="zerotouch cli")
+    try:
+        await fork(owner, [])
+    finally:
+        await owner.close()
+    sync = auto_sync_of(world)
+
+    async def is_as_before() -> bool:
+        await sync.run_once()
+        await world.sync()
+        return bool((await world.http.get(f"/tool/{tool}")).json()["function"] == said)
+
+    await world.until(is_as_before)
+
+
+async def test_what_a_lost_order_took_back_is_made_anew_soon_and_not_within_a_day(world: World) -> None:
+    """The tool was deleted, and its deletion is lost with the log: no list shows what is gone."""
+    org, other = uuid4(), uuid4()
+    assistants = {org: await world.assistant(), other: await world.assistant()}
+    for number, (clinic, assistant) in enumerate(assistants.items()):
+        await world.save(clinic, assistant, f"agent-{number}")
+    await world.sync()
+    await auto_sync_of(world).run_once()
+    (lost,) = [row["vapi_tool_id"] for row in await world.org_tools(org)]
+    now = await world.at_vapi(assistants[org]["id"])
+    body = {"model": {**now["model"], "toolIds": []}}
+    assert (await world.http.patch(f"/assistant/{now['id']}", json=body)).status_code == 200
+    assert (await world.http.delete(f"/tool/{lost}")).status_code == 200
+    owner = await db.SESSIONS.connect(world.admin_url, application_name="zerotouch cli")
+    try:
+        await fork(owner, [])
+    finally:
+        await owner.close()
+    sync = auto_sync_of(world)
+
+    async def can_book() -> bool:
+        await sync.run_once()
+        await world.sync()
+        (row,) = await world.org_tools(org)
+        return row["vapi_tool_id"] != lost and await links(world, now) == [row["vapi_tool_id"]]
+
+    await world.until(can_book)
+    assert await links(world, assistants[other]) == [(await world.org_tools(other))[0]["vapi_tool_id"]]

@@ -46,8 +46,8 @@ async def test_a_new_log_gets_each_tool_once_however_many_replicas_start(log: Ev
     published, started, completed = await happened(log)
     assert (published, started, completed) == (
         BLUEPRINT.published(BOOK_CLINIC_APPOINTMENT_V2),
-        RolloutStarted(f"seed-{BOOK}", BOOK, 2, (EVERYBODY,), "the tool's first order", None),
-        RolloutCompleted(f"seed-{BOOK}", BOOK, "seeded"),
+        RolloutStarted(f"seed-{BOOK}", BOOK, 2, (EVERYBODY,), "the tool's first order", None, fleet_sequence=1),
+        RolloutCompleted(f"seed-{BOOK}", BOOK, "seeded", fleet_sequence=2),
     )
     offered = {definition.name: (definition.version, False) for definition in OFFERED}
     assert await shown(pool) == {BOOK: (2, True), **offered}, "what is offered is published and ordered for nobody"
@@ -88,7 +88,7 @@ async def test_what_was_published_before_there_were_orders_is_ordered_as_it_was_
     await seed(log, replace(BLUEPRINT, offered=()), "test")
     assert (await happened(log))[:2] == of_before
     assert await shown(pool) == {BOOK: (1, True)}
-    assert (await verify(tool_sync_db.owner, "system_tools")).holds
+    assert (await verify(tool_sync_db.owner, "fleet_tools")).holds
 
 
 async def test_what_was_published_without_a_document_is_published_with_it(log: EventLog, pool: db.Pool) -> None:

@@ -58,9 +58,15 @@ class World:
         return made
 
     async def save(
-        self, org_id: UUID, assistant: dict[str, Any], agent_id: str = "agent-1", *, revision: int | None = None
+        self,
+        org_id: UUID,
+        assistant: dict[str, Any],
+        agent_id: str = "agent-1",
+        *,
+        revision: int | None = None,
+        account: str | None = None,
     ) -> UUID:
-        """Append a save of what the assistant is now; returns the request id."""
+        """Append a save of what the assistant is now, in an account of the clinic's own; returns the request id."""
         request_id = uuid4()
         self.saves[agent_id] = revision or self.saves.get(agent_id, 0) + 1
         await self.append(
@@ -73,6 +79,7 @@ class World:
                 model_hash=model_hash(assistant.get("model")),
                 cause="save",
                 trace_id="ab" * 16,
+                account=account,
             ),
         )
         return request_id

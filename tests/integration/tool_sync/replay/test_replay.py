@@ -14,8 +14,10 @@ from tool_sync import db
 from tool_sync.domain import events as e
 from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, org_stream, toolset_stream
 from tool_sync.outcomes.filters import Filter
+from tool_sync.outcomes.published import FLEET, OUTCOMES, PublishedTopic
 from tool_sync.outcomes.relay import Relay
 from tool_sync.outcomes.replay import CannotReplay, Range, Replayed, find_ahead, replay, rewind
+from tool_sync.outcomes.topic_guard import TopicGuard
 from tool_sync.settings import Settings
 from zerotouch_contracts.envelope import from_record
 from zerotouch_contracts.events import ToolsSynced
@@ -83,7 +85,7 @@ async def run(
             settings.kafka_bootstrap_servers,
             topic,
             range_,
-            live_topics=frozenset({settings.outcomes_topic}),
+            live_topics=frozenset({settings.outcomes_topic, settings.fleet_topic}),
             dry_run=dry_run,
             on_progress=on_progress,
         )
@@ -96,14 +98,16 @@ async def relayed(settings: Settings, pool: db.Pool, event_log: EventLog, eventu
     return await relay(settings, pool, eventually, 6)
 
 
-async def relay(settings: Settings, pool: db.Pool, eventually: Eventually, number: int) -> list[Any]:
-    """Run a relay until the outcomes topic has that many records, and return them."""
+async def relay(
+    settings: Settings, pool: db.Pool, eventually: Eventually, number: int, published: PublishedTopic = OUTCOMES
+) -> list[Any]:
+    """Run a relay until its topic has that many records, and return them."""
     async with pool.acquire() as connection:
-        one = Relay(settings, pool, await db.read_log_id(connection), telemetry.off())
+        one = Relay(settings, pool, await db.read_log_id(connection), telemetry.off(), published=published)
     running = telemetry.start_loop(one.run_forever(), name="relay")
 
     async def sent() -> list[Any]:
-        found = await records(settings, settings.outcomes_topic)
+        found = await records(settings, settings.topic_of(published.topic))
         return found if len(found) >= number else []
 
     try:
@@ -169,7 +173,14 @@ async def test_a_dry_run_counts_and_sends_nothing(
 
 async def test_live_and_missing_topics_are_refused(settings: Settings, pool: db.Pool, event_log: EventLog) -> None:
     await fill(event_log)
-    for live in (settings.outcomes_topic, "tool-sync.outcomes.v1", "assistants.v1", "tool-calls.v1"):
+    for live in (
+        settings.outcomes_topic,
+        settings.fleet_topic,
+        "tool-sync.outcomes.v1",
+        "tool-sync.fleet.v1",
+        "assistants.v1",
+        "tool-calls.v1",
+    ):
         with pytest.raises(CannotReplay, match="is live"):
             await run(pool, settings, live)
     with pytest.raises(KafkaUnavailable, match="has no topic nothing-here"):
@@ -241,3 +252,104 @@ async def test_a_topic_ahead_of_the_log_is_found_and_after_a_fork_it_is_another_
         assert (ahead.partition, ahead.offset) == (lost.partition, lost.offset)
         assert str(ahead.event_id) == headers(lost)["ce_id"]
         assert await find_ahead(connection, uuid4(), *asked) == []
+
+
+def told(org_id: UUID, number: int) -> AppendRequest:
+    tool = ("platform", "bookClinicAppointment", "tool-1", 2, "b" * 64)
+    event = e.ToolUpdateStarted(uuid4(), *tool, "r-1", 7, "shorter", "rollout", 1, "a" * 64, number)
+    return AppendRequest(toolset_stream(org_id), org_id, None, (NewEvent(uuid4(), event),), META)
+
+
+def of_rollout(*events: e.FleetEvent) -> AppendRequest:
+    return AppendRequest("rollout-r-1", None, None, tuple(NewEvent(uuid4(), event) for event in events), META)
+
+
+ROLLOUT = of_rollout(
+    e.RolloutStarted("r-1", "bookClinicAppointment", 2, (), "shorter", None, fleet_sequence=1),
+    e.RolloutCompleted("r-1", "bookClinicAppointment", "gate", fleet_sequence=2),
+)
+
+
+async def fill_both(log: EventLog) -> UUID:
+    """A clinic that is told of three changes among its outcomes, and a rollout."""
+    org = uuid4()
+    await log.append_all([told(org, 1), synced(org, 1), told(org, 2), failed(org, 2), ROLLOUT, told(org, 3)])
+    return org
+
+
+async def test_a_replay_of_the_fleets_topic_sends_the_relays_bytes(
+    settings: Settings, pool: db.Pool, kafka: TestKafka, event_log: EventLog, eventually: Eventually
+) -> None:
+    org = await fill_both(event_log)
+    live = await relay(settings, pool, eventually, 5, FLEET)
+    topic = await kafka.create_topic("replay", partitions=3)
+    assert await run(pool, settings, topic, Range(Filter.of(published=FLEET))) == Replayed(5, 0, 7)
+    again = await records(settings, topic)
+    assert [(r.partition, r.key, r.value) for r in again] == [(r.partition, r.key, r.value) for r in live]
+    for one, copy in zip(live, again, strict=True):
+        assert {name: value for name, value in headers(copy).items() if name != "position"} == headers(one)
+    mine = [headers(r)["position"] for r in again if r.key == str(org).encode()]
+    assert mine == ["1", "3", "7"]
+    narrowed = await run(pool, settings, topic, Range(Filter.of(["RolloutEnded"], published=FLEET)), dry_run=True)
+    assert narrowed.events == 1
+
+
+async def test_the_fleets_relay_is_rewound_without_the_others(
+    settings: Settings, pool: db.Pool, event_log: EventLog, eventually: Eventually, kafka: TestKafka
+) -> None:
+    await fill_both(event_log)
+    await relay(settings, pool, eventually, 5, FLEET)
+    await relay(settings, pool, eventually, 2)
+    anew = settings.model_copy(update={"fleet_topic": await kafka.create_topic("fleet", partitions=3)})
+    async with pool.acquire() as connection:
+        servers = settings.kafka_bootstrap_servers
+        with pytest.raises(CannotReplay, match="holds records"):
+            await rewind(connection, servers, settings.fleet_topic, 0, FLEET)
+        assert await rewind(connection, servers, anew.fleet_topic, 0, FLEET) == 7
+        rows = await connection.fetch("SELECT name, position FROM cursors")
+        cursors = {row["name"]: row["position"] for row in rows}
+    assert cursors == {"outcomes-relay": 7, "fleet-relay": 0}
+    assert len(await relay(anew, pool, eventually, 5, FLEET)) == 5
+
+
+@pytest.mark.parametrize("lost", ["a clinic's", "a rollout's"])
+async def test_a_restore_that_lost_only_changes_of_tools_is_found_on_their_topic(
+    settings: Settings,
+    pool: db.Pool,
+    event_log: EventLog,
+    eventually: Eventually,
+    admin: "asyncpg.Connection[Any]",
+    lost: str,
+) -> None:
+    org = await fill_both(event_log)
+    live = await relay(settings, pool, eventually, 5, FLEET)
+    await relay(settings, pool, eventually, 2)
+    key = str(org) if lost == "a clinic's" else "r-1"
+    newest = [r for r in live if r.key == key.encode()][-1]
+    async with pool.acquire() as connection:
+        log_id = await db.read_log_id(connection)
+        asked = (settings.kafka_bootstrap_servers, settings.fleet_topic)
+        assert await find_ahead(connection, log_id, *asked, FLEET) == []
+        await admin.execute("ALTER TABLE events DISABLE TRIGGER events_are_final")
+        await admin.execute("DELETE FROM events WHERE event_id = $1", UUID(headers(newest)["ce_id"]))
+        (ahead,) = await find_ahead(connection, log_id, *asked, FLEET)
+        assert str(ahead.event_id) == headers(newest)["ce_id"]
+        assert await find_ahead(connection, log_id, asked[0], settings.outcomes_topic) == []
+    guard = TopicGuard(settings, pool, log_id, on_change=lambda: None)
+    assert settings.fleet_topic in (await guard.look() or "")
+    assert guard.writes_suspended
+
+
+async def test_a_fleet_topic_that_was_never_created_suspends_nothing_and_is_said(
+    settings: Settings, pool: db.Pool, event_log: EventLog
+) -> None:
+    await fill_both(event_log)
+    async with pool.acquire() as connection:
+        log_id = await db.read_log_id(connection)
+    missing = settings.model_copy(update={"fleet_topic": f"missing-{uuid4()}"})
+    guard = TopicGuard(missing, pool, log_id, on_change=lambda: None)
+    assert await guard.look() is None
+    assert not guard.writes_suspended
+    no_outcomes = settings.model_copy(update={"outcomes_topic": f"missing-{uuid4()}"})
+    with pytest.raises(KafkaUnavailable, match="missing-"):
+        await TopicGuard(no_outcomes, pool, log_id, on_change=lambda: None).look()

@@ -5,8 +5,8 @@ from typing import Final
 from uuid import UUID
 
 from tool_sync.domain.plan.situation import Policy
+from tool_sync.publishing.document import Installation
 from tool_sync.publishing.tool_file import ToolFile
-from tool_sync.rollouts.publish import Installation
 from tool_sync.sync.context import Limits
 
 INSTALLATION: Final = UUID("0b7e3c1e-3a64-4b3e-9a55-5d4f0a6c9a10")

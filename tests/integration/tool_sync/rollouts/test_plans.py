@@ -1,20 +1,21 @@
 """Plans are kept, and applied as they were shown or not at all."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
 from tool_sync import db
-from tool_sync.domain.events import OrgClosed, RolloutPlanned, RolloutStage
+from tool_sync.domain.events import OrgClosed, RolloutPlanned, RolloutStage, RolloutStarted
 from tool_sync.domain.fleet import Fleet
 from tool_sync.domain.fleet.rollout import Refused
+from tool_sync.log import Log, rollout_stream
 from tool_sync.rollouts import command as commands
 from tool_sync.rollouts import plan as plans
 from tool_sync.rollouts.applying import PlanChanged, plan_order
-from tool_sync.rollouts.command import Written
+from tool_sync.rollouts.command import Written, write
 from tool_sync.rollouts.publish import withdrawn
 from tool_sync.sync.blueprint import read_fleet
-from tool_sync.sync.store import Log
 
 from .context import EVERYBODY
 from .limits import BOOKING
@@ -91,17 +92,36 @@ async def test_of_two_rollouts_of_one_tool_that_are_applied_at_once_one_is_refus
         fleet = await read_fleet(log)
         if not second:
             second.append(asyncio.create_task(world.apply(other, connection=connection)))
-            await asyncio.wait(second, timeout=0.3)  # it has to wait for the first one
+            await second[0]
         return fleet
 
     monkeypatch.setattr(commands, "read_fleet", read_while_the_other_is_applied)
     try:
-        assert isinstance(await world.apply(one), Written)
-        refused = await second[0]
+        refused = await world.apply(one)
+        assert isinstance(second[0].result(), Written)
     finally:
         await connection.close()
-    assert refused == Refused(f"rollout {one} of {BOOKING} is running: complete, abort or roll it back first")
-    assert [await world.state(one), await world.state(other)] == ["running", "planned"]
+    assert refused == Refused(f"rollout {other} of {BOOKING} is running: complete, abort or roll it back first")
+    assert [await world.state(one), await world.state(other)] == ["aborted", "running"]
+
+
+def _whatever_is_open(started: RolloutStarted, _fleet: Fleet) -> RolloutStarted:
+    return started
+
+
+async def test_a_second_rollout_whose_starter_died_at_once_is_ended_before_it_feeds_anybody(world: World) -> None:
+    await world.clinics(3)
+    old, new = await world.publish(LOOKING), await world.publish("Says even more.")
+    first, second = [(await world.plan(version)).order.rollout_id for version in (old, new)]
+    for rollout_id, version in ((first, old), (second, new)):  # each decided on a fleet without the other
+        started = RolloutStarted(rollout_id, BOOKING, version, (EVERYBODY,), "a test's", None)
+        await write(world.log, rollout_stream(rollout_id), partial(_whatever_is_open, started), actor="operator")
+    await world.rest()
+    assert [await world.state(first), await world.state(second)] == ["completed", "aborted"]
+    assert set((await world.versions()).values()) == {old}
+    word = (await world.status(second)).last_word
+    assert word is not None
+    assert word.reason == f"rollout {first} was started in the same moment"
 
 
 async def test_a_rollout_that_is_applied_twice_at_once_starts_once(world: World) -> None:

@@ -1,11 +1,9 @@
 """Clinics whose tool Vapi refuses: few do not hold up a stage, many do; and Vapi that is away holds up all."""
 
-import pytest
-
-from tool_sync.domain.events import RetryRequested, SyncAttemptFailed
-from tool_sync.rollouts import feeder
+from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, RetryRequested, SyncAttemptFailed
 
 from .context import EVERYBODY, stages
+from .limits import BOOKING, CANCELLING
 from .world import World
 
 LOOKING = "Says that it is looking."
@@ -22,6 +20,23 @@ async def test_a_stage_goes_on_where_vapi_refuses_at_most_one_in_twenty(world: W
     assert (await world.versions())[clinics[7]] == OLD
     assert len(await world.events(clinics[7], SyncAttemptFailed)) == 1
     assert await world.settled()
+
+
+async def test_a_clinic_that_keeps_its_tool_gets_the_next_one_and_its_saves_are_synced(world: World) -> None:
+    """Vapi refuses another text of the booking tool; callers reach the one that is there, as every version is answered.
+
+    So nothing is said to have failed, and a rollout of another tool does not wait for that.
+    """
+    clinics = await world.clinics(20)
+    await world.refuse(clinics[7])
+    await world.complete(await world.publish(LOOKING))
+    await world.complete(await world.publish(LOOKING, CANCELLING), CANCELLING)
+    await world.save(clinics[7], "agent-1")
+    await world.sync()
+    for agent_id in ("agent-0", "agent-1"):
+        told = [one for one in await world.events(clinics[7], AssistantSynced) if one.agent_id == agent_id][-1]
+        assert [(ref.name, ref.definition_version) for ref in told.tools] == [(BOOKING, OLD), (CANCELLING, 3)]
+    assert await world.events(clinics[7], AssistantSyncFailed) == []
 
 
 async def test_a_stage_waits_for_a_person_where_vapi_refuses_more_and_says_so(world: World) -> None:
@@ -47,7 +62,7 @@ async def test_who_does_not_want_the_tool_is_not_counted_where_vapi_refuses_it(w
     assert (await world.status(rollout_id)).waits == "Vapi refuses it for 1 of 5 clinics"
 
 
-async def test_a_stage_that_waited_goes_on_once_vapi_takes_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stage_that_waited_goes_on_once_vapi_takes_it(world: World) -> None:
     clinics = await world.clinics(3)
     version = await world.publish(LOOKING)
     await world.refuse(clinics[0])
@@ -58,10 +73,8 @@ async def test_a_stage_that_waited_goes_on_once_vapi_takes_it(world: World, monk
     await world.sync()
     assert (await world.status(rollout_id)).refused == 0
 
-    with monkeypatch.context() as patched:
-        patched.setattr(feeder, "WALK_AGAIN_SECONDS", 0.0)
-        await world.turn()
-    await world.until(rollout_id, "completed")
+    await world.rest_a_minute_later()
+    assert await world.state(rollout_id) == "completed"
     assert await world.versions() == dict.fromkeys(clinics, version)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tool_sync.domain.events import OrgClosed
+from zerotouch_platform.operators import operator
 
 from ..command import command, result
 from .limits import BOOKING
@@ -14,6 +15,7 @@ from .world import World
 
 LOOKING = "Says that it is looking."
 WHY = ("--reason", "a test")
+TAKEN_BACK = f'rolled back, by {operator()}: "a test"'
 Answer = tuple[int | None, str, str]
 
 
@@ -65,8 +67,9 @@ async def test_a_rollout_is_planned_applied_looked_at_and_stopped(world: World) 
     ):
         assert await rollout(world, verb, rollout_id, *WHY) == (0, f"rollout {rollout_id} {said}\n", ""), verb
     status, stdout, _ = await rollout(world, "status", rollout_id)
-    assert [line.strip() for line in stdout.splitlines()[:4]] == [
-        f"{rollout_id}: {BOOKING} -> {version}", "state: rolled back", "stage: 2 of 3, 1 %", "clinics: 0"
+    lines = [line.strip() for line in stdout.splitlines()[:4]]
+    assert lines == [
+        f"{rollout_id}: {BOOKING} -> {version}", f"state: {TAKEN_BACK}", "stage: 1 of 3, own", "clinics: 0"
     ]  # fmt: skip
 
 
@@ -135,11 +138,11 @@ async def test_following_shows_stage_by_stage_and_ends_as_the_rollout_ends(world
     assert lines[-2].endswith("  3 clinics")
 
     status, stdout, _ = await beside(world, "rollback", rollout_id, *WHY, "--follow")
-    assert (status, stdout.splitlines()[-1]) == (0, f"rollout {rollout_id} is rolled back")
+    assert (status, stdout.splitlines()[-1]) == (0, f"rollout {rollout_id} is {TAKEN_BACK}")
     assert await world.settled()
     assert set((await world.versions()).values()) == {2}
     status, stdout, _ = await rollout(world, "watch", rollout_id)
-    assert (status, stdout.splitlines()[-1]) == (1, f"rollout {rollout_id} is rolled back")
+    assert (status, stdout.splitlines()[-1]) == (1, f"rollout {rollout_id} is {TAKEN_BACK}")
 
 
 async def test_what_is_not_there_or_written_wrongly_ends_with_2_and_one_line(world: World, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ async def test_shipping_checks_publishes_plans_starts_and_follows(world: World, 
 
 async def test_shipping_the_same_file_again_is_refused_and_says_how_to_order_it(world: World, file: Path) -> None:
     await world.clinics(1)
-    assert (await cli(world, "blueprint", "publish", str(file)))[0] == 0
+    assert (await cli(world, "blueprint", "publish", str(file), *WHY))[0] == 0
     status, _, stderr = await cli(world, "ship", str(file), *WHY, "--yes")
     said = f"version 3 of {BOOKING} says the same; nothing was written. To order it: tool-sync rollout plan {BOOKING}@3"
     assert (status, stderr) == (3, f"tool-sync: {said}\n")
@@ -75,7 +75,7 @@ async def test_where_nobody_says_yes_the_plan_is_kept_and_nothing_starts(world: 
 async def test_a_file_with_problems_is_not_published_and_ends_with_1(world: World, tmp_path: Path) -> None:
     path = tmp_path / "tool.toml"
     path.write_text(TOOL.replace("contract = 2", "contract = 99"))
-    for arguments in (("ship", str(path), *WHY, "--yes"), ("blueprint", "publish", str(path))):
+    for arguments in (("ship", str(path), *WHY, "--yes"), ("blueprint", "publish", str(path), *WHY)):
         status, stdout, stderr = await cli(world, *arguments)
         assert (status, stderr) == (1, ""), arguments
         assert "contract" in stdout
@@ -100,7 +100,7 @@ async def test_what_was_asked_wrongly_ends_with_2_before_anything_is_published(
 
 
 async def test_a_version_is_published_and_withdrawn(world: World, file: Path) -> None:
-    assert await cli(world, "blueprint", "publish", str(file)) == (
+    assert await cli(world, "blueprint", "publish", str(file), *WHY) == (
         0,
         f"tool.toml: can be published\nversion 3 of {BOOKING} is published; no clinic has it yet\n"
         f"to order it: tool-sync rollout plan {BOOKING}@3\n",

@@ -22,11 +22,11 @@ from tool_sync.domain.events import (
 )
 from tool_sync.domain.fleet import Fleet
 from tool_sync.domain.fleet.rollout import Refused, RolloutCommand, RolloutState, decide_rollout, state_of
-from tool_sync.log import EventLog, StoredEvent, fact, org_stream, read_org
+from tool_sync.log import EventLog, StoredEvent, fact, org_stream, read_org, rollout_stream, tool_stream
 from tool_sync.queries.as_of import fleet_of
 from tool_sync.rollouts.applying import PlanChanged, apply_plan, plan_order
-from tool_sync.rollouts.command import Decide, Written, rollout_stream, tool_stream, write
-from tool_sync.rollouts.feeder import Feeder
+from tool_sync.rollouts.command import Decide, Written, write
+from tool_sync.rollouts.feeder import WALK_AGAIN_SECONDS, Feeder
 from tool_sync.rollouts.plan import Planned
 from tool_sync.rollouts.publish import published
 from tool_sync.rollouts.status import RolloutStatus, status_of
@@ -57,6 +57,8 @@ class World:
     admin_url: str
     since: int = 0
     agents: dict[UUID, list[str]] = field(default_factory=dict)
+    gated: bool = False
+    """Whether orders begin at a gate, as they do in production."""
 
     async def say(self, org_id: UUID, *events: Event) -> None:
         """Append what arrived for a clinic from outside."""
@@ -120,7 +122,13 @@ class World:
     ) -> Written | Refused | PlanChanged:
         """Apply a plan."""
         return await apply_plan(
-            connection or self.connection, self.log, rollout_id, reason="a test's", digest=digest, actor="operator"
+            connection or self.connection,
+            self.log,
+            rollout_id,
+            reason="a test's",
+            digest=digest,
+            actor="operator",
+            gated=self.gated,
         )
 
     async def start(
@@ -158,6 +166,12 @@ class World:
             if not await self.turn():
                 return
         raise AssertionError(f"the feeder is busy after {TURNS_MAX} turns")
+
+    async def rest_a_minute_later(self) -> None:
+        """The same once stages that wait are walked again: what was refused may be taken by then."""
+        for walk in self.feeder._walks.values():
+            walk.ended_at -= 1.01 * WALK_AGAIN_SECONDS
+        await self.rest()
 
     async def until(self, rollout_id: str, state: RolloutState) -> None:
         """Turns until the rollout is in this state."""

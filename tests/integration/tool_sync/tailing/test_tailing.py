@@ -4,45 +4,22 @@ Also over a PostgreSQL that is killed in the middle, and after its database was 
 """
 
 import asyncio
-import os
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from uuid import UUID
 
 import asyncpg
-import pytest
-from tests.support.eventually import eventually
 
 from devstack import databases, postgres
-from devstack.errors import DevstackError
-from devstack.postgres import Server
 from tool_sync import db
 from tool_sync.log import read, verify
+
+from .own_server import folder as folder
+from .own_server import killed_and_started, server_in, service_url
 
 APPENDS = 300
 EVENTS = 6 * 2 * APPENDS
 """Of six writers that append one, two, three, one, two … events."""
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Not below pytest's own folder, which PostgreSQL's account may not enter where we are root."""
-    with TemporaryDirectory(prefix="zerotouch-test-", ignore_cleanup_errors=True) as name:
-        yield Path(name)
-
-
-@asynccontextmanager
-async def server_in(folder: Path) -> AsyncIterator[Server]:
-    """A server of this test's own, with both services' roles and tool-sync's database."""
-    server = await postgres.start(folder / "data", fsync=False)
-    try:
-        await databases.bootstrap(server.admin_url)
-        yield server
-    finally:
-        await server.stop()
 
 
 async def writer(url: str) -> asyncio.subprocess.Process:
@@ -107,10 +84,6 @@ class Reader:
                 self._read_on.notify_all()
 
 
-def service_url(server: Server) -> str:
-    return databases.urls(server.admin_url, "tool_sync").service
-
-
 async def check(url: str, reader: Reader, written: set[UUID]) -> None:
     """Everything that was acknowledged was seen, once, and the log holds together."""
     assert len(set(reader.ids)) == len(reader.ids)
@@ -135,21 +108,6 @@ async def test_a_reader_under_six_writers_sees_every_position_once_and_in_order(
         assert len(written) == EVENTS
         await check(url, reader, written)
         assert (reader.cursor, reader.lost_connections) == (EVENTS, 0)
-
-
-async def killed_and_started(server: Server, folder: Path) -> Server:
-    """The same data after kill -9 of the server, on the same port."""
-    os.kill(server.child.pid, 9)
-    await server.child.stop()
-
-    async def started() -> Server | None:
-        try:
-            return await postgres.start(folder / "data", port=server.port, fsync=False)
-        except DevstackError:  # the backends of the dead server have not all gone yet
-            return None
-
-    again: Server = await eventually(started, every_seconds=0.2)
-    return again
 
 
 async def test_over_a_killed_postgresql_nothing_acknowledged_is_lost_or_seen_twice(folder: Path) -> None:

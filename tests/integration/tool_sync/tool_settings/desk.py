@@ -7,8 +7,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+from tests.support.jwt_settings import JwtSettings
 
-from devstack.tokens import AUDIENCE, ISSUER, Signer
+from devstack.tokens import Signer
 from tool_sync import db
 from tool_sync.domain import events as e
 from tool_sync.http.app import build
@@ -17,7 +18,6 @@ from tool_sync.log import AppendRequest, EventLog, Meta, NewEvent, org_stream, t
 from zerotouch_platform import telemetry
 from zerotouch_platform.auth import TokenVerifier
 from zerotouch_platform.health import Health
-from zerotouch_platform.public_key import Algorithm
 
 from ..ordering import order_of, say
 
@@ -25,16 +25,6 @@ META = Meta("cause", "correlation", None, "test", "1")
 BOOK, CANCEL = "bookClinicAppointment", "cancelAppointment"
 HASH = "a" * 64
 SETTINGS = ("ToolSettingChanged", "ToolSettingRemoved")
-
-
-@dataclass(frozen=True)
-class Jwt:
-    """Whose tokens count."""
-
-    jwt_public_key: str
-    jwt_algorithm: Algorithm = "EdDSA"
-    jwt_issuer: str = ISSUER
-    jwt_audience: str = AUDIENCE
 
 
 @dataclass
@@ -90,7 +80,7 @@ class Desk:
 @asynccontextmanager
 async def desk_over(pool: db.Pool, log: EventLog, signer: Signer) -> AsyncIterator[Desk]:
     """A clinic without events."""
-    state = HttpState(TokenVerifier(Jwt(signer.public_key)), Health(check_seconds_max=0.2, starting=None), pool)
+    state = HttpState(TokenVerifier(JwtSettings(signer.public_key)), Health(check_seconds_max=0.2, starting=None), pool)
     state.log = log
     transport = httpx.ASGITransport(build(state, telemetry.off()), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://tool-sync") as client:

@@ -8,20 +8,13 @@ import pytest
 
 from tool_sync.domain import events as e
 from tool_sync.domain.tool_setting import OrgIsClosed, SettingBasis, SettingMoved, SettingWish
-from tool_sync.intake.tool_settings import (
-    TRIES_MAX,
-    AlreadySo,
-    SettingContended,
-    SettingWritten,
-    Wisher,
-    set_tool,
-    setting_basis,
-)
+from tool_sync.intake.tool_settings import set_tool, setting_basis
+from tool_sync.intake.wishes import TRIES_MAX, AlreadySo, Contended, Wisher, WishStored
 from tool_sync.log import AppendRequest, LogUnavailable
 
 from .desk import BOOK, Desk
 
-WISHER = Wisher("test", "1")
+WISHER = Wisher("test")
 OFF = SettingWish(False, None)
 
 
@@ -67,13 +60,13 @@ async def test_what_somebody_else_has_set_the_same_after_the_read_is_not_written
 async def test_a_save_after_the_read_only_costs_another_read(desk: Desk) -> None:
     save = e.SyncRequested(uuid4(), "agent-1", "assistant-1", 1, "b" * 64, "save", None)
     interrupted = Interrupted(desk, [save])
-    assert isinstance(await interrupted.set(OFF), SettingWritten)
+    assert isinstance(await interrupted.set(OFF), WishStored)
     assert (interrupted.reads, len(await desk.stored())) == (2, 1)
 
 
 async def test_a_stream_that_never_stands_still_is_an_error_and_stores_nothing(desk: Desk) -> None:
     interrupted = Interrupted(desk, [e.RetryRequested(None)] * (TRIES_MAX + 1))
-    with pytest.raises(SettingContended, match="conflicts in a row"):
+    with pytest.raises(Contended, match="conflicts in a row"):
         await interrupted.set(OFF)
     assert (interrupted.reads, await desk.stored()) == (TRIES_MAX, [])
 

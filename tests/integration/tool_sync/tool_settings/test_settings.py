@@ -62,18 +62,20 @@ async def test_the_command_line_says_it_too(desk: Desk, tool_sync_db: DatabaseUr
 
     assert "is switched off for" in await said("tool", "disable", org, BOOK, "--reason", WHY)
     assert "nothing was written" in await said("tool", "disable", org, BOOK, "--reason", WHY)
-    sentence = re.compile(rf"switched off by an operator at \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC: {WHY}")
+    sentence = re.compile(rf"switched off by an operator \([^)]+\) at \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC: {WHY}")
     for arguments in (("why", org, BOOK), ("tools", org), ("explain", "agent-1")):
         assert sentence.search(await said(*arguments)), arguments
-    assert "is as the blueprint says" in await said("tool", "reset", org, BOOK)
+    assert "is as the blueprint says" in await said("tool", "reset", org, BOOK, "--reason", "a test")
     assert "setting taken back by an operator" in await said("why", org, BOOK)
     assert [stored["type"] for stored in await desk.stored()] == ["ToolSettingChanged", "ToolSettingRemoved"]
     status, _, stderr = await command("tool", "disable", org, BOOK, "--reason", "a\nb", database_url=url)
     assert (status, "one line" in stderr) == (2, True)
-    status, _, stderr = await command("tool", "disable", org, "bookclinicappointments", database_url=url)
+    status, _, stderr = await command(
+        "tool", "disable", org, "bookclinicappointments", "--reason", "a test", database_url=url
+    )
     assert (status, f"did you mean {BOOK}?" in " ".join(stderr.split())) == (2, True)
     await desk.happened(e.OrgClosed())
-    status, _, stderr = await command("tool", "enable", org, BOOK, database_url=url)
+    status, _, stderr = await command("tool", "enable", org, BOOK, "--reason", "a test", database_url=url)
     assert (status, "was deleted" in stderr) == (2, True)
 
 

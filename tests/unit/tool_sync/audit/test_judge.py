@@ -3,7 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from tool_sync.queries.audit import Accepted, History, LiveRead, Place, Report, Save, Unreached, Verdict, judge
+from tool_sync.queries.audit.accepted import Accepted
+from tool_sync.queries.audit.history import History, Place, Save
+from tool_sync.queries.audit.judge import Report, Verdict, judge
+from tool_sync.queries.audit.looked import LiveRead, Unreached
 from tool_sync.queries.coverage import Coverage
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)

@@ -7,6 +7,7 @@ from uuid import UUID
 from tool_sync.domain.events import (
     BlueprintPublished,
     ContractsAnswered,
+    DriftPolicySet,
     FleetEvent,
     RolloutCompleted,
     RolloutStage,
@@ -57,7 +58,7 @@ def stream_of(event: FleetEvent) -> str:
     match event:
         case ContractsAnswered():
             return "blueprint-~contracts"
-        case BlueprintPublished() | VersionWithdrawn() | ToolHalted() | ToolResumed():
+        case BlueprintPublished() | VersionWithdrawn() | ToolHalted() | ToolResumed() | DriftPolicySet():
             return f"blueprint-{event.name}"
         case _:
             return f"rollout-{event.rollout_id}"
@@ -68,11 +69,11 @@ def fleet_of(*events: FleetEvent, answered: Collection[tuple[str, int]] = ()) ->
     return and_then(Fleet(answered=frozenset(answered)), *events)
 
 
-def and_then(fleet: Fleet, *events: FleetEvent) -> Fleet:
-    """The fleet after further events."""
+def and_then(fleet: Fleet, *events: FleetEvent, actor: str = "operator") -> Fleet:
+    """The fleet after further events, all of them of one person."""
     for event in events:
         position = fleet.position + 1
-        fleet = evolve_fleet(fleet, stream_of(event), Recorded(position, after(position), event))
+        fleet = evolve_fleet(fleet, stream_of(event), Recorded(position, after(position), event, actor=actor))
     return fleet
 
 

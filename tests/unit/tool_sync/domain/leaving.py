@@ -53,7 +53,7 @@ def planned(
     fleet: Fleet = FLEET,
 ) -> Plan:
     """A plan after the run has looked through the org."""
-    wanted = wanted_of(state, fleet, ORG)
+    wanted = wanted_of(state, fleet, ORG, after(0))
     target = target_of(state, wanted.tools)
     return next_steps(
         Situation(
@@ -62,7 +62,7 @@ def planned(
             wanted,
             after(at),
             POLICY,
-            RunProgress(org_wide=OrgWide(target, found, has_assistants), busy=busy),
+            RunProgress(org_wide=OrgWide(target, found, has_assistants, not found), busy=busy),
             ACCOUNT,
         )
     )

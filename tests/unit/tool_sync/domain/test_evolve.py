@@ -27,7 +27,7 @@ from tool_sync.domain.events import (
     ToolVanished,
 )
 from tool_sync.domain.plan.steps import LinkAssistant
-from tool_sync.domain.toolset import Followed, Toolset
+from tool_sync.domain.toolset import Toolset
 
 from .builders import (
     ACCOUNT,
@@ -217,24 +217,25 @@ def test_a_write_that_was_refused_leaves_the_order_that_gave_the_tool() -> None:
 
 
 @pytest.mark.parametrize("start", [registering, updating])
-def test_the_newest_announced_write_for_a_tool_says_which_order_was_decided_on(
+def test_the_newest_fleet_that_anything_about_a_tool_was_decided_on_is_kept(
     start: Callable[[], ToolRegistrationStarted | ToolUpdateStarted],
 ) -> None:
     state = given(replace(start(), order="r-1", fleet_position=4))
-    assert state.follows == {"book": Followed("r-1", 4)}
+    assert state.decided_on == {"book": 4}
 
     other = replace(start(), attempt_id=uid(102), name="cancel", order="r-2", fleet_position=6)
-    later = replace(start(), attempt_id=uid(103), order="r-3", fleet_position=9)
-    assert then(state, other, later).follows == {"book": Followed("r-3", 9), "cancel": Followed("r-2", 6)}
+    later = replace(start(), attempt_id=uid(103), order=None, fleet_position=9)
+    older = replace(start(), attempt_id=uid(104), order="r-3", fleet_position=8)
+    assert then(state, other, later, older).decided_on == {"book": 9, "cancel": 6}
 
 
-def test_a_write_for_no_order_leaves_what_is_followed_as_it_was() -> None:
+def test_a_write_for_no_order_leaves_what_the_clinic_was_given_by_as_it_was() -> None:
     """Restored after drift, or taken away by a setting: the order that gave the tool still counts for the clinic."""
     state = given(replace(registering(), order="r-1", fleet_position=4), replace(registered(), order="r-1"))
     restored = (replace(updating(), fleet_position=9), ToolUpdated(uid(101), ACCOUNT, *ref().fields, "answer"))
     later = then(state, *restored, ToolRetired(ACCOUNT, *ref().fields, "setting", after(60), None, 9))
 
-    assert (later.follows, later.given_by) == ({"book": Followed("r-1", 4)}, {"book": ("r-1",)})
+    assert (later.decided_on, later.given_by) == ({"book": 9}, {"book": ("r-1",)})
 
 
 @pytest.mark.parametrize(

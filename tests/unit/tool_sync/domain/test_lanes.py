@@ -53,7 +53,7 @@ def test_an_assistant_with_bulk_work_and_a_save_is_a_saves() -> None:
 
 
 def test_what_an_org_wide_change_asks_for_is_bulk_beside_a_save() -> None:
-    progress = RunProgress(org_wide=OrgWide((ref(),), frozenset("ab"), has_assistants=True))
+    progress = RunProgress(org_wide=OrgWide((ref(),), frozenset("ab"), True, False))
     assert lanes(*HAVE, OrgTierChanged("basic"), asked(1, "b"), progress=progress) == [
         ("agent:b", "save"),
         ("agent:a", "bulk"),
@@ -61,7 +61,7 @@ def test_what_an_org_wide_change_asks_for_is_bulk_beside_a_save() -> None:
 
 
 def test_a_halt_passes_all_bulk_work_until_it_is_settled_and_an_order_does_not() -> None:
-    progress = RunProgress(org_wide=OrgWide((ref(),), frozenset("ab"), has_assistants=True))
+    progress = RunProgress(org_wide=OrgWide((ref(),), frozenset("ab"), True, False))
     halt, order = ToolOrdered("cancel", None, halt=True), ToolOrdered("cancel", "r-1")
 
     assert lanes(*HAVE, halt, progress=progress) == [("agent:a", "save"), ("agent:b", "save")]

@@ -167,6 +167,16 @@ def test_a_tool_that_was_refused_for_good_ends_the_request_by_name() -> None:
     assert (command.code, command.failed_tools, command.look_at) == ("TS-301", (ToolFailure("book", "TS-301"),), None)
 
 
+def test_a_tool_that_stays_as_it_is_because_vapi_refuses_the_newer_one_ends_no_request() -> None:
+    refused = failed("tool:book", retry_at=None, code="TS-301", definition_hash=NEWER.definition_hash)
+    later = failed("tool:book", retry_at=after(10), code="TS-102", definition_hash=NEWER.definition_hash)
+
+    (command,) = plan(given(*HAVE, asked(), refused), wanted=(NEWER,), progress=seen(3, BOOK)).commands
+    assert isinstance(command, SettleSynced)
+    assert command.tools == (ref(),)
+    assert plan(given(*HAVE, asked(), later), wanted=(NEWER,), progress=seen(3, BOOK)).commands == ()
+
+
 def test_a_tool_that_was_refused_for_good_is_tried_with_another_definition() -> None:
     refused = failed("tool:book", retry_at=None, code="TS-301", definition_hash=BOOK.definition_hash)
 

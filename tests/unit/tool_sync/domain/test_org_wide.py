@@ -33,10 +33,17 @@ def kinds(made: Plan) -> list[type[Step]]:
     return [type(step) for step in made.steps]
 
 
-def found(*agents: str, target: tuple[WantedTool, ...] = (BOOK,), has_assistants: bool = True) -> RunProgress:
-    """The run looked through the org and found these assistants to be without the target."""
+def found(
+    *agents: str,
+    target: tuple[WantedTool, ...] = (BOOK,),
+    has_assistants: bool = True,
+    is_last: bool | None = None,
+) -> RunProgress:
+    """The run looked through the org and found these assistants to be without the target; there may be more."""
     refs = tuple(ref(tool) for tool in target)
-    return RunProgress(org_wide=OrgWide(refs, frozenset(agents), has_assistants))
+    return RunProgress(
+        org_wide=OrgWide(refs, frozenset(agents), has_assistants, not agents if is_last is None else is_last)
+    )
 
 
 def test_a_tier_change_looks_through_the_org_before_anything_else() -> None:
@@ -67,6 +74,14 @@ def test_a_page_that_is_done_is_followed_by_the_next() -> None:
     made = plan(given(*HAVE, OrgTierChanged("basic")), told, progress=found("a"))
 
     assert made == Plan(look_org_wide=True)  # and the assistant is not told a second time
+
+
+def test_after_the_last_page_nobody_is_looked_for_again_but_where_a_tool_has_come() -> None:
+    told = assistant(synced=(ref(),))
+    state = given(*HAVE, OrgTierChanged("basic"))
+
+    assert plan(state, told, progress=found("a", is_last=True)).commands == (OrgSettled(3),)
+    assert plan(state, told, progress=found("a", target=(), is_last=True)) == Plan(look_org_wide=True)
 
 
 def test_a_tier_change_is_not_done_while_a_tool_of_the_tier_is_missing() -> None:

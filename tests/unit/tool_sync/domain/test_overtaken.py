@@ -8,11 +8,19 @@ from dataclasses import replace
 import pytest
 
 from tool_sync.domain.decider import decide
-from tool_sync.domain.events import Event, ToolRegistrationStarted, ToolRetired, ToolUpdateStarted
+from tool_sync.domain.events import (
+    Event,
+    RetireReason,
+    ToolRegistrationStarted,
+    ToolReinstated,
+    ToolRetired,
+    ToolUpdated,
+    ToolUpdateStarted,
+)
 from tool_sync.domain.toolset import Toolset
 from tool_sync.domain.wanted import WantedTool
 
-from .builders import ACCOUNT, after, failed, given, ref, registered, registering, then, uid, updating
+from .builders import ACCOUNT, after, failed, given, linking, ref, registered, registering, then, uid, updating
 
 NEWER = WantedTool("book", 2, "hash-book-2", "r-2")
 Write = ToolRegistrationStarted | ToolUpdateStarted | ToolRetired
@@ -92,3 +100,59 @@ def test_the_newest_announced_write_counts_whatever_came_of_it() -> None:
 
     assert decide(state, on(UPDATE, 7)) == ()
     assert decide(state, on(UPDATE, 8)) == (on(UPDATE, 8),)
+
+
+# --- what no order has decided: a halt, a setting, a tier, and their ends -----------------------------------------
+
+
+def retired(reason: RetireReason, fleet_position: int) -> ToolRetired:
+    return ToolRetired(ACCOUNT, *ref().fields, reason, after(60), None, fleet_position)
+
+
+def reinstated(fleet_position: int | None) -> ToolReinstated:
+    return ToolReinstated(ACCOUNT, *ref().fields, fleet_position)
+
+
+HAS = (on(registering(), 3), registered())
+
+
+@pytest.mark.parametrize("reason", ["halted", "setting", "tier", "order", "unused"])
+def test_what_took_a_tool_away_is_not_undone_by_who_decided_before(reason: RetireReason) -> None:
+    state = given(*HAS, retired(reason, 8))
+
+    assert decide(state, reinstated(7)) == ()
+    assert decide(state, reinstated(8)) == (reinstated(8),)
+    gone = then(given(*HAS), retired(reason, 8))
+    assert gone.decided_on == {"book": 8}
+
+
+@pytest.mark.parametrize("reason", ["halted", "setting", "tier"])
+def test_a_tool_that_came_back_is_not_taken_again_by_who_decided_before(reason: RetireReason) -> None:
+    state = given(*HAS, retired(reason, 8), reinstated(9))
+
+    assert decide(state, retired(reason, 8)) == ()
+    assert decide(state, retired(reason, 9)) == (retired(reason, 9),)
+
+
+def test_a_write_without_an_order_overtakes_as_well() -> None:
+    """What somebody edited is put right while the contract is not answered: it keeps what it has, by no order."""
+    mended = ToolUpdated(uid(9), ACCOUNT, *ref().fields, "answer")
+    state = given(*HAS, on(updating(9), 8, order=None), mended)
+
+    assert decide(state, on(updating(7, NEWER), 7, "r-2")) == ()
+
+
+def test_what_is_from_before_fleets_were_named_overtakes_nothing_there_either() -> None:
+    state = given(*HAS, replace(retired("halted", 8), fleet_position=None), reinstated(None))
+
+    assert decide(state, retired("halted", 3)) == (retired("halted", 3),)
+
+
+def test_a_link_that_was_decided_before_a_newer_one_of_the_clinic_is_planned_anew() -> None:
+    """Halted at 8: the first assistant lost the tool, and a worker that slept would link it again to the second."""
+    newer = replace(linking(11, agent_id="a", tools=()), fleet_position=8)
+    state = given(*HAS, newer)
+
+    for position, kept in ((7, False), (8, True), (None, True)):
+        link = replace(linking(12, agent_id="b"), fleet_position=position)
+        assert decide(state, link) == ((link,) if kept else ())

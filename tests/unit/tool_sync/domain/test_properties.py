@@ -16,7 +16,7 @@ from tool_sync.domain.plan.situation import RunProgress, Situation
 from tool_sync.domain.toolset import Assistant, Recorded, Toolset
 from tool_sync.domain.wanted import Wanted, wanted_of
 
-from .builders import ACCOUNT, BOOK, CANCEL, POLICY, T0
+from .builders import ACCOUNT, BOOK, CANCEL, POLICY, T0, after
 from .fleets import ORG, fleet_of
 
 SNAPSHOT = TypeAdapter(Toolset)
@@ -62,7 +62,7 @@ def test_any_sequence_of_events_folds(events: list[Event], fleet_events: list[Fl
         agent_id: Assistant(agent_id, "vapi", 1)
         for agent_id in ("a", "b", "tool:book", "agent:a", "book", "basic", "cancel")
     }
-    for wanted in (Wanted((BOOK, CANCEL)), wanted_of(state, fleet_of(*fleet_events), ORG)):
+    for wanted in (Wanted((BOOK, CANCEL)), wanted_of(state, fleet_of(*fleet_events), ORG, after(0))):
         made = next_steps(Situation(state, rows, wanted, T0 + timedelta(hours=1), POLICY, RunProgress(), ACCOUNT))
         assert made.next_due is None or made.next_due > T0 + timedelta(hours=1)
 

@@ -24,7 +24,6 @@ from tool_sync.domain.plan.steps import (
     RegisterTool,
     ResolveAttempt,
 )
-from tool_sync.domain.toolset import Followed
 from tool_sync.domain.wanted import wanted_of
 
 from .builders import (
@@ -55,16 +54,16 @@ from .leaving import BOTH, DELETING, FLEET, GRACE, RETIRED, SWEEP, planned
 def test_a_tool_is_unwanted_for_its_tier_or_a_setting_and_one_that_nobody_published_is_neither() -> None:
     off = (ToolSettingChanged("book", enabled=False), ToolSettingChanged("other", enabled=False))
 
-    assert wanted_of(given(*off), FLEET, ORG).tools == ()
-    assert wanted_of(given(*off), FLEET, ORG).unwanted == {"book": "setting", "cancel": "tier"}
-    assert wanted_of(given(OrgTierChanged("professional")), FLEET, ORG).unwanted == {}
+    assert wanted_of(given(*off), FLEET, ORG, after(0)).tools == ()
+    assert wanted_of(given(*off), FLEET, ORG, after(0)).unwanted == {"book": "setting", "cancel": "tier"}
+    assert wanted_of(given(OrgTierChanged("professional")), FLEET, ORG, after(0)).unwanted == {}
 
 
 def test_a_tool_is_unwanted_where_it_is_halted_or_ordered_away_and_its_order_is_named() -> None:
-    halted = wanted_of(given(), and_then(FLEET, ToolHalted("book", "wrong numbers")), ORG)
+    halted = wanted_of(given(), and_then(FLEET, ToolHalted("book", "wrong numbers")), ORG, after(0))
     assert (halted.tools, halted.unwanted["book"], dict(halted.orders)) == ((), "halted", {})
 
-    away = wanted_of(given(), and_then(FLEET, *ordered("r-3", None)), ORG)
+    away = wanted_of(given(), and_then(FLEET, *ordered("r-3", None)), ORG, after(0))
     assert (away.tools, away.unwanted["book"], dict(away.orders)) == ((), "order", {"book": "r-3"})
 
 
@@ -98,8 +97,7 @@ def test_a_tool_that_is_ordered_away_is_retired_with_the_order_that_takes_it() -
 
     retire = ToolRetired(ACCOUNT, *ref().fields, "order", after(GRACE), "r-3", fleet.position)
     assert made.commands == (retire, OrgSettled(3))
-    followed = then(given(*BOTH[:2]), retire).follows["book"]
-    assert followed == Followed("r-3", fleet.position)
+    assert then(given(*BOTH[:2]), retire).decided_on == {"book": fleet.position}
 
 
 def test_without_an_assistant_every_tool_is_retired_also_one_that_nobody_published() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from tool_sync.domain.linking import ModelProvenance, relinked, whose
-from tool_sync.domain.retry import retry_at
+from tool_sync.domain.plan.due import retry_at
 
 from .builders import CANCEL, T0, assistant, ref
 

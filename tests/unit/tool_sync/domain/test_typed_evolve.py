@@ -35,5 +35,5 @@ def test_a_misspelt_or_mistyped_field_fails_mypy_and_a_right_one_does_not(tmp_pa
 
 
 def test_an_event_can_change_every_field_but_those_of_its_place_and_of_the_first_events_time() -> None:
-    of_place = {"position", "version", "since"}
+    of_place = {"position", "version", "since", "fleet_sequence"}
     assert set(Changes.__annotations__) == {field.name for field in fields(Toolset)} - of_place

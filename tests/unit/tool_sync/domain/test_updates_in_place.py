@@ -14,6 +14,7 @@ from tool_sync.domain.events import (
     OrgClosed,
     OrgSettled,
     RetireReason,
+    SyncAttemptFailed,
     ToolHalted,
     ToolOrdered,
     ToolRetired,
@@ -59,12 +60,12 @@ FLEET = fleet_of(published(), *ordered("r-1"))
 
 def found(*agents: str, target: tuple[WantedTool, ...] = (BOOK,)) -> RunProgress:
     """The run looked through the org, and these assistants do not name the ids of the target."""
-    return RunProgress(org_wide=OrgWide(tuple(ref(tool) for tool in target), frozenset(agents), has_assistants=True))
+    return RunProgress(org_wide=OrgWide(tuple(ref(tool) for tool in target), frozenset(agents), True, not agents))
 
 
 def planned(state: Toolset, fleet: Fleet, *rows: Assistant, progress: RunProgress | None = None) -> Plan:
     """What is to be done about what this fleet makes of the clinic."""
-    known, wanted = {row.agent_id: row for row in rows}, wanted_of(state, fleet, ORG)
+    known, wanted = {row.agent_id: row for row in rows}, wanted_of(state, fleet, ORG, after(0))
     return next_steps(Situation(state, known, wanted, after(0), POLICY, progress or RunProgress(), ACCOUNT))
 
 
@@ -169,6 +170,18 @@ def test_an_outcome_names_the_definition_that_the_tool_has_by_then() -> None:
     assert (command.tools, command.changed) == ((ref(NEWER),), False)
 
 
+def test_a_save_that_arrives_beside_a_look_that_is_put_off_does_not_wait_for_it() -> None:
+    """The run had not read the save when it noted when to look again: in the log the note stands above the save."""
+    put_off = SyncAttemptFailed(
+        agent_subject("a"), None, "refused", "TS-307", 1, after(0) + POLICY.look_again, counted=True
+    )
+    row = assistant(failed=True, code="TS-307", synced=(ref(),))
+
+    made = plan(given(*HAVE, asked(), put_off), row)
+    assert [type(step) for step in made.steps] == [LinkAssistant]
+    assert plan(given(*HAVE, put_off), row).steps == ()
+
+
 def test_what_stands_in_the_way_is_not_told_again_for_another_version() -> None:
     state = given(*HAVE, updating(tool=NEWER), UPDATED, AssistantDriftSeen("a", "vapi-a", gone=False))
     row = assistant(failed=True, code="TS-307", synced=(ref(),))
@@ -199,7 +212,7 @@ def test_a_tool_that_was_ordered_is_made_linked_and_told_of_as_a_rollout() -> No
 
     state = then(state, registering(102, CANCEL), registered(102, CANCEL, "t-2"))
     target = (ref(), ref(CANCEL, "t-2"))
-    taken_up = RunProgress(org_wide=OrgWide(target, frozenset({"a"}), has_assistants=True))
+    taken_up = RunProgress(org_wide=OrgWide(target, frozenset({"a"}), True, False))
     assert plan(state, SYNCED, wanted=both, progress=taken_up).steps == (LinkAssistant(SYNCED, target, 0),)
 
     seen = replace(taken_up, seen={"a": ObservedLink(target, 0)})

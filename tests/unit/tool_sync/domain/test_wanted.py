@@ -24,7 +24,7 @@ from tool_sync.domain.fleet.decide import TIERS
 from tool_sync.domain.toolset import Toolset
 from tool_sync.domain.wanted import Wanted, WantedTool, leaving, wanted_of
 
-from .builders import ACCOUNT, BOOK, failed, given, registered, registering, uid, updating
+from .builders import ACCOUNT, BOOK, after, failed, given, registered, registering, uid, updating
 from .fleets import EVERYBODY, ORG, fleet_of, ordered, published, started
 
 OFF = ToolSettingChanged("book", enabled=False)
@@ -41,7 +41,7 @@ def everything(tiers: Iterable[str]) -> list[FleetEvent]:
 
 def wanted(*fleet_events: FleetEvent, of: Iterable[Event] = (), answered: Iterable[tuple[str, int]] = ()) -> Wanted:
     """What the org with the events ``of`` is to have after these of the fleet."""
-    return wanted_of(given(*of), fleet_of(*fleet_events, answered=frozenset(answered)), ORG)
+    return wanted_of(given(*of), fleet_of(*fleet_events, answered=frozenset(answered)), ORG, after(0))
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_an_order_that_was_aborted_holds_the_clinic_only_where_its_write_has_hap
 
 def test_a_closed_org_wants_nothing_and_all_that_it_has_leaves_as_closed() -> None:
     state = given(*HAVE, OrgClosed())
-    made = wanted_of(state, fleet_of(published(), *ordered("r-1")), ORG)
+    made = wanted_of(state, fleet_of(published(), *ordered("r-1")), ORG, after(0))
 
     assert (made.tools, dict(made.unwanted)) == ((), {})
     assert leaving(state, made, state.tools, has_assistants=True) == {"book": "closed"}
@@ -156,4 +156,4 @@ def test_of_several_reasons_the_one_counts_that_is_nearest_to_the_clinic(
 
 
 def test_what_is_wanted_before_the_first_event_of_all_is_nothing() -> None:
-    assert wanted_of(Toolset(), fleet_of(), ORG) == Wanted(none_wanted="TS-503", fleet_position=0)
+    assert wanted_of(Toolset(), fleet_of(), ORG, after(0)) == Wanted(none_wanted="TS-503", fleet_position=0)

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from tool_sync.publishing.document import definition_hash, document_of
+from tool_sync.publishing.document import Installation, definition_hash, document_of
 from tool_sync.publishing.tool_file import tool_of
 from vapi_sandbox.tool_rules import problems_of_new_tool
 from zerotouch_contracts.canonical import canonical_hash
@@ -20,7 +20,7 @@ def registered(document: dict[str, Any], version: int = 3) -> dict[str, Any]:
     """What is registered from a file by this installation."""
     tool = tool_of(document).tool
     assert tool is not None
-    return document_of(tool, version, server_url=OURS, installation_id=INSTALLATION, credential_id="credential")
+    return document_of(tool, version, Installation(OURS, INSTALLATION, "credential"))
 
 
 def file_of(definition: ToolDefinition) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """Reading a tool's file: both forms say the same, and what cannot be read says where."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
-from tool_sync.publishing.tool_file import BYTES_MAX, FileReading, ToolFile, read_tool_file, tool_of
+from tool_sync.publishing.tool_file import BYTES_MAX, FileReading, ToolFile, read_tool, read_tool_file, tool_of
 
 from .files import DIRECTIONS
 
@@ -99,3 +100,12 @@ def test_a_value_that_is_no_json_is_named_by_its_place(tmp_path: Path) -> None:
         "static_parameters.part",
         "static_parameters.big",
     ]
+
+
+def test_a_key_that_stands_twice_behind_thousands_of_others_is_found_at_once() -> None:
+    keys = ",".join(f'"k{number}": 1' for number in range(8_000))
+    content = f'{{{keys}, "k7999": 2}}'.encode()
+    began = time.process_time()
+    (problem,) = read_tool(content, "the body", is_toml=False).problems
+    assert "'k7999' stands twice" in problem.what
+    assert time.process_time() - began < 1.0  # it was quadratic: many seconds

@@ -21,6 +21,7 @@ def planned(
     tool: str = "book",
     version: int | None = 1,
     outside: int = 0,
+    contract: int = 0,
 ) -> Planned:
     """By work, how many clinics and assistants; all of them in the last stage."""
     tallies = tuple(Tally() for _ in stages)
@@ -28,5 +29,17 @@ def planned(
     for work, (clinics, assistants) in counts.items():
         for tally in (whole, tallies[-1]):
             tally.add(cast(Work, work), clinics, assistants)
-    order = Order("9c4e71d2", tool, version, stages, 7, AT, None, "", open_stage=len(stages) - 1, opened_at=AT)
-    return Planned(order, fleet_of(published()), 48_112_390, AT, whole, tallies, outside, "digest")
+    fleet = fleet_of(published(tool, version or 1, contract=contract))
+    gives = None if version is None else fleet.versions[tool][version]
+    last = len(stages) - 1
+    order = Order("9c4e71d2", tool, version, stages, 7, AT, None, "", open_stage=last, opened_at=AT, gives=gives)
+    return Planned(
+        order,
+        fleet,
+        48_112_390,
+        AT,
+        whole,
+        tallies,
+        outside,
+        "digest",
+    )

@@ -8,6 +8,7 @@ import pytest
 
 from tool_sync.domain.events import (
     FleetEvent,
+    GateEvidence,
     PlanCounts,
     RolloutAborted,
     RolloutCompleted,
@@ -40,8 +41,8 @@ FIRST = RolloutStage("1 %", 100)
 ABOUT = ("r", "book")
 
 
-def planned(rollout_id: str = "r", version: int | None = 1, tool: str = "book") -> RolloutPlanned:
-    return RolloutPlanned(rollout_id, tool, version, (FIRST, EVERYBODY), NONE_YET, 1, "digest")
+def planned(rollout_id: str = "r", version: int | None = 1, tool: str = "book", *, as_of: int = 100) -> RolloutPlanned:
+    return RolloutPlanned(rollout_id, tool, version, (FIRST, EVERYBODY), NONE_YET, as_of, "digest")
 
 
 RUNNING: tuple[FleetEvent, ...] = (planned(), started("r", stages=(FIRST, EVERYBODY)))
@@ -55,17 +56,17 @@ HISTORIES: dict[RolloutState, tuple[FleetEvent, ...]] = {
     "rolled_back": (*RUNNING, RolloutRolledBack(*ABOUT, "bad")),
 }
 MADE: dict[tuple[RolloutState, RolloutCommand], RolloutEvent] = {
-    ("planned", "start"): RolloutStarted(*ABOUT, 1, (FIRST, EVERYBODY), "why", LATER),
+    ("planned", "start"): RolloutStarted(*ABOUT, 1, (FIRST, EVERYBODY), "why", LATER, fleet_sequence=1),
     ("running", "pause"): RolloutPaused(*ABOUT, "why"),
     ("paused", "resume"): RolloutResumed(*ABOUT, "why"),
     ("running", "promote"): RolloutStageOpened(*ABOUT, 1, "promoted", "why"),
     ("running", "pass"): RolloutStageOpened(*ABOUT, 1, "gate"),
-    ("running", "abort"): RolloutAborted(*ABOUT, "why"),
-    ("paused", "abort"): RolloutAborted(*ABOUT, "why"),
-    ("running", "expire"): RolloutExpired(*ABOUT),
-    ("paused", "expire"): RolloutExpired(*ABOUT),
+    ("running", "abort"): RolloutAborted(*ABOUT, "why", fleet_sequence=1),
+    ("paused", "abort"): RolloutAborted(*ABOUT, "why", fleet_sequence=1),
+    ("running", "expire"): RolloutExpired(*ABOUT, fleet_sequence=1),
+    ("paused", "expire"): RolloutExpired(*ABOUT, fleet_sequence=1),
     **{
-        (state, "rollback"): RolloutRolledBack(*ABOUT, "why")
+        (state, "rollback"): RolloutRolledBack(*ABOUT, "why", fleet_sequence=1)
         for state in ("running", "paused", "completed", "aborted", "expired")
     },
 }
@@ -95,6 +96,27 @@ def test_a_command_makes_its_event_or_is_refused_with_the_state_by_its_name(
     name = state.replace("_", " ")
     refused = Refused(f"rollout r is {name}, so it cannot be {WORDS[command]}")
     assert decided(fleet(state), command) == MADE.get((state, command), refused)
+
+
+def test_what_a_gate_saw_is_in_the_event_that_follows_from_it() -> None:
+    saw = GateEvidence("not worse", 60, 0, 240, 3, "passed", 5)
+    before = fleet("running")
+    passed = decide_rollout(before, "r", "pass", reason="", evidence=saw)
+    assert passed == RolloutStageOpened(*ABOUT, 1, "gate", None, saw)
+    last = fleet_of(published(), *HISTORIES["running"], passed)
+    assert decide_rollout(last, "r", "pass", reason="", evidence=saw) == RolloutCompleted(
+        *ABOUT, "gate", None, saw, fleet_sequence=1
+    )
+    paused = decide_rollout(before, "r", "pause", reason="worse", evidence=saw)
+    assert paused == RolloutPaused(*ABOUT, "worse", saw)
+
+
+def test_an_order_may_begin_at_a_gate_which_or_a_person_opens_its_first_stage() -> None:
+    begun = decide_rollout(fleet("planned"), "r", "start", reason="why", expires_at=LATER, gated=True)
+    assert begun == RolloutStarted(*ABOUT, 1, (FIRST, EVERYBODY), "why", LATER, gated=True, fleet_sequence=1)
+    waiting = fleet_of(published(), planned(), begun)
+    assert decided(waiting, "pass") == RolloutStageOpened(*ABOUT, 0, "gate")
+    assert decided(waiting, "promote") == RolloutStageOpened(*ABOUT, 0, "promoted", "why")
 
 
 def test_the_table_says_what_is_decided() -> None:
@@ -148,8 +170,32 @@ def test_what_cannot_be_given_is_not_started(plan: RolloutPlanned, why: str) -> 
     assert decided(before, "start") == Refused(why)
 
 
+def test_a_plan_whose_version_was_published_again_since_is_not_started() -> None:
+    plan, again = planned(as_of=1), published(definition_hash="again")
+
+    assert isinstance(decided(fleet_of(published(), plan), "start"), RolloutStarted)
+    assert decided(fleet_of(published(), plan, again), "start") == Refused(
+        "version 1 of book was published again since it was planned: plan it anew"
+    )
+
+
 def test_an_order_to_none_needs_no_version() -> None:
     before = fleet_of(published(), *ordered("first"), planned(version=None))
     made = decided(before, "start")
     assert isinstance(made, RolloutStarted)
     assert made.version is None
+
+
+def test_what_is_told_of_a_rollout_is_numbered_from_its_start_to_each_of_its_ends() -> None:
+    history: tuple[FleetEvent, ...] = (published(), planned())
+    numbers = []
+    commands: tuple[RolloutCommand, ...] = ("start", "pause", "resume", "promote", "promote", "rollback")
+    for command in commands:
+        made = decided(fleet_of(*history), command)
+        assert not isinstance(made, Refused)
+        numbers.append((type(made).__name__, getattr(made, "fleet_sequence", None)))
+        history = (*history, made)
+    assert numbers == [
+        ("RolloutStarted", 1), ("RolloutPaused", None), ("RolloutResumed", None), ("RolloutStageOpened", None),
+        ("RolloutCompleted", 2), ("RolloutRolledBack", 3),
+    ]  # fmt: skip

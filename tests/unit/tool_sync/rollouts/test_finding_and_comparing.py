@@ -6,8 +6,7 @@ import pytest
 
 from tool_sync.domain.events import PlanCounts, RolloutPlanned
 from tool_sync.domain.fleet import Fleet
-from tool_sync.domain.fleet.rollout import Refused
-from tool_sync.rollouts.applying import find_rollout
+from tool_sync.rollouts.finding import UnknownRollout, find_rollout, require_rollout
 from tool_sync.rollouts.plan import Planned, untrue_share
 
 from ..domain.fleets import EVERYBODY, fleet_of, ordered, published
@@ -31,16 +30,35 @@ def test_a_rollout_is_found_by_how_its_id_begins(text: str, found: str) -> None:
 
 
 def test_a_beginning_of_several_is_told_with_all_of_them() -> None:
-    assert find_rollout(FLEET, "4e") == Refused("'4e' may be 4eeb3252, 4eff0000: write more of it")
+    with pytest.raises(UnknownRollout, match=r"^'4e' may be 4eeb3252, 4eff0000: write more of it$"):
+        find_rollout(FLEET, "4e")
 
 
 def test_a_beginning_of_many_is_told_with_some_of_them() -> None:
     many = fleet_of(published(), *(plan(f"a{n}") for n in range(9)))
-    assert find_rollout(many, "") == Refused("'' may be a0, a1, a2, a3, a4 and 4 more: write more of it")
+    with pytest.raises(UnknownRollout, match=r"^'' may be a0, a1, a2, a3, a4 and 4 more: write more of it$"):
+        find_rollout(many, "")
 
 
-def test_a_rollout_that_is_not_there_is_told_with_where_to_look() -> None:
-    assert find_rollout(FLEET, "eeb") == Refused("there is no rollout eeb; `tool-sync rollout list` lists them")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("zzz", "there is no rollout zzz"),
+        ("4eeb3253", "there is no rollout 4eeb3253; did you mean 4eeb3252?"),
+        ("x" * 500, f"there is no rollout {'x' * 80}"),
+    ],
+)
+def test_a_rollout_that_is_not_there_is_told_with_the_one_that_is_most_like_it(text: str, said: str) -> None:
+    for find in (find_rollout, require_rollout):
+        with pytest.raises(UnknownRollout) as raised:
+            find(FLEET, text)
+        assert str(raised.value) == said
+
+
+def test_a_program_names_a_rollout_by_its_whole_id() -> None:
+    assert require_rollout(FLEET, "7b") == "7b"
+    with pytest.raises(UnknownRollout):
+        require_rollout(FLEET, "4eeb")
 
 
 def test_a_plan_that_says_the_same_is_wholly_true() -> None:

@@ -16,8 +16,9 @@ from tool_sync.domain.events import (
 )
 from tool_sync.domain.fleet import Fleet
 from tool_sync.domain.fleet.rollout import Refused
+from tool_sync.publishing.document import Installation
 from tool_sync.publishing.tool_file import ToolFile
-from tool_sync.rollouts.publish import Installation, halted, published, resumed, withdrawn
+from tool_sync.rollouts.publish import halted, published, resumed, withdrawn
 from zerotouch_contracts.canonical import canonical_hash
 
 from ..domain.fleets import and_then, fleet_of, ordered, started

@@ -25,11 +25,11 @@ def test_by_default_own_clinics_come_first_then_one_percent_then_all() -> None:
 
 def test_careful_stages_bake_for_half_an_hour_each_but_the_last() -> None:
     made = careful_stages((ONE,))
-    assert [(stage.name, stage.ring_below, stage.bake_seconds) for stage in made] == [
-        ("own", 0, 1800),
-        ("1 %", 100, 1800),
-        ("10 %", 1000, 1800),
-        ("all", 10_000, 0),
+    assert [(s.name, s.ring_below, s.bake_seconds, s.gate_calls, s.gate_hours) for s in made] == [
+        ("own", 0, 1800, 40, 12),
+        ("1 %", 100, 1800, 40, 12),
+        ("10 %", 1000, 1800, 40, 12),
+        ("all", 10_000, 0, 0, 0),
     ]
     assert made[0].orgs == (str(ONE),)
     assert careful_stages(()) == made[1:]
@@ -41,6 +41,8 @@ def test_a_file_says_all_that_a_stage_can_be() -> None:
     name = "our own"
     orgs = ["{str(ONE).upper()}"]
     bake_minutes = 90
+    gate_calls = 100
+    gate_hours = 24
 
     [[stage]]
     percent = 0.25
@@ -50,7 +52,7 @@ def test_a_file_says_all_that_a_stage_can_be() -> None:
     percent = 100
     """
     assert stages_of(text) == (
-        RolloutStage("our own", 0, (), (str(ONE),), 5400),
+        RolloutStage("our own", 0, (), (str(ONE),), 5400, 100, 24),
         RolloutStage("stage 2", 25, ("professional", "enterprise")),
         RolloutStage("stage 3", RINGS),
     )
@@ -74,6 +76,7 @@ def test_more_stages_than_there_may_be_are_refused() -> None:
 
 PERCENT = "stage 1: percent is a number from 0 to 100, in steps of 0.01"
 NAME = "stage 1: name is a line of 1 to 40 characters"
+CALLS = "stage 1: gate_calls is a whole number, 10,000 at most"
 MINUTES = "stage 1: bake_minutes is a whole number, two weeks at most"
 
 
@@ -89,6 +92,11 @@ MINUTES = "stage 1: bake_minutes is a whole number, two weeks at most"
         ("percent = 1\nbake_minutes = 20161", MINUTES),
         ("percent = 1\nbake_minutes = 1.5", MINUTES),
         ("percent = 1\nbake_minutes = true", MINUTES),
+        ("percent = 1\ngate_calls = -1", CALLS),
+        ("percent = 1\ngate_calls = 10001", CALLS),
+        ("percent = 1\ngate_calls = true", CALLS),
+        ("percent = 1\ngate_calls = 1\ngate_hours = 481", "stage 1: gate_hours is a whole number, 480 at most"),
+        ("percent = 1\ngate_hours = 12", "stage 1: gate_hours needs gate_calls, which it is the time for"),
         ("percnt = 1", "stage 1: percnt is no key; did you mean percent?"),
         ("percent = 1\nzzz = 1", "stage 1: zzz is no key"),
         ('percent = 1\ntiers = ["pro"]', "stage 1: pro is no tier; the tiers are basic, professional, enterprise"),

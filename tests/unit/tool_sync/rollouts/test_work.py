@@ -6,7 +6,7 @@ import pytest
 
 from tool_sync.domain.events import PlanCounts, ToolHalted
 from tool_sync.domain.fleet import Clinic, Fleet
-from tool_sync.domain.fleet.work import ClinicFacts, Tally, Work, calls_of, work_of
+from tool_sync.domain.fleet.work import ClinicFacts, Tally, Work, calls_of, is_there, work_of
 
 from ..domain.fleets import ORG, fleet_of, ordered, published
 
@@ -21,11 +21,12 @@ def facts(
     refused: str | None = None,
     tier: str = "basic",
     is_off: bool = False,
+    kept: str | None = None,
 ) -> ClinicFacts:
     clinic = Clinic(
         str(ORG), tier, since=datetime(2026, 1, 1, tzinfo=UTC), disabled=frozenset({"book"} if is_off else ())
     )
-    return ClinicFacts(clinic, assistants, has, unlinked, refused, 0)
+    return ClinicFacts(clinic, assistants, has, unlinked, refused, 0, retired_hash=kept)
 
 
 ORDERED = fleet_of(published(), published(version=2), *ordered("r", 2))
@@ -90,6 +91,17 @@ def test_what_is_to_be_done_follows_from_what_the_clinic_has_and_is_to_have(
 )
 def test_calls_are_counted_by_clinic_and_assistant(work: Work, clinics: int, assistants: int, calls: int) -> None:
     assert calls_of(work, clinics, assistants) == calls
+
+
+@pytest.mark.parametrize(
+    ("one", "calls"),
+    [(facts(), 7), (facts(kept=OLD), 7), (facts(kept=NEW), 6), (facts(NEW, unlinked=True), 6)],
+    ids=["it is made", "it is updated", "it is kept as ordered", "an assistant lacks it"],
+)
+def test_a_tool_that_is_still_at_vapi_as_ordered_is_not_made_anew(one: ClinicFacts, calls: int) -> None:
+    tally = Tally()
+    tally.add("add", 1, 3, is_there=is_there(one, NEW))
+    assert tally.calls == calls
 
 
 def test_a_tally_counts_clinics_assistants_and_calls_and_sums_up_who_is_left_alone() -> None:

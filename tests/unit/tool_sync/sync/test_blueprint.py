@@ -9,8 +9,17 @@ from tool_sync.domain.fleet import Fleet, evolve_fleet
 from tool_sync.domain.toolset import Recorded
 from tool_sync.publishing.fleet import empty_fleet
 from tool_sync.sync.blueprint import OFFERED, Blueprint, document_for
+from tool_sync.vapi.own_credential import OwnCredential
 from zerotouch_contracts.canonical import canonical_hash
-from zerotouch_contracts.tools import ANSWERED, DEFINITIONS, ToolDefinition, ToolMarker, contract_of, version_of
+from zerotouch_contracts.tools import (
+    ANSWERED,
+    CONTRACT_PARAMETER,
+    DEFINITIONS,
+    ToolDefinition,
+    ToolMarker,
+    contract_of,
+    version_of,
+)
 
 from ..domain.builders import after
 
@@ -36,6 +45,23 @@ def test_each_definition_is_published_as_it_is_registered_but_for_the_org_and_is
     assert document_for(document, ORG) == definition.vapi_payload(
         ORG, server_url=BLUEPRINT.server_url, installation_id=INSTALLATION
     )
+
+
+def test_in_an_account_of_a_clinics_own_a_tool_of_ours_has_that_accounts_credential_and_others_have_none() -> None:
+    with_platforms = replace(BLUEPRINT, credential_id="platform")
+    ours = with_platforms.published(DEFINITIONS[0]).document or {}
+    theirs = {
+        **ours,
+        "parameters": [
+            {**item, "value": 0} if item["key"] == CONTRACT_PARAMETER else item for item in ours["parameters"]
+        ],
+    }
+    assert contract_of(theirs) == 0
+
+    assert document_for(ours, ORG)["server"]["credentialId"] == "platform"
+    assert document_for(ours, ORG, OwnCredential("own"))["server"] == {**ours["server"], "credentialId": "own"}
+    assert "credentialId" not in document_for(ours, ORG, OwnCredential(None))["server"]
+    assert "credentialId" not in document_for(theirs, ORG, OwnCredential("own"))["server"]
 
 
 def test_another_server_is_another_document_of_the_same_version() -> None:

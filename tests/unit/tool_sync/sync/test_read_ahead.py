@@ -11,8 +11,8 @@ from tests.unit.tool_sync.domain.builders import assistant
 
 from tool_sync.domain.plan.steps import Lane, LinkAssistant
 from tool_sync.sync.asking import KeyHeld
-from tool_sync.sync.context import ReadsAhead
 from tool_sync.sync.read_ahead import PAUSE_SECONDS, SECONDS_MAX, ReadAhead
+from tool_sync.vapi.accounts import ReadsAhead
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 

@@ -2,6 +2,7 @@
 
 import heapq
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
@@ -20,11 +21,22 @@ class Rows:
 
     def __init__(self) -> None:
         self.used: Counter[int] = Counter()
+        self.lent: Counter[int] = Counter()
+        self.asked: set[int] = set()
 
     async def draw(self, minute: int, wanted: int, ceiling: int) -> Drawn:
         granted = max(0, min(wanted, ceiling - self.used[minute]))
         self.used[minute] += granted
-        return Drawn(granted, self.used[minute])
+        return Drawn(granted, self.used[minute], self.lent[minute])
+
+    async def ask(self, minute: int) -> bool:
+        was_asked = minute in self.asked
+        self.asked.add(minute)
+        return not was_asked
+
+    async def borrow(self, minute: int, lent: int) -> int:
+        self.lent[minute] += lent
+        return self.lent[minute]
 
 
 def tokens_over(rows: Rows, rate: Rate) -> Tokens:
@@ -61,14 +73,29 @@ class Played:
         return sum(a.second // 60 == minute and (not lanes or a.lane in lanes) for a in self.admitted)
 
 
-async def played(replicas: list[Tokens], asks: list[Ask], until: float, random: Random) -> Played:
+async def nothing(_: float) -> None:
+    pass
+
+
+async def played(
+    replicas: list[Tokens],
+    asks: list[Ask],
+    until: float,
+    random: Random,
+    *,
+    meanwhile: Callable[[float], Awaitable[None]] = nothing,
+    every: float = 60.0,
+) -> Played:
     """Let everybody ask until ``until``; who has to wait comes back when told to, and up to a poll later if it is bulk
-    work, at any replica. A step's next call follows its last one after 100 ms."""
+    work, at any replica. A step's next call follows its last one after 100 ms. ``meanwhile`` runs ``every`` seconds."""
     result, heap = Played(), list(asks)
     heapq.heapify(heap)
-    number = len(heap)
+    number, looks = len(heap), 0
     while heap and heap[0].second < until:
         ask = heapq.heappop(heap)
+        while looks * every <= ask.second:
+            await meanwhile(looks * every)
+            looks += 1
         now = datetime.fromtimestamp(START + ask.second, UTC)
         later = await random.choice(replicas).take(now, ask.lane)
         number += 1

@@ -17,7 +17,7 @@ LIMITS = KeyLimits(
 class SlowTable:
     """The row says that one call goes first; it is answered when it is told to."""
 
-    key = "key-1"
+    key, account = "key-1", None
 
     def __init__(self) -> None:
         self.asked, self.answer = asyncio.Event(), asyncio.Event()

@@ -7,14 +7,15 @@ from assistant_api.db import Database
 from assistant_api.document import AgentMarker, Holder
 from assistant_api.problem import Problem
 from assistant_api.removals.store import who_leaves
+from assistant_api.vapi.account_rows import account_of
+from assistant_api.vapi.accounts import Accounts
 from assistant_api.vapi.answers import Document, Found, Gone, Later, Refused
-from assistant_api.vapi.client import VapiClient
 from zerotouch_contracts.errors import CATALOGUE
 from zerotouch_platform.auth import Caller, Platform
 
 
 async def require_adoptable(
-    database: Database, vapi: VapiClient, caller: Caller, account: str, mark: AgentMarker, assistant_id: str
+    database: Database, accounts: Accounts, caller: Caller, mark: AgentMarker, assistant_id: str
 ) -> None:
     """Raise a 422 problem unless ``assistant_id`` exists and may become that of ``mark``'s agent; 503 where Vapi does
     not say.
@@ -23,8 +24,11 @@ async def require_adoptable(
     waits for it. One without a mark may be anybody's, so only the platform may take it.
     """
     async with database.connection() as connection:
+        account = await account_of(connection, mark.org_id, accounts.platform_name)
         leaving = await who_leaves(connection, account, assistant_id)
-    match await vapi.get(assistant_id):
+    async with accounts.of(mark.org_id, account) as at:
+        answer = at if isinstance(at, Later) else await at.vapi.get(assistant_id)
+    match answer:
         case Found(assistant):
             marks = [AgentMarker(mark.installation_id, org_id, agent_id) for org_id, agent_id in leaving]
             if not _is_adoptable(mark, assistant, marks, by_platform=isinstance(caller, Platform)):

@@ -1,18 +1,22 @@
 """Reading agents: one by id, a page of them, and whose id it is that a caller named."""
 
+import json
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from assistant_api.db import Connection, Database
 from assistant_api.paging import cursor_of, cursor_text
 from assistant_api.problem import Problem, invalid, not_found
+from assistant_api.shown_rows import time_text
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_platform.auth import Caller, OrgMember
 
 PAGE_MAX: Final = 200
+PAGE_BYTES_MAX: Final = 1024 * 1024
+"""Of prompts and models: 200 of the longest would be 100 MB, and hold up everybody while they are written as JSON. The
+row that reaches it is still in the page, so that each page has one."""
 
 _COLUMNS: Final = """
 SELECT org_id, id, name, system_prompt, first_message, voice, model, vapi_assistant_id, saved_revision,
@@ -23,6 +27,8 @@ _PAGE: Final = f"""{_COLUMNS}
 WHERE ($1::uuid IS NULL OR org_id = $1) AND ($2::uuid IS NULL OR (org_id, id) > ($2, $3))
 ORDER BY org_id, id LIMIT $4
 """
+_ROWS_AT_ONCE: Final = 20
+"""Of a page: whoever asks for all of them and keeps a megabyte has the database unpack the rest in vain."""
 
 
 def reading(database: Database, caller: Caller) -> AbstractAsyncContextManager[Connection]:
@@ -80,14 +86,34 @@ async def read(database: Database, caller: Caller, agent_id: str, named: UUID | 
 async def page(
     database: Database, caller: Caller, named: UUID | None, *, limit: int, after: str | None
 ) -> dict[str, Any]:
-    """A page in order of organization and id; ``next`` is the cursor of the following one, None at the end."""
+    """A page in order of organization and id, of ``limit`` agents or :data:`PAGE_BYTES_MAX`.
+
+    ``next`` is the cursor of the following one, None at the end.
+    """
     org_id = org_of(caller, named)
-    after_org, after_id = cursor_of(after, UUID, _agent_id)
+    place = cursor_of(after, UUID, _agent_id)
+    rows: list[dict[str, Any]] = []
+    room, more = PAGE_BYTES_MAX, True
     async with reading(database, caller) as connection:
-        rows = await connection.fetch(_PAGE, org_id, after_org, after_id, limit + 1)
-    last = rows[limit - 1] if len(rows) > limit else None
-    following = None if last is None else cursor_text(str(last["org_id"]), last["id"])
-    return {"items": [shown(dict(row)) for row in rows[:limit]], "next": following}
+        while more and room > 0 and len(rows) < limit:
+            wanted = min(_ROWS_AT_ONCE, limit - len(rows))
+            found = await connection.fetch(_PAGE, org_id, *place, wanted + 1)
+            more = len(found) > wanted
+            for row in map(dict, found[:wanted]):
+                if room <= 0:
+                    more = True
+                    break
+                rows.append(row)
+                room -= _size(row)
+            place = (rows[-1]["org_id"], rows[-1]["id"]) if rows else place
+    following = cursor_text(str(rows[-1]["org_id"]), rows[-1]["id"]) if rows and more else None
+    return {"items": [shown(row) for row in rows], "next": following}
+
+
+def _size(row: Mapping[str, Any]) -> int:
+    """Bytes of what makes an agent long."""
+    texts = (row["system_prompt"] or "", row["first_message"] or "", json.dumps((row["model"], row["voice"])))
+    return sum(len(text.encode()) for text in texts)
 
 
 def shown(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,20 +129,16 @@ def shown(row: Mapping[str, Any]) -> dict[str, Any]:
         "vapiAssistantId": row["vapi_assistant_id"],
         "revision": row["saved_revision"],
         "state": state_of(row),
-        "createdAt": _time(row["created_at"]),
-        "updatedAt": _time(row["updated_at"]),
+        "createdAt": time_text(row["created_at"]),
+        "updatedAt": time_text(row["updated_at"]),
     }
 
 
-def state_of(row: Mapping[str, Any]) -> str:
+def state_of(row: Mapping[str, Any]) -> Literal["provisioning", "provisioned", "refused"]:
     """`provisioning`, `provisioned` or `refused`: where the newest revision is that somebody asked for."""
     if row["provisioned_revision"] >= row["asked_revision"]:
         return "provisioned"
     return "refused" if row["refused_revision"] >= row["asked_revision"] else "provisioning"
-
-
-def _time(time: datetime) -> str:
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _agent_id(text: str) -> str:

@@ -15,20 +15,23 @@ from assistant_api.problem import Problem, not_found
 from zerotouch_contracts.errors import ErrorCode
 
 _FOR_TRIGGERS: Final = "SELECT set_config('app.traceparent', $1, true)"
-_INSERT: Final = "INSERT INTO organizations (id, name, tier) VALUES ($1, $2, $3) RETURNING revision"
+_INSERT: Final = "INSERT INTO organizations (id, name, tier, time_zone) VALUES ($1, $2, $3, $4) RETURNING revision"
 # The same values again write no row: nothing is announced, and no clinic is looked at for it.
 _CHANGE: Final = """
-UPDATE organizations SET name = coalesce($2, name), tier = coalesce($3, tier)
-WHERE id = $1 AND (name, tier) IS DISTINCT FROM (coalesce($2, name), coalesce($3, tier))
+UPDATE organizations SET name = coalesce($2, name), tier = coalesce($3, tier), time_zone = coalesce($4, time_zone)
+WHERE id = $1 AND (name, tier, time_zone)
+   IS DISTINCT FROM (coalesce($2, name), coalesce($3, tier), coalesce($4, time_zone))
 """
 _READ: Final = "SELECT name, tier, revision FROM organizations WHERE id = $1"
 
 
-async def create_organization(connection: Connection, org_id: UUID, name: str, tier: str, traceparent: str) -> int:
+async def create_organization(
+    connection: Connection, org_id: UUID, name: str, tier: str, time_zone: str, traceparent: str
+) -> int:
     """Insert an organization inside the caller's transaction; its revision. 409 where the id is taken."""
     await connection.execute(_FOR_TRIGGERS, traceparent)
     try:
-        return int(await connection.fetchval(_INSERT, org_id, name, tier))
+        return int(await connection.fetchval(_INSERT, org_id, name, tier, time_zone))
     except asyncpg.UniqueViolationError:
         raise Problem(409, ErrorCode.ALREADY_EXISTS, "an organization with this id exists") from None
 
@@ -36,12 +39,12 @@ async def create_organization(connection: Connection, org_id: UUID, name: str, t
 async def change_organization(
     connection: Connection, org_id: UUID, change: Mapping[str, str], traceparent: str
 ) -> Mapping[str, Any]:
-    """Give an organization another ``name`` or ``tier`` inside the caller's transaction; its name, tier and revision.
+    """Give an organization another ``name``, ``tier`` or ``time_zone`` inside the caller's transaction.
 
-    404 where it is gone.
+    Returns its name, tier and revision; 404 where it is gone.
     """
     await connection.execute(_FOR_TRIGGERS, traceparent)
-    await connection.execute(_CHANGE, org_id, change.get("name"), change.get("tier"))
+    await connection.execute(_CHANGE, org_id, change.get("name"), change.get("tier"), change.get("time_zone"))
     row = await connection.fetchrow(_READ, org_id)
     if row is None:
         raise not_found()

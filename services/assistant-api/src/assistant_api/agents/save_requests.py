@@ -6,11 +6,13 @@ an assistant diverged, and `restore/begin.py`, for all agents at once.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
+from pydantic.alias_generators import to_camel
 
 from assistant_api.db import Connection
 from assistant_api.problem import Problem, not_found
@@ -28,12 +30,8 @@ RETURNING saved_revision
 _KNOWN: Final = "SELECT revision FROM saves WHERE request_id = $1 AND org_id = $2 AND agent_id = $3"
 
 COLUMNS: Final = {
-    "name": "name",
-    "systemPrompt": "system_prompt",
-    "firstMessage": "first_message",
-    "voice": "voice",
-    "model": "model",
-    "vapiAssistantId": "vapi_assistant_id",
+    to_camel(column): column
+    for column in ("name", "system_prompt", "first_message", "voice", "model", "vapi_assistant_id")
 }
 """What an agent says, by its name in HTTP."""
 
@@ -44,6 +42,17 @@ class SaveRequest:
 
     request_id: UUID
     traceparent: str
+
+
+@dataclass(frozen=True, slots=True)
+class AutoSync:
+    """A sync of all agents of an organization, of which there is one at a time; how many it is of."""
+
+    id: UUID
+    asked_at: datetime
+    agents: int
+    joined: bool
+    """Whether somebody else had asked for it."""
 
 
 async def create_agent(
@@ -79,19 +88,29 @@ async def change_agent(
     return int(revision)
 
 
-async def request_save(connection: Connection, org_id: UUID, agent_id: str, cause: str, request: SaveRequest) -> int:
-    """Ask for a sync of an unchanged agent; the revision that answers the request."""
-    revision = await connection.fetchval(
-        "SELECT request_save($1, $2, $3, $4, $5)", org_id, agent_id, cause, request.request_id, request.traceparent
-    )
-    if revision is None:
+async def request_save(
+    connection: Connection, org_id: UUID, agent_id: str, cause: str, request: SaveRequest
+) -> tuple[int, SaveRequest]:
+    """Ask for a sync of an unchanged agent; the revision that answers the request, and whose it is.
+
+    That is another request's where one waits already that nobody has begun with: a thousand of them are one event.
+    """
+    row = await connection.fetchrow(
+        "SELECT * FROM request_sync($1, $2, $3, $4, $5)",
+        org_id, agent_id, cause, request.request_id, request.traceparent,
+    )  # fmt: skip
+    if row is None or row["answered_revision"] is None:
         raise not_found()
-    return int(revision)
+    return row["answered_revision"], replace(request, request_id=row["answered_request"])
 
 
-async def request_save_of_all(connection: Connection, org_id: UUID, cause: str, traceparent: str) -> int:
-    """Ask for a sync of all agents of an organization, in one statement; how many there are."""
-    return int(await connection.fetchval("SELECT request_save_of_all($1, $2, $3)", org_id, cause, traceparent))
+async def request_save_of_all(
+    connection: Connection, org_id: UUID, traceparent: str, *, joined_seconds: float
+) -> AutoSync:
+    """Ask for a sync of all agents of an organization, or join the one that is under way."""
+    row = await connection.fetchrow("SELECT * FROM request_auto_sync($1, $2, $3)", org_id, traceparent, joined_seconds)
+    assert row is not None
+    return AutoSync(row["auto_sync_id"], row["auto_sync_asked_at"], int(row["agents_requested"]), row["joined"])
 
 
 def unavailable() -> Problem:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from assistant_api.db import Database
 from assistant_api.paging import cursor_text, time_and_id
+from assistant_api.shown_rows import as_json
 
 PAGE_MAX: Final = 1000
 
@@ -23,15 +24,8 @@ async def page(database: Database, *, since: datetime | None, limit: int, after:
         rows = await connection.fetch(_PAGE, since, after_time, after_id, limit + 1)
     last = rows[limit - 1] if len(rows) > limit else None
     shown = [
-        {
-            "requestId": str(row["request_id"]),
-            "orgId": str(row["org_id"]),
-            "agentId": row["agent_id"],
-            "state": row["state"],
-            "cause": row["cause"],
-            "createdAt": row["created_at"].isoformat(),
-            "closedAt": row["closed_at"].isoformat() if row["closed_at"] else None,
-        }
+        as_json(row)
+        | {"createdAt": row["created_at"].isoformat(), "closedAt": row["closed_at"] and row["closed_at"].isoformat()}
         for row in rows[:limit]
     ]
     following = None if last is None else cursor_text(last["created_at"].isoformat(), str(last["request_id"]))

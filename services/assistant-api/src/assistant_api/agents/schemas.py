@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
-from assistant_api.appointments.schemas import Calendar
+from assistant_api.appointments.schemas import Calendar, TimeZone
 from assistant_api.limits import PROMPT_CHARACTERS_MAX
 from zerotouch_contracts.text import Identifier, Storable
 from zerotouch_contracts.tiers import KnownTier
@@ -18,6 +18,11 @@ OrganizationName = Annotated[str, StringConstraints(min_length=1, max_length=200
 AgentName = Annotated[str, StringConstraints(min_length=1, max_length=NAME_CHARACTERS_MAX), Storable]
 Prompt = Annotated[str, StringConstraints(max_length=PROMPT_CHARACTERS_MAX), Storable]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100), Storable]
+
+
+def _absent() -> str:
+    """The value of a field that was left out and cannot be null: nobody looks at it, and no document shows it."""
+    return "unused"
 
 
 class Body(BaseModel):
@@ -45,13 +50,14 @@ class NewOrganization(Calendar):
 class OrganizationChange(Body):
     """`PATCH /api/organizations/{id}`: what is named is changed, and something must be."""
 
-    name: OrganizationName = Field(default="unused")
-    tier: KnownTier = Field(default="unused")
+    name: OrganizationName = Field(default_factory=_absent)
+    tier: KnownTier = Field(default_factory=_absent)
+    time_zone: TimeZone = Field(default_factory=_absent)
 
     @model_validator(mode="after")
     def _names_something(self) -> "OrganizationChange":
         if not self.model_fields_set:
-            raise ValueError("must name what is to change: name, tier or both")
+            raise ValueError("must name what is to change: name, tier or timeZone")
         return self
 
 
@@ -90,12 +96,12 @@ class NewAgent(Body):
 class AgentChange(Body):
     """`PATCH /api/agents/{id}`: what is named is changed."""
 
-    name: AgentName = Field(default="unused")
+    name: AgentName = Field(default_factory=_absent)
     system_prompt: Prompt | None = None
     first_message: Prompt | None = None
     voice: dict[str, Any] | None = None
     model: LanguageModel | None = None
-    vapi_assistant_id: Identifier = Field(default="unused")
+    vapi_assistant_id: Identifier = Field(default_factory=_absent)
 
 
 class SyncRequest(Body):
@@ -131,10 +137,16 @@ class Saved(ResponseBody):
 
 
 class AllRequested(ResponseBody):
-    """The answer to an auto-sync of a whole organization: how many agents will be synced."""
+    """The answer to an auto-sync of a whole organization: how many agents will be synced.
+
+    There is one at a time: while its agents are not all at Vapi, another request joins it (`joined`), and adds nothing.
+    """
 
     success: bool
     org_id: UUID
+    auto_sync_id: UUID
+    asked_at: datetime
+    joined: bool
     requested: int
     trace_id: str
     state: Literal["provisioning"] = "provisioning"

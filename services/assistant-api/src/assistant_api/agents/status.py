@@ -13,7 +13,7 @@ from assistant_api.agents.schemas import AtVapi, Status
 from assistant_api.db import Database
 from assistant_api.problem import not_found
 from assistant_api.vapi.pause import KeyPause, read_pause
-from zerotouch_contracts.errors import CATALOGUE, ErrorCode, ErrorEntry
+from zerotouch_contracts.errors import CATALOGUE, ErrorCode, entry_of
 from zerotouch_platform.auth import Caller
 from zerotouch_platform.traceparent import trace_id_of
 from zerotouch_platform.traces import trace_url
@@ -43,7 +43,8 @@ async def read_status(
 ) -> Status:
     """The status of one agent; 404 and 409 as for reading it. The trace is that of the newest save or its outcome.
 
-    ``key_fingerprint`` names our key of Vapi: while that is refused, open work stands still.
+    ``key_fingerprint`` names the platform's key of Vapi, for clinics that have none of their own: while a key is
+    refused, open work stands still.
     """
     org_id, _ = await resolve(database, caller, agent_id, named_org)
     async with reading(database, caller) as connection:
@@ -53,7 +54,7 @@ async def read_status(
     row = dict(found)
     state = _state(row)
     settled = state in {"synced", "no_tools", "failed"}
-    pause = await _pause(database, key_fingerprint, state)
+    pause = await _pause(database, key_fingerprint, org_id, state)
     trace_id = (row["trace_id"] if settled else None) or trace_id_of(row["traceparent"])
     return Status(
         success=state == "synced",
@@ -80,11 +81,8 @@ def _at_vapi(row: Mapping[str, Any]) -> AtVapi:
 
 
 def _state(row: Mapping[str, Any]) -> State:
-    match state_of(row):
-        case "provisioning":
-            return "provisioning"
-        case "refused":
-            return "refused"
+    if (state := state_of(row)) != "provisioned":
+        return state
     # A rewrite of our own block takes nothing back: the outcome of what was asked for still holds.
     wanted = min(row["provisioned_revision"], row["asked_revision"])
     if row["outcome_revision"] is None or row["outcome_revision"] < wanted:
@@ -94,8 +92,8 @@ def _state(row: Mapping[str, Any]) -> State:
     return "synced" if row["tools"] else "no_tools"
 
 
-async def _pause(database: Database, key_fingerprint: str, state: State) -> KeyPause | None:
-    """The trouble of our key, where it is what this agent waits for.
+async def _pause(database: Database, key_fingerprint: str, org_id: UUID, state: State) -> KeyPause | None:
+    """The trouble of the clinic's key, where it is what this agent waits for.
 
     tool-sync pauses the key by itself. It is told of here only where it lasts until a person acts: then it is the same
     for both.
@@ -103,7 +101,7 @@ async def _pause(database: Database, key_fingerprint: str, state: State) -> KeyP
     if state not in {"provisioning", "syncing"}:
         return None
     async with database.connection() as connection:
-        pause = await read_pause(connection, key_fingerprint)
+        pause = await read_pause(connection, key_fingerprint, org_id)
     return pause if pause is not None and (state == "provisioning" or pause.needs_a_person) else None
 
 
@@ -138,15 +136,11 @@ def _message(state: State, row: Mapping[str, Any]) -> str:
 
 
 def _no_tools(reason: str | None) -> str:
-    entry = _entry(reason)
+    entry = entry_of(reason)
     return NO_TOOL_WANTED if entry is None else f"{entry.meaning} Who acts: {entry.who_acts}. {entry.what_to_do}"
 
 
 def _meaning(code: str | None) -> str | None:
     """What the catalogue says; None for a code that is newer than this process."""
-    entry = _entry(code)
+    entry = entry_of(code)
     return None if entry is None else entry.meaning
-
-
-def _entry(code: str | None) -> ErrorEntry | None:
-    return next((entry for entry in CATALOGUE.values() if entry.code.value == code), None)

@@ -1,14 +1,13 @@
 """Waiting for an answer of Vapi's, and saying how it went. The client's wait ends; the provisioning goes on."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
 from assistant_api.db import Database
 from assistant_api.provisioner.loop import Provisioner
-from zerotouch_contracts.errors import ErrorCode
+from zerotouch_contracts.errors import ErrorCode, entry_of
 
 LOOK_SECONDS: Final = 0.25
 """How often the row is looked at while nothing is heard: another replica may be the one that provisions."""
@@ -48,20 +47,13 @@ Progress = Provisioned | NotTaken | Provisioning | Deleted
 
 
 async def wait_for_vapi(
-    database: Database,
-    provisioner: Provisioner,
-    org_id: UUID,
-    agent_id: str,
-    revision: int,
-    *,
-    timeout_seconds: float,
-    monotonic: Callable[[], float] = time.monotonic,
+    database: Database, provisioner: Provisioner, org_id: UUID, agent_id: str, revision: int, *, timeout_seconds: float
 ) -> Progress:
     """Where ``revision`` is, as soon as that is decided; at the latest after ``timeout_seconds`` or when we stop."""
-    deadline = monotonic() + timeout_seconds
+    deadline = time.monotonic() + timeout_seconds
     provisioner.wake()
     while True:
-        left_seconds = deadline - monotonic()
+        left_seconds = deadline - time.monotonic()
         if left_seconds <= 0 or provisioner.waits_ended:
             return Provisioning()
         await provisioner.something_happened((org_id, agent_id), min(left_seconds, LOOK_SECONDS))
@@ -84,4 +76,5 @@ def _progress(row: Any, revision: int) -> Progress:
 
 def _code(text: str | None) -> ErrorCode:
     """Of a refusal; one that is newer than this process is a refusal all the same."""
-    return next((code for code in ErrorCode if code.value == text), ErrorCode.ASSISTANT_REFUSED)
+    entry = entry_of(text)
+    return ErrorCode.ASSISTANT_REFUSED if entry is None else entry.code

@@ -12,12 +12,11 @@ import structlog
 import uuid_utils.compat as uuids
 from aiokafka import AIOKafkaProducer
 
-from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable
+from assistant_api.db import DATABASE_AWAY, Database
 from assistant_api.settings import Settings
 from zerotouch_contracts.answering import ANNOUNCE_SECONDS, announcement, announcement_record, key_of
-from zerotouch_contracts.kafka import TROUBLE
 from zerotouch_platform.kafka.producer import producing
-from zerotouch_platform.kafka.topics import KafkaUnavailable, require_topics
+from zerotouch_platform.kafka.topics import KAFKA_AWAY, require_topics
 from zerotouch_platform.loops import Wake, in_one_line
 
 SEND_SECONDS_MAX: Final = 5.0
@@ -50,7 +49,7 @@ class Announcer:
                     await self.run_once(producer)
                     told = False
                     await self._announce_until_stopped(producer)
-            except (KafkaUnavailable, DatabaseUnavailable, *TROUBLE, *TRANSIENT_ERRORS) as error:
+            except (*KAFKA_AWAY, *DATABASE_AWAY) as error:
                 if not told:
                     _log.warning("contracts_not_announced", reason=in_one_line(error))
                 told = True

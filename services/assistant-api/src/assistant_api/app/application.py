@@ -5,33 +5,72 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from opentelemetry.trace import SpanKind, Status, StatusCode
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant_api.http import problems
 from assistant_api.http.dependencies import Dependencies
-from assistant_api.http.routes import agents, appointments, assistants, health, organizations, saves, tool_calls, tools
+from assistant_api.http.needs import RULES
+from assistant_api.http.routes import (
+    access,
+    agents,
+    appointments,
+    assistants,
+    erasures,
+    health,
+    organizations,
+    saves,
+    tool_calls,
+    tools,
+    vapi_keys,
+    vapi_minutes,
+)
+from assistant_api.http.words import WORDS
 from assistant_api.telemetry import own_trace_id
+from zerotouch_platform.limits.middleware import Limited
+from zerotouch_platform.openapi import describe, operation_id
 from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.traceparent import parent_context
 
 TITLE: Final = "Zerotouch assistant-api"
+_MODULES: Final = (
+    health,
+    organizations,
+    agents,
+    assistants,
+    saves,
+    appointments,
+    erasures,
+    access,
+    tool_calls,
+    tools,
+    vapi_keys,
+    vapi_minutes,
+)
+
+
+class _App(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        needs = {route: rule.need for route, rule in RULES.items()}
+        return describe(super().openapi(), needs, WORDS, ("traceId", "traceUrl"))
 
 
 def create_app(parts: Dependencies) -> FastAPI:
     """The application over ``parts``."""
-    app = FastAPI(
+    app = _App(
         title=TITLE,
         version="0.1.0",
         docs_url="/api/docs",
         openapi_url="/api/openapi.json",
         redoc_url=None,
+        generate_unique_id_function=operation_id,
+        redirect_slashes=False,  # the address would be made of the caller's Host
     )
     app.state.parts = parts
     problems.install(app)
-    for module in (health, organizations, agents, assistants, saves, appointments, tool_calls, tools):
+    for module in _MODULES:
         app.include_router(module.router)
     app.add_middleware(Traced, telemetry=parts.telemetry)
+    app.add_middleware(Limited, limits=parts.limits)  # around it: a flood of refusals is no flood of spans
     return app
 
 
@@ -69,12 +108,10 @@ class Traced:
             except (Exception, asyncio.CancelledError) as error:
                 if started:  # half an answer is out; cutting the connection is all that is left to say
                     raise
-                await _answer_to(error)(scope, receive, traced_send)
-
-
-def _answer_to(error: BaseException) -> Response:
-    # uvicorn cancels what has not been answered when it has to stop, and would say 500 itself.
-    return problems.stopping() if isinstance(error, asyncio.CancelledError) else problems.internal(error)
+                # uvicorn cancels what has not been answered when it has to stop, and would say 500 itself.
+                is_stopping = isinstance(error, asyncio.CancelledError)
+                answer = problems.stopping() if is_stopping else problems.internal(error)
+                await answer(scope, receive, traced_send)
 
 
 def _name(span: Any, scope: Scope, status: int) -> None:

@@ -1,44 +1,35 @@
 """What this process says of its health: its parts, the database, and what holds up work that no restart would do."""
 
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
 
-from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable
-from assistant_api.settings import Settings
-from assistant_api.vapi.pause import read_pause
-from zerotouch_platform.health import Health
-from zerotouch_platform.kafka.consumer import BatchConsumer
+from assistant_api.db import DATABASE_AWAY, Connection, Database
+from assistant_api.vapi.pause import own_accounts_refused, read_pause
+from zerotouch_platform.health import READY_CACHED_SECONDS, Health, Note
 from zerotouch_platform.kafka.ledger import open_losses
 from zerotouch_platform.kafka.topics import problem_of
-from zerotouch_platform.vapi.clock_watch import ClockWatch
+
+if TYPE_CHECKING:
+    from assistant_api.app.service import Service
 
 CHECK_SECONDS_MAX: Final = 2.5
 """More than the database's own check takes, which says why it does not answer."""
-
-_AWAY: Final = (DatabaseUnavailable, *TRANSIENT_ERRORS)
 
 
 def new_health() -> Health:
     """The health of a process that has just started."""
     return Health(
         check_seconds_max=CHECK_SECONDS_MAX,
+        cached_seconds=READY_CACHED_SECONDS,
         starting=None,
-        told={
-            "database": "not connected yet",
-            "relay": "not started yet",
-            "restore": None,
-        },
+        told={"database": "not connected yet", "relay": "not started yet", "restore": None, "erasures": None},
     )
 
 
-def watch(
-    health: Health,
-    settings: Settings,
-    database: Database,
-    outcomes: BatchConsumer,
-    clock_watch: ClockWatch,
-    key_fingerprint: str,
-) -> None:
-    """Make the database, Kafka, the outcomes' consumer and what there is to note part of it."""
+def watch(service: "Service") -> None:
+    """Make the keys of tokens, the database, Kafka, the outcomes' consumer and what there is to note part of it."""
+    health, settings, database = service.health, service.settings, service.database
+    outcomes, clock_watch, fingerprint = service.outcomes, service.clock_watch, service.vapi.key.fingerprint
 
     async def outcomes_problem() -> str | None:
         return outcomes.problem
@@ -50,23 +41,41 @@ def watch(
         problem = clock_watch.problem
         return None if problem is None else {"skewSeconds": clock_watch.skew_seconds, "meaning": problem}
 
-    async def losses() -> object:
-        try:
-            async with database.connection() as connection:
-                return [str(loss) for loss in await open_losses(connection)]
-        except _AWAY:  # it was there a moment ago; the next look says so
-            return None
+    async def losses(connection: Connection) -> object:
+        return [str(loss) for loss in await open_losses(connection)]
 
-    async def key() -> object:
-        try:
-            async with database.connection() as connection:
-                pause = await read_pause(connection, key_fingerprint)
-        except _AWAY:
-            return None
+    async def key(connection: Connection) -> object:
+        pause = await read_pause(connection, fingerprint)
         return pause.shown() if pause is not None and pause.needs_a_person else None
 
+    async def contracts_lacking() -> object:
+        return [{"tool": tool, "contract": contract} for tool, contract in service.published.now.lacking]
+
     health.live["outcomes"] = outcomes_wedged
-    health.ready["database"] = database.check
-    health.ready["kafka"] = lambda: problem_of(settings.kafka_bootstrap_servers, settings.topics)
-    health.ready["outcomes"] = outcomes_problem
-    health.notes |= {"vapiClock": clock, "recordsLost": losses, "vapiKey": key}
+    health.ready |= {
+        "token_keys": service.token_keys.problem,
+        "revoked_tokens": service.revoked_tokens.problem,
+        "database": database.check,
+        "kafka": lambda: problem_of(settings.kafka_bootstrap_servers, settings.topics),
+        "outcomes": outcomes_problem,
+    }
+    health.notes |= {
+        "tokenKeys": service.token_keys.note,
+        "revokedTokens": service.revoked_tokens.note,
+        "vapiClock": clock,
+        "recordsLost": _noted(database, losses),
+        "vapiKey": _noted(database, key),
+        "vapiAccounts": _noted(database, own_accounts_refused),
+        "contractsLacking": contracts_lacking,
+    }
+
+
+def _noted(database: Database, look: Callable[[Connection], Awaitable[object]]) -> Note:
+    async def look_once() -> object:
+        try:
+            async with database.connection() as connection:
+                return await look(connection)
+        except DATABASE_AWAY:  # it was there a moment ago; the next look says so
+            return None
+
+    return look_once

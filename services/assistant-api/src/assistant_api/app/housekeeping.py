@@ -29,6 +29,26 @@ _CLAIMS: Final = """
 DELETE FROM missed_claims WHERE (org_id, scope) IN (
     SELECT org_id, scope FROM missed_claims WHERE missed_at < now() - make_interval(days => $1) LIMIT $2)
 """
+_ACCESS: Final = """
+DELETE FROM access_log WHERE id IN (
+    SELECT id FROM access_log WHERE at < now() - make_interval(days => $1) LIMIT $2)
+"""
+# Of a clinic that was deleted, once nothing of it is at Vapi; tool-sync has had its time to delete the tools.
+_ACCOUNTS: Final = """
+DELETE FROM vapi_accounts WHERE org_id IN (
+    SELECT org_id FROM vapi_accounts
+    WHERE closed_at < now() - make_interval(secs => $1) AND NOT is_at_vapi(org_id) LIMIT $2)
+"""
+GRACES_OF_ACCOUNTS: Final = 2
+"""So many times the tools' grace the account of a deleted clinic is kept."""
+
+
+# What Vapi still has to delete stays on its receipt.
+_ERASURES: Final = """
+DELETE FROM erasures WHERE id IN (
+    SELECT id FROM erasures e WHERE erased_at < now() - make_interval(days => $1)
+      AND NOT EXISTS (SELECT FROM erased_calls c WHERE c.erasure_id = e.id AND c.state = 'to_delete') LIMIT $2)
+"""
 
 
 class Housekeeping:
@@ -45,4 +65,8 @@ class Housekeeping:
             old = await connection.execute(_APPOINTMENTS, self._settings.appointment_retention_days, ROWS_MAX)
             calls = await connection.execute(_TOOL_CALLS, self._settings.tool_calls_keep_days, ROWS_MAX)
             claims = await connection.execute(_CLAIMS, self._settings.tool_calls_keep_days, ROWS_MAX)
-        return f"DELETE {ROWS_MAX}" in {saves, keys, old, calls, claims}
+            access = await connection.execute(_ACCESS, self._settings.access_keep_days, ROWS_MAX)
+            kept_seconds = GRACES_OF_ACCOUNTS * self._settings.tool_grace_seconds
+            await connection.execute(_ACCOUNTS, kept_seconds, ROWS_MAX)
+            erasures = await connection.execute(_ERASURES, self._settings.erasures_keep_days, ROWS_MAX)
+        return f"DELETE {ROWS_MAX}" in {saves, keys, old, calls, claims, access, erasures}

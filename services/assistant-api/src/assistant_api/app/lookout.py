@@ -12,12 +12,13 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from assistant_api.db import Database
-from assistant_api.provisioner.claim import IS_DUE as AGENT_IS_DUE
+from assistant_api.provisioner.claim import BULK_IS_DUE, SAVE_IS_DUE
 from assistant_api.removals.store import IS_DUE as REMOVAL_IS_DUE
 
 # Ordered as the claims are, so that their indexes are walked: an EXISTS may scan a table in which nothing is due.
 _LOOK: Final = f"""
-SELECT (SELECT true FROM agents WHERE {AGENT_IS_DUE} ORDER BY bulk, next_due LIMIT 1) AS agents,
+SELECT coalesce((SELECT true FROM agents WHERE {SAVE_IS_DUE} ORDER BY org_id, next_due LIMIT 1),
+                (SELECT true FROM agents WHERE {BULK_IS_DUE} ORDER BY org_id, next_due LIMIT 1)) AS agents,
        (SELECT true FROM removals r WHERE {REMOVAL_IS_DUE} ORDER BY next_due LIMIT 1) AS removals,
        (SELECT true FROM outbox ORDER BY id LIMIT 1) AS outbox
 """

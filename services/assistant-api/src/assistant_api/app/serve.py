@@ -9,14 +9,16 @@ import structlog
 import uvloop
 
 from assistant_api.app.application import create_app
-from assistant_api.app.service import Service
+from assistant_api.app.service import UNLIMITED, Service
 from assistant_api.settings import Settings
 from assistant_api.telemetry import SERVICE_NAME
 from zerotouch_platform import logs
+from zerotouch_platform.connections import ConnectionLimits
 from zerotouch_platform.loops import in_one_line
 from zerotouch_platform.postgres.installation import ForeignInstallation
-from zerotouch_platform.process import cut_off_later, look_for_garbage_every
+from zerotouch_platform.process import allow_open_files, cut_off_later, look_for_garbage_every
 from zerotouch_platform.server import HttpServer, listening_socket
+from zerotouch_platform.settings import warn_of_misspelt
 from zerotouch_platform.siblings import Siblings
 from zerotouch_platform.supervisor import LoopEnded, Loops
 from zerotouch_platform.traces import show_traces_at
@@ -37,7 +39,9 @@ def serve(settings: Settings, worker: Worker | None = None) -> int:
     show_traces_at(str(settings.jaeger_ui_url) if settings.jaeger_ui_url else None)
     number = None if worker is None else worker.number
     logs.set_up(SERVICE_NAME, level=settings.log_level, log_file=settings.log_file, worker=number)
+    warn_of_misspelt(Settings)
     look_for_garbage_every(GARBAGE_ALLOCATIONS)
+    allow_open_files()
     return uvloop.run(_serve(settings, worker))
 
 
@@ -51,13 +55,15 @@ async def _serve(settings: Settings, worker: Worker | None) -> int:
     except OSError as error:
         _log.error("cannot_start", reason=str(error))
         return EXIT_LOOPS_FAILED
-    siblings = Siblings(worker, service.health)
+    siblings = Siblings(worker, service.health, service.meters)
     siblings.gauges = service.metrics
     app = create_app(service.parts)
     app.add_route("/workers", siblings.page, include_in_schema=False)
+    app.add_route("/metrics", siblings.metrics, include_in_schema=False)
     server = HttpServer(
         app,
         listening,
+        limits=ConnectionLimits(settings.http_connections_max, settings.http_requests_max, always_served=UNLIMITED),
         keep_alive_seconds=KEEP_ALIVE_SECONDS,
         opens_after_seconds=0.0 if worker is None else worker.opens_after_seconds,
     )
@@ -78,8 +84,7 @@ async def _serve(settings: Settings, worker: Worker | None) -> int:
         # Not when requests have been waited for: what waits then is cut off, and a save that is stored would be
         # answered with an error.
         service.provisioner.end_waits()
-        if worker is not None:
-            await server.drain()
+        await server.drain()
         await loops.stop("http", "siblings", seconds_max=STOP_HTTP_SECONDS)
     _log.info("stopped")
     return status

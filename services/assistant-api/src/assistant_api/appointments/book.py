@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 import uuid_utils.compat as uuids
 
@@ -20,7 +21,7 @@ _INSERT: Final = """
 INSERT INTO appointments (org_id, id, calendar, patient_name, patient_phone, phone_e164, service, notes,
                           starts_at, ends_at, call_id, tool_call_id)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-ON CONFLICT DO NOTHING RETURNING true
+ON CONFLICT DO NOTHING RETURNING id
 """
 # A statement of its own: it sees what was committed while the one above waited.
 _OWN: Final = """
@@ -61,29 +62,18 @@ async def book(
     service = service_of(clinic, wish.service)
     if service is None:
         return ChangeRefused("unknown_service", await next_free(connection, clinic, starts[0]), clinic.services)
+    said = wish.patient_name, wish.patient_phone, phone.e164, service, wish.notes
     for start in starts:
-        made = await connection.fetchval(
-            _INSERT,
-            clinic.org_id,
-            uuids.uuid7(),
-            clinic.number,
-            wish.patient_name,
-            wish.patient_phone,
-            phone.e164,
-            service,
-            wish.notes,
-            start,
-            start + clinic.slot,
-            conversation,
-            tool_call_id,
-        )
-        if made or await _is_own(connection, clinic, wish, phone, service, start, conversation):
-            earlier = await _earlier(connection, clinic, wish, start, conversation, now)
-            return Booked(start, already=not made, earlier=earlier)
+        new, slot = (clinic.org_id, uuids.uuid7(), clinic.number), (start, start + clinic.slot)
+        made = await connection.fetchval(_INSERT, *new, *said, *slot, conversation, tool_call_id)
+        booked = made or await _own(connection, clinic, wish, phone, service, start, conversation)
+        if booked:
+            earlier = await _earlier(connection, clinic, wish.patient_name, start, conversation, now)
+            return Booked(start, booked, already=not made, earlier=earlier)
     return ChangeRefused("taken", await next_free(connection, clinic, starts[0]))
 
 
-async def _is_own(
+async def _own(
     connection: Connection,
     clinic: Clinic,
     wish: BookClinicAppointment,
@@ -91,37 +81,33 @@ async def _is_own(
     service: str,
     start: datetime,
     conversation: str,
-) -> bool:
-    """Whether the slot was booked in the same conversation for the same number and patient.
+) -> UUID | None:
+    """The appointment by which the slot was booked in the same conversation for the same number and patient, if so.
 
     A model that asks twice must not be told that its own booking is in the way. The patient counts: one mother calls
     for two children.
     """
     if not conversation:
-        return False
+        return None
     found = await connection.fetchrow(_OWN, clinic.org_id, start, conversation)
     if found is None or patient_key(found["patient_name"]) != patient_key(wish.patient_name):
-        return False
+        return None
     if not phone.is_one_of(keys_of(found["patient_phone"], found["phone_e164"], clinic.country)):
-        return False
-    await connection.execute(_AMEND, clinic.org_id, found["id"], service, wish.notes)
-    return True
+        return None
+    appointment_id: UUID = found["id"]
+    await connection.execute(_AMEND, clinic.org_id, appointment_id, service, wish.notes)
+    return appointment_id
 
 
 async def _earlier(
-    connection: Connection,
-    clinic: Clinic,
-    wish: BookClinicAppointment,
-    start: datetime,
-    conversation: str,
-    now: datetime,
+    connection: Connection, clinic: Clinic, patient_name: str, start: datetime, conversation: str, now: datetime
 ) -> tuple[datetime, ...]:
     """What else was booked for this patient in the same conversation: a model that changes a time books it anew, and
     must not believe that the first one is gone. Without a conversation nobody knows."""
     if not conversation:
         return ()
     rows = await connection.fetch(_OTHERS, clinic.org_id, now, start, conversation)
-    patient = patient_key(wish.patient_name)
+    patient = patient_key(patient_name)
     return tuple(row["starts_at"] for row in rows if patient_key(row["patient_name"]) == patient)
 
 

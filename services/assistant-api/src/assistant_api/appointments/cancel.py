@@ -19,4 +19,4 @@ async def cancel(connection: Connection, clinic: Clinic, claim: Claim, *, now: d
         return found
     appointment_id, start = found
     await connection.execute(_CANCEL, clinic.org_id, appointment_id)
-    return Cancelled(start)
+    return Cancelled(start, appointment_id)

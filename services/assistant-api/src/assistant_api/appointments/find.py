@@ -48,12 +48,7 @@ async def _candidates(connection: Connection, clinic: Clinic, claim: Claim, now:
     noon = datetime.combine(day, datetime.min.time(), tzinfo=clinic.zone) + timedelta(hours=12)
     rows = await connection.fetch(_DAY, clinic.org_id, max(now, noon - timedelta(days=2)), noon + timedelta(days=2))
     return [
-        Candidate(
-            row["id"],
-            row["starts_at"],
-            keys_of(row["patient_phone"], row["phone_e164"], clinic.country),
-            row["patient_name"],
-        )
-        for row in rows
-        if clinic.local(row["starts_at"]).date() == claim.day
+        Candidate(appointment_id, start, keys_of(said, e164, clinic.country), patient)
+        for appointment_id, start, patient, said, e164 in rows
+        if clinic.local(start).date() == claim.day
     ]

@@ -1,8 +1,9 @@
-"""What became of a wish: values, none of which holds patients' data."""
+"""What became of a wish: values, none of which holds patients' data. Who changed an appointment says which one."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+from uuid import UUID
 
 from assistant_api.appointments.calendar import WhyNot
 
@@ -17,6 +18,7 @@ class Booked:
     """
 
     start: datetime
+    appointment_id: UUID
     already: bool = False
     earlier: tuple[datetime, ...] = ()
 
@@ -26,6 +28,7 @@ class Cancelled:
     """The appointment that began at ``start`` is cancelled and its slot free."""
 
     start: datetime
+    appointment_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Rescheduled:
     """The appointment begins at ``start`` now."""
 
     start: datetime
+    appointment_id: UUID
 
 
 @dataclass(frozen=True, slots=True)

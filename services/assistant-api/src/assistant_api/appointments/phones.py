@@ -31,7 +31,7 @@ _URI_PARAMETERS: Final = re.compile(r"^(tel:[^;]*);.*$", re.DOTALL)
 _FORMER: Final = re.compile(r"\+521(?=[0-9]{10}$)")
 """Mexico's mobile numbers had a 1 after the country code until 2019, and are reported with it still."""
 _PLACEHOLDERS: Final = frozenset({"266696687", "86282452253"})
-"""What telephone companies report for a withheld number: ANONYMOUS and TRANSIENT_ERRORS on a phone's keys. The others
+"""What telephone companies report for a withheld number: ANONYMOUS and UNAVAILABLE on a phone's keys. The others
 (RESTRICTED, BLOCKED, UNKNOWN) are possible numbers nowhere, or somebody's own."""
 
 

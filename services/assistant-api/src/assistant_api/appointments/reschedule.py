@@ -41,7 +41,7 @@ async def reschedule(
     appointment_id, _ = found
     for start in starts:
         if await _move(connection, clinic, appointment_id, start):
-            return Rescheduled(start)
+            return Rescheduled(start, appointment_id)
     return ChangeRefused("taken", await next_free(connection, clinic, starts[0]))
 
 

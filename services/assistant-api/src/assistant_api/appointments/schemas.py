@@ -3,13 +3,13 @@
 from itertools import pairwise
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from assistant_api.appointments.clinic import minute_of
 from assistant_api.appointments.countries import is_country
 from assistant_api.appointments.text import require_plain
-from assistant_api.appointments.zones import is_zone
+from assistant_api.appointments.zones import is_zone, nearest_zone
 from zerotouch_contracts.text import Storable
 
 OPENINGS_A_DAY_MAX: Final = 6
@@ -17,7 +17,8 @@ SERVICES_MAX: Final = 100
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 Opens = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
-Closes = Annotated[str, StringConstraints(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
+CLOSES: Final = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
+Closes = Annotated[str, StringConstraints(pattern=CLOSES)]
 Service = Annotated[
     str, StringConstraints(min_length=1, max_length=80, strip_whitespace=True), Storable, AfterValidator(require_plain)
 ]
@@ -25,7 +26,9 @@ Service = Annotated[
 
 def _time_zone(name: str) -> str:
     if not is_zone(name):
-        raise ValueError("must be a name of the IANA time zone database, as Europe/Berlin")
+        near = nearest_zone(name)
+        meant = f"; did you mean {near}?" if near else ""
+        raise ValueError(f"must be a name of the IANA time zone database, as Europe/Berlin{meant}")
     return name
 
 
@@ -50,7 +53,15 @@ def _distinct(services: list[str]) -> list[str]:
 
 TimeZone = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_time_zone)]
 Country = Annotated[str, StringConstraints(min_length=2, max_length=2), AfterValidator(_country)]
-Openings = Annotated[list[tuple[Opens, Closes]], Field(max_length=OPENINGS_A_DAY_MAX), AfterValidator(_openings)]
+_INTERVAL: Final = {
+    "type": "array", "items": {"type": "string", "pattern": CLOSES}, "minItems": 2, "maxItems": 2
+}  # fmt: skip
+"""Not `prefixItems`, which generators of clients do not know."""
+Openings = Annotated[
+    list[Annotated[tuple[Opens, Closes], WithJsonSchema(_INTERVAL)]],
+    Field(max_length=OPENINGS_A_DAY_MAX),
+    AfterValidator(_openings),
+]
 
 
 class Calendar(BaseModel):
@@ -68,7 +79,7 @@ class Calendar(BaseModel):
 
     time_zone: TimeZone = "UTC"
     country: Country | None = None
-    slot_minutes: Annotated[int, Field(ge=5, le=480)] = 30
+    slot_minutes: Annotated[int, Field(ge=5, le=480, strict=True)] = 30
     opening_hours: dict[Weekday, Openings] | None = None
     services: (
         Annotated[list[Service], Field(min_length=1, max_length=SERVICES_MAX), AfterValidator(_distinct)] | None

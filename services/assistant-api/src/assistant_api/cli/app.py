@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from assistant_api.cli import erase, lost, migrate, restore
-from zerotouch_platform.settings import WORKERS_MAX
+from assistant_api.cli import access, erase, lost, migrate, restore, token, vapi_keys
+from zerotouch_platform.worker_count import WORKERS_MAX
 
 app = typer.Typer(
     name="assistant-api",
@@ -46,5 +46,9 @@ def run(
 
 app.command("migrate")(migrate.migrate)
 app.command("restore")(restore.restore)
-app.command("erase-phone")(erase.erase_phone)
+app.command("export-phone")(erase.export_phone)
+app.add_typer(erase.app, name="erase")
+app.add_typer(access.app, name="access")
 app.add_typer(lost.app, name="lost")
+app.add_typer(token.app, name="token")
+app.add_typer(vapi_keys.app, name="vapi-keys")

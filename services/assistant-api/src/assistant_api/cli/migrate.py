@@ -4,7 +4,7 @@ import asyncio
 import sys
 
 from assistant_api.cli.exits import EXIT_ENVIRONMENT, database_answers, end, settings_of
-from assistant_api.settings import MigrateSettings
+from assistant_api.settings.commands import MigrateSettings
 
 
 def migrate() -> None:

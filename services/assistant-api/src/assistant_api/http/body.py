@@ -1,14 +1,16 @@
-"""Reading a request's body: JSON whatever the content type says, of a limited size, and only what can be stored.
+"""Bodies. A request's is JSON whatever the content type says, of a limited size, and only what can be stored.
 
 curl sends `application/x-www-form-urlencoded` unless told otherwise, so the content type decides nothing here.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
+from starlette.responses import JSONResponse
 
+from assistant_api.limits import BODY_VALUES_MAX
 from assistant_api.problem import Problem, invalid
 from assistant_api.strict_json import read_json
 from zerotouch_contracts.errors import ErrorCode
@@ -42,7 +44,7 @@ def parse(raw: bytes, model: type[T], *, empty_is_object: bool = False) -> T:
     """
     if empty_is_object and not raw.strip():
         raw = b"{}"
-    value = read_json(raw)
+    value = read_json(raw, values_max=BODY_VALUES_MAX)
     _require_storable(value, "body", 0)
     try:
         return model.model_validate(value)
@@ -52,6 +54,11 @@ def parse(raw: bytes, model: type[T], *, empty_is_object: bool = False) -> T:
             for item in error.errors(include_input=False, include_url=False, include_context=False)[:ERRORS_MAX]
         ]
         raise invalid("the request body is not valid", problems) from None
+
+
+def written(model: BaseModel, status: int = 200) -> JSONResponse:
+    """An answer that shows ``model``, in camelCase."""
+    return JSONResponse(model.model_dump(mode="json", by_alias=True), status)
 
 
 def _require_storable(value: object, place: str, depth: int) -> None:
@@ -78,9 +85,3 @@ def _require_storable(value: object, place: str, depth: int) -> None:
 
 def _too_large(bytes_max: int) -> Problem:
     return Problem(413, ErrorCode.BODY_TOO_LARGE, f"the body is over {bytes_max} bytes")
-
-
-def documented(model: type[BaseModel]) -> dict[str, Any]:
-    """What OpenAPI says about a body that is read by :func:`parse`."""
-    schema = model.model_json_schema(by_alias=True)
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}

@@ -8,19 +8,22 @@ no seed any more, and is a new request (ADR 23).
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final
 from uuid import UUID, uuid5
 
 import uuid_utils.compat as uuids
+from fastapi import Depends, Header, Request
 from starlette.responses import Response
 
-from assistant_api.db import Connection, Database
+from assistant_api.db import Connection
+from assistant_api.http.body import read_bytes
+from assistant_api.http.dependencies import CallerOf, Dependencies, DependenciesOf
 from assistant_api.http.problems import to_response
 from assistant_api.problem import Problem, invalid
-from assistant_api.settings import Settings
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_contracts.text import require_storable
 from zerotouch_platform.auth import Caller, OrgMember
+from zerotouch_platform.limits.answer import STATUS as STATUS_TOO_MANY
 
 NAMESPACE: Final = UUID("5a0d7a52-6f0e-4c1e-9a5e-3b1f1c9a7e01")
 KEY_CHARACTERS_MAX: Final = 255
@@ -36,7 +39,10 @@ WHERE idempotency_keys.status IS NULL AND idempotency_keys.locked_until < now()
 RETURNING true AS taken, seed
 """
 _READ: Final = "SELECT request_hash, status, body, content_type FROM idempotency_keys WHERE scope = $1 AND key = $2"
-_KEEP: Final = "UPDATE idempotency_keys SET status = $3, body = $4, content_type = $5 WHERE scope = $1 AND key = $2"
+# Once: what was kept within a transaction may since have lost the name of a clinic that was deleted.
+_KEEP: Final = """
+UPDATE idempotency_keys SET status = $3, body = $4, content_type = $5 WHERE scope = $1 AND key = $2 AND status IS NULL
+"""
 # Not deleted: what failed may have been written all the same, and the next try finds it by the seed.
 _FREE: Final = """
 UPDATE idempotency_keys SET locked_until = now() - interval '1 second' WHERE scope = $1 AND key = $2 AND status IS NULL
@@ -76,59 +82,76 @@ def is_storable(text: str) -> bool:
     return True
 
 
-async def answer_once(
-    database: Database,
-    settings: Settings,
-    caller: Caller,
-    key: str | None,
-    route: str,
-    raw: bytes,
-    answer: Callable[[Ids], Awaitable[Response]],
-) -> Response:
-    """Run ``answer``, or give the kept answer of the first request with this key.
+class Once:
+    """A request that writes: what it says, and its first answer, which its key brings again."""
 
-    422 where the key came with another route or body, 409 while the first is still being answered. Answers from 500 on
-    are not kept: the next try takes up where the first one ended.
-    """
-    if key is None:
-        return await answer(Ids())
-    # Bytes of any encoding reach us as characters up to U+00FF, of which only ASCII's control characters are refused.
-    if not 0 < len(key) <= KEY_CHARACTERS_MAX or any(char < " " or char == "\x7f" for char in key):
-        raise invalid(f"Idempotency-Key must have 1 to {KEY_CHARACTERS_MAX} printable characters")
-    scope = scope_of(caller)
-    request_hash = hashlib.sha256(route.encode() + b"\n" + raw).hexdigest()
-    async with database.connection() as connection:
-        taken = await connection.fetchrow(
-            _TAKE, scope, key, request_hash, settings.idempotency_lock_seconds, uuids.uuid4()
-        )
-        kept = None if taken else await connection.fetchrow(_READ, scope, key)
-    if kept is not None:
-        return _kept(kept["request_hash"] == request_hash, kept["status"], kept["body"], kept["content_type"])
-    if not taken:
-        raise _in_progress()
-    try:
-        response = await _answer_or_problem(answer, Ids(str(taken["seed"])))
-    except BaseException:
-        async with database.connection() as connection:
-            await connection.execute(_FREE, scope, key)
-        raise
-    async with database.connection() as connection:
-        if response.status_code >= 500:
-            await connection.execute(_FREE, scope, key)
-        else:
-            text = bytes(response.body).decode()
-            await connection.execute(_KEEP, scope, key, response.status_code, text, response.media_type)
-    return response
+    def __init__(self, request: Request, parts: Dependencies, caller: Caller, key: str | None) -> None:
+        self._request, self._database, self._settings = request, parts.database, parts.settings
+        self._caller, self._key = caller, key
+
+    async def body(self) -> bytes:
+        """The raw body."""
+        return await read_bytes(self._request, self._settings.body_bytes_max)
+
+    async def answer(self, route: str, raw: bytes, answer: Callable[[Ids], Awaitable[Response]]) -> Response:
+        """Run ``answer``, or give the kept answer of the first request with this key.
+
+        422 where the key came with another route or body, 409 while the first is still being answered. Answers from 500
+        on are not kept: the next try takes up where the first one ended. Nor is a 429, which asks for a next try.
+        """
+        key = self._key
+        if key is None:
+            return await answer(Ids())
+        # Bytes of any encoding reach us as characters up to U+00FF, of which only ASCII's control characters are
+        # refused.
+        if not 0 < len(key) <= KEY_CHARACTERS_MAX or any(char < " " or char == "\x7f" for char in key):
+            raise invalid(f"Idempotency-Key must have 1 to {KEY_CHARACTERS_MAX} printable characters")
+        scope = scope_of(self._caller)
+        request_hash = hashlib.sha256(route.encode() + b"\n" + raw).hexdigest()
+        lock_seconds = self._settings.idempotency_lock_seconds
+        async with self._database.connection() as connection:
+            taken = await connection.fetchrow(_TAKE, scope, key, request_hash, lock_seconds, uuids.uuid4())
+            kept = None if taken else await connection.fetchrow(_READ, scope, key)
+        if kept is not None:
+            return _kept(kept["request_hash"] == request_hash, kept["status"], kept["body"], kept["content_type"])
+        if not taken:
+            raise _in_progress()
+        try:
+            response = await _answer_or_problem(answer, Ids(str(taken["seed"])))
+        except BaseException:
+            async with self._database.connection() as connection:
+                await connection.execute(_FREE, scope, key)
+            raise
+        async with self._database.connection() as connection:
+            if response.status_code >= 500 or response.status_code == STATUS_TOO_MANY:
+                await connection.execute(_FREE, scope, key)
+            else:
+                await self.keep_within(connection, response)
+        return response
+
+    async def keep_within(self, connection: Connection, answer: Response) -> None:
+        """Keep an answer in the transaction that makes it true.
+
+        For what leaves no row behind that a second try could find: a process that dies after the commit has answered.
+        """
+        if self._key is not None:
+            key, text = (scope_of(self._caller), self._key), bytes(answer.body).decode()
+            await connection.execute(_KEEP, *key, answer.status_code, text, answer.media_type)
 
 
-async def keep_within(connection: Connection, caller: Caller, key: str | None, answer: Response) -> None:
-    """Keep an answer in the transaction that makes it true.
+async def _once(
+    request: Request,
+    parts: DependenciesOf,
+    caller: CallerOf,
+    key: Annotated[
+        str | None,
+        Header(alias="Idempotency-Key", description="Repeat a request with its key, and its first answer comes again."),
+    ] = None,
+) -> Once:
+    return Once(request, parts, caller, key)
 
-    For what leaves no row behind that a second try could find: a process that dies after the commit has answered.
-    """
-    if key is not None:
-        text = bytes(answer.body).decode()
-        await connection.execute(_KEEP, scope_of(caller), key, answer.status_code, text, answer.media_type)
+
+OnceOf = Annotated[Once, Depends(_once)]
 
 
 async def _answer_or_problem(answer: Callable[[Ids], Awaitable[Response]], ids: Ids) -> Response:

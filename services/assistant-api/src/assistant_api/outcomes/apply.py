@@ -111,17 +111,9 @@ async def repair(connection: Connection, delivered: Delivered, diverged: Assista
 
     The request id follows from the event, and a heal raises the revision, so a repeat changes nothing.
     """
-    return str(
-        await connection.fetchval(
-            "SELECT heal($1, $2, $3, $4, $5, $6)",
-            diverged.org_id,
-            diverged.agent_id,
-            diverged.revision,
-            uuid5(REPAIR_NAMESPACE, delivered.id),
-            delivered.traceparent,
-            per_hour_max,
-        )
-    )
+    what = diverged.org_id, diverged.agent_id, diverged.revision
+    by = uuid5(REPAIR_NAMESPACE, delivered.id), delivered.traceparent
+    return str(await connection.fetchval("SELECT heal($1, $2, $3, $4, $5, $6)", *what, *by, per_hour_max))
 
 
 def _told(admitted: Sequence[Delivered]) -> list[Told]:

@@ -12,7 +12,7 @@ import structlog
 from aiokafka import ConsumerRecord
 from opentelemetry.trace import SpanKind
 
-from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable
+from assistant_api.db import DATABASE_AWAY, Database
 from assistant_api.outcomes.apply import apply_outcomes, repair
 from assistant_api.settings import Settings
 from assistant_api.telemetry import own_trace_id
@@ -61,13 +61,8 @@ class OutcomesHandler:
         try:
             item = decode(record.key, record.value, record.headers)
         except UndecodableRecord as error:
-            _log.error(
-                "outcome_unreadable",
-                topic=record.topic,
-                partition=record.partition,
-                offset=record.offset,
-                reason=error.reason,
-            )
+            where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+            _log.error("outcome_unreadable", **where, reason=error.reason)
             return None
         if isinstance(item, Delivered):
             return item
@@ -150,6 +145,4 @@ def new_consumer(settings: Settings, database: Database, handler: OutcomesHandle
         records_max=settings.outcomes_batch_records,
         retry_seconds_max=settings.reconnect_seconds_max,
     )
-    return BatchConsumer(
-        membership, handler.handle, transaction=database.transaction, transient=(DatabaseUnavailable, *TRANSIENT_ERRORS)
-    )
+    return BatchConsumer(membership, handler.handle, transaction=database.transaction, transient=DATABASE_AWAY)

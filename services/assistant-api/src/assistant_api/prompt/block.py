@@ -9,15 +9,26 @@
 Where it stands in a prompt, and how it is found again, is in `prompt`.
 """
 
-import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from assistant_api.appointments.clinic import WEEKDAYS
 from assistant_api.appointments.zones import is_zone
-from assistant_api.prompt.lines import BEGIN, END, FIRST_LINE, HOURS, NOW, RULE, SERVICES, UNANSWERED
-from zerotouch_contracts.tools import ToolDefinition
+from assistant_api.limits import BLOCK_CHARACTERS_MAX
+from assistant_api.prompt.described import AnswerHeard, DescribedArgument, DescribedTool
+from assistant_api.prompt.lines import (
+    BEGIN,
+    END,
+    FIRST_LINE,
+    HOURS,
+    NOW,
+    PERHAPS_UNANSWERED,
+    RULE,
+    SERVICES,
+    UNANSWERED,
+)
+from assistant_api.prompt.plain import plain
 
 HOURS_CHARACTERS_MAX: Final = 1_000
 SERVICE_CHARACTERS_MAX: Final = 80
@@ -27,8 +38,7 @@ SERVICES_CHARACTERS_MAX: Final = 8_400
 # LiquidJS, as Vapi documents it for the time in another zone than UTC (dynamic variables, read 2026-11-28). The day is
 # written as the tools want it.
 _LIQUID: Final = '{{{{"now" | date: "%A, %Y-%m-%d, %H:%M", "{zone}"}}}}'
-# No brace of a clinic's is left, so nothing of it is evaluated, whatever stands beside it; nor a marker of a block.
-_DEFUSED: Final = (("{", "("), ("}", ")"), ("<!--", "("), ("-->", ")"))
+_HEARD: Final[Mapping[AnswerHeard, list[str]]] = {"always": [], "never": [UNANSWERED], "perhaps": [PERHAPS_UNANSWERED]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +50,19 @@ class ClinicFacts:
     services: Collection[str] | None = None
 
 
-def prompt_block(clinic: ClinicFacts, definitions: Iterable[ToolDefinition]) -> str:
-    """The marked block, which names the tools of ``definitions``; the same facts give the same bytes."""
+def prompt_block(clinic: ClinicFacts, tools: Iterable[DescribedTool]) -> str:
+    """The marked block, which names these tools; the same facts give the same bytes.
+
+    What makes it too long is left out of what is said of tools, which have it themselves: arguments, then descriptions.
+    """
     zone = clinic.time_zone if is_zone(clinic.time_zone) else "UTC"
     hours, services = _hours(clinic.opening_hours), _services(clinic.services or ())
     lines = [BEGIN, f"{NOW}{_LIQUID.format(zone=zone)} (time zone {zone})."]
     lines += [f"{HOURS}{hours}."] if hours else []
     lines += [f"{SERVICES}{services}."] if services else []
-    lines += [RULE, *_tools(tuple(definitions))]
-    return "\n".join([*lines, END])
-
-
-def plain(text: str) -> str:
-    """A clinic's words in one line, with nothing in them that Vapi, or whoever looks for our block, would act on."""
-    for mark, harmless in _DEFUSED:
-        text = text.replace(mark, harmless)
-    shown = (" " if unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} or _turns(char) else char for char in text)
-    return " ".join("".join(shown).split())
-
-
-def _turns(char: str) -> bool:
-    """Whether a character changes the direction of what follows it."""
-    return char in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+    lines.append(RULE)
+    room = BLOCK_CHARACTERS_MAX - len("\n".join([*lines, END]))
+    return "\n".join([*lines, *_tools(tuple(tools), room), END])
 
 
 def _hours(week: object) -> str:
@@ -98,15 +99,48 @@ def _services(services: Iterable[str]) -> str:
     return "; ".join([*shown, f"and {rest} more"] if rest else shown)
 
 
-def _tools(definitions: tuple[ToolDefinition, ...]) -> list[str]:
-    lines = [FIRST_LINE] if definitions else []
-    for definition in definitions:
-        schema = definition.parameters_schema()
-        required = set(schema["required"])
-        lines += ["", f"{definition.name}: {definition.description}"]
-        lines += [UNANSWERED] if definition.asynchronous else []
-        lines += [
-            f"- {name} ({'required' if name in required else 'optional'}): {spec.get('description', '')}".rstrip(": ")
-            for name, spec in schema["properties"].items()
-        ]
-    return lines
+def _tools(tools: tuple[DescribedTool, ...], room: int) -> list[str]:
+    if not tools:
+        return []
+    room -= len(FIRST_LINE) + 1
+    tools = _named(tools, room)
+    room -= sum(map(_bare_length, tools))
+    said = [FIRST_LINE]
+    for tool in tools:
+        heading, *heard = _bare(tool)
+        described, arguments = heading + tool.description, [_argument(one) for one in tool.arguments]
+        if len(tool.description) > room:
+            described, arguments = heading, []
+        room -= len(described) - len(heading)
+        if _length(arguments) > room:
+            arguments = []
+        room -= _length(arguments)
+        said += ["", described.rstrip(), *heard, *arguments]
+    return said
+
+
+def _named(tools: tuple[DescribedTool, ...], room: int) -> tuple[DescribedTool, ...]:
+    """The tools that there is room to name: before others those of which the model must know that it may not wait."""
+    named = []
+    for tool in sorted(tools, key=lambda one: one.answer_heard == "always"):
+        if (length := _bare_length(tool)) <= room:
+            room -= length
+            named.append(tool)
+    return tuple(tool for tool in tools if tool in named)
+
+
+def _bare(tool: DescribedTool) -> list[str]:
+    return [f"{tool.name}: ", *_HEARD[tool.answer_heard]]
+
+
+def _bare_length(tool: DescribedTool) -> int:
+    return _length(["", *_bare(tool)])
+
+
+def _length(lines: Iterable[str]) -> int:
+    """With the end of each line."""
+    return sum(len(line) + 1 for line in lines)
+
+
+def _argument(one: DescribedArgument) -> str:
+    return f"- {one.name} ({'required' if one.required else 'optional'}): {one.description}".rstrip(": ")

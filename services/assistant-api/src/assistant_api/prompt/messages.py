@@ -40,9 +40,10 @@ def without_tools(messages: Iterable[Any]) -> list[Any]:
     kept: list[Any] = []
     for message in messages:
         text = _text(message) if _is_system(message) else None
-        if text is None or not is_marked(text):
+        words = text if text is None else without_block(text)
+        if words == text:
             kept.append(message)
-        elif words := without_block(text):
+        elif words:
             kept.append({**message, "content": words})
     return kept
 

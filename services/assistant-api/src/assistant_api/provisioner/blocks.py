@@ -17,6 +17,8 @@ import structlog
 from assistant_api.db import Connection, Database
 from assistant_api.prompt.block import ClinicFacts
 from assistant_api.provisioner.facts import block_for, hash_of
+from assistant_api.published.known import Published
+from assistant_api.published.view import PublishedView
 from assistant_api.settings import Settings
 from assistant_api.telemetry import own_traceparent
 from zerotouch_platform.loops import Wake
@@ -77,11 +79,12 @@ class BlockRewrites:
         database: Database,
         settings: Settings,
         telemetry: Telemetry,
-        provisioner: Wake,
+        published: PublishedView,
         *,
-        writes_suspended: Callable[[], bool] = lambda: False,
+        provisioner: Wake,
+        writes_suspended: Callable[[], bool],
     ) -> None:
-        self._database, self._settings, self._telemetry = database, settings, telemetry
+        self._database, self._settings, self._telemetry, self._published = database, settings, telemetry, published
         self._provisioner, self._writes_suspended = provisioner, writes_suspended
 
     async def run_once(self) -> int:
@@ -103,6 +106,7 @@ class BlockRewrites:
 
     async def _rewrite(self, org_id: UUID, room: int) -> int:
         """Ask for at most ``room`` agents of one organization; the marks go once nothing is left to look at."""
+        published = await self._published.known()
         async with self._database.transaction() as connection:
             clinic = await connection.fetchrow(_CLINIC, org_id, self._settings.rewrite_delay_seconds)
             if clinic is None:  # gone, or somebody is at it
@@ -111,7 +115,8 @@ class BlockRewrites:
             lost = await connection.fetch(_LOST, org_id)
             names, events = [row["agent_id"] for row in lost], [row["event_id"] for row in lost]
             agents = [dict(row) for row in await connection.fetch(_AGENTS, org_id, everybody, names)]
-            stale = _stale(ClinicFacts(clinic["time_zone"], clinic["opening_hours"], clinic["services"]), agents)
+            facts = ClinicFacts(clinic["time_zone"], clinic["opening_hours"], clinic["services"])
+            stale = _stale(facts, agents, published)
             asked = await self._ask(connection, org_id, stale[:room]) if stale else 0
             if len(stale) <= room:
                 again = any(agent["on_its_way"] for agent in agents)
@@ -127,7 +132,7 @@ class BlockRewrites:
         return asked
 
 
-def _stale(clinic: ClinicFacts, agents: Sequence[Mapping[str, Any]]) -> list[str]:
+def _stale(clinic: ClinicFacts, agents: Sequence[Mapping[str, Any]], published: Published) -> list[str]:
     """The agents at rest whose block at Vapi is another than the one that they should have.
 
     Not those that Vapi refuses: what it refused is what would be sent again, and the next save brings the block, too.
@@ -136,5 +141,5 @@ def _stale(clinic: ClinicFacts, agents: Sequence[Mapping[str, Any]]) -> list[str
         agent["id"]
         for agent in agents
         if agent["provisioned_revision"] > 0 and not agent["refused"] and not agent["on_its_way"]
-        if agent["block_hash"] != hash_of(block_for(clinic, agent["tools"]))
+        if agent["block_hash"] != hash_of(block_for(clinic, agent["tools"], published))
     ]

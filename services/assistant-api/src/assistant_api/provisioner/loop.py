@@ -1,26 +1,33 @@
 """The loop: claims what is due, runs a step for each, and tells who waits for an agent that something happened."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Final
 from uuid import UUID
 
 import structlog
 
-from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable
-from assistant_api.provisioner.claim import Claimed, claim
+from assistant_api.db import DATABASE_AWAY, Connection
+from assistant_api.provisioner.claim import CLAIM_BULK, CLAIM_SAVES, Claimed, InTurns
 from assistant_api.provisioner.step import Steps
-from assistant_api.settings import Settings
+from assistant_api.vapi.claims import Claims, Clinics
 from zerotouch_platform.cooperative import ITEMS_AT_ONCE, yielding_every
+from zerotouch_platform.limits.identity import key_of
 from zerotouch_platform.loops import Wake, in_one_line, pause
+from zerotouch_platform.turns import owner_now
 
 Key = tuple[UUID, str]
 
-REFILL_STEPS: Final = 25
+REFILL_STEPS: Final = 4
 
 _log: Final = structlog.get_logger()
 
+_GIVE_BACK: Final = """
+UPDATE agents a SET lease_token = NULL, lease_until = NULL, next_due = now() + interval '1 second'
+FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS given (org_id, id, token)
+WHERE a.org_id = given.org_id AND a.id = given.id AND a.lease_token = given.token
+"""
 _RELEASE: Final = "UPDATE agents SET lease_token = NULL, lease_until = NULL WHERE lease_token = ANY($1::uuid[])"
 
 
@@ -31,17 +38,20 @@ class Provisioner:
     """
 
     def __init__(
-        self,
-        steps: Steps,
-        database: Database,
-        settings: Settings,
-        *,
-        on_stored: Callable[[], None] = lambda: None,
-        writes_suspended: Callable[[], bool] = lambda: False,
+        self, steps: Steps, claims: Claims, *, on_stored: Callable[[], None], writes_suspended: Callable[[], bool]
     ) -> None:
-        self._steps, self._database, self._settings = steps, database, settings
-        self._on_stored, self._writes_suspended = on_stored, writes_suspended
+        settings = steps.settings
+        self._steps, self._database, self._settings = steps, steps.database, settings
+        self._claims, self._on_stored, self._writes_suspended = claims, on_stored, writes_suspended
         self._running: dict[asyncio.Task[None], Claimed] = {}
+        self._saves = InTurns(
+            CLAIM_SAVES,
+            per_org_max=settings.provision_concurrency_max - settings.provision_reserved_for_saves,
+            lease_seconds=settings.lease_seconds,
+        )
+        self._bulk = InTurns(
+            CLAIM_BULK, per_org_max=settings.provision_bulk_of_one_max, lease_seconds=settings.lease_seconds
+        )
         self._waiting: defaultdict[Key, set[asyncio.Event]] = defaultdict(set)
         self.waits_ended = False
         self.wake: Final = Wake()
@@ -54,16 +64,41 @@ class Provisioner:
         reserved = self._settings.provision_reserved_for_saves
         async with self._database.connection() as connection:
 
-            async def take(limit: int) -> Sequence[Claimed]:
-                lease_seconds = self._settings.lease_seconds
-                return await claim(connection, limit=limit, lease_seconds=lease_seconds, with_bulk=free > reserved)
+            async def take(limit: int, clinics: Clinics) -> Sequence[Claimed]:
+                running = Counter(agent.org_id for agent in self._running.values())
+                claimed = await self._saves.claim(connection, limit, running, clinics)
+                if free <= reserved or len(claimed) == limit:
+                    return claimed
+                running = Counter(agent.org_id for agent in self._running.values() if agent.bulk)
+                return [*claimed, *await self._bulk.claim(connection, limit - len(claimed), running, clinics)]
 
-            agents = await self._steps.vapi.key.claim(connection, free if free <= reserved else free - reserved, take)
+            agents = await self._claims.of(connection, free if free <= reserved else free - reserved, take)
+            agents = await self._within_accounts(connection, agents)
         async for agent in yielding_every(ITEMS_AT_ONCE, agents):
             task = asyncio.create_task(self._step(agent), name=f"provision {agent.agent_id}")
             self._running[task] = agent
             task.add_done_callback(self._ended)
         return len(agents)
+
+    async def _within_accounts(self, connection: Connection, agents: Sequence[Claimed]) -> Sequence[Claimed]:
+        """Those for whom their account has a place; what is beyond its places is given back for a moment.
+
+        An own account that does not answer keeps each of its places for seconds, whichever clinics share it.
+        """
+        places = Counter(agent.vapi_account for agent in self._running.values())
+        kept: list[Claimed] = []
+        surplus: list[Claimed] = []
+        for agent in agents:
+            is_full = places[agent.vapi_account] >= self._settings.vapi_account_places_max
+            if is_full and self._steps.accounts.is_own(agent.vapi_account):
+                surplus.append(agent)
+            else:
+                places[agent.vapi_account] += 1
+                kept.append(agent)
+        if surplus:
+            keys = [agent.org_id for agent in surplus], [agent.agent_id for agent in surplus]
+            await connection.execute(_GIVE_BACK, *keys, [agent.token for agent in surplus])
+        return kept
 
     async def drain(self) -> None:
         """Return when the steps that run now have ended."""
@@ -86,7 +121,7 @@ class Provisioner:
             try:
                 async with self._database.connection() as connection:
                     await connection.execute(_RELEASE, [agent.token for agent in cut_off.values()])
-            except (DatabaseUnavailable, *TRANSIENT_ERRORS) as error:
+            except DATABASE_AWAY as error:
                 _log.warning("stop_incomplete", reason=in_one_line(error))
 
     async def something_happened(self, key: Key, timeout_seconds: float) -> None:
@@ -110,9 +145,10 @@ class Provisioner:
             self._tell(key)
 
     async def _step(self, agent: Claimed) -> None:
+        owner_now.set(key_of(agent.org_id))  # as its requests are: of this task alone
         try:
             await self._steps.run(agent)
-        except (DatabaseUnavailable, *TRANSIENT_ERRORS) as error:
+        except DATABASE_AWAY as error:
             # The lease runs out by itself, and an attempt that was begun is in the row.
             _log.warning("provisioning_interrupted", agent_id=agent.agent_id, reason=in_one_line(error))
         except Exception:

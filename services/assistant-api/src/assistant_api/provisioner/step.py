@@ -9,10 +9,8 @@ Fenced: the attempt is in the row before the call, and the call is made only if 
 that was asked for. Whoever finds the attempt without its answer knows by when the call must have landed or died.
 """
 
-import random
 import time
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -28,13 +26,13 @@ from assistant_api.provisioner.announce import announce
 from assistant_api.provisioner.claim import Claimed, OpenAttempt
 from assistant_api.provisioner.facts import block_for, hash_of
 from assistant_api.provisioner.store import AgentRow, Written
+from assistant_api.published.view import PublishedView
 from assistant_api.removals.store import remove_made
 from assistant_api.restore.lost import forget_lost, oldest_lost
 from assistant_api.settings import Settings
 from assistant_api.telemetry import own_traceparent
+from assistant_api.vapi.accounts import Account, Accounts
 from assistant_api.vapi.answers import Document, Found, Gone, Later, Refused, Unknown, Write
-from assistant_api.vapi.client import VapiClient
-from assistant_api.vapi.orphan_lookup import OrphanLookup
 from zerotouch_contracts.canonical import model_hash
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_platform.telemetry import Telemetry
@@ -50,18 +48,15 @@ _log: Final = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What every step needs. ``monotonic`` and ``uniform`` are arguments so that tests can decide them."""
+    """What every step needs."""
 
     database: Database
-    vapi: VapiClient
-    lost: OrphanLookup
+    accounts: Accounts
     settings: Settings
     telemetry: Telemetry
-    installation_id: UUID
+    published: PublishedView
     behind_seconds: Callable[[], float]
     """How far behind the outcomes' consumers are."""
-    monotonic: Callable[[], float] = time.monotonic
-    uniform: Callable[[float, float], float] = random.uniform
 
     async def run(self, agent: Claimed) -> None:
         """Do what is due for ``agent`` and leave the row such that somebody will do the rest."""
@@ -74,17 +69,30 @@ class Steps:
         ) as span:
             if agent.untraced:
                 await announce(self.database, agent, span)
-            await _Step(self, agent, span).run()
+            async with self.accounts.of(agent.org_id, agent.vapi_account) as at:
+                if isinstance(at, Later):
+                    await self._wait(agent, at)
+                else:
+                    await _Step(self, at, agent, span).run()
+
+    async def _wait(self, agent: Claimed, later: Later) -> None:
+        """Its key is not to be had. An attempt without an answer stays open: nobody can look what came of it."""
+        async with self.database.connection() as connection:
+            row = AgentRow(connection, agent.org_id, agent.agent_id, agent.token)
+            if agent.attempt is None:
+                await row.later(later.wait_seconds, later)
+            else:
+                await row.unknown(agent.attempt.age_seconds, later)
 
 
 class _Step:
     """One run for one agent."""
 
-    def __init__(self, steps: Steps, agent: Claimed, span: Span) -> None:
-        self._steps, self._agent = steps, agent
+    def __init__(self, steps: Steps, at: Account, agent: Claimed, span: Span) -> None:
+        self._steps, self._at, self._agent = steps, at, agent
         self._settings = steps.settings
         self._traceparent = own_traceparent(span)
-        self._mark = AgentMarker(steps.installation_id, agent.org_id, agent.agent_id)
+        self._mark = AgentMarker(steps.settings.installation_id, agent.org_id, agent.agent_id)
         self._default_model = {"provider": self._settings.default_model_provider, "model": self._settings.default_model}
 
     async def run(self) -> None:
@@ -101,7 +109,7 @@ class _Step:
 
     async def _look_for_made(self, attempt: OpenAttempt) -> None:
         """A creation must not be repeated before it is known that nothing came of it: Vapi would make a second one."""
-        found = await self._steps.lost.find(self._mark, age_seconds=attempt.age_seconds)
+        found = await self._at.lost.find(self._mark, age_seconds=attempt.age_seconds)
         if isinstance(found, Later):
             # Not `later`: that ends the attempt, and the assistant that it may have made would be forgotten.
             await self._look_again(attempt.age_seconds, found)
@@ -133,7 +141,7 @@ class _Step:
         if lost is None:
             await self._make()
             return
-        match await self._steps.vapi.get(lost.assistant_id, save=not self._agent.bulk):
+        match await self._at.vapi.get(lost.assistant_id, save=not self._agent.bulk):
             case Found(assistant) if mark.holder_of(assistant) is Holder.THIS_AGENT:
                 _log.info("lost_assistant_adopted", **self._ids(lost.assistant_id))
                 if await self._store(lambda row: row.taken_up(lost.assistant_id, made=lost.made)):
@@ -146,7 +154,7 @@ class _Step:
                 await self._create()
 
     async def _make(self, *, with_tools: bool = True) -> None:
-        asked_at, attempt_id = self._steps.monotonic(), uuids.uuid4()
+        asked_at, attempt_id = time.monotonic(), uuids.uuid4()
         # Looked up within the send window: an attempt that is made again hours later knows what is so by then.
         tool_ids = await self._known_tools() if with_tools else []
         block = block_for(self._agent.clinic, ())  # nobody has seen a tool on what there is not yet
@@ -165,16 +173,16 @@ class _Step:
 
     async def _update(self, assistant_id: str) -> None:
         agent = self._agent
-        match await self._steps.vapi.get(assistant_id, save=not agent.bulk):
+        match await self._at.vapi.get(assistant_id, save=not agent.bulk):
             case Found(assistant):
                 if self._mark.holder_of(assistant) is Holder.ANOTHER:
                     await self._refuse_of_another(assistant_id)
                     return
-                block = block_for(agent.clinic, agent.reachable)
+                block = block_for(agent.clinic, agent.reachable, await self._steps.published.known())
                 difference = changes(assistant, agent.spoken, block, self._default_model)
                 difference |= self._mark.missing_in(assistant)
                 if difference:
-                    await self._write(assistant_id, difference, uuids.uuid4(), block, self._steps.monotonic())
+                    await self._write(assistant_id, difference, uuids.uuid4(), block, time.monotonic())
                 else:
                     await self._provisioned_unchanged(assistant_id, assistant, block)
             case Gone() if agent.was_seen or agent.attempt is not None:  # it was there, so somebody has deleted it
@@ -190,17 +198,14 @@ class _Step:
         self, assistant_id: str | None, body: dict[str, Any], attempt_id: UUID, block: str, asked_at: float
     ) -> None:
         """``asked_at`` is from before the key and the row were asked: a pause in either of them counts."""
-        vapi = self._steps.vapi
+        vapi = self._at.vapi
         ticket = await vapi.key.admit(save=not self._agent.bulk)
         if isinstance(ticket, Later):
             await self._postpone(ticket)
             return
-        begun = await self._store(
-            lambda row: row.begin_attempt(attempt_id, creates=assistant_id is None, assistant_id=assistant_id)
-        )
-        if not begun:  # the lease is somebody else's, or the assistant is another one by now
-            return
-        if self._steps.monotonic() - asked_at >= self._settings.send_window_seconds:
+        if not await self._store(lambda row: row.begin_attempt(attempt_id, assistant_id)):
+            return  # the lease is somebody else's, or the assistant is another one by now
+        if time.monotonic() - asked_at >= self._settings.send_window_seconds:
             # Others reckon from `attempt_at` by when this call has landed or died. Sent late, it could land after that.
             await self._postpone(Later(ErrorCode.SEND_WINDOW_MISSED))
             return
@@ -213,14 +218,12 @@ class _Step:
         await self._record(attempt_id, assistant_id, answer, block)
 
     async def _record(self, attempt_id: UUID, assistant_id: str | None, answer: Write, block: str) -> None:
-        agent = self._agent
         match answer:
             case Found(assistant):
                 made = str(assistant["id"])
-                written = Written(agent.revision, _hash(assistant), hash_of(block), self._traceparent)
-                stored = await self._store(lambda row: row.answered(attempt_id, made, written))
-                if stored:
-                    _log.info("assistant_provisioned", revision=agent.revision, **self._ids(made))
+                written = self._written(assistant, block)
+                if await self._store(lambda row: row.answered(attempt_id, made, written)):
+                    _log.info("assistant_provisioned", revision=self._agent.revision, **self._ids(made))
                 else:
                     await self._nobody_waits(attempt_id, assistant_id, made)
             case Gone() if assistant_id is not None:
@@ -233,7 +236,7 @@ class _Step:
                 await self._postpone(later)
             case Unknown(code):
                 _log.warning("vapi_answer_unknown", code=code.value, **self._ids(assistant_id))
-                await self._store(lambda row: row.unknown(self._settings.settle_seconds, code))
+                await self._store(lambda row: row.unknown(self._settings.settle_seconds, Later(code)))
 
     async def _nobody_waits(self, attempt_id: UUID, assistant_id: str | None, made: str) -> None:
         """The agent was deleted meanwhile, or another worker took over: no assistant is left behind."""
@@ -244,10 +247,14 @@ class _Step:
                 await remove_made(connection, agent.org_id, agent.agent_id, agent.vapi_account, made, attempt_id)
 
     async def _provisioned_unchanged(self, assistant_id: str, assistant: Document, block: str) -> None:
-        agent = self._agent
-        written = Written(agent.revision, _hash(assistant), hash_of(block), self._traceparent)
+        written = self._written(assistant, block)
         await self._store(lambda row: row.unchanged(assistant_id, written))
-        _log.info("assistant_unchanged", revision=agent.revision, **self._ids(assistant_id))
+        _log.info("assistant_unchanged", revision=self._agent.revision, **self._ids(assistant_id))
+
+    def _written(self, assistant: Document, block: str) -> Written:
+        model = assistant.get("model")
+        hashed = model_hash(model if isinstance(model, dict) else None)
+        return Written(self._agent.revision, hashed, hash_of(block), self._traceparent)
 
     async def _begin_anew(self, assistant_id: str) -> None:
         _log.warning("assistant_gone_at_vapi", **self._ids(assistant_id))
@@ -269,19 +276,18 @@ class _Step:
         # A paused key has been told of once, for all who wait.
         log = _log.warning if later.counts_as_attempt else _log.debug
         log("assistant_postponed", code=later.code.value, delay_seconds=round(delay, 3), **self._ids(None))
-        await self._store(lambda row: row.later(delay, later.code, counts_as_attempt=later.counts_as_attempt))
+        await self._store(lambda row: row.later(delay, later))
 
     async def _look_again(self, age_seconds: float, later: Later) -> None:
-        delay = age_seconds + self._delay_seconds(later)
-        await self._store(lambda row: row.unknown(delay, later.code, counts_as_attempt=later.counts_as_attempt))
+        await self._store(lambda row: row.unknown(age_seconds + self._delay_seconds(later), later))
 
     def _delay_seconds(self, later: Later) -> float:
-        return later.delay_seconds(self._settings, self._agent.failures, self._steps.uniform)
+        return later.delay_seconds(self._settings, self._agent.failures)
 
-    async def _store(self, write: "Callable[[AgentRow], Any]") -> bool:
-        connection: AbstractAsyncContextManager[Any] = self._steps.database.connection()
-        async with connection as it:
-            return bool(await write(AgentRow(it, self._agent.org_id, self._agent.agent_id, self._agent.token)))
+    async def _store(self, write: Callable[[AgentRow], Awaitable[bool]]) -> bool:
+        agent = self._agent
+        async with self._steps.database.connection() as connection:
+            return await write(AgentRow(connection, agent.org_id, agent.agent_id, agent.token))
 
     def _ids(self, assistant_id: str | None) -> dict[str, str | None]:
         return {
@@ -289,8 +295,3 @@ class _Step:
             "agent_id": self._agent.agent_id,
             "assistant_id": assistant_id or self._agent.assistant_id,
         }
-
-
-def _hash(assistant: Document) -> str:
-    model = assistant.get("model")
-    return model_hash(model if isinstance(model, dict) else None)

@@ -12,6 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from assistant_api.db import Connection
+from assistant_api.vapi.answers import Later
 from zerotouch_contracts.errors import ErrorCode
 
 _KEY: Final = "WHERE org_id = $1 AND id = $2"
@@ -107,9 +108,9 @@ class AgentRow:
         self._key = (org_id, agent_id)
         self._token = token
 
-    async def begin_attempt(self, attempt_id: UUID, *, creates: bool, assistant_id: str | None) -> bool:
-        """Write down that a write to Vapi is about to be sent."""
-        return await self._one(_BEGIN, self._token, attempt_id, creates, assistant_id)
+    async def begin_attempt(self, attempt_id: UUID, assistant_id: str | None) -> bool:
+        """Write down that a write to Vapi is about to be sent; without an assistant it creates one."""
+        return await self._one(_BEGIN, self._token, attempt_id, assistant_id is None, assistant_id)
 
     async def answered(self, attempt_id: UUID, assistant_id: str, written: Written) -> bool:
         """Vapi's answer to an attempt: its revision is there. The trigger says the rest."""
@@ -142,17 +143,17 @@ class AgentRow:
         """Our assistant is gone at Vapi: the next step makes a new one."""
         return await self._one(_FORGOTTEN, self._token, assistant_id)
 
-    async def later(self, delay_seconds: float, code: ErrorCode, *, counts_as_attempt: bool) -> bool:
+    async def later(self, delay_seconds: float, reason: Later) -> bool:
         """Nothing was done at Vapi; due again after the delay. What counts makes the next delay longer."""
-        return await self._one(_LATER, self._token, delay_seconds, code.value, int(counts_as_attempt))
+        return await self._one(_LATER, self._token, delay_seconds, reason.code.value, int(reason.counts_as_attempt))
 
     async def wait(self, settle_seconds: float) -> bool:
         """An attempt is open and young; due when it can no longer land."""
         return await self._one(_WAIT, self._token, settle_seconds)
 
-    async def unknown(self, settle_seconds: float, code: ErrorCode, *, counts_as_attempt: bool = True) -> bool:
+    async def unknown(self, settle_seconds: float, reason: Later) -> bool:
         """The attempt stays open; due again when it can no longer land."""
-        return await self._one(_UNKNOWN, self._token, settle_seconds, code.value, int(counts_as_attempt))
+        return await self._one(_UNKNOWN, self._token, settle_seconds, reason.code.value, int(reason.counts_as_attempt))
 
     async def _one(self, statement: str, *arguments: object) -> bool:
         return str(await self._connection.execute(statement, *self._key, *arguments)) == "UPDATE 1"

@@ -13,17 +13,16 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from opentelemetry.trace import SpanKind
 
-from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable
+from assistant_api.db import DATABASE_AWAY, Database
 from assistant_api.relay.page import Row, delete_page, read_page
 from assistant_api.restore.guard import TopicAhead, TopicGuard
 from assistant_api.settings import Settings
 from assistant_api.telemetry import own_traceparent
-from zerotouch_contracts.kafka import TROUBLE
 from zerotouch_platform.cooperative import ITEMS_AT_ONCE, yielding_every
 from zerotouch_platform.health import Health
 from zerotouch_platform.kafka.producer import producing
-from zerotouch_platform.kafka.topics import KafkaUnavailable, require_topics
-from zerotouch_platform.loops import Wake, in_one_line
+from zerotouch_platform.kafka.topics import KAFKA_AWAY, require_topics
+from zerotouch_platform.loops import Wake, cut_off, in_one_line
 from zerotouch_platform.postgres.leader import LeadershipLost, candidate
 from zerotouch_platform.telemetry import Telemetry
 
@@ -65,14 +64,7 @@ class Relay:
             try:
                 await self._lead()
                 delay_seconds = self._settings.relay_candidate_seconds
-            except (
-                TopicAhead,
-                KafkaUnavailable,
-                LeadershipLost,
-                DatabaseUnavailable,
-                *TROUBLE,
-                *TRANSIENT_ERRORS,
-            ) as error:
+            except (TopicAhead, LeadershipLost, *KAFKA_AWAY, *DATABASE_AWAY) as error:
                 self._health.fails("relay", in_one_line(error))
                 delay_seconds = min(delay_seconds * 2, self._settings.reconnect_seconds_max)
             if not self._stopping:
@@ -100,8 +92,7 @@ class Relay:
                 await self._guard.require_not_ahead()
                 await self._send_pages(keeper)
             finally:
-                keeper.cancel()
-                await asyncio.wait([keeper])
+                await cut_off(keeper)
 
     async def _send_pages(self, keeper: "asyncio.Task[None]") -> None:
         async with producing(
@@ -140,7 +131,7 @@ class Relay:
         try:
             confirmations: list[asyncio.Future[Any]] = []
             async for row in yielding_every(ITEMS_AT_ONCE, rows):
-                topic = self._settings.tool_calls_topic if row.says_tool_call else self._settings.assistants_topic
+                topic = row.topic(self._settings)
                 span = self._telemetry.start(
                     f"send {topic}",
                     kind=SpanKind.PRODUCER,

@@ -6,10 +6,10 @@ from typing import Final
 
 import structlog
 
-from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable
+from assistant_api.db import DATABASE_AWAY
 from assistant_api.removals.step import RemovalSteps
 from assistant_api.removals.store import Removal, claim
-from assistant_api.settings import Settings
+from assistant_api.vapi.claims import Claims, Clinics
 from zerotouch_platform.loops import Wake, in_one_line
 
 _log: Final = structlog.get_logger()
@@ -18,15 +18,9 @@ _log: Final = structlog.get_logger()
 class Remover:
     """Runs removals, at most `removal_concurrency_max` at a time: they never take much of what saves need."""
 
-    def __init__(
-        self,
-        steps: RemovalSteps,
-        database: Database,
-        settings: Settings,
-        writes_suspended: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self._steps, self._database, self._settings = steps, database, settings
-        self._writes_suspended = writes_suspended
+    def __init__(self, steps: RemovalSteps, claims: Claims, *, writes_suspended: Callable[[], bool]) -> None:
+        self._steps, self._database, self._settings = steps, steps.database, steps.settings
+        self._claims, self._writes_suspended = claims, writes_suspended
         self._running: set[asyncio.Task[None]] = set()
         self.wake: Final = Wake()
 
@@ -36,16 +30,17 @@ class Remover:
             return 0
         async with self._database.connection() as connection:
 
-            async def take(limit: int) -> Sequence[Removal]:
+            async def take(limit: int, clinics: Clinics) -> Sequence[Removal]:
                 return await claim(
                     connection,
+                    clinics,
                     limit=limit,
                     lease_seconds=self._settings.removal_lease_seconds,
                     settle_seconds=self._settings.settle_seconds,
                 )
 
             limit = self._settings.removal_concurrency_max
-            removals = await self._steps.vapi.key.claim(connection, limit, take)
+            removals = await self._claims.of(connection, limit, take)
         self._running = {asyncio.create_task(self._step(removal), name="remove") for removal in removals}
         if self._running:
             await asyncio.wait(self._running)
@@ -59,7 +54,7 @@ class Remover:
     async def _step(self, removal: Removal) -> None:
         try:
             await self._steps.run(removal)
-        except (DatabaseUnavailable, *TRANSIENT_ERRORS) as error:
+        except DATABASE_AWAY as error:
             _log.warning("removal_interrupted", agent_id=removal.agent_id, reason=in_one_line(error))
         except Exception:
             # One removal's bug must not end the others' work. The lease is the back-off.

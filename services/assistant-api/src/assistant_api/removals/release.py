@@ -11,10 +11,9 @@ what says that it is done. A write that was begun is in the row: after a crash n
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from uuid import UUID
 
 import structlog
 
@@ -54,8 +53,6 @@ class Releases:
     database: Database
     vapi: VapiClient
     settings: Settings
-    installation_id: UUID
-    monotonic: Callable[[], float] = time.monotonic
 
     async def run(self, removal: Removal) -> Outcome:
         """Take out what ``removal`` means, and say how far that got."""
@@ -64,7 +61,7 @@ class Releases:
             holder = await holder_of(connection, removal, removal.assistant_id)
         if holder is not None and holder[0] == removal.org_id:
             return Clean()  # the tools are its organization's, and its own save writes block and mark
-        mark = AgentMarker(self.installation_id, removal.org_id, removal.agent_id)
+        mark = AgentMarker(self.settings.installation_id, removal.org_id, removal.agent_id)
         ours: dict[str, bool] = {}
         for _ in range(LOOKS_MAX):
             match await self.vapi.get(removal.assistant_id, save=False):
@@ -116,7 +113,7 @@ class Releases:
 
     async def _write(self, removal: Removal, change: Mapping[str, Any]) -> Outcome | None:
         assert removal.assistant_id is not None
-        asked_at = self.monotonic()  # before the key and the row: a pause in either of them counts
+        asked_at = time.monotonic()  # before the key and the row: a pause in either of them counts
         ticket = await self.vapi.key.admit(save=False)
         if isinstance(ticket, Later):
             return ticket
@@ -124,7 +121,7 @@ class Releases:
         async with self.database.connection() as connection:
             if not await begin_write(connection, removal, self.settings.removal_lease_seconds):
                 return LeaseLost()
-        if self.monotonic() - asked_at >= self.settings.send_window_seconds:
+        if time.monotonic() - asked_at >= self.settings.send_window_seconds:
             answer: Found | Gone | Refused | Later | Unknown = Later(ErrorCode.SEND_WINDOW_MISSED)
         else:
             answer = await self.vapi.update(removal.assistant_id, change, ticket)

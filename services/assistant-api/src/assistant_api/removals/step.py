@@ -9,12 +9,10 @@ by the same metadata, the removal waits. What another agent has by now is never 
 after that was looked at.
 """
 
-import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
-from uuid import UUID
+from typing import Any, Final, Literal
 
 import structlog
 
@@ -32,9 +30,10 @@ from assistant_api.removals.store import (
     release_too,
 )
 from assistant_api.settings import Settings
+from assistant_api.vapi.accounts import Account, Accounts
 from assistant_api.vapi.answers import Found, Gone, Later, Refused, Unknown
 from assistant_api.vapi.client import VapiClient
-from assistant_api.vapi.orphan_lookup import OrphanLookup, oldest
+from assistant_api.vapi.orphan_lookup import oldest
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.traceparent import parent_context
@@ -47,18 +46,14 @@ _log: Final = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class RemovalSteps:
-    """What every step needs. ``monotonic`` and ``uniform`` are arguments so that tests can decide them."""
+    """What every step needs."""
 
     database: Database
-    vapi: VapiClient
-    lost: OrphanLookup
+    accounts: Accounts
     settings: Settings
     telemetry: Telemetry
-    installation_id: UUID
     on_released: Callable[[], None] = lambda: None
     """Called when somebody who waits for an assistant can go on."""
-    monotonic: Callable[[], float] = time.monotonic
-    uniform: Callable[[float, float], float] = random.uniform
 
     async def run(self, removal: Removal) -> None:
         """Delete or release what ``removal`` means, or leave its row such that somebody will."""
@@ -67,13 +62,16 @@ class RemovalSteps:
             parent=parent_context(removal.traceparent),
             attributes={"org_id": str(removal.org_id), "agent_id": removal.agent_id},
         ):
-            if removal.releases:
-                await self._release(removal)
-            else:
-                await self._delete_all(removal)
+            async with self.accounts.of(removal.org_id, removal.vapi_account) as at:
+                if isinstance(at, Later):
+                    await self._postpone(removal, at)
+                elif removal.releases:
+                    await self._release(at, removal)
+                else:
+                    await self._delete_all(at, removal)
 
-    async def _release(self, removal: Removal) -> None:
-        releases = Releases(self.database, self.vapi, self.settings, self.installation_id, self.monotonic)
+    async def _release(self, at: Account, removal: Removal) -> None:
+        releases = Releases(self.database, at.vapi, self.settings)
         match await releases.run(removal):
             case Clean():
                 await self._done(removal)
@@ -86,32 +84,29 @@ class RemovalSteps:
             case Refused() as refused:
                 await self._refused(removal, removal.assistant_id, refused)
 
-    async def _delete_all(self, removal: Removal) -> None:
-        found = await self._candidates(removal)
+    async def _delete_all(self, at: Account, removal: Removal) -> None:
+        found = await self._candidates(at, removal)
         if isinstance(found, Later):
             await self._postpone(removal, found)
             return
         for assistant_id in found:
-            if not await self._delete(removal, assistant_id):
+            if not await self._delete(at.vapi, removal, assistant_id):
                 return
         await self._done(removal)
 
-    async def _candidates(self, removal: Removal) -> Sequence[str] | Later:
-        mark = AgentMarker(self.installation_id, removal.org_id, removal.agent_id)
+    async def _candidates(self, at: Account, removal: Removal) -> Sequence[str] | Later:
+        mark = AgentMarker(self.settings.installation_id, removal.org_id, removal.agent_id)
         if removal.assistant_id is None:
             assert removal.attempt_age_seconds is not None
             assert removal.attempt_id is not None
-            found = await self.lost.made_about(
-                mark,
-                age_seconds=removal.attempt_age_seconds,
-                after_seconds=self.settings.settle_seconds,
-                save=False,
+            found = await at.lost.made_about(
+                mark, age_seconds=removal.attempt_age_seconds, after_seconds=self.settings.settle_seconds, save=False
             )
             if isinstance(found, Later):
                 return found
             made = oldest(item for item in found if was_made_by(item, removal.attempt_id))  # later ones are copies
             return [] if made is None else [str(made["id"])]
-        match await self.vapi.get(removal.assistant_id, save=False):
+        match await at.vapi.get(removal.assistant_id, save=False):
             case Found(assistant):
                 if mark.holder_of(assistant) is Holder.ANOTHER:
                     async with self.database.connection() as connection:
@@ -123,9 +118,9 @@ class RemovalSteps:
             case Later() as later_:
                 return later_
 
-    async def _delete(self, removal: Removal, assistant_id: str) -> bool:
+    async def _delete(self, vapi: VapiClient, removal: Removal, assistant_id: str) -> bool:
         """Whether the assistant is gone, or is not to go; False where the removal was postponed."""
-        looked_at = self.monotonic()
+        looked_at = time.monotonic()
         async with self.database.connection() as connection:
             holder = await holder_of(connection, removal, assistant_id)
             owner = await owner_of(connection, removal)
@@ -134,58 +129,55 @@ class RemovalSteps:
                     await release_too(connection, removal, assistant_id)
                 return True
         if owner is not None and owner.assistant_id is None and owner.has_attempt:  # it may be about to find this one
-            await self._postpone(removal, Later(ErrorCode.VAPI_ANSWER_UNKNOWN, self.settings.settle_seconds))
-            return False
-        ticket = await self.vapi.key.admit(save=False)
+            return await self._postpone(removal, Later(ErrorCode.VAPI_ANSWER_UNKNOWN, self.settings.settle_seconds))
+        ticket = await vapi.key.admit(save=False)
         if isinstance(ticket, Later):
-            await self._postpone(removal, ticket)
-            return False
+            return await self._postpone(removal, ticket)
         async with self.database.connection() as connection:
             if not await begin_write(connection, removal, self.settings.removal_lease_seconds):
                 return False  # somebody has it by now
-        if self.monotonic() - looked_at >= self.settings.send_window_seconds:
-            await self._postpone(removal, Later(ErrorCode.SEND_WINDOW_MISSED))
-            return False
-        match await self.vapi.delete(assistant_id, ticket):
+        if time.monotonic() - looked_at >= self.settings.send_window_seconds:
+            return await self._postpone(removal, Later(ErrorCode.SEND_WINDOW_MISSED))
+        match await vapi.delete(assistant_id, ticket):
             case Found() | Gone():
                 _log.info("assistant_removed", **self._ids(removal, assistant_id))
                 return True
             case Refused() as refused:
-                await self._refused(removal, assistant_id, refused)
-                return False
+                return await self._refused(removal, assistant_id, refused)
             case Later() as later_:
-                await self._postpone(removal, later_)
-                return False
+                return await self._postpone(removal, later_)
             case Unknown(code):
-                await self._postpone(removal, Later(code))
-                return False
+                return await self._postpone(removal, Later(code))
 
-    async def _refused(self, removal: Removal, assistant_id: str | None, refused: Refused) -> None:
+    async def _refused(self, removal: Removal, assistant_id: str | None, refused: Refused) -> Literal[False]:
+        """Alarm, and leave it for tomorrow; it is not gone."""
         what: dict[str, Any] = {"status": refused.status, "code": refused.code.value, "fields": refused.fields}
         what |= self._ids(removal, assistant_id)
         if removal.releases:
             _log.error("assistant_release_refused", alarm=True, **what)
         else:
             _log.error("assistant_removal_refused", alarm=True, **what)
-        await self._store(removal, REFUSED_AGAIN_SECONDS, refused.code, counts_as_attempt=True)
+        return await self._store(removal, REFUSED_AGAIN_SECONDS, Later(refused.code))
 
     async def _done(self, removal: Removal) -> None:
         async with self.database.connection() as connection:
             await done(connection, removal)
 
-    async def _postpone(self, removal: Removal, reason: Later) -> None:
-        delay_seconds = reason.delay_seconds(self.settings, removal.failures, self.uniform)
+    async def _postpone(self, removal: Removal, reason: Later) -> Literal[False]:
+        """It is not gone, and due again later."""
+        delay_seconds = reason.delay_seconds(self.settings, removal.failures)
         _log.warning(
             "assistant_removal_postponed",
             code=reason.code.value,
             delay_seconds=round(delay_seconds, 3),
             **self._ids(removal, removal.assistant_id),
         )
-        await self._store(removal, delay_seconds, reason.code, counts_as_attempt=reason.counts_as_attempt)
+        return await self._store(removal, delay_seconds, reason)
 
-    async def _store(self, removal: Removal, delay_seconds: float, code: ErrorCode, *, counts_as_attempt: bool) -> None:
+    async def _store(self, removal: Removal, delay_seconds: float, reason: Later) -> Literal[False]:
         async with self.database.connection() as connection:
-            await later(connection, removal, delay_seconds, code, counts_as_attempt=counts_as_attempt)
+            await later(connection, removal, delay_seconds, reason)
+        return False
 
     @staticmethod
     def _ids(removal: Removal, assistant_id: str | None) -> dict[str, str | None]:

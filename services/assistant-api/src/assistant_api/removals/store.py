@@ -8,12 +8,14 @@ where an answer to a creation finds nobody who waits for it. A row deletes its a
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import uuid_utils.compat as uuids
 
 from assistant_api.db import Connection
+from assistant_api.vapi.answers import Later
+from assistant_api.vapi.claims import Clinics
 from zerotouch_contracts.errors import ErrorCode
 
 # Nothing is claimed before what was under way can no longer land: an unanswered creation, unless its answer came after
@@ -30,14 +32,15 @@ next_due <= now() AND (lease_until IS NULL OR lease_until < now())
 _CLAIM: Final = f"""
 WITH due AS (
     SELECT id FROM removals r
-    WHERE {IS_DUE}
+    WHERE {IS_DUE} AND ($5::uuid[] IS NULL OR org_id = ANY ($5::uuid[])) AND org_id <> ALL ($6::uuid[])
     ORDER BY next_due LIMIT $4
     FOR UPDATE SKIP LOCKED
 )
 UPDATE removals r SET lease_token = $2, lease_until = now() + make_interval(secs => $3)
 FROM due WHERE r.id = due.id
-RETURNING r.id, r.org_id, r.agent_id, r.vapi_account, r.vapi_assistant_id, r.released_assistant_id, r.attempt_id,
-          r.only_if_marked, r.failures, r.traceparent,
+RETURNING r.id, r.org_id, r.agent_id, r.vapi_account, r.attempt_id, r.only_if_marked, r.failures, r.traceparent,
+          coalesce(r.vapi_assistant_id, r.released_assistant_id) AS assistant_id,
+          r.released_assistant_id IS NOT NULL AS releases,
           extract(epoch FROM now() - r.attempt_at)::float8 AS attempt_age_seconds
 """
 _OWNER: Final = "SELECT vapi_assistant_id, attempt_id FROM agents WHERE org_id = $1 AND id = $2"
@@ -105,12 +108,12 @@ class Owner:
 
 
 async def claim(
-    connection: Connection, *, limit: int, lease_seconds: float, settle_seconds: float
+    connection: Connection, clinics: Clinics, *, limit: int, lease_seconds: float, settle_seconds: float
 ) -> Sequence[Removal]:
-    """Take at most ``limit`` removals that are due; nobody else gets them while the lease lasts."""
+    """Take at most ``limit`` removals of ``clinics`` that are due; nobody else gets them while the lease lasts."""
     token = uuids.uuid4()
-    rows = await connection.fetch(_CLAIM, settle_seconds, token, lease_seconds, limit)
-    return [_removal(row, token) for row in rows]
+    rows = await connection.fetch(_CLAIM, settle_seconds, token, lease_seconds, limit, clinics.only, list(clinics.but))
+    return [Removal(token=token, **dict(row)) for row in rows]
 
 
 async def owner_of(connection: Connection, removal: Removal) -> Owner | None:
@@ -165,11 +168,10 @@ async def done(connection: Connection, removal: Removal) -> None:
         await connection.execute(_GO_ON, removal.vapi_account, removal.assistant_id)
 
 
-async def later(
-    connection: Connection, removal: Removal, delay_seconds: float, code: ErrorCode, *, counts_as_attempt: bool
-) -> None:
+async def later(connection: Connection, removal: Removal, delay_seconds: float, reason: Later) -> None:
     """Due again after the delay; what counts makes the next delay longer."""
-    await connection.execute(_LATER, removal.id, removal.token, delay_seconds, code.value, int(counts_as_attempt))
+    counted = int(reason.counts_as_attempt)
+    await connection.execute(_LATER, removal.id, removal.token, delay_seconds, reason.code.value, counted)
 
 
 async def remove_made(
@@ -181,20 +183,3 @@ async def remove_made(
     """
     await connection.execute(_ANSWERED, attempt_id)
     await connection.execute(MADE, org_id, agent_id, vapi_account, assistant_id)
-
-
-def _removal(row: Any, token: UUID) -> Removal:
-    return Removal(
-        id=row["id"],
-        token=token,
-        org_id=row["org_id"],
-        agent_id=row["agent_id"],
-        vapi_account=row["vapi_account"],
-        assistant_id=row["vapi_assistant_id"] or row["released_assistant_id"],
-        releases=row["released_assistant_id"] is not None,
-        attempt_id=row["attempt_id"],
-        only_if_marked=row["only_if_marked"],
-        attempt_age_seconds=row["attempt_age_seconds"],
-        failures=row["failures"],
-        traceparent=row["traceparent"],
-    )

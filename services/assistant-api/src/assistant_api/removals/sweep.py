@@ -2,15 +2,15 @@
 
 An attempt is closed after the settle time, adopted or not found. A sender that slept, or a Vapi that took a minute, can
 still land it: then the agent has two, of which nobody calls the second. When the attempt is `surplus_age_seconds` old,
-what this very attempt made and is not the agent's becomes a row of `removals`. One list serves all that are due.
+what this very attempt made and is not the agent's becomes a row of `removals`. One list serves all of an account.
 
 Nothing here is fenced: repeated, or done by two replicas at once, it writes the same rows, and a removal looks again
 at who has its assistant before it deletes it.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
-from uuid import UUID
 
 import structlog
 
@@ -18,8 +18,9 @@ from assistant_api.db import Connection, Database
 from assistant_api.document import AgentMarker, was_made_by
 from assistant_api.removals.store import MADE
 from assistant_api.settings import Settings
+from assistant_api.vapi.accounts import Accounts
 from assistant_api.vapi.answers import Later
-from assistant_api.vapi.orphan_lookup import ByMark, OrphanLookup, oldest
+from assistant_api.vapi.orphan_lookup import ByMark, oldest
 from zerotouch_platform.loops import Wake
 
 ROWS_MAX: Final = 10_000
@@ -38,19 +39,22 @@ _log: Final = structlog.get_logger()
 class Sweep:
     """``removals`` is woken when it has something to do."""
 
-    def __init__(
-        self, lost: OrphanLookup, database: Database, settings: Settings, installation_id: UUID, removals: Wake
-    ) -> None:
-        self._lost, self._database, self._settings = lost, database, settings
-        self._installation_id, self._removals = installation_id, removals
+    def __init__(self, accounts: Accounts, database: Database, settings: Settings, removals: Wake) -> None:
+        self._accounts, self._database, self._settings, self._removals = accounts, database, settings, removals
 
     async def run_once(self) -> int:
         """Look for what the attempts that are due made after all; how many assistants have to go."""
         async with self._database.connection() as connection:
             due = await connection.fetch(_DUE, self._settings.surplus_age_seconds, ROWS_MAX)
-        if not due:
-            return 0
-        found = await self._lost.made_since(due[0]["age_seconds"])
+        by_account: defaultdict[str, list[Any]] = defaultdict(list)
+        for row in due:
+            by_account[row["vapi_account"] if self._accounts.is_own(row["vapi_account"]) else ""].append(row)
+        return sum([await self._sweep(rows) for rows in by_account.values()])
+
+    async def _sweep(self, due: Sequence[Any]) -> int:
+        """The same for those of one account, the oldest first."""
+        async with self._accounts.of(due[0]["org_id"], due[0]["vapi_account"]) as at:
+            found = at if isinstance(at, Later) else await at.lost.made_since(due[0]["age_seconds"])
         if isinstance(found, Later):
             _log.warning("sweep_postponed", code=found.code.value)
             return 0
@@ -66,7 +70,7 @@ class Sweep:
         gone = 0
         for attempt in due:
             key = (attempt["org_id"], attempt["agent_id"])
-            carriers = found.get(AgentMarker(self._installation_id, *key), ())
+            carriers = found.get(AgentMarker(self._settings.installation_id, *key), ())
             made = oldest(item for item in carriers if was_made_by(item, attempt["attempt_id"]))  # others are copies
             if made is not None:
                 stored = await connection.execute(MADE, *key, attempt["vapi_account"], str(made["id"]))

@@ -13,12 +13,7 @@ from aiokafka import ConsumerRecord
 from assistant_api.db import Connection
 from assistant_api.settings import Settings
 from zerotouch_contracts.envelope import AnyMessage, UndecodableRecord, from_record
-from zerotouch_contracts.events import (
-    AssistantDeleted,
-    AssistantSaved,
-    OrganizationDeleted,
-    OrganizationSaved,
-)
+from zerotouch_contracts.events import AssistantDeleted, AssistantSaved, OrganizationDeleted, OrganizationSaved
 from zerotouch_platform.kafka.reading import newest_records
 
 NEWEST_RECORDS: Final = 200
@@ -69,13 +64,9 @@ async def newest_said(settings: Settings, log_id: UUID) -> Newest:
 
 async def find_ahead(connection: Connection, newest: Newest) -> Ahead | None:
     """One that the rows know nothing of, or None. ``newest`` was read before this."""
-    row = await connection.fetchrow(
-        _BEHIND,
-        [org_id for org_id, _ in newest],
-        [agent_id for _, agent_id in newest],
-        [said.revision for said in newest.values()],
-        [said.deleted for said in newest.values()],
-    )
+    keys = [org_id for org_id, _ in newest], [agent_id for _, agent_id in newest]
+    said = [one.revision for one in newest.values()], [one.deleted for one in newest.values()]
+    row = await connection.fetchrow(_BEHIND, *keys, *said)
     return None if row is None else Ahead(row["org_id"], row["agent_id"])
 
 

@@ -5,8 +5,9 @@ Vapi has and no agent names, and every agent to be brought to Vapi once more, as
 gone at Vapi is left alone until somebody saves it: it was deleted after the backup, as far as anybody can tell.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,6 +15,7 @@ import asyncpg
 
 from assistant_api.db import claim_installation
 from assistant_api.restore.marked import Listing
+from zerotouch_platform.vapi.envelope import Sealed
 
 _SESSIONS: Final = """
 SELECT DISTINCT application_name FROM pg_stat_activity
@@ -35,6 +37,8 @@ ON CONFLICT DO NOTHING
 """
 # Offsets are Kafka's: what was said since the backup is not read again.
 _FORGET: Final = "DELETE FROM known_tools"
+# The topic has names that the rows do not know, and the rows may have older ones (ADR 65).
+_COMPARE_NAMES: Final = "UPDATE name_checks SET due_at = now()"
 _ORPHANS: Final = """
 SELECT l.org_id, l.agent_id, l.vapi_assistant_id FROM lost_assistants l
 WHERE NOT EXISTS (SELECT FROM agents a WHERE a.org_id = l.org_id AND a.id = l.agent_id AND a.vapi_assistant_id IS NULL)
@@ -48,7 +52,14 @@ _BULK: Final = "SELECT set_config('app.cause', 'auto_sync', true)"
 _SAVE_AGAIN: Final = """
 UPDATE agents SET saved_revision = saved_revision + 1
 WHERE NOT (vapi_account = $1 AND vapi_seen AND vapi_assistant_id IS NOT NULL AND vapi_assistant_id <> ALL ($2::text[]))
+  AND CASE WHEN $3 THEN vapi_account = $1 ELSE vapi_account <> ALL ($4::text[]) END
 """
+_OWN: Final = """
+SELECT DISTINCT ON (account) org_id, account, sealed_key, key_fingerprint FROM vapi_accounts ORDER BY account
+"""
+
+
+NO_OTHERS: Final[Mapping[str, Listing]] = MappingProxyType({})
 
 
 class ServiceRuns(Exception):
@@ -80,33 +91,47 @@ async def require_stopped(connection: asyncpg.Connection) -> None:
         raise ServiceRuns(f"assistant-api is still connected ({', '.join(names)}); stop it first")
 
 
-async def begin_again(connection: asyncpg.Connection, account: str, installation_id: UUID, at_vapi: Listing) -> Begun:
-    """Begin again; needs the owner's role.
+async def own_keys(connection: asyncpg.Connection) -> list[Sealed]:
+    """A sealed key of each account that clinics have of their own."""
+    rows = await connection.fetch(_OWN)
+    return [Sealed(row["org_id"], row["account"], row["sealed_key"], row["key_fingerprint"]) for row in rows]
+
+
+async def begin_again(
+    connection: asyncpg.Connection,
+    account: str,
+    installation_id: UUID,
+    at_vapi: Listing,
+    own: Mapping[str, Listing] = NO_OTHERS,
+) -> Begun:
+    """Begin again; needs the owner's role. ``own``: what is in the accounts that clinics have of their own.
 
     Raises :class:`ServiceRuns` and :class:`~zerotouch_platform.postgres.installation.ForeignInstallation`.
     """
-    ids = sorted(at_vapi.ids)
+    listings = {account: at_vapi, **own}
+    gone: list[Any] = []
+    saved_again = 0
     async with connection.transaction():
         await require_stopped(connection)
         await claim_installation(connection, installation_id)
         log_id = await connection.fetchval(_BEGIN)
         await connection.execute(_FORGET)
-        await connection.execute(_LOST, account, *_columns(at_vapi))
-        orphans, gone = await connection.fetch(_ORPHANS), await connection.fetch(_GONE, account, ids)
+        await connection.execute(_COMPARE_NAMES)
+        for name, listing in listings.items():
+            await connection.execute(_LOST, name, *_columns(listing))
+        orphans = await connection.fetch(_ORPHANS)
         await connection.execute(_BULK)
-        status = await connection.execute(_SAVE_AGAIN, account, ids)
-    return Begun(log_id, int(status.rpartition(" ")[2]), _pairs(orphans), _pairs(gone))
+        for name, listing in listings.items():
+            ids = sorted(listing.ids)
+            gone += await connection.fetch(_GONE, name, ids)
+            status = await connection.execute(_SAVE_AGAIN, name, ids, name in own, list(own))
+            saved_again += int(status.rpartition(" ")[2])
+    return Begun(log_id, saved_again, _pairs(orphans), _pairs(gone))
 
 
 def _columns(at_vapi: Listing) -> tuple[list[Any], ...]:
-    marked = at_vapi.marked
-    return (
-        [one.assistant_id for one in marked],
-        [one.mark.org_id for one in marked],
-        [one.mark.agent_id for one in marked],
-        [one.made for one in marked],
-        [one.created_at for one in marked],
-    )
+    rows = [(one.assistant_id, one.mark.org_id, one.mark.agent_id, one.made, one.created_at) for one in at_vapi.marked]
+    return tuple(map(list, zip(*rows, strict=True))) or ([],) * 5
 
 
 def _pairs(rows: Sequence[Any]) -> tuple[Pair, ...]:

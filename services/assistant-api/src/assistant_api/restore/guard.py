@@ -12,18 +12,17 @@ from uuid import UUID
 
 import structlog
 
-from assistant_api.db import TRANSIENT_ERRORS, Database, DatabaseUnavailable
+from assistant_api.db import DATABASE_AWAY, Database
 from assistant_api.restore.ahead import find_ahead, newest_said
 from assistant_api.settings import Settings
-from zerotouch_contracts.kafka import TROUBLE
 from zerotouch_platform.health import Health
-from zerotouch_platform.kafka.topics import KafkaUnavailable, require_topics
+from zerotouch_platform.kafka.topics import KAFKA_AWAY, require_topics
 from zerotouch_platform.loops import in_one_line
 
 _log: Final = structlog.get_logger()
 
 LOOK_SECONDS_MAX: Final = 15.0
-AWAY: Final = (KafkaUnavailable, DatabaseUnavailable, *TROUBLE, *TRANSIENT_ERRORS)
+AWAY: Final = (*KAFKA_AWAY, *DATABASE_AWAY)
 
 
 class TopicAhead(Exception):

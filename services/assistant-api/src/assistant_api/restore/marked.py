@@ -1,6 +1,5 @@
 """Every assistant of the account: its id, and whose it is. Read page by page; the documents themselves are not kept."""
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -45,7 +44,7 @@ class Listing:
 
 async def list_assistants(base_url: str, key: Callable[[], str], installation_id: UUID) -> Listing:
     """The whole account of ``key``. Raises :class:`VapiNotListed`: half a list is none."""
-    exchange = Exchange(base_url.rstrip("/"), key, PooledTransport(1), VapiClock(time.monotonic))
+    exchange = Exchange(base_url.rstrip("/"), key, PooledTransport(1), VapiClock())
 
     async def ask(query: Mapping[str, str]) -> list[object]:
         body = await exchange(
@@ -58,7 +57,7 @@ async def list_assistants(base_url: str, key: Callable[[], str], installation_id
                 raise VapiNotListed(f"Vapi answers {body.status}")
             case None:
                 raise PageTooLarge
-        return json.read_list(body)
+        return await json.read_list_aside(body)
 
     ids: set[str] = set()
     marked: list[Marked] = []

@@ -62,6 +62,14 @@ UNAVAILABLE: Final = Answer(
 TOO_MANY: Final = Answer("too_many", "Too many tool calls at once, so nothing was done for this one.", failed=True)
 
 
+ERASED: Final = Answer(
+    "erased",
+    "This was answered before, and what was answered is not kept any more. Say that the clinic will call back.",
+    failed=True,
+)
+"""What a kept answer becomes when its patient is erased: a late repeat of the call must not book anew."""
+
+
 def unknown_clinic() -> Answer:
     """The answer to a call for an organization that does not exist, or not any more."""
     return Answer("unknown_clinic", "This clinic does not take appointments here, so nothing was done.", failed=True)
@@ -70,12 +78,12 @@ def unknown_clinic() -> Answer:
 def answer_of(outcome: Outcome, clinic: Clinic) -> Answer:
     """An outcome in words, with times on the clinic's clock."""
     match outcome:
-        case Booked(start, already, earlier):
+        case Booked(start, _, already, earlier):
             booked = f"{'Already booked' if already else 'Booked'} for {_time(start, clinic)}."
             return Answer("booked", one_line(f"{booked} {_earlier(earlier, clinic)}"))
-        case Cancelled(start):
+        case Cancelled(start, _):
             return Answer("cancelled", f"Cancelled: the appointment of {_time(start, clinic)}.")
-        case Rescheduled(start):
+        case Rescheduled(start, _):
             return Answer("rescheduled", f"Moved: the appointment is now on {_time(start, clinic)}.")
         case ChangeRefused(reason, offers, services):
             parts = [_REASONS[reason], _services(services), _offers(reason, offers, clinic)]

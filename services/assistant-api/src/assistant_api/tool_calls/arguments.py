@@ -4,11 +4,12 @@ The tenant is the static parameter `organization_id`: Vapi puts the static param
 language model filled in, so that the model can neither see nor choose it. There is no other way to name one.
 
 The definition is that of the static parameter `definition_version` where this release knows it. A version that was
-published at run time is answered by its `contract`, which the tool names beside it (ADR 38).
+published at run time is answered by the contract that it was published with (ADR 47), and where nobody has told us of
+it yet, by that of the static parameter `contract` (ADR 38): a tool that somebody has edited at Vapi names any.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -19,7 +20,7 @@ from assistant_api.appointments.text import fault_in
 from assistant_api.tool_calls.payload import ToolCall
 from assistant_api.tool_calls.refusals import Fault, explained, fault_of
 from zerotouch_contracts.arguments import ToolArguments
-from zerotouch_contracts.text import folded
+from zerotouch_contracts.text import folded, uuid_of
 from zerotouch_contracts.tools import (
     ANSWERED,
     CONTRACT_PARAMETER,
@@ -74,19 +75,27 @@ class Fit:
 
 
 Checked = Foreign | Unfit | Fit
+PublishedContracts = Callable[[str, int], int | None]
 
 
-def check(call: ToolCall) -> Checked:
-    """What a call asks for. Explanations name arguments and never repeat what was in them."""
+def _nothing_is_known(_name: str, _version: int) -> None:
+    return None
+
+
+def check(call: ToolCall, published: PublishedContracts = _nothing_is_known) -> Checked:
+    """What a call asks for. Explanations name arguments and never repeat what was in them.
+
+    ``published``: the contract of a tool's version, 0 where another service answers it; None where it is not known.
+    """
     if call.name not in _NAMES:
         return Foreign("There is no such tool here, so nothing was done. Go on without it.")
     if call.arguments is None:
         return Foreign("The arguments are not a JSON object, so nothing was done. Call the tool again with all values.")
-    org_id = _organization(call.arguments.get(ORGANIZATION_PARAMETER))
+    org_id = uuid_of(call.arguments.get(ORGANIZATION_PARAMETER))
     if org_id is None:
         return Foreign("The clinic of this assistant is not known, so nothing was done. Say that the clinic will call.")
     version = _number(call.arguments.get(VERSION_PARAMETER))
-    definition = None if version is None else _definition(call.name, version, call.arguments)
+    definition = None if version is None else _definition(call.name, version, call.arguments, published)
     if version is None or definition is None:
         explanation = "This tool is out of date, so nothing was done. Say that the clinic will call back."
         return Unfit(org_id, call.name, None, "unknown_version", explanation, call.arguments)
@@ -106,10 +115,16 @@ def check_contract(org_id: UUID, name: str, contract: int, given: Mapping[str, A
     return _validated(org_id, definition, definition.version, filled_in)
 
 
-def _definition(name: str, version: int, given: Mapping[str, Any]) -> ToolDefinition | None:
-    """What answers a version: one of its contract, as a version's number may be one that was published at run time. Of
-    a version that may be that of a tool without the parameter its own definition: there the contract would be the
-    model's word."""
+def _definition(
+    name: str, version: int, given: Mapping[str, Any], published: PublishedContracts
+) -> ToolDefinition | None:
+    """What answers a version: one of its contract, as a version's number may be one that was published at run time.
+
+    What was published is so whatever the call says. Otherwise, of a version that may be that of a tool without the
+    parameter its own definition: there the contract would be the model's word.
+    """
+    if (told := published(name, version)) is not None:
+        return _BY_CONTRACT.get((name, told))
     if version < FIRST_VERSION_WITH_CONTRACT:
         return _BY_VERSION.get((name, version))
     contract = _number(given.get(CONTRACT_PARAMETER))
@@ -137,15 +152,6 @@ def _faults(arguments: ToolArguments) -> list[Fault]:
         if isinstance(value, str)
     ]
     return [Fault(name, fault) for name, fault in found if fault is not None]
-
-
-def _organization(given: object) -> UUID | None:
-    if not isinstance(given, str):
-        return None
-    try:
-        return UUID(given)
-    except ValueError:
-        return None
 
 
 def _number(given: object) -> int | None:

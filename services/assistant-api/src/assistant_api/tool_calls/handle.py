@@ -6,7 +6,7 @@ check ─► Foreign ───────────────────�
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -16,25 +16,29 @@ import asyncpg
 import structlog
 from opentelemetry.trace import Span
 
+from assistant_api.access_log.entry import Action, Entry
+from assistant_api.access_log.record import record as log_access
 from assistant_api.appointments.access import calendar_of, tried_calendar_of
 from assistant_api.appointments.book import book
 from assistant_api.appointments.calendar import Clinic
 from assistant_api.appointments.cancel import cancel
 from assistant_api.appointments.claims import Claim
 from assistant_api.appointments.clinic import COLUMNS, from_row
-from assistant_api.appointments.outcomes import Outcome
+from assistant_api.appointments.outcomes import ChangeRefused, Outcome
 from assistant_api.appointments.phones import read
 from assistant_api.appointments.reschedule import reschedule
 from assistant_api.appointments.tries import scope_of
 from assistant_api.db import TRANSIENT_ERRORS, Connection, Database, DatabaseUnavailable
+from assistant_api.published.view import PublishedView
 from assistant_api.settings import Settings
 from assistant_api.telemetry import own_traceparent
 from assistant_api.tool_calls import answers
+from assistant_api.tool_calls.accessed import accessed
 from assistant_api.tool_calls.answers import Answer, answer_of
 from assistant_api.tool_calls.arguments import Fit, Foreign, Unfit, check
 from assistant_api.tool_calls.identity import NOBODY_KNOWS, REPEAT_SECONDS, request_hash, request_secret, stored_id
 from assistant_api.tool_calls.payload import ToolCall, ToolCalls
-from assistant_api.tool_calls.record import record
+from assistant_api.tool_calls.record import Decided, Delivery, record
 from zerotouch_contracts.arguments import (
     BookClinicAppointment,
     CancelAppointment,
@@ -77,51 +81,40 @@ class _AnsweredMeanwhile(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Delivery:
-    """A call that is somebody's, and when it came."""
-
-    conversation: str
-    caller: str | None
-    tool_call_id: str
-    request: str
-    checked: Fit | Unfit
-    tool: str
-    started: float
-
-    @property
-    def duration_ms(self) -> int:
-        return int((time.monotonic() - self.started) * 1000)
-
-
-@dataclass(frozen=True, slots=True)
 class ToolCallHandler:
-    """Answers tool calls. ``wake_relay`` says that the outbox has something."""
+    """Answers tool calls. ``wake_relay`` says that the outbox has something; ``published`` what versions there are."""
 
     settings: Settings
     telemetry: Telemetry
     database: Database
     wake_relay: Wake
+    published: PublishedView
+    count: Callable[[str, str], None]
+    """How often what was done, and what came of it."""
+    measured: Callable[[str, str, float], None] = lambda _tool, _code, _seconds: None
+    """How long the answer of a tool's call took, with its code."""
 
     async def handle(self, asked: ToolCalls, call: ToolCall) -> Answer:
         """Answer one call of ``asked``. The same request gets the same answer, however often it comes."""
         if call.id is None:
             return _foreign("This tool call has no id, so nothing was done.")
-        checked = check(call)
+        # As it was read last: a call does not wait for what a version is, and names its contract beside it.
+        checked = check(call, self.published.now.contract)
         if isinstance(checked, Foreign):
             return _foreign(checked.explanation)
-        tool = checked.definition.name if isinstance(checked, Fit) else checked.tool
         secret = request_secret(self.settings.vapi_api_key.get_secret_value())
         kind = "fit" if isinstance(checked, Fit) else checked.code
         # Without a conversation an equal request may be somebody else's, whom the answer is no business of.
         asker = None if asked.conversation else asked.caller
-        request = request_hash(secret, tool, kind, [asker, checked.asked] if asker else checked.asked)
-        delivery = _Delivery(
-            asked.conversation, asked.caller, stored_id(call.id), request, checked, tool, time.monotonic()
-        )
+        request = request_hash(secret, call.name, kind, [asker, checked.asked] if asker else checked.asked)
+        whose = asked.conversation, asked.caller, asked.assistant_id
+        delivery = Delivery(*whose, stored_id(call.id), request, checked, time.monotonic())
+        tool = delivery.tool
         attributes = {"org_id": str(checked.org_id), "tool": tool}
         with self.telemetry.span(f"tool call {tool}", attributes=attributes) as span:
             answer = await self._answer(delivery, span)
             span.set_attribute("zerotouch.code", answer.code)
+        self.measured(tool, answer.code, time.monotonic() - delivery.started)
         _log.info("tool_call_handled", org_id=str(checked.org_id), tool=tool, code=answer.code)
         return answer
 
@@ -131,25 +124,24 @@ class ToolCallHandler:
         Runs what :meth:`handle` runs, in a transaction that is rolled back. None where there is no such organization.
         Raises :class:`CallFailed`, and what the database raises where it does not answer or others hold the calendar.
         """
-        tool = checked.definition.name if isinstance(checked, Fit) else checked.tool
-        delivery = _Delivery(NOBODY_KNOWS, None, "dry-run", "", checked, tool, time.monotonic())
+        delivery = Delivery(NOBODY_KNOWS, None, None, "dry-run", "", checked, time.monotonic())
         try:
             async with tried_calendar_of(self.database, checked.org_id) as connection:
                 row = await connection.fetchrow(_CLINIC, checked.org_id)
                 if row is None:
                     return None
-                answer, _ = await self._decide(connection, delivery, dict(row))
+                decided = await self._decide(connection, delivery, dict(row))
         except (*TRANSIENT_ERRORS, *CROWDED):
             raise
         except asyncpg.PostgresError as error:
             raise _failed(error) from None
-        return answer
+        return decided.answer
 
-    async def _answer(self, delivery: _Delivery, span: Span) -> Answer:
+    async def _answer(self, delivery: Delivery, span: Span) -> Answer:
         try:
-            answer = await self._once(delivery, span)
+            answer, entry = await self._once(delivery, span)
         except _AnsweredMeanwhile:
-            answer = await self._once(delivery, span)
+            answer, entry = await self._once(delivery, span)
         except (DatabaseUnavailable, *TRANSIENT_ERRORS, *CROWDED) as error:
             # Not a 503: Vapi ignores whatever comes with another status than 200, and the model would hear nothing.
             _log.warning("tool_call_unavailable", org_id=str(delivery.checked.org_id), reason=type(error).__name__)
@@ -158,65 +150,46 @@ class ToolCallHandler:
             if error.sqlstate == "23503":  # deleted since it was read
                 return answers.unknown_clinic()
             raise _failed(error) from None
+        if entry is not None:
+            self.count(entry.action, entry.result)
         return answer
 
-    async def _once(self, delivery: _Delivery, span: Span) -> Answer:
+    async def _once(self, delivery: Delivery, span: Span) -> tuple[Answer, Entry | None]:
         org_id: UUID = delivery.checked.org_id
         async with calendar_of(self.database, org_id) as connection:
-            row = await connection.fetchrow(
-                _READ,
-                org_id,
-                delivery.conversation,
-                delivery.tool_call_id,
-                delivery.request,
-                REPEAT_SECONDS,
-            )
+            key = delivery.conversation, delivery.tool_call_id, delivery.request
+            row = await connection.fetchrow(_READ, org_id, *key, REPEAT_SECONDS)
             if row is None:
-                return answers.unknown_clinic()
+                return answers.unknown_clinic(), None
             if row["answer"] is not None:
-                return Answer(row["code"], row["answer"], row["failed"])
-            answer, version = await self._decide(connection, delivery, dict(row))
-            recorded = await record(
-                connection,
-                org_id=org_id,
-                conversation=delivery.conversation,
-                tool_call_id=delivery.tool_call_id,
-                request=delivery.request,
-                tool=delivery.tool,
-                version=version,
-                answer=answer,
-                duration_ms=delivery.duration_ms,
-                traceparent=own_traceparent(span),
-            )
-            if not recorded:
+                kept = Answer(row["code"], row["answer"], row["failed"])
+                entry = accessed(delivery.checked, kept, Action.TOOL_CALL_REPEAT, delivery.tool_call_id, span)
+                await log_access(connection, entry)
+                return kept, entry
+            decided = await self._decide(connection, delivery, dict(row))
+            action = Action.of_tool(delivery.tool)
+            entry = accessed(delivery.checked, decided.answer, action, delivery.tool_call_id, span)
+            if not await record(connection, delivery, decided, entry, traceparent=own_traceparent(span)):
                 raise _AnsweredMeanwhile
         self.wake_relay()
-        return answer
+        return decided.answer, entry
 
-    async def _decide(
-        self, connection: Connection, delivery: _Delivery, row: Mapping[str, Any]
-    ) -> tuple[Answer, int | None]:
+    async def _decide(self, connection: Connection, delivery: Delivery, row: Mapping[str, Any]) -> Decided:
         match delivery.checked:
             case Unfit(_, _, version, code, explanation, _):
-                return Answer(code, answers.one_line(explanation), failed=True), version
+                return Decided(Answer(code, answers.one_line(explanation), failed=True), version)
             case Fit() as fit:
                 clinic = from_row(row)
                 outcome = await self._act(connection, delivery, fit, clinic)
-                return answer_of(outcome, clinic), fit.version
+                changed = None if isinstance(outcome, ChangeRefused) else outcome.appointment_id
+                return Decided(answer_of(outcome, clinic), fit.version, changed)
 
-    async def _act(self, connection: Connection, delivery: _Delivery, fit: Fit, clinic: Clinic) -> Outcome:
+    async def _act(self, connection: Connection, delivery: Delivery, fit: Fit, clinic: Clinic) -> Outcome:
         now, days_ahead_max = datetime.now(UTC), self.settings.booking_days_ahead_max
         match fit.arguments:
             case BookClinicAppointment() as wish:
-                return await book(
-                    connection,
-                    clinic,
-                    wish,
-                    conversation=delivery.conversation,
-                    tool_call_id=delivery.tool_call_id,
-                    now=now,
-                    days_ahead_max=days_ahead_max,
-                )
+                where = {"conversation": delivery.conversation, "tool_call_id": delivery.tool_call_id}
+                return await book(connection, clinic, wish, **where, now=now, days_ahead_max=days_ahead_max)
             case CancelAppointment() as wish:
                 return await cancel(connection, clinic, self._claim(delivery, clinic, wish, now), now=now)
             case RescheduleAppointment() as wish:
@@ -227,12 +200,9 @@ class ToolCallHandler:
                 raise AssertionError(f"no verb for {type(other).__name__}: every model of ANSWERED needs one")
 
     def _claim(
-        self,
-        delivery: _Delivery,
-        clinic: Clinic,
-        wish: CancelAppointment | RescheduleAppointment,
-        now: datetime,
+        self, delivery: Delivery, clinic: Clinic, wish: CancelAppointment | RescheduleAppointment, now: datetime
     ) -> Claim:
+        secret = request_secret(self.settings.vapi_api_key.get_secret_value())
         phone = read(wish.patient_phone, clinic.country)
         caller = None if delivery.caller is None else read(delivery.caller, clinic.country)
         return Claim(
@@ -240,12 +210,7 @@ class ToolCallHandler:
             day=wish.appointment_date,
             name=wish.patient_name if isinstance(wish, CancelAppointmentV2 | RescheduleAppointmentV2) else None,
             caller=caller if caller is not None and caller.possible else None,
-            scope=scope_of(
-                delivery.conversation,
-                phone,
-                secret=request_secret(self.settings.vapi_api_key.get_secret_value()),
-                now=now,
-            ),
+            scope=scope_of(delivery.conversation, phone, secret=secret, now=now),
         )
 
 

@@ -14,14 +14,15 @@ lists; the first list of which every entry can be read counts, else the first th
 is what tool calls were before there were several in a message; some gateways still send it. It has no id.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from assistant_api.limits import WEBHOOK_VALUES_MAX
 from assistant_api.problem import Problem
 from assistant_api.strict_json import read_json
 from assistant_api.tool_calls.identity import NOBODY_KNOWS, Id, stored_conversation
+from zerotouch_contracts.text import is_identifier
 
 # What identifies a conversation, most telling first. `call.id` is in every phone and web call; `chat` stands in its
 # place in a text chat, of which each turn is a chat of its own, and the session what holds them together (Vapi's
@@ -36,11 +37,13 @@ _CONVERSATION: Final = (
 )
 
 
+# Of the call, or of the object that stands beside it; in a chat as in `_CONVERSATION`.
+_ASSISTANT: Final = (("call", "assistantId"), ("assistant", "id"), ("chat", "assistantId"), ("session", "assistantId"))
+
 TOOL_CALLS: Final = "tool-calls"
 FUNCTION_CALL: Final = "function-call"
 
-# ```json … ```, as models answer that were trained on Markdown. What stands around a fence is no arguments.
-_FENCED: Final = re.compile(r"\s*```\w*\s*(.*?)\s*```\s*", re.DOTALL)
+FENCE: Final = "```"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +61,20 @@ class ToolCalls:
     """All calls of a request, in order. ``conversation`` as it is stored, '' where nothing says which one it is.
 
     ``kind`` is the message's type; calls are in `tool-calls` and `function-call` only. ``caller`` is the number that
-    Vapi reports of who is on the phone, if any.
+    Vapi reports of who is on the phone, if any. ``assistant_id`` is the assistant's at Vapi, where it is said in the
+    form of an id.
     """
 
     conversation: str
     calls: tuple[ToolCall, ...]
     kind: str = TOOL_CALLS
     caller: str | None = None
+    assistant_id: str | None = None
 
 
 def read_tool_calls(raw: bytes) -> ToolCalls:
     """The calls in a request's body; none where it is a message of another kind. 400 where it is not JSON."""
-    message = _object(_object(read_json(raw)).get("message"))
+    message = _object(_object(read_json(raw, values_max=WEBHOOK_VALUES_MAX)).get("message"))
     kind = message.get("type", TOOL_CALLS)
     match kind:
         case "tool-calls":
@@ -78,7 +83,13 @@ def read_tool_calls(raw: bytes) -> ToolCalls:
             calls = (_function_call(_object(message.get("functionCall"))),)
         case _:
             return ToolCalls(NOBODY_KNOWS, (), _text(kind))
-    return ToolCalls(_conversation(message), calls, kind, _caller(message))
+    return ToolCalls(_conversation(message), calls, kind, _caller(message), _assistant(message))
+
+
+def _assistant(message: Mapping[str, Any]) -> str | None:
+    """By which assistant's conversation it came, in a phone call, a web call or a chat."""
+    named = (_object(message.get(kind)).get(key) for kind, key in _ASSISTANT)
+    return next((said for value in named if is_identifier(said := _text(value))), None)
 
 
 def _caller(message: Mapping[str, Any]) -> str | None:
@@ -144,13 +155,25 @@ def _function_call(call: Mapping[str, Any]) -> ToolCall:
 
 def _arguments(given: object) -> Mapping[str, Any] | None:
     if isinstance(given, str):
-        fenced = _FENCED.fullmatch(given)
-        text = given if fenced is None else fenced[1]
+        text = without_fence(given).encode("utf-8", "surrogatepass")
         try:
-            given = read_json(text.encode("utf-8", "surrogatepass"), line_breaks_in_text=True)
+            given = read_json(text, line_breaks_in_text=True, values_max=WEBHOOK_VALUES_MAX)
         except Problem:
             return None
     return given if isinstance(given, dict) else None
+
+
+def without_fence(text: str) -> str:
+    """What is inside of ```json … ```, as models answer that were trained on Markdown; without a fence the text itself.
+
+    What stands around a fence is no arguments. By hand: as an expression, of spaces alone, it was cubic.
+    """
+    inner = text.strip()
+    if len(inner) < 2 * len(FENCE) or not (inner.startswith(FENCE) and inner.endswith(FENCE)):
+        return text
+    inner = inner[len(FENCE) : -len(FENCE)]
+    language = next((place for place, char in enumerate(inner) if not (char.isalnum() or char == "_")), len(inner))
+    return inner[language:].strip()
 
 
 def _object(value: object) -> Mapping[str, Any]:

@@ -1,1 +1,1 @@
-"""Vapi, as far as this service needs it: assistants."""
+"""Vapi, as far as this service needs it: assistants, and the deletion of phone calls."""

@@ -3,7 +3,8 @@
 What a status means is decided by ``zerotouch_platform``, for both services.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +12,8 @@ from assistant_api.settings import Settings
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_platform.vapi.answers import CODES, Meaning, field_paths, resource_of
 from zerotouch_platform.vapi.exchange import Failed
+
+_uniform: Final = random.uniform
 
 Document = Mapping[str, Any]
 """An assistant as Vapi returns it: raw, with every field that we do not know."""
@@ -57,12 +60,12 @@ class Later:
     wait_seconds: float = 0
     counts_as_attempt: bool = True
 
-    def delay_seconds(self, settings: Settings, failures: int, uniform: Callable[[float, float], float]) -> float:
+    def delay_seconds(self, settings: Settings, failures: int) -> float:
         """Full jitter below a bound that doubles, for ever; never less than Vapi asked for."""
         if not self.counts_as_attempt:  # while the key is paused nothing is claimed
             return self.wait_seconds
         bound = min(settings.retry_seconds_max, settings.retry_seconds_min * 2 ** min(failures, 16))
-        return max(uniform(0, bound), self.wait_seconds)
+        return max(_uniform(0, bound), self.wait_seconds)
 
 
 @dataclass(frozen=True, slots=True)

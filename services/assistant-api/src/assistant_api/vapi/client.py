@@ -12,32 +12,22 @@ import structlog
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from assistant_api.settings import Settings
-from assistant_api.vapi.answers import (
-    Found,
-    Later,
-    Read,
-    Refused,
-    Unknown,
-    Write,
-    of_assistant,
-    of_failed,
-    too_large,
-)
+from assistant_api.vapi.answers import Found, Later, Read, Refused, Unknown, Write, of_assistant, of_failed, too_large
 from assistant_api.vapi.key import Ticket, VapiKey
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.vapi import json
 from zerotouch_platform.vapi.answers import BODY_BYTES_MAX, LIST_BYTES_MAX, Meaning
 from zerotouch_platform.vapi.clock import VapiClock
-from zerotouch_platform.vapi.exchange import Exchange, Failed
+from zerotouch_platform.vapi.exchange import Exchange, Failed, Measured, unmeasured
 from zerotouch_platform.vapi.paging import ListUnreadable, PageTooLarge, Window, pages
 from zerotouch_platform.vapi.transport import PooledTransport, Transport
 
 LIST_LIMIT: Final = 250
 """Of the 1,000 that Vapi allows: that many long prompts are 10 MB, and to parse them holds up the event loop."""
-CONNECTIONS_MAX: Final = 300
 
 _log: Final = structlog.get_logger()
+_uniform: Final = random.uniform
 
 
 class _Stopped(Exception):
@@ -49,28 +39,24 @@ class _Stopped(Exception):
 
 
 class VapiClient:
-    """Assistants at Vapi. ``transport``, ``monotonic`` and ``uniform`` are arguments so that tests can decide them."""
+    """Assistants of one account at Vapi. ``api_key`` is read at each call; tests give a ``transport``."""
 
     def __init__(
         self,
         settings: Settings,
         telemetry: Telemetry,
         key: VapiKey,
+        api_key: Callable[[], str],
         *,
+        connections_max: int = 1,
         transport: Transport | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
-        uniform: Callable[[float, float], float] = random.uniform,
+        measured: Measured = unmeasured,
     ) -> None:
-        self.clock: Final = VapiClock(monotonic)
-        self._exchange = Exchange(
-            settings.vapi_base_url.rstrip("/"),
-            settings.vapi_api_key.get_secret_value,
-            transport or PooledTransport(CONNECTIONS_MAX),
-            self.clock,
-        )
+        self.clock: Final = VapiClock()
+        transport = transport or PooledTransport(connections_max)
+        self._exchange = Exchange(settings.vapi_base_url.rstrip("/"), api_key, transport, self.clock, measured)
         self._deadline_seconds = settings.vapi_deadline_seconds
         self._read_tries_max, self._read_retry_seconds = settings.read_tries_max, settings.read_retry_seconds
-        self._monotonic, self._uniform = monotonic, uniform
         self._telemetry = telemetry
         self.key: Final = key
 
@@ -94,6 +80,13 @@ class VapiClient:
         """Delete an assistant; safe to repeat. One that is in use (409 `assistant_pinned`) is a refusal."""
         answer = await self._call(ticket, "DELETE", "/assistant/{id}", f"/assistant/{assistant_id}")
         return Refused(409, ("the assistant is in use",)) if answer == Later(ErrorCode.VAPI_CONFLICT) else answer
+
+    async def delete_call(self, call_id: str, ticket: Ticket) -> Write:
+        """Delete a phone call, with its transcript and recording; safe to repeat.
+
+        The body is needed (`DeleteCallDTO`, SDK 3.0.0): `ids` in it would name other calls, and the path none.
+        """
+        return await self._call(ticket, "DELETE", "/call/{id}", f"/call/{call_id}", {})
 
     async def created_between(
         self, start: datetime, end: datetime | None, *, save: bool = True
@@ -135,29 +128,22 @@ class VapiClient:
         """Close all connections."""
         await self._exchange.transport.close()
 
-    async def _read(
-        self,
-        route: str,
-        path: str,
-        *,
-        save: bool,
-        params: Mapping[str, str] | None = None,
-    ) -> Read:
+    async def _read(self, route: str, path: str, *, save: bool, params: Mapping[str, str] | None = None) -> Read:
         """One read, tried again where that may help. The tries share one deadline: the lease allows for no more."""
-        began_at = self._monotonic()
+        began_at = time.monotonic()
         for tried in count(1):
             ticket = await self.key.admit(save=save)
             if isinstance(ticket, Later):
                 return ticket
-            left_seconds = self._deadline_seconds - (self._monotonic() - began_at)
+            left_seconds = self._deadline_seconds - (time.monotonic() - began_at)
             answer = _for_read(
                 await self._call(ticket, "GET", route, path, params=params, deadline_seconds=left_seconds)
             )
             again = isinstance(answer, Later) and answer.counts_as_attempt and not answer.wait_seconds
             if not again or tried >= self._read_tries_max:
                 return answer
-            pause_seconds = self._read_retry_seconds * 2 ** (tried - 1) * self._uniform(0, 1)
-            if self._monotonic() - began_at + pause_seconds >= self._deadline_seconds:
+            pause_seconds = self._read_retry_seconds * 2 ** (tried - 1) * _uniform(0, 1)
+            if time.monotonic() - began_at + pause_seconds >= self._deadline_seconds:
                 return answer
             await asyncio.sleep(pause_seconds)
         raise AssertionError("the last try returns")
@@ -183,7 +169,7 @@ class VapiClient:
                 method, path, body, params, limit=limit, deadline_seconds=deadline_seconds, span=span
             )
             await self._tell_key(raw)
-            answer = _answer(raw, method, path, is_list=params is not None)
+            answer = await _answer(raw, method, path, is_list=params is not None)
             return answer if isinstance(answer, Found) else _failed(span, answer)
 
     async def _tell_key(self, answer: bytes | Failed | None) -> None:
@@ -200,7 +186,7 @@ class VapiClient:
                 await self.key.answered()
 
 
-def _answer(raw: bytes | Failed | None, method: str, path: str, *, is_list: bool) -> Write:
+async def _answer(raw: bytes | Failed | None, method: str, path: str, *, is_list: bool) -> Write:
     if isinstance(raw, Failed):
         if raw.meaning is not Meaning.UNREADABLE:
             return of_failed(raw)
@@ -211,7 +197,7 @@ def _answer(raw: bytes | Failed | None, method: str, path: str, *, is_list: bool
         return Found({"id": path.rpartition("/")[2]})
     try:
         if is_list:
-            return Found({"items": json.read_list(raw)})
+            return Found({"items": await json.read_list_aside(raw)})
         body = json.read(raw)
     except json.Unreadable:
         return Unknown(ErrorCode.VAPI_ANSWER_INVALID)

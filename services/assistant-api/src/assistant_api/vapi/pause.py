@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 from assistant_api.db import Connection
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
@@ -22,7 +23,8 @@ CODES: Final = {
 # nobody has work for: whether the key works now is not known, and nothing is said of it.
 _READ: Final = """
 SELECT reason, since, extract(epoch FROM now() - since)::float8 AS age_seconds FROM vapi_keys
-WHERE key = $1 AND paused_until > now() - CASE WHEN half_open THEN interval '2 minutes' ELSE interval '0' END
+WHERE key = coalesce((SELECT key_fingerprint FROM vapi_accounts WHERE org_id = $2), $1)
+  AND paused_until > now() - CASE WHEN half_open THEN interval '2 minutes' ELSE interval '0' END
 """
 
 
@@ -58,9 +60,30 @@ class KeyPause:
         }
 
 
-async def read_pause(connection: Connection, fingerprint: str) -> KeyPause | None:
-    """The trouble of the key with this fingerprint; None where it works, or where nobody knows."""
-    row = await connection.fetchrow(_READ, fingerprint)
+# As above, for accounts of clinics.
+_OWN: Final = """
+SELECT DISTINCT ON (k.key) a.account, k.reason, k.since, extract(epoch FROM now() - k.since)::float8 AS age_seconds
+FROM vapi_keys k JOIN vapi_accounts a ON a.key_fingerprint = k.key
+WHERE k.half_open AND k.paused_until > now() - interval '2 minutes' AND k.reason = ANY ($1::text[])
+ORDER BY k.key LIMIT $2
+"""
+ACCOUNTS_SHOWN_MAX: Final = 50
+
+
+async def own_accounts_refused(connection: Connection) -> list[dict[str, Any]]:
+    """Clinics' own accounts whose key needs a person, as `/readyz` has them; some of very many."""
+    reasons = [reason for reason, code in CODES.items() if code in REFUSED]
+    rows = await connection.fetch(_OWN, reasons, ACCOUNTS_SHOWN_MAX)
+    return [
+        {"account": row["account"], **KeyPause(CODES[row["reason"]], row["since"], row["age_seconds"]).shown()}
+        for row in rows
+    ]
+
+
+async def read_pause(connection: Connection, fingerprint: str, org_id: UUID | None = None) -> KeyPause | None:
+    """The trouble of the key that a clinic is served with, or of the platform's; None where it works, or where nobody
+    knows. ``fingerprint``: the platform's."""
+    row = await connection.fetchrow(_READ, fingerprint, org_id)
     if row is None or row["reason"] not in CODES:
         return None
     return KeyPause(CODES[row["reason"]], row["since"], row["age_seconds"])

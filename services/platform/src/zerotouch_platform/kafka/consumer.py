@@ -23,7 +23,7 @@ from zerotouch_contracts.kafka import TROUBLE, ConsumerStuck, Progress, drop_con
 from zerotouch_platform.kafka.jumps import Jumps
 from zerotouch_platform.kafka.topics import KafkaUnavailable, require_topics
 from zerotouch_platform.kafka.watch import TopicWatch
-from zerotouch_platform.loops import in_one_line, pause
+from zerotouch_platform.loops import cut_off, in_one_line, pause
 
 Batch = Sequence[ConsumerRecord]
 
@@ -142,9 +142,7 @@ class BatchConsumer:
             for task in ended:
                 task.result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await cut_off(*tasks)
 
     async def _watch(self, consumer: AIOKafkaConsumer) -> None:
         who = self._membership

@@ -6,6 +6,7 @@ from typing import Any, Final
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from zerotouch_contracts.kafka import new_admin
 from zerotouch_contracts.topics import UNCLEAN_ELECTION
 
 REQUEST_MILLISECONDS: Final = 5000
@@ -16,7 +17,7 @@ _IN_SYNC: Final = "min.insync.replicas"
 
 async def topic_warnings(bootstrap_servers: str, topics: Iterable[str]) -> list[str]:
     """What of the promise does not hold for topics that exist, for operators. Raises aiokafka's ``KafkaError``."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=REQUEST_MILLISECONDS)
+    admin = new_admin(bootstrap_servers, request_timeout_ms=REQUEST_MILLISECONDS)
     try:
         await admin.start()
         wanted = set(topics)

@@ -10,7 +10,8 @@ from zerotouch_platform.kafka.places import Place
 from zerotouch_platform.postgres.pool import Connection
 
 _ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtextextended('topic_looks ' || $1, 0))"
-_SEEN: Final = "SELECT partition, read_to, end_offset, group_id FROM topic_looks WHERE topic = $1"
+_NOW: Final = "SELECT clock_timestamp()"
+_SEEN: Final = "SELECT partition, read_to, end_offset, group_id, looked_at FROM topic_looks WHERE topic = $1"
 _STORE: Final = """
 INSERT INTO topic_looks (topic, group_id, partition, read_to, end_offset)
 SELECT $1, $2, * FROM unnest($3::int[], $4::bigint[], $5::bigint[])
@@ -55,12 +56,29 @@ class Lost:
         return f"{self.topic} partition {self.partition}, {span}: {self.cause}"
 
 
+async def begin(connection: Connection) -> datetime:
+    """The database's time: of a look that is about to be made."""
+    began_at: datetime = await connection.fetchval(_NOW)
+    return began_at
+
+
 async def note(
-    connection: Connection, topic: str, group_id: str, now: Mapping[int, Place], jumps: Iterable[Jump]
-) -> tuple[Loss, ...]:
-    """Compare with the look before and write down what was lost since. Call it in a transaction."""
+    connection: Connection,
+    topic: str,
+    group_id: str,
+    now: Mapping[int, Place],
+    jumps: Iterable[Jump],
+    began_at: datetime,
+) -> tuple[Loss, ...] | None:
+    """Compare with the look before and write down what was lost since. Call it in a transaction.
+
+    None, and nothing is written, where another process has looked since this look began: what it saw may be newer,
+    and then a topic that has grown would seem to have shrunk.
+    """
     await connection.execute(_ONE_AT_A_TIME, topic)
     rows = await connection.fetch(_SEEN, topic)
+    if any(row["looked_at"] > began_at for row in rows):
+        return None
     before = {
         row["partition"]: Seen(row["read_to"], row["end_offset"], row["group_id"] not in (None, group_id))
         for row in rows

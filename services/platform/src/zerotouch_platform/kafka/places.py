@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupLoadInProgressError
 
-from zerotouch_contracts.kafka import drop_consumer
+from zerotouch_contracts.kafka import drop_consumer, new_admin, new_consumer
 
 REQUEST_MILLISECONDS = 5000
 STOP_SECONDS_MAX = 2.0
@@ -39,7 +39,7 @@ async def read_places(
 
 
 async def _made_for_it(bootstrap_servers: str, partitions: Sequence[TopicPartition]) -> tuple[Offsets, Offsets]:
-    consumer = AIOKafkaConsumer(
+    consumer = new_consumer(
         bootstrap_servers=bootstrap_servers,
         group_id=None,
         enable_auto_commit=False,
@@ -74,7 +74,7 @@ async def committed_offsets(
 
 async def _asked(bootstrap_servers: str, topic: str, group_id: str) -> tuple[list[int], dict[int, int]]:
     """The topic's partitions, and what the group has committed of them."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=REQUEST_MILLISECONDS)
+    admin = new_admin(bootstrap_servers, request_timeout_ms=REQUEST_MILLISECONDS)
     try:
         await admin.start()
         known = await admin.describe_topics()  # of all: to ask for one by name may create it

@@ -26,11 +26,7 @@ async def producing(
     leads next sends it again. ``cut_off`` is logged where the end was not clean. Raises ``TROUBLE``.
     """
     producer = new_producer(
-        bootstrap_servers,
-        client_id,
-        batch_bytes=BATCH_BYTES_MAX,
-        linger_ms=linger_ms,
-        request_seconds_max=seconds_max,
+        bootstrap_servers, client_id, batch_bytes=BATCH_BYTES_MAX, linger_ms=linger_ms, request_seconds_max=seconds_max
     )
     try:
         async with asyncio.timeout(seconds_max):

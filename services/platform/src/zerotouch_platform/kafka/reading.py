@@ -7,7 +7,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from zerotouch_contracts.kafka import TROUBLE, described, drop_consumer
+from zerotouch_contracts.kafka import TROUBLE, described, drop_consumer, new_consumer
 from zerotouch_platform.kafka.topics import KafkaUnavailable, require_topics
 
 ANSWER_SECONDS_MAX: Final = 30.0
@@ -37,7 +37,7 @@ Offsets = dict[TopicPartition, int]
 async def _reading(bootstrap_servers: str, topic: str) -> AsyncIterator[tuple[AIOKafkaConsumer, Offsets, Offsets]]:
     """A consumer of all partitions, and where each begins and ends."""
     await require_topics(bootstrap_servers, [topic])  # or asking for it by name might make it
-    consumer = AIOKafkaConsumer(
+    consumer = new_consumer(
         topic, bootstrap_servers=bootstrap_servers, group_id=None, enable_auto_commit=False, client_id="topic-reader"
     )
     try:

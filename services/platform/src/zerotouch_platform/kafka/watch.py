@@ -9,8 +9,11 @@ from aiokafka import AIOKafkaConsumer
 
 from zerotouch_platform.kafka.caught_up import CaughtUp
 from zerotouch_platform.kafka.jumps import Jumps
-from zerotouch_platform.kafka.ledger import note
+from zerotouch_platform.kafka.ledger import begin, note
 from zerotouch_platform.kafka.places import read_places
+
+LOOKS_MAX: Final = 5
+"""As long as another process looks at the same time; if one always does, what it finds is enough."""
 
 _log: Final = structlog.get_logger()
 
@@ -35,12 +38,18 @@ class TopicWatch:
 
         By ``reader``, a consumer that is started: to connect another one costs more than the look.
         """
-        jumps, began_at = self._jumps.take(), self.caught_up.now()
-        places = await read_places(self._bootstrap_servers, self._topic, self._group_id, reader)
-        async with self._transaction() as connection:
-            found = await note(connection, self._topic, self._group_id, places, jumps)
-        self.caught_up.look(began_at, places)
-        for loss in found:
+        jumps, found = self._jumps.take(), None
+        for _ in range(LOOKS_MAX):
+            began_at = self.caught_up.now()
+            async with self._transaction() as connection:
+                since = await begin(connection)
+            places = await read_places(self._bootstrap_servers, self._topic, self._group_id, reader)
+            async with self._transaction() as connection:
+                found = await note(connection, self._topic, self._group_id, places, jumps, since)
+            self.caught_up.look(began_at, places)
+            if found is not None:
+                break
+        for loss in found or ():
             _log.error(
                 "records_lost",
                 alarm=True,
@@ -50,4 +59,4 @@ class TopicWatch:
                 end_offset=loss.end,
                 cause=loss.cause.value,
             )
-        return len(found)
+        return len(found or ())

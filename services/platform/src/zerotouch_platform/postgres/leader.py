@@ -7,12 +7,13 @@ that is silent for longer, so that a process that hangs does not hold up the oth
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Final
 
 import asyncpg
 
-from zerotouch_platform.postgres.pool import Session
+from zerotouch_platform.postgres.errors import WAITED_OUT_ERRORS
+from zerotouch_platform.postgres.pool import ACQUIRE_SECONDS, Session
 
 ANSWER_SECONDS_MAX: Final = 2.0
 """How long the connection may take for one statement; well below its idle limit."""
@@ -71,3 +72,48 @@ async def candidate(
         yield Candidate(session)
     finally:
         session.terminate()  # closing politely waits for a server that may be away; the lock ends either way
+
+
+class Lead:
+    """The lead of whoever looks now and then whether it has it: taken where nobody has it, kept while its session
+    answers. ``key`` as for :meth:`Candidate.try_lock`."""
+
+    def __init__(self, url: str, key: int, *, application_name: str, idle_session_seconds: float) -> None:
+        self._url, self._key, self._name, self._idle_seconds = url, key, application_name, idle_session_seconds
+        self._session: tuple[AsyncExitStack, Candidate] | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this process leads, as far as it knows."""
+        return self._session is not None
+
+    async def is_kept(self) -> bool:
+        """Whether it still leads. Where the session is gone the lock is, too, and somebody else may have led since."""
+        if self._session is None:
+            return False
+        with suppress(*WAITED_OUT_ERRORS):
+            await self._session[1].fetchval("SELECT 1")
+            return True
+        await self.resign()
+        return False
+
+    async def take(self) -> bool:
+        """Lead, if nobody else does. Raises what connecting raises."""
+        async with AsyncExitStack() as stack:
+            session = await stack.enter_async_context(
+                candidate(
+                    self._url,
+                    application_name=self._name,
+                    connect_seconds=ACQUIRE_SECONDS,
+                    idle_session_seconds=self._idle_seconds,
+                )
+            )
+            if await session.try_lock(self._key):
+                self._session = stack.pop_all(), session
+        return self.is_held
+
+    async def resign(self) -> None:
+        """Lead no more."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session[0].aclose()

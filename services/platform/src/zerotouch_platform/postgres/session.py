@@ -52,11 +52,7 @@ def _reason(seen: str) -> str:
 
 async def _connected(stack: AsyncExitStack, url: str) -> "asyncpg.Connection[asyncpg.Record]":
     connection = await asyncpg.connect(
-        url,
-        timeout=CONNECT_SECONDS,
-        command_timeout=CONNECT_SECONDS,
-        statement_cache_size=0,
-        server_settings=PROBE,
+        url, timeout=CONNECT_SECONDS, command_timeout=CONNECT_SECONDS, statement_cache_size=0, server_settings=PROBE
     )
     stack.push_async_callback(_close, connection)
     return connection
@@ -80,7 +76,8 @@ async def _is_shared(first: "asyncpg.Connection[asyncpg.Record]", second: "async
         before = await _backend(first)
         async with second.transaction():
             other = await second.fetchval(_BACKEND)
-            after = await asyncio.wait_for(_backend(first), CONNECT_SECONDS)
+            async with asyncio.timeout(CONNECT_SECONDS):
+                after = await _backend(first)
         if other == before or after != before:
             return True
     return False

@@ -137,6 +137,10 @@ class BodyTooLarge(Exception):
         self.limit = limit
 
 
+class PackedWrongly(Exception):
+    """A body is not in the encoding that its headers name."""
+
+
 async def read_body(chunks: AsyncIterable[bytes], limit: int) -> bytes:
     """The whole body. Raises :class:`BodyTooLarge` as soon as it is longer than ``limit`` bytes."""
     body = bytearray()

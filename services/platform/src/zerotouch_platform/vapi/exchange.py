@@ -29,6 +29,13 @@ from zerotouch_platform.vapi.transport import Answer, Request, Transport
 
 _NO_WORDS: Final = Words()
 
+Measured = Callable[[str, str, int | None, float], None]
+"""Told of each call: its method, its route, the status (None where there was no answer) and the seconds it took."""
+
+
+def unmeasured(_method: str, _route: str, _status: int | None, _seconds: float) -> None:
+    """Nobody wants to know."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failed:
@@ -57,6 +64,7 @@ class Exchange:
     key: Callable[[], str]
     transport: Transport
     clock: VapiClock
+    measured: Measured = unmeasured
 
     async def __call__(
         self,
@@ -70,14 +78,16 @@ class Exchange:
         span: Span,
     ) -> bytes | Failed | None:
         """The body of a success; None where it is longer than ``limit`` bytes. ``span`` is told the status alone."""
-        request = self._request(method, path, body, query)
+        request, sent_at, status = self._request(method, path, body, query), self.clock.monotonic(), None
         try:
             async with asyncio.timeout(deadline_seconds):
-                sent_at = self.clock.monotonic()
                 answer = await self.transport.send(request, limit)
+                status = answer.status
                 self.clock.heard(answer.headers, sent_at, self.clock.monotonic())
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             return lost(error)
+        finally:
+            self.measured(method, route_of(path), status, self.clock.monotonic() - sent_at)
         span.set_attribute("http.response.status_code", answer.status)
         meaning = meaning_of(answer.status, write=method != "GET", route=path)
         if meaning is not Meaning.DONE:  # whatever its length: the status says it all
@@ -89,16 +99,18 @@ class Exchange:
     def _request(
         self, method: str, path: str, body: Mapping[str, object] | None, query: Mapping[str, str] | None
     ) -> Request:
-        headers = {
-            "authorization": f"Bearer {self.key()}",
-            "accept": "application/json",
-            "accept-encoding": "identity",
-        }
+        headers = {"authorization": f"Bearer {self.key()}", "accept": "application/json", "accept-encoding": "identity"}
         url = self.base_url + path + (f"?{urlencode(query)}" if query else "")
         if body is None:
             return Request(method, url, headers)
         headers["content-type"] = "application/json"
         return Request(method, url, headers, json.write(body))
+
+
+def route_of(path: str) -> str:
+    """The route of a path at Vapi: what follows the kind of object is its id."""
+    kind, _, rest = path.removeprefix("/").partition("/")
+    return f"/{kind}/{{id}}" if rest else f"/{kind}"
 
 
 def lost(error: BaseException) -> Failed:

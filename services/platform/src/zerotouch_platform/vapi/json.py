@@ -9,20 +9,27 @@ Text is escaped on the way out (``\ud83d``), as UTF-8 cannot carry a lone surrog
 would change (``1e21``, ``1.10``, ``-0``, ``1E400``) is a :class:`Number`, which goes out as it came in.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from zerotouch_platform.strict_json import has_more_values
+
 Json = dict[str, Any]
 
 DEPTH_MAX: Final = 200
 """Levels of nesting. A document of Vapi's has about 15; every step over it recurses, here and in the hashes."""
+VALUES_MAX: Final = 20_000
+"""Of one document. Vapi's have hundreds; a million of them, in 4 MB, would hold everybody up for a second."""
+LIST_BYTES_AT_ONCE: Final = 512 * 1024
+"""Of a list; a longer one is read beside the loop."""
 
 
 class Unreadable(ValueError):
-    """Bytes that are no JSON of at most ``DEPTH_MAX`` levels."""
+    """Bytes that are no JSON of at most ``DEPTH_MAX`` levels and ``VALUES_MAX`` values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,8 @@ _encode: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_
 
 def read(raw: bytes) -> Any:
     """The JSON value of ``raw``; of a key that stands twice the last one counts. Raises :class:`Unreadable`."""
+    if has_more_values(raw, VALUES_MAX):
+        raise Unreadable(f"more than {VALUES_MAX} values")
     return _parse(_text(raw))
 
 
@@ -78,12 +87,14 @@ def read_list(raw: bytes) -> list[object]:
     """
     text = _text(raw)
     try:
-        value = _parse(text)
-    except Unreadable:
+        return list(_items(text))
+    except (ValueError, RecursionError):  # one of them, or all
         return [_item(part) for part in _parts(text)]
-    if not isinstance(value, list):
-        raise Unreadable("not an array")
-    return value
+
+
+async def read_list_aside(raw: bytes) -> list[object]:
+    """As :func:`read_list`; everybody else is served while a long one is read, item by item, in a thread."""
+    return read_list(raw) if len(raw) <= LIST_BYTES_AT_ONCE else await asyncio.to_thread(read_list, raw)
 
 
 def write(value: object) -> bytes:
@@ -114,10 +125,37 @@ def _parse(text: str) -> Any:
         value = _decoder.decode(text)
     except (ValueError, RecursionError):  # said without the words of the body
         raise Unreadable("not JSON, or nested too deep") from None
-    # Most documents have fewer brackets than the limit, and need no look.
-    if text.count("{") + text.count("[") > DEPTH_MAX and _is_deeper(value, DEPTH_MAX):
-        raise Unreadable("nested too deep")
+    _require_flat(value, text, 0, len(text))
     return value
+
+
+def _require_flat(value: object, text: str, start: int, end: int) -> None:
+    # Most documents have fewer brackets than the limit, and need no look.
+    if text.count("{", start, end) + text.count("[", start, end) > DEPTH_MAX and _is_deeper(value, DEPTH_MAX):
+        raise Unreadable("nested too deep")
+
+
+def _items(text: str) -> Iterator[object]:
+    """The items of an array that can be read whole. Raises ``ValueError`` or ``RecursionError`` where it cannot."""
+    place = _past_space(text, 0)
+    if text[place : place + 1] != "[":
+        raise Unreadable("not an array")
+    place = _past_space(text, place + 1)
+    more = text[place : place + 1] != "]"
+    while more:
+        value, end = _decoder.raw_decode(text, place)
+        _require_flat(value, text, place, end)
+        yield value
+        place = _past_space(text, end)
+        if more := text[place : place + 1] == ",":
+            place = _past_space(text, place + 1)
+    if text[place : place + 1] != "]" or _past_space(text, place + 1) != len(text):
+        raise Unreadable("an array that does not end")
+
+
+def _past_space(text: str, place: int) -> int:
+    match = _SPACE.match(text, place)
+    return place if match is None else match.end()
 
 
 def _item(part: str) -> object:
@@ -127,6 +165,7 @@ def _item(part: str) -> object:
         return UnreadableItem(part)
 
 
+_SPACE: Final = re.compile(r"[ \t\n\r]*")
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{},]', re.DOTALL)
 
 

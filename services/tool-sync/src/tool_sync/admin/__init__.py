@@ -5,6 +5,7 @@
     failures       assistants whose newest outcome failed, tried again: an event in their org's stream each
     dead_letters   records that were set aside, taken in again as the intake of this release does it, or closed
     tool_settings  one tool switched off for one org, or on again
+    change_windows when orders may change an org's tools
     lost_tools     what Vapi made since a backup
     checked, live, live_all   what the log knows of assistants, beside what Vapi says now
 

@@ -1,7 +1,7 @@
 """What is to be checked about a clinic, and what the log knows of its assistants. Reads the database only."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, assert_never
 from uuid import UUID
 
@@ -9,14 +9,17 @@ from tool_sync.db import Connection
 from tool_sync.domain import reach
 from tool_sync.domain.events import ToolDriftSeen, ToolRef
 from tool_sync.domain.fleet import Fleet
-from tool_sync.domain.plan.tools import target_of
+from tool_sync.domain.plan.tools import left_drift_of, target_of
 from tool_sync.domain.reach import Obstacle
 from tool_sync.domain.subject import tool_subject
 from tool_sync.domain.toolset import Toolset
 from tool_sync.domain.wanted import WantedTool, wanted_of
+from tool_sync.publishing.overlay import Texts
 from tool_sync.queries.as_of import fleet_of, state_as_of
 from tool_sync.queries.assistants import assistants_present
+from tool_sync.queries.explain_tool import drift_text
 from tool_sync.queries.gaps import Gap, gaps_of
+from tool_sync.sync import texts
 from tool_sync.sync.rows import split_of
 from zerotouch_contracts.errors import entry_of
 
@@ -77,13 +80,17 @@ class CheckedClinic:
     target: tuple[ToolRef, ...]
     assistants: tuple[KnownAssistant, ...]
     more: bool
+    texts: Texts = field(default_factory=dict)
+    """Its own words for its tools, by hash."""
+    left: tuple[str, ...] = ()
+    """What somebody changed of its tools at Vapi and is left so, a sentence each."""
 
 
 async def clinic_of(connection: Connection, org_id: UUID, agent_id: str | None = None) -> CheckedClinic:
     """The clinic with all its assistants, or one of them. Raises `BeforeFirstEvent` and `UnknownEvent`."""
     moment = await state_as_of(connection, org_id, await fleet_of(connection))
     state = moment.state
-    of_clinic = wanted_of(state, moment.fleet, org_id)
+    of_clinic = wanted_of(state, moment.fleet, org_id, moment.asked_at)
     wanted = of_clinic.tools
     target = target_of(state, wanted)
     rows = await assistants_present(connection, org_id, agent_id, ASSISTANTS_MAX + 1)
@@ -97,6 +104,7 @@ async def clinic_of(connection: Connection, org_id: UUID, agent_id: str | None =
         )
         for row in rows[:ASSISTANTS_MAX]
     )
+    hashes = [part.hash for overlay in state.overlays.values() for part in overlay]
     none_wanted = "TS-403" if state.closed else of_clinic.none_wanted
     return CheckedClinic(
         org_id,
@@ -108,6 +116,8 @@ async def clinic_of(connection: Connection, org_id: UUID, agent_id: str | None =
         target,
         assistants,
         more=len(rows) > ASSISTANTS_MAX,
+        texts=await texts.read(connection, org_id, hashes) if hashes else {},
+        left=tuple(drift_text(drift, is_left=True) for drift in left_drift_of(state, wanted)),
     )
 
 
@@ -122,7 +132,9 @@ def known_trouble(
     gaps = gaps_of(outcome, {ref.name: ref.vapi_tool_id for ref in synced}, has)
     # A failed outcome says all of the tools that are there by its code; a tool that somebody changed is that alone.
     told = [gap for gap in gaps if not gap.tool or gap.kind == "not there" or outcome != "failed"]
-    drifted = {name: drift for name, drift in state.drifted.items() if has.get(name) is not None}
+    # Words that are left as somebody has changed them keep nobody from booking.
+    left = {drift.name for drift in left_drift_of(state, wanted)}
+    drifted = {name: one for name, one in state.drifted.items() if has.get(name) is not None and name not in left}
     found = [_of_gap(gap, code, names, state) for gap in told if gap.tool not in drifted]
     return (*found, *map(_of_drift, drifted.values() if outcome is not None else ()))
 

@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 
 from aiokafka import ConsumerRecord
 
+from tool_sync.admin.actions import OperatorAction, note_action
 from tool_sync.db import Connection
 from tool_sync.domain.events import SyncRequested
 from tool_sync.intake.mapping import Poison, Record, read_record
@@ -33,14 +34,19 @@ class ReplayedLetter:
     problem: str | None
 
 
-async def acknowledge(connection: Connection, letter_id: int, reason: str) -> bool:
-    """Close a dead letter; False where there is none of this id that is still open."""
-    found = await connection.fetchval(_ACKNOWLEDGE, letter_id, reason)
+async def acknowledge(connection: Connection, letter_id: int, reason: str, principal: str | None = None) -> bool:
+    """Close a dead letter; False where there is none of this id that is still open. ``principal``: of the action."""
+    async with connection.transaction():
+        found = await connection.fetchval(_ACKNOWLEDGE, letter_id, reason)
+        if found is not None:
+            await note_action(
+                connection, OperatorAction.DEAD_LETTER_ACKNOWLEDGE, str(letter_id), reason, principal=principal
+            )
     return found is not None
 
 
 async def replay_letters(
-    connection: Connection, log: EventLog, letters: Sequence[DeadLetter], service_version: str
+    connection: Connection, log: EventLog, letters: Sequence[DeadLetter], reason: str
 ) -> list[ReplayedLetter]:
     """Take letters in as this release reads them, in their order; those that it still cannot read stay as they are.
 
@@ -49,15 +55,17 @@ async def replay_letters(
     """
     answers = []
     for letter in letters:
-        problem = await _replay(connection, log, letter, service_version)
+        problem = await _replay(connection, log, letter)
         if problem is None:
-            await connection.execute(_DONE, letter.id)
+            async with connection.transaction():
+                await connection.execute(_DONE, letter.id)
+                await note_action(connection, OperatorAction.DEAD_LETTER_REPLAY, str(letter.id), reason)
         answers.append(ReplayedLetter(letter, problem))
     return answers
 
 
-async def _replay(connection: Connection, log: EventLog, letter: DeadLetter, service_version: str) -> str | None:
-    read = read_record(_record(letter), service_version)
+async def _replay(connection: Connection, log: EventLog, letter: DeadLetter) -> str | None:
+    read = read_record(_record(letter))
     if isinstance(read, Poison):
         return read.reason
     try:

@@ -14,17 +14,18 @@ from uuid import UUID
 from tool_sync.admin.checked import NOT_NAMED, NOT_THERE, CheckedClinic, KnownAssistant, Trouble
 from tool_sync.domain import reach
 from tool_sync.domain.events import ToolRef
-from tool_sync.queries.snapshot import LinkedTool
+from tool_sync.publishing.overlay import worded
+from tool_sync.queries.assistants import LinkedTool
 from tool_sync.sync.asking import said_of
 from tool_sync.sync.blueprint import document_for
 from tool_sync.sync.effects.named import is_id, named_tool
 from tool_sync.sync.survey import versions_of
+from tool_sync.vapi.accounts import NOBODYS_OWN, Account, OwnAccounts, Unusable
 from tool_sync.vapi.documents import holds, holds_tool
-from tool_sync.vapi.failures import Kind, VapiFailure
+from tool_sync.vapi.failures import Kind, VapiFailure, unless_gone
 from tool_sync.vapi.rate_limit import Key
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_contracts.tools import ToolMarker
-from zerotouch_platform.vapi.answers import Meaning
 
 T = TypeVar("T")
 
@@ -40,6 +41,10 @@ class Vapi(Protocol):
     async def get_tool(self, tool_id: str) -> dict[str, Any]: ...
 
     async def traffic_allocation(self, assistant_id: str) -> Mapping[str, Any] | None: ...
+
+
+class AccountHeld(Exception):
+    """Nothing may be asked of one clinic's own account now; the message says why. The others' clinics are looked at."""
 
 
 class LookStopped(Exception):
@@ -70,7 +75,8 @@ class Met:
 
 @dataclass(slots=True)
 class Look:
-    """One check: what it asked so far.
+    """One check: what it asked so far. ``vapi`` and ``key`` are the platform's; a clinic with an account of its own is
+    looked at there, one clinic after another.
 
     ``patience_seconds``: the longest that one call waits for the key's rate; at 0 the check stops instead.
     """
@@ -80,35 +86,39 @@ class Look:
     installation_id: UUID
     calls_max: int
     patience_seconds: float = 0.0
+    accounts: OwnAccounts = NOBODYS_OWN
     calls: int = 0
-    splits_refused: bool = False
+    splits_refused: set[str | None] = field(default_factory=set)
+    _own: Account | None = None
     _tools: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)
 
     async def assistant(self, clinic: CheckedClinic, known: KnownAssistant) -> Met:
         """What its next caller meets. Raises :class:`LookStopped`; `VapiFailure` is told as what was not read."""
+        met = Met(known.agent_id, known.assistant_id, (), ())
+        own = await self.accounts.of(clinic.org_id)
+        if isinstance(own, Unusable):
+            return replace(met, not_read=f"its account {own.account} cannot be used: {own.code.value}")
+        self._own = own
         try:
-            return await self._assistant(clinic, known)
+            return await self._assistant(clinic, known, met)
         except VapiFailure as failure:
-            return Met(
-                known.agent_id, known.assistant_id, (), (), not_read=f"Vapi did not show it: {failure.code.value}"
-            )
+            not_read = f"Vapi did not show it: {failure.code.value}"
+        except AccountHeld as held:
+            not_read = str(held)
+        return replace(met, not_read=not_read)
 
     def forget(self) -> None:
         """Read tools again from now on."""
         self._tools.clear()
 
-    async def _assistant(self, clinic: CheckedClinic, known: KnownAssistant) -> Met:
+    async def _assistant(self, clinic: CheckedClinic, known: KnownAssistant, met: Met) -> Met:
         names = tuple(tool.name for tool in clinic.wanted)
-        met = Met(known.agent_id, known.assistant_id, (), ())
         if known.assistant_id is None:
             return replace(met, trouble=(Trouble(None, names, what="it is not known at Vapi yet"),))
         assistant_id = known.assistant_id
-        try:
-            document = await self._ask(lambda: self.vapi.get_assistant(assistant_id))
-        except VapiFailure as failure:
-            if failure.meaning is Meaning.GONE:
-                return replace(met, trouble=(Trouble(ErrorCode.ASSISTANT_MISSING.value, names),))
-            raise
+        document = await unless_gone(self._ask(lambda vapi: vapi.get_assistant(assistant_id)))
+        if document is None:
+            return replace(met, trouble=(Trouble(ErrorCode.ASSISTANT_MISSING.value, names),))
         if reach.belongs_to_another(document, self.installation_id, clinic.org_id):
             return replace(met, trouble=(Trouble(ErrorCode.ASSISTANT_OF_ANOTHER.value, names),))
         if not isinstance(document.get("model"), dict):
@@ -138,13 +148,13 @@ class Look:
     async def _split(self, assistant_id: str) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
         """The versions that get calls, None where all go to the newest; and what could not be looked at."""
         refused = ("traffic splits: this account has no access to them",)
-        if self.splits_refused:
+        if self._account in self.splits_refused:
             return None, refused
         try:
-            return versions_of(await self._ask(lambda: self.vapi.traffic_allocation(assistant_id))), ()
+            return versions_of(await self._ask(lambda vapi: vapi.traffic_allocation(assistant_id))), ()
         except VapiFailure as failure:
             if failure.no_beta_access:
-                self.splits_refused = True
+                self.splits_refused.add(self._account)
                 return None, refused
             return None, (f"traffic splits: Vapi answered {failure.status or 'nothing'} ({failure.code.value})",)
 
@@ -194,7 +204,13 @@ class Look:
         if marker is not None and marker.installation_id == self.installation_id and marker.org_id != clinic.org_id:
             return [Trouble(ErrorCode.TOOL_OF_ANOTHER_CLINIC.value, (ref.name,), (ref.vapi_tool_id,))]
         sent = clinic.fleet.document(ref.name, ref.definition_hash)
-        changed = [] if sent is None else changed_fields(document, document_for(sent, clinic.org_id))
+        changed = []
+        if sent is not None:
+            overlay = clinic.state.overlays.get(ref.name, ())
+            credential = None if self._own is None else self._own.credential
+            changed = changed_fields(
+                document, worded(document_for(sent, clinic.org_id, credential), overlay, clinic.texts)
+            )
         if marker != ToolMarker(self.installation_id, clinic.org_id, ref.name):
             changed = changed or ["marker"]
         if not changed:
@@ -205,43 +221,46 @@ class Look:
     async def _tool(self, tool_id: str) -> Mapping[str, Any] | None:
         """A tool, read once; None where Vapi has none, or where it is no id at all."""
         if tool_id not in self._tools:
-            self._tools[tool_id] = await self._read_tool(tool_id) if is_id(tool_id) else None
+            found = None
+            if is_id(tool_id):
+                found = await unless_gone(self._ask(lambda vapi: vapi.get_tool(tool_id)))
+            self._tools[tool_id] = found
         return self._tools[tool_id]
 
-    async def _read_tool(self, tool_id: str) -> Mapping[str, Any] | None:
-        try:
-            return await self._ask(lambda: self.vapi.get_tool(tool_id))
-        except VapiFailure as failure:
-            if failure.meaning is Meaning.GONE:
-                return None
-            raise
+    @property
+    def _account(self) -> str | None:
+        return None if self._own is None else self._own.name
 
-    async def _ask(self, call: Callable[[], Awaitable[T]]) -> T:
-        """One read. Raises :class:`LookStopped` and :class:`VapiFailure`."""
+    async def _ask(self, call: Callable[[Vapi], Awaitable[T]]) -> T:
+        """One read. Raises :class:`LookStopped`, :class:`AccountHeld` and :class:`VapiFailure`."""
+        vapi, key = (self.vapi, self.key) if self._own is None else (self._own.vapi, self._own.key)
         if self.calls >= self.calls_max:
             raise LookStopped(f"{self.calls_max} calls to Vapi were made, as many as --calls allows")
-        await self._admitted()
+        await self._admitted(key)
         self.calls += 1
         try:
-            answer = await call()
+            answer = await call(vapi)
         except VapiFailure as failure:
-            if failure.kind is Kind.AUTHENTICATION:
+            if failure.kind is Kind.AUTHENTICATION and self._own is None:
                 # The key that this command was given may be another than the service's: that one is not paused by it.
-                await self.key.unused()
+                await key.unused()
                 raise LookStopped(f"Vapi refuses the key: {failure.code.value}", is_key=True) from failure
-            await self.key.note(said_of(failure), datetime.now(UTC), 0.0, failure.retry_after_seconds)
+            await key.note(said_of(failure), datetime.now(UTC), 0.0, failure.retry_after_seconds)
             raise
         except BaseException:
-            await self.key.unused()
+            await key.unused()
             raise
-        await self.key.note("answered", datetime.now(UTC), 0.0)
+        await key.note("answered", datetime.now(UTC), 0.0)
         return answer
 
-    async def _admitted(self) -> None:
-        while (held := await self.key.admit(now := datetime.now(UTC), "begun" if self.calls else "bulk")) is not None:
+    async def _admitted(self, key: Key) -> None:
+        while (held := await key.admit(now := datetime.now(UTC), "begun" if self.calls else "bulk")) is not None:
             wait_seconds = (held - now).total_seconds()
             if not self.patience_seconds or wait_seconds > self.patience_seconds:
-                raise LookStopped(f"the key allows no call before {held:%Y-%m-%d %H:%M:%S} UTC")
+                why = f"the key allows no call before {held:%Y-%m-%d %H:%M:%S} UTC"
+                if self._own is not None:
+                    raise AccountHeld(f"account {self._own.name}: {why}")
+                raise LookStopped(why)
             await asyncio.sleep(max(wait_seconds, WAIT_SECONDS_MIN))
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from tool_sync.admin.checked import CheckedClinic, KnownAssistant, clinic_of
 from tool_sync.admin.live import Look, LookStopped, Met
 from tool_sync.db import Pool
-from tool_sync.queries.audit import LiveRead, Unreached
+from tool_sync.queries.audit.looked import LiveRead, Unreached
 from tool_sync.queries.organizations import open_organizations
 
 PAGE: Final = 500

@@ -1,15 +1,16 @@
 """What an operator sets for one tool of one organization."""
 
+from functools import partial
 from typing import Final
 from uuid import UUID
 
 from tool_sync.admin.operator import ACTOR
 from tool_sync.db import Connection
-from tool_sync.domain.tool_setting import NoSuchOrg, NoSuchTool, OrgIsClosed, SettingBasis, SettingMoved, SettingWish
-from tool_sync.intake.tool_settings import AlreadySo, SettingContended, SettingWritten, Wisher, set_tool, setting_basis
+from tool_sync.domain.tool_setting import NoSuchOrg, NoSuchTool, OrgIsClosed, SettingMoved, SettingWish
+from tool_sync.intake.tool_settings import set_tool, setting_basis
+from tool_sync.intake.wishes import AlreadySo, Contended, Wisher, WishStored
 from tool_sync.log import EventLog, LogUnavailable
 from tool_sync.queries.explain_tool import UnknownTool
-from tool_sync.telemetry import SERVICE_VERSION
 
 _DONE: Final = {True: "switched on", False: "switched off", None: "as the blueprint says"}
 
@@ -26,17 +27,13 @@ async def switch_tool(
     Off: every assistant is unlinked, and the tool is deleted at Vapi after the grace. On within it: the id stays.
     ``enabled`` None takes the setting back. Raises `CannotSwitch` and `UnknownTool`.
     """
-
-    async def read() -> tuple[int, SettingBasis]:
-        return await setting_basis(connection, org_id, tool)
-
-    wish, wisher = SettingWish(enabled, reason), Wisher(ACTOR, SERVICE_VERSION)
+    read = partial(setting_basis, connection, org_id, tool)
     try:
-        answer = await set_tool(log, read, org_id, tool, wish, wisher)
-    except (LogUnavailable, SettingContended) as error:
+        answer = await set_tool(log, read, org_id, tool, SettingWish(enabled, reason), Wisher(ACTOR))
+    except (LogUnavailable, Contended) as error:
         raise CannotSwitch(f"{error}; give the same command again") from error
     match answer:
-        case SettingWritten():
+        case WishStored():
             return f"{tool} is {_DONE[enabled]} for {org_id}; tool-sync does the rest"
         case AlreadySo():
             return f"{tool} is {_DONE[enabled]} for {org_id} already; nothing was written"

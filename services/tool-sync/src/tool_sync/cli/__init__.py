@@ -7,8 +7,9 @@
     tool-sync why ORG TOOL | tool disable ORG TOOL | tool enable ORG TOOL
     tool-sync explain ASSISTANT | check ORG|ASSISTANT | words
     tool-sync audit | lost list | failures list | dead-letters list
-    tool-sync projection rebuild NAME | projection verify [NAME] | log verify | log fork
+    tool-sync projection rebuild NAME | projection verify [NAME] | log verify | log heads | log fork
     tool-sync replay --to-topic TOPIC | relay rewind --position N
+    tool-sync access list
 
 With ``--json`` each prints ``{command, at, complete, not_looked_at, result}``. Exit status: 0 done, 1 found a problem,
 2 usage or environment, 3 refused.

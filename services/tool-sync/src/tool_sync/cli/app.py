@@ -1,26 +1,34 @@
 """The commands, put together. Each imports what it needs when it runs, so that help is quick."""
 
-from importlib.metadata import version as version_of
 from typing import Annotated
 
 import typer
 
 from tool_sync.cli import (
+    access,
     assistant,
     audit,
     blueprint,
     dead_letters,
+    describe,
+    doctor,
+    errors,
     failures,
     log,
     lost,
     org,
+    pins,
     projection,
     relay,
     replay,
     rollout,
     service,
     ship,
+    support_bundle,
+    tail,
+    token,
     tool,
+    window,
 )
 
 app = typer.Typer(
@@ -34,6 +42,8 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version as version_of
+
         print(f"tool-sync {version_of('zerotouch-tool-sync')}")
         raise typer.Exit
 
@@ -48,6 +58,7 @@ def _root(
 
 for command in (
     service.run,
+    service.console,
     service.migrate,
     org.tools,
     org.history,
@@ -56,11 +67,30 @@ for command in (
     assistant.explain,
     assistant.check,
     assistant.words,
+    errors.errors,
+    tail.tail,
+    describe.describe,
+    support_bundle.support_bundle,
+    doctor.doctor,
     replay.replay,
     audit.audit,
     ship.ship,
 ):
     app.command()(command)
 
-for group in (lost, failures, dead_letters, blueprint, rollout, tool, projection, log, relay):
+for group in (
+    access,
+    lost,
+    failures,
+    dead_letters,
+    blueprint,
+    rollout,
+    tool,
+    pins,
+    window,
+    projection,
+    log,
+    relay,
+    token,
+):
     app.add_typer(group.app)

@@ -1,6 +1,6 @@
 """``tool-sync explain``, ``check`` and ``words``: one assistant, what its callers meet, and what Vapi said of it."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,11 @@ from tool_sync.cli.options import (
     VapiKey,
     VapiUrl,
 )
+from tool_sync.cli.output import print_json
+
+if TYPE_CHECKING:
+    from tool_sync.db import Connection
+    from tool_sync.vapi.words import Words
 
 
 def explain(
@@ -30,9 +35,7 @@ def explain(
     """Explain what happened to an assistant, what it has and lacks, and what happens next."""
     from tool_sync.cli.explain import show_explanation
 
-    end_connected(
-        database_url, lambda connection: show_explanation(connection, assistant, at, jaeger_url, as_json=as_json)
-    )
+    end_connected(database_url, show_explanation, assistant, at, jaeger_url, as_json=as_json)
 
 
 def check(
@@ -69,8 +72,30 @@ def words(
     as_json: Json = False,
 ) -> None:
     """Show what Vapi said when it refused something, in the last 30 days."""
-    from tool_sync.cli.words import show_words
+    from tool_sync.vapi.words import read_words
 
     if org is None and agent is None and trace is None:
         fail("name a clinic, an agent or a trace: --org, --agent or --trace")
-    end_connected(database_url, lambda connection: show_words(connection, org, agent, trace, limit, as_json=as_json))
+
+    async def work(connection: "Connection") -> None:
+        found = await read_words(connection, org_id=org, agent_id=agent, trace_id=trace, limit=limit)
+        if as_json:
+            print_json("words", found, complete=len(found) < limit)
+            return
+        for one in found:
+            _print_words(one)
+        if not found:
+            print("nothing that Vapi said in the last 30 days matches")
+        elif len(found) == limit:
+            print(f"the newest {limit} are shown; --limit shows more")
+
+    end_connected(database_url, work)
+
+
+def _print_words(one: "Words") -> None:
+    times = "" if one.times == 1 else f", {one.times} times since {one.first_at:%Y-%m-%d %H:%M:%S}"
+    print(f"{one.at:%Y-%m-%d %H:%M:%S} UTC  {one.code}  {one.route} answered {one.status or 'nothing'}{times}")
+    print(f"  clinic {one.org_id}" + (f", agent {one.agent_id}" if one.agent_id else ""))
+    if one.trace_id:
+        print(f"  trace {one.trace_id}")
+    print(f"  {one.words}")

@@ -16,16 +16,11 @@ from tool_sync.cli.looking import At, looking
 from tool_sync.cli.options import EXIT_FOUND, EXIT_USAGE
 from tool_sync.cli.output import entry, print_json, print_lines, utc
 from tool_sync.cli.output import error as say
-from tool_sync.queries.audit import (
-    AcceptedUnavailable,
-    LiveRead,
-    Report,
-    accepted_saves,
-    judge,
-    parked_records,
-    read_history,
-)
-from tool_sync.queries.audit.history import History, TopicUnreadable
+from tool_sync.queries.audit.accepted import AcceptedUnavailable, accepted_saves
+from tool_sync.queries.audit.history import History, TopicUnreadable, read_history
+from tool_sync.queries.audit.judge import Report, judge
+from tool_sync.queries.audit.looked import LiveRead
+from tool_sync.queries.audit.parked import parked_records
 from tool_sync.queries.coverage import coverage_of
 from tool_sync.queries.waiting import Waiting, waiting
 from tool_sync.vapi.rate_limit import PausedKey, paused_keys
@@ -58,33 +53,24 @@ class Window:
     patience_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Audited:
-    report: Report
-    topics: Sequence[str]
-    keys: Sequence[PausedKey]
-    behind: Waiting
-
-
 async def run_audit(
     sources: Sources, window: Window, *, as_json: bool, jaeger_url: str | None, live: At | None = None
 ) -> int:
     """Print the report; returns the exit status. ``live``: read Vapi, too."""
     try:
-        found = await _audited(sources, window, live)
+        report, topics, keys, behind = await _audited(sources, window, live)
     except (TopicUnreadable, AcceptedUnavailable, KafkaError) as error:
         say(f"not audited: {error}")
         return EXIT_USAGE
-    except db.TRANSIENT_ERRORS as error:
+    except db.WAITED_OUT_ERRORS as error:
         say(f"not audited: {type(error).__name__}: {error}")
         return EXIT_USAGE
-    report = found.report
     if as_json:
-        document = asdict(report) | {"topics": found.topics} | account_document(found.keys, found.behind)
+        document = asdict(report) | {"topics": topics} | account_document(keys, behind)
         del document["not_looked_at"]
         print_json("audit", document, complete=report.is_complete, not_looked_at=report.not_looked_at)
     else:
-        print_lines((*account_lines(found.keys, found.behind), *_text(report, jaeger_url, found.topics)))
+        print_lines((*account_lines(keys, behind), *_text(report, jaeger_url, topics)))
     if report.has_gaps or not report.is_read_whole:
         return EXIT_FOUND
     # A window that was asked for may well hold no save; all of the topic without any, or with lost ones, is no audit.
@@ -92,7 +78,10 @@ async def run_audit(
     return 0 if report.judged or is_window else EXIT_USAGE
 
 
-async def _audited(sources: Sources, window: Window, live: At | None) -> _Audited:
+async def _audited(
+    sources: Sources, window: Window, live: At | None
+) -> tuple[Report, Sequence[str], Sequence[PausedKey], Waiting]:
+    """The report, warnings about topics, the keys that are paused, and what waits behind them."""
     progress = Console(stderr=True)
     accepted = None
     if sources.assistant_api_url and sources.token:
@@ -121,7 +110,7 @@ async def _audited(sources: Sources, window: Window, live: At | None) -> _Audite
         lost=lost,
         live=read,
     )
-    return _Audited(report, topics, keys, behind)
+    return report, topics, keys, behind
 
 
 async def _history(sources: Sources, since: datetime | None, progress: Console) -> History:

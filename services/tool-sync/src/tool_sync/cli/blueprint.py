@@ -1,12 +1,13 @@
 """``tool-sync blueprint …``: a tool's file, what was published of it, and what is halted or withdrawn."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from tool_sync.cli.ending import end_connected, end_with, fail
 from tool_sync.cli.options import (
+    EXIT_FOUND,
     CredentialId,
     DatabaseUrl,
     Json,
@@ -16,7 +17,10 @@ from tool_sync.cli.options import (
     ToolArgument,
     VapiUrl,
 )
-from tool_sync.cli.rollout import OwnOrgs, PlanRate, PlanShare, Stages, Yes, per_minute, said, version_of
+from tool_sync.cli.rollout import OwnOrgs, PlanRate, PlanShare, Stages, Yes, per_minute, version_of
+
+if TYPE_CHECKING:
+    from tool_sync.db import Connection
 
 app = typer.Typer(
     name="blueprint", help="Check, publish and compare versions of a tool; halt one.", no_args_is_help=True
@@ -25,6 +29,7 @@ app = typer.Typer(
 FileArgument = Annotated[
     Path, typer.Argument(metavar="FILE", help="The tool, as .toml or .json.", exists=True, dir_okay=False)
 ]
+Days = Annotated[int, typer.Option(metavar="N", help="Look back so many days.", min=1, max=3660)]
 VersionArgument = Annotated[str, typer.Argument(metavar="TOOL@V", help="The tool's name, and @2 for its version 2.")]
 
 
@@ -45,7 +50,15 @@ def list_(database_url: DatabaseUrl, as_json: Json = False) -> None:
     """List every version of every tool that was published."""
     from tool_sync.cli.blueprint_show import show_versions
 
-    end_connected(database_url, lambda connection: show_versions(connection, as_json=as_json))
+    end_connected(database_url, show_versions, as_json=as_json)
+
+
+@app.command()
+def requests(database_url: DatabaseUrl, as_json: Json = False) -> None:
+    """List what was asked by INSERT or UPDATE of system_tools, newest first, and what became of it."""
+    from tool_sync.cli.blueprint_show import show_requests
+
+    end_connected(database_url, show_requests, as_json=as_json)
 
 
 @app.command()
@@ -61,7 +74,7 @@ def show(
     if "@" in tool and not (number.isascii() and number.isdigit()):
         fail(f"{tool!r} names no version; write the tool's name, or {name}@1")
     version = int(number) if number else None
-    end_connected(database_url, lambda connection: show_version(connection, name, version, as_json=as_json))
+    end_connected(database_url, show_version, name, version, as_json=as_json)
 
 
 @app.command()
@@ -73,9 +86,37 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Compare two versions of a tool: first the words that changed, then all that is registered."""
-    from tool_sync.cli.blueprint_diff import show_diff
+    from tool_sync.cli.blueprint_show import show_diff
 
-    end_connected(database_url, lambda connection: show_diff(connection, tool, old, new, as_json=as_json))
+    end_connected(database_url, show_diff, tool, old, new, as_json=as_json)
+
+
+@app.command()
+def contract(
+    tool: ToolArgument,
+    number: Annotated[int, typer.Argument(metavar="N", help="The contract's number.", min=1)],
+    database_url: DatabaseUrl,
+    days: Days = 30,
+    as_json: Json = False,
+) -> None:
+    """Check whether a contract of ours may leave the code: no clinic had it, and no rollout gives it.
+
+    Exit status 1: it must stay.
+    """
+    from tool_sync.cli.blueprint_contracts import show_contract
+
+    end_connected(database_url, show_contract, tool, number, days, as_json=as_json)
+
+
+@app.command()
+def contracts(database_url: DatabaseUrl, days: Days = 30, as_json: Json = False) -> None:
+    """Compare the contracts that clinics had, or may get, with those of this release.
+
+    Exit status 1: the release lacks one, so that calls would not be answered.
+    """
+    from tool_sync.cli.blueprint_contracts import show_contracts
+
+    end_connected(database_url, show_contracts, days, as_json=as_json)
 
 
 @app.command()
@@ -83,6 +124,7 @@ def publish(
     file: FileArgument,
     database_url: DatabaseUrl,
     server_url: ServerUrl,
+    reason: ReasonNeeded,
     credential_id: CredentialId = None,
     allow_loopback: Loopback = False,
     vapi_url: VapiUrl = None,
@@ -91,12 +133,18 @@ def publish(
     from tool_sync.cli.blueprint_publish import publish_file
 
     refuse_loopback(allow_loopback, vapi_url)
-    end_connected(
-        database_url,
-        lambda connection: publish_file(
-            connection, database_url, file, server_url, credential_id, loopback_allowed=allow_loopback
-        ),
-    )
+
+    async def work(connection: "Connection") -> int:
+        done = await publish_file(
+            connection, database_url, file, server_url, credential_id, reason, loopback_allowed=allow_loopback
+        )
+        if done is None:
+            return EXIT_FOUND
+        print(f"version {done.version} of {done.name} is published; no clinic has it yet")
+        print(f"to order it: tool-sync rollout plan {done.name}@{done.version}")
+        return 0
+
+    end_connected(database_url, work)
 
 
 @app.command()
@@ -111,10 +159,10 @@ def enable(
     yes: Yes = False,
 ) -> None:
     """Order a tool's newest version for every clinic: show the plan, ask once, and follow it to its end."""
-    from tool_sync.cli.ordering import Choice, enable_tool
+    from tool_sync.cli.rollout_apply import Choice, enable_tool
 
-    choice = Choice(stages, tuple(own_orgs or ()), per_minute(rate, share), said(reason), yes)
-    end_connected(database_url, lambda connection: enable_tool(connection, database_url, tool, choice))
+    choice = Choice(stages, tuple(own_orgs or ()), per_minute(rate, share), reason, yes)
+    end_connected(database_url, enable_tool, database_url, tool, choice)
 
 
 @app.command()
@@ -129,31 +177,21 @@ def disable(
     yes: Yes = False,
 ) -> None:
     """Order a tool for nobody, in stages: it is unlinked, and deleted after its grace. `halt` is at once."""
-    from tool_sync.cli.ordering import Choice, order_tool
+    from tool_sync.cli.rollout_apply import Choice, order_tool
 
-    choice = Choice(stages, tuple(own_orgs or ()), per_minute(rate, share), said(reason), yes)
-    end_connected(database_url, lambda connection: order_tool(connection, database_url, tool, None, choice))
+    choice = Choice(stages, tuple(own_orgs or ()), per_minute(rate, share), reason, yes)
+    end_connected(database_url, order_tool, database_url, tool, None, choice)
 
 
 @app.command()
 def withdraw(tool: VersionArgument, database_url: DatabaseUrl, reason: ReasonNeeded) -> None:
-    """Withdraw a version: no rollout can give it any more. Exit status 3: one that stands gives it."""
-    from tool_sync.cli.blueprint_publish import write_about
-    from tool_sync.rollouts.publish import withdrawn
+    """Withdraw a version: no rollout and no pin can give it any more. Exit status 3: one that stands gives it."""
+    from tool_sync.cli.blueprint_publish import withdraw_version
 
     name, number = version_of(tool)
     if number is None:
         fail(f"write a version: {name}@2")
-    why = said(reason)
-    end_connected(
-        database_url,
-        lambda _connection: write_about(
-            database_url,
-            name,
-            lambda fleet: withdrawn(fleet, name, number, why),
-            f"version {number} of {name} is withdrawn",
-        ),
-    )
+    end_connected(database_url, withdraw_version, database_url, name, number, reason)
 
 
 @app.command()
@@ -161,7 +199,7 @@ def halt(tool: ToolArgument, database_url: DatabaseUrl, reason: ReasonNeeded) ->
     """Take a tool from every assistant of every clinic, ahead of all bulk work, until it is resumed."""
     from tool_sync.cli.blueprint_publish import halt_tool
 
-    end_connected(database_url, lambda connection: halt_tool(connection, database_url, tool, said(reason)))
+    end_connected(database_url, halt_tool, database_url, tool, reason)
 
 
 @app.command()
@@ -170,15 +208,35 @@ def resume(tool: ToolArgument, database_url: DatabaseUrl, reason: ReasonNeeded) 
     from tool_sync.cli.blueprint_publish import write_about
     from tool_sync.rollouts.publish import resumed
 
-    why = said(reason)
+    done = f"{tool} is resumed: every clinic gets what is ordered"
+    end_connected(database_url, write_about, database_url, tool, lambda fleet: resumed(fleet, tool, reason), done)
+
+
+@app.command()
+def drift(
+    tool: ToolArgument,
+    policy: Annotated[
+        Literal["repair", "report"],
+        typer.Argument(metavar="POLICY", help="Put it right (repair), or only note it (report)."),
+    ],
+    database_url: DatabaseUrl,
+    reason: ReasonNeeded,
+) -> None:
+    """Set what becomes of words of a tool that somebody changes at Vapi: repair or report.
+
+    What keeps callers from booking, such as another server or a deleted tool, is put right in any case.
+    """
+    from tool_sync.cli.blueprint_publish import write_about
+    from tool_sync.rollouts.publish import drift_policy
+
+    done = "is put right" if policy == "repair" else "is noted, and its words are left as they are"
     end_connected(
         database_url,
-        lambda _connection: write_about(
-            database_url,
-            tool,
-            lambda fleet: resumed(fleet, tool, why),
-            f"{tool} is resumed: every clinic gets what is ordered",
-        ),
+        write_about,
+        database_url,
+        tool,
+        lambda fleet: drift_policy(fleet, tool, policy, reason),
+        f"drift of {tool} {done}",
     )
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from textwrap import wrap
 from typing import Any
-from uuid import UUID
 
 from tool_sync import db
 from tool_sync.admin.checked import CheckedClinic, KnownAssistant, Trouble, clinic_of
@@ -16,6 +15,7 @@ from tool_sync.cli.output import COLUMNS, print_json, say_not_looked_at
 from tool_sync.queries.assistants import find_assistants
 from tool_sync.queries.organizations import is_known
 from zerotouch_contracts.errors import entry_of
+from zerotouch_contracts.text import uuid_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ async def _check_live(pool: db.Pool, clinics: list[CheckedClinic], live: At, *, 
 async def _clinics(pool: db.Pool, target: str) -> list[CheckedClinic]:
     """The clinic of this id, or those with an assistant of this id, with it alone."""
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-        org_id = _uuid(target)
+        org_id = uuid_of(target)
         if org_id is not None and await is_known(connection, org_id):
             return [await clinic_of(connection, org_id)]
         return [
@@ -133,6 +133,7 @@ def _document(checked: Checked, *, live: bool) -> dict[str, Any]:
         "as_of_position": clinic.position,
         "wanted": [tool.name for tool in clinic.wanted],
         "none_wanted": None if none_wanted is None else {"code": none_wanted, **_advice(none_wanted)},
+        "left": clinic.left,
         "assistants": assistants,
     }
 
@@ -149,6 +150,8 @@ def _text(checked: Checked, *, live: bool) -> Iterator[str]:
         yield from _troubles((Trouble(clinic.none_wanted, ()),), "  wants no tool: ")
         return
     yield f"  wants {', '.join(tool.name for tool in clinic.wanted)}"
+    for what in clinic.left:
+        yield from wrap(f"  {what}", COLUMNS, subsequent_indent="    ")
     if not clinic.assistants:
         yield "  has no assistant"
     if live:
@@ -178,10 +181,3 @@ def _troubles(troubles: tuple[Trouble, ...], lead: str = "  cannot reach ") -> I
             yield from wrap(f"    tool id {', '.join(one.vapi_tool_ids)}", COLUMNS, subsequent_indent="    ")
         if advice["what_to_do"]:
             yield from wrap(f"    {advice['who_acts']}: {advice['what_to_do']}", COLUMNS, subsequent_indent="    ")
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

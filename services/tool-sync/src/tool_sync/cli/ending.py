@@ -3,9 +3,8 @@
 What the work needs is imported when it runs, so that help and completion are quick.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec
 
 import typer
 
@@ -15,17 +14,26 @@ from tool_sync.cli.output import error
 if TYPE_CHECKING:
     from tool_sync.db import Connection
 
-
-def end_with(work: Coroutine[Any, Any, int]) -> NoReturn:
-    """Do the work, whose answer is the exit status."""
-    raise typer.Exit(asyncio.run(work))
+P = ParamSpec("P")
 
 
-def end_connected(database_url: str, work: Callable[["Connection"], Awaitable[int]]) -> NoReturn:
-    """Do the work on a connection of its own."""
+def end_with(work: Coroutine[Any, Any, int | None]) -> NoReturn:
+    """Do the work, whose answer is the exit status; None is 0."""
+    import asyncio
+
+    raise typer.Exit(asyncio.run(work) or 0)
+
+
+def end_connected(
+    database_url: str,
+    work: Callable[Concatenate["Connection", P], Awaitable[int | None]],
+    *args: P.args,
+    **options: P.kwargs,
+) -> NoReturn:
+    """Do ``work(connection, *args, **options)`` on a connection of its own."""
     from tool_sync.cli.connected import connected
 
-    end_with(connected(database_url, work))
+    end_with(connected(database_url, lambda connection: work(connection, *args, **options)))
 
 
 def fail(message: object) -> NoReturn:

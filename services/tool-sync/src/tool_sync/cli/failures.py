@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from tool_sync.cli.ending import end_connected
-from tool_sync.cli.options import Code, DatabaseUrl, DryRun, Json, Limit, Org, OrgArgument, Since
+from tool_sync.cli.ending import end_connected, fail
+from tool_sync.cli.options import Code, DatabaseUrl, DryRun, Json, Limit, Org, OrgArgument, ReasonNeeded, Since
 
 app = typer.Typer(name="failures", help="Show which assistants lack tools, and retry them.", no_args_is_help=True)
 
@@ -17,15 +17,24 @@ def list_failures(
     code: Code = None,
     since: Since = None,
     limit: Limit = 1000,
+    is_waiting: Annotated[
+        bool, typer.Option("--waiting", help="List saves without an outcome instead, the oldest first.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """List assistants that lack tools or whose callers reach none, the newest first, and when each is retried.
 
     A paused Vapi key comes first, because everything waits for it; in JSON it is a row without an organization.
-    """
-    from tool_sync.cli.failed import show_failures
 
-    end_connected(database_url, lambda connection: show_failures(connection, org, code, since, limit, as_json=as_json))
+    --waiting lists saves that have no outcome yet, and what each waits for.
+    """
+    from tool_sync.cli.failed import show_failures, show_waiting
+
+    if is_waiting:
+        if code is not None or since is not None:
+            fail("--waiting lists all saves that wait; --code and --since choose failures")
+        end_connected(database_url, show_waiting, org, limit, as_json=as_json)
+    end_connected(database_url, show_failures, org, code, since, limit, as_json=as_json)
 
 
 @app.command("show")
@@ -38,12 +47,13 @@ def show_failure(
     """Show what one assistant lacks and why, what happened, and what happens next."""
     from tool_sync.cli.explain import show_explanation
 
-    end_connected(database_url, lambda connection: show_explanation(connection, agent, org_id=org, as_json=as_json))
+    end_connected(database_url, show_explanation, agent, org_id=org, as_json=as_json)
 
 
 @app.command("retry")
 def retry_failures(
     database_url: DatabaseUrl,
+    reason: ReasonNeeded,
     org: Org = None,
     code: Code = None,
     since: Since = None,
@@ -55,17 +65,15 @@ def retry_failures(
     from tool_sync.cli.connected import log_of
     from tool_sync.db import Connection
     from tool_sync.queries.failures import list_failures as find
-    from tool_sync.telemetry import SERVICE_VERSION
 
-    async def work(connection: Connection) -> int:
+    async def work(connection: Connection) -> None:
         found = await find(connection, org_id=org, code=code, since=since, limit=limit)
         orgs = len({one.org_id for one in found})
         if dry_run:
             print(f"would retry {len(found)} assistant(s) of {orgs} organization(s)")
-            return 0
+            return
         async with log_of(database_url) as log:
-            count = await retry(log, found, SERVICE_VERSION)
+            count = await retry(log, found, reason)
         print(f"retrying {count} assistant(s) of {orgs} organization(s)")
-        return 0
 
     end_connected(database_url, work)

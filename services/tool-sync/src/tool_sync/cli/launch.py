@@ -1,10 +1,11 @@
-"""``tool-sync run``: one process that works, or the supervisor of several."""
+"""``tool-sync run``: one process that works, or the supervisor of several; and ``tool-sync console``."""
 
 import asyncio
 import sys
 
 import structlog
 
+from tool_sync.cli.ending import fail
 from tool_sync.cli.options import EXIT_USAGE
 from tool_sync.settings import Settings
 from tool_sync.telemetry import SERVICE_NAME
@@ -23,11 +24,7 @@ def launch(workers: int | None) -> int:
     worker = this_worker()
     if worker is not None:
         worker.end_with_supervisor()
-    try:
-        settings = load(Settings)
-    except SettingsInvalid as error:
-        print(f"tool-sync: {error}", file=sys.stderr)
-        return EXIT_USAGE
+    settings = _loaded()
     count = settings.workers if workers is None else workers
     if worker is None and count > 1:
         return _supervise(settings, count)
@@ -35,6 +32,24 @@ def launch(workers: int | None) -> int:
     from tool_sync.cli.run import run_service
 
     return run_service(settings, worker)
+
+
+def launch_console() -> int:
+    """Serve the console alone until SIGTERM or SIGINT. The exit status."""
+    settings = _loaded()
+    if settings.console_key is None:
+        fail("CONSOLE_KEY is not set: without it there is no console")
+    from tool_sync.cli.run import run_console
+
+    return run_console(settings)
+
+
+def _loaded() -> Settings:
+    """The settings; ends the command where they are wrong."""
+    try:
+        return load(Settings)
+    except SettingsInvalid as error:
+        fail(error)
 
 
 def _supervise(settings: Settings, count: int) -> int:

@@ -1,17 +1,45 @@
-"""``tool-sync log verify | decisions | fork``: does the log hold together, and justify what was done."""
+"""``tool-sync log verify | heads | decisions | fork``: does the log hold together, and justify what was done."""
 
-from typing import Annotated, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 from uuid import UUID
 
 import typer
 
-from tool_sync.cli.ending import end_connected
-from tool_sync.cli.options import EXIT_REFUSED, DatabaseUrl, Json, OutcomesTopic, OwnerUrl, VapiAccount
+from tool_sync.cli.ending import end_connected, end_with
+from tool_sync.cli.options import (
+    EXIT_REFUSED,
+    BootstrapServers,
+    DatabaseUrl,
+    FleetTopic,
+    Json,
+    OutcomesTopic,
+    OwnerUrl,
+    ReasonNeeded,
+    VapiAccount,
+)
+
+if TYPE_CHECKING:
+    from tool_sync.db import Connection
 
 app = typer.Typer(name="log", help="Verify the event log and its decisions, or give it a new id.", no_args_is_help=True)
 
 LIST_DEADLINE_SECONDS: Final = 30.0
 """For each call of a fork, whose pages of tools are long."""
+
+HeadsTopic = Annotated[
+    str | None,
+    typer.Option(envvar="HEADS_TOPIC", help="Name the topic of signed heads; the default is the contract's."),
+]
+SigningKeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--signing-key",
+        envvar="LOG_SIGNING_KEY_FILE",
+        metavar="FILE",
+        help="Without --keys, take this key's public half.",
+    ),
+]
 
 
 @app.command()
@@ -19,29 +47,76 @@ def verify(
     database_url: DatabaseUrl,
     kafka: Annotated[
         str | None,
-        typer.Option("--kafka", envvar="KAFKA_BOOTSTRAP_SERVERS", help="Look at the topic, too, at this host:port."),
+        typer.Option("--kafka", envvar="KAFKA_BOOTSTRAP_SERVERS", help="Look at the topics, too, at this host:port."),
     ] = None,
     topic: OutcomesTopic = None,
+    fleet_topic: FleetTopic = None,
+    heads: Annotated[
+        bool,
+        typer.Option("--heads", help="Compare the log with the signed heads on their topic; needs --kafka and --keys."),
+    ] = False,
+    heads_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Compare it with heads that were kept aside: lines of `log heads`."),
+    ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(envvar="LOG_VERIFY_KEYS", metavar="FILE", help="Trust heads signed by these public keys, in PEM."),
+    ] = None,
+    heads_topic: HeadsTopic = None,
+    signing_key: SigningKeyFile = None,
     as_json: Json = False,
 ) -> None:
-    """Verify positions, versions and hash chains, and that the outcomes topic is not ahead of the log.
+    """Verify positions, times, versions and hashes, and that no topic of tool-sync's is ahead of the log.
 
-    Exit status 1: the log is not as it was written, or the topic is ahead of it.
+    With --heads or --heads-file: also that the log is what was signed of it, whoever owns its table.
+
+    Exit status 1: the log is not as it was written or signed, no signed head covers any of it, or a topic is ahead.
     """
+    from tool_sync.cli.log_heads import heads_source
     from tool_sync.cli.log_verify import verify_log
 
-    end_connected(database_url, lambda connection: verify_log(connection, kafka, topic, as_json=as_json))
+    topics = {"outcomes": topic, "fleet": fleet_topic}
+    source = heads_source(heads_topic if heads else None, kafka, heads_file, keys, signing_key, is_asked=heads)
+    end_connected(database_url, verify_log, kafka, topics, source, as_json=as_json)
 
 
 @app.command()
-def decisions(database_url: DatabaseUrl, as_json: Json = False) -> None:
+def heads(kafka: BootstrapServers, heads_topic: HeadsTopic = None) -> None:
+    """List every head on the topic, as lines of JSON to be kept where neither database nor Kafka is.
+
+    They are listed as they are; `log verify --heads-file` says which are signed.
+    """
+    from tool_sync.cli.log_heads import print_heads
+
+    end_with(print_heads(kafka, heads_topic))
+
+
+@app.command()
+def decisions(
+    database_url: DatabaseUrl,
+    without: Annotated[
+        Literal["pins", "settings", "windows", "halts", "tiers"] | None,
+        typer.Option(help="Decide once more as if this rule did not exist, and list what would have been otherwise."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Decide every write that was ever announced again, on what the log said then.
+
+    With --without also by all rules but one: as if no clinic was ever pinned
+    (pins), had set its tool (settings) or a change window (windows), no tool was
+    ever halted (halts), or every version was for every tier (tiers). Listed are
+    writes that would have been others, and tools that would not have been taken
+    away. What would have been written besides is not: nothing in the log stands
+    for it.
 
     Exit status 1: a write is not justified by the log.
     """
     from tool_sync.cli.log_decisions import show_decisions
+    from tool_sync.queries.other_rules import Without
 
-    end_connected(database_url, lambda connection: show_decisions(connection, as_json=as_json))
+    rule = None if without is None else Without(without)
+    end_connected(database_url, show_decisions, rule, as_json=as_json)
 
 
 @app.command()
@@ -54,6 +129,7 @@ def fork(
     installation_id: Annotated[
         UUID, typer.Option(envvar="INSTALLATION_ID", help="Look for the tools of this installation.")
     ],
+    reason: ReasonNeeded,
     account: VapiAccount = "platform",
     settle_seconds: Annotated[
         float, typer.Option(envvar="SETTLE_SECONDS", help="Wait until no call to Vapi can land any more.")
@@ -64,12 +140,19 @@ def fork(
 
     Exit status 3: a process of tool-sync is connected, or the database belongs to another installation.
     """
+    from tool_sync.cli.connected import pooled
     from tool_sync.cli.log_fork import fork_log
-    from tool_sync.cli.looking import client_of
+    from tool_sync.cli.looking import client_of, own_accounts
     from tool_sync.cli.output import error as say
 
     if not yes and not typer.confirm("Every subscriber will stop until it is rebuilt. Give the log a new id?"):
         say("nothing was changed")
         raise typer.Exit(EXIT_REFUSED)
     vapi = client_of(vapi_base_url, vapi_api_key, account, LIST_DEADLINE_SECONDS, connections_max=1)
-    end_connected(database_url, lambda connection: fork_log(connection, vapi, installation_id, settle_seconds))
+
+    async def work(connection: "Connection") -> int:
+        async with pooled(database_url) as pool:
+            own = own_accounts(pool, vapi_base_url, LIST_DEADLINE_SECONDS)
+            return await fork_log(connection, vapi, own, installation_id, settle_seconds, reason)
+
+    end_connected(database_url, work)

@@ -1,13 +1,14 @@
 """Exit statuses, and every option that more than one command takes."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Final
 from uuid import UUID
 
 import typer
 
-from tool_sync.cli.times import parse_time
-from zerotouch_platform.settings import WORKERS_MAX
+from zerotouch_platform import times
+from zerotouch_platform.worker_count import WORKERS_MAX
 
 EXIT_FOUND: Final = 1
 """The command did its work and found a problem."""
@@ -17,6 +18,25 @@ EXIT_REFUSED: Final = 3
 """It could be done and must not: a missing right, a guard, somebody else's installation, a log in use."""
 COLUMNS_IN_FILES: Final = 119
 """The width where no terminal says one."""
+
+
+def parse_time(text: str, now: datetime | None = None) -> datetime:
+    """The moment that is meant; without a zone it is UTC, and a day begins at midnight UTC."""
+    try:
+        return times.parse_time(text, now)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def kept_reason(context: typer.Context, reason: str) -> str:
+    """The reason; ends the command where it cannot be kept. While a shell completes, nothing is said."""
+    from tool_sync.cli.ending import fail
+    from tool_sync.domain.tool_setting import reason_problem
+
+    if not context.resilient_parsing and (problem := reason_problem(reason)) is not None:
+        fail(problem)
+    return reason
+
 
 OrgArgument = Annotated[UUID, typer.Argument(metavar="ORG", help="The organization's id.")]
 ToolArgument = Annotated[str, typer.Argument(metavar="TOOL", help="The tool's name.")]
@@ -39,9 +59,15 @@ Until = Annotated[
     datetime | None,
     typer.Option(parser=parse_time, metavar="TIME", help="Stop before this time; takes the same forms as --since."),
 ]
+Who = Annotated[str | None, typer.Option(metavar="WHO", help="Limit to this operator, such as operator:lee.")]
 ReasonNeeded = Annotated[
     str,
-    typer.Option("--reason", metavar="TEXT", help="Say why, in one line that is kept for ever and names no patient."),
+    typer.Option(
+        "--reason",
+        callback=kept_reason,
+        metavar="TEXT",
+        help="Say why, in one line that is kept for ever and names no patient.",
+    ),
 ]
 Loopback = Annotated[
     bool,
@@ -61,6 +87,9 @@ CredentialId = Annotated[
     ),
 ]
 JaegerUrl = Annotated[str | None, typer.Option(envvar="JAEGER_UI_URL", help="Link traces to this Jaeger.")]
+ConsoleUrl = Annotated[
+    str | None, typer.Option(envvar="CONSOLE_URL", help="Link pages to the console at this address.")
+]
 DatabaseUrl = Annotated[str, typer.Option(envvar="DATABASE_URL", help="Connect to this postgresql:// URL.")]
 OwnerUrl = Annotated[
     str,
@@ -82,6 +111,20 @@ BootstrapServers = Annotated[
 OutcomesTopic = Annotated[
     str | None, typer.Option(envvar="OUTCOMES_TOPIC", help="Name the outcomes topic; the default is the contract's.")
 ]
+FleetTopic = Annotated[
+    str | None,
+    typer.Option(envvar="FLEET_TOPIC", help="Name the topic of changes of tools; the default is the contract's."),
+]
+
+
+class TopicWord(StrEnum):
+    """A topic that tool-sync publishes on, by one word."""
+
+    OUTCOMES = "outcomes"
+    FLEET = "fleet"
+
+
+OfTopic = Annotated[TopicWord, typer.Option("--of", help="Mean what is published on this topic.")]
 VapiUrl = Annotated[str | None, typer.Option(envvar="VAPI_BASE_URL", help="Call Vapi at this URL.")]
 VapiKey = Annotated[str | None, typer.Option(envvar="VAPI_API_KEY", help="Call Vapi with this key, the service's own.")]
 VapiAccount = Annotated[str, typer.Option(envvar="VAPI_ACCOUNT", help="Name the Vapi account, as the service does.")]

@@ -2,20 +2,29 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from textwrap import wrap
-from typing import Any, Final
-
-from pydantic_core import to_json
-from rich.console import Console
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 from tool_sync.cli.options import COLUMNS_IN_FILES
+from zerotouch_contracts.errors import entry_of
+from zerotouch_platform.text import printable as printable
+from zerotouch_platform.times import utc as utc
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    from tool_sync.queries.can_book import Standing
 
 COLUMNS: Final = 80
 
 
 def print_json(command: str, result: object, *, complete: bool = True, not_looked_at: Iterable[str] = ()) -> None:
     """``complete``: nothing that was asked for is missing from ``result``. ``not_looked_at``: what it does not show."""
+    from pydantic_core import to_json  # help and text need not wait for it
+
     document = {
         "command": command,
         "at": datetime.now(UTC),
@@ -42,8 +51,15 @@ def show(
         print_lines(lines)
 
 
+def with_more(value: "DataclassInstance", **more: object) -> dict[str, object]:
+    """The fields of a value, and further ones, as one object of JSON."""
+    return {field.name: getattr(value, field.name) for field in fields(value)} | more
+
+
 def print_lines(lines: Iterable[str]) -> None:
     """Folded where a line is longer than the terminal is wide; in a file it stays below 120 columns."""
+    from rich.console import Console  # what prints no list need not wait for it
+
     out = Console(width=None if sys.stdout.isatty() else COLUMNS_IN_FILES, highlight=False, emoji=False)
     for line in lines:
         out.print(line, markup=False)
@@ -57,15 +73,29 @@ def entry(heading: str, fields: Sequence[tuple[str, Any]]) -> Iterator[str]:
             yield f"  {name}: {value}"
 
 
+def called(thing: UUID | str, name: str | None) -> str:
+    """A clinic or an assistant by its name, where it has one, and its id."""
+    if name in (None, str(thing)):
+        return str(thing)
+    return f"{printable(name or '')} ({thing})"
+
+
+def standing_lines(one: "Standing", name: str) -> Iterator[str]:
+    """The one sentence of an assistant, as the console shows it, what to do, and what happens next."""
+    fields: list[tuple[str, str]] = []
+    if (known := entry_of(one.code)) is not None:
+        fields.append(("code", f"{known.code} {known.title}"))
+        if known.who_acts != "nobody":
+            fields.append(("what to do", f"{known.who_acts}: {known.what_to_do}"))
+    if not one.who_acts:
+        fields.append(("next", one.next))
+    yield from entry(f"{called(one.agent_id, name)} {one.sentence}", fields)
+
+
 def say_not_looked_at(limits: Iterable[str]) -> None:
     """One sentence each: an all-clear is worth as much as these."""
     for limit in limits:
         print("\n".join(wrap(f"not looked at: {limit}", COLUMNS, subsequent_indent="  ")))
-
-
-def utc(at: datetime | None) -> str:
-    """A time to the second, or nothing."""
-    return "" if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def error(message: object) -> None:

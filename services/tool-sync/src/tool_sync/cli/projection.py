@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from tool_sync.cli.options import EXIT_FOUND, EXIT_REFUSED, EXIT_USAGE, Json, OwnerUrl
+from tool_sync.cli.options import EXIT_FOUND, EXIT_REFUSED, EXIT_USAGE, Json, OwnerUrl, ReasonNeeded
 from tool_sync.cli.output import error as say
 from tool_sync.cli.output import print_json, say_not_looked_at
 
 if TYPE_CHECKING:
+    from tool_sync.db import Connection
     from tool_sync.log.projections import RebuildError, Verified
 
 app = typer.Typer(name="projection", help="Rebuild the read tables from the log, or check them.", no_args_is_help=True)
@@ -25,16 +26,23 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The projectio
 
 
 @app.command()
-def rebuild(name: NameArgument, database_url: OwnerUrl, as_json: Json = False) -> None:
+def rebuild(name: NameArgument, database_url: OwnerUrl, reason: ReasonNeeded, as_json: Json = False) -> None:
     """Rebuild a read table from the log and write the rows that differ, while the service runs.
 
     Readers notice nothing. Appends wait some tens of milliseconds at a time, and only while rows are written.
 
     Ctrl-C stops it at any time; it can be started again.
     """
+    from tool_sync.admin.actions import OperatorAction, note_action
     from tool_sync.cli.bar import bar
+    from tool_sync.cli.connected import connected
     from tool_sync.log import projections
 
+    async def note(connection: "Connection") -> None:
+        await note_action(connection, OperatorAction.PROJECTION_REBUILD, name, reason)
+
+    if status := asyncio.run(connected(database_url, note)):
+        raise typer.Exit(status)
     try:
         with bar() as say:
             done = asyncio.run(projections.rebuild(database_url, name, lambda p: say(p.doing, p.done, p.total)))

@@ -5,14 +5,17 @@ from typing import Annotated
 import typer
 
 from tool_sync.cli.ending import end_connected
-from tool_sync.cli.options import BootstrapServers, DatabaseUrl, OutcomesTopic
+from tool_sync.cli.options import (
+    BootstrapServers,
+    DatabaseUrl,
+    FleetTopic,
+    OfTopic,
+    OutcomesTopic,
+    ReasonNeeded,
+    TopicWord,
+)
 
-app = typer.Typer(name="relay", help="Direct the relay, which sends outcomes to Kafka.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """Direct the relay, which sends outcomes to Kafka."""
+app = typer.Typer(name="relay", help="Direct the relays, which send the log to Kafka.", no_args_is_help=True)
 
 
 @app.command()
@@ -20,21 +23,27 @@ def rewind(
     position: Annotated[int, typer.Option(help="Send again what is above this position; 0 sends everything.", min=0)],
     database_url: DatabaseUrl,
     kafka: BootstrapServers,
+    reason: ReasonNeeded,
+    of: OfTopic = TopicWord.OUTCOMES,
     topic: OutcomesTopic = None,
+    fleet_topic: FleetTopic = None,
 ) -> None:
-    """Publish history again into an outcomes topic that was lost and created again.
+    """Publish history again into a topic that was lost and created again.
 
     Exit status 3: the topic already holds a record.
     """
+    from tool_sync.admin.actions import OperatorAction, note_action
     from tool_sync.db import Connection
+    from tool_sync.outcomes.published import published_on
     from tool_sync.outcomes.replay import rewind as rewind_relay
-    from zerotouch_contracts.topics import OUTCOMES
 
-    name = topic or OUTCOMES.name
+    published = published_on(of.value)
+    name = (fleet_topic if of is TopicWord.FLEET else topic) or published.topic.name
 
-    async def work(connection: Connection) -> int:
-        before = await rewind_relay(connection, kafka, name, position)
+    async def work(connection: Connection) -> None:
+        async with connection.transaction():
+            before = await rewind_relay(connection, kafka, name, position, published)
+            await note_action(connection, OperatorAction.RELAY_REWIND, f"{name} {position}", reason)
         print(f"the relay will send everything above position {position:,} to {name}; it had reached {before:,}")
-        return 0
 
     end_connected(database_url, work)

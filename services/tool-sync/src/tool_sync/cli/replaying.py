@@ -3,6 +3,7 @@
 import gc
 import time
 
+from tool_sync.admin.actions import OperatorAction, note_action
 from tool_sync.cli.bar import bar
 from tool_sync.db import Connection
 from tool_sync.outcomes.replay import Range, replay
@@ -12,11 +13,20 @@ GARBAGE_ALLOCATIONS = 50_000
 
 
 async def replay_to(
-    connection: Connection, bootstrap_servers: str, topic: str, range_: Range, live: frozenset[str], *, dry_run: bool
-) -> int:
-    """Replay and print how much; returns the exit status."""
+    connection: Connection,
+    bootstrap_servers: str,
+    topic: str,
+    range_: Range,
+    live: frozenset[str],
+    reason: str,
+    *,
+    dry_run: bool,
+) -> None:
+    """Replay and print how much."""
     gc.freeze()
     gc.set_threshold(GARBAGE_ALLOCATIONS, 20, 100)
+    if not dry_run:
+        await note_action(connection, OperatorAction.TOPIC_REPLAY, topic, reason)
     started = time.monotonic()
     with bar() as say:
         done = await replay(
@@ -27,4 +37,3 @@ async def replay_to(
     verb = "would be sent" if dry_run else "sent"
     rate = f", {done.events / seconds:,.0f}/s" if not dry_run else ""
     print(f"{done.events:,} events {verb} to {topic}, of positions {done.after + 1:,} to {done.through:,}{rate}")
-    return 0

@@ -1,12 +1,12 @@
 """``tool-sync rollout …``: one change for many clinics, in stages."""
 
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, Literal, NoReturn
 from uuid import UUID
 
 import typer
 
 from tool_sync.cli.ending import end_connected, fail
-from tool_sync.cli.options import DatabaseUrl, Json, ReasonNeeded
+from tool_sync.cli.options import DatabaseUrl, Json, Limit, Org, ReasonNeeded
 
 if TYPE_CHECKING:
     from tool_sync.domain.fleet.rollout import RolloutCommand
@@ -62,16 +62,14 @@ def plan(
     name, number = version_of(version)
     end_connected(
         database_url,
-        lambda connection: plan_rollout(
-            connection,
-            database_url,
-            name,
-            number,
-            stages,
-            tuple(own_orgs or ()),
-            per_minute(rate, share),
-            as_json=as_json,
-        ),
+        plan_rollout,
+        database_url,
+        name,
+        number,
+        stages,
+        tuple(own_orgs or ()),
+        per_minute(rate, share),
+        as_json=as_json,
     )
 
 
@@ -88,10 +86,7 @@ def apply(
     """Start a planned rollout. Exit status 3: the plan is no longer true, or another rollout of the tool is open."""
     from tool_sync.cli.rollout_apply import apply_rollout
 
-    end_connected(
-        database_url,
-        lambda connection: apply_rollout(connection, database_url, rollout, said(reason), digest=digest, follow=follow),
-    )
+    end_connected(database_url, apply_rollout, database_url, rollout, reason, digest=digest, follow=follow)
 
 
 @app.command(name="list")
@@ -99,7 +94,7 @@ def list_(database_url: DatabaseUrl, as_json: Json = False) -> None:
     """List the rollouts, newest first, and the plans that were not applied."""
     from tool_sync.cli.rollout_show import show_rollouts
 
-    end_connected(database_url, lambda connection: show_rollouts(connection, as_json=as_json))
+    end_connected(database_url, show_rollouts, as_json=as_json)
 
 
 @app.command()
@@ -107,7 +102,33 @@ def status(rollout: RolloutArgument, database_url: DatabaseUrl, as_json: Json = 
     """Show how far a rollout has come, and what it waits for."""
     from tool_sync.cli.rollout_show import show_status
 
-    end_connected(database_url, lambda connection: show_status(connection, rollout, as_json=as_json))
+    end_connected(database_url, show_status, rollout, as_json=as_json)
+
+
+@app.command()
+def orgs(
+    rollout: RolloutArgument,
+    database_url: DatabaseUrl,
+    state: Annotated[
+        Literal["done", "waiting", "refused", "left"] | None,
+        typer.Option(metavar="STATE", help="List only clinics that are done, waiting, refused or left."),
+    ] = None,
+    after: Annotated[UUID | None, typer.Option(metavar="ORG", help="List only clinics behind this id.")] = None,
+    limit: Limit = 100,
+    as_json: Json = False,
+) -> None:
+    """List the clinics that a rollout is for, and what each waits for."""
+    from tool_sync.cli.rollout_orgs import show_orgs
+
+    end_connected(database_url, show_orgs, rollout, state, after, limit, as_json=as_json)
+
+
+@app.command()
+def retry(rollout: RolloutArgument, database_url: DatabaseUrl, reason: ReasonNeeded, org: Org = None) -> None:
+    """Retry the clinics that Vapi refused, or whose newest try failed, now and whatever they wait for."""
+    from tool_sync.cli.rollout_orgs import retry_orgs
+
+    end_connected(database_url, retry_orgs, database_url, rollout, org, reason)
 
 
 @app.command()
@@ -115,7 +136,7 @@ def watch(rollout: RolloutArgument, database_url: DatabaseUrl) -> None:
     """Follow a rollout until it is over. Exit status 1: it did not complete."""
     from tool_sync.cli.rollout_show import follow_rollout
 
-    end_connected(database_url, lambda connection: follow_rollout(connection, rollout))
+    end_connected(database_url, follow_rollout, rollout)
 
 
 @app.command()
@@ -151,10 +172,7 @@ def rollback(rollout: RolloutArgument, database_url: DatabaseUrl, reason: Reason
 def _command(database_url: str, rollout: str, what: "RolloutCommand", reason: str, *, follow: bool = False) -> NoReturn:
     from tool_sync.cli.rollout_apply import command_rollout
 
-    end_connected(
-        database_url,
-        lambda connection: command_rollout(connection, database_url, rollout, what, said(reason), follow=follow),
-    )
+    end_connected(database_url, command_rollout, database_url, rollout, what, reason, follow=follow)
 
 
 def version_of(text: str) -> tuple[str, int | None]:
@@ -168,13 +186,6 @@ def version_of(text: str) -> tuple[str, int | None]:
 
 def per_minute(rate: int | None, share: float) -> int | None:
     """The calls a minute that a forecast reckons with."""
-    return None if rate is None else max(1, int(rate * share))
+    from tool_sync.vapi.rate_limit.tokens import share_of_rate
 
-
-def said(reason: str) -> str:
-    """The reason; ends the command where it cannot be kept."""
-    from tool_sync.domain.tool_setting import reason_problem
-
-    if (problem := reason_problem(reason)) is not None:
-        fail(problem)
-    return reason
+    return None if rate is None else share_of_rate(rate, share)

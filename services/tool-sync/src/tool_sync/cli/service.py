@@ -1,4 +1,4 @@
-"""``tool-sync run`` and ``tool-sync migrate``."""
+"""``tool-sync run``, ``tool-sync console`` and ``tool-sync migrate``."""
 
 import asyncio
 
@@ -16,6 +16,18 @@ def run(workers: WorkersOption = None) -> None:
     raise typer.Exit(launch(workers))
 
 
+def console() -> None:
+    """Serve the console at CONSOLE_PORT until SIGTERM or Ctrl-C, as a process of its own.
+
+    Takes the settings of `tool-sync run`, and works from the database alone.
+
+    CONSOLE_IN_RUN=false lets `tool-sync run` leave the console to it.
+    """
+    from tool_sync.cli.launch import launch_console
+
+    raise typer.Exit(launch_console())
+
+
 def migrate(database_url: OwnerUrl) -> None:
     """Migrate the database to the newest schema. Two migrations at once do no harm."""
     from tool_sync import db
@@ -24,6 +36,6 @@ def migrate(database_url: OwnerUrl) -> None:
 
     try:
         asyncio.run(migrate_database(database_url))
-    except (MigrationFailed, *db.TRANSIENT_ERRORS) as error:
+    except (MigrationFailed, *db.WAITED_OUT_ERRORS) as error:
         fail(f"the migration failed: {type(error).__name__}: {error}")
     say("the database has the newest schema")

@@ -2,21 +2,14 @@
 
 from dataclasses import replace
 
-from tool_sync.domain.events import (
-    AssistantDiverged,
-    AssistantLinked,
-    AssistantSynced,
-    AssistantSyncFailed,
-    DriftDetected,
-    Event,
-)
+from tool_sync.domain import events
 from tool_sync.domain.toolset import Assistant
 
 
-def evolve_assistant(assistant: Assistant, event: Event) -> Assistant:
+def evolve_assistant(assistant: Assistant, event: events.Event) -> Assistant:
     """The row after an event of the toolset stream that names this assistant; other events change nothing."""
     match event:
-        case AssistantLinked():
+        case events.AssistantLinked():
             return replace(
                 assistant,
                 base_hash=event.base_hash,
@@ -25,13 +18,13 @@ def evolve_assistant(assistant: Assistant, event: Event) -> Assistant:
                 linked=event.tools,
                 linked_version=event.vapi_version,
             )
-        case AssistantSynced():
+        case events.AssistantSynced():
             return replace(assistant, synced=event.tools, failed=False, code=event.reason)
-        case AssistantSyncFailed():
+        case events.AssistantSyncFailed():
             return replace(assistant, synced=event.tools, failed=True, code=event.code)
-        case AssistantDiverged():
+        case events.AssistantDiverged():
             return replace(assistant, diverged_revision=event.revision)
-        case DriftDetected():
+        case events.DriftDetected():
             return replace(assistant, drift_hash=event.model_hash)
         case _:
             return assistant

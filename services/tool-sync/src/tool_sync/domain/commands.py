@@ -8,19 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from tool_sync.domain.events import (
-    AttemptEnd,
-    DriftDetected,
-    OrgSettled,
-    SurplusFound,
-    SurplusSearched,
-    SweepStarted,
-    ToolFailure,
-    ToolRef,
-    ToolReinstated,
-    ToolRetired,
-    ToolVanished,
-)
+from tool_sync.domain import events
 from tool_sync.domain.subject import Subject
 from tool_sync.domain.toolset import Started
 
@@ -36,7 +24,7 @@ class ConfirmTool:
     vapi_tool_id: str
     answer_hash: str
     adopted: bool
-    made: SurplusFound | None = None
+    made: events.SurplusFound | None = None
     vapi_version: str | None = None
 
 
@@ -59,7 +47,7 @@ class FailStep:
 
     subject: Subject
     attempt_id: UUID | None
-    end: AttemptEnd
+    end: events.AttemptEnd
     code: str
     retry_at: datetime | None
     definition_hash: str | None = None
@@ -92,7 +80,7 @@ class SettleSynced:
     assistant_id: str
     revision: int
     account: str
-    tools: tuple[ToolRef, ...]
+    tools: tuple[events.ToolRef, ...]
     through: int
     changed: bool
     cause: str
@@ -110,15 +98,23 @@ class SettleFailed:
     assistant_id: str | None
     revision: int | None
     account: str
-    tools: tuple[ToolRef, ...]
-    failed_tools: tuple[ToolFailure, ...]
+    tools: tuple[events.ToolRef, ...]
+    failed_tools: tuple[events.ToolFailure, ...]
     code: str
     through: int
     look_at: datetime | None
     cause: str | None = None
 
 
-Conclusion = ToolRetired | ToolReinstated | SweepStarted | SettleSynced | SettleFailed | OrgSettled
+Conclusion = (
+    events.ToolRetired
+    | events.ToolReinstated
+    | events.ToolPinExpired
+    | events.SweepStarted
+    | SettleSynced
+    | SettleFailed
+    | events.OrgSettled
+)
 """What follows from a state, where everything else tells what happened. On another state it has to be drawn anew: a
 tool that was not wanted may be wanted again, a save may have an outcome already."""
 
@@ -127,11 +123,12 @@ Command = (
     | ConfirmTool
     | ConfirmLinked
     | FailStep
-    | ToolVanished
+    | events.ToolVanished
+    | events.ToolTextLost
     | ConfirmDeleted
-    | SurplusFound
-    | SurplusSearched
-    | DriftDetected
+    | events.SurplusFound
+    | events.SurplusSearched
+    | events.DriftDetected
     | NoteDiverged
     | Conclusion
 )

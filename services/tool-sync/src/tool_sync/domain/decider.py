@@ -33,30 +33,27 @@ from tool_sync.domain.events import (
     SyncAttemptFailed,
     ToolDeleted,
     ToolDeleteStarted,
+    ToolPinExpired,
     ToolRegistered,
     ToolRegistrationStarted,
     ToolReinstated,
     ToolRetired,
     ToolsetEvent,
+    ToolTextLost,
     ToolUpdated,
     ToolUpdateStarted,
     ToolVanished,
 )
 from tool_sync.domain.subject import agent_of, agent_subject, tool_subject
+from tool_sync.domain.telling import told
 from tool_sync.domain.toolset import Started, Toolset, ref_of
 
 
 def decide(state: Toolset, command: Command) -> tuple[ToolsetEvent, ...]:
-    """The events that this command adds to the toolset stream, given the state."""
+    """The events that this command makes, given the state; what is written of them is :func:`decide_told`."""
+    if isinstance(command, Started):
+        return _start(state, command)
     match command:
-        case (
-            ToolRegistrationStarted()
-            | ToolUpdateStarted()
-            | ToolDeleteStarted()
-            | SurplusDeleteStarted()
-            | AssistantLinkStarted()
-        ):
-            return _start(state, command)
         case ConfirmTool():
             return _confirm_tool(state, command)
         case ConfirmLinked():
@@ -69,6 +66,13 @@ def decide(state: Toolset, command: Command) -> tuple[ToolsetEvent, ...]:
             return (command,) if state.tools.get(command.name) == ref_of(command) else ()
         case ToolRetired() | ToolReinstated():
             return _retire_or_reinstate(state, command)
+        case ToolTextLost(name=name, hashes=hashes, set_at=set_at):
+            # Other words may have been set meanwhile, or the same again.
+            is_set = any(part.hash in hashes for part in state.custom.get(name, ()))
+            return (command,) if is_set and set_at in (None, state.chosen_at.get(name)) else ()
+        case ToolPinExpired(name=name, pinned_at=pinned_at):
+            is_so = name in state.pins and state.pins[name].position == pinned_at
+            return (command,) if is_so else ()
         case SweepStarted():
             return () if state.attempts else (command,)
         case SurplusFound():
@@ -87,18 +91,22 @@ def decide(state: Toolset, command: Command) -> tuple[ToolsetEvent, ...]:
             assert_never(command)
 
 
+def decide_told(state: Toolset, command: Command) -> tuple[ToolsetEvent, ...]:
+    """The events that this command adds to the toolset stream: those of :func:`decide`, numbered where they are told
+    on the fleet's topic."""
+    return tuple(told(state, decide(state, command)))
+
+
 def _retire_or_reinstate(state: Toolset, event: ToolRetired | ToolReinstated) -> tuple[ToolsetEvent, ...]:
     """Neither while a write to the tool has no answer: what comes of it may be about the other state."""
     ref = ref_of(event)
-    match event:
-        case ToolRetired():
-            kept = state.tools.get(ref.name) == ref and not _is_overtaken(state, event)
-        case ToolReinstated():
-            retired = state.retired.get(ref.name)
-            kept = retired is not None and retired.ref == ref and not retired.deletion_sent
-        case _:
-            assert_never(event)
-    return (event,) if kept and not state.is_open(tool_subject(ref.name)) else ()
+    if isinstance(event, ToolRetired):
+        is_so = state.tools.get(ref.name) == ref
+    else:
+        retired = state.retired.get(ref.name)
+        is_so = retired is not None and retired.ref == ref and not retired.deletion_sent
+    is_free = is_so and not _is_overtaken(state, event) and not state.is_open(tool_subject(ref.name))
+    return (event,) if is_free else ()
 
 
 def _start(state: Toolset, event: Started) -> tuple[ToolsetEvent, ...]:
@@ -114,13 +122,17 @@ def _start(state: Toolset, event: Started) -> tuple[ToolsetEvent, ...]:
             current = state.tools.get(name)
             other = current is None or current.vapi_tool_id != tool_id
             same = current is not None and current.definition_hash == event.definition_hash
-            done = same and name not in state.drifted
+            same = same and state.overlays.get(name, ()) == event.overlay
+            # What was put right meanwhile, and changed again since, is for a new plan: it may be to be left.
+            drift = state.drifted.get(name)
+            done = same and (drift is None or drift.found != event.repairs)
             taken = other or done or state.is_open(tool_subject(name))
             blocked = state.closed or taken or _is_overtaken(state, event)
         case AssistantLinkStarted(agent_id=agent_id, tools=tools):
             # A tool that vanished or was retired since the plan would dangle, and a dangling id makes every call fail.
             gone = not {t.vapi_tool_id for t in tools} <= {ref.vapi_tool_id for ref in state.tools.values()}
-            blocked = state.closed or gone or state.is_open(agent_subject(agent_id))
+            overtaken = event.fleet_position is not None and event.fleet_position < state.links_decided_on
+            blocked = state.closed or gone or overtaken or state.is_open(agent_subject(agent_id))
         # A deletion is the only write that can break a call: never beside another write of this org.
         case ToolDeleteStarted(name=name, vapi_tool_id=tool_id):
             retired = state.retired.get(name)
@@ -132,10 +144,12 @@ def _start(state: Toolset, event: Started) -> tuple[ToolsetEvent, ...]:
     return () if blocked else (event,)
 
 
-def _is_overtaken(state: Toolset, event: ToolRegistrationStarted | ToolUpdateStarted | ToolRetired) -> bool:
-    """Whether a write for the tool was decided on a newer fleet: a worker that slept must not undo what was ordered."""
-    followed = state.follows.get(event.name)
-    return followed is not None and event.fleet_position is not None and event.fleet_position < followed.fleet_position
+def _is_overtaken(
+    state: Toolset, event: ToolRegistrationStarted | ToolUpdateStarted | ToolRetired | ToolReinstated
+) -> bool:
+    """Whether something about the tool was decided on a newer fleet, by an order or by a halt, a tier, a setting or the
+    end of one: a worker that slept must not undo it."""
+    return event.fleet_position is not None and event.fleet_position < state.decided_on.get(event.name, 0)
 
 
 def _confirm_deleted(state: Toolset, attempt_id: UUID) -> tuple[ToolsetEvent, ...]:
@@ -176,6 +190,9 @@ def _confirm_tool(state: Toolset, command: ConfirmTool) -> tuple[ToolsetEvent, .
                     adopted=command.adopted,
                     vapi_version=command.vapi_version,
                     order=started.order,
+                    note=started.note,
+                    cause=started.cause,
+                    overlay=started.overlay,
                 ),
             )
         case ToolUpdateStarted() as started:
@@ -190,6 +207,11 @@ def _confirm_tool(state: Toolset, command: ConfirmTool) -> tuple[ToolsetEvent, .
                     answer_hash=command.answer_hash,
                     vapi_version=command.vapi_version,
                     order=started.order,
+                    note=started.note,
+                    cause=started.cause,
+                    version_before=started.version_before,
+                    hash_before=started.hash_before,
+                    overlay=started.overlay,
                 ),
             )
         case AssistantLinkStarted() | ToolDeleteStarted() | SurplusDeleteStarted():

@@ -7,11 +7,14 @@ acquit, as a list lags. Then of the assistant itself, with the org's whole state
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
+from tool_sync.domain.events import ToolDriftSeen
 from tool_sync.domain.linking import ModelProvenance, relinked, unpinned, whose
 from tool_sync.domain.reach import Known, NamedTool, belongs_to_another, named_ids, obstacles_of, to_take_out
 from tool_sync.domain.subject import agent_subject
 from tool_sync.domain.toolset import Assistant, Toolset
 
+WORDS: Final = frozenset({"description", "messages"})
+"""Parts of a tool that its callers hear and its model reads. All others decide whether a call reaches us and books."""
 MISSING_CODE: Final = "TS-303"
 """``ErrorCode.ASSISTANT_MISSING``; the domain imports the standard library only."""
 
@@ -52,6 +55,11 @@ def is_as_told(
         split=assistant.split,
         linked_version=assistant.linked_version,
     )
+
+
+def is_reworded(drift: ToolDriftSeen) -> bool:
+    """Whether somebody changed only words of the tool: its callers can still book."""
+    return not drift.gone and bool(drift.differs) and WORDS.issuperset(drift.differs)
 
 
 def is_at_rest(state: Toolset, agent_id: str) -> bool:

@@ -26,34 +26,27 @@ def _named(requests: Sequence[Request]) -> tuple[Settled, ...]:
 
 def settle_synced(state: Toolset, command: SettleSynced) -> tuple[ToolsetEvent, ...]:
     chunks = _chunks(state, command.agent_id, command.through)
-    unasked = not chunks
-
-    def synced(requests: Sequence[Request], through: int, cause: str | None, sequence: int | None) -> AssistantSynced:
-        return AssistantSynced(
+    # Where nothing is new to tell it is in the log, as a look ends here, and no subscriber hears of it.
+    is_told = bool(chunks) or command.changed
+    return tuple(
+        AssistantSynced(
             agent_id=command.agent_id,
             assistant_id=command.assistant_id,
             revision=command.revision,
             account=command.account,
             tools=command.tools,
-            requests=_named(requests),
-            settled_through=through,
-            cause=cause,
-            sequence=sequence,
+            requests=_named(chunk),
+            settled_through=chunk[-1].position if chunk else command.through,
+            cause=None if chunk else command.cause,
+            sequence=state.sequence + number if is_told else None,
             reason=command.reason,
         )
-
-    if unasked:
-        # Nothing new to tell: it is in the log, as a look ends here, and no subscriber hears of it.
-        sequence = state.sequence + 1 if command.changed else None
-        return (synced((), command.through, command.cause, sequence),)
-    return tuple(
-        synced(chunk, chunk[-1].position, None, state.sequence + number) for number, chunk in enumerate(chunks, 1)
+        for number, chunk in enumerate(chunks or ((),), 1)
     )
 
 
 def settle_failed(state: Toolset, command: SettleFailed) -> tuple[ToolsetEvent, ...]:
-    chunks = _chunks(state, command.agent_id, command.through)
-    unasked: Sequence[Sequence[Request]] = ((),) if command.cause is not None and not chunks else ()
+    unasked: Sequence[Sequence[Request]] = ((),) if command.cause is not None else ()
     return tuple(
         AssistantSyncFailed(
             agent_id=command.agent_id,
@@ -69,5 +62,5 @@ def settle_failed(state: Toolset, command: SettleFailed) -> tuple[ToolsetEvent, 
             sequence=state.sequence + number,
             cause=None if chunk else command.cause,
         )
-        for number, chunk in enumerate((*chunks, *unasked), 1)
+        for number, chunk in enumerate(_chunks(state, command.agent_id, command.through) or unasked, 1)
     )

@@ -13,8 +13,10 @@ from datetime import datetime
 from typing import Final, assert_never
 from uuid import UUID
 
+from tool_sync.domain.change_window import TIME_ZONE_DEFAULT, ChangeWindow
 from tool_sync.domain.events import (
     AssistantLinkStarted,
+    CustomPart,
     Event,
     RequestUnreadable,
     RetireReason,
@@ -34,7 +36,7 @@ from tool_sync.domain.events import (
 )
 from tool_sync.domain.subject import Subject, agent_subject, surplus_subject, tool_subject
 
-FOLD: Final = 8
+FOLD: Final = 11
 """Rises whenever the shape or the meaning of :class:`Toolset` changes: snapshots of another number are not used."""
 
 TIER_DEFAULT: Final = "basic"
@@ -69,6 +71,7 @@ class Recorded:
     recorded_at: datetime
     event: Event
     traceparent: str | None = None
+    actor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,8 @@ class Failure:
     definition_hash: str | None
     at: datetime | None = None
     assistant_id: str | None = None
+    overlay: tuple[CustomPart, ...] = ()
+    """Of the write that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +158,24 @@ class UnconfirmedCreation:
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
-    """The order that the newest announced write for a tool was for, and the fleet's position that it was decided on."""
+class ClinicPin:
+    """The org stays at this definition of a tool, whatever is ordered, until the pin's end is in the log.
 
-    rollout_id: str
-    fleet_position: int
+    ``position`` is that of the event that made it: by this a pin that replaced another one is told apart from it.
+    """
+
+    version: int
+    definition_hash: str
+    until: datetime
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """All assistants were told at ``position`` to get or lose a tool by this order; None: as no order is left."""
+
+    rollout_id: str | None
+    position: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +185,8 @@ class Toolset:
     version: int = 0
     position: int = 0
     sequence: int = 0
+    """Of the newest outcome; ``fleet_sequence``: of what is told on the fleet's topic."""
+    fleet_sequence: int = 0
     tier: str = TIER_DEFAULT
     closed: bool = False
     tools: Mapping[str, ToolRef] = field(default_factory=dict)
@@ -192,12 +212,36 @@ class Toolset:
     """By name: tools that somebody changed or deleted at Vapi, until they are as the log says again."""
     since: datetime | None = None
     """When its first event was recorded."""
-    follows: Mapping[str, Followed] = field(default_factory=dict)
+    decided_on: Mapping[str, int] = field(default_factory=dict)
+    """By tool, the newest position of the fleet that a write for it, or its end, was decided on."""
+    links_decided_on: int = 0
+    """The same of all links: one number, as an org has many assistants. A link that is older is planned anew."""
+    pins: Mapping[str, ClinicPin] = field(default_factory=dict)
     """By tool."""
     given_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By tool, the orders of its writes that have happened, newest last: one that was announced and then refused gives
     nothing, and must not hold the org when that order is aborted. All of them: when a later one is rolled back, the one
     before it holds again."""
+
+    window: ChangeWindow | None = None
+    time_zone: str = TIME_ZONE_DEFAULT
+    kept: Mapping[str, str] = field(default_factory=dict)
+    """By tool, the hash of the definition that it was made from last, whatever became of it; without those that an
+    order took away, or that the clinic needed no longer."""
+    kept_since: int | None = None
+    """The position since which ``kept`` is not empty."""
+    account: str | None = None
+    """In which account at Vapi its tools were made or changed last; all of an org's are in one."""
+    chosen_at: Mapping[str, int] = field(default_factory=dict)
+    """By tool, the position of the newest setting."""
+    tier_at: int = 0
+    """The position at which the tier changed."""
+    begun: Mapping[str, Begun] = field(default_factory=dict)
+    """By tool, until it is so."""
+    custom: Mapping[str, tuple[CustomPart, ...]] = field(default_factory=dict)
+    """By tool, the org's own words, whether its version takes them or not."""
+    overlays: Mapping[str, tuple[CustomPart, ...]] = field(default_factory=dict)
+    """By tool, those that its newest write has brought to Vapi; without tools that have none."""
 
     @property
     def tool_ids(self) -> frozenset[str]:

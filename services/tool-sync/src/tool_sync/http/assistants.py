@@ -8,9 +8,10 @@ from fastapi import APIRouter, Query, Request
 
 from tool_sync.http.access import AnyCaller, narrowed, reading
 from tool_sync.http.feed import FeedRoute
-from tool_sync.http.problems import FEED_PROBLEMS, Problem
-from tool_sync.http.state import state_of
-from tool_sync.queries.snapshot import AssistantTools, snapshot_page
+from tool_sync.http.feed_reader import OnlyOrg
+from tool_sync.http.problems import FEED_ANSWERS, Problem
+from tool_sync.http.state import ready, state_of
+from tool_sync.queries.assistants import AssistantTools, snapshot_page
 from zerotouch_contracts.errors import ErrorCode
 
 LIMIT_DEFAULT: Final = 500
@@ -32,27 +33,26 @@ class AssistantPage:
     next_after: str | None
 
 
-router = APIRouter(prefix="/v1/assistants", tags=["assistants"], route_class=FeedRoute, responses=FEED_PROBLEMS)
+router = APIRouter(prefix="/v1/assistants", tags=["assistants"], route_class=FeedRoute, responses=FEED_ANSWERS)
 
 
 @router.get("", summary="List the tools of every assistant, as of a position")
 async def get_assistants(
     request: Request,
     caller: AnyCaller,
-    org: Annotated[UUID | None, Query(description="Only this organization; an org's token reads its own.")] = None,
+    org: OnlyOrg = None,
     after: Annotated[str, Query(max_length=AFTER_CHARACTERS_MAX, description="The previous page's `next_after`.")] = "",
     limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT,
 ) -> AssistantPage:
     """By organization and agent, each as its newest outcome left it; assistants without an outcome are left out."""
     state = state_of(request)
     org = narrowed(caller, org)
-    if state.log_id is None:
-        raise Problem(503, ErrorCode.NOT_READY)
+    log_id = ready(state.log_id)
     place = _cursor(after)
-    async with reading(state.pool, org) as connection:
+    async with reading(state, org) as connection:
         position, found = await snapshot_page(connection, org, place, limit)
     next_after = f"{found[-1].org_id}/{found[-1].agent_id}" if len(found) == limit else None
-    return AssistantPage(state.log_id, position, tuple(found), next_after)
+    return AssistantPage(log_id, position, tuple(found), next_after)
 
 
 def _cursor(after: str) -> tuple[UUID, str]:

@@ -3,71 +3,65 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from tool_sync.domain.tool_setting import REASON_CHARACTERS_MAX, reason_problem
-from tool_sync.http.problems import Problem
-from zerotouch_contracts.errors import ErrorCode
+from tool_sync.domain.fleet import Version
+from tool_sync.http.body import Body, ReasonOrNone, invalid, model_of
+from tool_sync.publishing.custom_config import CONFIG, PARAMETERS, config_problems
 from zerotouch_contracts.tools import STATIC_PARAMETERS
 
 IDENTITY_FIELDS: Final = frozenset({"name", "server", "url", "parameters"}) | STATIC_PARAMETERS
 """What says which tool it is, whose, and who answers it. A clinic that could set one of these could make its callers'
 words go elsewhere, or speak for another clinic."""
-_KEY_CHARACTERS_SHOWN: Final = 64
-_PROBLEMS_SHOWN: Final = 20
 
 
-class SettingBody(BaseModel):
+class SettingBody(Body):
     """What is set for one tool of a clinic."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
-
     enabled: bool = Field(description="Whether the clinic's assistants get the tool, if its tier has it.")
-    custom_config: dict[str, Any] = Field(
-        default_factory=dict,
-        max_length=0,
-        description="What the tool's version declares open to clinics. No version declares anything yet.",
-    )
-    reason: str | None = Field(
+    custom_config: dict[str, Any] | None = Field(
         default=None,
-        max_length=REASON_CHARACTERS_MAX,
-        description="Why, in one line that is kept for ever: no names, numbers or addresses of patients.",
+        description="The clinic's own words for the parts that its version of the tool declares open: "
+        "`description_suffix`, `messages` and `static_parameters` by their names. Absent or null: as they are; "
+        "`{}`: none.",
     )
+    reason: ReasonOrNone = None
 
 
-def setting_of_body(body: dict[str, object]) -> SettingBody:
-    """The body as a setting. Raises a 422 problem that names every field, and repeats nothing of what was in them."""
-    config = body.get("custom_config")
-    problems = [*_identity(body, ""), *(_of_config(config) if isinstance(config, dict) else ())]
+def words_of_body(body: dict[str, object]) -> bool:
+    """Whether the body has words, so that the version that they are for has to be known."""
+    return isinstance(config := body.get(CONFIG), dict) and bool(config)
+
+
+def setting_of_body(body: dict[str, object], version: Version | None) -> SettingBody:
+    """The body as a setting. Raises a 422 problem that names every field, and repeats nothing of what was in them.
+
+    ``version``: the one by which the clinic has the tool; it matters where :func:`words_of_body`.
+    """
+    config = body.get(CONFIG)
+    problems = [*_identity(body, ""), *(_of_config(config, version) if isinstance(config, dict) else ())]
     rest = {key: value for key, value in body.items() if key not in IDENTITY_FIELDS}
     if isinstance(config, dict):
-        rest["custom_config"] = {}  # spoken of above, key by key
-    try:
-        setting = SettingBody.model_validate(rest)
-    except ValidationError as error:
-        items = error.errors(include_input=False, include_url=False, include_context=False)
-        problems += [f"{'.'.join(_shown(part) for part in item['loc'])}: {item['msg']}" for item in items]
-    else:
-        if setting.reason is not None and (problem := reason_problem(setting.reason)) is not None:
-            problems.append(f"reason: {problem}")
-    if problems:
-        raise Problem(422, ErrorCode.INVALID_REQUEST, "; ".join(problems[:_PROBLEMS_SHOWN]))
-    return setting
+        rest[CONFIG] = {}  # spoken of above, key by key
+    setting, wrong = model_of(SettingBody, rest)
+    problems += wrong
+    if problems or setting is None:
+        raise invalid(problems)
+    return setting.model_copy(update={CONFIG: config}) if isinstance(config, dict) else setting
 
 
-def _of_config(config: dict[object, object]) -> Iterator[str]:
-    yield from _identity(config, "custom_config.")
-    for key in config:
-        if key not in IDENTITY_FIELDS:
-            yield f"custom_config.{_shown(key)}: is not open to clinics; the tool's version declares nothing open"
+def _of_config(config: dict[str, Any], version: Version | None) -> Iterator[str]:
+    yield from _identity(config, f"{CONFIG}.")
+    parameters = config.get(PARAMETERS)
+    named = parameters if isinstance(parameters, dict) else {}
+    yield from _identity((name for name in named if name in STATIC_PARAMETERS), f"{CONFIG}.{PARAMETERS}.")
+    rest = {key: value for key, value in config.items() if key not in IDENTITY_FIELDS}
+    if isinstance(parameters, dict):
+        rest[PARAMETERS] = {name: value for name, value in named.items() if name not in STATIC_PARAMETERS}
+    yield from map(str, config_problems(rest, version))
 
 
 def _identity(keys: Iterable[object], place: str) -> Iterator[str]:
     for key in keys:
         if key in IDENTITY_FIELDS:
             yield f"{place}{key}: belongs to the tool's identity and can never be set by a clinic"
-
-
-def _shown(key: object) -> str:
-    """A key as ASCII: it comes from outside, and may be no Unicode that could be answered."""
-    return ascii(str(key))[1:-1][:_KEY_CHARACTERS_SHOWN]

@@ -6,7 +6,6 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query, Request
 
 from tool_sync.http.access import reading
-from tool_sync.http.problems import PROBLEMS
 from tool_sync.http.routes import ReadableOrg
 from tool_sync.http.state import state_of
 from tool_sync.vapi.words import Words, read_words
@@ -14,7 +13,7 @@ from tool_sync.vapi.words import Words, read_words
 LIMIT_DEFAULT: Final = 100
 LIMIT_MAX: Final = 1000
 
-router = APIRouter(prefix="/v1/orgs/{org_id}", tags=["organizations"], responses=PROBLEMS)
+router = APIRouter(prefix="/v1/orgs/{org_id}", tags=["organizations"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,5 +32,5 @@ async def get_words(
     limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT,
 ) -> Said:
     """Vapi's own words, which may repeat what the clinic wrote; kept for 30 days."""
-    async with reading(state_of(request).pool, org_id) as connection:
+    async with reading(state_of(request), org_id) as connection:
         return Said(await read_words(connection, org_id=org_id, agent_id=agent, trace_id=trace, limit=limit))

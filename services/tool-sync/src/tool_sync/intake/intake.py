@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 _SCHEMA_CLASS: Final = "42"
 """SQLSTATE class of missing tables, functions and rights: the deployment is not finished. No record is to blame."""
 
-_DATABASE_AWAY: Final = (LogUnavailable, *db.TRANSIENT_ERRORS)
+_DATABASE_AWAY: Final = (LogUnavailable, *db.WAITED_OUT_ERRORS)
 
 
 class DatabaseAway(Exception):
@@ -37,14 +37,8 @@ class DatabaseAway(Exception):
 class Intake:
     """Handles batches, one at a time."""
 
-    def __init__(
-        self, settings: Settings, event_log: EventLog, pool: Pool, telemetry: Telemetry, service_version: str
-    ) -> None:
-        self._settings = settings
-        self._event_log = event_log
-        self._pool = pool
-        self._telemetry = telemetry
-        self._service_version = service_version
+    def __init__(self, settings: Settings, event_log: EventLog, pool: Pool, telemetry: Telemetry) -> None:
+        self._settings, self._event_log, self._pool, self._telemetry = settings, event_log, pool, telemetry
         self._is_refused = False
 
     async def handle(self, batch: Batch) -> None:
@@ -53,7 +47,7 @@ class Intake:
         Raises :class:`DatabaseAway` where that could not be had; nothing must be committed then.
         """
         began_ns = time.time_ns()
-        mapped = [read_record(record, self._service_version) for record in batch]
+        mapped = [read_record(record) for record in batch]
         try:
             await self._store(mapped)
         except Exception as error:
@@ -77,7 +71,7 @@ class Intake:
                 if not answer.is_poison:
                     log.error("intake: the log refused a record that should fit", reason=str(answer))
                 if isinstance(item, Readable):
-                    refused.append(as_poison(item, f"the log refuses it: {answer.sqlstate}", self._service_version))
+                    refused.append(as_poison(item, f"the log refuses it: {answer.sqlstate}"))
         if refused:
             later = [item.request for item in refused if item.request is not None]
             for answer in await self._append(later):

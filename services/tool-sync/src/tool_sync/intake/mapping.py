@@ -11,7 +11,8 @@ from aiokafka import ConsumerRecord
 
 from tool_sync.domain import events
 from tool_sync.log import AppendRequest, fact, org_stream
-from zerotouch_contracts.envelope import SOURCE_ASSISTANT_API, AnyMessage, Attributes, UndecodableRecord, from_record
+from tool_sync.release import SERVICE_VERSION
+from zerotouch_contracts.envelope import SOURCE_ASSISTANT_API, AnyMessage, UndecodableRecord, from_record
 from zerotouch_contracts.events import (
     AssistantDeleted,
     AssistantSaved,
@@ -45,38 +46,37 @@ class Poison:
     request: AppendRequest | None
 
 
-def read_record(record: Record, service_version: str) -> Readable | Poison:
+def read_record(record: Record) -> Readable | Poison:
     """Map a record of the assistants topic; never raises, whatever the record holds."""
     try:
         message, attributes = from_record(record.key, record.value, record.headers)
     except UndecodableRecord as error:
         traceparent = valid_traceparent(error.traceparent)
-        request = _unreadable_save(error, traceparent, service_version)
-        return Poison(record, traceparent, error.reason, error.org_id, request)
+        return Poison(record, traceparent, error.reason, error.org_id, _unreadable_save(error, traceparent))
     traceparent = valid_traceparent(attributes.traceparent)
     event = _event_of(message, traceparent)
     if event is None:
         return Poison(record, traceparent, f"{attributes.type} does not belong here", message.org_id, None)
-    return Readable(record, traceparent, _request_of(event, attributes, traceparent, service_version))
+    request = _append(attributes.org_id, event, attributes.id, traceparent, source=attributes.source)
+    return Readable(record, traceparent, request)
 
 
-def as_poison(readable: Readable, reason: str, service_version: str) -> Poison:
+def as_poison(readable: Readable, reason: str) -> Poison:
     """A record that could be read but not be stored, because of what it holds."""
-    event = readable.request.events[0].event
-    org_id = readable.request.org_id
+    event, org_id = readable.request.events[0].event, readable.request.org_id
     request = None
     if isinstance(event, events.SyncRequested) and org_id is not None:
         unreadable = events.RequestUnreadable(event.request_id, event.trace_id)
-        request = _append(org_id, unreadable, str(event.request_id), readable.traceparent, service_version)
+        request = _append(org_id, unreadable, str(event.request_id), readable.traceparent)
     return Poison(readable.record, readable.traceparent, reason, org_id, request)
 
 
 def _event_of(message: AnyMessage, traceparent: str | None) -> events.OrgEvent | None:
     match message:
         case OrganizationSaved(revision=1):
-            return events.OrgRegistered(tier=message.tier)
+            return events.OrgRegistered(message.tier, message.time_zone)
         case OrganizationSaved():
-            return events.OrgTierChanged(tier=message.tier)
+            return events.OrgTierChanged(message.tier, message.time_zone)
         case OrganizationDeleted():
             return events.OrgClosed()
         case AssistantSaved():
@@ -88,6 +88,7 @@ def _event_of(message: AnyMessage, traceparent: str | None) -> events.OrgEvent |
                 model_hash=message.model_hash,
                 cause=message.cause,
                 trace_id=trace_id_of(traceparent),
+                account=message.vapi_account,
             )
         case AssistantDeleted():
             return events.AssistantRemoved(message.agent_id, message.assistant_id, message.revision)
@@ -95,13 +96,7 @@ def _event_of(message: AnyMessage, traceparent: str | None) -> events.OrgEvent |
             return None
 
 
-def _request_of(
-    event: events.OrgEvent, attributes: Attributes, traceparent: str | None, service_version: str
-) -> AppendRequest:
-    return _append(attributes.org_id, event, attributes.id, traceparent, service_version, source=attributes.source)
-
-
-def _unreadable_save(error: UndecodableRecord, traceparent: str | None, service_version: str) -> AppendRequest | None:
+def _unreadable_save(error: UndecodableRecord, traceparent: str | None) -> AppendRequest | None:
     if error.type != AssistantSaved.TYPE or error.org_id is None or error.id is None:
         return None
     try:
@@ -109,26 +104,13 @@ def _unreadable_save(error: UndecodableRecord, traceparent: str | None, service_
     except ValueError:
         return None
     event = events.RequestUnreadable(request_id, trace_id_of(traceparent))
-    return _append(error.org_id, event, str(request_id), traceparent, service_version)
+    return _append(error.org_id, event, str(request_id), traceparent)
 
 
 def _append(
-    org_id: UUID,
-    event: events.OrgEvent,
-    cause: str,
-    traceparent: str | None,
-    service_version: str,
-    source: str = SOURCE_ASSISTANT_API,
+    org_id: UUID, event: events.OrgEvent, cause: str, traceparent: str | None, source: str = SOURCE_ASSISTANT_API
 ) -> AppendRequest:
-    stream = org_stream(org_id)
     return fact(
-        stream,
-        org_id,
-        event,
-        source=source,
-        cause=cause,
-        actor=ACTOR,
-        service_version=service_version,
-        correlation_id=trace_id_of(traceparent),
-        traceparent=traceparent,
-    )
+        org_stream(org_id), org_id, event, source=source, cause=cause, actor=ACTOR, service_version=SERVICE_VERSION,
+        correlation_id=trace_id_of(traceparent), traceparent=traceparent,
+    )  # fmt: skip

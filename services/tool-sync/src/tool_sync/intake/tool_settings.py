@@ -1,70 +1,46 @@
-"""What clinics and operators set for one tool of an org: read, decide, append, on the org's stream as it stands.
-
-The append names the version of the stream that was read before. Whatever came between (another setting, a deletion of
-the org) makes it a conflict, and the wish is decided anew: also for a process that slept between read and append. One
-that dies before the append has changed nothing; after it, the same wish finds itself fulfilled and writes nothing.
-"""
+"""What clinics and operators set for one tool of an org."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from tool_sync.db import Connection
-from tool_sync.domain.events import ToolSettingChanged, ToolSettingRemoved
-from tool_sync.domain.tool_setting import SettingBasis, SettingRefusal, SettingWish, decide_setting
-from tool_sync.log import Conflict, EventLog, fact, org_stream
+from tool_sync.db import Connection, Pool
+from tool_sync.domain.events import ToolCustomized, ToolSettingChanged, ToolSettingRemoved
+from tool_sync.domain.tool_setting import (
+    OrgIsClosed,
+    SettingBasis,
+    SettingEvent,
+    SettingRefusal,
+    SettingWish,
+    decide_setting,
+)
+from tool_sync.intake.wishes import AlreadySo, Wisher, WishStored, make_true
+from tool_sync.log import EventLog, org_stream
 from tool_sync.log.head import stream_version
+from tool_sync.publishing.overlay import Texts, overlay_of_json
+from zerotouch_contracts.canonical import canonical_json
 
 SOURCE: Final = "/zerotouch/tool-sync/settings"
-TRIES_MAX: Final = 20
-"""Each conflict means that the org's stream grew within milliseconds; so many in a row are a fault elsewhere."""
 
 _BASIS: Final = """
 SELECT o.id IS NOT NULL AS is_known, coalesce(o.closed, false) AS is_closed,
        array(SELECT name FROM system_tools ORDER BY name) AS tools,
-       s.enabled, s.reason, coalesce(s.position, 0) AS position
+       s.enabled, s.reason, coalesce(s.position, 0) AS position, words.custom, words.is_lossy
   FROM (SELECT $1::uuid AS org_id) asked
   LEFT JOIN organizations o ON o.id = asked.org_id
   LEFT JOIN org_tool_settings s ON s.org_id = asked.org_id AND s.tool_name = $2
+ CROSS JOIN LATERAL (
+       SELECT coalesce(jsonb_agg(w.value || jsonb_build_object('part', w.key) ORDER BY w.key COLLATE "C")
+                           FILTER (WHERE w.is_there), '[]') AS custom,
+              coalesce(bool_or(NOT w.is_there), false) AS is_lossy
+         FROM (SELECT c.key, c.value, NOT c.value ? 'lost' AND x.hash IS NOT NULL AS is_there
+                 FROM jsonb_each(s.custom_config) c
+                 LEFT JOIN org_tool_texts x ON x.org_id = asked.org_id AND x.hash = c.value ->> 'hash') w) words
 """
+_KEEP: Final = "SELECT keep_tool_texts($1, $2::text[], $3::text[])"
 
 
-@dataclass(eq=False)
-class SettingContended(Exception):
-    """The org's stream grew at every try; nothing was stored."""
-
-    org_id: UUID
-
-    def __str__(self) -> str:
-        return f"org-{self.org_id}: {TRIES_MAX} conflicts in a row; try again"
-
-
-@dataclass(frozen=True, slots=True)
-class SettingWritten:
-    """Stored just now: the event with its place, and who made it."""
-
-    event: ToolSettingChanged | ToolSettingRemoved
-    position: int
-    recorded_at: datetime
-    actor: str
-
-
-@dataclass(frozen=True, slots=True)
-class AlreadySo:
-    """The setting was as wished: nothing was written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wisher:
-    """Who asks, for the event's meta. ``actor``: see :func:`tool_sync.queries.tool_settings.who`."""
-
-    actor: str
-    service_version: str
-    traceparent: str | None = None
-
-
+KeepTexts = Callable[[], Awaitable[bool]]
 ReadBasis = Callable[[], Awaitable[tuple[int, SettingBasis]]]
 
 
@@ -73,36 +49,42 @@ async def setting_basis(connection: Connection, org_id: UUID, tool: str) -> tupl
     version = await stream_version(connection, org_stream(org_id))
     row = await connection.fetchrow(_BASIS, org_id, tool)
     assert row is not None
-    return version, SettingBasis(**{**dict(row), "tools": tuple(row["tools"])})
+    return version, SettingBasis(
+        **{**dict(row), "tools": tuple(row["tools"]), "custom": overlay_of_json(row["custom"])}
+    )
+
+
+async def keep_texts(pool: Pool, org_id: UUID, texts: Texts) -> bool:
+    """Store the texts by their hashes, under the service's own rights; False for an org that was deleted.
+
+    Storing them again changes nothing. Where no event follows, as somebody was first, they stay until the org goes.
+    """
+    documents = [canonical_json(text).decode() for text in texts.values()]
+    return bool(await pool.fetchval(_KEEP, org_id, list(texts), documents))
 
 
 async def set_tool(
-    log: EventLog, read: ReadBasis, org_id: UUID, tool: str, wish: SettingWish, wisher: Wisher
-) -> SettingWritten | AlreadySo | SettingRefusal:
-    """Make the wish true, once. ``read`` answers :func:`setting_basis`, under the rights of whoever asks.
+    log: EventLog,
+    read: ReadBasis,
+    org_id: UUID,
+    tool: str,
+    wish: SettingWish,
+    wisher: Wisher,
+    keep: KeepTexts | None = None,
+) -> WishStored[SettingEvent] | AlreadySo | SettingRefusal:
+    """Make the wish true, once. ``keep`` stores the texts of its words, before the event that names them.
 
-    Raises `LogUnavailable` (stored or not: the same wish may be sent again), `AppendRejected`, `SettingContended`.
+    ``read`` answers :func:`setting_basis`, under the rights of whoever asks.
+
+    Raises what :func:`~tool_sync.intake.wishes.make_true` does.
     """
-    stream = org_stream(org_id)
-    for _ in range(TRIES_MAX):
+
+    async def decide() -> tuple[int, SettingEvent | SettingRefusal | None]:
         version, basis = await read()
         event = decide_setting(basis, tool, wish)
-        if event is None:
-            return AlreadySo()
-        if not isinstance(event, ToolSettingChanged | ToolSettingRemoved):
-            return event
-        request = fact(
-            stream,
-            org_id,
-            event,
-            source=SOURCE,
-            cause=str(uuid4()),
-            actor=wisher.actor,
-            service_version=wisher.service_version,
-            traceparent=wisher.traceparent,
-        )
-        result = await log.append(replace(request, expected_version=version))
-        if not isinstance(result, Conflict):
-            # A duplicate is this very append, whose first answer was lost.
-            return SettingWritten(event, result.first_position, result.recorded_at, wisher.actor)
-    raise SettingContended(org_id)
+        if isinstance(event, ToolCustomized) and keep is not None and not await keep():
+            return version, OrgIsClosed()
+        return version, event
+
+    kinds = (ToolSettingChanged, ToolSettingRemoved, ToolCustomized)
+    return await make_true(log, org_id, decide, kinds, source=SOURCE, wisher=wisher)

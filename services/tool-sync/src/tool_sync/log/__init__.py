@@ -10,9 +10,11 @@
 
 from tool_sync.log.codec import UnknownEvent
 from tool_sync.log.errors import AppendRejected, LogUnavailable
-from tool_sync.log.event_log import EventLog, LogSettings
+from tool_sync.log.event_log import EventLog
+from tool_sync.log.group_commit import LogSettings
 from tool_sync.log.load import Loaded, LoadedAll, Snapshot
-from tool_sync.log.read import Page, read_fleet, read_org
+from tool_sync.log.port import Log
+from tool_sync.log.read import UNREADABLE, Page, read_fleet, read_org
 from tool_sync.log.records import (
     Appended,
     AppendRequest,
@@ -24,10 +26,12 @@ from tool_sync.log.records import (
     StoredEvent,
     event_id,
     fact,
+    fleet_decision,
     org_stream,
+    rollout_stream,
+    tool_stream,
     toolset_stream,
 )
-from tool_sync.log.unreadable import UNREADABLE
 
 __all__ = [
     "UNREADABLE",
@@ -40,6 +44,7 @@ __all__ = [
     "EventLog",
     "Loaded",
     "LoadedAll",
+    "Log",
     "LogSettings",
     "LogUnavailable",
     "Meta",
@@ -50,8 +55,11 @@ __all__ = [
     "UnknownEvent",
     "event_id",
     "fact",
+    "fleet_decision",
     "org_stream",
     "read_fleet",
     "read_org",
+    "rollout_stream",
+    "tool_stream",
     "toolset_stream",
 ]

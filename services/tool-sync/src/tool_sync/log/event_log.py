@@ -1,28 +1,18 @@
 """`EventLog`: what the rest of the process sees of the log."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from tool_sync.db import Pool
 from tool_sync.log import load, read
 from tool_sync.log.errors import AppendRejected
-from tool_sync.log.group_commit import GroupCommit
+from tool_sync.log.group_commit import GroupCommit, LogSettings
 from tool_sync.log.load import LoadedAll, Snapshot
 from tool_sync.log.read import Page
 from tool_sync.log.records import AppendRequest, AppendResult
 from tool_sync.log.statement import EncodedRequest, encode
 from zerotouch_platform.postgres.pool import ACQUIRE_SECONDS
-
-
-@dataclass(frozen=True, slots=True)
-class LogSettings:
-    """Limits. ``append_seconds_max`` is from queued to given up, resends included; ``retry_seconds`` between those."""
-
-    queue_requests_max: int = 10_000
-    round_requests_max: int = 500
-    append_seconds_max: float = 15.0
-    retry_seconds: float = 0.2
 
 
 class EventLog:
@@ -35,15 +25,12 @@ class EventLog:
         self, pool: Pool, settings: LogSettings | None = None, *, on_append: Callable[[int], None] | None = None
     ) -> None:
         self._pool = pool
-        settings = settings or LogSettings()
-        self._commits = GroupCommit(
-            pool,
-            queue_requests_max=settings.queue_requests_max,
-            round_requests_max=settings.round_requests_max,
-            append_seconds_max=settings.append_seconds_max,
-            retry_seconds=settings.retry_seconds,
-            on_append=on_append,
-        )
+        self._commits = GroupCommit(pool, settings or LogSettings(), on_append)
+        self.run_once: Final = self._commits.run_once
+        self.run_forever: Final = self._commits.run_forever
+        """Answers appends until `stop`, and then those still waiting."""
+        self.stop: Final = self._commits.stop
+        """Refuses new appends; `run_forever` returns once the waiting ones are answered."""
 
     async def append(self, request: AppendRequest) -> AppendResult:
         """Stores the request's events, all or none. Only `Appended` permits a call to Vapi.
@@ -83,18 +70,6 @@ class EventLog:
     def waiting(self) -> int:
         """The number of requests that are queued and not yet sent."""
         return self._commits.waiting
-
-    async def run_once(self) -> bool:
-        """Appends one round of what is waiting; False where nothing was."""
-        return await self._commits.run_once()
-
-    async def run_forever(self) -> None:
-        """Answers appends until `stop`, and then those still waiting."""
-        await self._commits.run_forever()
-
-    def stop(self) -> None:
-        """Refuses new appends; `run_forever` returns once the waiting ones are answered."""
-        self._commits.stop()
 
 
 def _encode_or_reject(request: AppendRequest) -> EncodedRequest | AppendRejected:

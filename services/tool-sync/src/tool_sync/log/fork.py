@@ -54,8 +54,15 @@ INSERT INTO lost_tools (account, vapi_tool_id, org_id, name, created_at)
 SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::timestamptz[])
 ON CONFLICT DO NOTHING
 """
+# Nothing else looks at a clinic whose order was lost; its run leaves behind when it is to look for what it has lost.
+_DUE: Final = "UPDATE leases SET next_due = clock_timestamp() WHERE org_id = ANY ($1::uuid[])"
 # What was looked at before the backup says nothing of what Vapi has now.
-_FORGET_LOOKS: Final = ("DELETE FROM vapi_looks", "DELETE FROM named_tools", "DELETE FROM object_looks")
+_FORGET_LOOKS: Final = (
+    "DELETE FROM vapi_looks",
+    "DELETE FROM named_tools",
+    "DELETE FROM object_looks",
+    "DELETE FROM vapi_walks",  # a first walk is made at once: a tool may still say what an order said that was lost
+)
 
 
 async def require_unused(connection: Connection) -> None:
@@ -80,6 +87,7 @@ async def fork(connection: Connection, lost: Sequence[LostTool] = ()) -> Forked:
             [tool.name for tool in lost],
             [tool.created_at for tool in lost],
         )
+        await connection.execute(_DUE, list({tool.org_id for tool in lost}))
         for statement in _FORGET_LOOKS:
             await connection.execute(statement)
     assert row is not None, "the table log has its one row from the first migration"

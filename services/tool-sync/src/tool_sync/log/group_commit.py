@@ -36,24 +36,22 @@ class _Waiting:
     since: float = field(default_factory=time.monotonic)
 
 
-class GroupCommit:
-    """The queue and the task that drains it. All limits are the caller's (see `LogSettings`)."""
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """Limits. ``append_seconds_max`` is from queued to given up, resends included; ``retry_seconds`` between those."""
 
-    def __init__(
-        self,
-        pool: Pool,
-        *,
-        queue_requests_max: int,
-        round_requests_max: int,
-        append_seconds_max: float,
-        retry_seconds: float,
-        on_append: Callable[[int], None] | None,
-    ) -> None:
+    queue_requests_max: int = 10_000
+    round_requests_max: int = 500
+    append_seconds_max: float = 15.0
+    retry_seconds: float = 0.2
+
+
+class GroupCommit:
+    """The queue and the task that drains it."""
+
+    def __init__(self, pool: Pool, settings: LogSettings, on_append: Callable[[int], None] | None) -> None:
         self._pool = pool
-        self._queue_requests_max = queue_requests_max
-        self._round_requests_max = round_requests_max
-        self._append_seconds_max = append_seconds_max
-        self._retry_seconds = retry_seconds
+        self._settings = settings
         self._on_append = on_append
         self._queue: deque[_Waiting] = deque()
         self._filled = asyncio.Event()
@@ -70,7 +68,7 @@ class GroupCommit:
         loop = asyncio.get_running_loop()
         answers = []
         for request in requests:
-            while len(self._queue) >= self._queue_requests_max and not self._stopping:
+            while len(self._queue) >= self._settings.queue_requests_max and not self._stopping:
                 self._drained.clear()
                 await self._drained.wait()
             if self._stopping:
@@ -88,7 +86,7 @@ class GroupCommit:
         """Appends what is waiting, at most one round of it; False where nothing was."""
         if not self._queue:
             return False
-        batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._round_requests_max))]
+        batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._settings.round_requests_max))]
         self._drained.set()
         try:
             # Whose caller was cancelled while it waited is not appended: nobody would learn of it, and act on it.
@@ -118,9 +116,9 @@ class GroupCommit:
         pending = batch
         while pending:
             try:
-                async with self._pool.acquire(timeout=self._append_seconds_max) as connection:
+                async with self._pool.acquire(timeout=self._settings.append_seconds_max) as connection:
                     results = await execute(connection, [waiting.request for waiting in pending])
-            except db.TRANSIENT_ERRORS as error:
+            except (asyncpg.PostgresError, *db.TRANSIENT_ERRORS) as error:
                 if _is_for_data(error):
                     await self._halve(pending, error)
                     return
@@ -145,12 +143,12 @@ class GroupCommit:
         reason = f"{type(error).__name__}: {error}"
         again = []
         for waiting in batch:
-            if time.monotonic() - waiting.since + self._retry_seconds < self._append_seconds_max:
+            if time.monotonic() - waiting.since + self._settings.retry_seconds < self._settings.append_seconds_max:
                 again.append(waiting)
             elif not waiting.answer.done():
                 waiting.answer.set_exception(_unavailable(waiting, reason))
         if again:
-            await asyncio.sleep(self._retry_seconds)
+            await asyncio.sleep(self._settings.retry_seconds)
         return again
 
     def _answer(self, batch: list[_Waiting], results: list[AppendResult]) -> None:

@@ -16,14 +16,14 @@ HEAD: Final = "SELECT coalesce(max(position), 0) FROM events"
 _LOG: Final = f"SELECT log_id, ({HEAD}) AS head FROM log"  # noqa: S608 - constants
 _RECORDED_AT: Final = "SELECT recorded_at FROM events WHERE position = $1"
 _NEWEST: Final = "SELECT recorded_at FROM events ORDER BY position DESC LIMIT 1"
-# Not only by its id: a record that somebody else put on the topic repeats a number of its org, and stops nobody.
+# Not only by its id: a record that somebody else put on the topic repeats a number of its stream, and stops nobody.
 _AHEAD: Final = """
 SELECT r.event_id
-  FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS r(event_id, org_id, sequence)
+  FROM unnest($1::uuid[], $2::text[], $3::bigint[]) AS r(event_id, stream, sequence)
  WHERE NOT EXISTS (SELECT FROM events WHERE event_id = r.event_id)
    AND r.sequence > coalesce((
-       SELECT (data ->> 'sequence')::bigint FROM events
-        WHERE stream = 'toolset-' || r.org_id AND data ->> 'sequence' IS NOT NULL
+       SELECT (data ->> $4::text)::bigint FROM events
+        WHERE stream = r.stream AND data ->> $4::text IS NOT NULL
         ORDER BY version DESC LIMIT 1), 0)
 """
 
@@ -31,7 +31,7 @@ SELECT r.event_id
 _VERSION: Final = "SELECT coalesce(max(version), 0) FROM events WHERE stream = $1"
 
 
-class LogHead(NamedTuple):
+class HeadOfLog(NamedTuple):
     """The log's id and its newest position, of one moment."""
 
     log_id: UUID
@@ -44,11 +44,11 @@ async def read_head(connection: "Connection | Pool") -> int:
     return head
 
 
-async def read_log_head(pool: Pool) -> LogHead:
+async def read_log_head(pool: Pool) -> HeadOfLog:
     """The head of the log, and which log it is: a fork or a restore changes that under a running process."""
     row = await pool.fetchrow(_LOG, timeout=ACQUIRE_SECONDS)
     assert row is not None, "the table log has its one row from the first migration"
-    return LogHead(row["log_id"], row["head"])
+    return HeadOfLog(row["log_id"], row["head"])
 
 
 async def newest_event_at(connection: Connection) -> datetime | None:
@@ -69,10 +69,15 @@ async def last_before(connection: Connection, moment: datetime, head: int) -> in
     return low
 
 
-async def ahead_of_log(connection: "Connection | Pool", records: Sequence[tuple[UUID, UUID, int]]) -> list[UUID]:
-    """The ids of those records, (event, org, sequence), that are published and not in the log: it lacks them."""
+async def ahead_of_log(
+    connection: "Connection | Pool", records: Sequence[tuple[UUID, str, int]], numbered_by: str
+) -> list[UUID]:
+    """The ids of those records, (event, stream, number), that are published and not in the log: it lacks them.
+
+    ``numbered_by`` is the field of a stored event that holds such a number.
+    """
     columns = map(list, zip(*records, strict=True))
-    return [row["event_id"] for row in await connection.fetch(_AHEAD, *columns)] if records else []
+    return [row["event_id"] for row in await connection.fetch(_AHEAD, *columns, numbered_by)] if records else []
 
 
 async def stream_version(connection: Connection, stream: str) -> int:

@@ -1,8 +1,9 @@
 """Reading the log in position order: the whole of it by pages, one org's part, or what is published of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -11,9 +12,8 @@ from pydantic import TypeAdapter
 
 from tool_sync.db import Connection, Pool
 from tool_sync.log import codec
-from tool_sync.log.codec import UnknownEvent
+from tool_sync.log.codec import SCHEMAS, UnknownEvent
 from tool_sync.log.records import Meta, StoredEvent
-from tool_sync.log.unreadable import UNREADABLE
 
 COLUMNS = (
     "position, stream, version, event_id, org_id, type, schema, data::text AS data, meta::text AS meta, recorded_at"
@@ -82,50 +82,74 @@ async def read_fleet(
     return [stored_event(row) for row in await connection.fetch(READ_FLEET, at, through)]
 
 
+def unreadable(schemas: Mapping[str, int]) -> str:
+    """True for a row of ``events`` whose type or schema a release with these schemas does not know.
+
+    For readers that let PostgreSQL pass over the rest. That is safe only for what is known: another type, or a newer
+    schema of a known one, may be just what such a reader should have seen. It must meet the event, and stop.
+    """
+    # Literals: PostgreSQL hashes a list of constants, and compares a parameter's elements one by one.
+    known = ", ".join(f"'{name}'" for name in sorted(schemas))
+    raised = "".join(f" WHEN '{name}' THEN {schema}" for name, schema in sorted(schemas.items()) if schema > 1)
+    newest = f"CASE type{raised} ELSE 1 END" if raised else "1"
+    return f"(type NOT IN ({known}) OR schema > {newest})"
+
+
+UNREADABLE: Final = unreadable(SCHEMAS)
+
 # What this release cannot read is read too, whatever was asked for: it must stop the reader, as a newer release may
 # publish it.
 _SEQUENCED: Final = f"""
 SELECT position, org_id, event_id, type, schema, data::text AS data, meta ->> 'traceparent' AS traceparent, recorded_at
   FROM events
  WHERE position > $1 AND position <= $2
-   AND ((type = ANY ($3::text[]) AND data ->> 'sequence' IS NOT NULL) OR {UNREADABLE})"""  # noqa: S608
-# Two statements, as one with "$5 IS NULL OR" would not be planned by the org's own index.
+   AND ((type = ANY ($3::text[]) AND data ->> $5::text IS NOT NULL) OR {UNREADABLE})"""  # noqa: S608
+# Two statements, as one with "$6 IS NULL OR" would not be planned by the org's own index.
 _OF_ALL: Final = f"{_SEQUENCED} ORDER BY position LIMIT $4"
-_OF_ORG: Final = f"{_SEQUENCED} AND org_id = $5 ORDER BY position LIMIT $4"
+_OF_ORG: Final = f"{_SEQUENCED} AND org_id = $6 ORDER BY position LIMIT $4"
 
 
 async def read_sequenced(
-    connection: "Connection | Pool", after: int, through: int, types: Sequence[str], limit: int, org_id: UUID | None
+    connection: "Connection | Pool",
+    after: int,
+    through: int,
+    types: Sequence[str],
+    limit: int,
+    org_id: UUID | None,
+    numbered_by: str,
 ) -> list[asyncpg.Record]:
-    """Undecoded rows above ``after``, none above ``through``: events of these types that carry a sequence.
+    """Undecoded rows above ``after``, none above ``through``: events of these types that carry a number in this field.
 
     An event that this release cannot read is among them. Columns: position, org_id, event_id, type, schema, data,
     traceparent, recorded_at.
     """
     if org_id is None:
-        return await connection.fetch(_OF_ALL, after, through, types, limit)
-    return await connection.fetch(_OF_ORG, after, through, types, limit, org_id)
+        return await connection.fetch(_OF_ALL, after, through, types, limit, numbered_by)
+    return await connection.fetch(_OF_ORG, after, through, types, limit, numbered_by, org_id)
 
 
 class News(NamedTuple):
-    """The log's head, and whose events of some types came since; None among ``orgs`` is an event of no org."""
+    """The log's head, and by group of types whose events came since; None among them is an event of no org."""
 
     head: int
-    orgs: frozenset[UUID | None]
+    orgs: tuple[frozenset[UUID | None], ...]
 
 
-_NEWS: Final = f"""
-SELECT coalesce(max(position), $1) AS head,
-       array_agg(DISTINCT org_id) FILTER (WHERE type = ANY ($2::text[]) OR {UNREADABLE}) AS orgs
-  FROM events WHERE position > $1
-"""  # noqa: S608 - constants
+@cache
+def _news(groups: int) -> str:
+    orgs = ", ".join(
+        f"array_agg(DISTINCT org_id) FILTER (WHERE type = ANY (${n}::text[]) OR {UNREADABLE}) AS orgs_{n}"
+        for n in range(2, groups + 2)
+    )
+    return f"SELECT coalesce(max(position), $1) AS head, {orgs} FROM events WHERE position > $1"  # noqa: S608
 
 
-async def read_news(connection: Connection, after: int, types: Sequence[str]) -> News:
-    """What came after a position. An event that this release cannot read is news for its org, too."""
-    row = await connection.fetchrow(_NEWS, after, types)
+async def read_news(connection: Connection, after: int, types: Sequence[Sequence[str]]) -> News:
+    """What came after a position, by groups of types. An event that this release cannot read is news of each."""
+    row = await connection.fetchrow(_news(len(types)), after, *types)
     assert row is not None
-    return News(row["head"], frozenset(row["orgs"] or ()))
+    head, *orgs = row
+    return News(head, tuple(frozenset(found or ()) for found in orgs))
 
 
 def _until_unknown(rows: Sequence[asyncpg.Record]) -> list[StoredEvent]:

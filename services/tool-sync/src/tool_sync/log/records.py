@@ -1,5 +1,6 @@
 """What goes into the log and comes out of it, and the answers to an append."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
@@ -32,6 +33,16 @@ def org_stream(org_id: UUID) -> str:
 def toolset_stream(org_id: UUID) -> str:
     """The stream of what we did for an org."""
     return f"toolset-{org_id}"
+
+
+def tool_stream(name: str) -> str:
+    """The stream of what is published of a tool."""
+    return f"blueprint-{name}"
+
+
+def rollout_stream(rollout_id: str) -> str:
+    """The stream of one order."""
+    return f"rollout-{rollout_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +102,24 @@ def fact(
     meta = Meta(cause, correlation_id or cause, traceparent, actor, service_version)
     new = NewEvent(event_id(stream, source, cause, type(event).__name__, 0), event)
     return AppendRequest(stream, org_id, None, (new,), meta)
+
+
+def fleet_decision(
+    stream: str,
+    expected_version: int,
+    events: Sequence[Event],
+    *,
+    source: str,
+    cause: str,
+    actor: str,
+    service_version: str,
+) -> AppendRequest:
+    """An append of what was decided on the fleet: to a stream of no org, as that stream was read."""
+    new = tuple(
+        NewEvent(event_id(stream, source, cause, type(event).__name__, n), event) for n, event in enumerate(events)
+    )
+    meta = Meta(cause, cause, None, actor, service_version)
+    return AppendRequest(stream, None, expected_version, new, meta)
 
 
 @dataclass(frozen=True, slots=True)

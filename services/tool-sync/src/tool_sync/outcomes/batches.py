@@ -7,10 +7,13 @@ A batch of a partition is handed over when the one before it has left, so batche
 import asyncio
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
+
+KEYS_MAX: Final = 10_000
+"""Keys whose partition is kept: a clinic's records come close together, and each kept key takes 200 bytes."""
 
 
 class Outgoing(NamedTuple):
@@ -27,7 +30,7 @@ class Batches:
 
     def __init__(self, producer: AIOKafkaProducer, topic: str, partitions: Sequence[int]) -> None:
         self._producer, self._topic, self._partitions = producer, topic, list(partitions)
-        self._partition = lru_cache(maxsize=100_000)(self._partition_of)
+        self._partition = lru_cache(maxsize=KEYS_MAX)(self._partition_of)
 
     async def send_all(self, records: Sequence[Outgoing]) -> None:
         """Send records in their order, and wait until Kafka has them. Raises ``TROUBLE``."""

@@ -16,12 +16,12 @@ from uuid import UUID
 import asyncpg
 
 from tool_sync.db import Connection, Pool
+from tool_sync.domain.events import FleetEvent
 from tool_sync.log.codec import UnknownEvent, decode
 from tool_sync.log.read import read_sequenced
 from tool_sync.outcomes.filters import Filter
-from tool_sync.outcomes.publications import publication_of
+from tool_sync.outcomes.published import PublishedMessage, PublishedTopic
 from zerotouch_contracts.envelope import Record, to_record
-from zerotouch_contracts.events import OutcomeMessage
 
 SCAN_MAX: Final = 50_000
 """Positions that one page of all orgs looks at, so that a rare type cannot make a request long."""
@@ -34,7 +34,7 @@ class Published(NamedTuple):
     event_id: UUID
     recorded_at: datetime
     traceparent: str | None
-    message: OutcomeMessage
+    message: PublishedMessage
 
     def record(self, log_id: UUID) -> Record:
         """The record that is sent for it."""
@@ -44,7 +44,7 @@ class Published(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class OutcomesPage:
+class PublishedPage:
     """Published events in position order. Up to ``scanned_through`` there are no others that the filter lets pass.
 
     ``is_final``: the same question has this answer for ever. ``stopped_by``: the page ends before an event that this
@@ -59,34 +59,35 @@ class OutcomesPage:
 
 async def read_page(
     connection: "Connection | Pool", *, after: int, head: int, wanted: Filter, limit: int, scan_max: int | None = None
-) -> OutcomesPage:
+) -> PublishedPage:
     """At most ``limit`` events above ``after``, none above ``head``, which was read before. One statement.
 
     ``scanned_through`` is never below ``after``, which may be beyond the head. A page of all orgs looks at ``scan_max``
     positions, `SCAN_MAX` where that is not said.
     """
     if after >= head:
-        return OutcomesPage((), after, is_final=False)
+        return PublishedPage((), after, is_final=False)
     # One org's events are few and have an index of their own.
     through = head if wanted.org_id is not None else min(head, after + (scan_max or SCAN_MAX))
-    rows = await read_sequenced(connection, after, through, wanted.stored_types, limit, wanted.org_id)
+    published, types = wanted.published, wanted.stored_types
+    rows = await read_sequenced(connection, after, through, types, limit, wanted.org_id, published.numbered_by)
     events: list[Published] = []
     for row in rows:
         try:
-            published = _published(row)
+            event = _published(row, published)
         except UnknownEvent as error:
-            return OutcomesPage(tuple(events), row["position"] - 1, is_final=False, stopped_by=error)
-        if published is not None:
-            events.append(published)
+            return PublishedPage(tuple(events), row["position"] - 1, is_final=False, stopped_by=error)
+        if event is not None:
+            events.append(event)
     if len(rows) == limit:
-        return OutcomesPage(tuple(events), rows[-1]["position"], is_final=True)
-    return OutcomesPage(tuple(events), through, is_final=through < head)
+        return PublishedPage(tuple(events), rows[-1]["position"], is_final=True)
+    return PublishedPage(tuple(events), through, is_final=through < head)
 
 
-def _published(row: asyncpg.Record) -> Published | None:
+def _published(row: asyncpg.Record, published: PublishedTopic) -> Published | None:
     position, org_id, event_id, type_name, schema, data, traceparent, recorded_at = row
     event = decode(position, type_name, schema, data)
-    if org_id is None:
-        raise UnknownEvent(position, type_name, schema, "an outcome must belong to an org")
-    message = publication_of(org_id, event)
+    if org_id is None and not isinstance(event, FleetEvent):
+        raise UnknownEvent(position, type_name, schema, "an event about an org must belong to one")
+    message = published.message_of(org_id, event)
     return None if message is None else Published(position, event_id, recorded_at, traceparent, message)

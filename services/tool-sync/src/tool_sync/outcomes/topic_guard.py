@@ -1,4 +1,4 @@
-"""Stands aside while the outcomes topic is ahead of the log: then the database was restored, and nobody has forked.
+"""Stands aside while a topic is ahead of the log: then the database was restored, and nobody has forked.
 
     not looked yet   nothing is written to Vapi: it may be a restored log; Kafka's own check says what is waited for
     ahead            nothing is written to Vapi or published until `tool-sync log fork`; records are still taken in
@@ -19,9 +19,10 @@ import structlog
 from tool_sync import db
 from tool_sync.db import Pool
 from tool_sync.log.head import read_log_head
+from tool_sync.outcomes.published import ALL, OUTCOMES, PublishedTopic
 from tool_sync.outcomes.replay import find_ahead
 from tool_sync.settings import Settings
-from zerotouch_platform.kafka.topics import KafkaUnavailable
+from zerotouch_platform.kafka.topics import KafkaUnavailable, TopicMissing
 from zerotouch_platform.loops import Loop
 
 log = structlog.get_logger(__name__)
@@ -44,7 +45,7 @@ class TopicGuard:
             self.run_once,
             lambda: settings.log_check_seconds if self._is_known else settings.start_retry_seconds,
             "The outcomes topic is not known yet",
-            (KafkaUnavailable, *db.TRANSIENT_ERRORS),
+            (KafkaUnavailable, *db.WAITED_OUT_ERRORS),
             level=logging.DEBUG,
         )
 
@@ -55,21 +56,31 @@ class TopicGuard:
 
     async def look(self) -> str | None:
         """Look now; the problem, or None. Raises `KafkaUnavailable`, and what a database raises that is away."""
-        servers, topic = self._settings.kafka_bootstrap_servers, self._settings.outcomes_topic
-        ahead = await find_ahead(self._pool, self._log_id, servers, topic)
-        problem = None
-        if ahead:
-            problem = (
-                f"{topic} is ahead of the log: {ahead[0].event_id} at partition {ahead[0].partition} offset"
-                f" {ahead[0].offset} is not in it, so the database was restored; see docs/runbooks/restore.md"
-            )
+        found = await asyncio.gather(*(self._ahead(published) for published in ALL))
+        problem = next((one for one in found if one is not None), None)
         if problem is not None and self.problem is None:
-            log.error("The outcomes topic is ahead of the log", reason=problem, alarm=True)
+            log.error("A topic is ahead of the log", reason=problem, alarm=True)
         was_suspended = self.writes_suspended
         self._is_known, self.problem = True, problem
         if was_suspended and not self.writes_suspended:
             self._on_change()
         return problem
+
+    async def _ahead(self, published: PublishedTopic) -> str | None:
+        """What shows that this topic is ahead. One that was never created shows nothing; its relay says so."""
+        settings, topic = self._settings, self._settings.topic_of(published.topic)
+        try:
+            ahead = await find_ahead(self._pool, self._log_id, settings.kafka_bootstrap_servers, topic, published)
+        except TopicMissing:
+            if published is OUTCOMES:
+                raise
+            return None
+        if not ahead:
+            return None
+        return (
+            f"{topic} is ahead of the log: {ahead[0].event_id} at partition {ahead[0].partition} offset"
+            f" {ahead[0].offset} is not in it, so the database was restored; see docs/runbooks/restore.md"
+        )
 
     async def why_not_publish(self) -> str | None:
         """Why nothing may be published, or None. Looks now, unless the loop knows of a problem and looks again."""

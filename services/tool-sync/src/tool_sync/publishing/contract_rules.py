@@ -3,7 +3,7 @@
 The contract's argument model is asked itself, with the values of `examples`: what models do send, which is no proof.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,44 +26,44 @@ class KnownContract:
     schema: Mapping[str, Any]
 
 
-Contracts = Mapping[tuple[str, int], KnownContract]
-
-ANSWERED_CONTRACTS: Final[Contracts] = {
+ANSWERED_CONTRACTS: Final[Mapping[tuple[str, int], KnownContract]] = {
     (definition.name, definition.contract): KnownContract(definition.arguments, definition.parameters_schema())
     for definition in ANSWERED
 }
 """By tool and number, as this release of the contracts has them; the newest schema of each."""
 
 
-def parameters_of(tool: ToolFile, contracts: Contracts) -> Mapping[str, Any] | None:
+def contract_of(tool: ToolFile) -> KnownContract | None:
+    """The one by which assistant-api answers the file's tool, if it does."""
+    return ANSWERED_CONTRACTS.get((tool.name, tool.contract))
+
+
+def parameters_of(tool: ToolFile) -> Mapping[str, Any] | None:
     """The file's own schema, or that of its contract; None where there is neither."""
     if tool.parameters is not None:
         return tool.parameters
-    contract = contracts.get((tool.name, tool.contract))
+    contract = contract_of(tool)
     return None if contract is None else contract.schema
 
 
-def contract_problems(tool: ToolFile, contracts: Contracts) -> list[LintProblem]:
+def contract_problems(tool: ToolFile) -> Iterator[LintProblem]:
     """Whether there is such a contract, and whether an address is named where it must be."""
     if tool.contract < 0:
-        return [LintProblem("contract", "must not be negative", "write 0 where another service answers")]
-    if tool.contract == 0:
-        missing = [
-            key for key, value in (("parameters", tool.parameters), ("server_url", tool.server_url)) if value is None
-        ]
-        return [LintProblem(key, "is missing", "write it, as another service answers (contract 0)") for key in missing]
-    found = []
-    if tool.server_url is not None:
-        found.append(
-            LintProblem("server_url", "is named, and assistant-api answers", "leave it out, or write contract = 0")
-        )
-    if (tool.name, tool.contract) not in contracts:
-        numbers = [str(number) for name, number in contracts if name == tool.name]
-        names = dict.fromkeys(name for name, _ in contracts)
-        other = f"{nearest(tool.name, names)} as the name, or 0 here where another service answers"
-        instead = f"write {' or '.join(numbers)}" if numbers else other
-        found.append(LintProblem("contract", f"is none that assistant-api has for {tool.name!r}", instead))
-    return found
+        yield LintProblem("contract", "must not be negative", "write 0 where another service answers")
+    elif tool.contract == 0:
+        for key, value in (("parameters", tool.parameters), ("server_url", tool.server_url)):
+            if value is None:
+                yield LintProblem(key, "is missing", "write it, as another service answers (contract 0)")
+    else:
+        if tool.server_url is not None:
+            what = "is named, and assistant-api answers"
+            yield LintProblem("server_url", what, "leave it out, or write contract = 0")
+        if contract_of(tool) is None:
+            numbers = [str(number) for name, number in ANSWERED_CONTRACTS if name == tool.name]
+            names = dict.fromkeys(name for name, _ in ANSWERED_CONTRACTS)
+            other = f"{nearest(tool.name, names)} as the name, or 0 here where another service answers"
+            instead = f"write {' or '.join(numbers)}" if numbers else other
+            yield LintProblem("contract", f"is none that assistant-api has for {tool.name!r}", instead)
 
 
 def argument_problems(schema: Mapping[str, Any], contract: KnownContract) -> list[LintProblem]:

@@ -1,9 +1,10 @@
 """What is registered at Vapi for a tool's file, in the shape of ``ToolDefinition.vapi_payload``, and its hash."""
 
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from tool_sync.publishing.contract_rules import ANSWERED_CONTRACTS, Contracts, parameters_of
+from tool_sync.publishing.contract_rules import parameters_of
 from tool_sync.publishing.tool_file import ToolFile
 from zerotouch_contracts.canonical import canonical_hash
 from zerotouch_contracts.tools import CONTRACT_PARAMETER, INSTALLATION_HEADER, ORGANIZATION_PARAMETER, VERSION_PARAMETER
@@ -11,29 +12,30 @@ from zerotouch_contracts.tools import CONTRACT_PARAMETER, INSTALLATION_HEADER, O
 _NO_ORG: Final = UUID(int=0)
 
 
-def document_of(
-    tool: ToolFile,
-    version: int,
-    *,
-    server_url: str,
-    installation_id: UUID,
-    credential_id: str | None,
-    contracts: Contracts = ANSWERED_CONTRACTS,
-) -> dict[str, Any]:
-    """The body of ``POST /tool``, with the nil UUID in the org's place, for a file without problems.
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What is registered along with every tool that assistant-api answers.
 
-    ``server_url`` and ``credential_id`` are the installation's own, and go with a contract of assistant-api's alone:
-    who has our webhook's credential could send calls to it, so another service never gets it.
+    ``server_url`` and ``credential_id`` go with a contract of assistant-api's alone: who has our webhook's credential
+    could send calls to it, so another service never gets it.
     """
-    url = server_url if tool.server_url is None else tool.server_url
+
+    server_url: str
+    installation_id: UUID
+    credential_id: str | None
+
+
+def document_of(tool: ToolFile, version: int, of: Installation) -> dict[str, Any]:
+    """The body of ``POST /tool``, with the nil UUID in the org's place, for a file without problems."""
+    url = of.server_url if tool.server_url is None else tool.server_url
     server: dict[str, Any] = {
         "url": url,
         "timeoutSeconds": tool.timeout_seconds,
-        "headers": {INSTALLATION_HEADER: str(installation_id)},
+        "headers": {INSTALLATION_HEADER: str(of.installation_id)},
     }
-    if credential_id is not None and tool.contract > 0:
-        server["credentialId"] = credential_id
-    schema = parameters_of(tool, contracts)
+    if of.credential_id is not None and tool.contract > 0:
+        server["credentialId"] = of.credential_id
+    schema = parameters_of(tool)
     assert schema is not None
     document: dict[str, Any] = {
         "type": "function",

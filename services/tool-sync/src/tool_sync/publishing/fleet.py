@@ -17,6 +17,6 @@ def with_events(fleet: Fleet, events: Iterable[StoredEvent]) -> Fleet:
     """The fleet after these events; those that it has seen already change nothing."""
     for stored in events:
         if stored.position > fleet.position:
-            recorded = Recorded(stored.position, stored.recorded_at, stored.event)
+            recorded = Recorded(stored.position, stored.recorded_at, stored.event, actor=stored.meta.actor)
             fleet = evolve_fleet(fleet, stored.stream, recorded)
     return fleet

@@ -1,20 +1,22 @@
 """Everything that is wrong with a tool's file, at once, before anything is sent."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from tool_sync.domain.fleet.decide import TIERS
+from tool_sync.domain.overlay import DESCRIPTION_MAX
 from tool_sync.publishing.contract_rules import (
-    ANSWERED_CONTRACTS,
-    Contracts,
     argument_problems,
+    contract_of,
     contract_problems,
     parameters_of,
     unread_properties,
 )
-from tool_sync.publishing.lint_problem import LintProblem, nearest
+from tool_sync.publishing.lint_problem import LintProblem, is_within, nearest
 from tool_sync.publishing.message_rules import message_problems
+from tool_sync.publishing.open_rules import open_problems
 from tool_sync.publishing.resolving import Resolve
 from tool_sync.publishing.schema_rules import PROPERTY_NAME, schema_problems
 from tool_sync.publishing.server_url import address_problems, read_server_url
@@ -23,8 +25,6 @@ from tool_sync.publishing.tool_file import KEYS, FileReading, ToolFile
 from zerotouch_contracts.tools import STATIC_PARAMETERS
 
 NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-DESCRIPTION_MAX: Final = 999
-"""Characters. Vapi takes more, and its models then follow the description worse (GITOPS learnings/tools.md)."""
 TIMEOUT_SECONDS: Final = (1, 300)
 """Of Vapi's published document (OpenAPI of 2026-08-20, ``server.timeoutSeconds``)."""
 _ASYNC: Final = LintProblem(
@@ -42,89 +42,77 @@ class LintReport:
     warnings: tuple[LintProblem, ...] = ()
 
 
-async def lint(
-    reading: FileReading, resolve: Resolve, *, loopback_allowed: bool, contracts: Contracts = ANSWERED_CONTRACTS
-) -> LintReport:
+async def lint(reading: FileReading, resolve: Resolve, *, loopback_allowed: bool) -> LintReport:
     """Check what a file says. ``resolve`` is asked for the addresses of its host, and for nothing else."""
     tool = reading.tool
     if tool is None:
         return LintReport(reading.problems)
     # What could not be read is said once, not again by a rule that saw its default.
     unread = [problem.where for problem in reading.problems]
-    found = [
-        problem
-        for problem in _problems(tool, contracts)
-        if not any(_is_at_or_below(problem.where, where) for where in unread)
-    ]
+    found = [problem for problem in _problems(tool) if not any(is_within(problem.where, where) for where in unread)]
     if tool.server_url is not None:
-        found += await _server_problems(tool.server_url, resolve, loopback_allowed=loopback_allowed)
+        found += await server_problems(tool.server_url, resolve, loopback_allowed=loopback_allowed)
     order = {key: index for index, key in enumerate(KEYS)}
     problems = sorted([*reading.problems, *found], key=lambda problem: order.get(_key(problem), -1))
-    return LintReport(tuple(dict.fromkeys(problems)), tuple(_warnings(tool, contracts, valid=not problems)))
-
-
-def _is_at_or_below(where: str, other: str) -> bool:
-    return where == other or where.startswith((f"{other}.", f"{other}["))
+    return LintReport(tuple(dict.fromkeys(problems)), tuple(_warnings(tool, valid=not problems)))
 
 
 def _key(problem: LintProblem) -> str:
     return re.split(r"[.\[]", problem.where, maxsplit=1)[0]
 
 
-def _problems(tool: ToolFile, contracts: Contracts) -> list[LintProblem]:
-    found = [*_field_problems(tool), *contract_problems(tool, contracts)]
-    found += [*_static_problems(tool, contracts), *_reserved_arguments(tool)]
-    found += message_problems(tool.messages)
+def _problems(tool: ToolFile) -> list[LintProblem]:
+    found = [*_field_problems(tool), *contract_problems(tool)]
+    found += [*_static_problems(tool), *_reserved_arguments(tool)]
+    found += [*message_problems(tool.messages), *open_problems(tool)]
     for key in KEYS:
         found += text_problems(getattr(tool, "asynchronous" if key == "async" else key), key)
     if tool.parameters is None:
         return found
     if wrong := schema_problems(tool.parameters):
         return [*found, *wrong]
-    contract = contracts.get((tool.name, tool.contract))
+    contract = contract_of(tool)
     return found if contract is None else [*found, *argument_problems(tool.parameters, contract)]
 
 
-def _field_problems(tool: ToolFile) -> list[LintProblem]:
-    found = []
+def _field_problems(tool: ToolFile) -> Iterator[LintProblem]:
     if not NAME.fullmatch(tool.name):
-        found.append(LintProblem("name", "is no name that Vapi takes", "write 1 to 64 letters, digits, '_' and '-'"))
+        yield LintProblem("name", "is no name that Vapi takes", "write 1 to 64 letters, digits, '_' and '-'")
     if not tool.description.strip() or len(tool.description) > DESCRIPTION_MAX:
         what = f"has {len(tool.description):,} characters" if tool.description.strip() else "says nothing"
-        found.append(LintProblem("description", what, f"write 1 to {DESCRIPTION_MAX}"))
+        yield LintProblem("description", what, f"write 1 to {DESCRIPTION_MAX}")
     if not TIMEOUT_SECONDS[0] <= tool.timeout_seconds <= TIMEOUT_SECONDS[1]:
         instead = f"write {TIMEOUT_SECONDS[0]} to {TIMEOUT_SECONDS[1]}"
-        found.append(LintProblem("timeout_seconds", "is outside of what Vapi takes", instead))
+        yield LintProblem("timeout_seconds", "is outside of what Vapi takes", instead)
     if tool.tier not in TIERS:
-        found.append(LintProblem("tier", f"{tool.tier!r} is no tier", nearest(tool.tier, TIERS)))
-    return found
+        yield LintProblem("tier", f"{tool.tier!r} is no tier", nearest(tool.tier, TIERS))
 
 
-def _static_problems(tool: ToolFile, contracts: Contracts) -> list[LintProblem]:
+def _static_problems(tool: ToolFile) -> Iterator[LintProblem]:
     """A static parameter beats the model's argument of the same name at Vapi: the caller's word would be lost."""
-    contract = contracts.get((tool.name, tool.contract))
+    contract = contract_of(tool)
     schemas = [schema for schema in (tool.parameters, contract and contract.schema) if schema]
     asked = {name for schema in schemas if isinstance(schema.get("properties"), dict) for name in schema["properties"]}
-    found = []
     for name in tool.static_parameters:
         where = f"static_parameters.{name}"
         if name in STATIC_PARAMETERS:
-            found.append(LintProblem(where, "is set by tool-sync for each clinic", "leave it out"))
+            yield LintProblem(where, "is set by tool-sync for each clinic", "leave it out")
         elif name in asked:
-            found.append(LintProblem(where, "is a call's argument, too, and would replace it", "rename one of the two"))
+            yield LintProblem(where, "is a call's argument, too, and would replace it", "rename one of the two")
         elif not PROPERTY_NAME.fullmatch(name):
-            found.append(LintProblem(where, "is no name", "write 1 to 64 letters, digits, '_', '.' and '-'"))
-    return found
+            yield LintProblem(where, "is no name", "write 1 to 64 letters, digits, '_', '.' and '-'")
 
 
-def _reserved_arguments(tool: ToolFile) -> list[LintProblem]:
+def _reserved_arguments(tool: ToolFile) -> Iterator[LintProblem]:
     properties = (tool.parameters or {}).get("properties")
-    names = [name for name in properties if name in STATIC_PARAMETERS] if isinstance(properties, dict) else []
-    what = "is set by tool-sync for each clinic, and would replace what the model sends"
-    return [LintProblem(f"parameters.properties.{name}", what, "rename it") for name in names]
+    for name in properties if isinstance(properties, dict) else ():
+        if name in STATIC_PARAMETERS:
+            what = "is set by tool-sync for each clinic, and would replace what the model sends"
+            yield LintProblem(f"parameters.properties.{name}", what, "rename it")
 
 
-async def _server_problems(url: str, resolve: Resolve, *, loopback_allowed: bool) -> list[LintProblem]:
+async def server_problems(url: str, resolve: Resolve, *, loopback_allowed: bool) -> list[LintProblem]:
+    """What is wrong with where something is sent to: how the URL is written, and each address of its host."""
     read = read_server_url(url)
     if (host := read.host) is None:
         return list(read.problems)
@@ -135,14 +123,11 @@ async def _server_problems(url: str, resolve: Resolve, *, loopback_allowed: bool
     return [*read.problems, *address_problems(host, addresses, loopback_allowed=loopback_allowed)]
 
 
-def _warnings(tool: ToolFile, contracts: Contracts, *, valid: bool) -> list[LintProblem]:
-    found = [_ASYNC] if tool.asynchronous else []
-    contract = contracts.get((tool.name, tool.contract))
-    schema = parameters_of(tool, contracts)
+def _warnings(tool: ToolFile, *, valid: bool) -> Iterator[LintProblem]:
+    if tool.asynchronous:
+        yield _ASYNC
+    contract, schema = contract_of(tool), parameters_of(tool)
     if valid and contract is not None and schema is not None:
-        what = "is asked of callers, and the contract does not read it"
-        found += [
-            LintProblem(f"parameters.properties.{name}", what, "leave it out")
-            for name in unread_properties(schema, contract)
-        ]
-    return found
+        for name in unread_properties(schema, contract):
+            what = "is asked of callers, and the contract does not read it"
+            yield LintProblem(f"parameters.properties.{name}", what, "leave it out")

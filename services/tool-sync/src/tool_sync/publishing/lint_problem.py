@@ -32,3 +32,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def below(path: str, key: object) -> str:
     """The path of what stands below ``path``, by its key or its place in a list."""
     return f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}" if path else str(key)
+
+
+def is_within(where: str, path: str) -> bool:
+    """Whether a place is ``path`` itself, or stands below it."""
+    return where == path or where.startswith((f"{path}.", f"{path}["))

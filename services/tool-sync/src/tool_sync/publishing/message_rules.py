@@ -20,28 +20,19 @@ def _is_content(value: Any) -> bool:
     return isinstance(value, str) and len(value.strip()) > 0 and len(value) <= CONTENT_MAX
 
 
-def _is_flag(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_role(value: Any) -> bool:
-    return value in ("assistant", "system") and isinstance(value, str)
-
-
 def _is_delay(value: Any) -> bool:
     return type(value) in (int, float) and DELAY_MILLISECONDS[0] <= value <= DELAY_MILLISECONDS[1]
 
 
+_FLAG: Final[_Rule] = (lambda value: isinstance(value, bool), "true or false")
+_ROLE: Final[_Rule] = (lambda value: value in ("assistant", "system"), "'assistant' or 'system'")
 _SAID: Final[Mapping[str, _Rule]] = {
     "type": (lambda _: True, "its type"),
     "content": (_is_content, f"text of 1 to {CONTENT_MAX:,} characters"),
 }
-_AFTERWARDS: Final[Mapping[str, _Rule]] = {
-    "role": (_is_role, "'assistant' or 'system'"),
-    "endCallAfterSpokenEnabled": (_is_flag, "true or false"),
-}
+_AFTERWARDS: Final[Mapping[str, _Rule]] = {"role": _ROLE, "endCallAfterSpokenEnabled": _FLAG}
 MESSAGE_KEYS: Final[Mapping[str, Mapping[str, _Rule]]] = {
-    "request-start": {**_SAID, "blocking": (_is_flag, "true or false")},
+    "request-start": {**_SAID, "blocking": _FLAG},
     "request-complete": {**_SAID, **_AFTERWARDS},
     "request-failed": {**_SAID, **_AFTERWARDS},
     "request-response-delayed": {

@@ -5,7 +5,7 @@ them, as Anthropic demands; the bounds of depth and number are those that OpenAI
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from tool_sync.publishing.lint_problem import LintProblem, below, nearest
@@ -48,105 +48,92 @@ def schema_problems(schema: Mapping[str, Any]) -> list[LintProblem]:
     """Everything in a tool's ``parameters`` that is not of the subset."""
     if len(canonical_json(schema)) > BYTES_MAX:
         return [LintProblem("parameters", f"has more than {BYTES_MAX:,} bytes", "ask for less")]
-    found = [
-        LintProblem(below("parameters", key), "is no key of a tool's parameters", _instead(key, _TOP))
-        for key in schema
-        if key not in _TOP
-    ]
+    return list(_parameters_problems(schema))
+
+
+def _parameters_problems(schema: Mapping[str, Any]) -> Iterator[LintProblem]:
+    for key in schema:
+        if key not in _TOP:
+            yield LintProblem(below("parameters", key), "is no key of a tool's parameters", _instead(key, _TOP))
     if schema.get("type") != "object":
-        found.append(LintProblem("parameters.type", "must be 'object'", "write 'object'"))
-    found += _object_problems("parameters", schema, depth=1)
+        yield LintProblem("parameters.type", "must be 'object'", "write 'object'")
+    yield from _object_problems("parameters", schema, depth=1)
     if (number := _count(schema)) > PROPERTIES_MAX:
-        found.append(LintProblem("parameters", f"has {number} properties", f"write at most {PROPERTIES_MAX}"))
-    return found
+        yield LintProblem("parameters", f"has {number} properties", f"write at most {PROPERTIES_MAX}")
 
 
 def _instead(key: str, known: tuple[str, ...]) -> str:
     return _INSTEAD.get(key) or nearest(key, known)
 
 
-def _object_problems(path: str, schema: Mapping[str, Any], depth: int) -> list[LintProblem]:
+def _object_problems(path: str, schema: Mapping[str, Any], depth: int) -> Iterator[LintProblem]:
     properties = schema.get("properties")
     where = below(path, "properties")
     if not isinstance(properties, dict):
-        return [LintProblem(where, "must be an object of schemas", "write it, as {} where there is none")]
-    found = []
+        yield LintProblem(where, "must be an object of schemas", "write it, as {} where there is none")
+        return
     for name, inner in properties.items():
         if not PROPERTY_NAME.fullmatch(name):
-            found.append(
-                LintProblem(below(where, name), "is no name that every model takes",
-                            "write 1 to 64 letters, digits, '_', '.' and '-'")
-            )  # fmt: skip
-        found += _property_problems(below(where, name), inner, depth)
-    return found + _required_problems(below(path, "required"), schema.get("required", []), properties)
+            instead = "write 1 to 64 letters, digits, '_', '.' and '-'"
+            yield LintProblem(below(where, name), "is no name that every model takes", instead)
+        yield from _property_problems(below(where, name), inner, depth)
+    yield from _required_problems(below(path, "required"), schema.get("required", []), properties)
 
 
-def _required_problems(where: str, required: Any, properties: Mapping[str, Any]) -> list[LintProblem]:
+def _required_problems(where: str, required: Any, properties: Mapping[str, Any]) -> Iterator[LintProblem]:
     if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
-        return [LintProblem(where, "must be a list of names", "name the properties that every call must have")]
-    found = [
-        LintProblem(
-            where, f"names {name!r}, which is no property", nearest(name, properties) if properties else "drop it"
-        )
-        for name in required
-        if name not in properties
-    ]
+        yield LintProblem(where, "must be a list of names", "name the properties that every call must have")
+        return
+    for name in required:
+        if name not in properties:
+            instead = nearest(name, properties) if properties else "drop it"
+            yield LintProblem(where, f"names {name!r}, which is no property", instead)
     if len(set(required)) < len(required):
-        found.append(LintProblem(where, "names a property twice", "name each once"))
-    return found
+        yield LintProblem(where, "names a property twice", "name each once")
 
 
-def _property_problems(path: str, schema: Any, depth: int) -> list[LintProblem]:
+def _property_problems(path: str, schema: Any, depth: int) -> Iterator[LintProblem]:
     if not isinstance(schema, dict):
-        return [LintProblem(path, "must be a schema", "write an object with a type and a description")]
+        yield LintProblem(path, "must be a schema", "write an object with a type and a description")
+        return
     kind = schema.get("type")
     if not isinstance(kind, str) or kind not in _BY_TYPE:
         instead = nearest(kind if isinstance(kind, str) else "", _BY_TYPE)
-        others = [key for key in schema if key in _INSTEAD]
-        return [
-            LintProblem(below(path, "type"), "must be one type, as text", instead),
-            *(LintProblem(below(path, key), "is not of the subset", _INSTEAD[key]) for key in others),
-        ]
+        yield LintProblem(below(path, "type"), "must be one type, as text", instead)
+        for key in schema:
+            if key in _INSTEAD:
+                yield LintProblem(below(path, key), "is not of the subset", _INSTEAD[key])
+        return
     known = ("type", "description", *_BY_TYPE[kind])
-    found = [
-        LintProblem(below(path, key), f"is no key of a {kind}", _instead(key, known))
-        for key in schema
-        if key not in known
-    ]
+    for key in schema:
+        if key not in known:
+            yield LintProblem(below(path, key), f"is no key of a {kind}", _instead(key, known))
     if not _is_text(schema.get("description", "-")):
-        found.append(
-            LintProblem(below(path, "description"), "is no description", f"write 1 to {TEXT_MAX:,} characters")
-        )
-    return found + _type_problems(path, kind, schema, depth)
+        yield LintProblem(below(path, "description"), "is no description", f"write 1 to {TEXT_MAX:,} characters")
+    yield from _type_problems(path, kind, schema, depth)
 
 
-def _type_problems(path: str, kind: str, schema: Mapping[str, Any], depth: int) -> list[LintProblem]:
+def _type_problems(path: str, kind: str, schema: Mapping[str, Any], depth: int) -> Iterator[LintProblem]:
     if kind == "string":
-        return _string_problems(path, schema)
-    if kind not in ("array", "object"):
-        return []
-    if depth >= DEPTH_MAX:
-        return [LintProblem(path, f"is nested more than {DEPTH_MAX} deep", "ask for it more flatly")]
-    if kind == "object":
-        return _object_problems(path, schema, depth + 1)
-    if "items" not in schema:
-        return [LintProblem(below(path, "items"), "is missing", "write the schema of one item")]
-    return _property_problems(below(path, "items"), schema["items"], depth + 1)
+        yield from _string_problems(path, schema)
+    elif kind in ("array", "object") and depth >= DEPTH_MAX:
+        yield LintProblem(path, f"is nested more than {DEPTH_MAX} deep", "ask for it more flatly")
+    elif kind == "object":
+        yield from _object_problems(path, schema, depth + 1)
+    elif kind == "array" and "items" not in schema:
+        yield LintProblem(below(path, "items"), "is missing", "write the schema of one item")
+    elif kind == "array":
+        yield from _property_problems(below(path, "items"), schema["items"], depth + 1)
 
 
-def _string_problems(path: str, schema: Mapping[str, Any]) -> list[LintProblem]:
-    found = []
+def _string_problems(path: str, schema: Mapping[str, Any]) -> Iterator[LintProblem]:
     if (form := schema.get("format", "date")) not in FORMATS:
-        found.append(LintProblem(below(path, "format"), "is none that Vapi has", nearest(str(form), FORMATS)))
+        yield LintProblem(below(path, "format"), "is none that Vapi has", nearest(str(form), FORMATS))
     if "pattern" in schema and not _is_pattern(schema["pattern"]):
-        found.append(
-            LintProblem(
-                below(path, "pattern"), "is no regular expression", f"write one of 1 to {TEXT_MAX:,} characters"
-            )
-        )
+        instead = f"write one of 1 to {TEXT_MAX:,} characters"
+        yield LintProblem(below(path, "pattern"), "is no regular expression", instead)
     if "enum" in schema and not _is_enum(schema["enum"]):
-        found.append(LintProblem(below(path, "enum"), "is no list of different texts", "write at least one, each once"))
-    return found
+        yield LintProblem(below(path, "enum"), "is no list of different texts", "write at least one, each once")
 
 
 def _is_text(value: Any) -> bool:

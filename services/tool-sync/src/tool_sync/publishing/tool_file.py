@@ -25,6 +25,7 @@ class ToolFile:
 
     ``parameters`` is JSON Schema, None for the contract's own. ``server_url`` is None where assistant-api answers.
     ``messages`` are what Vapi says while the tool works; ``static_parameters`` go to the server with each call.
+    ``open`` names the parts that a clinic may word itself.
     """
 
     name: str
@@ -37,6 +38,7 @@ class ToolFile:
     server_url: str | None = None
     messages: tuple[Mapping[str, Any], ...] = ()
     static_parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    open: tuple[str, ...] = ()
     note: str = ""
 
 
@@ -48,38 +50,30 @@ class FileReading:
     problems: tuple[LintProblem, ...] = ()
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
+_Kind = tuple[Callable[[Any], bool], str]
+_TEXT: Final[_Kind] = (lambda value: isinstance(value, str), "text")
+_NUMBER: Final[_Kind] = (lambda value: type(value) is int, "a whole number")
+_FLAG: Final[_Kind] = (lambda value: isinstance(value, bool), "true or false")
+_OBJECT: Final[_Kind] = (lambda value: isinstance(value, dict), "an object")
 
 
-def _is_integer(value: Any) -> bool:
-    return type(value) is int
+def _list_of(kind: _Kind, what: str) -> _Kind:
+    return lambda value: isinstance(value, list) and all(map(kind[0], value)), what
 
 
-def _is_bool(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_object(value: Any) -> bool:
-    return isinstance(value, dict)
-
-
-def _is_list_of_objects(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_object, value))
-
-
-_KINDS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
-    "name": (_is_text, "text"),
-    "contract": (_is_integer, "a whole number"),
-    "description": (_is_text, "text"),
-    "parameters": (_is_object, "an object"),
-    "async": (_is_bool, "true or false"),
-    "timeout_seconds": (_is_integer, "a whole number"),
-    "tier": (_is_text, "text"),
-    "server_url": (_is_text, "text"),
-    "messages": (_is_list_of_objects, "a list of objects"),
-    "static_parameters": (_is_object, "an object"),
-    "note": (_is_text, "text"),
+_KINDS: Final[Mapping[str, _Kind]] = {
+    "name": _TEXT,
+    "contract": _NUMBER,
+    "description": _TEXT,
+    "parameters": _OBJECT,
+    "async": _FLAG,
+    "timeout_seconds": _NUMBER,
+    "tier": _TEXT,
+    "server_url": _TEXT,
+    "messages": _list_of(_OBJECT, "a list of objects"),
+    "static_parameters": _OBJECT,
+    "open": _list_of(_TEXT, "a list of texts"),
+    "note": _TEXT,
 }
 KEYS: Final = tuple(_KINDS)
 _REQUIRED: Final[Mapping[str, Any]] = {"name": "", "contract": 0, "description": ""}
@@ -89,17 +83,22 @@ def read_tool_file(path: Path) -> FileReading:
     """The tool of a file; raises ``OSError`` where it cannot be opened."""
     with path.open("rb") as file:
         content = file.read(BYTES_MAX + 1)
-    if len(content) > BYTES_MAX:
-        return _unreadable(path.name, f"has more than {BYTES_MAX:,} bytes", "write a shorter tool")
     if (suffix := path.suffix.lower()) not in (".toml", ".json"):
         return _unreadable(path.name, "is neither .toml nor .json by its name", "rename it")
+    return read_tool(content, path.name, is_toml=suffix == ".toml")
+
+
+def read_tool(content: bytes, where: str, *, is_toml: bool) -> FileReading:
+    """The tool of TOML or JSON; ``where`` names it in a problem of the whole."""
+    if len(content) > BYTES_MAX:
+        return _unreadable(where, f"has more than {BYTES_MAX:,} bytes", "write a shorter tool")
     try:
         text = content.decode()
-        return tool_of(tomllib.loads(text) if suffix == ".toml" else _json(text))
+        return tool_of(tomllib.loads(text) if is_toml else _json(text))
     except RecursionError:
-        return _unreadable(path.name, "is nested too deep to be read", "write it flatter")
+        return _unreadable(where, "is nested too deep to be read", "write it flatter")
     except ValueError as error:  # of UTF-8, of TOML and of JSON; the latter two name line and column
-        return _unreadable(path.name, f"cannot be read ({error})", "correct it there")
+        return _unreadable(where, f"cannot be read ({error})", "correct it there")
 
 
 def tool_of(document: Any) -> FileReading:
@@ -118,7 +117,7 @@ def tool_of(document: Any) -> FileReading:
 
 
 def _tool(values: dict[str, Any]) -> ToolFile:
-    values["messages"] = tuple(values.pop("messages", ()))
+    values |= {key: tuple(values.pop(key, ())) for key in ("messages", "open")}
     return ToolFile(asynchronous=values.pop("async", False), **values)
 
 
@@ -140,10 +139,11 @@ def _json(text: str) -> Any:
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        double = next(key for index, (key, _) in enumerate(pairs) if key in dict(pairs[:index]))
-        raise ValueError(f"the key {double!r} stands twice in one object")
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key!r} stands twice in one object")
+        found[key] = value
     return found
 
 

@@ -1,8 +1,8 @@
 """An org's state now, or as it was at a time: the same fold as the reconciler's."""
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -12,14 +12,22 @@ from tool_sync.domain.evolve import evolve
 from tool_sync.domain.fleet import Fleet
 from tool_sync.domain.toolset import FOLD, Recorded, Toolset
 from tool_sync.log import read_fleet, read_org
+from tool_sync.log.head import read_head
 from tool_sync.publishing.fleet import empty_fleet, with_events
-from tool_sync.vapi.rate_limit import PausedKey
 
-PAGE_EVENTS: Final = 1_000
-"""A page folds in about 35 ms; between pages the process serves others, as an old moment may lie many events back."""
+if TYPE_CHECKING:
+    from tool_sync.vapi.rate_limit import PausedKey
 
+PAGE_EVENTS: Final = 250
+"""A page folds in about 9 ms; between pages the process serves others, as an old moment may lie many events back."""
+
+_BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
 _TOOLSET: Final[TypeAdapter[Toolset]] = TypeAdapter(Toolset)
 
+_PLACE_BEFORE: Final = """
+SELECT position, recorded_at, recorded_at AS asked_at FROM events
+ WHERE org_id = $1 AND position <= $2 ORDER BY position DESC LIMIT 1
+"""
 # The newest event of the org at that time; recorded_at rises with the position.
 _POSITION_AT: Final = """
 SELECT position, recorded_at, coalesce($2, clock_timestamp()) AS asked_at FROM events
@@ -42,6 +50,17 @@ class BeforeFirstEvent(Exception):
         return f"organization {self.org_id} has no event before {self.first:%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
+@dataclass(eq=False)
+class BeyondHead(Exception):
+    """Nobody knows what will be at a position that the log has not reached."""
+
+    position: int
+    head: int
+
+    def __str__(self) -> str:
+        return f"the log ends at position {self.head}; {self.position} is beyond it"
+
+
 @dataclass(frozen=True, slots=True)
 class StateAsOf:
     """An org as of its newest event at ``position``. ``fleet`` is what was published and ordered by then.
@@ -56,8 +75,8 @@ class StateAsOf:
     is_now: bool
     state: Toolset
     fleet: Fleet
-    paused: tuple[PausedKey, ...] = ()
-    """Keys of Vapi that are paused now; the account's, and so of no org."""
+    paused: "tuple[PausedKey, ...]" = ()
+    """Keys of Vapi that are paused now and that the org's work waits for: its account's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +94,17 @@ async def place_of(connection: Connection, org_id: UUID, at: datetime | None) ->
     if row is None:
         first = await connection.fetchval("SELECT min(recorded_at) FROM events WHERE org_id = $1", org_id)
         raise BeforeFirstEvent(org_id, first)
-    return NewestEvent(row["position"], row["recorded_at"], row["asked_at"])
+    return NewestEvent(**dict(row))
 
 
-async def fleet_of(connection: Connection, at: datetime | None = None) -> Fleet:
-    """What was published and ordered, now or by a time. Belongs to no org: needs the service's role."""
-    return with_events(empty_fleet(), await read_fleet(connection, at=at))
+async def fleet_of(connection: Connection, at: datetime | None = None, *, through: int | None = None) -> Fleet:
+    """What was published and ordered, now, by a time or up to a position, which may be :class:`BeyondHead`.
+
+    Belongs to no org: needs the service's role.
+    """
+    if through is not None and through > (head := await read_head(connection)):
+        raise BeyondHead(through, head)
+    return with_events(empty_fleet(), await read_fleet(connection, at=at, through=through))
 
 
 def unknown_since(state: Toolset, subject: str) -> datetime | None:
@@ -94,20 +118,27 @@ def age_seconds(moment: StateAsOf, since: datetime | None) -> float | None:
 
 
 async def state_as_of(
-    connection: Connection,
-    org_id: UUID,
-    fleet: Fleet,
-    at: datetime | None = None,
-    paused: tuple[PausedKey, ...] = (),
+    connection: Connection, org_id: UUID, fleet: Fleet, at: datetime | None = None, paused: "tuple[PausedKey, ...]" = ()
 ) -> StateAsOf:
     """The org now, or at a time. The connection's role decides what is seen. Raises `BeforeFirstEvent`, `UnknownEvent`.
 
     Nothing above the position that is found first is looked at, so what is appended meanwhile does not show.
     """
-    place = await place_of(connection, org_id, at)
+    found = await _folded(connection, org_id, fleet, await place_of(connection, org_id, at))
+    return replace(found, is_now=at is None, paused=paused)
+
+
+async def state_at(connection: Connection, org_id: UUID, fleet: Fleet, position: int) -> StateAsOf:
+    """The org when the log stood at a position. Raises `BeforeFirstEvent`, `UnknownEvent`."""
+    row = await connection.fetchrow(_PLACE_BEFORE, org_id, position)
+    place = await place_of(connection, org_id, _BEFORE_ALL) if row is None else NewestEvent(**dict(row))
+    return await _folded(connection, org_id, fleet, place)
+
+
+async def _folded(connection: Connection, org_id: UUID, fleet: Fleet, place: NewestEvent) -> StateAsOf:
     saved = await connection.fetchval(_SNAPSHOT, org_id, FOLD, place.position)
     state = Toolset() if saved is None else _TOOLSET.validate_json(saved)
     while state.position < place.position:
         for stored in await read_org(connection, org_id, state.position, PAGE_EVENTS, place.position):
             state = evolve(state, Recorded(stored.position, stored.recorded_at, stored.event, stored.meta.traceparent))
-    return StateAsOf(org_id, place.position, place.recorded_at, place.asked_at, at is None, state, fleet, paused)
+    return StateAsOf(org_id, place.position, place.recorded_at, place.asked_at, False, state, fleet)

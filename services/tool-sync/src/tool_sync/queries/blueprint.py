@@ -16,7 +16,9 @@ SELECT t.name, v.*
        SELECT DISTINCT ON ((data ->> 'version')::int)
               (data ->> 'version')::int AS version, data ->> 'tier' AS tier,
               data ->> 'definition_hash' AS definition_hash,
-              nullif(data -> 'document', 'null') AS document, position, recorded_at AS published_at
+              nullif(data -> 'document', 'null') AS document, position, recorded_at AS published_at,
+              meta ->> 'actor' AS actor, data ->> 'reason' AS reason,
+              array(SELECT jsonb_array_elements_text(data -> 'open')) AS open
          FROM events e
         WHERE e.stream = 'blueprint-' || t.name AND e.type = 'BlueprintPublished'
         ORDER BY (data ->> 'version')::int, e.version DESC) v
@@ -31,7 +33,8 @@ class PublishedVersion:
     """A version as it was last published, at ``position``.
 
     ``document`` is what is registered at Vapi, with the nil UUID in the org's place; None where the event is from
-    before documents were in the log.
+    before documents were in the log. ``reason`` is None where nobody gave one. ``open``: the parts that a clinic may
+    word itself.
     """
 
     name: str
@@ -41,6 +44,9 @@ class PublishedVersion:
     document: Mapping[str, Any] | None
     position: int
     published_at: datetime
+    actor: str
+    reason: str | None
+    open: list[str]
 
 
 @dataclass(eq=False)

@@ -22,6 +22,10 @@ SELECT {_COLUMNS} FROM dead_letters
    AND ($3 OR (acknowledged_at IS NULL AND replayed_at IS NULL))
  ORDER BY id LIMIT $4
 """  # noqa: S608 - column names of our own
+_OPEN: Final = """
+SELECT id, topic, partition, "offset", reason, org_id, recorded_at FROM dead_letters
+ WHERE acknowledged_at IS NULL AND replayed_at IS NULL ORDER BY id LIMIT $1
+"""
 _READ: Final = f"SELECT {_COLUMNS} FROM dead_letters WHERE id = $1"  # noqa: S608
 _ANSWERED: Final = """
 SELECT EXISTS (SELECT FROM events
@@ -29,21 +33,32 @@ SELECT EXISTS (SELECT FROM events
 """
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A record that could not be taken in, byte for byte. ``closed_by``: what was done about it; None while open."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenLetter:
+    """A record that nobody has done anything about yet, without its bytes."""
 
     id: int
     topic: str
     partition: int
     offset: int
-    key: bytes | None
-    headers: tuple[tuple[str, bytes | None], ...]
-    value: bytes | None
     reason: str
     org_id: UUID | None
     recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter(OpenLetter):
+    """A record that could not be taken in, byte for byte. ``closed_by``: what was done about it; None while open."""
+
+    key: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+    value: bytes | None
     closed_by: str | None
+
+
+async def open_letters(connection: Connection, limit: int) -> list[OpenLetter]:
+    """At most ``limit``, oldest first."""
+    return [OpenLetter(**dict(row)) for row in await connection.fetch(_OPEN, limit)]
 
 
 async def list_letters(

@@ -9,7 +9,7 @@ from tool_sync.domain.events import SyncRequested
 from tool_sync.domain.plan.tools import target_of
 from tool_sync.domain.subject import agent_subject, tool_subject
 from tool_sync.domain.toolset import Toolset
-from tool_sync.domain.wanted import WantedTool, wanted_of
+from tool_sync.domain.wanted import Wanted, WantedTool, wanted_of
 from tool_sync.queries.as_of import StateAsOf, age_seconds, unknown_since
 from tool_sync.queries.assistants import AssistantNow, assistant_of
 from tool_sync.queries.coverage import cannot_book
@@ -78,7 +78,8 @@ async def explain_assistant(connection: Connection, moment: StateAsOf, agent_id:
     assert row is not None, "found by find_assistants"
     failure = state.failures.get(agent_subject(agent_id))
     unknown = unknown_since(state, agent_subject(agent_id))
-    wanted = wanted_of(state, moment.fleet, moment.org_id).tools
+    of_clinic = wanted_of(state, moment.fleet, moment.org_id, moment.asked_at)
+    wanted = of_clinic.tools
     settings = await settings_at(connection, moment.org_id, moment.position)
     said = row if moment.is_now and row.outcome is not None else None
     return AssistantExplained(
@@ -100,16 +101,15 @@ async def explain_assistant(connection: Connection, moment: StateAsOf, agent_id:
         failure_code=failure.code if failure else None,
         failures=failure.count if failure else 0,
         retry_at=failure.retry_at if failure else None,
-        outlook=await _next_action(connection, moment, row, wanted) if moment.is_now else None,
+        outlook=await _next_action(connection, moment, row, of_clinic) if moment.is_now else None,
         events=await timeline_of_agent(connection, moment.org_id, agent_id, moment.position),
     )
 
 
-async def _next_action(
-    connection: Connection, moment: StateAsOf, row: AssistantNow, wanted: tuple[WantedTool, ...]
-) -> NextAction:
-    state, agent_id = moment.state, row.agent_id
+async def _next_action(connection: Connection, moment: StateAsOf, row: AssistantNow, of_clinic: Wanted) -> NextAction:
+    state, agent_id, wanted = moment.state, row.agent_id, of_clinic.tools
     failure = state.failures.get(agent_subject(agent_id))
+    deleted = "the organization" if state.closed else "the assistant" if row.removed else None
     return next_action_of(
         await work_of(connection, moment.org_id, moment.paused, agent_id),
         reasons=() if row.removed else await _reasons(connection, moment, row, wanted),
@@ -117,8 +117,9 @@ async def _next_action(
         is_open=bool(state.open_requests.get(agent_id)),
         is_unknown=unknown_since(state, agent_subject(agent_id)) is not None,
         is_final=_is_final(state, agent_id, wanted, has_failed=row.outcome == "failed"),
-        none_wanted=wanted_of(state, moment.fleet, moment.org_id).none_wanted,
-        gone=_gone(state, is_removed=row.removed),
+        none_wanted=of_clinic.none_wanted,
+        opens_at=of_clinic.opens_at,
+        gone=f"nothing: {deleted} was deleted" if deleted else None,
     )
 
 
@@ -152,12 +153,6 @@ def _is_final(state: Toolset, agent_id: str, wanted: tuple[WantedTool, ...], *, 
     return any((f := state.failures.get(subject)) is not None and f.retry_at is None for subject in subjects)
 
 
-def _gone(state: Toolset, *, is_removed: bool) -> str | None:
-    if state.closed:
-        return "nothing: the organization was deleted"
-    return "nothing: the assistant was deleted" if is_removed else None
-
-
 async def _reasons(
     connection: Connection, moment: StateAsOf, row: AssistantNow, wanted: tuple[WantedTool, ...]
 ) -> tuple[Reason, ...]:
@@ -167,7 +162,7 @@ async def _reasons(
         return ()
     found = [
         Reason.of(lack.what, lack.code)
-        for one in await cannot_book(connection, moment.org_id, limit=1, agent_id=agent_id)
+        for one in await cannot_book(connection, moment.org_id, limit=1, agents=[agent_id])
         for lack in one.lacks
     ]
     if not wanted and row.outcome == "failed":  # who should not book is not covered above

@@ -3,16 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from tool_sync.db import Connection
-from tool_sync.vapi.rate_limit import PausedKey
 from zerotouch_contracts.errors import entry_of
+
+if TYPE_CHECKING:
+    from tool_sync.vapi.rate_limit import PausedKey
 
 AS_WANTED: Final = "nothing: it is as wanted"
 BY_SAVE: Final = "nothing until the next save, or a sync of all assistants (POST /api/assistants/auto-sync)"
 BY_ORDER: Final = "an order gives it: tool-sync brings it within seconds, as fast as the key of Vapi allows"
+BY_WINDOW: Final = "an order changes it when the clinic's change window opens"
+BY_PAUSE: Final = "nothing is sent to Vapi until the pause of its key ends; then one call tries the key"
 FINAL: Final = "nothing until a save, a new definition or an operator changes something"
 
 _LEASE: Final = """
@@ -58,15 +62,14 @@ class Work:
     is_waiting: bool
     next_due: datetime | None
     now: datetime
-    paused: tuple[PausedKey, ...] = ()
+    paused: tuple["PausedKey", ...] = ()
 
 
 async def work_of(
-    connection: Connection, org_id: UUID, paused: tuple[PausedKey, ...], agent_id: str | None = None
+    connection: Connection, org_id: UUID, paused: tuple["PausedKey", ...], agent_id: str | None = None
 ) -> Work:
     """Where the org's work stands now; with ``agent_id``, what waits is of that agent or of the whole org."""
-    row = await connection.fetchrow(_LEASE, org_id, agent_id)
-    assert row is not None
+    (row,) = await connection.fetch(_LEASE, org_id, agent_id)
     return Work(bool(row["at_work"]), row["is_waiting"], row["next_due"], row["now"], paused)
 
 
@@ -82,23 +85,22 @@ def next_action_of(
     none_wanted: str | None = None,
     gone: str | None = None,
     is_ordered: bool = False,
+    opens_at: datetime | None = None,
 ) -> NextAction:
     """The next thing that happens to a subject that may have an unanswered attempt, a due time or an open wish.
 
     Only here anything is called as wanted: where ``reasons`` is empty, no key is paused, something is wanted and it is
     still there. ``delete_at``: it is a tool that is not wanted any more and goes then. ``none_wanted``: the code that
     says why nothing is wanted. ``gone``: why there is nothing left to bring about. ``is_ordered``: it comes without
-    anybody's doing.
+    anybody's doing. ``opens_at``: it is as the clinic keeps it until its change window opens then.
     """
     found = (*(_of_key(key) for key in work.paused if reasons or key.who_acts != "nobody"), *reasons)
+    if opens_at is not None and not (reasons or work.at_work or is_unknown):
+        return NextAction(BY_WINDOW, opens_at, found)
     if gone is not None and not reasons:
         return NextAction(gone, None)
     if work.paused and found:
-        return NextAction(
-            "nothing is sent to Vapi until the pause of its key ends; then one call tries the key",
-            work.paused[0].until,
-            found,
-        )
+        return NextAction(BY_PAUSE, work.paused[0].until, found)
     if work.at_work:
         return NextAction("a worker is processing it now", None, found)
     if is_unknown:
@@ -119,6 +121,6 @@ def next_action_of(
     return NextAction(AS_WANTED, None)
 
 
-def _of_key(key: PausedKey) -> Reason:
+def _of_key(key: "PausedKey") -> Reason:
     since = f" since {key.since:%Y-%m-%d %H:%M:%S} UTC" if key.since else ""
-    return Reason(f"Vapi's key is paused{since}: {key.title}", key.code, key.who_acts, key.what_to_do)
+    return Reason(f"Vapi's key{key.whose} is paused{since}: {key.title}", key.code, key.who_acts, key.what_to_do)

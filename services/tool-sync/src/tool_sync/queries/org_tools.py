@@ -10,6 +10,7 @@ import asyncpg
 
 from tool_sync.db import Connection
 from tool_sync.queries.as_of import place_of
+from tool_sync.queries.display_names import name_of
 from tool_sync.queries.tool_settings import ToolSetting, settings_at
 
 # One statement, so one snapshot: the tools are those as of the position that is named beside them.
@@ -57,10 +58,12 @@ class OrgTool:
 class OrgTools:
     """An org's tools, by name, as of its newest event then, at ``as_of_position``.
 
-    ``settings`` are what is set for its tools, also for those that it does not have; taken back ones are among them.
+    ``name`` is what the org is called now, its id where nobody has said. ``settings`` are what is set for its tools,
+    also for those that it does not have; taken back ones are among them.
     """
 
     as_of_position: int
+    name: str
     tools: tuple[OrgTool, ...]
     settings: tuple[ToolSetting, ...] = ()
 
@@ -72,14 +75,17 @@ async def tools_of(connection: Connection, org_id: UUID) -> OrgTools | None:
         return None
     position = rows[0]["as_of_position"]
     settings = await settings_at(connection, org_id, position)  # not what was set since the statement above
-    return OrgTools(position, _tools(row for row in rows if row["id"] is not None), settings)
+    return OrgTools(
+        position, await name_of(connection, org_id), _tools(row for row in rows if row["id"] is not None), settings
+    )
 
 
 async def tools_at(connection: Connection, org_id: UUID, at: datetime) -> OrgTools:
     """The org's tools as they were. Raises `BeforeFirstEvent`, also for an org that is not known."""
     place = await place_of(connection, org_id, at)
     tools = _tools(await connection.fetch(_TOOLS_AT, org_id, place.position))
-    return OrgTools(place.position, tools, await settings_at(connection, org_id, place.position))
+    name = await name_of(connection, org_id)
+    return OrgTools(place.position, name, tools, await settings_at(connection, org_id, place.position))
 
 
 def _tools(rows: Iterable[asyncpg.Record]) -> tuple[OrgTool, ...]:

@@ -24,21 +24,13 @@ class SurplusTool:
 
 def surplus_of(moment: StateAsOf, name: str) -> tuple[SurplusTool, ...]:
     """Those of this name, oldest first."""
-    state = moment.state
-    found = []
-    for tool_id, surplus in state.surplus.items():
-        if surplus.name != name:
-            continue
-        unknown = unknown_since(state, surplus_subject(tool_id))
-        failure = state.failures.get(surplus_subject(tool_id))
-        found.append(
-            SurplusTool(
-                vapi_tool_id=tool_id,
-                since=surplus.since,
-                unknown_since=unknown,
-                unknown_seconds=age_seconds(moment, unknown),
-                failure_code=failure.code if failure else None,
-                retry_at=failure.retry_at if failure else None,
-            )
-        )
+    surplus = moment.state.surplus.items()
+    found = (_shown(moment, tool_id, one.since) for tool_id, one in surplus if one.name == name)
     return tuple(sorted(found, key=lambda tool: (tool.since, tool.vapi_tool_id)))
+
+
+def _shown(moment: StateAsOf, tool_id: str, since: datetime) -> SurplusTool:
+    unknown = unknown_since(moment.state, surplus_subject(tool_id))
+    failure = moment.state.failures.get(surplus_subject(tool_id))
+    code, retry_at = (failure.code, failure.retry_at) if failure else (None, None)
+    return SurplusTool(tool_id, since, unknown, age_seconds(moment, unknown), code, retry_at)

@@ -16,9 +16,13 @@ EVENTS_MAX: Final = 50
 """The newest of them; the whole of it is in the org's history."""
 
 _OF_ORG_FOR_TOOLS: Final = ("OrgRegistered", "OrgTierChanged", "OrgClosed", "RetryRequested")
-_OF_ORG_FOR_AGENTS: Final = ("ToolSettingChanged", "ToolSettingRemoved", "OrgTierChanged", "OrgClosed")
+_OF_ORG_FOR_AGENTS: Final = (
+    "ToolSettingChanged", "ToolSettingRemoved", "ToolCustomized", "ToolPinned", "ToolUnpinned", "ToolPinExpired",
+    "OrgTierChanged", "OrgClosed",
+)  # fmt: skip
 """What reaches every tool, or every assistant, of the org. An operator's retry of all names no agent."""
 
+_ABOUT_AGENT: Final = "data ->> 'agent_id' = $3 OR (type = 'RetryRequested' AND data ->> 'agent_id' IS NULL)"
 _EVENTS: Final = """
 SELECT position, recorded_at, type, data::text AS data, meta ->> 'traceparent' AS traceparent
   FROM events
@@ -29,10 +33,20 @@ _ABOUT: Final = f"""{_EVENTS} AND position <= $2
  ORDER BY position DESC
  LIMIT $6
 """
+_NEXT: Final = f"""{_EVENTS} AND position > $2
+   AND ({_ABOUT_AGENT} OR data ->> 'subject' = $4 OR type = ANY ($5::text[]))
+ ORDER BY position LIMIT 1
+"""
+# A trace is of one save, so its events are near: the walk ends after so many events of the org.
+_OF_TRACE: Final = """
+SELECT position, recorded_at, type, data::text AS data, traceparent
+  FROM (SELECT position, recorded_at, type, data, meta ->> 'traceparent' AS traceparent FROM events
+         WHERE org_id = $1 AND position BETWEEN $2 AND $3 ORDER BY position LIMIT 2000) near
+ WHERE substr(traceparent, 4, 32) = $4
+ ORDER BY position LIMIT $5
+"""
 _OF_TOOL: Final = _ABOUT.format(about="data ->> 'name' = $3")
-_OF_AGENT: Final = _ABOUT.format(
-    about="data ->> 'agent_id' = $3 OR (type = 'RetryRequested' AND data ->> 'agent_id' IS NULL)"
-)
+_OF_AGENT: Final = _ABOUT.format(about=_ABOUT_AGENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +80,20 @@ async def timeline_of_agent(
     return await _read(connection, _OF_AGENT, org_id, through, agent_id, f"agent:{agent_id}", _OF_ORG_FOR_AGENTS)
 
 
+async def next_of_agent(connection: Connection, org_id: UUID, agent_id: str, after: int) -> TimelineEntry | None:
+    """The first thing that happened to an assistant after a position; None where nothing has."""
+    row = await connection.fetchrow(_NEXT, org_id, after, agent_id, f"agent:{agent_id}", _OF_ORG_FOR_AGENTS)
+    return None if row is None else _entry(row)
+
+
+async def timeline_of_trace(
+    connection: Connection, org_id: UUID, trace_id: str, first: int, through: int
+) -> tuple[TimelineEntry, ...]:
+    """The org's events of one trace between two positions, oldest first; of a long trace the first ``EVENTS_MAX``."""
+    rows = await connection.fetch(_OF_TRACE, org_id, first, through, trace_id, EVENTS_MAX)
+    return tuple(_entry(row) for row in rows)
+
+
 async def _read(
     connection: Connection, statement: str, org_id: UUID, through: int, about: str, subject: str, also: tuple[str, ...]
 ) -> tuple[TimelineEntry, ...]:
@@ -83,10 +111,5 @@ async def history_of(connection: Connection, org_id: UUID, *, after: int, limit:
 
 
 def _entry(row: asyncpg.Record) -> TimelineEntry:
-    return TimelineEntry(
-        position=row["position"],
-        recorded_at=row["recorded_at"],
-        type=row["type"],
-        data=from_json(row["data"]),
-        trace_id=trace_id_of(row["traceparent"]),
-    )
+    position, recorded_at, type_name, data, traceparent = row
+    return TimelineEntry(position, recorded_at, type_name, from_json(data), trace_id_of(traceparent))

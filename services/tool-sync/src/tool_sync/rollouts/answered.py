@@ -18,10 +18,9 @@ from tool_sync import db
 from tool_sync.domain.events import AnsweredContract, ContractsAnswered
 from tool_sync.domain.fleet import Fleet
 from tool_sync.domain.fleet.rollout import Refused
-from tool_sync.log import LogUnavailable, UnknownEvent
+from tool_sync.log import Log, LogUnavailable, UnknownEvent, tool_stream
 from tool_sync.rollouts import command, turns
 from tool_sync.settings import Settings
-from tool_sync.sync.store import Log
 from zerotouch_contracts.answering import ContractsAnnounced, answered_by_all, read_announcement
 from zerotouch_contracts.envelope import UndecodableRecord
 from zerotouch_platform.kafka.reading import newest_records
@@ -49,7 +48,7 @@ class AnsweredContracts:
             self.run_once,
             LOOK_SECONDS,
             "Announced contracts are not read",
-            (KafkaUnavailable, LogUnavailable, UnknownEvent, command.FleetContended, *db.TRANSIENT_ERRORS),
+            (KafkaUnavailable, LogUnavailable, UnknownEvent, command.FleetContended, *db.WAITED_OUT_ERRORS),
             fault="Announced contracts failed for a fault of ours",
             level=logging.INFO,
         )
@@ -68,7 +67,7 @@ class AnsweredContracts:
                 return Refused("they are answered as before")
             return ContractsAnswered(tuple(AnsweredContract(name, contract) for name, contract in sorted(answered)))
 
-        written = await command.write(self._log, command.tool_stream(TURN), decide, actor=ACTOR)
+        written = await command.write(self._log, tool_stream(TURN), decide, actor=ACTOR)
         if isinstance(written, Refused):
             return False
         log.info("Other contracts are answered", replicas=len(announced), contracts=len(answered))

@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -12,6 +13,8 @@ from tool_sync.domain.fleet.decide import TIERS
 from tool_sync.domain.tool_setting import nearest
 
 BAKE_CAREFUL: Final = timedelta(minutes=30)
+CALLS_CAREFUL: Final = 40
+HOURS_CAREFUL: Final = 12
 EXPIRES_AFTER: Final = timedelta(days=21)
 """A rollout whose gate has not opened by then changes nothing more."""
 STAGES_MAX: Final = 20
@@ -19,7 +22,10 @@ ORGS_MAX: Final = 1_000
 """Clinics that all stages of a rollout name: an event holds 64 KiB at most."""
 NAME_CHARACTERS_MAX: Final = 40
 BAKE_SECONDS_MAX: Final = 14 * 86_400
-_KEYS: Final = ("name", "percent", "tiers", "orgs", "bake_minutes")
+GATE_CALLS_MAX: Final = 10_000
+GATE_HOURS_MAX: Final = 20 * 24
+"""Below the time after which a rollout expires."""
+_KEYS: Final = ("name", "percent", "tiers", "orgs", "bake_minutes", "gate_calls", "gate_hours")
 
 
 class BadStages(Exception):
@@ -32,10 +38,12 @@ def default_stages(own_orgs: Sequence[UUID]) -> tuple[RolloutStage, ...]:
 
 
 def careful_stages(own_orgs: Sequence[UUID]) -> tuple[RolloutStage, ...]:
-    """The same with 10 % in between, and half an hour after each stage but the last."""
+    """The same with 10 % in between, and after each stage but the last half an hour and a gate on calls."""
     bake = int(BAKE_CAREFUL.total_seconds())
     steps = (*_own(own_orgs), RolloutStage("1 %", RINGS // 100), RolloutStage("10 %", RINGS // 10))
-    baked = tuple(RolloutStage(step.name, step.ring_below, step.tiers, step.orgs, bake) for step in steps)
+    baked = tuple(
+        replace(step, bake_seconds=bake, gate_calls=CALLS_CAREFUL, gate_hours=HOURS_CAREFUL) for step in steps
+    )
     return (*baked, RolloutStage("all", RINGS))
 
 
@@ -48,6 +56,13 @@ def stages_of(text: str) -> tuple[RolloutStage, ...]:
     stages = document.get("stage")
     if not isinstance(stages, list) or not stages or set(document) != {"stage"}:
         raise BadStages("write one table [[stage]] for each stage, and nothing beside them")
+    return stages_from(stages)
+
+
+def stages_from(stages: Sequence[Any]) -> tuple[RolloutStage, ...]:
+    """The stages of what such tables hold, whoever read them. Raises :class:`BadStages`."""
+    if not stages:
+        raise BadStages("write one stage at least")
     if len(stages) > STAGES_MAX:
         raise BadStages(f"there are {len(stages)} stages; write at most {STAGES_MAX}")
     problems: list[str] = []
@@ -73,10 +88,11 @@ def _stage(number: int, stage: Any, problems: list[str]) -> RolloutStage:
     if isinstance(percent, bool) or not isinstance(percent, int | float) or not 0 <= percent <= 100:
         problems.append(f"stage {number}: percent is a number from 0 to 100, in steps of 0.01")
         percent = 0
-    minutes = found.get("bake_minutes", 0)
-    if isinstance(minutes, bool) or not isinstance(minutes, int) or not 0 <= minutes * 60 <= BAKE_SECONDS_MAX:
-        problems.append(f"stage {number}: bake_minutes is a whole number, two weeks at most")
-        minutes = 0
+    minutes = _number(number, found, "bake_minutes", BAKE_SECONDS_MAX // 60, "two weeks", problems)
+    calls = _number(number, found, "gate_calls", GATE_CALLS_MAX, f"{GATE_CALLS_MAX:,}", problems)
+    hours = _number(number, found, "gate_hours", GATE_HOURS_MAX, f"{GATE_HOURS_MAX:,}", problems)
+    if hours and not calls:
+        problems.append(f"stage {number}: gate_hours needs gate_calls, which it is the time for")
     tiers = _texts(number, found, "tiers", problems)
     known = ", ".join(TIERS)
     problems += [f"stage {number}: {tier} is no tier; the tiers are {known}" for tier in tiers if tier not in TIERS]
@@ -87,7 +103,15 @@ def _stage(number: int, stage: Any, problems: list[str]) -> RolloutStage:
     name = found.get("name", f"stage {number}")
     if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > NAME_CHARACTERS_MAX:
         problems.append(f"stage {number}: name is a line of 1 to {NAME_CHARACTERS_MAX} characters")
-    return RolloutStage(str(name), ring_below, tiers, orgs, minutes * 60)
+    return RolloutStage(str(name), ring_below, tiers, orgs, minutes * 60, calls, hours)
+
+
+def _number(number: int, stage: Mapping[str, Any], key: str, most: int, said: str, problems: list[str]) -> int:
+    value = stage.get(key, 0)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most:
+        return value
+    problems.append(f"stage {number}: {key} is a whole number, {said} at most")
+    return 0
 
 
 def _texts(number: int, stage: Mapping[str, Any], key: str, problems: list[str]) -> tuple[str, ...]:

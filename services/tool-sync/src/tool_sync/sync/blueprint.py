@@ -20,9 +20,9 @@ from tool_sync.domain.events import (
 from tool_sync.domain.events.rollout import RINGS
 from tool_sync.domain.fleet import Fleet
 from tool_sync.domain.toolset import FOLD
-from tool_sync.log import AppendRequest, Meta, NewEvent, UnknownEvent, event_id
+from tool_sync.log import Log, UnknownEvent, fleet_decision, rollout_stream, tool_stream
 from tool_sync.publishing.fleet import empty_fleet, with_events
-from tool_sync.sync.store import Log
+from tool_sync.vapi.own_credential import OwnCredential
 from zerotouch_contracts.canonical import canonical_hash
 from zerotouch_contracts.tools import (
     ANSWERED,
@@ -32,6 +32,7 @@ from zerotouch_contracts.tools import (
     ORGANIZATION_PARAMETER,
     RESCHEDULE_APPOINTMENT_V2,
     ToolDefinition,
+    contract_of,
 )
 
 _NO_ORG = UUID(int=0)
@@ -80,13 +81,23 @@ class Blueprint:
         )
 
 
-def document_for(document: Mapping[str, Any], org_id: UUID) -> dict[str, Any]:
-    """What is registered for an org, from the document of a published definition."""
+def document_for(document: Mapping[str, Any], org_id: UUID, credential: OwnCredential | None = None) -> dict[str, Any]:
+    """What is registered for an org, from the document of a published definition.
+
+    A definition names the platform's credential, which exists in the platform's account alone: in another account a
+    tool of ours has that account's ``credential``, and one of another service's has none, as everywhere. The definition
+    hash is the document's, so it is the same in all accounts.
+    """
     parameters = [
         {**item, "value": str(org_id)} if item["key"] == ORGANIZATION_PARAMETER else item
         for item in document["parameters"]
     ]
-    return {**document, "parameters": parameters}
+    made = {**document, "parameters": parameters}
+    if credential is not None and isinstance(server := document.get("server"), Mapping):
+        made["server"] = {key: value for key, value in server.items() if key != "credentialId"}
+        if credential.id is not None and contract_of(document) != 0:
+            made["server"]["credentialId"] = credential.id
+    return made
 
 
 async def seed(log: Log, blueprint: Blueprint, service_version: str) -> None:
@@ -97,15 +108,14 @@ async def seed(log: Log, blueprint: Blueprint, service_version: str) -> None:
     fleet = await read_fleet(log)
     for definition in (*blueprint.definitions, *blueprint.offered):
         if definition.name not in fleet.versions:
-            await _append(
-                log, f"blueprint-{definition.name}", (blueprint.published(definition),), fleet, service_version
-            )
+            event = blueprint.published(definition)
+            await _append(log, tool_stream(definition.name), (event,), fleet, service_version)
     # Read anew: another replica, perhaps of another release, may have published first, and what is there is ordered.
     fleet = await read_fleet(log)
     for name in (definition.name for definition in blueprint.definitions):
         if name not in fleet.orders:
             newest = max(fleet.versions[name].values(), key=lambda one: one.position)
-            await _append(log, f"rollout-{seed_order(name)}", _ordered(name, newest.version), fleet, service_version)
+            await _append(log, rollout_stream(seed_order(name)), _ordered(name, newest.version), fleet, service_version)
 
 
 async def read_fleet(log: Log) -> Fleet:
@@ -124,23 +134,17 @@ def seed_order(name: str) -> str:
 def _ordered(name: str, version: int) -> tuple[FleetEvent, ...]:
     order = seed_order(name)
     return (
-        RolloutStarted(order, name, version, (EVERYBODY,), "the tool's first order", None),
-        RolloutCompleted(order, name, "seeded"),
+        RolloutStarted(order, name, version, (EVERYBODY,), "the tool's first order", None, fleet_sequence=1),
+        RolloutCompleted(order, name, "seeded", fleet_sequence=2),
     )
 
 
 async def _append(log: Log, stream: str, events: tuple[FleetEvent, ...], fleet: Fleet, service_version: str) -> None:
     """To the stream as it was read: where another replica was there before, nothing happens."""
-    cause = f"seed:{stream}"
+    version = fleet.stream_versions.get(stream, 0)
     await log.append(
-        AppendRequest(
-            stream=stream,
-            org_id=None,
-            expected_version=fleet.stream_versions.get(stream, 0),
-            events=tuple(
-                NewEvent(event_id(stream, SOURCE, cause, type(event).__name__, n), event)
-                for n, event in enumerate(events)
-            ),
-            meta=Meta(cause, cause, None, "tool-sync", service_version),
+        fleet_decision(
+            stream, version, events, source=SOURCE, cause=f"seed:{stream}", actor="tool-sync",
+            service_version=service_version,
         )
-    )
+    )  # fmt: skip

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 from uuid import UUID
 
 from tool_sync.domain.events import OrgEvent
-from tool_sync.log import fact, org_stream
 from tool_sync.sync.asking import KeyHeld, Turn, ask
 from tool_sync.sync.context import Context
+from tool_sync.vapi.accounts import Account, Unusable
 
 T = TypeVar("T")
 
@@ -23,6 +23,17 @@ class BulkReads:
     per_second: float
     stopping: Callable[[], bool]
 
+    async def of(self, org_id: UUID) -> "BulkReads":
+        """The same in the account of one clinic. Raises `KeyHeld` where nothing may be sent for it."""
+        context = await self.context.of(org_id)
+        if isinstance(context, Unusable):
+            raise KeyHeld(await self.context.accounts.wait_for(context, self.context.clock.now()))
+        return replace(self, context=context)
+
+    def at(self, own: Account) -> "BulkReads":
+        """The same in an account of a clinic's own."""
+        return replace(self, context=self.context.at(own))
+
     async def ask(self, call: Callable[[], Awaitable[T]]) -> T:
         """One read. Raises `KeyHeld`, also where the process ends, and :class:`VapiFailure`."""
         await asyncio.sleep(1 / self.per_second)
@@ -32,14 +43,4 @@ class BulkReads:
 
     async def tell(self, org_id: UUID, event: OrgEvent) -> None:
         """Append what was found to the org's stream."""
-        await self.context.log.append(
-            fact(
-                org_stream(org_id),
-                org_id,
-                event,
-                source=self.source,
-                cause=str(self.context.new_id()),
-                actor="tool-sync",
-                service_version=self.context.service_version,
-            )
-        )
+        await self.context.log.append(self.context.fact(org_id, event, source=self.source))

@@ -2,21 +2,25 @@
 
 import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid4
 
+from tool_sync.domain.events import OrgEvent
 from tool_sync.domain.fleet import Fleet
 from tool_sync.domain.plan.situation import Policy
-from tool_sync.log import StoredEvent
+from tool_sync.log import AppendRequest, Log, StoredEvent, fact, org_stream
 from tool_sync.publishing.fleet import empty_fleet, with_events
-from tool_sync.sync.blueprint import Blueprint
+from tool_sync.sync.blueprint import Blueprint, document_for
 from tool_sync.sync.concurrency import ConcurrencyLimiter
-from tool_sync.sync.store import Log, Store
+from tool_sync.sync.store import Store
+from tool_sync.vapi.accounts import NOBODYS_OWN, Account, OwnAccounts, ReadsAhead, Unusable
 from tool_sync.vapi.client import VapiClient
+from tool_sync.vapi.own_credential import OwnCredential
 from tool_sync.vapi.rate_limit import Key
 from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.vapi.paging import created_at
@@ -57,38 +61,31 @@ class Limits:
     read_retry_seconds: float = 0.2
 
 
-@dataclass(slots=True)
-class ReadsAhead:
-    """``late_at``: when an assistant was last read too early to serve its link, on the monotonic clock."""
-
-    late_at: float = float("-inf")
-
-
 class FleetView:
     """The fleet as this process has read it. Each load reads what came since, together with the orgs."""
 
     def __init__(self) -> None:
-        self._fleet = empty_fleet()
+        self.now = empty_fleet()
+        """As of the newest load."""
 
     @property
     def position(self) -> int:
         """Of the newest event of the fleet that was read."""
-        return self._fleet.position
-
-    @property
-    def now(self) -> Fleet:
-        """As of the newest load."""
-        return self._fleet
+        return self.now.position
 
     def take_in(self, events: Sequence[StoredEvent]) -> Fleet:
         """The fleet with these events; those that another load has taken in meanwhile change nothing."""
-        self._fleet = with_events(self._fleet, events)
-        return self._fleet
+        self.now = with_events(self.now, events)
+        return self.now
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Built once by the composition root, passed down."""
+    """Built once by the composition root, passed down.
+
+    ``vapi``, ``key`` and ``credential`` are one account's: the platform's, until :meth:`of` is asked for a clinic's.
+    Whatever asks Vapi for a clinic asks it with that clinic's context, and nothing else here differs by account.
+    """
 
     log: Log
     store: Store
@@ -102,13 +99,53 @@ class Context:
     concurrency: ConcurrencyLimiter
     key: Key
     clock: Clock = field(default_factory=Clock)
+    credential: OwnCredential | None = None
+    """None: as the published version says, which is the platform's."""
     reads_ahead: ReadsAhead = field(default_factory=ReadsAhead)
+    accounts: OwnAccounts = NOBODYS_OWN
     new_id: Callable[[], UUID] = uuid4
     jitter: Callable[[], float] = random.random
     writes_suspended: Callable[[], bool] = lambda: False
     """True while nothing may be written to Vapi, as the log may have been set back."""
     on_settled: Callable[[UUID], None] = lambda _org_id: None
     """Told of an org whose save was settled as synced."""
+    measured: Callable[[str, float], None] = lambda _outcome, _seconds: None
+    """Told of each save's outcome, `synced` or `failed`, and of the seconds since its record came into the log."""
+
+    async def of(self, org_id: UUID) -> "Context | Unusable":
+        """This, for the work of one clinic: in its own account, where it has one. Asked of the platform's context."""
+        own = await self.accounts.of(org_id)
+        if own is None or isinstance(own, Unusable):
+            return own or self
+        return self.at(own)
+
+    def at(self, own: Account) -> "Context":
+        """This, for work in an account of a clinic's own."""
+        return replace(self, vapi=own.vapi, key=own.key, credential=own.credential, reads_ahead=own.reads_ahead)
+
+    @property
+    def own_account(self) -> str | None:
+        """Whose account of its own this is of; None: it is the platform's."""
+        return None if self.credential is None else self.vapi.account
+
+    def is_home_of(self, org_id: UUID) -> bool:
+        """Whether the clinic's work is done in this account."""
+        return self.accounts.name_of(org_id) == self.own_account
+
+    def account_of(self, org_id: UUID) -> str:
+        """What the clinic's account is called. Asked of the platform's context."""
+        return self.accounts.name_of(org_id) or self.vapi.account
+
+    def document_for(self, document: Mapping[str, Any], org_id: UUID) -> dict[str, Any]:
+        """What is registered for an org in this account, from the document of a published definition."""
+        return document_for(document, org_id, self.credential)
+
+    def fact(self, org_id: UUID, event: OrgEvent, *, source: str, cause: str | None = None) -> AppendRequest:
+        """An append of what tool-sync itself has seen of an org. ``cause``: seen again, it is a duplicate."""
+        return fact(
+            org_stream(org_id), org_id, event, source=source, cause=cause or str(self.new_id()), actor="tool-sync",
+            service_version=self.service_version,
+        )  # fmt: skip
 
     def vapi_time_before(self, at: datetime) -> datetime:
         """Vapi's time of a moment of the database's, and a margin before: nothing made after it is older."""

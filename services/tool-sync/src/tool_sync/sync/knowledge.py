@@ -19,6 +19,7 @@ from tool_sync.domain.assistants import evolve_assistant
 from tool_sync.domain.commands import Command
 from tool_sync.domain.events import SyncRequested, ToolsetEvent, ids_of
 from tool_sync.domain.evolve import evolve
+from tool_sync.domain.fleet import Fleet
 from tool_sync.domain.pauses import brought_forward
 from tool_sync.domain.plan import next_steps
 from tool_sync.domain.plan.assistants import agents_of, agents_with_work
@@ -51,6 +52,7 @@ class Knowledge:
         self._looked_at: set[str] = set()
         self._taken_up: set[str] = set()
         self._read_at = context.clock.monotonic()
+        self._wanted: tuple[Toolset, Fleet, Wanted] | None = None
 
     @property
     def is_old(self) -> bool:
@@ -60,7 +62,15 @@ class Knowledge:
     @property
     def wanted(self) -> Wanted:
         """What the org is to have, as the state is now."""
-        return wanted_of(self.state, self.fleet, self._org_id)
+        return self._wanted_of(self.state)
+
+    def _wanted_of(self, state: Toolset) -> Wanted:
+        """Asked several times for one state, and the same then: time matters to change windows alone."""
+        known = self._wanted
+        if known is None or known[0] is not state or known[1] is not self.fleet or state.window is not None:
+            found = wanted_of(state, self.fleet, self._org_id, self._context.clock.now())
+            known = self._wanted = (state, self.fleet, found)
+        return known[2]
 
     def plan(self) -> Plan:
         """What to do next."""
@@ -75,7 +85,7 @@ class Knowledge:
             Situation(
                 self._due_by_now(state),
                 assistants,
-                wanted_of(state, self.fleet, self._org_id),
+                self._wanted_of(state),
                 self._context.clock.now(),
                 self._context.policy,
                 self.progress,

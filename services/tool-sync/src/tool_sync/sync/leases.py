@@ -11,15 +11,17 @@ Whoever writes to the log without the lease (it slept, and woke up) makes the or
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
 from tool_sync.db import Pool
 
 WALK_ALL_SECONDS: Final = 60.0
+NO_ROOMS: Final = MappingProxyType[str, int]({})
 
 CLAIM: Final = """
 WITH lanes (is_save) AS (VALUES (1), (0)
@@ -51,6 +53,8 @@ WITH lanes (is_save) AS (VALUES (1), (0)
               AND p.requested >= begin.start
               AND p.requested > coalesce(l.processed_position, 0)
               AND (l.until IS NULL OR l.until <= clock_timestamp())
+              AND ($5::text[] = '{}' OR NOT EXISTS (SELECT FROM vapi_accounts v
+                                                     WHERE v.org_id = p.org_id AND v.account = ANY ($5)))
             ORDER BY p.requested LIMIT {rows}) open
     UNION ALL
     SELECT timed.org_id, 0, timed.processed_position
@@ -58,12 +62,24 @@ WITH lanes (is_save) AS (VALUES (1), (0)
               FROM leases l
              WHERE l.next_due <= now()
                AND (l.until IS NULL OR l.until <= clock_timestamp())
+               AND ($5::text[] = '{}' OR NOT EXISTS (SELECT FROM vapi_accounts v
+                                                      WHERE v.org_id = l.org_id AND v.account = ANY ($5)))
              ORDER BY l.next_due LIMIT {rows}) timed
-), picked AS (
-    SELECT org_id
+), ranked AS (
+    SELECT org_id, max(is_save) AS is_save, min(first) AS first,
+           (SELECT v.account FROM vapi_accounts v WHERE v.org_id = due.org_id) AS own,
+           row_number() OVER (PARTITION BY max(is_save) ORDER BY min(first)) AS place
       FROM due
      GROUP BY org_id
-     ORDER BY max(is_save) DESC, min(first)
+), roomed AS (
+    SELECT *, row_number() OVER (PARTITION BY own ORDER BY is_save DESC, first) AS place_of_own FROM ranked
+), picked AS (
+    SELECT org_id, is_save
+      FROM roomed
+     WHERE (is_save = 1 OR place <= $4)
+       AND (own IS NULL OR place_of_own <= coalesce((SELECT r.room FROM unnest($6::text[], $7::int[]) AS r (own, room)
+                                                      WHERE r.own = roomed.own), $8))
+     ORDER BY is_save DESC, first
      LIMIT $1
 ), claimed AS (
     INSERT INTO leases AS l (org_id, token, until, next_due)
@@ -73,12 +89,13 @@ WITH lanes (is_save) AS (VALUES (1), (0)
      WHERE l.until IS NULL OR l.until <= clock_timestamp()
     RETURNING l.org_id, l.token
 )
-SELECT claimed.org_id, claimed.token, clock_timestamp() AS now, begin.start
-  FROM begin LEFT JOIN claimed ON true
+SELECT claimed.org_id, claimed.token, picked.is_save = 0 AS is_bulk, clock_timestamp() AS now, begin.start
+  FROM begin LEFT JOIN (claimed JOIN picked USING (org_id)) ON true
 """
 # Shaped against the planner, which knows little of tables that change by the second: ordered walks that stop, each with
 # its limit in the text (the plan for an unknown limit reads the whole table and sorts it), and a lease looked up per
-# row. `now()` bounds an index, `clock_timestamp()` cannot.
+# row. `now()` bounds an index, `clock_timestamp()` cannot. An account of a clinic's own that has no room is passed over
+# in the walk: behind its orgs, however many are due, are the others'.
 
 RENEW: Final = """
 UPDATE leases l
@@ -98,16 +115,17 @@ UPDATE leases l
        waits_for_key = done.waits_for_key
   FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[], $5::interval[], $6::text[])
        AS done (org_id, token, processed_position, next_due, aside, waits_for_key)
- WHERE l.org_id = done.org_id AND l.token = done.token
+ WHERE l.org_id = done.org_id AND l.token = done.token AND l.until > clock_timestamp()
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An org that this process holds until its lease runs out, unless it is renewed."""
+    """An org that this process holds until its lease runs out, unless it is renewed. ``is_bulk``: no save was open."""
 
     org_id: UUID
     token: UUID
+    is_bulk: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +158,18 @@ class Start:
 
 
 async def claim(
-    pool: Pool, orgs_max: int, lease_seconds: float, start: Start | None = None
+    pool: Pool,
+    orgs_max: int,
+    lease_seconds: float,
+    start: Start | None = None,
+    *,
+    bulk_max: int | None = None,
+    own_max: int | None = None,
+    own_rooms: Mapping[str, int] = NO_ROOMS,
 ) -> tuple[list[Claim], datetime | None]:
-    """Claim at most ``orgs_max`` orgs, those with an open save first, then by the age of their oldest request.
+    """Claim at most ``orgs_max`` orgs, those with an open save first, then by the age of their oldest request; of those
+    without one at most ``bulk_max``, and of those of one account of clinics' own at most what ``own_rooms`` says of it,
+    else ``own_max``.
 
     Also returns the database's time where an org was claimed: all times in the log are the database's. An org with many
     open rows may fill the walk, so that fewer are claimed than are due; the next claim passes it over.
@@ -156,9 +183,14 @@ async def claim(
         orgs_max,
         timedelta(seconds=lease_seconds),
         start.position,
+        orgs_max if bulk_max is None else bulk_max,
+        [account for account, room in own_rooms.items() if room <= 0],
+        list(own_rooms),
+        list(own_rooms.values()),
+        orgs_max if own_max is None else own_max,
     )
     start.position = rows[0]["start"]
-    claims = [Claim(row["org_id"], row["token"]) for row in rows if row["org_id"] is not None]
+    claims = [Claim(row["org_id"], row["token"], row["is_bulk"]) for row in rows if row["org_id"] is not None]
     return claims, rows[0]["now"] if claims else None
 
 
@@ -171,7 +203,7 @@ async def renew(pool: Pool, claims: Sequence[Claim], lease_seconds: float) -> fr
 
 
 async def release(pool: Pool, releases: Sequence[Release]) -> None:
-    """Give orgs back. One that is not ours any more stays as its holder left it."""
+    """Give orgs back. One that is not ours any more, or not for certain, stays as it is: due."""
     await pool.execute(
         RELEASE,
         [r.claim.org_id for r in releases],

@@ -5,6 +5,7 @@ back after a pause. An org whose log holds what this release does not know is pu
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
@@ -20,6 +21,8 @@ from tool_sync.sync.knowledge import PAGE_AGENTS
 from tool_sync.sync.leases import Claim, Release
 from tool_sync.sync.load import LoadedOrg, load_many
 from tool_sync.sync.run import Run
+from tool_sync.sync.whose import context_of
+from tool_sync.vapi.accounts import Unusable
 from zerotouch_platform.loops import Loop
 from zerotouch_platform.telemetry import start_loop
 
@@ -27,6 +30,13 @@ log = structlog.get_logger(__name__)
 
 SET_ASIDE_SECONDS: Final = 60.0
 """After a fault of ours in one org: long enough not to spin, short enough that a repaired release is noticed."""
+BULK_ORGS_MAX: Final = 128
+"""Of orgs that are worked on at once, those in which nobody waits for a save. With a call each under way they use what
+a key allows, also of a Vapi that takes seconds; a thousand are a queue before Vapi, and a save stands behind it (p99
+3.2 s beside a rollout, ADR 68)."""
+OWN_ORGS_MAX: Final = 16
+"""Of orgs that are worked on at once, those of one account that is a clinic's own: an account that hangs holds so many
+runs, for one deadline, and leaves the others their room. A call each under way is more than a key's rate."""
 STOP_GRACE_SECONDS: Final = 1.5
 """Most calls end well within it; the whole process must stop within 5 s."""
 
@@ -40,7 +50,7 @@ class Reconciler:
             self.run_once,
             context.limits.poll_seconds_max,
             "Reconciler waits",
-            (LogUnavailable, *db.TRANSIENT_ERRORS),
+            (LogUnavailable, *db.WAITED_OUT_ERRORS),
             fault="Reconciler waits for a fault of ours",
             eager=True,
         )
@@ -48,6 +58,8 @@ class Reconciler:
         """Something was appended: look for work now instead of at the next poll."""
         self._holding = asyncio.Event()
         self._runs: dict[UUID, asyncio.Task[None]] = {}
+        self._bulk = 0
+        self._own: Counter[str] = Counter()
         self._held: dict[UUID, tuple[Claim, float]] = {}
         self._finished: list[Release] = []
         self._opened = False
@@ -82,7 +94,11 @@ class Reconciler:
         if room <= 0:
             return False
         claimed_at = self._context.clock.monotonic()
-        claims, now = await self._context.store.claim(room, limits.lease_seconds)
+        bulk_room = max(0, BULK_ORGS_MAX - self._bulk)
+        own_rooms = {account: OWN_ORGS_MAX - runs for account, runs in self._own.items()}
+        claims, now = await self._context.store.claim(
+            room, limits.lease_seconds, bulk_max=bulk_room, own_max=OWN_ORGS_MAX, own_rooms=own_rooms
+        )
         if now is None:
             return False
         self._context.clock.sync(now)
@@ -114,6 +130,11 @@ class Reconciler:
                     for agent_id in agents_with_work(item.state, now)[:PAGE_AGENTS]
                 ],
             )
+            contexts = {
+                org_id: await context_of(self._context, org_id, item.state, assistants.get(org_id, {}))
+                for org_id, item in loaded.items()
+                if isinstance(item, LoadedOrg)
+            }
         except BaseException:
             for claim in claims:
                 self._give_back(claim, self._context.limits.poll_seconds_max)
@@ -124,18 +145,31 @@ class Reconciler:
                 log.error("Org set aside", org_id=str(claim.org_id), reason=str(org), alarm=True)
                 self._give_back(claim, SET_ASIDE_SECONDS)
                 continue
-            run = Run(self._context, claim, org, assistants.get(claim.org_id, {}), self._holds(claim))
+            context, rows = contexts[claim.org_id], assistants.get(claim.org_id, {})
+            if isinstance(context, Unusable):
+                await self._wait_for_account(claim, org, context)
+                continue
+            run = Run(context, claim, org, rows, self._holds(claim))
+            account = context.own_account
+            self._bulk += claim.is_bulk
+            if account is not None:
+                self._own[account] += 1
             self._runs[claim.org_id] = asyncio.create_task(
-                self._run(claim, run), name=f"sync {claim.org_id}", context=run.in_span
+                self._run(claim, run, account), name=f"sync {claim.org_id}", context=run.in_span
             )
 
-    async def _run(self, claim: Claim, run: Run) -> None:
+    async def _wait_for_account(self, claim: Claim, org: LoadedOrg, unusable: Unusable) -> None:
+        """Give an org back as one whose key is paused: nothing was tried, and nothing counts against it."""
+        until = await self._context.accounts.wait_for(unusable, self._context.clock.now())
+        self._finished.append(Release(claim, org.state.position, until, waits_for_key=unusable.key))
+
+    async def _run(self, claim: Claim, run: Run, account: str | None) -> None:
         try:
             release = await run.execute()
         except asyncio.CancelledError:
             self._give_back(claim, 0.0)
             raise
-        except (LogUnavailable, *db.TRANSIENT_ERRORS) as error:
+        except (LogUnavailable, *db.WAITED_OUT_ERRORS) as error:
             log.warning("Sync interrupted", org_id=str(claim.org_id), reason=str(error))
             self._give_back(claim, self._context.limits.poll_seconds_max)
         except Exception:
@@ -145,6 +179,9 @@ class Reconciler:
             self._finished.append(release)
         finally:
             self._runs.pop(claim.org_id, None)
+            self._bulk -= claim.is_bulk
+            if account is not None:
+                self._own -= Counter({account: 1})
             self.wake()
 
     def _give_back(self, claim: Claim, seconds: float) -> None:

@@ -30,15 +30,18 @@ UNION ALL
 SELECT 'tool', t.org_id, t.tool_name, t.vapi_tool_id
   FROM org_tools t JOIN organizations o ON o.id = t.org_id WHERE t.enabled AND NOT o.closed
 """
-# Who comes (back) into the list was just looked at by its org's own run.
+# Who comes (back) into the list was just looked at by its org's own run. Before the first walk, as after a fork of the
+# log, that is not known: Vapi may have lost by a later order what the log still has, and no list shows what is gone.
 _HEARD: Final = f"""
-INSERT INTO object_looks (kind, org_id, name, vapi_id, looked_at)
-SELECT ours.kind, ours.org_id, ours.name, ours.vapi_id, clock_timestamp()
+INSERT INTO object_looks (kind, org_id, name, vapi_id, looked_at, suspected_at)
+SELECT ours.kind, ours.org_id, ours.name, ours.vapi_id, clock_timestamp(),
+       CASE WHEN NOT EXISTS (SELECT FROM vapi_walks w WHERE w.kind = ours.kind AND w.finished_at IS NOT NULL)
+            THEN clock_timestamp() END
   FROM ({_OURS}) ours LEFT JOIN object_looks l USING (kind, org_id, name)
  WHERE l.vapi_id IS DISTINCT FROM ours.vapi_id
  ORDER BY 1, 2, 3
 ON CONFLICT (kind, org_id, name) DO UPDATE
-   SET vapi_id = excluded.vapi_id, looked_at = excluded.looked_at, suspected_at = NULL, tried_at = NULL
+   SET vapi_id = excluded.vapi_id, looked_at = excluded.looked_at, suspected_at = excluded.suspected_at, tried_at = NULL
 """  # noqa: S608 - made of constants
 _LEFT: Final = f"""
 DELETE FROM object_looks l USING (
@@ -66,13 +69,17 @@ WITH due AS (
     SELECT org_id, name FROM object_looks
      WHERE kind = $1 AND (suspected_at IS NOT NULL OR looked_at < clock_timestamp() - $2::interval)
        AND coalesce(tried_at, '-infinity') < greatest(suspected_at, clock_timestamp() - $3::interval)
+       AND ($6::text[] = '{}'
+            OR coalesce((SELECT v.account FROM vapi_accounts v WHERE v.org_id = object_looks.org_id), $5)
+               <> ALL ($6))
      ORDER BY coalesce(suspected_at, looked_at) LIMIT $4 FOR UPDATE SKIP LOCKED)
 UPDATE object_looks l SET tried_at = clock_timestamp() FROM due
  WHERE l.kind = $1 AND l.org_id = due.org_id AND l.name = due.name
 RETURNING l.org_id, l.name, l.vapi_id, l.suspected_at
 """
 _CONTROLS: Final = """
-SELECT vapi_id FROM object_looks WHERE kind = $1 AND suspected_at IS NULL AND vapi_id <> ALL ($2::text[])
+SELECT vapi_id FROM object_looks l WHERE kind = $1 AND suspected_at IS NULL AND vapi_id <> ALL ($2::text[])
+   AND (SELECT v.account FROM vapi_accounts v WHERE v.org_id = l.org_id) IS NOT DISTINCT FROM $4::text
  ORDER BY looked_at DESC LIMIT $3
 """
 _OLDEST: Final = """
@@ -136,14 +143,20 @@ class ObjectLooks:
         """Something is wrong with these, as far as was seen: they are read by their ids before anything is said."""
         await self._put(_SUSPECTED, kind, ours, at)
 
-    async def take(self, kind: Kind, limit: int) -> list[Ours]:
-        """At most ``limit`` objects that are to be read by their ids now; nobody else gets them for an hour."""
-        rows = await self.pool.fetch(_TAKE, kind, self.period * LATE_SHARE, TRY_AGAIN, limit)
+    async def take(self, kind: Kind, limit: int, platform: str, held: Sequence[str] = ()) -> list[Ours]:
+        """At most ``limit`` objects that are to be read by their ids now; nobody else gets them for an hour.
+
+        None of the accounts ``held``; ``platform`` is what that of clinics without one of their own is called.
+        """
+        rows = await self.pool.fetch(_TAKE, kind, self.period * LATE_SHARE, TRY_AGAIN, limit, platform, list(held))
         return [Ours(row["org_id"], row["name"], row["vapi_id"], row["suspected_at"]) for row in rows]
 
-    async def controls(self, kind: Kind, without: Sequence[str], limit: int) -> list[str]:
-        """The ids at Vapi of those that were seen there last, the newest first, beside those in ``without``."""
-        return [row["vapi_id"] for row in await self.pool.fetch(_CONTROLS, kind, without, limit)]
+    async def controls(self, kind: Kind, without: Sequence[str], limit: int, own: str | None) -> list[str]:
+        """The ids at Vapi of those that were seen last in an account, the newest first, beside those in ``without``.
+
+        ``own`` is what the account is called; None: the platform's.
+        """
+        return [row["vapi_id"] for row in await self.pool.fetch(_CONTROLS, kind, without, limit, own)]
 
     async def _put(self, statement: str, kind: Kind, ours: Sequence[Ours], at: datetime) -> None:
         if ours:

@@ -18,10 +18,12 @@ SELECT {_COLUMNS}
   JOIN assistants a USING (org_id, agent_id)
 """  # noqa: S608 - column names of our own
 
+# One row without an agent where nobody is found: every run of an org-wide change ends with that question.
 NOT_AS_WANTED: Final = f"""
-SELECT {_COLUMNS}
-  FROM assistants a
- WHERE a.org_id = $1
+SELECT {_COLUMNS}, h.has_assistants
+  FROM (SELECT EXISTS (SELECT FROM assistants WHERE org_id = $1 AND NOT removed) AS has_assistants) h
+  LEFT JOIN assistants a
+    ON a.org_id = $1
    AND NOT a.removed
    AND (jsonb_path_query_array(a.synced_tools, '$[*].vapi_tool_id') IS DISTINCT FROM $2::jsonb OR a.outcome = 'failed'
         OR ($2::jsonb = '[]' AND a.code IS DISTINCT FROM $5))
@@ -35,8 +37,6 @@ SELECT {_COLUMNS}
   FROM assistants a JOIN organizations o ON o.id = a.org_id
  WHERE a.assistant_id = ANY ($1::text[]) AND NOT a.removed AND a.outcome = 'synced' AND NOT o.closed
 """  # noqa: S608
-
-HAS_ASSISTANTS: Final = "SELECT EXISTS (SELECT FROM assistants WHERE org_id = $1 AND NOT removed)"
 
 
 async def by_agent(pool: Pool, agents: Sequence[tuple[UUID, str]]) -> dict[UUID, dict[str, Assistant]]:
@@ -58,9 +58,9 @@ async def not_as_wanted(
     Those in ``without`` are left out; ``none_wanted`` is the reason that an outcome without tools should give. Also
     returns whether the org has any assistant.
     """
-    found = await pool.fetch(NOT_AS_WANTED, org_id, list(ids_of(wanted)), list(without), limit, none_wanted)
-    has_assistants = bool(found) or await pool.fetchval(HAS_ASSISTANTS, org_id)
-    return {row["agent_id"]: _assistant(row) for row in found}, bool(has_assistants)
+    rows = await pool.fetch(NOT_AS_WANTED, org_id, list(ids_of(wanted)), list(without), limit, none_wanted)
+    found = {row["agent_id"]: _assistant(row) for row in rows if row["agent_id"] is not None}
+    return found, rows[0]["has_assistants"]
 
 
 async def synced_by_id(pool: Pool, ids: Sequence[str]) -> list[tuple[UUID, Assistant]]:

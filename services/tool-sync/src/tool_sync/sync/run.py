@@ -7,9 +7,10 @@ only bulk work left ends soon, so that a save of its org does not wait for thous
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextvars import Context as TaskContext
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from opentelemetry.trace import StatusCode
@@ -25,20 +26,26 @@ from tool_sync.domain.wanted import leaving
 from tool_sync.sync.asking import KeyHeld, Turn
 from tool_sync.sync.context import Context
 from tool_sync.sync.effects import perform
-from tool_sync.sync.effects.adopt import lost_surplus
+from tool_sync.sync.effects.adopt import lost_surplus, unknown_names
 from tool_sync.sync.knowledge import Knowledge
 from tool_sync.sync.leases import Claim, Release
 from tool_sync.sync.load import LoadedOrg
+from tool_sync.sync.lost_tools import Listed
+from tool_sync.sync.opening import tell_opened
 from tool_sync.sync.read_ahead import ReadAhead
 from tool_sync.sync.traces import RunTraces
 from tool_sync.sync.write_guard import WriteGuard
 from tool_sync.sync.writer import Writer
+from tool_sync.vapi.failures import VapiFailure
 from zerotouch_platform.telemetry import context_of
 
 ORG_WIDE_PAGE: Final = 100
 """Assistants that are taken up at a time for a change that concerns the whole org."""
 BULK_SECONDS_MAX: Final = 0.5
 """For so long a run begins bulk steps; then it is claimed anew, behind the saves of all orgs."""
+BULK_STEPS_MIN: Final = 4
+"""So many bulk steps a run begins however long they take: a tool more for a clinic of few assistants is one run. To be
+claimed and read again costs as much as such a step does, and a save of the clinic waits for these few calls only."""
 SHORT_HOLD_SECONDS: Final = 5.0
 """A key that allows bulk work again so soon is only paced: nothing else of the org is looked through meanwhile."""
 TIMES_MAX: Final = 50
@@ -66,10 +73,13 @@ class Run:
         self._claim = claim
         self._holds_lease = holds_lease
         self._is_lost_noted = False
+        self._is_lost_looked_for = False
+        self._is_opening_told = False
         self._times: Counter[str] = Counter()
         self._next_due: datetime | None = None
         self._held: dict[Lane, datetime] = {}
         self._bulk_ends: float | None = None
+        self._bulk_begun = 0
         self._traces = RunTraces(context, claim.org_id, loaded.state)
         self._knowledge = Knowledge(context, claim.org_id, loaded)
         self._writer = Writer(context, claim, self._knowledge, self._traces)
@@ -158,6 +168,13 @@ class Run:
             if known.state.closed and not self._is_lost_noted:
                 await self._note_lost(has_assistants=False)
                 self._is_lost_noted = True
+            if not self._is_lost_looked_for:
+                self._is_lost_looked_for = True
+                await self._look_for_lost()
+            if known.state.window is not None and not self._is_opening_told:
+                self._is_opening_told = True
+                if await tell_opened(self._context, self._claim.org_id, known.state, known.wanted):
+                    await self._writer.reload()
             plan = known.plan()
             if known.is_old and _decides_about_tools(plan):
                 await self._writer.reload()
@@ -179,17 +196,20 @@ class Run:
         if not room or not self._holds_lease() or self._is_held("save"):
             return ()
         steps = [step for step in plan.steps if not self._is_held(step.lane)]
-        if any(step.lane == "bulk" for step in steps) and self._is_bulk_over():
+        bulk = [step for step in steps if step.lane == "bulk"]
+        if bulk and self._is_bulk_over(self._bulk_begun + len(bulk)):
             # What was begun goes on, as a step that changes nothing must be noticed before the org is claimed anew.
             steps = [step for step in steps if step.lane == "save" or self._times[step.subject]]
             self._held["bulk"] = self._context.clock.now()
+        self._bulk_begun += sum(step.lane == "bulk" for step in steps[:room])
         return steps[:room]
 
-    def _is_bulk_over(self) -> bool:
+    def _is_bulk_over(self, steps: int) -> bool:
+        """Whether a run that has begun so many bulk steps, those that are due among them, leaves these to the next."""
         monotonic = self._context.clock.monotonic()
         if self._bulk_ends is None:
             self._bulk_ends = monotonic + BULK_SECONDS_MAX
-        return monotonic >= self._bulk_ends
+        return steps > BULK_STEPS_MIN and monotonic >= self._bulk_ends
 
     def _count(self, steps: Sequence[Step]) -> None:
         self._times.update(step.subject for step in steps)
@@ -218,13 +238,47 @@ class Run:
             self._claim.org_id, target, self._knowledge.passed_over(), ORG_WIDE_PAGE, wanted.none_wanted
         )
         await self._note_lost(has_assistants=has_assistants)
-        self._knowledge.looked_org_wide(OrgWide(target, frozenset(found), has_assistants), found)
+        is_last = len(found) < ORG_WIDE_PAGE
+        self._knowledge.looked_org_wide(OrgWide(target, frozenset(found), has_assistants, is_last), found)
 
-    async def _note_lost(self, *, has_assistants: bool) -> None:
-        """After a restore: Vapi may have tools that the org is not to have, and that the log does not know."""
+    async def _look_for_lost(self) -> None:
+        """After a restore: look for what the org is not to have, once the topic has had time to be read again.
+
+        Its order was lost with the log: no event says that the org as a whole is to be looked at.
+        """
+        state, wanted, context = self._knowledge.state, self._knowledge.wanted, self._context
+        listed = await context.store.listed_tools(context.vapi.account, self._claim.org_id)
+        if listed is None or not unknown_names(listed, state):
+            return
+        if (due := listed.at + context.policy.surplus_age) > context.clock.now():
+            self._next_due = earlier(self._next_due, due)
+            return
+        target = target_of(state, wanted.tools)
+        _, has_assistants = await context.store.not_as_wanted(self._claim.org_id, target, (), 1, wanted.none_wanted)
+        await self._note_lost(has_assistants=has_assistants, beside=await self._beside(listed))
+
+    async def _beside(self, listed: Listed) -> list[str]:
+        """The names of which the org has another tool than those that were listed, and that one is there: made twice
+        after the backup, by a worker that slept. Where it is gone, one of these is to take its place."""
+        found, context = [], self._context
+        for name in unknown_names(listed, self._knowledge.state):
+            if (ours := self._knowledge.state.tools.get(name)) is None:
+                continue
+            try:
+                await self._guard.look(partial(context.vapi.get_tool, ours.vapi_tool_id))
+                found.append(name)
+            except KeyHeld as held:
+                self._next_due = earlier(self._next_due, held.until)
+            except VapiFailure:
+                self._next_due = earlier(self._next_due, context.clock.now() + context.policy.look_again)
+        return found
+
+    async def _note_lost(self, *, has_assistants: bool, beside: Collection[str] = ()) -> None:
+        """After a restore: Vapi may have tools that the org is not to have, and that the log does not know; also those
+        ``beside`` what it has."""
         state, names = self._knowledge.state, self._knowledge.fleet.names
         going = leaving(state, self._knowledge.wanted, names, has_assistants=has_assistants)
-        if commands := await lost_surplus(self._context, state, self._claim.org_id, going):
+        if commands := await lost_surplus(self._context, state, self._claim.org_id, {*going, *beside}):
             await self._writer.write(commands)
 
 

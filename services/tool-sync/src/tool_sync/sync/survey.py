@@ -6,10 +6,11 @@
 `auto_sync` looks at everything else once in a period.
 What is found becomes an event of the org's stream, only where it differs from what is known; the org's own run does the
 rest. A look that is lost with its process is made the next day. One account has one beta: a 403 ends the day's looks at
-splits.
+its splits. An account whose key is held is passed over, and nobody else's look waits for it.
 """
 
-from collections.abc import Awaitable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -17,10 +18,10 @@ from uuid import UUID
 import structlog
 
 from tool_sync import db
-from tool_sync.domain.events import ToolDriftSeen, TrafficSplitSeen
+from tool_sync.domain.events import ToolDriftEnded, ToolDriftSeen, TrafficSplitSeen
 from tool_sync.log import LogUnavailable
 from tool_sync.sync.asking import KeyHeld
-from tool_sync.sync.auto_sync.tools import drift_of
+from tool_sync.sync.auto_sync.tools import look_at
 from tool_sync.sync.bulk_reads import BulkReads
 from tool_sync.sync.context import Context
 from tool_sync.sync.looks import AssistantLook, Looks, ToolLook
@@ -58,7 +59,7 @@ class Survey:
             self.run_once,
             self._pause_seconds,
             "Survey waits",
-            (LogUnavailable, *db.TRANSIENT_ERRORS),
+            (LogUnavailable, *db.WAITED_OUT_ERRORS),
             fault="Survey failed for a fault of ours",
         )
 
@@ -71,15 +72,9 @@ class Survey:
         """Look at what is due, at most a round of it; returns how many events came of it, as far as it came."""
         if self._context.writes_suspended():
             return 0
-        try:
-            found = await self._look_at_tools(await self._looks.due_tools(self._due_orgs(), LOOKS_PER_ROUND))
-            return found + await self._look_at_splits(await self._looks.due_splits(self._account, LOOKS_PER_ROUND))
-        except KeyHeld:  # the key is paused, or saves need it: there is no hurry here
-            return 0
-
-    @property
-    def _account(self) -> str:
-        return self._context.vapi.account
+        found = await self._look_at_tools(await self._looks.due_tools(self._due_orgs(), LOOKS_PER_ROUND))
+        splits = await self._looks.due_splits(self._context.vapi.account, LOOKS_PER_ROUND)
+        return found + await self._look_at_splits(splits)
 
     def _due_orgs(self) -> list[UUID]:
         now = self._context.clock.monotonic()
@@ -89,32 +84,55 @@ class Survey:
         return due
 
     async def _look_at_tools(self, tools: list[ToolLook]) -> int:
-        found: list[tuple[UUID, ToolDriftSeen]] = []
+        found: list[tuple[UUID, ToolDriftSeen | ToolDriftEnded]] = []
+        held = set[str]()  # such an account's key is paused, or its saves need it: there is no hurry here
+        by_account = Counter(self._context.account_of(tool.org_id) for tool in tools)
         for tool in tools:
-            try:
-                gone = await drift_of(self._reads, tool)
-            except VapiFailure:  # nobody can tell now
+            if (account := self._context.account_of(tool.org_id)) in held:
                 continue
-            if gone is not None and await self._looks.is_still(tool):
-                found.append((tool.org_id, ToolDriftSeen(self._account, tool.name, tool.vapi_tool_id, gone)))
-        gone_tools = sum(event.gone for _, event in found)
-        if gone_tools >= GONE_TOOLS_MIN and gone_tools * 2 > len(tools):
-            log.error("Tools of many clinics are gone at Vapi", gone=gone_tools, of=len(tools), alarm=True)
-            return 0
+            try:
+                event = await look_at(await self._reads.of(tool.org_id), tool)
+            except KeyHeld:
+                held.add(account)
+                continue
+            except VapiFailure as failure:  # nobody can tell now
+                if failure.breaking and self._is_own(tool.org_id):
+                    held.add(account)  # each further call would hold up the others' looks for its whole deadline
+                continue
+            if event is not None and await self._looks.is_still(tool):
+                found.append((tool.org_id, event))
+        gone = Counter(
+            self._context.account_of(org_id)
+            for org_id, event in found
+            if isinstance(event, ToolDriftSeen) and event.gone
+        )
+        strange = {name for name, n in gone.items() if n >= GONE_TOOLS_MIN and n * 2 > by_account[name]}
+        for name in strange:
+            log.error(
+                "Tools of many clinics are gone at Vapi", account=name, gone=gone[name], of=by_account[name], alarm=True
+            )
+        found = [(org_id, event) for org_id, event in found if self._context.account_of(org_id) not in strange]
         for org_id, event in found:
-            log.warning("A tool was changed at Vapi", org_id=str(org_id), tool=event.name, gone=event.gone)
+            if isinstance(event, ToolDriftSeen):
+                log.warning("A tool was changed at Vapi", org_id=str(org_id), tool=event.name, gone=event.gone)
             await self._reads.tell(org_id, event)
         return len(found)
 
     async def _look_at_splits(self, assistants: list[AssistantLook]) -> int:
-        found = 0
+        found, held = 0, set[str]()
         for assistant in assistants:
+            if (account := self._context.account_of(assistant.org_id)) in held:
+                continue
             try:
-                allocation = await self._reads.ask(lambda of=assistant: self._allocation(of))  # type: ignore[misc]
+                allocation = await _allocation(await self._reads.of(assistant.org_id), assistant)
+            except KeyHeld:
+                held.add(account)
+                continue
             except VapiFailure as failure:
                 if failure.no_beta_access:
-                    await self._looks.no_splits_today(self._account)
-                    return found
+                    await self._looks.no_splits_today(account)
+                if failure.no_beta_access or (failure.breaking and self._is_own(assistant.org_id)):
+                    held.add(account)
                 continue
             versions = versions_of(allocation)
             if versions != assistant.split:
@@ -124,12 +142,16 @@ class Survey:
                 found += 1
         return found
 
-    def _allocation(self, assistant: AssistantLook) -> Awaitable[Mapping[str, Any] | None]:
-        return self._context.vapi.traffic_allocation(assistant.assistant_id)
+    def _is_own(self, org_id: UUID) -> bool:
+        return self._context.accounts.name_of(org_id) is not None
 
     def _pause_seconds(self) -> float:
         pace = self._concurrency
         return min(pace.poll_seconds, pace.settled_seconds / 2) if self._settled else pace.poll_seconds
+
+
+async def _allocation(reads: BulkReads, assistant: AssistantLook) -> Mapping[str, Any] | None:
+    return await reads.ask(lambda: reads.context.vapi.traffic_allocation(assistant.assistant_id))
 
 
 def versions_of(allocation: Mapping[str, Any] | None) -> tuple[str, ...] | None:

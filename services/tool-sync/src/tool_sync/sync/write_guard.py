@@ -8,7 +8,7 @@
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -18,14 +18,15 @@ from uuid import UUID
 import structlog
 
 from tool_sync.domain.commands import FailStep
+from tool_sync.domain.events import CustomPart, ToolTextLost
 from tool_sync.domain.fleet import Fleet
 from tool_sync.domain.plan.due import retry_time
 from tool_sync.domain.plan.steps import Lane
 from tool_sync.domain.subject import Subject, agent_of
 from tool_sync.domain.toolset import Started, Toolset
 from tool_sync.domain.wanted import WantedTool
+from tool_sync.publishing.overlay import Texts, missing, worded
 from tool_sync.sync.asking import KeyHeld, Turn, admit, ask, ask_admitted, note
-from tool_sync.sync.blueprint import document_for
 from tool_sync.sync.context import Context
 from tool_sync.sync.writer import Writer
 from tool_sync.vapi.failures import Kind, VapiFailure
@@ -56,26 +57,53 @@ class WriteGuard:
         """The fleet as of the moment at which the run has read its org."""
         return self.writer.knowledge.fleet
 
-    def payload(self, tool: WantedTool) -> dict[str, Any]:
-        """The body of ``POST /tool`` and ``PATCH /tool`` for the run's org."""
+    async def payload(self, tool: WantedTool) -> dict[str, Any] | ToolTextLost:
+        """The body of ``POST /tool`` and ``PATCH /tool`` for the run's org; or that some of its words are not stored.
+
+        Read before anything is announced: the announcement says with which words.
+        """
         document = self.fleet.document(tool.name, tool.definition_hash)
         assert document is not None, f"{tool.name} is wanted by a definition that was published"
-        return document_for(document, self.writer.org_id)
+        # As of before the texts are read: one that is set while they are read is stored.
+        set_at = self.state.chosen_at.get(tool.name)
+        texts = await self.texts(tool.overlay)
+        if lost := missing(tool.overlay, texts):
+            # The clinic gets its tool all the same; somebody has to know, and set the words again.
+            log.error("Words of a clinic are lost", org_id=str(self.writer.org_id), tool=tool.name, hashes=lost)
+            return ToolTextLost(tool.name, lost, set_at)
+        return worded(self.context.document_for(document, self.writer.org_id), tool.overlay, texts)
+
+    async def texts(self, overlay: Sequence[CustomPart]) -> Texts:
+        """The texts of the run's org that these parts name, as far as they are stored."""
+        if not overlay:
+            return {}
+        return await self.context.store.texts(self.writer.org_id, [part.hash for part in overlay])
 
     def in_lane(self, lane: Lane) -> "WriteGuard":
         """The same for another step, of this lane."""
         return replace(self, turn=Turn(lane))
 
     async def send(
-        self, started: Started, subject: Subject, call: Callable[[], Awaitable[T]], definition_hash: str | None = None
+        self,
+        started: Started,
+        subject: Subject,
+        call: Callable[[], Awaitable[T]],
+        definition_hash: str | None = None,
+        *,
+        before: datetime | None = None,
     ) -> T | None:
         """Announce the write and make it; None where it was not wanted any more, or failed and that is in the log.
+
+        ``before``: the clinic's change window closes then, and nothing that an order changes is begun after it.
 
         A 404 is the caller's to judge and is raised as :class:`VapiFailure`; the attempt is closed by then.
         """
         if not self.holds_lease():
             return None
         await admit(self.context, self.turn)
+        if before is not None and self.context.clock.now() >= before:
+            await self.context.key.unused()
+            return None
         # The clock starts before the append is queued: the settle time of whoever looks for this write counts from the
         # announcement's time in the log, which may be as early as this.
         queued_at = self.context.clock.monotonic()
@@ -85,7 +113,6 @@ class WriteGuard:
             # Announced or not, nothing was sent: the request goes back to the key, and whoever has the org next looks.
             await self.context.key.unused()
             raise
-        attempt_id = started.attempt_id
         waited = self.context.clock.monotonic() - queued_at
         if not announced:
             # The log shows that it is not wanted any more, or it has these bytes since nobody knows when.
@@ -95,14 +122,16 @@ class WriteGuard:
         # This process may have slept since: by now another worker may have looked, found nothing, and sent its own.
         if waited >= self.context.limits.send_window_seconds or not self.holds_lease():
             await self.context.key.unused()
-            # Soon: nothing is wrong at Vapi. At once where somebody else has the org by now, who knows nothing of it.
-            soon = min(self.retry_at(subject), self.context.clock.now() + self.context.policy.settle)
-            missed = FailStep(
-                subject, attempt_id, "not_sent", ErrorCode.SEND_WINDOW_MISSED, soon, definition_hash,
-                counted=self.holds_lease(),
-            )  # fmt: skip
+            # Not counted where somebody else has the org by now, who knows nothing of it: then at once.
+            missed = replace(self.missed(subject, started.attempt_id, definition_hash), counted=self.holds_lease())
             await self.writer.write((missed,))
             return None
+        return await self._make(call, subject, started.attempt_id, definition_hash)
+
+    async def _make(
+        self, call: Callable[[], Awaitable[T]], subject: Subject, attempt_id: UUID, definition_hash: str | None
+    ) -> T | None:
+        """Make the call that was announced; where it fails, write down how the attempt ended."""
         try:
             return await ask_admitted(self.context, call)
         except VapiFailure as failure:
@@ -116,12 +145,6 @@ class WriteGuard:
             if failure.status == 404:
                 raise
             return None
-
-    async def read(
-        self, subject: Subject, call: Callable[[], Awaitable[T]], assistant_id: str | None = None
-    ) -> T | None:
-        """One read from Vapi; None where it failed and the failure is in the log."""
-        return await self.recorded(subject, lambda: self.look(call), assistant_id)
 
     async def recorded(
         self, subject: Subject, work: Callable[[], Awaitable[T]], assistant_id: str | None = None
@@ -152,12 +175,8 @@ class WriteGuard:
 
     async def _keep_words(self, subject: Subject, failure: VapiFailure) -> None:
         if failure.words:
-            await self.context.store.keep_words(
-                failure,
-                org_id=self.writer.org_id,
-                agent_id=agent_of(subject),
-                trace_id=self.writer.trace_id,
-            )
+            org_id, trace_id = self.writer.org_id, self.writer.trace_id
+            await self.context.store.keep_words(failure, org_id=org_id, agent_id=agent_of(subject), trace_id=trace_id)
 
     def failed(
         self, subject: Subject, failure: VapiFailure, attempt_id: UUID | None, definition_hash: str | None
@@ -176,6 +195,11 @@ class WriteGuard:
             detail=failure.detail, fields=failure.fields, retry_at=retry_at.isoformat() if retry_at else None,
         )  # fmt: skip
         return FailStep(subject, attempt_id, failure.end, failure.code, retry_at, definition_hash)
+
+    def missed(self, subject: Subject, attempt_id: UUID, definition_hash: str | None = None) -> FailStep:
+        """The command that records that nothing was sent, as it was too late for it. Soon again: Vapi did no wrong."""
+        soon = min(self.retry_at(subject), self.context.clock.now() + self.context.policy.settle)
+        return FailStep(subject, attempt_id, "not_sent", ErrorCode.SEND_WINDOW_MISSED, soon, definition_hash)
 
     def retry_at(self, subject: Subject) -> datetime:
         """When a retryable failure of this subject is tried again."""

@@ -8,13 +8,14 @@ decided on what the log says now; their conclusions are dropped, as they were dr
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import assert_never
 
 from tool_sync.domain.commands import Command, Conclusion
-from tool_sync.domain.decider import decide
-from tool_sync.domain.events import AssistantSynced, ToolsetEvent
+from tool_sync.domain.decider import decide_told
+from tool_sync.domain.events import AssistantSynced, AssistantSyncFailed, ToolsetEvent
 from tool_sync.domain.evolve import evolve
-from tool_sync.domain.toolset import Recorded, Toolset
+from tool_sync.domain.toolset import UNREADABLE, Recorded, Toolset
 from tool_sync.log import Appended, AppendRequest, Conflict, Duplicate, Meta, NewEvent, event_id, toolset_stream
 from tool_sync.sync.context import Context
 from tool_sync.sync.knowledge import Knowledge
@@ -106,11 +107,22 @@ class Writer:
         raise AssertionError(f"{self._stream}: {CONFLICTS_MAX} conflicts in a row; expected versions do not work")
 
     def _take_in(self, appended: Appended, events: Sequence[ToolsetEvent]) -> None:
+        self._measure(appended.recorded_at, events)
         self.knowledge.written(appended.first_position, appended.recorded_at, events)
         self._traces.note_written(events)
         for event in events:
             if isinstance(event, AssistantSynced) and event.requests:
                 self._context.on_settled(self.org_id)
+
+    def _measure(self, now: datetime, events: Sequence[ToolsetEvent]) -> None:
+        """Tell how long the saves have waited that these events end; before the state forgets them."""
+        for event in events:
+            if isinstance(event, AssistantSynced | AssistantSyncFailed) and event.requests:
+                outcome = "synced" if isinstance(event, AssistantSynced) else "failed"
+                ended = {settled.request_id for settled in event.requests}
+                for request in self.knowledge.state.open_requests.get(event.agent_id or UNREADABLE, ()):
+                    if request.asked.request_id in ended:
+                        self._context.measured(outcome, (now - request.recorded_at).total_seconds())
 
     async def reload(self) -> None:
         """Read the state anew, with all that has arrived meanwhile."""
@@ -134,7 +146,7 @@ class Writer:
             # Each command is decided on the state that the ones before it lead to, in the same append: two steps that
             # found the same surplus tool note it once.
             for command in commands:
-                events.extend(decide(caught_up(), command))
+                events.extend(decide_told(caught_up(), command))
             return tuple(events[first:])
 
         answers = [apply(waiting.commands) for waiting in batch]

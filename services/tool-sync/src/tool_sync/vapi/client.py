@@ -17,7 +17,7 @@ from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.vapi import json
 from zerotouch_platform.vapi.answers import BODY_BYTES_MAX, LIST_BYTES_MAX, resource_of
 from zerotouch_platform.vapi.clock import VapiClock
-from zerotouch_platform.vapi.exchange import Exchange, Failed
+from zerotouch_platform.vapi.exchange import Exchange, Failed, Measured, unmeasured
 from zerotouch_platform.vapi.json import Json
 from zerotouch_platform.vapi.paging import ListUnreadable, Page, PageTooLarge, Window, pages
 from zerotouch_platform.vapi.transport import Transport
@@ -44,10 +44,11 @@ class VapiClient:
         transport: Transport,
         telemetry: Telemetry,
         clock: VapiClock | None = None,
+        measured: Measured = unmeasured,
     ) -> None:
         self.account = account
         self.clock: Final = clock or VapiClock()
-        self._exchange = Exchange(base_url.rstrip("/"), key, transport, self.clock)
+        self._exchange = Exchange(base_url.rstrip("/"), key, transport, self.clock, measured)
         self._deadline_seconds = deadline_seconds
         self._telemetry = telemetry
 
@@ -67,20 +68,21 @@ class VapiClient:
         """``GET /tool/{id}``. Raises :class:`VapiFailure`, status 404 where it is gone."""
         return _resource(await self._json("GET", f"/tool/{tool_id}", "tool"), write=False)
 
-    async def tools_created_since(self, since: datetime, through: Through | None = None) -> AsyncIterator[Json]:
+    def tools_created_since(self, since: datetime, through: Through | None = None) -> AsyncIterator[Json]:
         """Every tool of the account created at or after ``since``, by Vapi's clock, in no order.
 
         Raises :class:`VapiFailure`.
 
         Each page is a call of its own, made by ``through`` where that is given. What has no usable id is left out.
         """
-        async for page in self._pages("tool", PAGE_LIMIT, Window(since), through):
-            for tool in page.items:
-                yield dict(tool)
+        return self._tools(Window(since), through)
 
-    async def tools_updated_since(self, since: datetime, through: Through | None = None) -> AsyncIterator[Json]:
+    def tools_updated_since(self, since: datetime, through: Through | None = None) -> AsyncIterator[Json]:
         """Every tool of the account that was made or changed at or after ``since``; otherwise as above."""
-        async for page in self._pages("tool", PAGE_LIMIT, Window(since, by="updatedAt"), through):
+        return self._tools(Window(since, by="updatedAt"), through)
+
+    async def _tools(self, window: Window, through: Through | None) -> AsyncIterator[Json]:
+        async for page in self._pages("tool", PAGE_LIMIT, window, through):
             for tool in page.items:
                 yield dict(tool)
 
@@ -135,7 +137,7 @@ class VapiClient:
         if raw is None:
             return None
         try:
-            return json.read_list(raw)
+            return await json.read_list_aside(raw)
         except json.Unreadable:
             raise failures.invalid_answer(f"the list of {subject}s is not an array", write=False) from None
 

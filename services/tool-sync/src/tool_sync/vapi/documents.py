@@ -52,6 +52,29 @@ def holds(stored: object, sent: object) -> bool:
     return stored == sent
 
 
+def differing(stored: Mapping[str, object], sent: Mapping[str, object]) -> dict[str, object]:
+    """The parts of a tool that are not as they were sent, by our names, with what is there instead.
+
+    Empty exactly where :func:`holds_tool` is true.
+    """
+    wanted, there = _parts(sent), _parts(stored)
+    found = {name: there.get(name) for name, value in wanted.items() if not holds(there.get(name), value)}
+    if "messages" not in sent and stored.get("messages"):
+        found["messages"] = stored["messages"]
+    if isinstance(sent.get("function"), dict) and not isinstance(stored.get("function"), dict):
+        found["function"] = stored.get("function")
+    return found
+
+
+def _parts(tool: Mapping[str, object]) -> dict[str, object]:
+    """What a tool consists of: the fields of its function, and its own, of which ``parameters`` are the static ones."""
+    function = tool.get("function")
+    inner: dict[str, object] = dict(function) if isinstance(function, dict) else {}
+    own = {"static_parameters" if key == "parameters" else key: value for key, value in tool.items()}
+    own.pop("function", None)
+    return {**own, **inner}
+
+
 def holds_tool(stored: Mapping[str, object], sent: Mapping[str, object]) -> bool:
     """Whether a tool is as it was sent, and says nothing of its own: a message would be heard by every caller.
 

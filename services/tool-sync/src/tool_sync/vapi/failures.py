@@ -7,14 +7,17 @@ unknown    sent, but no clean answer: it may have happened, or may still happen
 Every code is of exactly one :class:`Kind`, which says what happens next.
 """
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_platform.vapi.answers import CODES, BodyTooLarge, Meaning, is_breaking
 from zerotouch_platform.vapi.exchange import Failed
+
+T = TypeVar("T")
 
 
 class Kind(Enum):
@@ -101,6 +104,16 @@ class VapiFailure(Exception):
 
     def __str__(self) -> str:
         return f"Vapi: {self.code.value} {CATALOGUE[self.code].title}, {self.end}, status {self.status}: {self.detail}"
+
+
+async def unless_gone(read: Awaitable[T]) -> T | None:
+    """What is read; None where Vapi has it no more. Raises :class:`VapiFailure`."""
+    try:
+        return await read
+    except VapiFailure as failure:
+        if failure.meaning is Meaning.GONE:
+            return None
+        raise
 
 
 def of(failed: Failed, *, subject: Subject, write: bool) -> VapiFailure:

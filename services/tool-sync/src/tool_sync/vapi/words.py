@@ -34,14 +34,14 @@ WITH again AS (
 INSERT INTO vapi_words (org_id, agent_id, trace_id, route, status, code, words)
 SELECT $1, $2, $3, $4, $5, $6, $7 WHERE NOT EXISTS (SELECT FROM again)
 """
-_READ: Final = """
-SELECT org_id, agent_id, trace_id, first_at, at, times, route, status, code, words
-  FROM vapi_words
+_COLUMNS: Final = "SELECT org_id, agent_id, trace_id, first_at, at, times, route, status, code, words FROM vapi_words"
+_READ: Final = f"""{_COLUMNS}
  WHERE at > clock_timestamp() - $5::interval
    AND ($1::uuid IS NULL OR org_id = $1) AND ($2::text IS NULL OR agent_id = $2)
    AND ($3::text IS NULL OR trace_id = $3)
  ORDER BY at DESC, id DESC LIMIT $4
 """
+_OF_CODE: Final = f"{_COLUMNS} WHERE code = $1 AND at > clock_timestamp() - $3::interval ORDER BY at DESC LIMIT $2"
 _FORGET: Final = "DELETE FROM vapi_words WHERE at < clock_timestamp() - $1::interval"
 
 
@@ -74,7 +74,7 @@ async def keep_words(
     row = (org_id, agent_id, trace_id, failure.route, failure.status, failure.code.value, words, AGAIN)
     try:
         await pool.execute(_KEEP, *row, timeout=ACQUIRE_SECONDS)
-    except db.TRANSIENT_ERRORS as error:
+    except db.WAITED_OUT_ERRORS as error:
         log.warning("Vapi's words were not kept", org_id=str(org_id), reason=type(error).__name__)
 
 
@@ -84,6 +84,11 @@ async def read_words(
     """The newest first; null means any. The connection's role decides what is seen."""
     found = await connection.fetch(_READ, org_id, agent_id, trace_id, limit, KEPT)
     return [Words(**dict(row)) for row in found]
+
+
+async def words_of_code(connection: Connection, code: str, limit: int) -> list[Words]:
+    """At most ``limit``, the newest first, of all clinics that the connection's role may see."""
+    return [Words(**dict(row)) for row in await connection.fetch(_OF_CODE, code, limit, KEPT)]
 
 
 async def forget_words(pool: Pool) -> int:

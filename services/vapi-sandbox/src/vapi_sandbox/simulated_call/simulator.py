@@ -13,8 +13,9 @@ from uuid import uuid4
 
 import httpx
 
+from vapi_sandbox.checks import is_uuid
 from vapi_sandbox.javascript import from_json
-from vapi_sandbox.records import Resource
+from vapi_sandbox.records import Resource, build_call
 from vapi_sandbox.sandbox import Sandbox
 from vapi_sandbox.simulated_call.messenger import Delivery, Messenger
 from vapi_sandbox.simulated_call.order import CallOrder
@@ -54,6 +55,7 @@ class Simulator:
         if isinstance(prepared, Refused):
             return prepared
         call, tool_calls = prepared
+        self._keep(call)
         parcels, undelivered = _pack(call, tool_calls)
         async with self._client() as client:
             messenger = Messenger(self._sandbox, client)
@@ -62,6 +64,13 @@ class Simulator:
         reports = undelivered + [entry for task in sent for entry in task.result()]
         by_id = {entry.call.id: entry for entry in reports}
         return report(call, [by_id[tool_call.id] for tool_call in tool_calls])
+
+    def _keep(self, call: Conversation) -> None:
+        """Keep the record that `GET` and `DELETE /call/{id}` know; an order may give another kind of id."""
+        shelf = self._sandbox.store.shelf(call.vapi_org, "call")
+        if is_uuid(call.id) and shelf.get(call.id) is None:
+            made_ms = self._sandbox.store.now_ms()
+            shelf.put(build_call(call.id, call.vapi_org, call.assistant["id"], created_ms=made_ms))
 
     def _prepare(self, order: CallOrder) -> tuple[Conversation, list[ToolCall]] | Refused:
         assistant = self._find(order.assistant_id)

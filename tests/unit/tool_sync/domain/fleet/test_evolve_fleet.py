@@ -1,6 +1,7 @@
 """The fleet after events: what is published, halted, planned and ordered."""
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -9,6 +10,7 @@ from tool_sync.domain.events import (
     BlueprintPublished,
     ContractsAnswered,
     FleetEvent,
+    GateEvidence,
     OrgClosed,
     PlanCounts,
     RolloutAborted,
@@ -22,11 +24,12 @@ from tool_sync.domain.events import (
     ToolResumed,
     VersionWithdrawn,
 )
-from tool_sync.domain.fleet import Fleet, Order, OrderState, Version, evolve_fleet
+from tool_sync.domain.fleet import Clinic, Fleet, Order, OrderState, Version, evolve_fleet
+from tool_sync.domain.fleet.decide import holds
 from tool_sync.domain.toolset import Recorded
 
 from ..builders import after
-from ..fleets import EVERYBODY, OTHERS, OWN, and_then, completed, fleet_of, ordered, published, started
+from ..fleets import EVERYBODY, ORG, OTHERS, OWN, and_then, completed, fleet_of, ordered, published, started
 
 PLANNED = RolloutPlanned("r-1", "book", 1, (EVERYBODY,), PlanCounts(1, 0, 0, 0, 0, 1), 4, "digest")
 RUNNING = started("r-1", stages=(OTHERS, OWN, EVERYBODY))
@@ -68,6 +71,34 @@ def test_of_a_version_that_was_published_again_the_newest_counts_and_both_docume
     assert fleet.versions["book"][1].definition_hash == "moved"
     assert fleet.document("book", "moved") == moved.document
     assert fleet.document("book", "hash-book-1") == published().document
+
+
+def given_hashes(*events: FleetEvent) -> list[str | None]:
+    orders = fleet_of(*events).orders["book"]
+    return [None if order.gives is None else order.gives.definition_hash for order in orders]
+
+
+def test_an_order_gives_what_its_number_stood_for_when_it_was_started_and_a_later_one_what_it_stands_for_then() -> None:
+    again = published(definition_hash="again")
+
+    assert given_hashes(published(), *ordered("r-1"), again, *ordered("r-2")) == ["hash-book-1", "again"]
+    assert given_hashes(published(), again, *ordered("r-1")) == ["again"]
+    assert given_hashes(published(), *ordered("r-1", None), again) == [None]
+
+
+def test_an_order_of_what_nobody_had_published_gives_what_is_published_first() -> None:
+    events = (published(version=2), *ordered("r-1"), published(), published(definition_hash="again"))
+
+    assert given_hashes(*events) == ["hash-book-1"]
+
+
+def test_a_number_counts_as_answered_where_everything_that_it_stood_for_is() -> None:
+    first, again = published(contract=1), published(contract=2, definition_hash="again")
+    answered = (("book", 1), ("book", 2))
+
+    assert fleet_of(first, again, answered=answered).answered_versions == {("book", 1)}
+    assert fleet_of(first, again, answered=answered[:1]).answered_versions == set()
+    assert fleet_of(first, again, answered=answered[1:]).answered_versions == set()
 
 
 @pytest.mark.parametrize(
@@ -168,11 +199,41 @@ def test_a_plan_that_is_made_again_replaces_the_one_before() -> None:
 def test_an_order_starts_running_with_its_first_stage_open() -> None:
     expires = after(3600)
     order = order_after()
-    assert order == Order("r-1", "book", 1, (OTHERS, OWN, EVERYBODY), 2, after(2), None, "tried", opened_at=after(2))
+    assert order == Order(
+        "r-1", "book", 1, (OTHERS, OWN, EVERYBODY), 2, after(2), None, "tried", opened_at=after(2),
+        gives=fleet_of(published()).versions["book"][1], judged_position=2, judged_from=after(2),
+    )  # fmt: skip
     assert (order.state, order.open_stage, order.is_last_stage_open, order.is_standing) == ("running", 0, False, True)
 
     (limited,) = fleet_of(replace(RUNNING, expires_at=expires)).orders["book"]
     assert limited.expires_at == expires
+
+
+def test_an_order_that_begins_at_a_gate_has_no_stage_open_and_holds_nobody() -> None:
+    gated = replace(RUNNING, gated=True)
+    (order,) = fleet_of(gated).orders["book"]
+    clinic = Clinic(str(ORG), "enterprise")
+    assert (order.open_stage, order.is_last_stage_open, order.state) == (-1, False, "running")
+    assert not holds(order, clinic)
+    (order,) = fleet_of(gated, replace(OPENED, stage=0)).orders["book"]
+    assert (order.open_stage, holds(order, clinic)) == (0, False)
+    (order,) = fleet_of(gated, replace(OPENED, stage=0), OPENED).orders["book"]
+    assert holds(order, clinic), "its own stage"
+
+
+def test_evidence_begins_anew_with_each_stage_and_where_a_person_resumes() -> None:
+    def since(*events: FleetEvent) -> tuple[int, datetime | None, int | None]:
+        order = order_after(*events)
+        return order.judged_position, order.judged_from, order.stopped_stage
+
+    paused = RolloutPaused("r-1", "book", "look")
+    stopped = replace(paused, evidence=GateEvidence("worse", 10, 10))
+    resumed = RolloutResumed("r-1", "book", "go on")
+    assert since(OPENED) == (3, after(3), None)
+    assert since(OPENED, paused) == (3, after(3), None)
+    assert since(OPENED, stopped) == (3, after(3), 1)
+    assert since(OPENED, stopped, resumed) == (5, after(5), 1)
+    assert since(stopped, resumed, OPENED) == (5, after(5), 0), "another stage is judged on its own"
 
 
 def test_orders_of_a_tool_are_kept_oldest_first_and_apart_from_those_of_others() -> None:

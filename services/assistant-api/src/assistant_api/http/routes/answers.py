@@ -1,20 +1,25 @@
 """The answer to every kind of save: wait for Vapi a little, then say where the assistant is."""
 
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
 from opentelemetry.trace import get_current_span
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from assistant_api.agents.save_requests import SaveRequest
 from assistant_api.agents.schemas import Saved
 from assistant_api.agents.wait import Deleted, NotTaken, Provisioned, Provisioning, wait_for_vapi
+from assistant_api.http.body import written
 from assistant_api.http.dependencies import Dependencies
 from assistant_api.http.idempotency import Ids
 from assistant_api.problem import Problem, not_found
 from assistant_api.telemetry import own_trace_id, own_traceparent
-from assistant_api.vapi.pause import KeyPause, read_pause
+from assistant_api.vapi.pause import read_pause
 from zerotouch_contracts.errors import CATALOGUE
+
+ACCEPTED_MEANING: Final = "The save is accepted, and Vapi has not answered yet."
+ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {202: {"model": Saved, "description": ACCEPTED_MEANING}}
 
 _log = structlog.get_logger()
 
@@ -43,21 +48,18 @@ async def answer_save(
 
     404 when the agent was deleted meanwhile: its save is closed as `deleted`.
     """
-    progress = await wait_for_vapi(
-        parts.database,
-        parts.provisioner,
-        org_id,
-        agent_id,
-        revision,
-        timeout_seconds=parts.settings.answer_wait_seconds,
-    )
-    match progress:
+    timeout_seconds = parts.settings.answer_wait_seconds
+    about: dict[str, Any] = {"agent_id": agent_id, "org_id": org_id, "request_id": request.request_id}
+    match await wait_for_vapi(
+        parts.database, parts.provisioner, org_id, agent_id, revision, timeout_seconds=timeout_seconds
+    ):
         case Provisioned(assistant_id):
-            return _saved(200, org_id, agent_id, assistant_id, request)
+            return _saved(200, **about, assistant_id=assistant_id, state="provisioned")
         case Provisioning():
             async with parts.database.connection() as connection:
-                pause = await read_pause(connection, parts.vapi.key.fingerprint)
-            return _saved(202, org_id, agent_id, None, request, pause)
+                pause = await read_pause(connection, parts.accounts.platform.vapi.key.fingerprint, org_id)
+            why = {} if pause is None else {"code": pause.code.value, "message": pause.sentence()}
+            return _saved(202, **about, assistant_id=None, state="provisioning", **why)
         case Deleted():
             raise not_found()
         case NotTaken(reasons, code):
@@ -74,23 +76,5 @@ async def answer_save(
             raise Problem(422, code, " ".join(texts)[:2000], extra=extra)
 
 
-def _saved(
-    status: int,
-    org_id: UUID,
-    agent_id: str,
-    assistant_id: str | None,
-    request: SaveRequest,
-    pause: KeyPause | None = None,
-) -> Response:
-    saved = Saved(
-        success=True,
-        agent_id=agent_id,
-        org_id=org_id,
-        assistant_id=assistant_id,
-        request_id=request.request_id,
-        trace_id=own_trace_id(get_current_span()),
-        state="provisioning" if assistant_id is None else "provisioned",
-        code=None if pause is None else pause.code.value,
-        message=None if pause is None else pause.sentence(),
-    )
-    return JSONResponse(saved.model_dump(mode="json", by_alias=True), status)
+def _saved(status: int, **said: Any) -> Response:
+    return written(Saved(success=True, trace_id=own_trace_id(get_current_span()), **said), status)

@@ -1,37 +1,53 @@
 """`/api/appointments`, and the calendar settings of an organization."""
 
-from typing import Annotated, Any
+from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request
-from pydantic import AwareDatetime
+from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse, Response
 
 from assistant_api.agents.read import org_of, reading, require_org
 from assistant_api.appointments import listing
 from assistant_api.appointments.hours import read_calendar, write_calendar
 from assistant_api.appointments.schemas import Calendar
-from assistant_api.http.body import documented, parse, read_bytes
-from assistant_api.http.dependencies import CallerOf, DependenciesOf
-from assistant_api.http.idempotency import Ids, answer_once, keep_within
-from assistant_api.paging import within_range
+from assistant_api.http.access import AccessOf, LoggedRoute
+from assistant_api.http.body import parse, written
+from assistant_api.http.dependencies import After, CallerOf, DependenciesOf, OrgId
+from assistant_api.http.idempotency import Ids, OnceOf
+from assistant_api.http.shown import AppointmentsPage
+from assistant_api.paging import Since, within_range
 from assistant_api.problem import not_found
+from zerotouch_platform.openapi import documented
 
-router = APIRouter(prefix="/api", tags=["appointments"])
+_EXAMPLE: Final = {
+    "timeZone": "Europe/Berlin",
+    "country": "DE",
+    "slotMinutes": 20,
+    "openingHours": {"monday": [["09:00", "12:30"], ["13:30", "17:00"]]},
+    "services": ["check-up"],
+}
+
+router = APIRouter(prefix="/api", tags=["appointments"], route_class=LoggedRoute)
 
 
-@router.get("/appointments", summary="List appointments, by their start, page by page")
+@router.get("/appointments", response_model=AppointmentsPage, summary="List appointments, by their start, page by page")
 async def page(
     parts: DependenciesOf,
     caller: CallerOf,
-    org_id: Annotated[UUID | None, Query(alias="orgId")] = None,
-    earliest: Annotated[AwareDatetime | None, Query(alias="from")] = None,
+    access: AccessOf,
+    org_id: OrgId = None,
+    earliest: Annotated[Since | None, Query(alias="from")] = None,
     limit: Annotated[int, Query(ge=1, le=listing.PAGE_MAX)] = 50,
-    after: Annotated[str | None, Query(max_length=400)] = None,
-) -> dict[str, Any]:
-    """Appointments of the caller's organization that start at `from` or later; the platform says which by `orgId`."""
+    after: After = None,
+) -> Response:
+    """Appointments of the caller's organization that start at `from` or later; the platform says which by `orgId`, and
+    why in `X-Access-Reason`. Each page that is answered is in the access log."""
     wanted = require_org(caller, org_id)
-    return await listing.page(parts.database, wanted, earliest=within_range(earliest, "from"), limit=limit, after=after)
+    earliest = within_range(earliest, "from")
+    entry = access.about(wanted)
+    found = await listing.page(parts.database, wanted, entry, earliest=earliest, limit=limit, after=after)
+    access.is_recorded = True
+    return JSONResponse(found)
 
 
 @router.get("/organizations/{org_id}/calendar", response_model=Calendar, summary="Show a clinic's calendar settings")
@@ -41,34 +57,28 @@ async def read(parts: DependenciesOf, caller: CallerOf, org_id: UUID) -> Respons
         calendar = await read_calendar(connection, org_of(caller, org_id) or org_id)
     if calendar is None:
         raise not_found()
-    return JSONResponse(calendar.model_dump(mode="json", by_alias=True))
+    return written(calendar)
 
 
 @router.put(
     "/organizations/{org_id}/calendar",
     response_model=Calendar,
-    openapi_extra=documented(Calendar),
+    openapi_extra=documented(Calendar, _EXAMPLE),
     summary="Replace a clinic's calendar settings",
 )
-async def replace(
-    request: Request,
-    parts: DependenciesOf,
-    caller: CallerOf,
-    org_id: UUID,
-    idempotency_key: Annotated[str | None, Header()] = None,
-) -> Response:
+async def replace(parts: DependenciesOf, caller: CallerOf, once: OnceOf, access: AccessOf, org_id: UUID) -> Response:
     """A field that is left out gets its default. Booked appointments stay as they are."""
-    raw = await read_bytes(request, parts.settings.body_bytes_max)
+    raw = await once.body()
     wanted = org_of(caller, org_id) or org_id
 
     async def answer(_: Ids) -> Response:
         calendar = parse(raw, Calendar)
-        done = JSONResponse(calendar.model_dump(mode="json", by_alias=True))
-        async with parts.database.transaction() as connection:
+        done = written(calendar)
+        async with access.writing(parts.database, wanted, wanted) as connection:
             if not await write_calendar(connection, wanted, calendar):
                 raise not_found()
-            await keep_within(connection, caller, idempotency_key, done)
+            await once.keep_within(connection, done)
         return done
 
     route = f"PUT /api/organizations/{wanted}/calendar"
-    return await answer_once(parts.database, parts.settings, caller, idempotency_key, route, raw, answer)
+    return await once.answer(route, raw, answer)

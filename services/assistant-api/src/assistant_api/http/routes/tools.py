@@ -7,19 +7,25 @@ from uuid import UUID
 import structlog
 from fastapi import APIRouter, Path, Request
 from pydantic import Field
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from assistant_api.agents.schemas import Body, ResponseBody
-from assistant_api.http.body import documented, parse, read_bytes
-from assistant_api.http.dependencies import CallerOf, DependenciesOf, require_platform
+from assistant_api.http.access import AccessOf, LoggedRoute
+from assistant_api.http.body import parse, read_bytes, written
+from assistant_api.http.dependencies import DependenciesOf
 from assistant_api.problem import Problem, not_found
 from assistant_api.tool_calls.arguments import check_contract, contracts_of
 from assistant_api.tool_calls.handle import CROWDED
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_contracts.tools import ANSWERED
+from zerotouch_platform.openapi import documented
 
-router = APIRouter(prefix="/api/tools", tags=["tools"])
+router = APIRouter(prefix="/api/tools", tags=["tools"], route_class=LoggedRoute)
 
+_EXAMPLE: Final = {
+    "organizationId": "0b7e3c1e-3a64-4b3e-9a55-5d4f0a6c9a10",
+    "arguments": {"patientName": "Ada Example", "appointmentDate": "2027-01-11", "appointmentTime": "10:00"},
+}
 _log: Final = structlog.get_logger()
 
 
@@ -28,7 +34,7 @@ class DryRun(Body):
 
     organization_id: UUID
     arguments: dict[str, Any]
-    contract: int | None = Field(default=None, ge=1)
+    contract: int | None = Field(default=None, ge=1, strict=True)
 
 
 class TriedOut(ResponseBody):
@@ -46,28 +52,30 @@ class TriedOut(ResponseBody):
 @router.post(
     "/{tool}/dry-run",
     response_model=TriedOut,
-    openapi_extra=documented(DryRun),
+    openapi_extra=documented(DryRun, _EXAMPLE),
     summary="Run a tool's handler for a clinic without any effect",
 )
 async def dry_run(
-    request: Request, parts: DependenciesOf, caller: CallerOf, tool: Annotated[str, Path(max_length=64)]
+    request: Request, parts: DependenciesOf, access: AccessOf, tool: Annotated[str, Path(max_length=64)]
 ) -> Response:
     """Run what answers the tool's calls, in a transaction that is rolled back; only the platform may.
 
     Nothing is booked, recorded, published or counted. 404 where no handler of this release has the tool and contract.
     """
-    require_platform(caller)
     body = parse(await read_bytes(request, parts.settings.body_bytes_max), DryRun)
     contract = _contract(tool, body.contract)
+    access.about(body.organization_id, tool)
     try:
         answer = await parts.tool_calls.try_out(check_contract(body.organization_id, tool, contract, body.arguments))
     except CROWDED:
         raise Problem(503, ErrorCode.NOT_READY, "others hold the clinic's calendar; try again in a moment") from None
     if answer is None:
         raise not_found()
+    async with access.writing(parts.database, body.organization_id, tool):
+        pass  # what the handler did is rolled back; that it was asked is not
     _log.info("tool_tried_out", org_id=str(body.organization_id), tool=tool, contract=contract, code=answer.code)
     tried = TriedOut(success=answer.is_done, code=answer.code, answer=answer.text, contract=contract)
-    return JSONResponse(tried.model_dump(mode="json", by_alias=True))
+    return written(tried)
 
 
 def _contract(tool: str, wanted: int | None) -> int:

@@ -7,151 +7,33 @@ belong to no org: ``blueprint-<tool>`` holds the published versions of a tool, `
 Events are never edited and never renamed: a new field gets a default, a new meaning gets a new type. Data holds ids,
 codes and tool names only, and the one line in which somebody says why a tool was set; never a secret, a prompt or
 anything about a patient.
+
+An event with a ``fleet_sequence`` is told on the fleet's topic, under that number of its org or rollout; null: it is
+not (from before that topic, or of a release that does not know it). ``cause`` says there why a tool changes.
 """
 
-from tool_sync.domain.events.arrived import (
-    AssistantDriftSeen,
-    AssistantRemoved,
-    OrgClosed,
-    OrgRegistered,
-    OrgTierChanged,
-    RequestUnreadable,
-    RetryRequested,
-    SyncRequested,
-    ToolDriftSeen,
-    ToolOrdered,
-    ToolSettingChanged,
-    ToolSettingRemoved,
-    TrafficSplitSeen,
-)
-from tool_sync.domain.events.assistants import (
-    AssistantDiverged,
-    AssistantLinked,
-    AssistantLinkStarted,
-    AssistantSynced,
-    AssistantSyncFailed,
-    DriftDetected,
-    OrgSettled,
-    Settled,
-    ToolFailure,
-)
-from tool_sync.domain.events.attempts import (
-    AttemptEnd,
-    SyncAttemptFailed,
-)
-from tool_sync.domain.events.blueprint import (
-    AnsweredContract,
-    BlueprintPublished,
-    ContractsAnswered,
-    ToolHalted,
-    ToolResumed,
-    VersionWithdrawn,
-)
-from tool_sync.domain.events.deletions import (
-    RetireReason,
-    SurplusDeleted,
-    SurplusDeleteStarted,
-    SurplusFound,
-    SurplusSearched,
-    SweepStarted,
-    ToolDeleted,
-    ToolDeleteStarted,
-    ToolReinstated,
-    ToolRetired,
-)
-from tool_sync.domain.events.rollout import (
-    PlanCounts,
-    RolloutAborted,
-    RolloutCompleted,
-    RolloutExpired,
-    RolloutPaused,
-    RolloutPlanned,
-    RolloutResumed,
-    RolloutRolledBack,
-    RolloutStage,
-    RolloutStageOpened,
-    RolloutStarted,
-)
-from tool_sync.domain.events.tools import (
-    ToolRef,
-    ToolRegistered,
-    ToolRegistrationStarted,
-    ToolUpdated,
-    ToolUpdateStarted,
-    ToolVanished,
-    ids_of,
-)
+# ruff: noqa: F403, F405 - every class of these modules is an event, or a part of one
 
-__all__ = [
-    "AnsweredContract",
-    "AssistantDiverged",
-    "AssistantDriftSeen",
-    "AssistantLinkStarted",
-    "AssistantLinked",
-    "AssistantRemoved",
-    "AssistantSyncFailed",
-    "AssistantSynced",
-    "AttemptEnd",
-    "BlueprintPublished",
-    "ContractsAnswered",
-    "DriftDetected",
-    "Event",
-    "FleetEvent",
-    "OrgClosed",
-    "OrgEvent",
-    "OrgRegistered",
-    "OrgSettled",
-    "OrgTierChanged",
-    "PlanCounts",
-    "RequestUnreadable",
-    "RetireReason",
-    "RetryRequested",
-    "RolloutAborted",
-    "RolloutCompleted",
-    "RolloutExpired",
-    "RolloutPaused",
-    "RolloutPlanned",
-    "RolloutResumed",
-    "RolloutRolledBack",
-    "RolloutStage",
-    "RolloutStageOpened",
-    "RolloutStarted",
-    "Settled",
-    "SurplusDeleteStarted",
-    "SurplusDeleted",
-    "SurplusFound",
-    "SurplusSearched",
-    "SweepStarted",
-    "SyncAttemptFailed",
-    "SyncRequested",
-    "ToolDeleteStarted",
-    "ToolDeleted",
-    "ToolDriftSeen",
-    "ToolFailure",
-    "ToolHalted",
-    "ToolOrdered",
-    "ToolRef",
-    "ToolRegistered",
-    "ToolRegistrationStarted",
-    "ToolReinstated",
-    "ToolResumed",
-    "ToolRetired",
-    "ToolSettingChanged",
-    "ToolSettingRemoved",
-    "ToolUpdateStarted",
-    "ToolUpdated",
-    "ToolVanished",
-    "ToolsetEvent",
-    "TrafficSplitSeen",
-    "VersionWithdrawn",
-    "ids_of",
-]
+from tool_sync.domain.events.arrived import *
+from tool_sync.domain.events.assistants import *
+from tool_sync.domain.events.attempts import *
+from tool_sync.domain.events.blueprint import *
+from tool_sync.domain.events.custom import *
+from tool_sync.domain.events.deletions import *
+from tool_sync.domain.events.pins import *
+from tool_sync.domain.events.rollout import *
+from tool_sync.domain.events.tools import *
 
 OrgEvent = (
     OrgRegistered
     | OrgTierChanged
     | ToolSettingChanged
     | ToolSettingRemoved
+    | ToolCustomized
+    | ToolPinned
+    | ToolUnpinned
+    | ChangeWindowSet
+    | ChangeWindowRemoved
     | ToolOrdered
     | RetryRequested
     | SyncRequested
@@ -159,6 +41,7 @@ OrgEvent = (
     | TrafficSplitSeen
     | AssistantDriftSeen
     | ToolDriftSeen
+    | ToolDriftEnded
     | AssistantRemoved
     | OrgClosed
 )
@@ -185,21 +68,18 @@ ToolsetEvent = (
     | AssistantDiverged
     | DriftDetected
     | OrgSettled
+    | ToolPinExpired
+    | ToolTextLost
 )
 FleetEvent = (
     BlueprintPublished
     | ContractsAnswered
     | VersionWithdrawn
     | ToolHalted
+    | DriftPolicySet
     | ToolResumed
     | RolloutPlanned
     | RolloutStarted
-    | RolloutStageOpened
-    | RolloutPaused
-    | RolloutResumed
-    | RolloutCompleted
-    | RolloutAborted
-    | RolloutExpired
-    | RolloutRolledBack
+    | OrderEvent
 )
 Event = OrgEvent | ToolsetEvent | FleetEvent

@@ -6,16 +6,18 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class OrgRegistered:
-    """A clinic was created."""
+    """A clinic was created. ``time_zone`` is an IANA name; null: UTC."""
 
     tier: str
+    time_zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class OrgTierChanged:
-    """A clinic was saved again; its tier may be another one now."""
+    """A clinic was saved again; its tier or time zone may be another one now. ``time_zone`` null: as it was."""
 
     tier: str
+    time_zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,22 @@ class ToolSettingRemoved:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeWindowSet:
+    """Orders change the clinic's tools from one local time (``HH:MM``) to another only, every day."""
+
+    opens: str
+    closes: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeWindowRemoved:
+    """Orders change the clinic's tools at any time again."""
+
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ToolOrdered:
     """An order, or the end of one, makes the org get or lose a tool: all its assistants are looked through.
 
@@ -52,14 +70,21 @@ class ToolOrdered:
 
 @dataclass(frozen=True, slots=True)
 class RetryRequested:
-    """An operator asks for an assistant that lacks tools, or for all of the org's (null), to be tried again now."""
+    """An operator asks for an assistant that lacks tools, or for all of the org's (null), to be tried again now.
+
+    ``reason`` is one line of the operator's; null where nobody gave one, and in old events.
+    """
 
     agent_id: str | None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SyncRequested:
-    """Revision ``revision`` of an assistant is in Vapi: its tools must be there too. This request needs an outcome."""
+    """Revision ``revision`` of an assistant is in Vapi: its tools must be there too. This request needs an outcome.
+
+    ``account``: the clinic's own account at Vapi that the assistant is in; null: it is in the platform's.
+    """
 
     request_id: UUID
     agent_id: str
@@ -68,6 +93,7 @@ class SyncRequested:
     model_hash: str
     cause: str
     trace_id: str | None
+    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +127,27 @@ class AssistantDriftSeen:
 
 @dataclass(frozen=True, slots=True)
 class ToolDriftSeen:
-    """A tool of the org was read at Vapi, and somebody has changed it, or deleted it (``gone``)."""
+    """A tool of the org was read at Vapi, and somebody has changed it, or deleted it (``gone``).
+
+    ``differs`` names the parts that are not as registered, such as ``description`` and ``server``; ``found`` is the
+    hash of what is there instead, as the same difference is noted once. In old events both are empty.
+    """
 
     account: str
     name: str
     vapi_tool_id: str
     gone: bool
+    differs: tuple[str, ...] = ()
+    found: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolDriftEnded:
+    """A tool that somebody had changed was read at Vapi, and is as registered again; nothing of ours did that."""
+
+    account: str
+    name: str
+    vapi_tool_id: str
 
 
 @dataclass(frozen=True, slots=True)

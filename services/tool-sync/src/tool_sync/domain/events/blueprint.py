@@ -1,7 +1,7 @@
 """What the platform's owner publishes: the events of ``blueprint-<tool>``. They belong to no org."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,7 +10,8 @@ class BlueprintPublished:
 
     ``document`` is what is registered at Vapi, with the nil UUID in the place of the org's; null in old events.
     ``contract``: the argument model of assistant-api that answers it, 0 for another service; null in old events, whose
-    document says it. ``note`` is for people.
+    document says it. ``note`` is for people. ``reason``: one line of whoever published it; null where nobody gave one,
+    and in old events. ``open``: the parts that a clinic may word itself.
     """
 
     name: str
@@ -21,6 +22,8 @@ class BlueprintPublished:
     document: dict[str, Any] | None = None
     contract: int | None = None
     note: str = ""
+    reason: str | None = None
+    open: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,18 @@ class ToolHalted:
     """No assistant of any clinic may have the tool, whatever is ordered, until it is resumed."""
 
     name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DriftPolicySet:
+    """What becomes of words of a tool that somebody changes at Vapi: they are put right, or only noted (``report``).
+
+    Before the first one they are put right.
+    """
+
+    name: str
+    policy: Literal["repair", "report"]
     reason: str
 
 

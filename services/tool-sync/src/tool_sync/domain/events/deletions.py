@@ -22,17 +22,24 @@ class ToolRetired:
     delete_at: datetime
     order: str | None = None
     fleet_position: int | None = None
+    fleet_sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ToolReinstated:
-    """A retired tool is wanted again before it was deleted: it keeps its id."""
+    """A retired tool is wanted again before it was deleted: it keeps its id.
+
+    That was decided on the fleet as of ``fleet_position``; null in old events.
+    """
 
     account: str
     name: str
     vapi_tool_id: str
     definition_version: int
     definition_hash: str
+    fleet_position: int | None = None
+    cause: str | None = None
+    fleet_sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ class RolloutStage:
     """Clinics that get an order together: those of ``orgs``, and of ``tiers`` (none named: of all) those below a ring.
 
     ``bake_seconds``: the next stage opens so long after everything of this one was done, at the earliest.
+    ``gate_calls``: and not before so many of its calls were judged, 0: calls are not looked at. ``gate_hours``: after
+    so long it opens with fewer of them, if none speaks against it; 0: never.
     """
 
     name: str
@@ -23,6 +25,25 @@ class RolloutStage:
     tiers: tuple[str, ...] = ()
     orgs: tuple[str, ...] = ()
     bake_seconds: int = 0
+    gate_calls: int = 0
+    gate_hours: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GateEvidence:
+    """What a gate saw, in numbers: calls of the new version and of what the other clinics have, and how many failed.
+
+    ``calls``: ``thin`` where there were too few to judge and the time had come; ``not asked`` where the stage has no
+    gate on calls. ``dry_runs``: clinics at which the handler was run before the stage that it opens.
+    """
+
+    calls: Literal["not asked", "not worse", "worse", "thin"]
+    new_calls: int = 0
+    new_failed: int = 0
+    old_calls: int = 0
+    old_failed: int = 0
+    dry_run: Literal["not asked", "passed", "not configured", "not ours", "nobody"] = "not asked"
+    dry_runs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +80,10 @@ class RolloutPlanned:
 
 @dataclass(frozen=True, slots=True)
 class RolloutStarted:
-    """The order stands, with its first stage open. A newer order of the same tool beats an older one."""
+    """The order stands, with its first stage open; ``gated``: with none, and a gate opens the first one, too.
+
+    A newer order of the same tool beats an older one.
+    """
 
     rollout_id: str
     tool: str
@@ -67,6 +91,8 @@ class RolloutStarted:
     stages: tuple[RolloutStage, ...]
     reason: str
     expires_at: datetime | None
+    gated: bool = False
+    fleet_sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +107,20 @@ class RolloutStageOpened:
     stage: int
     cause: Literal["gate", "promoted"]
     reason: str | None = None
+    evidence: GateEvidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RolloutPaused:
-    """No further clinic gets the order; who has it keeps it."""
+    """No further clinic gets the order; who has it keeps it.
+
+    ``evidence`` where tool-sync itself paused it, as calls of the new version fail more often.
+    """
 
     rollout_id: str
     tool: str
     reason: str
+    evidence: GateEvidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +144,8 @@ class RolloutCompleted:
     tool: str
     cause: Literal["gate", "promoted", "seeded"]
     reason: str | None = None
+    evidence: GateEvidence | None = None
+    fleet_sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +155,7 @@ class RolloutAborted:
     rollout_id: str
     tool: str
     reason: str
+    fleet_sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +164,7 @@ class RolloutExpired:
 
     rollout_id: str
     tool: str
+    fleet_sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +174,16 @@ class RolloutRolledBack:
     rollout_id: str
     tool: str
     reason: str
+    fleet_sequence: int | None = None
+
+
+OrderEvent = (
+    RolloutStageOpened
+    | RolloutPaused
+    | RolloutResumed
+    | RolloutCompleted
+    | RolloutAborted
+    | RolloutExpired
+    | RolloutRolledBack
+)
+"""What can become of an order that was started."""

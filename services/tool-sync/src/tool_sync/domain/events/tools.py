@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
+from tool_sync.domain.events.custom import CustomPart
+
 
 @dataclass(frozen=True, slots=True)
 class ToolRef:
@@ -30,6 +32,7 @@ class ToolRegistrationStarted:
     """``POST /tool`` is about to be sent. Without an answer in the log it may or may not have happened.
 
     ``order`` is the rollout that it follows, decided on the fleet as of ``fleet_position``; null in old events.
+    ``note`` is what the tool's owner says of the version. ``overlay``: the clinic's words that go with the definition.
     """
 
     attempt_id: UUID
@@ -39,6 +42,10 @@ class ToolRegistrationStarted:
     definition_hash: str
     order: str | None = None
     fleet_position: int | None = None
+    note: str = ""
+    cause: str | None = None
+    fleet_sequence: int | None = None
+    overlay: tuple[CustomPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,10 @@ class ToolRegistered:
     vapi_version: str | None = None
     """Vapi's label of the tool's version, which an assistant may pin."""
     order: str | None = None
+    note: str = ""
+    cause: str | None = None
+    fleet_sequence: int | None = None
+    overlay: tuple[CustomPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,8 @@ class ToolUpdateStarted:
     """``PATCH /tool`` is about to be sent: the definition is another one than the org's tool was made from.
 
     ``order`` is the rollout that it follows, decided on the fleet as of ``fleet_position``; null in old events.
+    ``version_before`` and ``hash_before`` are the definition's that it replaces. ``repairs``: where the definition is
+    the same, the hash of what somebody put in its place, if that was noted.
     """
 
     attempt_id: UUID
@@ -73,6 +86,13 @@ class ToolUpdateStarted:
     definition_hash: str
     order: str | None = None
     fleet_position: int | None = None
+    note: str = ""
+    cause: str | None = None
+    version_before: int | None = None
+    hash_before: str | None = None
+    fleet_sequence: int | None = None
+    repairs: str | None = None
+    overlay: tuple[CustomPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +108,12 @@ class ToolUpdated:
     answer_hash: str
     vapi_version: str | None = None
     order: str | None = None
+    note: str = ""
+    cause: str | None = None
+    version_before: int | None = None
+    hash_before: str | None = None
+    fleet_sequence: int | None = None
+    overlay: tuple[CustomPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,14 @@ from datetime import datetime
 from typing import TypedDict, TypeVar
 from uuid import UUID
 
-from tool_sync.domain.events import ToolDriftSeen, ToolRef
+from tool_sync.domain.change_window import ChangeWindow
+from tool_sync.domain.events import CustomPart, ToolDriftSeen, ToolRef
 from tool_sync.domain.toolset import (
     GIVERS_MAX,
     Attempt,
+    Begun,
+    ClinicPin,
     Failure,
-    Followed,
     Request,
     Retired,
     Surplus,
@@ -32,6 +34,7 @@ class Changes(TypedDict, total=False):
     sequence: int
     tier: str
     closed: bool
+    account: str
     tools: Mapping[str, ToolRef]
     attempts: Mapping[UUID, Attempt]
     open_requests: Mapping[str, tuple[Request, ...]]
@@ -47,8 +50,19 @@ class Changes(TypedDict, total=False):
     swept_at: datetime | None
     versions: Mapping[str, Mapping[str, int]]
     drifted: Mapping[str, ToolDriftSeen]
-    follows: Mapping[str, Followed]
+    decided_on: Mapping[str, int]
+    links_decided_on: int
+    pins: Mapping[str, ClinicPin]
     given_by: Mapping[str, tuple[str, ...]]
+    window: ChangeWindow | None
+    time_zone: str
+    kept: Mapping[str, str]
+    kept_since: int | None
+    chosen_at: Mapping[str, int]
+    tier_at: int
+    begun: Mapping[str, Begun]
+    custom: Mapping[str, tuple[CustomPart, ...]]
+    overlays: Mapping[str, tuple[CustomPart, ...]]
 
 
 def with_entry(mapping: Mapping[K, V], key: K, value: V) -> Mapping[K, V]:
@@ -56,9 +70,11 @@ def with_entry(mapping: Mapping[K, V], key: K, value: V) -> Mapping[K, V]:
     return {**mapping, key: value}
 
 
-def following(state: Toolset, name: str, order: str | None, fleet_position: int | None) -> Mapping[str, Followed]:
-    """The orders that are followed, after a write for this one was announced; as before where it was for none."""
-    return state.follows if order is None else with_entry(state.follows, name, Followed(order, fleet_position or 0))
+def decided_on(state: Toolset, name: str, fleet_position: int | None) -> Mapping[str, int]:
+    """What is decided on, after this was decided for a tool, whatever it follows; as before where no fleet is named."""
+    if fleet_position is None or fleet_position <= state.decided_on.get(name, 0):
+        return state.decided_on
+    return with_entry(state.decided_on, name, fleet_position)
 
 
 def given_by(state: Toolset, name: str, order: str | None) -> Mapping[str, tuple[str, ...]]:
@@ -67,6 +83,13 @@ def given_by(state: Toolset, name: str, order: str | None) -> Mapping[str, tuple
         return state.given_by
     before = tuple(one for one in state.given_by.get(name, ()) if one != order)
     return with_entry(state.given_by, name, (*before, order)[-GIVERS_MAX:])
+
+
+def with_words(
+    mapping: Mapping[str, tuple[CustomPart, ...]], name: str, parts: tuple[CustomPart, ...]
+) -> Mapping[str, tuple[CustomPart, ...]]:
+    """The mapping with these words for a tool; without the tool where there are none."""
+    return with_entry(mapping, name, parts) if parts else without(mapping, name)
 
 
 def without(mapping: Mapping[K, V], key: K) -> Mapping[K, V]:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import assert_never
 
-from tool_sync.domain.events import ToolDriftSeen, ToolRegistered, ToolUpdated, ToolVanished
-from tool_sync.domain.evolve.changes import Changes, given_by, with_entry, without
+from tool_sync.domain.events import ToolDriftEnded, ToolDriftSeen, ToolRegistered, ToolUpdated, ToolVanished
+from tool_sync.domain.evolve.changes import Changes, given_by, with_entry, with_words, without
 from tool_sync.domain.subject import tool_subject
 from tool_sync.domain.toolset import VERSIONS_MAX, Recorded, Surplus, Toolset, ref_of
 
-EVENTS = ToolRegistered | ToolUpdated | ToolVanished | ToolDriftSeen
+EVENTS = ToolRegistered | ToolUpdated | ToolVanished | ToolDriftSeen | ToolDriftEnded
 
 
 def changes(state: Toolset, recorded: Recorded, event: EVENTS) -> Changes:
@@ -25,6 +25,7 @@ def changes(state: Toolset, recorded: Recorded, event: EVENTS) -> Changes:
                 "attempts": {id_: a for id_, a in state.attempts.items() if a.subject != subject},
                 "failures": without(state.failures, subject),
                 "drifted": without(state.drifted, name),
+                "overlays": without(state.overlays, name),
                 # Every assistant that names the dead id fails its next call.
                 "org_wide_through": recorded.position,
                 "org_wide_cause": "drift",
@@ -35,6 +36,8 @@ def changes(state: Toolset, recorded: Recorded, event: EVENTS) -> Changes:
                 "org_wide_through": recorded.position,
                 "org_wide_cause": "drift",
             }
+        case ToolDriftEnded(name=name):
+            return {"drifted": without(state.drifted, name)}
         case _:
             assert_never(event)
 
@@ -49,6 +52,7 @@ def _registered(state: Toolset, recorded: Recorded, event: ToolRegistered | Tool
             surplus = with_entry(surplus, before.ref.vapi_tool_id, Surplus(name, recorded.recorded_at))
     return {
         "tools": with_entry(state.tools, name, ref_of(event)),
+        "account": event.account,
         "attempts": without(state.attempts, event.attempt_id),
         "failures": without(state.failures, tool_subject(name)),
         "versions": _with_version(state, event),
@@ -57,6 +61,10 @@ def _registered(state: Toolset, recorded: Recorded, event: ToolRegistered | Tool
         "retired": retired,
         "surplus": surplus,
         "given_by": given_by(state, name, event.order),
+        "kept": with_entry(state.kept, name, event.definition_hash),
+        "kept_since": recorded.position if state.kept_since is None else state.kept_since,
+        "begun": without(state.begun, name),
+        "overlays": with_words(state.overlays, name, event.overlay),
     }
 
 

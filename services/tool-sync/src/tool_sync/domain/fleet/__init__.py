@@ -8,7 +8,7 @@ A newer order beats an older one, whatever the numbers of their versions are: so
 two releases side by side never write a tool back and forth.
 """
 
-from tool_sync.domain.fleet.decide import Clinic, Rule, ToolDecision, decide_tool
+from tool_sync.domain.fleet.decide import Clinic, Rule, ToolDecision, decide_tool, decisions
 from tool_sync.domain.fleet.evolve import evolve_fleet
 from tool_sync.domain.fleet.state import Fleet, Order, OrderState, Version, ring_of
 
@@ -21,6 +21,7 @@ __all__ = [
     "ToolDecision",
     "Version",
     "decide_tool",
+    "decisions",
     "evolve_fleet",
     "ring_of",
 ]

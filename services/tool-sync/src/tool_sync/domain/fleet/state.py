@@ -31,11 +31,31 @@ class Version:
     document: Mapping[str, Any]
     position: int
     is_withdrawn: bool = False
+    note: str = ""
+    open: tuple[str, ...] = ()
+    """Parts that a clinic may word itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastWord:
+    """The newest event of an order: what made it, who said so, and why.
+
+    ``cause`` ``command``: a person's, or of a second order of a tool that ends itself. ``reason`` is None where nobody
+    gave one.
+    """
+
+    cause: Literal["command", "gate", "promoted", "seeded", "expired"]
+    by: str
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A rollout that was started, at ``position`` of the log. ``open_stage``: the newest open stage, from 0."""
+    """A rollout that was started, at ``position`` of the log. ``open_stage``: the newest open stage, from 0; -1: none.
+
+    ``judged_position`` and ``judged_from``: of the event that a gate's evidence must be newer than. It opened the
+    newest stage, or a person resumed the order by it.
+    """
 
     rollout_id: str
     tool: str
@@ -49,6 +69,16 @@ class Order:
     open_stage: int = 0
     opened_at: datetime | None = None
     """When the newest open stage was opened."""
+    gives: Version | None = None
+    """What its number stood for when it was started: the number may be published again, and changes nothing of it."""
+    fleet_sequence: int = 0
+    """Of what was told of it last."""
+    judged_position: int = 0
+    judged_from: datetime | None = None
+    stopped_stage: int | None = None
+    """The stage in which tool-sync itself paused it; once in a stage, as a person's word counts after that."""
+    last_word: LastWord | None = None
+    """None while it is as it was started."""
 
     @property
     def is_last_stage_open(self) -> bool:
@@ -76,11 +106,15 @@ class Fleet:
     """By tool, oldest first."""
     halted: Mapping[str, str] = field(default_factory=dict)
     """By tool: the reason."""
+    reported: Mapping[str, str] = field(default_factory=dict)
+    """By tool whose drift is only reported: the reason."""
     plans: Mapping[str, tuple[RolloutPlanned, datetime]] = field(default_factory=dict)
     """By rollout: those that were not started, and when each was made."""
     stream_versions: Mapping[str, int] = field(default_factory=dict)
     changed_at: Mapping[str, int] = field(default_factory=dict)
     """By tool, the position of the newest event that may change what some clinic should have of it."""
+    ordered_at: Mapping[str, int] = field(default_factory=dict)
+    """By tool, the position of the newest event of its orders."""
     answered: frozenset[tuple[str, int]] = frozenset()
     hashes: Mapping[tuple[str, str], Version] = field(default_factory=dict)
     """By (name, definition hash): everything that was ever published, also where its number was published again."""
@@ -99,10 +133,6 @@ class Fleet:
         """The tool's order that is not over; there is one at most."""
         return next((order for order in reversed(self.orders.get(name, ())) if order.is_open), None)
 
-    def version_of(self, order: Order) -> Version | None:
-        """What the order gives; None for an order to none."""
-        return None if order.version is None else self.versions[order.tool].get(order.version)
-
     def is_answered(self, version: Version) -> bool:
         """Whether calls of this version reach a handler. What another service answers is not known here."""
         return version.contract == 0 or (version.name, version.contract) in self.answered
@@ -110,8 +140,9 @@ class Fleet:
     @property
     def answered_versions(self) -> frozenset[tuple[str, int]]:
         """The (name, version) pairs whose calls assistant-api answers: an assistant may pin an older one."""
-        of_all = (version for of_tool in self.versions.values() for version in of_tool.values())
-        return frozenset((version.name, version.version) for version in of_all if self.is_answered(version))
+        # A number that was published again stands for both: a pin at Vapi names no hash.
+        unanswered = {(one.name, one.version) for one in self.hashes.values() if not self.is_answered(one)}
+        return frozenset((one.name, one.version) for one in self.hashes.values()) - unanswered
 
     def document(self, name: str, definition_hash: str) -> Mapping[str, Any] | None:
         """What was published with this hash."""

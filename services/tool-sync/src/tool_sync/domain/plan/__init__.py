@@ -6,6 +6,7 @@
                            (with work)
     every unwanted tool    retired once no assistant is left that should lose it, deleted after the grace
     every surplus tool     deleted when it is old enough
+    every pin              ended when its time has come
 
 Nothing here waits: what is not due yet becomes ``Plan.next_due``, and the org is released until then.
 """
@@ -18,7 +19,7 @@ from tool_sync.domain.commands import Command
 from tool_sync.domain.events import OrgSettled
 from tool_sync.domain.plan.assistants import assistants_due, closed, removed, unreadable
 from tool_sync.domain.plan.deletions import deletions
-from tool_sync.domain.plan.due import combined, lost_answers
+from tool_sync.domain.plan.due import combined, earlier, expired_pins, lost_answers, next_expiry
 from tool_sync.domain.plan.lanes import in_lanes
 from tool_sync.domain.plan.situation import Situation
 from tool_sync.domain.plan.steps import NOTHING, LinkAssistant, Plan, Step
@@ -46,9 +47,18 @@ def next_steps(situation: Situation) -> Plan:
     A tool that is neither wanted nor unwanted is left alone, as the log knows nothing of it. One that the org has and
     that is ordered in another version is updated though nobody waits for it.
     """
+    plan, opens_at = _due_steps(situation), situation.wanted.opens_at
+    # What waits for the clinic's change window has a due time, and is no failure.
+    waits = opens_at is not None and not situation.state.closed
+    return replace(plan, next_due=earlier(plan.next_due, opens_at)) if waits else plan
+
+
+def _due_steps(situation: Situation) -> Plan:
     state, progress = situation.state, situation.progress
     if not (has_work(state) or updates_in_place(situation) or is_ordered_away(situation)):
         return NOTHING
+    if ended := expired_pins(situation):
+        return Plan(commands=ended)
     if state.closed:
         return _closing(situation)
     first: tuple[Command, ...] = unreadable(situation)
@@ -60,7 +70,8 @@ def next_steps(situation: Situation) -> Plan:
     is_awaited, next_look = awaited(situation)
     if is_awaited and (again := reinstatements(situation)):
         return Plan(commands=again)
-    plan = combined(Plan(next_due=next_look) if next_look else NOTHING, lost_answers(situation))
+    next_due = earlier(next_look, next_expiry(situation))
+    plan = combined(Plan(next_due=next_due) if next_due else NOTHING, lost_answers(situation))
     plan = combined(plan, tool_steps(situation, in_place=not is_awaited))
     in_motion = progress.busy.union(step.subject for step in plan.steps)
     # An assistant gets all its tools in one write, so it waits while one of them may still come.
@@ -118,5 +129,5 @@ def _closing(situation: Situation) -> Plan:
 
 def has_work(state: Toolset) -> bool:
     """Whether anything is open, now or at a later time."""
-    asked = state.open_requests or state.attempts or state.looks or state.org_wide_through
+    asked = state.open_requests or state.attempts or state.looks or state.org_wide_through or state.pins
     return bool(asked or state.retired or state.surplus or state.suspects or (state.closed and state.tools))

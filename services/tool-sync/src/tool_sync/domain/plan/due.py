@@ -4,11 +4,11 @@ A time that has come is no due time: what it was for is a step by now. So every 
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from tool_sync.domain.events import ToolPinExpired
 from tool_sync.domain.plan.situation import Policy, Situation
 from tool_sync.domain.plan.steps import NOTHING, Plan, ResolveAttempt
-from tool_sync.domain.retry import retry_at
 from tool_sync.domain.subject import tool_subject
 from tool_sync.domain.toolset import Toolset
 
@@ -47,6 +47,27 @@ def retry_time(state: Toolset, subject: str, now: datetime, jitter: float, polic
         seconds_base=policy.retry_seconds_base,
         seconds_max=policy.retry_seconds_max,
     )
+
+
+def retry_at(now: datetime, failures: int, jitter: float, *, seconds_base: float, seconds_max: float) -> datetime:
+    """The due time after the ``failures``-th failure in a row (1, 2, 3 …): exponential back-off with full jitter.
+
+    The wait is drawn evenly from 0 to ``min(seconds_max, seconds_base * 2 ** (failures - 1))``, with ``jitter`` in
+    [0, 1): many assistants that failed together come back spread over the whole of it.
+    """
+    ceiling = min(seconds_max, seconds_base * 2 ** min(failures - 1, 30))
+    return now + timedelta(seconds=ceiling * jitter)
+
+
+def expired_pins(situation: Situation) -> tuple[ToolPinExpired, ...]:
+    """The ends of the pins whose time has come: events, as what a clinic should have follows from the log alone."""
+    pins = situation.state.pins.items()
+    return tuple(ToolPinExpired(name, pin.position) for name, pin in pins if pin.until <= situation.now)
+
+
+def next_expiry(situation: Situation) -> datetime | None:
+    """When the next pin has had its time."""
+    return first_after(situation.now, (pin.until for pin in situation.state.pins.values()))
 
 
 def lost_answers(situation: Situation) -> Plan:

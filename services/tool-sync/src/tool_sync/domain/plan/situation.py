@@ -46,12 +46,13 @@ class OrgWide:
     """What this run found when it looked through the org, for a change that concerns all of it.
 
     ``agents`` are a page of the assistants whose newest outcome named other tools than ``target``, without those that
-    this run has taken up already. ``has_assistants``: the org has an assistant at all.
+    this run has taken up already; ``is_last``: no other page follows. ``has_assistants``: the org has an assistant.
     """
 
     target: tuple[ToolRef, ...]
     agents: frozenset[str]
     has_assistants: bool
+    is_last: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,14 +92,11 @@ class SweepTools:
     """List the assistants, then delete those of these tools that none of them links."""
 
     tools: tuple[DeletionCandidate, ...]
+    lane: Lane = field(default="bulk", compare=False)
 
     @property
     def subject(self) -> Subject:
         return SWEEP_SUBJECT
-
-    @property
-    def lane(self) -> Lane:
-        return "bulk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +106,11 @@ class SearchSurplus:
     names: tuple[str, ...]
     since: datetime
     through: datetime
+    lane: Lane = field(default="bulk", compare=False)
 
     @property
     def subject(self) -> Subject:
         return SEARCH_SUBJECT
-
-    @property
-    def lane(self) -> Lane:
-        return "bulk"
 
 
 Step = RegisterTool | UpdateTool | ResolveAttempt | LinkAssistant | SweepTools | SearchSurplus

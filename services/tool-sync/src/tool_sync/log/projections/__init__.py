@@ -19,7 +19,7 @@ from tool_sync.log.projections.errors import (
     RebuildError,
     UnknownProjection,
 )
-from tool_sync.log.projections.progress import RebuildProgress
+from tool_sync.log.projections.folding import RebuildProgress
 from tool_sync.log.projections.rebuild import Rebuilt, rebuild
 from tool_sync.log.projections.verify import Difference, Verified, names, verify
 

@@ -5,10 +5,8 @@ It is folded on as append would do it, under the append lock, in pages so small 
 
 from typing import Final
 
-from tool_sync.log.projections.folding import Folding
-from tool_sync.log.projections.locking import append_locked
-from tool_sync.log.projections.progress import OnProgress
-from tool_sync.log.projections.session import Owner, session
+from tool_sync.log.projections.folding import Folding, OnProgress
+from tool_sync.log.projections.session import Owner, append_locked, session
 from tool_sync.log.projections.shape import Shape
 
 PAGE_POSITIONS: Final = 5_000

@@ -2,8 +2,7 @@
 
 from typing import Final
 
-from tool_sync.log.projections.folding import Folding
-from tool_sync.log.projections.progress import OnProgress
+from tool_sync.log.projections.folding import Folding, OnProgress
 from tool_sync.log.projections.session import Owner
 from tool_sync.log.projections.shape import Shape
 

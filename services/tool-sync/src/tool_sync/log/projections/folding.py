@@ -1,11 +1,12 @@
 """The log folded into a temporary table of the projection's name: in its session, the fold finds that one first."""
 
-from typing import Final
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 import asyncpg
 
 from tool_sync.log.projections.errors import FoldRaised
-from tool_sync.log.projections.progress import OnProgress, RebuildProgress
 from tool_sync.log.projections.session import Owner
 from tool_sync.log.projections.shape import Shape
 
@@ -13,6 +14,22 @@ PAGE_POSITIONS: Final = 50_000
 
 _SERVER_CLASSES: Final = frozenset({"08", "25", "40", "42", "53", "55", "57", "58", "XX"})
 """SQLSTATE classes that no event causes: the server's troubles, and a fold that does not fit its table at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildProgress:
+    """``done`` of ``total``: positions while ``doing`` is ``fold``, rows while it is ``write``."""
+
+    doing: str
+    done: int
+    total: int
+
+
+OnProgress: TypeAlias = Callable[[RebuildProgress], None]
+
+
+def say_nothing(_progress: RebuildProgress) -> None:
+    """For callers that do not ask."""
 
 
 class Folding:

@@ -12,10 +12,8 @@ from tool_sync.log.head import read_head
 from tool_sync.log.projections.catching_up import catch_up
 from tool_sync.log.projections.comparing import compare, position_of
 from tool_sync.log.projections.errors import AlreadyRunning
-from tool_sync.log.projections.folding import Folding
-from tool_sync.log.projections.locking import append_locked
-from tool_sync.log.projections.progress import OnProgress, RebuildProgress, say_nothing
-from tool_sync.log.projections.session import Owner, session
+from tool_sync.log.projections.folding import Folding, OnProgress, RebuildProgress, say_nothing
+from tool_sync.log.projections.session import Owner, append_locked, session
 from tool_sync.log.projections.shape import Shape, shape_of
 
 REBUILD_LOCK: Final = 7312

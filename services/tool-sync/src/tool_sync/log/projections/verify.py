@@ -5,8 +5,7 @@ from typing import Final
 
 from tool_sync.log.head import read_head
 from tool_sync.log.projections.comparing import compare, position_of
-from tool_sync.log.projections.folding import Folding
-from tool_sync.log.projections.progress import OnProgress, say_nothing
+from tool_sync.log.projections.folding import Folding, OnProgress, say_nothing
 from tool_sync.log.projections.session import Owner, session
 from tool_sync.log.projections.shape import Shape, shape_of
 from tool_sync.log.projections.shape import names as names_in

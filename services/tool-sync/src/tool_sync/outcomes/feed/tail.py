@@ -15,7 +15,7 @@ import structlog
 from tool_sync import db
 from tool_sync.log.head import read_head
 from tool_sync.log.read import read_news
-from tool_sync.outcomes.publications import PUBLISHABLE
+from tool_sync.outcomes.published import ALL, OUTCOMES, PublishedTopic
 from zerotouch_platform.loops import pause
 
 log = structlog.get_logger(__name__)
@@ -27,19 +27,20 @@ PAUSE_SECONDS: Final = 0.01
 """Between two looks, so that a busy log wakes readers 100 times a second at most."""
 RECONNECT_SECONDS: Final = 0.5
 
-_PUBLISHED: Final = sorted(cls.__name__ for cls in PUBLISHABLE)
+_PUBLISHED: Final = [published.stored_types for published in ALL]
 
 
 @dataclass(eq=False, slots=True)
 class _Reader:
     org_id: UUID | None
+    published: PublishedTopic
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Tail:
     """The end of the log, watched. :meth:`run_forever` must be running for :meth:`beyond` to be woken in time.
 
-    ``on_news`` is called when something was stored that is published, by whichever process.
+    ``on_news`` is called when something was stored that is to be published at once, by whichever process.
     """
 
     def __init__(self, database_url: str, *, on_news: Callable[[], None] = lambda: None) -> None:
@@ -65,7 +66,9 @@ class Tail:
         self._told.set()
         self._wake(self._readers)
 
-    async def beyond(self, position: int, org_id: UUID | None, *, seconds: float) -> bool:
+    async def beyond(
+        self, position: int, org_id: UUID | None, *, seconds: float, published: PublishedTopic = OUTCOMES
+    ) -> bool:
         """Wait until something may have been published above ``position`` (for the org, if one is named).
 
         False where nothing was in that time, or the process stops.
@@ -74,7 +77,7 @@ class Tail:
             return False
         if self._head > position:
             return True
-        reader = _Reader(org_id)
+        reader = _Reader(org_id, published)
         self._readers.add(reader)
         try:
             return await pause(reader.woken, seconds) and not self.stopping
@@ -88,7 +91,7 @@ class Tail:
             try:
                 await self._listen()
                 said = None
-            except db.TRANSIENT_ERRORS as error:
+            except db.WAITED_OUT_ERRORS as error:
                 reason = f"{type(error).__name__}: {error}"
                 if reason != said:
                     said = reason
@@ -112,10 +115,12 @@ class Tail:
 
     async def _look(self, connection: db.Connection) -> None:
         # What this release does not know is news too: at that readers must stop, so they must look.
-        self._head, concerned = await read_news(connection, self._head, _PUBLISHED)
-        if concerned:
+        self._head, news = await read_news(connection, self._head, _PUBLISHED)
+        if any(concerned for published, concerned in zip(ALL, news, strict=True) if published.is_urgent):
             self._on_news()
-            self._wake(r for r in self._readers if r.org_id is None or r.org_id in concerned or None in concerned)
+        for published, concerned in zip(ALL, news, strict=True):
+            mine = (reader for reader in self._readers if concerned and reader.published is published)
+            self._wake(r for r in mine if r.org_id is None or r.org_id in concerned or None in concerned)
 
     def _wake(self, readers: Iterable[_Reader]) -> None:
         for reader in readers:

@@ -1,4 +1,4 @@
-"""The relay's loop: become the leader, walk the log from the cursor, publish, move the cursor.
+"""The relay's loop: become a topic's leader, walk the log from its cursor, publish, move the cursor.
 
 candidate ──lock──► leader: read page ► send all ► advance ─┐        at least once, in order per key:
     ▲                          ▲─────────────────────────────┘        a crash between send and advance
@@ -6,8 +6,8 @@ candidate ──lock──► leader: read page ► send all ► advance ─┐ 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from typing import Final
 from uuid import UUID
 
@@ -19,12 +19,14 @@ from tool_sync import db, telemetry
 from tool_sync.db import Pool
 from tool_sync.log.codec import UnknownEvent
 from tool_sync.log.head import read_head
-from tool_sync.outcomes.batches import Batches, new_batches
+from tool_sync.outcomes.batches import Batches, Outgoing, new_batches
 from tool_sync.outcomes.filters import Filter
-from tool_sync.outcomes.pages import OutcomesPage, Published, read_page
+from tool_sync.outcomes.pages import Published, PublishedPage, read_page
+from tool_sync.outcomes.published import OUTCOMES, PublishedTopic
 from tool_sync.outcomes.relay import cursor
-from tool_sync.outcomes.relay.producer import PublishFailed, publishing, send_all
 from tool_sync.settings import Settings
+from zerotouch_contracts.envelope import subject_of
+from zerotouch_contracts.kafka import TROUBLE, described
 from zerotouch_platform.kafka.producer import producing
 from zerotouch_platform.kafka.topics import KafkaUnavailable, require_topics
 from zerotouch_platform.loops import Wake, pause
@@ -34,30 +36,43 @@ from zerotouch_platform.traceparent import traceparent_of
 
 log = structlog.get_logger(__name__)
 
-LOCK_KEY: Final = 0x7A74_7265_6C61_7931
-"""Any number that nothing else locks in this database."""
+
+class PublishFailed(Exception):
+    """Kafka did not take the records; the message says how many of which topic, and why."""
 
 
 class TopicUnusable(Exception):
     """Nothing may be published; the message says why."""
 
 
-_TRANSIENT_ERRORS: Final = (*db.TRANSIENT_ERRORS, PublishFailed, LeadershipLost, KafkaUnavailable, TopicUnusable)
+_TRANSIENT_ERRORS: Final = (*db.WAITED_OUT_ERRORS, PublishFailed, LeadershipLost, KafkaUnavailable, TopicUnusable)
 
 
-ALL: Final = Filter.of()
+ALL_OUTCOMES: Final = Filter.of()
 
 
-async def next_page(pool: Pool, *, after: int, limit: int, scan_max: int) -> OutcomesPage:
+async def next_page(
+    pool: Pool, *, after: int, limit: int, scan_max: int, wanted: Filter = ALL_OUTCOMES
+) -> PublishedPage:
     """The next page above position ``after``; ``scanned_through == after`` where the log has nothing more.
 
     Raises `UnknownEvent` where the next event is one that this release cannot read: to skip it would lose it.
     """
     head = await read_head(pool)
-    page = await read_page(pool, after=after, head=head, wanted=ALL, limit=limit, scan_max=scan_max)
+    page = await read_page(pool, after=after, head=head, wanted=wanted, limit=limit, scan_max=scan_max)
     if page.stopped_by is not None and page.scanned_through == after:
         raise page.stopped_by
     return page
+
+
+@contextmanager
+def publishing(topic: str, count: int = 0) -> Iterator[None]:
+    """Within it Kafka's absence is :class:`PublishFailed`."""
+    try:
+        yield
+    except TROUBLE as error:
+        said = f"{topic}: {count} record(s) were not taken by Kafka: {described(error)}; the relay resigns and retries"
+        raise PublishFailed(said) from error
 
 
 async def _nothing_to_say() -> str | None:
@@ -65,7 +80,7 @@ async def _nothing_to_say() -> str | None:
 
 
 class Relay:
-    """Publishes the log's outcomes; one of all replicas does, the others stand by. :meth:`wake` it after an append.
+    """Publishes the log on one topic; one of all replicas does, the others stand by. :meth:`wake` it after an append.
 
     ``look``: why nothing may be published now; asked whenever it begins to lead.
     ``problem``: why it could not publish when it last tried; None where it leads or another one does.
@@ -78,7 +93,10 @@ class Relay:
         log_id: UUID,
         telemetry: Telemetry,
         look: Callable[[], Awaitable[str | None]] = _nothing_to_say,
+        published: PublishedTopic = OUTCOMES,
     ) -> None:
+        self._published, self._wanted = published, Filter.of(published=published)
+        self._topic: Final = settings.topic_of(published.topic)
         self._settings = settings
         self._pool = pool
         self._log_id = log_id
@@ -101,18 +119,21 @@ class Relay:
             try:
                 await self._stand_and_lead()
             except* _TRANSIENT_ERRORS as trouble:
-                self._say_once("relay: waiting to publish", _first_of(trouble))
+                self._say_once(_first_of(trouble))
             except* (UnknownEvent, ValidationError) as bug:
                 # Another replica of a newer release may lead meanwhile; this one must not get in its way at once.
                 wait_seconds = self._settings.relay_idle_session_seconds
                 self.problem = str(_first_of(bug))
-                log.error("relay: stopped at an event that cannot be published", reason=self.problem, alarm=True)
+                log.error(
+                    "relay: stopped at an event that cannot be published",
+                    topic=self._topic, reason=self.problem, alarm=True,
+                )  # fmt: skip
             if not self._stopping.is_set():
                 await pause(self._stopping, wait_seconds)
 
     async def run_once(self, leader: Candidate, batches: Batches) -> bool:
         """Publish the next page; False where there was none."""
-        position, head = await cursor.read(leader)
+        position, head = await cursor.read(leader, self._published.cursor)
         if position >= head:
             return False
         page = await next_page(
@@ -120,11 +141,12 @@ class Relay:
             after=position,
             limit=self._settings.relay_page_events_max,
             scan_max=self._settings.relay_scan_events_max,
+            wanted=self._wanted,
         )
         if page.scanned_through == position:
             return False
         await self._publish(page, batches)
-        await cursor.advance(leader, old=position, new=page.scanned_through)
+        await cursor.advance(leader, self._published.cursor, old=position, new=page.scanned_through)
         return True
 
     async def _stand_and_lead(self) -> None:
@@ -135,7 +157,7 @@ class Relay:
             idle_session_seconds=self._settings.relay_idle_session_seconds,
         ) as leader:
             while not self._stopping.is_set():
-                if await leader.try_lock(LOCK_KEY):
+                if await leader.try_lock(self._published.lock_key):
                     await self._lead(leader)
                     return
                 self.problem = None
@@ -152,11 +174,11 @@ class Relay:
 
     async def _publish_forever(self, leader: Candidate) -> None:
         settings = self._settings
-        await require_topics(settings.kafka_bootstrap_servers, [settings.outcomes_topic])
+        await require_topics(settings.kafka_bootstrap_servers, [self._topic])
         if reason := await self._look():
             raise TopicUnusable(reason)
         async with AsyncExitStack() as stack:
-            with publishing(settings.outcomes_topic):
+            with publishing(self._topic):
                 producer = await stack.enter_async_context(
                     producing(
                         settings.kafka_bootstrap_servers,
@@ -166,8 +188,8 @@ class Relay:
                         linger_ms=0,  # its batches are made by hand
                     )
                 )
-                batches = await new_batches(producer, settings.outcomes_topic)
-            log.info("relay: leads", topic=settings.outcomes_topic)
+                batches = await new_batches(producer, self._topic)
+            log.info("relay: leads", topic=self._topic)
             self.leads, self.problem = True, None
             try:
                 while not self._stopping.is_set():
@@ -177,7 +199,7 @@ class Relay:
             finally:
                 self.leads = False
 
-    async def _publish(self, page: OutcomesPage, batches: Batches) -> None:
+    async def _publish(self, page: PublishedPage, batches: Batches) -> None:
         if not page.events:
             return
         spans = [self._span(event) for event in page.events]
@@ -186,9 +208,11 @@ class Relay:
                 event._replace(traceparent=traceparent_of(span)).record(self._log_id)
                 for event, span in zip(page.events, spans, strict=True)
             ]
-            await send_all(
-                batches, self._settings.outcomes_topic, records, seconds_max=self._settings.relay_send_seconds_max
-            )
+            # One total timeout for a page; after it, and after any trouble, the producer is dropped, and whoever leads
+            # next sends the page again.
+            with publishing(self._topic, len(records)):
+                async with asyncio.timeout(self._settings.relay_send_seconds_max):
+                    await batches.send_all([Outgoing(one.key, one.value, one.headers) for one in records])
         except PublishFailed as error:
             for span in spans:
                 span.set_attribute(telemetry.ERROR_TYPE, type(error).__name__)
@@ -198,25 +222,25 @@ class Relay:
                 span.end()
 
     def _span(self, event: Published) -> Span:
-        topic = self._settings.outcomes_topic
+        subject, key = subject_of(event.message)
         return self._telemetry.start(
-            telemetry.send_span_name(topic),
+            telemetry.send_span_name(self._topic),
             kind=SpanKind.PRODUCER,
             traceparent=event.traceparent,
             attributes={
                 telemetry.MESSAGING_SYSTEM: "kafka",
                 telemetry.MESSAGING_OPERATION_NAME: "send",
-                telemetry.MESSAGING_DESTINATION: topic,
+                telemetry.MESSAGING_DESTINATION: self._topic,
                 telemetry.MESSAGING_MESSAGE_ID: str(event.event_id),
-                telemetry.ORG_ID: str(event.message.org_id),
+                telemetry.ROLLOUT_ID if subject == "ce_rolloutid" else telemetry.ORG_ID: key,
             },
         )
 
-    def _say_once(self, event: str, error: BaseException) -> None:
+    def _say_once(self, error: BaseException) -> None:
         reason = f"{type(error).__name__}: {error}"
         if reason != self.problem:
             self.problem = reason
-            log.warning(event, reason=reason)
+            log.warning("relay: waiting to publish", topic=self._topic, reason=reason)
 
 
 def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -3,12 +3,11 @@
 replay   stored events to a topic of its own, never to a live one
 rewind   the relay's cursor back, for an outcomes topic that is empty
 ahead    records on a topic that the log does not have
-topic    questions to the broker about one topic
+sending  the producer of a replay
 """
 
 from tool_sync.outcomes.replay.ahead import Ahead, find_ahead
-from tool_sync.outcomes.replay.errors import CannotReplay
-from tool_sync.outcomes.replay.replay import Range, Replayed, replay
+from tool_sync.outcomes.replay.replay import CannotReplay, Range, Replayed, replay
 from tool_sync.outcomes.replay.rewind import rewind
 
 __all__ = ["Ahead", "CannotReplay", "Range", "Replayed", "find_ahead", "replay", "rewind"]

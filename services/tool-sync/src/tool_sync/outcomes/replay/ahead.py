@@ -10,7 +10,10 @@ from uuid import UUID
 
 from tool_sync.db import Connection, Pool
 from tool_sync.log.head import ahead_of_log
-from zerotouch_contracts.envelope import UndecodableRecord, from_record
+from tool_sync.log.records import toolset_stream
+from tool_sync.outcomes.published import OUTCOMES, PublishedTopic
+from zerotouch_contracts.envelope import UndecodableRecord
+from zerotouch_contracts.fleet import RolloutEnded, RolloutStarted
 from zerotouch_platform.kafka.reading import newest_records
 
 NEWEST_RECORDS: Final = 200
@@ -26,16 +29,22 @@ class Ahead:
     event_id: UUID
 
 
-async def find_ahead(connection: "Connection | Pool", log_id: UUID, bootstrap_servers: str, topic: str) -> list[Ahead]:
+async def find_ahead(
+    connection: "Connection | Pool",
+    log_id: UUID,
+    bootstrap_servers: str,
+    topic: str,
+    published: PublishedTopic = OUTCOMES,
+) -> list[Ahead]:
     """The records ahead of the log, of the newest ones; those under another log's id are another log's affair.
 
     Raises `KafkaUnavailable`.
     """
     found: list[Ahead] = []
     for records in await newest_records(bootstrap_servers, topic, NEWEST_RECORDS):
-        said = {one.event_id: one for record in records if (one := _read_one(record, log_id)) is not None}
-        known = [(one.event_id, one.org_id, one.sequence) for one in said.values()]
-        ahead = await ahead_of_log(connection, known)
+        said = {one.event_id: one for record in records if (one := _read_one(record, log_id, published))}
+        known = [(one.event_id, one.stream, one.sequence) for one in said.values()]
+        ahead = await ahead_of_log(connection, known, published.numbered_by)
         found += [Ahead(said[event_id].partition, said[event_id].offset, event_id) for event_id in ahead]
     return found
 
@@ -43,21 +52,25 @@ async def find_ahead(connection: "Connection | Pool", log_id: UUID, bootstrap_se
 @dataclass(frozen=True, slots=True)
 class _Said:
     event_id: UUID
-    org_id: UUID
+    stream: str
     sequence: int
     partition: int
     offset: int
 
 
-def _read_one(record: Any, log_id: UUID) -> _Said | None:
+def _read_one(record: Any, log_id: UUID, published: PublishedTopic) -> _Said | None:
     """What a record of this log says; None for another log's, and for what is no message of ours."""
     if dict(record.headers).get("log_id") != str(log_id).encode():
         return None
     try:
-        message, attributes = from_record(record.key, record.value, record.headers)
+        message, attributes = published.read(record.key, record.value, record.headers)
         event_id = UUID(attributes.id)
     except (UndecodableRecord, ValueError):
         return None
     if attributes.sequence is None:
         return None
-    return _Said(event_id, message.org_id, attributes.sequence, record.partition, record.offset)
+    if isinstance(message, RolloutStarted | RolloutEnded):
+        stream = f"rollout-{message.rollout_id}"
+    else:
+        stream = toolset_stream(message.org_id)
+    return _Said(event_id, stream, attributes.sequence, record.partition, record.offset)

@@ -5,6 +5,7 @@ Never to a live one: there, old outcomes would follow newer ones for everybody.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -14,9 +15,8 @@ from tool_sync.db import Connection, read_log_id
 from tool_sync.log.head import last_before, read_head
 from tool_sync.outcomes.batches import Outgoing
 from tool_sync.outcomes.filters import Filter
-from tool_sync.outcomes.pages import OutcomesPage, Published, read_page
-from tool_sync.outcomes.replay.errors import CannotReplay
-from tool_sync.outcomes.replay.sending import Sender
+from tool_sync.outcomes.pages import Published, read_page
+from tool_sync.outcomes.replay.sending import SendAll, sending
 from zerotouch_contracts.topics import TOPICS
 from zerotouch_platform.kafka.topics import require_topics
 
@@ -25,6 +25,10 @@ POSITION_HEADER: Final = "position"
 """On replayed records only: a subscriber that was rebuilt from them goes on in the feed from here."""
 
 OnProgress = Callable[[int, int], None]
+
+
+class CannotReplay(Exception):
+    """Nothing was sent, or not all; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,39 +71,31 @@ async def replay(
         )
     await require_topics(bootstrap_servers, [topic])
     after, through = await _limits(connection, range_)
-    if dry_run:
-        return Replayed(await _walk(connection, range_.wanted, after, through, None, on_progress), after, through)
-    sender = Sender(bootstrap_servers, topic)
-    await sender.start()
-    try:
-        return Replayed(await _walk(connection, range_.wanted, after, through, sender, on_progress), after, through)
-    finally:
-        await sender.drop()
+    async with nullcontext() if dry_run else sending(bootstrap_servers, topic) as send_all:
+        return Replayed(await _walk(connection, range_.wanted, after, through, send_all, on_progress), after, through)
 
 
 async def _walk(
-    connection: Connection, wanted: Filter, after: int, through: int, sender: Sender | None, on_progress: OnProgress
+    connection: Connection, wanted: Filter, after: int, through: int, send_all: SendAll | None, on_progress: OnProgress
 ) -> int:
     """A page is read while the one before it is being sent; pages are sent one after the other."""
-    log_id: UUID = await read_log_id(connection)
+    log_id = await read_log_id(connection)
     position, number = after, 0
-    sending: asyncio.Task[None] | None = None
+    sent: asyncio.Task[None] | None = None
     try:
         while position < through:
-            page: OutcomesPage = await read_page(
-                connection, after=position, head=through, wanted=wanted, limit=PAGE_EVENTS
-            )
-            if sending is not None:
-                await sending
-            if sender is not None and page.events:
-                sending = asyncio.create_task(sender.send_all([_outgoing(event, log_id) for event in page.events]))
+            page = await read_page(connection, after=position, head=through, wanted=wanted, limit=PAGE_EVENTS)
+            if sent is not None:
+                await sent
+            if send_all is not None and page.events:
+                sent = asyncio.create_task(send_all([_outgoing(event, log_id) for event in page.events]))
             if page.stopped_by is not None:
                 raise page.stopped_by
             position, number = page.scanned_through, number + len(page.events)
             on_progress(position - after, through - after)
     finally:
-        if sending is not None:
-            await sending
+        if sent is not None:
+            await sent
     return number
 
 

@@ -1,15 +1,14 @@
-"""``relay rewind``: the relay begins again at a position, so that an outcomes topic that was lost is filled anew."""
+"""``relay rewind``: a topic's relay begins again at a position, so that a topic that was lost is filled anew."""
 
 from typing import Final
 
 from tool_sync.db import Connection
 from tool_sync.log.head import read_head
-from tool_sync.outcomes.replay.errors import CannotReplay
+from tool_sync.outcomes.published import OUTCOMES, PublishedTopic
+from tool_sync.outcomes.replay.replay import CannotReplay
 from zerotouch_platform.kafka.reading import is_empty
 
-# The cursor of tool_sync.outcomes.relay. A relay that runs finds it moved at its next step, resigns, and begins there.
-CURSOR: Final = "outcomes-relay"
-
+# A relay that runs finds its cursor moved at its next step, resigns, and begins there.
 _MOVE: Final = """
 INSERT INTO cursors AS c (name, position) VALUES ($1, $2)
 ON CONFLICT (name) DO UPDATE SET position = excluded.position
@@ -18,7 +17,13 @@ RETURNING c.position
 _READ: Final = "SELECT position FROM cursors WHERE name = $1"
 
 
-async def rewind(connection: Connection, bootstrap_servers: str, topic: str, position: int) -> int:
+async def rewind(
+    connection: Connection,
+    bootstrap_servers: str,
+    topic: str,
+    position: int,
+    published: PublishedTopic = OUTCOMES,
+) -> int:
     """Make the relay go on after ``position``; returns where it was. Raises `CannotReplay` and changes nothing else.
 
     Only where the topic is empty: on one that holds records, old outcomes would follow newer ones.
@@ -30,6 +35,6 @@ async def rewind(connection: Connection, bootstrap_servers: str, topic: str, pos
         raise CannotReplay(
             f"{topic} already holds records: rewind fills only an empty one; replay sends events to another one"
         )
-    before: int = await connection.fetchval(_READ, CURSOR) or 0
-    await connection.execute(_MOVE, CURSOR, position)
+    before: int = await connection.fetchval(_READ, published.cursor) or 0
+    await connection.execute(_MOVE, published.cursor, position)
     return before

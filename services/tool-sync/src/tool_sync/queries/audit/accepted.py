@@ -34,14 +34,13 @@ async def accepted_saves(base_url: str, token: str, *, since: datetime | None) -
     async with httpx.AsyncClient(
         base_url=base_url.rstrip("/"), headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False
     ) as http:
-        after: str | None = None
+        query = {"since": since.isoformat()} if since else {}
         while True:
-            query = {"since": since.isoformat()} if since else {}
-            page = await _page(http, {**query, **({"after": after} if after else {})})
+            page = await _page(http, query)
             found += [_accepted(item) for item in page["saves"]]
-            after = page["nextAfter"]
-            if after is None:
+            if page["nextAfter"] is None:
                 return found
+            query["after"] = page["nextAfter"]
 
 
 async def _page(http: httpx.AsyncClient, query: dict[str, str]) -> Any:

@@ -8,11 +8,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
 from zerotouch_contracts.envelope import UndecodableRecord, from_record
 from zerotouch_contracts.events import AssistantSaved, ToolsSynced, ToolSyncFailed
-from zerotouch_contracts.kafka import drop_consumer
+from zerotouch_contracts.kafka import drop_consumer, new_admin, new_consumer
+from zerotouch_contracts.text import uuid_of
 from zerotouch_platform.kafka.places import committed_offsets
 from zerotouch_platform.traceparent import trace_id_of
 
@@ -87,7 +87,7 @@ async def read_history(
 ) -> History:
     """Read both topics from ``since`` to their present ends. Raises `TopicUnreadable` and aiokafka's ``KafkaError``."""
     history = History()
-    consumer = AIOKafkaConsumer(
+    consumer = new_consumer(
         bootstrap_servers=bootstrap_servers,
         group_id=None,
         enable_auto_commit=False,
@@ -97,21 +97,17 @@ async def read_history(
     count = 0
     try:
         await consumer.start()
-        async for record in _records(history, consumer, bootstrap_servers, assistants_topic, since):
-            _take_save(history, record)
-            on_record(count := count + 1)
-        # Read afterwards: what was answered meanwhile is seen, and an outcome never comes before its save.
-        async for record in _records(history, consumer, bootstrap_servers, outcomes_topic, since):
-            _take_outcome(history, record)
-            on_record(count := count + 1)
+        # Outcomes afterwards: what was answered meanwhile is seen, and an outcome never comes before its save.
+        for topic, take in ((assistants_topic, _take_save), (outcomes_topic, _take_outcome)):
+            async for record in _records(history, consumer, bootstrap_servers, topic, since):
+                take(history, record)
+                on_record(count := count + 1)
     finally:
         await drop_consumer(consumer, STOP_SECONDS_MAX)
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    admin = new_admin(bootstrap_servers)
     await admin.start()
     try:
-        partitions = [
-            TopicPartition(assistants_topic, number) for topic, number in history.read if topic == assistants_topic
-        ]
+        partitions = [TopicPartition(*place) for place in history.read if place[0] == assistants_topic]
         committed = await committed_offsets(admin, group_id, partitions)
     finally:
         await admin.close()
@@ -154,7 +150,7 @@ async def _records(
 
 
 async def _partitions(bootstrap_servers: str, topic: str) -> list[TopicPartition]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    admin = new_admin(bootstrap_servers)
     await admin.start()
     try:
         if topic not in await admin.list_topics():
@@ -171,7 +167,7 @@ def _take_save(history: History, record: ConsumerRecord[Any, Any]) -> None:
         message, attributes = from_record(record.key, record.value, record.headers)
     except UndecodableRecord as error:
         at = datetime.fromtimestamp(record.timestamp / 1000).astimezone()
-        request_id = _uuid(error.id) if error.type == AssistantSaved.TYPE else None
+        request_id = uuid_of(error.id) if error.type == AssistantSaved.TYPE else None
         history.unreadable.append(Unreadable(place, at, error.reason, request_id))
         return
     if not isinstance(message, AssistantSaved):
@@ -193,10 +189,3 @@ def _take_outcome(history: History, record: ConsumerRecord[Any, Any]) -> None:
     if isinstance(message, ToolsSynced | ToolSyncFailed):
         for request in message.requests:
             history.answers.setdefault(request.request_id, {}).setdefault(attributes.id, attributes.time)
-
-
-def _uuid(text: str | None) -> UUID | None:
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        return None

@@ -10,8 +10,7 @@ from uuid import UUID
 
 from tool_sync.queries.audit.accepted import Accepted
 from tool_sync.queries.audit.history import History, Place, Save, Unreadable
-from tool_sync.queries.audit.looked import looked_at, not_looked_at
-from tool_sync.queries.audit.unreached import LiveRead
+from tool_sync.queries.audit.looked import LiveRead, looked_at, not_looked_at
 from tool_sync.queries.coverage import Coverage
 
 PROMISE: Final = timedelta(seconds=2)
@@ -143,43 +142,31 @@ def _answers(history: History, save: Save) -> Mapping[str, datetime]:
 
 
 def _of_save(save: Save, answers: Mapping[str, datetime], now: datetime, patience: timedelta) -> Judged:
-    verdict, detail = _verdict_of_save(save, answers, now, patience)
-    if detail is None:
-        return verdict, None
-    return verdict, Finding(verdict, save.place, save.request_id, save.org_id, save.at, detail, save.trace_id)
-
-
-def _verdict_of_save(
-    save: Save, answers: Mapping[str, datetime], now: datetime, patience: timedelta
-) -> tuple[Verdict, str | None]:
     match [at - save.at for at in answers.values()]:
         case []:
-            is_late = now - save.at > patience
-            return (Verdict.LOST, f"agent {save.agent_id}") if is_late else (Verdict.WAITING, None)
+            if now - save.at <= patience:
+                return Verdict.WAITING, None
+            verdict, detail = Verdict.LOST, f"agent {save.agent_id}"
         case [took] if took <= PROMISE:
             return Verdict.IN_TIME, None
         case [took]:
-            return Verdict.LATE, f"after {took.total_seconds():.1f} s"
+            verdict, detail = Verdict.LATE, f"after {took.total_seconds():.1f} s"
         case _:
-            return Verdict.TWICE, f"events {', '.join(answers)}"
+            verdict, detail = Verdict.TWICE, f"events {', '.join(answers)}"
+    return verdict, Finding(verdict, save.place, save.request_id, save.org_id, save.at, detail, save.trace_id)
 
 
 def _of_unreadable(record: Unreadable, parked: Mapping[Place, str | None], history: History) -> Judged:
-    verdict, detail = _verdict_of_unreadable(record, parked, history)
-    if verdict not in GAPS:
-        return verdict, None
-    return verdict, Finding(verdict, record.place, record.request_id, None, record.at, detail)
-
-
-def _verdict_of_unreadable(
-    record: Unreadable, parked: Mapping[Place, str | None], history: History
-) -> tuple[Verdict, str]:
-    if record.place in parked:
-        closed_by = parked[record.place]
-        return (Verdict.PARKED, record.reason) if closed_by is None else (Verdict.CLOSED, closed_by)
-    if record.place.offset >= history.taken_in.get((record.place.topic, record.place.partition), 0):
-        return Verdict.WAITING, record.reason
-    return Verdict.MISSED, record.reason
+    place = record.place
+    if place in parked:
+        if parked[place] is not None:
+            return Verdict.CLOSED, None
+        verdict = Verdict.PARKED
+    elif place.offset >= history.taken_in.get((place.topic, place.partition), 0):
+        return Verdict.WAITING, None
+    else:
+        verdict = Verdict.MISSED
+    return verdict, Finding(verdict, place, record.request_id, None, record.at, record.reason)
 
 
 def _of_all_accepted(history: History, accepted: Sequence[Accepted], now: datetime) -> Iterator[Judged]:

@@ -1,14 +1,42 @@
 """What an audit looked at, and what it did not: an all-clear is worth as much as that. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from tool_sync.queries.audit.history import History
-from tool_sync.queries.audit.unreached import LiveRead
+from zerotouch_platform.times import utc
 
 KEPT_DAYS: Final = 30
 """So long assistant-api keeps saves that are closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """One of them. ``what`` is a sentence: which tools, and what stands in the way."""
+
+    org_id: UUID
+    agent_id: str
+    assistant_id: str | None
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRead:
+    """``assistants`` were read with so many ``calls``; of ``known`` the log says itself that they cannot book.
+
+    ``not_read`` says which should have been read and were not, ``not_looked_at`` what no read can tell.
+    """
+
+    assistants: int
+    calls: int
+    known: int
+    unreached: tuple[Unreached, ...]
+    not_read: tuple[str, ...]
+    not_looked_at: tuple[str, ...]
 
 
 def looked_at(history: History, accepted: int | None, live: LiveRead | None) -> Iterator[str]:
@@ -22,7 +50,7 @@ def looked_at(history: History, accepted: int | None, live: LiveRead | None) -> 
         yield f"{topic}: {records:,} offsets of {len(spans)} partitions"
     times = sorted(save.at for save in history.saves.values())
     if times:
-        yield f"{len(times):,} saves, from {_time(times[0])} to {_time(times[-1])}"
+        yield f"{len(times):,} saves, from {utc(times[0])} to {utc(times[-1])}"
     else:
         yield "no save at all"
     if accepted is not None:
@@ -45,34 +73,18 @@ def not_looked_at(
     else:
         yield f"saves that assistant-api closed more than {KEPT_DAYS} days ago: it has forgotten them"
     if since is not None:
-        yield f"what came before {_time(since)}"
+        yield f"what came before {utc(since)}"
     if until is not None:
-        yield f"saves after {_time(until)}"
-    for topic, below in _gone(history.gone).items():
+        yield f"saves after {utc(until)}"
+    for topic, below in Counter(name for name, _ in history.gone).items():
         yield f"{topic}: records that its retention has deleted, in {below} partition(s)"
     if expired:
         yield f"{expired:,} accepted saves that are older than the first save on the topic"
-    yield from _not_read(live)
-    yield "whether the event log holds together: `tool-sync log verify`"
-
-
-def _not_read(live: LiveRead | None) -> Iterator[str]:
     if live is None:
         yield "Vapi, which was not read: whether callers reach the tools there now (`tool-sync audit --live`)"
-        return
-    yield from live.not_read
-    yield from live.not_looked_at
-    if live.known:
-        yield f"{live.known:,} assistants at Vapi that cannot book as it is: `tool-sync coverage` names them"
-    yield "whether the tool server answers, because no phone call is made"
-
-
-def _gone(gone: Mapping[tuple[str, int], int]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for topic, _ in gone:
-        found[topic] = found.get(topic, 0) + 1
-    return found
-
-
-def _time(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+    else:
+        yield from (*live.not_read, *live.not_looked_at)
+        if live.known:
+            yield f"{live.known:,} assistants at Vapi that cannot book as it is: `tool-sync coverage` names them"
+        yield "whether the tool server answers, because no phone call is made"
+    yield "whether the event log holds together: `tool-sync log verify`"

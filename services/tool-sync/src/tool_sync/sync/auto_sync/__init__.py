@@ -5,8 +5,9 @@
     tools       the same for tools
     loop        one page of each list where it is due, then a round of single reads
 
-What differs becomes an event of the org's stream, and the org's own run puts it right. A look that is lost with its
-process is made again: `object_looks` says since when each object was not looked at.
+What differs becomes an event of the org's stream, and the org's own run puts it right; words of a tool only where its
+drift policy says so (ADR 49), and then they are told once for each difference. A look that is lost with its process is
+made again: `object_looks` says since when each object was not looked at.
 """
 
 from tool_sync.sync.auto_sync.loop import AutoSync

@@ -18,9 +18,8 @@ from tool_sync.domain.toolset import Assistant
 from tool_sync.sync.bulk_reads import BulkReads
 from tool_sync.sync.effects.named import is_id, named_tool
 from tool_sync.sync.load import LoadedOrg, load_one
-from tool_sync.vapi.failures import VapiFailure
+from tool_sync.vapi.failures import unless_gone
 from zerotouch_contracts.canonical import model_hash
-from zerotouch_platform.vapi.answers import Meaning
 
 
 class LookVerdict(Enum):
@@ -37,12 +36,7 @@ async def verdict_of(reads: BulkReads, org_id: UUID, agent_id: str, assistant_id
     before = await _row(reads, org_id, agent_id)
     if before is None or before.removed or before.failed or before.assistant_id != assistant_id:
         return LookVerdict.AS_TOLD
-    try:
-        document: Mapping[str, Any] | None = await reads.ask(lambda: reads.context.vapi.get_assistant(assistant_id))
-    except VapiFailure as failure:
-        if failure.meaning is not Meaning.GONE:
-            raise
-        document = None
+    document = await unless_gone(reads.ask(lambda: reads.context.vapi.get_assistant(assistant_id)))
     ours = {ref.vapi_tool_id for ref in before.synced}
     named = await _named(reads, [one for one in named_ids(document or {}) if one not in ours])
     loaded = await load_one(reads.context, org_id)
@@ -92,11 +86,5 @@ async def _named(reads: BulkReads, ids: Sequence[str]) -> Mapping[str, NamedTool
 
 
 async def _read(reads: BulkReads, tool_id: str) -> NamedTool:
-    if not is_id(tool_id):
-        return NamedTool(tool_id, exists=False)
-    try:
-        return named_tool(tool_id, await reads.ask(lambda: reads.context.vapi.get_tool(tool_id)))
-    except VapiFailure as failure:
-        if failure.meaning is Meaning.GONE:
-            return NamedTool(tool_id, exists=False)
-        raise
+    document = await unless_gone(reads.ask(lambda: reads.context.vapi.get_tool(tool_id))) if is_id(tool_id) else None
+    return named_tool(tool_id, document)

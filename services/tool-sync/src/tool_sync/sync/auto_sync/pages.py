@@ -13,7 +13,7 @@ from uuid import UUID
 from tool_sync.domain.drift import is_as_told
 from tool_sync.domain.reach import Known, NamedTool, named_ids
 from tool_sync.domain.toolset import Assistant
-from tool_sync.sync.auto_sync.tools import is_as_registered, rows_of_orgs
+from tool_sync.sync.auto_sync.tools import rows_of_orgs, told_of
 from tool_sync.sync.bulk_reads import BulkReads
 from tool_sync.sync.effects.named import named_tool
 from tool_sync.sync.object_looks import Kind, ObjectLooks, Ours
@@ -69,17 +69,20 @@ class Pages:
     async def _assistants(self, documents: Sequence[Document], began_at: datetime) -> None:
         context = self.reads.context
         by_id = {document["id"]: document for document in documents}
-        rows = await synced_by_id(self.looks.pool, list(by_id))
+        # What an account shows is of its own clinics alone.
+        rows = [row for row in await synced_by_id(self.looks.pool, list(by_id)) if context.is_home_of(row[0])]
         ids = {one for _, row in rows for one in named_ids(by_id[row.assistant_id])}
         named = await context.store.named_tools(context.vapi.account, sorted(ids)) if ids else {}
-        acquitted: list[Ours] = []
-        suspected: list[Ours] = []
+        judged: list[tuple[Ours, bool]] = []
         async for org_id, row in yielding_every(ITEMS_AT_ONCE, rows):
-            ours = Ours(org_id, row.agent_id, row.assistant_id)
             is_good = self._is_as_told(by_id[row.assistant_id], org_id, row, named)
-            (acquitted if is_good else suspected).append(ours)
-        await self.looks.looked("assistant", acquitted, began_at)
-        await self.looks.suspected("assistant", suspected, began_at)
+            judged.append((Ours(org_id, row.agent_id, row.assistant_id), is_good))
+        await self._note("assistant", judged, began_at)
+
+    async def _note(self, kind: Kind, judged: Sequence[tuple[Ours, bool]], began_at: datetime) -> None:
+        """Those that are as they should be are acquitted, the others suspected."""
+        await self.looks.looked(kind, [ours for ours, is_good in judged if is_good], began_at)
+        await self.looks.suspected(kind, [ours for ours, is_good in judged if not is_good], began_at)
 
     def _is_as_told(self, document: Document, org_id: UUID, row: Assistant, named: Mapping[str, NamedTool]) -> bool:
         """With what the tables hold, which is less than the log: whatever they do not explain is suspected."""
@@ -94,15 +97,12 @@ class Pages:
         by_id = {document["id"]: document for document in documents}
         markers = (ToolMarker.of(document) for document in documents)
         tools = await rows_of_orgs(self.looks.pool, {marker.org_id for marker in markers if marker is not None})
-        acquitted: list[Ours] = []
-        suspected: list[Ours] = []
-        for tool in tools:
-            if (document := by_id.pop(tool.vapi_tool_id, None)) is not None:
-                is_good = is_as_registered(context, tool, document)
-                ours = Ours(tool.org_id, tool.name, tool.vapi_tool_id)
-                (acquitted if is_good else suspected).append(ours)
-        await self.looks.looked("tool", acquitted, began_at)
-        await self.looks.suspected("tool", suspected, began_at)
+        judged = [
+            (Ours(tool.org_id, tool.name, tool.vapi_tool_id), told_of(context, tool, document) is None)
+            for tool in tools
+            if context.is_home_of(tool.org_id) and (document := by_id.pop(tool.vapi_tool_id, None)) is not None
+        ]
+        await self._note("tool", judged, began_at)
         await self._keep_named([named_tool(tool_id, document) for tool_id, document in by_id.items()])
 
     async def _keep_named(self, others: Sequence[NamedTool]) -> None:

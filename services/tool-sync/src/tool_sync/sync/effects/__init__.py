@@ -43,7 +43,7 @@ async def perform(
         case LinkAssistant():
             return await link(guard, ahead, org_id, step)
         case SweepTools():
-            return None, await sweep(guard, step)
+            return None, await sweep(guard, org_id, step)
         case SearchSurplus():
             return None, await search(guard, org_id, step)
         case _:

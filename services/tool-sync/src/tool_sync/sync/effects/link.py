@@ -30,8 +30,7 @@ from tool_sync.domain.reach import (
     pins_of,
     to_take_out,
 )
-from tool_sync.domain.toolset import OUTDATED_CODE, Assistant
-from tool_sync.domain.wanted import wanted_of
+from tool_sync.domain.toolset import OUTDATED_CODE
 from tool_sync.sync.effects.named import look_up
 from tool_sync.sync.read_ahead import ReadAhead
 from tool_sync.sync.write_guard import WriteGuard
@@ -92,7 +91,7 @@ def known_of(guard: WriteGuard, org_id: UUID) -> Known:
         org_id=org_id,
         tool_ids=state.tool_ids,
         registered=frozenset(state.tools),
-        unwanted=frozenset(wanted_of(state, fleet, org_id).unwanted),
+        unwanted=frozenset(guard.writer.knowledge.wanted.unwanted),
         versions=state.versions,
         answered=fleet.answered_versions,
     )
@@ -113,13 +112,12 @@ async def _read(found: _Link, ahead: ReadAhead) -> Mapping[str, Any] | None:
         unknown = [one for one in named_ids(document) if one not in found.known.tool_ids and one not in found.named]
         if not unknown:
             return document
-        looked_up = partial(look_up, guard, unknown)
-        tools = await guard.recorded(step.subject, looked_up, assistant_id)
+        tools = await guard.recorded(step.subject, partial(look_up, guard, unknown), assistant_id)
         if tools is None:
             return None
-        asked = bool(tools.asked)
-        found.named |= tools.named
-        if not asked:  # all of it was known: no time has passed
+        named, was_asked = tools
+        found.named |= named
+        if not was_asked:  # all of it was known: no time has passed
             return document
     return document
 
@@ -134,10 +132,8 @@ def _changes(found: _Link, model: dict[str, Any]) -> dict[str, list[object]]:
             found.noted.append(SurplusFound(found.guard.context.vapi.account, tool.name, tool_id, None))
     tool_ids = relinked(model, found.step.assistant.linked, found.step.target, unwanted)
     tool_refs = unpinned(model, unwanted)
-    return {
-        **({"toolIds": tool_ids} if tool_ids is not None else {}),
-        **({"toolRefs": tool_refs} if tool_refs is not None else {}),
-    }
+    changes = {"toolIds": tool_ids, "toolRefs": tool_refs}
+    return {name: value for name, value in changes.items() if value is not None}
 
 
 async def _write(found: _Link, model: dict[str, Any], base_hash: str, changes: dict[str, list[object]]) -> Done:
@@ -162,7 +158,7 @@ async def _write(found: _Link, model: dict[str, Any], base_hash: str, changes: d
             lambda: context.vapi.update_assistant(assistant.assistant_id, {"model": {**model, **changes}}),
         )
     except VapiFailure:
-        return None, tuple(found.noted)  # 404: the failure is in the log
+        answer = None  # 404: the failure is in the log
     if answer is None:
         return None, tuple(found.noted)
     return _check_link(found, started, answer)
@@ -241,8 +237,4 @@ def _outdated(guard: WriteGuard, step: LinkAssistant, base_hash: str, *, again: 
     )  # fmt: skip
     if not again or assistant.diverged_revision == assistant.revision:
         return (failed,)
-    return (failed, _diverged(assistant, base_hash))
-
-
-def _diverged(assistant: Assistant, base_hash: str) -> NoteDiverged:
-    return NoteDiverged(assistant.agent_id, assistant.assistant_id, assistant.revision, base_hash)
+    return (failed, NoteDiverged(assistant.agent_id, assistant.assistant_id, assistant.revision, base_hash))

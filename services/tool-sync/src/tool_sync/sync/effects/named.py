@@ -3,14 +3,12 @@
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from tool_sync.domain.reach import NamedTool
 from tool_sync.sync.write_guard import WriteGuard
-from tool_sync.vapi.failures import VapiFailure
+from tool_sync.vapi.failures import unless_gone
 from zerotouch_contracts.tools import ToolMarker
-from zerotouch_platform.vapi.answers import Meaning
 
 READS_AT_ONCE: Final = 8
 
@@ -18,21 +16,16 @@ _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
-    """What is known of the ids that were asked for, and those that Vapi was asked about just now."""
-
-    named: Mapping[str, NamedTool]
-    asked: tuple[str, ...]
-
-
 def is_id(text: str) -> bool:
     """Whether it can be a tool's: what is no id of Vapi's must not become a part of a path."""
     return _ID.fullmatch(text) is not None
 
 
-async def look_up(guard: WriteGuard, ids: Sequence[str]) -> Named:
-    """What is behind these ids, each read from Vapi at most once a day. Raises :class:`VapiFailure`."""
+async def look_up(guard: WriteGuard, ids: Sequence[str]) -> tuple[Mapping[str, NamedTool], bool]:
+    """What is behind these ids, each read from Vapi at most once a day; and whether Vapi was asked just now.
+
+    Raises :class:`VapiFailure`.
+    """
     context = guard.context
     named = {one: NamedTool(one, exists=False) for one in ids if not is_id(one)}
     asked = [one for one in ids if one not in named]
@@ -42,27 +35,19 @@ async def look_up(guard: WriteGuard, ids: Sequence[str]) -> Named:
 
     async def read(tool_id: str) -> NamedTool:
         async with places:
-            return await _read(guard, tool_id)
+            return named_tool(tool_id, await unless_gone(guard.look(lambda: context.vapi.get_tool(tool_id))))
 
     if asked:
         tools = await asyncio.gather(*(read(tool_id) for tool_id in asked))
         await context.store.keep_named_tools(context.vapi.account, tools)
         named |= {tool.vapi_tool_id: tool for tool in tools}
-    return Named(named, tuple(asked))
+    return named, bool(asked)
 
 
-async def _read(guard: WriteGuard, tool_id: str) -> NamedTool:
-    try:
-        document = await guard.look(lambda: guard.context.vapi.get_tool(tool_id))
-    except VapiFailure as failure:
-        if failure.meaning is Meaning.GONE:
-            return NamedTool(tool_id, exists=False)
-        raise
-    return named_tool(tool_id, document)
-
-
-def named_tool(tool_id: str, document: Mapping[str, Any]) -> NamedTool:
-    """What a tool's own document says of it."""
+def named_tool(tool_id: str, document: Mapping[str, Any] | None) -> NamedTool:
+    """What a tool's own document says of it; None: there is no such tool."""
+    if document is None:
+        return NamedTool(tool_id, exists=False)
     marker = ToolMarker.of(document)
     return NamedTool(
         tool_id,

@@ -1,6 +1,7 @@
 """Deleting tools that nobody links: the only step that can break a call, so it looks first and does it last.
 
-SweepStarted ─► GET /assistant, every page ─► linked by anybody: kept, looked at again later
+SweepStarted ─► GET /assistant, every page ─► linked by anybody: kept, and swept again later; whose assistant it is by
+                                           │   our log, that one is looked at, and the link taken out
                                            └► made since then ─► ToolDeleteStarted ─► DELETE /tool ─► ToolDeleted
 
 The whole list takes minutes in a large account, and assistants are made with links meanwhile (ADR 35). So right before
@@ -8,45 +9,63 @@ each deletion those are listed that were made since the list began, and it is se
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Final
+from uuid import UUID
 
 from tool_sync.domain.commands import Command, ConfirmDeleted, FailStep
 from tool_sync.domain.events import SurplusDeleteStarted, SweepStarted, ToolDeleteStarted
 from tool_sync.domain.plan.steps import DeletionCandidate, SweepTools
+from tool_sync.sync.effects.linking import Marked, marked_of, tell_linking
 from tool_sync.sync.write_guard import WriteGuard
 from tool_sync.vapi.documents import mentioned
 from tool_sync.vapi.failures import VapiFailure
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_platform.vapi.answers import Meaning
 
+TOLD_MAX: Final = 100
+"""Assistants of a sweep that are looked at; the next sweep has the next ones."""
+
 
 class _LookTooOld(Exception):
     """It was looked too long ago who links the tool."""
 
 
-async def sweep(guard: WriteGuard, step: SweepTools) -> tuple[Command, ...]:
+async def sweep(guard: WriteGuard, org_id: UUID, step: SweepTools) -> tuple[Command, ...]:
     """List the assistants of the account, any org's and anybody's, and delete the tools that none of them mentions."""
     ids = frozenset(tool.vapi_tool_id for tool in step.tools)
     if not await guard.writer.write((SweepStarted(tuple(tool.vapi_tool_id for tool in step.tools)),)):
         return ()
     vapi, began_at = guard.context.vapi, guard.context.clock.now()
-    linked = await guard.recorded(step.subject, lambda: _mentioned(vapi.assistants(guard.look), ids))
-    if linked is None:
+    found = await guard.recorded(step.subject, lambda: _mentioned(vapi.assistants(guard.look), ids))
+    if found is None:
         return ()
     for tool in step.tools:
-        if tool.vapi_tool_id in linked:
+        if tool.vapi_tool_id in found.ids:
             await guard.writer.write((_in_use(guard, tool),))
         elif command := await _delete(guard, tool, began_at):
             await guard.writer.write((command,))
+    await tell_linking(guard, org_id, found.by)
     return ()
 
 
-async def _mentioned(assistants: AsyncIterator[object], ids: frozenset[str]) -> frozenset[str]:
-    found: set[str] = set()
+@dataclass(slots=True)
+class _Mentioned:
+    """Which ids are mentioned, and by which assistants that carry an agent's mark; at most :data:`TOLD_MAX` of them."""
+
+    ids: set[str] = field(default_factory=set)
+    by: list[Marked] = field(default_factory=list)
+
+
+async def _mentioned(assistants: AsyncIterator[object], ids: frozenset[str]) -> _Mentioned:
+    found = _Mentioned()
     async for assistant in assistants:
-        found |= mentioned(assistant, ids)
-    return frozenset(found)
+        if here := mentioned(assistant, ids):
+            found.ids |= here
+            if len(found.by) < TOLD_MAX and (marked := marked_of(assistant)) is not None:
+                found.by.append(marked)
+    return found
 
 
 def _in_use(guard: WriteGuard, tool: DeletionCandidate) -> FailStep:
@@ -60,11 +79,11 @@ async def _delete(guard: WriteGuard, tool: DeletionCandidate, listed_at: datetim
     # Reckoned with the margin of the lists' lag and of clocks that differ, so that no assistant is in neither list.
     since = context.vapi_time_before(listed_at)
     made_since = context.vapi.assistants(guard.look, since)
-    linked = await guard.recorded(tool.subject, lambda: _mentioned(made_since, frozenset((tool.vapi_tool_id,))))
+    found = await guard.recorded(tool.subject, lambda: _mentioned(made_since, frozenset((tool.vapi_tool_id,))))
     looked_at = context.clock.monotonic()
-    if linked is None:
+    if found is None:
         return None
-    if linked:
+    if found.ids:
         return _in_use(guard, tool)
     attempt_id, account = context.new_id(), context.vapi.account
     started: ToolDeleteStarted | SurplusDeleteStarted
@@ -89,7 +108,6 @@ async def _delete(guard: WriteGuard, tool: DeletionCandidate, listed_at: datetim
 
     try:
         deleted = await guard.send(started, tool.subject, call)
-    except _LookTooOld:  # nothing was sent
-        retry_at = guard.retry_at(tool.subject)
-        return FailStep(tool.subject, attempt_id, "not_sent", ErrorCode.SEND_WINDOW_MISSED, retry_at)
+    except _LookTooOld:
+        return guard.missed(tool.subject, attempt_id)
     return ConfirmDeleted(attempt_id) if deleted else None

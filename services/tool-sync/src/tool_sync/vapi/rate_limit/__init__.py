@@ -6,14 +6,16 @@ shared     one key of any number of replicas
 tokens     requests of a minute, drawn in batches
 curve      how much of a minute may be used by a moment of it
 pace       bulk work along that curve
+borrowing  what assistant-api does not need of the minute
 table      its rows in PostgreSQL
 paused     which key is paused, and why
 """
 
-from tool_sync.vapi.rate_limit.paused import PausedKey, paused_keys
+from tool_sync.vapi.rate_limit.paused import PausedKey, keys_holding, paused_keys
 from tool_sync.vapi.rate_limit.port import Answer, CallLane, Key, KnownKey
 from tool_sync.vapi.rate_limit.shared import KeyLimits, SharedKey
-from tool_sync.vapi.rate_limit.table import KeyTable, fingerprint_of
+from tool_sync.vapi.rate_limit.table import KeyTable
+from zerotouch_platform.vapi.key_name import fingerprint_of
 
 __all__ = [
     "Answer",
@@ -25,5 +27,6 @@ __all__ = [
     "PausedKey",
     "SharedKey",
     "fingerprint_of",
+    "keys_holding",
     "paused_keys",
 ]

@@ -13,24 +13,22 @@ ROUNDED: Final = timedelta(milliseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """``ceiling`` requests a minute, from second ``begins`` to second ``ends`` of it."""
+    """``ceiling`` requests a minute, and what was lent of it, from second ``begins`` to second ``ends`` of it."""
 
     ceiling: int
     begins: float
     ends: float
 
-    def at(self, now: datetime) -> float:
-        """The requests that the curve has reached since 1970."""
-        minute, second = divmod(now.timestamp(), 60)
-        part = (second - self.begins) / (self.ends - self.begins)
-        return (minute + min(max(part, 0.0), 1.0)) * self.ceiling
+    def reached(self, now: datetime, minute: int, lent: int = 0) -> float:
+        """The requests of this minute, counted from 1970, that the curve has reached."""
+        part = (now.timestamp() - minute * 60 - self.begins) / (self.ends - self.begins)
+        return min(max(part, 0.0), 1.0) * (self.ceiling + lent)
 
-    def in_minute(self, now: datetime, minute: int) -> int:
-        """The whole requests that it has reached within this minute."""
-        return int(min(max(self.at(now) - minute * self.ceiling, 0.0), self.ceiling))
+    def in_minute(self, now: datetime, minute: int, lent: int = 0) -> int:
+        """The whole ones of them."""
+        return int(self.reached(now, minute, lent))
 
-    def reaches(self, place: int, now: datetime) -> datetime:
-        """When it reaches so many requests since 1970; no earlier, whatever is lost in rounding."""
-        minute, before = divmod(place - 1, self.ceiling)  # the last request of a minute is reached in it
-        second = self.begins + (before + 1) / self.ceiling * (self.ends - self.begins)
+    def reaches(self, minute: int, request: int, now: datetime, lent: int = 0) -> datetime:
+        """When it reaches the request of this number, from 1; no earlier, whatever is lost in rounding."""
+        second = self.begins + request / (self.ceiling + lent) * (self.ends - self.begins)
         return datetime.fromtimestamp(minute * 60 + second, now.tzinfo) + ROUNDED

@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from tool_sync import db
+from tool_sync.vapi.rate_limit.borrowing import Borrower, Lend
 from tool_sync.vapi.rate_limit.durations import opening_ends, rate_limit_ends, refusal_ends
 from tool_sync.vapi.rate_limit.port import Answer, CallLane, KnownKey
 from tool_sync.vapi.rate_limit.table import KeyRow, KeyTable
@@ -59,6 +60,7 @@ class SharedKey:
         self._first: asyncio.Event | None = None
         self._broken = 0
         self._probe_until: datetime | None = None
+        self._is_open = False
 
     @property
     def fingerprint(self) -> str:
@@ -70,12 +72,19 @@ class SharedKey:
         """As read last."""
         return KnownKey(self._row.pauses, self._row.lifted_at)
 
+    def borrower(self, lend: Lend, now: Callable[[], datetime]) -> Borrower | None:
+        """What borrows for this process; None where no rate is set."""
+        return None if self._tokens is None else Borrower(self._table, self._tokens, lend, now)
+
     async def open(self) -> None:
         """Raises what a database that is away raises."""
         await self._table.open()
+        self._is_open = True
 
     async def admit(self, now: datetime, lane: CallLane) -> datetime | None:
-        """Raises what a database that is away raises."""
+        """Raises what a database that is away raises. A key of a clinic's own is opened by its first use."""
+        if not self._is_open and self._table.account is not None:
+            await self.open()
         await self._read(now)
         if (until := self._held(now)) is not None:
             return until
@@ -214,5 +223,5 @@ class SharedKey:
         """What an answer said must not keep the answer itself from the log."""
         try:
             await statement
-        except db.TRANSIENT_ERRORS as error:
+        except db.WAITED_OUT_ERRORS as error:
             log.warning("Vapi key: other replicas are not told", reason=type(error).__name__)

@@ -4,7 +4,6 @@ Leases that wait for the key are moved with it, past any that somebody holds at 
 key by himself, and so nothing here waits for a lock of a lease.
 """
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,25 +16,39 @@ GAP: Final = timedelta(seconds=5)
 """A pause that begins so soon after another is the same one: in between a probe failed."""
 MINUTES_KEPT: Final = 24 * 60
 
+UNUSABLE: Final = "unusable"
+"""The reason of a pause in which nothing is sent as nobody knows with what, and not for an answer of Vapi's."""
+
 OPEN: Final = """
 WITH woken AS (
     UPDATE leases SET next_due = clock_timestamp(), waits_for_key = NULL
-     WHERE org_id IN (SELECT org_id FROM leases WHERE waits_for_key <> $1 ORDER BY org_id FOR UPDATE SKIP LOCKED)
+     WHERE org_id IN (SELECT org_id FROM leases
+                       WHERE waits_for_key <> $1
+                         AND (SELECT o.account FROM vapi_keys o WHERE o.key = waits_for_key)
+                             IS NOT DISTINCT FROM $2::text
+                       ORDER BY org_id FOR UPDATE SKIP LOCKED)
     RETURNING org_id
 )
-INSERT INTO vapi_keys AS k (key, lifted_at, opened_at)
-SELECT $1, CASE WHEN EXISTS (SELECT FROM woken) THEN clock_timestamp() END, clock_timestamp()
+INSERT INTO vapi_keys AS k (key, account, lifted_at, opened_at)
+SELECT $1, $2::text, CASE WHEN EXISTS (SELECT FROM woken) THEN clock_timestamp() END, clock_timestamp()
 ON CONFLICT (key) DO UPDATE
-   SET lifted_at = coalesce(excluded.lifted_at, k.lifted_at), opened_at = excluded.opened_at
+   SET account = excluded.account, lifted_at = coalesce(excluded.lifted_at, k.lifted_at), opened_at = excluded.opened_at
 """
 
-READ: Final = """
-SELECT paused_until, half_open, probe_until, openings, lifted_at,
-       ARRAY(SELECT since FROM key_pauses WHERE until > $2 ORDER BY since, until) AS since,
-       ARRAY(SELECT until FROM key_pauses WHERE until > $2 ORDER BY since, until) AS until
+# What a process that cannot open a sealed key has written of it holds up nobody who can.
+READ: Final = f"""
+WITH ours AS (
+    SELECT since, until FROM key_pauses p
+     WHERE until > $2
+       AND (key = $1 OR (SELECT o.account FROM vapi_keys o WHERE o.key = p.key) IS NOT DISTINCT FROM $3::text)
+)
+SELECT CASE WHEN pause_reason IS DISTINCT FROM '{UNUSABLE}' THEN paused_until END AS paused_until,
+       half_open, probe_until, openings, lifted_at,
+       ARRAY(SELECT since FROM ours ORDER BY since, until) AS since,
+       ARRAY(SELECT until FROM ours ORDER BY since, until) AS until
   FROM vapi_keys
  WHERE key = $1
-"""
+"""  # noqa: S608 - made of constants
 
 PAUSE: Final = """
 WITH extended AS (
@@ -53,8 +66,8 @@ WITH extended AS (
                        WHERE waits_for_key = $1 AND next_due < $2 AND token IS NULL
                        ORDER BY org_id FOR UPDATE SKIP LOCKED)
 )
-INSERT INTO vapi_keys AS k (key, paused_until, half_open, openings, paused_since, pause_reason, pause_code)
-VALUES ($1, $2, $4, CASE WHEN $3 = 'broken' THEN 1 ELSE 0 END, clock_timestamp(), $3, $7)
+INSERT INTO vapi_keys AS k (key, account, paused_until, half_open, openings, paused_since, pause_reason, pause_code)
+VALUES ($1, $8, $2, $4, CASE WHEN $3 = 'broken' THEN 1 ELSE 0 END, clock_timestamp(), $3, $7)
 ON CONFLICT (key) DO UPDATE
    SET paused_until = greatest(k.paused_until, excluded.paused_until), half_open = k.half_open OR excluded.half_open,
        openings = k.openings + excluded.openings, probe_until = NULL,
@@ -78,6 +91,9 @@ UPDATE leases SET next_due = clock_timestamp()
  WHERE EXISTS (SELECT FROM changed)
    AND org_id IN (SELECT org_id FROM leases
                    WHERE waits_for_key IS NOT NULL AND next_due > clock_timestamp() AND token IS NULL
+                     AND (waits_for_key = $1
+                          OR (SELECT o.account FROM vapi_keys o WHERE o.key = waits_for_key)
+                             IS NOT DISTINCT FROM (SELECT o.account FROM vapi_keys o WHERE o.key = $1))
                    ORDER BY org_id FOR UPDATE SKIP LOCKED)
 """
 
@@ -104,17 +120,21 @@ VALUES ($1, $2::bigint, least($3::int, $4::int), least($3::int, $4::int))
 ON CONFLICT (key, minute) DO UPDATE
    SET used = k.used + greatest(0, least($3, least($4, k.allowed) - k.used)),
        granted = greatest(0, least($3, least($4, k.allowed) - k.used))
-RETURNING granted, used
+RETURNING granted, used, lent
 """
 
 LOWER: Final = """
-UPDATE key_minutes SET allowed = used + greatest(0, least($3::int, allowed) - used) / 2 WHERE key = $1 AND minute = $2
+UPDATE key_minutes SET allowed = used + greatest(0, least($3::int + lent, allowed) - used) / 2
+ WHERE key = $1 AND minute = $2
 """
 
+ASK: Final = """
+INSERT INTO key_minutes AS k (key, minute, used, granted, asked) VALUES ($1, $2, 0, 0, true)
+ON CONFLICT (key, minute) DO UPDATE SET asked = true WHERE NOT k.asked
+RETURNING true
+"""
 
-def fingerprint_of(api_key: str) -> str:
-    """Names an API key in rows: nobody learns the key from it."""
-    return hashlib.sha256(f"zerotouch vapi key {api_key}".encode()).hexdigest()[:32]
+BORROW: Final = "UPDATE key_minutes SET lent = lent + $3::int WHERE key = $1 AND minute = $2 RETURNING lent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,26 +151,28 @@ class KeyRow:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """Requests that were taken of a minute, and how many of it all replicas have taken by then."""
+    """Requests that were taken of a minute, how many all replicas have taken by then, and how many it was lent."""
 
     granted: int
     used: int
+    lent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class KeyTable:
-    """One statement each, on a connection of the pool."""
+    """One statement each, on a connection of the pool. ``account`` None: the key is the platform's."""
 
     pool: Pool
     key: str
+    account: str | None = None
 
     async def open(self) -> None:
-        """Make the key's row, and orgs due that wait for another key."""
-        await self.pool.execute(OPEN, self.key)
+        """Make the key's row, and orgs due that wait for another key of its account."""
+        await self.pool.execute(OPEN, self.key, self.account)
 
     async def read(self, now: datetime) -> KeyRow:
-        """The row, with the pauses of every key in the last day."""
-        row = await self.pool.fetchrow(READ, self.key, now - PAUSES_KEPT)
+        """The row, with the pauses of every key of the account in the last day."""
+        row = await self.pool.fetchrow(READ, self.key, now - PAUSES_KEPT, self.account)
         if row is None:
             return KeyRow()
         pauses = tuple(map(Pause, row["since"], row["until"]))
@@ -160,7 +182,7 @@ class KeyTable:
 
     async def pause(self, until: datetime, reason: str, *, trial: bool, code: str | None = None) -> None:
         """Nothing is sent before ``until``; with ``trial`` one call alone after it. ``code``: what operators read."""
-        await self.pool.execute(PAUSE, self.key, until, reason, trial, GAP, PAUSES_KEPT, code)
+        await self.pool.execute(PAUSE, self.key, until, reason, trial, GAP, PAUSES_KEPT, code, self.account)
 
     async def probe(self, seconds: float) -> datetime | None:
         """Take the one call of a half-open key; until when it is ours, None where it is not."""
@@ -179,7 +201,16 @@ class KeyTable:
         """Take at most ``wanted`` requests of a minute of which ``ceiling`` may be taken."""
         row = await self.pool.fetchrow(DRAW, self.key, minute, wanted, ceiling, MINUTES_KEPT)
         assert row is not None, "inserted or updated"
-        return Drawn(row["granted"], row["used"])
+        return Drawn(row["granted"], row["used"], row["lent"])
+
+    async def ask(self, minute: int) -> bool:
+        """Whether it is this process that borrows for the minute: one does, once."""
+        return bool(await self.pool.fetchval(ASK, self.key, minute))
+
+    async def borrow(self, minute: int, lent: int) -> int:
+        """Add what was lent of the minute; what it was lent, all in all."""
+        total: int = await self.pool.fetchval(BORROW, self.key, minute, lent)
+        return total
 
     async def lower(self, minute: int, ceiling: int) -> None:
         """Vapi had enough before we did: half of what is left of this minute is void."""

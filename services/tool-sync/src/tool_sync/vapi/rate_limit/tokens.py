@@ -22,10 +22,18 @@ LATECOMERS_SECONDS: Final = 1.0
 TURN_TIMES: Final = 2
 """So many times their share is left to saves for the turn, as they do not come evenly."""
 
+BORROWED_PART_MIN: Final = 0.1
+"""Of a minute: what is lent when less of it is left would come too late."""
+
 _STOCKS: Final = MappingProxyType[CallLane, tuple[CallLane, ...]](
     {"save": ("bulk", "begun", "save"), "begun": ("bulk", "begun"), "bulk": ("bulk",)}
 )
 """Who may use what was drawn for whom."""
+
+
+def share_of_rate(requests_per_minute: int, share: float) -> int:
+    """The requests a minute of one who takes a share of a key's; at least one."""
+    return max(1, int(requests_per_minute * share))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +84,10 @@ class Tokens:
         first = minute_of(now - timedelta(seconds=self._rate.early_seconds))
         last = minute_of(now + timedelta(seconds=self._rate.late_seconds))
         minutes = range(first, last + 1)
-        if lane == "bulk" and (until := self._begin(now, at_turn=first < last)) is not None:
-            return until
+        if lane == "bulk":
+            is_at_turn = first < last
+            if (until := self._pace.wait(now) if is_at_turn else self._pace.take(now)) is not None:
+                return until
         while missing := next((minute for minute in minutes if self._stock(minute, lane) is None), None):
             if not await self._draw(missing, lane, first, now):
                 if lane == "bulk":
@@ -97,8 +107,16 @@ class Tokens:
         self._left = {key: left for key, left in self._left.items() if key[0] != minute}
         await self._table.lower(minute, self._rate.per_minute)
 
-    def _begin(self, now: datetime, *, at_turn: bool) -> datetime | None:
-        return self._pace.wait(now) if at_turn else self._pace.take(now)
+    def wants_more(self, now: datetime) -> int:
+        """How many requests more of the running minute bulk work could use; 0 where it does not queue, or ends soon."""
+        left = 1 - self._curve.reached(now, minute_of(now)) / self._curve.ceiling
+        if left < BORROWED_PART_MIN or not self._pace.is_queued(now):
+            return 0
+        return math.ceil(left * self._rate.per_minute)
+
+    def borrow(self, minute: int, lent: int) -> None:
+        """The minute's row has so many requests more, all in all."""
+        self._pace.borrow(minute, lent)
 
     def _stock(self, minute: int, lane: CallLane) -> CallLane | None:
         """Where one is left."""
@@ -108,11 +126,11 @@ class Tokens:
         """How much of a minute may be used when this lane draws."""
         match lane:
             case "save":
-                return self._rate.per_minute
+                return self._rate.per_minute + self._pace.lent(minute)
             case "begun":
-                return self._rate.ceiling
+                return self._rate.ceiling + self._pace.lent(minute)
             case "bulk":
-                return self._curve.in_minute(now, minute)
+                return self._curve.in_minute(now, minute, self._pace.lent(minute))
 
     async def _draw(self, minute: int, lane: CallLane, first: int, now: datetime) -> bool:
         async with self._drawing:
@@ -121,6 +139,7 @@ class Tokens:
             if (minute, lane) in self._dry:
                 return False
             drawn = await self._table.draw(minute, self._rate.draw, self._ceiling(minute, lane, now))
+            self._pace.borrow(minute, drawn.lent)
             self._left = {key: left for key, left in self._left.items() if key[0] >= first}
             self._dry = {key for key in self._dry if key[0] >= first}
             self._left[minute, lane] = self._left.get((minute, lane), 0) + drawn.granted
