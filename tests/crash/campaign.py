@@ -80,11 +80,12 @@ async def _work(
                 say(f"{name} {run.title}: {result.violations}")
             if len(done.results) % SAID_EVERY == 0:
                 say(f"{len(done.results)} crash runs, {sum(bool(r.violations) for r in done.results)} with violations")
-        if under_way := await all_heard(made, JUDGE_SECONDS):
-            done.violations.append(f"{name}: not at rest at the end: {under_way}")
-        if (status := await command(made, "log", "decisions")) != 0:
-            done.violations.append(f"{name}: `log decisions` ends with status {status}: a write is not justified")
         async with judging:
+            # Rest is looked for once it is this cell's turn: a pin may end, or an organization be due, while it waits.
+            if (status := await command(made, "log", "decisions")) != 0:
+                done.violations.append(f"{name}: `log decisions` ends with status {status}: a write is not justified")
+            if under_way := await all_heard(made, JUDGE_SECONDS):
+                done.violations.append(f"{name}: not at rest at the end: {under_way}")
             verdict = await judged(made)
         done.verdicts[name] = verdict
         done.violations += [f"{name}: {v.rule}: {v.story} {v.example}" for v in verdict.violations]
