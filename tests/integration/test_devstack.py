@@ -118,7 +118,7 @@ async def test_the_sandbox_answers_with_its_key_only(sandbox: Sandbox) -> None:
     assert "answers 401" in str(await not_answering(sandbox.url, "another-key"))
 
 
-def test_the_import_rule_finds_what_is_not_allowed(tmp_path: Path) -> None:
+def test_the_import_rules_find_what_is_not_allowed_and_what_comes_back_to_itself(tmp_path: Path) -> None:
     package = tmp_path / "pure"
     package.mkdir()
     (package / "__init__.py").write_text("")
@@ -127,13 +127,22 @@ def test_the_import_rule_finds_what_is_not_allowed(tmp_path: Path) -> None:
     (tmp_path / ".importlinter").write_text(
         "[importlinter]\nroot_package = pure\ninclude_external_packages = True\n"
         "contract_types =\n    only_imports: devstack.import_rules.OnlyImports\n"
+        "    no_circles: devstack.import_rules.NoCircles\n"
         "[importlinter:contract:one]\nname = one\ntype = only_imports\nmodules = pure\nallowed = pydantic\n"
+        "[importlinter:contract:two]\nname = two\ntype = no_circles\nmodules = pure\n"
     )
     command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache", "--no-logo"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "pure.forbidden may not import httpx" in done.stdout
     assert "may not import pydantic" not in done.stdout
+    assert "two KEPT" in done.stdout
+    for_types = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from pure import allowed\n"
+    (package / "forbidden.py").write_text(for_types)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "two BROKEN" in done.stdout
+    assert "pure.allowed imports pure.forbidden imports pure.allowed" in " ".join(done.stdout.split())
 
 
 async def _tables(database: DatabaseUrls) -> set[str]:

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer
 from tests.support.eventually import eventually
 
 from assistant_api.app.announcer import Announcer
-from assistant_api.app.health import new_health
+from assistant_api.app.composition import new_health
 from assistant_api.db import Database
 from assistant_api.settings import Settings
 from devstack.databases import DatabaseUrls

@@ -10,7 +10,7 @@ import structlog
 from tests.support.eventually import eventually
 from tests.support.rights import revoke_all
 
-from assistant_api.app.health import new_health
+from assistant_api.app.composition import new_health
 from assistant_api.db import Database
 from devstack.databases import DatabaseUrls
 from devstack.sandbox import Sandbox

@@ -19,7 +19,7 @@ from tests.support.over_httpx import OverHttpx
 from tests.support.raw_server import ok, server
 
 from assistant_api import telemetry
-from assistant_api.app.health import new_health
+from assistant_api.app.composition import new_health
 from assistant_api.db import Database
 from assistant_api.settings import Settings
 from assistant_api.vapi import client

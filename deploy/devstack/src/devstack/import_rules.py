@@ -1,9 +1,10 @@
-"""A rule for import-linter: packages that may import nothing but the standard library and what is named.
+"""Two rules for import-linter: packages that may import nothing but what is named, and no module by way of itself.
 
-The rules themselves stand in the root `pyproject.toml`; this is the one kind that import-linter does not bring.
+The rules themselves stand in the root `pyproject.toml`; these are the kinds that import-linter does not bring.
 """
 
 import sys
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from importlinter import Contract, ContractCheck, fields, output
@@ -37,3 +38,24 @@ class OnlyImports(Contract):  # type: ignore[misc, unused-ignore]
         """Prints one line for each import."""
         for line in check.metadata["broken"]:
             output.print_error(line)
+
+
+class NoCircles(Contract):  # type: ignore[misc, unused-ignore]
+    """Option: `modules`, each with its descendants. Imports within functions and for types alone count too."""
+
+    type_name = "no_circles"
+    modules: Any = fields.ListField(subfield=fields.ModuleField())
+
+    def check(self, graph: Any, verbose: bool) -> ContractCheck:
+        """Finds one circle, if there is any."""
+        inside = {name for root in self.modules for name in (root.name, *graph.find_descendants(root.name))}
+        imports = {name: sorted(graph.find_modules_directly_imported_by(name) & inside) for name in sorted(inside)}
+        try:
+            TopologicalSorter(imports).prepare()
+        except CycleError as error:
+            return ContractCheck(kept=False, metadata={"circle": list(reversed(error.args[1]))})
+        return ContractCheck(kept=True)
+
+    def render_broken_contract(self, check: ContractCheck) -> None:
+        """Prints the way from a module back to itself."""
+        output.print_error(" imports ".join(check.metadata["circle"]))

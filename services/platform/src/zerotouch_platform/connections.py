@@ -1,15 +1,13 @@
 """The connections of an HTTP server: how many there are, whose, and which of them has to go (`limited_protocol`)."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 import structlog
-
-if TYPE_CHECKING:
-    from zerotouch_platform.limited_protocol import LimitedProtocol
 
 _log: Final = structlog.get_logger()
 
@@ -39,21 +37,28 @@ class ConnectionLimits:
     always_served: frozenset[str] = frozenset({"/livez", "/readyz"})
 
 
+class ClientConnection(Protocol):
+    """What is known here of one connection (`limited_protocol`): whose it is, and how it is cut off."""
+
+    address: str
+    transport: asyncio.Transport
+
+
 class Connections:
     """Every connection of one server."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
-        self._waiting: dict[LimitedProtocol, None] = {}
+        self._waiting: dict[ClientConnection, None] = {}
         """In the order in which they began to wait."""
-        self._open: set[LimitedProtocol] = set()
+        self._open: set[ClientConnection] = set()
         self._by_address: Counter[str] = Counter()
-        self._unread: dict[LimitedProtocol, None] = {}
+        self._unread: dict[ClientConnection, None] = {}
         """In the order in which their answers began to wait."""
         self._served = 0
         self._is_short = self._is_unread_much = False
 
-    def opened(self, one: "LimitedProtocol") -> None:
+    def opened(self, one: ClientConnection) -> None:
         """A client has connected; where there are too many, one that waits goes."""
         self._open.add(one)
         self._waiting[one] = None
@@ -65,16 +70,16 @@ class Connections:
                 _log.warning("connections_short", connections_max=self.limits.connections_max)
             self._is_short = True
 
-    def waits(self, one: "LimitedProtocol") -> None:
+    def waits(self, one: ClientConnection) -> None:
         """Its last request is answered."""
         if one in self._open:
             self._waiting[one] = None
 
-    def is_served(self, one: "LimitedProtocol") -> None:
+    def is_served(self, one: ClientConnection) -> None:
         """The head of a request has arrived."""
         self._waiting.pop(one, None)
 
-    def lost(self, one: "LimitedProtocol") -> None:
+    def lost(self, one: ClientConnection) -> None:
         """It is closed; twice is once."""
         if one in self._open:
             self._open.remove(one)
@@ -85,7 +90,7 @@ class Connections:
                 del self._by_address[one.address]
             self._is_short = self._is_short and len(self._open) > self.limits.connections_max / 2
 
-    def is_unread(self, one: "LimitedProtocol") -> None:
+    def is_unread(self, one: ClientConnection) -> None:
         """Its client does not take what is written."""
         self._unread[one] = None
         size = sum(each.transport.get_write_buffer_size() for each in self._unread)
@@ -99,7 +104,7 @@ class Connections:
                 _log.warning("answers_unread", unread_bytes_max=self.limits.unread_bytes_max)
             self._is_unread_much = True
 
-    def is_read(self, one: "LimitedProtocol") -> None:
+    def is_read(self, one: ClientConnection) -> None:
         """It has been taken."""
         self._unread.pop(one, None)
 
@@ -116,7 +121,7 @@ class Connections:
         finally:
             self._served -= 1
 
-    def _superfluous(self) -> "LimitedProtocol | None":
+    def _superfluous(self) -> ClientConnection | None:
         """Of the address with most connections, the one that has waited longest; else whoever has."""
         if not self._waiting:
             return None

@@ -1,32 +1,16 @@
 """What this process says of its health: its parts, the database, and what holds up work that no restart would do."""
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final
 
+from assistant_api.app.composition import Composition
 from assistant_api.db import DATABASE_AWAY, Connection, Database
 from assistant_api.vapi.pause import own_accounts_refused, read_pause
-from zerotouch_platform.health import READY_CACHED_SECONDS, Health, Note
+from zerotouch_platform.health import Note
 from zerotouch_platform.kafka.ledger import open_losses
 from zerotouch_platform.kafka.topics import problem_of
 
-if TYPE_CHECKING:
-    from assistant_api.app.service import Service
 
-CHECK_SECONDS_MAX: Final = 2.5
-"""More than the database's own check takes, which says why it does not answer."""
-
-
-def new_health() -> Health:
-    """The health of a process that has just started."""
-    return Health(
-        check_seconds_max=CHECK_SECONDS_MAX,
-        cached_seconds=READY_CACHED_SECONDS,
-        starting=None,
-        told={"database": "not connected yet", "relay": "not started yet", "restore": None, "erasures": None},
-    )
-
-
-def watch(service: "Service") -> None:
+def watch(service: Composition) -> None:
     """Make the keys of tokens, the database, Kafka, the outcomes' consumer and what there is to note part of it."""
     health, settings, database = service.health, service.settings, service.database
     outcomes, clock_watch, fingerprint = service.outcomes, service.clock_watch, service.vapi.key.fingerprint

@@ -3,8 +3,9 @@
 import logging
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from assistant_api.app.composition import Composition
 from assistant_api.app.housekeeping import PAUSE_SECONDS as HOUSEKEEPING_SECONDS
 from assistant_api.app.lookout import Lookout, Wakes
 from assistant_api.db import DATABASE_AWAY
@@ -17,13 +18,10 @@ from assistant_api.restore.guard import TopicAhead
 from zerotouch_platform.loops import Loop
 from zerotouch_platform.supervisor import Part
 
-if TYPE_CHECKING:
-    from assistant_api.app.service import Service
-
 _loop: Final = partial(Loop, transient=DATABASE_AWAY)
 
 
-def loops_of(service: "Service") -> Mapping[str, Part]:
+def loops_of(service: Composition) -> Mapping[str, Part]:
     """All but the relay, which is made once the database has said which log it sends."""
     return {
         "outcomes": service.outcomes,
@@ -36,7 +34,7 @@ def loops_of(service: "Service") -> Mapping[str, Part]:
     }
 
 
-def _of_topics(service: "Service") -> Mapping[str, Loop]:
+def _of_topics(service: Composition) -> Mapping[str, Loop]:
     """Which compare a topic with the rows: they wait for Kafka, too."""
     guard, erased, names = service.guard, service.erasure_guard, service.names
     ahead = (TopicAhead, *restore.AWAY)
@@ -51,7 +49,7 @@ def _of_topics(service: "Service") -> Mapping[str, Loop]:
     }
 
 
-def _of_vapi(service: "Service") -> Mapping[str, Loop]:
+def _of_vapi(service: Composition) -> Mapping[str, Loop]:
     """Which write to Vapi."""
     settings, provisioner, remover = service.settings, service.provisioner, service.remover
     deletions, poll_seconds = service.call_deletions, settings.poll_seconds_max
@@ -72,7 +70,7 @@ def _of_vapi(service: "Service") -> Mapping[str, Loop]:
     }
 
 
-def _of_rows(service: "Service") -> Mapping[str, Loop]:
+def _of_rows(service: Composition) -> Mapping[str, Loop]:
     """Which look into the database for what is due."""
     settings, rewrite_seconds = service.settings, service.settings.rewrite_poll_seconds
     wakes = Wakes(service.provisioner.wake, service.remover.wake, service.wake_relay, service.relay_leads)
@@ -86,7 +84,7 @@ def _of_rows(service: "Service") -> Mapping[str, Loop]:
     }
 
 
-def _of_process(service: "Service") -> Mapping[str, Loop]:
+def _of_process(service: Composition) -> Mapping[str, Loop]:
     """Which keep what this process knows: of clocks and tokens, and its figures where they are exported."""
     loops = {
         "clock": service.clock_watch.loop(DATABASE_AWAY),

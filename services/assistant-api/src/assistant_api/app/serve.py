@@ -9,7 +9,8 @@ import structlog
 import uvloop
 
 from assistant_api.app.application import create_app
-from assistant_api.app.service import UNLIMITED, Service
+from assistant_api.app.composition import UNLIMITED
+from assistant_api.app.service import Service
 from assistant_api.settings import Settings
 from assistant_api.telemetry import SERVICE_NAME
 from zerotouch_platform import logs

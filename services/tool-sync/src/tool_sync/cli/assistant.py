@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tool_sync.cli.ending import end_connected, end_with, fail
+from tool_sync.cli.ending import end_connected, end_with
+from tool_sync.cli.exits import fail
 from tool_sync.cli.options import (
     At,
     DatabaseUrl,

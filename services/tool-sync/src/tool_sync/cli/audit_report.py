@@ -12,10 +12,10 @@ from tool_sync import db
 from tool_sync.admin.live_all import read_all
 from tool_sync.cli.account import account_document, account_lines
 from tool_sync.cli.connected import APPLICATION, pooled
+from tool_sync.cli.exits import EXIT_FOUND, EXIT_USAGE
+from tool_sync.cli.exits import error as say
 from tool_sync.cli.looking import At, looking
-from tool_sync.cli.options import EXIT_FOUND, EXIT_USAGE
 from tool_sync.cli.output import entry, print_json, print_lines, utc
-from tool_sync.cli.output import error as say
 from tool_sync.queries.audit.accepted import AcceptedUnavailable, accepted_saves
 from tool_sync.queries.audit.history import History, TopicUnreadable, read_history
 from tool_sync.queries.audit.judge import Report, judge

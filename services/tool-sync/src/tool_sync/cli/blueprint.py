@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tool_sync.cli.ending import end_connected, end_with, fail
+from tool_sync.cli.ending import end_connected, end_with
+from tool_sync.cli.exits import EXIT_FOUND, fail
 from tool_sync.cli.options import (
-    EXIT_FOUND,
     CredentialId,
     DatabaseUrl,
     Json,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Final
 
-from tool_sync.cli.options import EXIT_FOUND
+from tool_sync.cli.exits import EXIT_FOUND
 from tool_sync.cli.output import print_json, print_lines, say_not_looked_at, utc
 from tool_sync.db import Connection
 from tool_sync.publishing.contract_rules import ANSWERED_CONTRACTS

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from textwrap import wrap
 
-from tool_sync.cli.options import EXIT_FOUND, EXIT_USAGE
-from tool_sync.cli.output import COLUMNS, error, print_json
+from tool_sync.cli.exits import EXIT_FOUND, EXIT_USAGE, error
+from tool_sync.cli.output import COLUMNS, print_json
 from tool_sync.publishing.lint import LintReport, lint
 from tool_sync.publishing.resolving import resolve
 from tool_sync.publishing.tool_file import read_tool_file

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from tool_sync.admin.operator import ACTOR
 from tool_sync.cli.blueprint_lint import lint_lines
-from tool_sync.cli.connected import NotFound, log_of
+from tool_sync.cli.connected import log_of
+from tool_sync.cli.exits import NotFound
 from tool_sync.cli.rollout_apply import unless_refused
 from tool_sync.db import Connection
 from tool_sync.domain.events import BlueprintPublished

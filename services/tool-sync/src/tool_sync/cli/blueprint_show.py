@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from tool_sync.cli.connected import NotFound
+from tool_sync.cli.exits import NotFound
 from tool_sync.cli.output import entry, print_json, show, utc, with_more
 from tool_sync.db import Connection
 from tool_sync.domain.fleet import Fleet

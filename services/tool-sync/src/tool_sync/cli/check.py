@@ -8,9 +8,9 @@ from typing import Any
 from tool_sync import db
 from tool_sync.admin.checked import CheckedClinic, KnownAssistant, Trouble, clinic_of
 from tool_sync.admin.live import Look, LookStopped, Met
-from tool_sync.cli.connected import NotFound, answered, pooled
+from tool_sync.cli.connected import answered, pooled
+from tool_sync.cli.exits import EXIT_FOUND, EXIT_USAGE, NotFound
 from tool_sync.cli.looking import At, looking
-from tool_sync.cli.options import EXIT_FOUND, EXIT_USAGE
 from tool_sync.cli.output import COLUMNS, print_json, say_not_looked_at
 from tool_sync.queries.assistants import find_assistants
 from tool_sync.queries.organizations import is_known

@@ -14,14 +14,6 @@ APPLICATION: Final = "zerotouch cli"
 """Not ``tool-sync …``: that is what a running service calls itself."""
 
 
-class NotFound(Exception):
-    """What the command names is not there; the message says what."""
-
-
-class CommandRefused(Exception):
-    """It could be done and must not, so nothing was written; the message says why."""
-
-
 async def answered(work: Awaitable[int | None]) -> int:
     """The exit status of the work (None is 0), or that of what stands in its way."""
     try:

@@ -5,8 +5,7 @@ from dataclasses import asdict
 from uuid import UUID
 
 from tool_sync.cli.account import account_document, account_lines
-from tool_sync.cli.connected import NotFound
-from tool_sync.cli.options import EXIT_FOUND
+from tool_sync.cli.exits import EXIT_FOUND, NotFound
 from tool_sync.cli.output import called, entry, show, standing_lines, utc
 from tool_sync.db import Connection
 from tool_sync.queries.as_of import fleet_of, state_as_of

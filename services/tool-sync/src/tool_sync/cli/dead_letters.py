@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from tool_sync.cli.ending import end_connected
-from tool_sync.cli.options import EXIT_FOUND, DatabaseUrl, DryRun, Json, Limit, Org, ReasonNeeded, Since
-from tool_sync.cli.output import entry, error, show, utc
+from tool_sync.cli.exits import EXIT_FOUND, error
+from tool_sync.cli.options import DatabaseUrl, DryRun, Json, Limit, Org, ReasonNeeded, Since
+from tool_sync.cli.output import entry, show, utc
 
 if TYPE_CHECKING:
     from tool_sync.db import Connection
@@ -69,7 +70,7 @@ def show_letter(
     as_json: Json = False,
 ) -> None:
     """Show one record with its bytes; of its value, the first 4 KiB."""
-    from tool_sync.cli.connected import NotFound
+    from tool_sync.cli.exits import NotFound
     from tool_sync.queries.dead_letters import read_letter
 
     async def work(connection: "Connection") -> None:
@@ -103,7 +104,8 @@ def replay_letters(
 ) -> None:
     """Read records again with this release. Exit status 1: one of them still cannot be read."""
     from tool_sync.admin.dead_letters import replay_letters as read_again
-    from tool_sync.cli.connected import NotFound, log_of
+    from tool_sync.cli.connected import log_of
+    from tool_sync.cli.exits import NotFound
     from tool_sync.queries.dead_letters import list_letters as find_letters
 
     async def work(connection: "Connection") -> int:
@@ -134,7 +136,7 @@ def acknowledge_letter(
 ) -> None:
     """Acknowledge a record that needs nothing more, so that the audit no longer counts it as a gap."""
     from tool_sync.admin.dead_letters import acknowledge
-    from tool_sync.cli.connected import NotFound
+    from tool_sync.cli.exits import NotFound
 
     async def work(connection: "Connection") -> None:
         if not await acknowledge(connection, letter_id, reason):

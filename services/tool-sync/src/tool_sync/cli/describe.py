@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tool_sync.cli.ending import end_connected
-from tool_sync.cli.options import EXIT_FOUND, At, ConsoleUrl, DatabaseUrl, JaegerUrl, Json
+from tool_sync.cli.exits import EXIT_FOUND
+from tool_sync.cli.options import At, ConsoleUrl, DatabaseUrl, JaegerUrl, Json
 
 if TYPE_CHECKING:
     from tool_sync.db import Connection
@@ -31,7 +32,7 @@ def describe(
     from tool_sync.admin.describing.finding import OnlyNow
     from tool_sync.admin.describing.finding import describe as find_described
     from tool_sync.admin.describing.page import NOT_LOOKED_AT, description_lines
-    from tool_sync.cli.connected import NotFound
+    from tool_sync.cli.exits import NotFound
     from tool_sync.cli.output import show
 
     async def work(connection: "Connection") -> int:

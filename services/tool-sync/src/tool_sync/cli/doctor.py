@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from tool_sync.cli.ending import end_with, fail
-from tool_sync.cli.options import EXIT_FOUND, Json
+from tool_sync.cli.ending import end_with
+from tool_sync.cli.exits import EXIT_FOUND, fail
+from tool_sync.cli.options import Json
 from tool_sync.cli.output import entry, print_json, print_lines
 
 

@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec
 
 import typer
 
-from tool_sync.cli.options import EXIT_USAGE
-from tool_sync.cli.output import error
-
 if TYPE_CHECKING:
     from tool_sync.db import Connection
 
@@ -34,9 +31,3 @@ def end_connected(
     from tool_sync.cli.connected import connected
 
     end_with(connected(database_url, lambda connection: work(connection, *args, **options)))
-
-
-def fail(message: object) -> NoReturn:
-    """Say what is wrong with what was asked for, or with the environment."""
-    error(message)
-    raise typer.Exit(EXIT_USAGE)

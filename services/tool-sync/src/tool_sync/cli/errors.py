@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tool_sync.cli.ending import fail
+from tool_sync.cli.exits import fail
 from tool_sync.cli.options import Json
 from tool_sync.cli.output import entry, show
 from zerotouch_contracts.errors import CATALOGUE, ErrorEntry, entry_of

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from tool_sync.cli.connected import NotFound
+from tool_sync.cli.exits import NotFound
 from tool_sync.cli.org import event_lines
 from tool_sync.cli.output import show, standing_lines, utc, with_more
 from tool_sync.db import Connection

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from tool_sync.cli.ending import end_connected, fail
+from tool_sync.cli.ending import end_connected
+from tool_sync.cli.exits import fail
 from tool_sync.cli.options import Code, DatabaseUrl, DryRun, Json, Limit, Org, OrgArgument, ReasonNeeded, Since
 
 app = typer.Typer(name="failures", help="Show which assistants lack tools, and retry them.", no_args_is_help=True)

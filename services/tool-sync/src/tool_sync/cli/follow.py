@@ -12,9 +12,9 @@ from typing import Final
 from pydantic_core import to_json
 
 from tool_sync import db
-from tool_sync.cli.connected import APPLICATION, NotFound, answered
-from tool_sync.cli.options import EXIT_REFUSED
-from tool_sync.cli.output import COLUMNS, error, printable, with_more
+from tool_sync.cli.connected import APPLICATION, answered
+from tool_sync.cli.exits import EXIT_REFUSED, NotFound, error
+from tool_sync.cli.output import COLUMNS, printable, with_more
 from tool_sync.db import Connection
 from tool_sync.log.head import last_before, read_head
 from tool_sync.log.heads import hashes_at

@@ -5,8 +5,7 @@ import sys
 
 import structlog
 
-from tool_sync.cli.ending import fail
-from tool_sync.cli.options import EXIT_USAGE
+from tool_sync.cli.exits import EXIT_USAGE, fail
 from tool_sync.settings import Settings
 from tool_sync.telemetry import SERVICE_NAME
 from zerotouch_platform import logs

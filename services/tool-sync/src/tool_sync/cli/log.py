@@ -7,8 +7,8 @@ from uuid import UUID
 import typer
 
 from tool_sync.cli.ending import end_connected, end_with
+from tool_sync.cli.exits import EXIT_REFUSED
 from tool_sync.cli.options import (
-    EXIT_REFUSED,
     BootstrapServers,
     DatabaseUrl,
     FleetTopic,
@@ -141,9 +141,9 @@ def fork(
     Exit status 3: a process of tool-sync is connected, or the database belongs to another installation.
     """
     from tool_sync.cli.connected import pooled
+    from tool_sync.cli.exits import error as say
     from tool_sync.cli.log_fork import fork_log
     from tool_sync.cli.looking import client_of, own_accounts
-    from tool_sync.cli.output import error as say
 
     if not yes and not typer.confirm("Every subscriber will stop until it is rebuilt. Give the log a new id?"):
         say("nothing was changed")

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Final
 
 from tool_sync.cli.bar import bar
-from tool_sync.cli.options import EXIT_FOUND
+from tool_sync.cli.exits import EXIT_FOUND
 from tool_sync.cli.output import print_json, say_not_looked_at
 from tool_sync.db import Connection
 from tool_sync.queries.decided_clinics import STALE_MAX

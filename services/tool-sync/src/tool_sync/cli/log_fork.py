@@ -9,8 +9,8 @@ from uuid import UUID
 from tool_sync import db
 from tool_sync.admin.actions import OperatorAction, note_action
 from tool_sync.admin.lost_tools import find_lost_tools
-from tool_sync.cli.options import EXIT_USAGE
-from tool_sync.cli.output import error as say
+from tool_sync.cli.exits import EXIT_USAGE
+from tool_sync.cli.exits import error as say
 from tool_sync.log.fork import LostTool, fork, require_unused
 from tool_sync.log.head import newest_event_at
 from tool_sync.vapi.accounts import FollowedAccounts

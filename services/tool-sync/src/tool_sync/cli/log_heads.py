@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from tool_sync.cli.connected import answered
-from tool_sync.cli.ending import fail
+from tool_sync.cli.exits import fail
 from tool_sync.cli.output import utc
 from tool_sync.outcomes.heads.comparing import HeadsCompared
 from tool_sync.outcomes.heads.heads_topic import HeadsRead, all_heads, heads_of_lines

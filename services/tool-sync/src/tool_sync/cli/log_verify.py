@@ -6,8 +6,8 @@ from typing import Final
 
 from tool_sync import db
 from tool_sync.cli.bar import bar
+from tool_sync.cli.exits import EXIT_FOUND
 from tool_sync.cli.log_heads import NOT_ASKED, UNPROVED, HeadsSource, heads_lines, is_proved
-from tool_sync.cli.options import EXIT_FOUND
 from tool_sync.cli.output import print_json, print_lines, say_not_looked_at
 from tool_sync.log.verify import LogVerified, verify
 from tool_sync.outcomes.heads.comparing import compare

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings
 
 from tool_sync import db
 from tool_sync.admin.live import Look
-from tool_sync.cli.ending import fail
+from tool_sync.cli.exits import fail
 from tool_sync.vapi.accounts import Account, FollowedAccounts, OwnKey
 from tool_sync.vapi.client import VapiClient
 from tool_sync.vapi.rate_limit import KeyLimits, KeyTable, SharedKey, fingerprint_of

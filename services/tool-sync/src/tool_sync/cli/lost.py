@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tool_sync.cli.ending import end_connected
-from tool_sync.cli.options import EXIT_FOUND, DatabaseUrl, Json, ReasonNeeded
+from tool_sync.cli.exits import EXIT_FOUND
+from tool_sync.cli.options import DatabaseUrl, Json, ReasonNeeded
 from tool_sync.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def acknowledge(
 ) -> None:
     """Acknowledge a loss once everything that it took is repaired."""
     from tool_sync.admin import lost_records
-    from tool_sync.cli.connected import NotFound
+    from tool_sync.cli.exits import NotFound
 
     async def work(connection: "Connection") -> None:
         if not await lost_records.acknowledge(connection, loss, reason):

@@ -4,9 +4,8 @@ from asyncpg import InsufficientPrivilegeError, PostgresError
 
 from tool_sync import db
 from tool_sync.admin.tool_settings import CannotSwitch
-from tool_sync.cli.connected import CommandRefused, NotFound
-from tool_sync.cli.options import EXIT_REFUSED, EXIT_USAGE
-from tool_sync.cli.output import error as say
+from tool_sync.cli.exits import EXIT_REFUSED, EXIT_USAGE, CommandRefused, NotFound
+from tool_sync.cli.exits import error as say
 from tool_sync.log import LogUnavailable
 from tool_sync.log.codec import UnknownEvent
 from tool_sync.log.fork import LogInUse

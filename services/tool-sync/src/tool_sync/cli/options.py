@@ -1,23 +1,15 @@
-"""Exit statuses, and every option that more than one command takes."""
+"""Every option that more than one command takes."""
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import UUID
 
 import typer
 
+from tool_sync.cli.exits import fail
 from zerotouch_platform import times
 from zerotouch_platform.worker_count import WORKERS_MAX
-
-EXIT_FOUND: Final = 1
-"""The command did its work and found a problem."""
-EXIT_USAGE: Final = 2
-"""What was asked for is wrong or not there; or the environment is, such as settings or a database that is away."""
-EXIT_REFUSED: Final = 3
-"""It could be done and must not: a missing right, a guard, somebody else's installation, a log in use."""
-COLUMNS_IN_FILES: Final = 119
-"""The width where no terminal says one."""
 
 
 def parse_time(text: str, now: datetime | None = None) -> datetime:
@@ -30,7 +22,6 @@ def parse_time(text: str, now: datetime | None = None) -> datetime:
 
 def kept_reason(context: typer.Context, reason: str) -> str:
     """The reason; ends the command where it cannot be kept. While a shell completes, nothing is said."""
-    from tool_sync.cli.ending import fail
     from tool_sync.domain.tool_setting import reason_problem
 
     if not context.resilient_parsing and (problem := reason_problem(reason)) is not None:

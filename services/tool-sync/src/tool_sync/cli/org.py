@@ -80,7 +80,7 @@ def history(
 
 def _known(org_id: UUID, found: T | None) -> T:
     if found is None:
-        from tool_sync.cli.connected import NotFound
+        from tool_sync.cli.exits import NotFound
 
         raise NotFound(f"there is no organization {org_id}")
     return found

@@ -8,7 +8,6 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from tool_sync.cli.options import COLUMNS_IN_FILES
 from zerotouch_contracts.errors import entry_of
 from zerotouch_platform.text import printable as printable
 from zerotouch_platform.times import utc as utc
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     from tool_sync.queries.can_book import Standing
 
 COLUMNS: Final = 80
+COLUMNS_IN_FILES: Final = 119
+"""The width where no terminal says one."""
 
 
 def print_json(command: str, result: object, *, complete: bool = True, not_looked_at: Iterable[str] = ()) -> None:
@@ -96,8 +97,3 @@ def say_not_looked_at(limits: Iterable[str]) -> None:
     """One sentence each: an all-clear is worth as much as these."""
     for limit in limits:
         print("\n".join(wrap(f"not looked at: {limit}", COLUMNS, subsequent_indent="  ")))
-
-
-def error(message: object) -> None:
-    """One line on stderr."""
-    print(f"tool-sync: {message}", file=sys.stderr)

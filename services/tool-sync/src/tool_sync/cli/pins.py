@@ -7,17 +7,9 @@ from uuid import UUID
 
 import typer
 
-from tool_sync.cli.ending import end_connected, fail
-from tool_sync.cli.options import (
-    EXIT_FOUND,
-    DatabaseUrl,
-    Json,
-    Limit,
-    OrgArgument,
-    ReasonNeeded,
-    ToolArgument,
-    parse_time,
-)
+from tool_sync.cli.ending import end_connected
+from tool_sync.cli.exits import EXIT_FOUND, fail
+from tool_sync.cli.options import DatabaseUrl, Json, Limit, OrgArgument, ReasonNeeded, ToolArgument, parse_time
 from tool_sync.cli.output import called, entry, show
 from tool_sync.cli.rollout import version_of
 
@@ -131,7 +123,7 @@ def wanted(
     as_json: Json = False,
 ) -> None:
     """Show what an organization is to have of each tool, by which rule, and which rules that one beats."""
-    from tool_sync.cli.connected import NotFound
+    from tool_sync.cli.exits import NotFound
     from tool_sync.queries.as_of import BeyondHead, fleet_of, state_as_of, state_at
     from tool_sync.queries.org_wanted import wanted_at
 

@@ -3,7 +3,8 @@
 from uuid import UUID
 
 from tool_sync.admin.operator import ACTOR
-from tool_sync.cli.connected import CommandRefused, NotFound, log_of
+from tool_sync.cli.connected import log_of
+from tool_sync.cli.exits import CommandRefused, NotFound
 from tool_sync.cli.output import utc
 from tool_sync.db import Connection
 from tool_sync.domain.events import ToolPinned

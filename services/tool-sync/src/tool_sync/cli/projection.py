@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from tool_sync.cli.options import EXIT_FOUND, EXIT_REFUSED, EXIT_USAGE, Json, OwnerUrl, ReasonNeeded
-from tool_sync.cli.output import error as say
+from tool_sync.cli.exits import EXIT_FOUND, EXIT_REFUSED, EXIT_USAGE
+from tool_sync.cli.exits import error as say
+from tool_sync.cli.options import Json, OwnerUrl, ReasonNeeded
 from tool_sync.cli.output import print_json, say_not_looked_at
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from tool_sync.cli.ending import end_connected, fail
+from tool_sync.cli.ending import end_connected
+from tool_sync.cli.exits import fail
 from tool_sync.cli.options import (
     BootstrapServers,
     DatabaseUrl,

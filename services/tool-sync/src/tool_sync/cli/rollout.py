@@ -5,7 +5,8 @@ from uuid import UUID
 
 import typer
 
-from tool_sync.cli.ending import end_connected, fail
+from tool_sync.cli.ending import end_connected
+from tool_sync.cli.exits import fail
 from tool_sync.cli.options import DatabaseUrl, Json, Limit, Org, ReasonNeeded
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from uuid import UUID
 import typer
 
 from tool_sync.admin.operator import ACTOR
-from tool_sync.cli.connected import CommandRefused, NotFound, log_of
-from tool_sync.cli.options import EXIT_REFUSED
-from tool_sync.cli.output import error, print_json
+from tool_sync.cli.connected import log_of
+from tool_sync.cli.exits import EXIT_REFUSED, CommandRefused, NotFound, error
+from tool_sync.cli.output import print_json
 from tool_sync.cli.rollout_show import follow_rollout
 from tool_sync.db import Connection
 from tool_sync.domain.events import RolloutStage

@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from tool_sync.cli.connected import NotFound
-from tool_sync.cli.options import EXIT_FOUND
+from tool_sync.cli.exits import EXIT_FOUND, NotFound
 from tool_sync.cli.output import entry, show, utc
 from tool_sync.db import Connection
 from tool_sync.domain.fleet import Fleet, Order

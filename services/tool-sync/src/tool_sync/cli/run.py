@@ -8,7 +8,7 @@ import structlog
 import uvloop
 
 from tool_sync.app import serve, serve_console
-from tool_sync.cli.options import EXIT_REFUSED, EXIT_USAGE
+from tool_sync.cli.exits import EXIT_REFUSED, EXIT_USAGE
 from tool_sync.settings import Settings
 from tool_sync.telemetry import SERVICE_NAME
 from zerotouch_platform import logs

@@ -4,9 +4,9 @@ import asyncio
 
 import typer
 
-from tool_sync.cli.ending import fail
+from tool_sync.cli.exits import error as say
+from tool_sync.cli.exits import fail
 from tool_sync.cli.options import OwnerUrl, WorkersOption
-from tool_sync.cli.output import error as say
 
 
 def run(workers: WorkersOption = None) -> None:

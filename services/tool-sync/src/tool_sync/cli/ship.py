@@ -4,15 +4,8 @@ from typing import TYPE_CHECKING
 
 from tool_sync.cli.blueprint import FileArgument, refuse_loopback
 from tool_sync.cli.ending import end_connected
-from tool_sync.cli.options import (
-    EXIT_FOUND,
-    CredentialId,
-    DatabaseUrl,
-    Loopback,
-    ReasonNeeded,
-    ServerUrl,
-    VapiUrl,
-)
+from tool_sync.cli.exits import EXIT_FOUND
+from tool_sync.cli.options import CredentialId, DatabaseUrl, Loopback, ReasonNeeded, ServerUrl, VapiUrl
 from tool_sync.cli.rollout import OwnOrgs, PlanRate, PlanShare, Stages, Yes, per_minute
 
 if TYPE_CHECKING:

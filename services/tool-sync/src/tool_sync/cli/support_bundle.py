@@ -11,7 +11,8 @@ from uuid import UUID
 
 import typer
 
-from tool_sync.cli.ending import end_connected, fail
+from tool_sync.cli.ending import end_connected
+from tool_sync.cli.exits import fail
 from tool_sync.cli.options import DatabaseUrl, OrgArgument
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def support_bundle(
 
 async def _write(connection: "Connection", org_id: UUID, out: Path | None, url: str | None) -> None:
     from tool_sync.admin.support_bundle import make_bundle
-    from tool_sync.cli.connected import NotFound
+    from tool_sync.cli.exits import NotFound
     from tool_sync.cli.output import COLUMNS
     from tool_sync.queries.organizations import is_known
 

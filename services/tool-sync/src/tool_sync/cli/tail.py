@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tool_sync.cli.ending import end_with, fail
+from tool_sync.cli.ending import end_with
+from tool_sync.cli.exits import fail
 from tool_sync.cli.options import DatabaseUrl, Org, Since
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tool_sync.cli.ending import end_connected
-from tool_sync.cli.options import EXIT_USAGE, DatabaseUrl, ReasonNeeded, parse_time
+from tool_sync.cli.exits import EXIT_USAGE
+from tool_sync.cli.options import DatabaseUrl, ReasonNeeded, parse_time
 
 if TYPE_CHECKING:
     from tool_sync.db import Connection
@@ -25,7 +26,7 @@ def revoke(
 ) -> None:
     """Take a token back: within 5 seconds it is refused. assistant-api has a list of its own."""
     from tool_sync.admin.actions import OperatorAction, note_action
-    from tool_sync.cli.output import error as say
+    from tool_sync.cli.exits import error as say
     from zerotouch_platform.operators import operator
     from zerotouch_platform.revoked_tokens import NotRevocable
     from zerotouch_platform.revoked_tokens import revoke as take_back

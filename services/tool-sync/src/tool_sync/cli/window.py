@@ -50,7 +50,8 @@ async def _change(
 ) -> None:
     """``window``: a text says what is wrong with the hours that were given."""
     from tool_sync.admin.change_windows import change_window
-    from tool_sync.cli.connected import NotFound, log_of
+    from tool_sync.cli.connected import log_of
+    from tool_sync.cli.exits import NotFound
 
     if isinstance(window, str):
         raise NotFound(window)
