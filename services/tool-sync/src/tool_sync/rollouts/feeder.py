@@ -227,12 +227,6 @@ class Feeder:
             self._on_fed()
         return fed
 
-    async def _is_worse(self, fleet: Fleet, order: Order, walk: ClinicWalk) -> bool:
-        """Whether the order was paused, as the version is worse: nobody else gets it then."""
-        if (seen := await self._keeper.worse(fleet, order, walk)) is None:
-            return False
-        return await self._command(order, "pause", walk, reason=seen.words, evidence=evidence_of(seen, None))
-
     async def _gate(self, fleet: Fleet, order: Order, walk: ClinicWalk) -> bool:
         """Open the next stage, where nothing speaks against it."""
         if (why := await self._keeper.why_shut(fleet, order, walk)) is not None:
