@@ -26,6 +26,7 @@ class Step:
     says: str = ""
     until: str = ""
     joins: str = ""
+    heals: bool = False
     at: str = ""
     words: Mapping[str, str] = field(default_factory=dict)
 
@@ -44,10 +45,16 @@ class Step:
 class Known:
     """The whole list."""
 
-    here: tuple[Step, ...]
+    reads: tuple[Step, ...]
+    steps: tuple[Step, ...]
     elsewhere: Mapping[str, str]
     not_run: Mapping[str, str]
     by_page: Mapping[str, str]
+
+    @property
+    def here(self) -> tuple[Step, ...]:
+        """Every command that test_docs_commands.py runs."""
+        return (*self.reads, *self.steps)
 
     def has(self, command: Command) -> bool:
         """Whether the list says what becomes of a command."""
@@ -69,9 +76,8 @@ class Known:
 def known() -> Known:
     """The list as it stands."""
     read = tomllib.loads(LIST.read_text())
-    return Known(
-        tuple(_step(entry) for entry in read["here"]["steps"]), read["elsewhere"], read["not_run"], read["by_page"]
-    )
+    reads, steps = (tuple(map(_step, read["here"][name])) for name in ("reads", "steps"))
+    return Known(reads, steps, read["elsewhere"], read["not_run"], read["by_page"])
 
 
 def _step(entry: dict[str, Any]) -> Step:

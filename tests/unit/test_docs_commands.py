@@ -48,7 +48,7 @@ def test_what_is_not_run_has_a_reason_and_a_target_that_it_names_exists(reason: 
 def test_a_command_that_nobody_knows_is_found() -> None:
     (new,) = read("docs/new.md", "    tool-sync coverage --org ORG\n")
     assert not LIST.has(new)
-    assert not Known((), {}, {}, {}).has(new)
+    assert not Known((), (), {}, {}, {}).has(new)
     assert not in_a_page(Step("tool-sync paint the wall"), FOUND)
     assert why_not_run_there("nightly: paint") == "nightly does not make paint"
     assert why_not_run_there("ci: sim MINUTES=30") == "ci does not make sim MINUTES=30"

@@ -14,6 +14,7 @@
 import json
 import os
 import sys
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -63,11 +64,11 @@ class Prepared:
     words: dict[str, str]
     places: dict[str, Place]
 
-    def next_file(self) -> str:
-        """A tool's file that nobody has published."""
-        name = f"sendDirections{uuid4().hex[:6]}"
+    def file_of(self, name: str) -> str:
+        """A file of a tool that nobody has published."""
         text = f'name = "{name}"\ncontract = 0\ndescription = "Sends the way to the clinic."\n'
-        (self.folder / f"{name}.toml").write_text(f'{text}server_url = "http://127.0.0.1:{free_port()}/"\n')
+        text += f'server_url = "http://127.0.0.1:{free_port()}/"\n\n[parameters]\ntype = "object"\n'
+        (self.folder / f"{name}.toml").write_text(text)
         return f"{name}.toml"
 
 
@@ -101,8 +102,9 @@ async def prepared(world: World, folder: Path) -> Prepared:
         "action": {"kind": "status", "status": 400, "body": "json", "json": {"message": ["name is taken"]}},
     }])  # fmt: skip
     refused = await world.save(bad, "front-desk-of-refused")
+    await world.outcomes.of(UUID(refused["requestId"]), until=time.monotonic() + PATIENCE_SECONDS)
     await call(world.stack, saved["assistantId"], TOOL, _appointment())
-    await send_in_one_batch(world, 0, [(str(org).encode(), b"not a message", [])])
+    unread = await send_in_one_batch(world, 0, [(str(org).encode(), b"not a message", [])])
     in_a_month = datetime.now(UTC) + timedelta(days=30)
     words = {
         "ORG": str(org),
@@ -128,14 +130,14 @@ async def prepared(world: World, folder: Path) -> Prepared:
         "HOURS": "22:00-06:00",
         "N": "1",
         "V": "2",
-        "V1": "1",
-        "V2": "2",
+        "V1": "2",
+        "V2": "3",
         "TOPIC": await _topic(world),
         "DUMP": "dump",
         "HOST:PORT": world.stack.bootstrap_servers,
     }
-    places = places_of(world, folder, await _database(world))
-    _for_the_checker(world, folder)
+    places = places_of(world, folder, str(org), await _database(world))
+    _for_the_checker(world, folder, unread)
     _for_vapis_stand_in(folder)
     return Prepared(world, folder, words, places)
 
@@ -151,7 +153,7 @@ def shell_of(folder: Path) -> dict[str, str]:
     }
 
 
-def places_of(world: World, folder: Path, own_database: str) -> dict[str, Place]:
+def places_of(world: World, folder: Path, org: str, own_database: str) -> dict[str, Place]:
     """Whose environment a command may have. `tool-sync` and `assistant-api` are those of the services themselves."""
     stack = world.stack
     shell = shell_of(folder)
@@ -165,6 +167,7 @@ def places_of(world: World, folder: Path, own_database: str) -> dict[str, Place]
     token = {"TOKEN": stack.signer.platform_token()}
     asking = {"ASSISTANT_API_URL": stack.assistant_api_url, "PLATFORM_TOKEN": token["TOKEN"]}
     verifying = {"LOG_VERIFY_KEYS": stack.env()["LOG_VERIFY_KEYS"], "TOOL_URL_LOOPBACK_ALLOWED": "true"}
+    own_orgs = {"OWN_ORGS": org, "VAPI_REQUESTS_PER_MINUTE": "1200"}
     places = {
         "nobody": Place(shell, addresses),
         "shell": Place(shell | token, addresses),
@@ -180,7 +183,7 @@ def places_of(world: World, folder: Path, own_database: str) -> dict[str, Place]
     }
     for service in SERVICES:
         env = stack.surroundings.env(service, stack.database(service), stack.ports[TITLES[service]])
-        places[TITLES[service]] = Place(shell | env | token | asking | verifying, addresses)
+        places[TITLES[service]] = Place(shell | env | token | asking | verifying | own_orgs, addresses)
         own = {"PORT": str(free_port()), "CONSOLE_PORT": str(free_port()), "LOG_FILE": str(folder / "other.log")}
         places[f"another {TITLES[service]}"] = Place(shell | env | own, addresses)
     return places
@@ -195,7 +198,7 @@ def place_of_copy(prepared: Prepared, server: postgres.Server) -> Place:
 def place_of_stand_in(prepared: Prepared, url: str, assistant_id: str) -> Place:
     """The shell of whoever has a sandbox of one's own."""
     return Place(
-        prepared.places["nobody"].env,
+        {**prepared.places["nobody"].env, "VAPI_SANDBOX_PORT": "0"},
         {
             "localhost:3003": url.removeprefix("http://"),
             "--port 3003": f"--port {free_port()}",
@@ -236,7 +239,7 @@ async def _database(world: World) -> str:
     return urlsplit(world.stack.database("tool_sync").admin)._replace(path="/readiness").geturl()
 
 
-def _for_the_checker(world: World, folder: Path) -> None:
+def _for_the_checker(world: World, folder: Path, unread: int) -> None:
     stack = world.stack
     sources = {
         "assistant_api": stack.database("assistant_api").admin,
@@ -247,7 +250,8 @@ def _for_the_checker(world: World, folder: Path) -> None:
     }
     (folder / "SOURCES.json").write_text(json.dumps(sources))
     (folder / "dump").mkdir()
-    (folder / "dump/ledger.jsonl").touch()
+    poison = {"kind": "poison", "topic": INPUT, "partition": 0, "offset": unread}
+    (folder / "dump/ledger.jsonl").write_text(f"{json.dumps(poison)}\n")
 
 
 def _for_vapis_stand_in(folder: Path) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from typing import Final
+from uuid import uuid4
 
 from tests.support.docs_commands import TREES, path_of, tree_of
 from tests.support.docs_list import Step
@@ -18,7 +19,8 @@ EXAMPLES: Final = {
     "b183206a": "ROLLOUT",
     "2026-12-24": "DATE",
     "TS-…": "TS-301",
-    "'https://…'": "'https://example.com/directions'",
+    "'https://…'": "'https://directions.invalid/'",
+    "'sendDirections'": "'sendDirectionsBySql'",
     "PASSWORD '…'": "PASSWORD 'of-maria'",
 }
 """Ids and dates of the pages' examples, and for which word they stand."""
@@ -64,10 +66,10 @@ def _filled(text: str, step: Step, prepared: Prepared) -> str:
     def value(found: re.Match[str]) -> str:
         word = step.words.get(found[0], found[0])
         if word == "FILE" and words[0] == "tool-sync":
-            return prepared.next_file()
+            return prepared.file_of("sendDirections" if words[1] == "ship" else f"send{uuid4().hex[:6]}")
         return prepared.words.get(word, word)
 
-    return re.sub(r"(?<![\w$/=.])(HOST:PORT|[A-Z][A-Z0-9_]*)(?![\w=.])", value, text)
+    return re.sub(r"(?<![\w$.])(HOST:PORT|[A-Z][A-Z0-9_]*)(?![\w=.])", value, text)
 
 
 def _wants_a_reason(words: list[str]) -> bool:
