@@ -67,7 +67,7 @@ class Prepared:
     def file_of(self, name: str) -> str:
         """A file of a tool that nobody has published."""
         text = f'name = "{name}"\ncontract = 0\ndescription = "Sends the way to the clinic."\n'
-        text += f'server_url = "http://127.0.0.1:{free_port()}/"\n\n[parameters]\ntype = "object"\n'
+        text += f'server_url = "http://127.0.0.1:{free_port()}/"\n\n[parameters]\ntype = "object"\nproperties = {{}}\n'
         (self.folder / f"{name}.toml").write_text(text)
         return f"{name}.toml"
 

@@ -141,7 +141,7 @@ async def carry_out(step: Step, command: Command | None, at: Prepared) -> list[s
             wrong.append(f"status {ended.status}: {said}")
         if "Traceback (most recent call last)" in ended.err:
             wrong.append(f"a traceback: {said}")
-        found = re.search(re.escape(at.words[step.says]) if step.says in at.words else step.says, ended.out)
+        found = re.search(re.escape(at.words[step.says]) if step.says in at.words else step.says, ended.out + ended.err)
         if found is None:
             wrong.append(f"no {step.says}: {said}")
         elif found.groupdict():
@@ -201,7 +201,7 @@ async def test_every_command_of_the_documentation_does_what_its_page_says(at: Pr
 @pytest.mark.timeout(240)
 async def test_the_stack_of_make_up_is_the_one_that_the_pages_mean(tmp_path: Path) -> None:
     """By the ports that the pages have, and by free ones."""
-    place = Place(shell_of(tmp_path))
+    place = Place(shell_of(tmp_path) | {"HOME": str(Path.home())})  # Kafka's jars are in the user's cache
     checkout(tmp_path)
     async with alone_on_the_demos_ports():
         for up, down, asked in (
