@@ -46,7 +46,7 @@ _SHELLS: Final = ("sh", "bash", "console")
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class PageCommand:
     """A command as a page has it, and what the page shows that it prints."""
 
     page: str
@@ -64,18 +64,18 @@ def pages() -> list[str]:
     return [page for page in SITE["pages"]() if not page.startswith(OF_THEIR_TIME)]
 
 
-def commands_of(page: str) -> list[Command]:
+def commands_of(page: str) -> list[PageCommand]:
     """The commands of a page: those of its blocks first, each group in its order."""
     return list(read(page, (ROOT / page).read_text()))
 
 
-def read(page: str, text: str) -> Iterator[Command]:
+def read(page: str, text: str) -> Iterator[PageCommand]:
     """The commands of a page with this text. Raises `UnknownLine`."""
     for kind, block in _FENCE.findall(text):
         if kind in _SHELLS:
             yield from _of_block(page, block)
         elif not kind:  # drawings, mostly
-            yield from (Command(page, _code(line)) for line in block.splitlines() if _COMMAND.match(line))
+            yield from (PageCommand(page, _code(line)) for line in block.splitlines() if _COMMAND.match(line))
     text = _FENCE.sub("", text)
     for block in _indented(text):
         first = block.split("\n", 1)[0].removeprefix("$ ")
@@ -104,7 +104,7 @@ def _indented(text: str) -> Iterator[str]:
         before = line
 
 
-def _of_block(page: str, block: str) -> Iterator[Command]:
+def _of_block(page: str, block: str) -> Iterator[PageCommand]:
     lines = block.splitlines()
     typed = any(line.startswith("$ ") for line in lines)
     while lines:
@@ -121,7 +121,7 @@ def _of_block(page: str, block: str) -> Iterator[Command]:
         shown = []
         while typed and lines and not lines[0].startswith("$ "):
             shown.append(lines.pop(0))
-        yield Command(page, _code(line), tuple(shown))
+        yield PageCommand(page, _code(line), tuple(shown))
 
 
 def _is_command(line: str) -> bool:
@@ -164,7 +164,7 @@ def _sentences(text: str) -> Iterator[str]:
             yield paragraph
 
 
-def _of_sentence(page: str, sentence: str) -> Iterator[Command]:
+def _of_sentence(page: str, sentence: str) -> Iterator[PageCommand]:
     is_cell = "\n" not in sentence
     group: list[str] = []
     for code in _INLINE.findall(sentence):
@@ -174,13 +174,13 @@ def _of_sentence(page: str, sentence: str) -> Iterator[Command]:
             path = path_of(words)
             if len(path) > 1 or words[1].startswith("-"):
                 group = path[:-1] if not getattr(tree_of(path), "commands", None) else path
-                yield Command(page, text, in_block=False)
+                yield PageCommand(page, text, in_block=False)
         elif _COMMAND.match(text + " ") and (len(words) > 1 or text == "create-topics"):
-            yield Command(page, text, in_block=False)
+            yield PageCommand(page, text, in_block=False)
         elif is_cell and group:
             for place in (group, group[:1]):
                 if words[0] in getattr(tree_of(place), "commands", {}):
-                    yield Command(page, " ".join([*place, text]), in_block=False)
+                    yield PageCommand(page, " ".join([*place, text]), in_block=False)
                     break
 
 

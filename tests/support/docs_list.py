@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from .docs_commands import ROOT, TREES, Command, commands_of, is_a_name, key_of, pages, path_of
+from .docs_commands import ROOT, TREES, PageCommand, commands_of, is_a_name, key_of, pages, path_of
 
 LIST: Final = ROOT / "tests/acceptance/docs_commands/commands.toml"
 _MADE: Final = {
@@ -18,7 +18,7 @@ _MADE: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class CommandRun:
     """A command that test_docs_commands.py runs; `commands.toml` says what each field is."""
 
     run: str
@@ -42,21 +42,21 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class CommandList:
     """The whole list."""
 
-    reads: tuple[Step, ...]
-    steps: tuple[Step, ...]
+    reads: tuple[CommandRun, ...]
+    steps: tuple[CommandRun, ...]
     elsewhere: Mapping[str, str]
     not_run: Mapping[str, str]
     by_page: Mapping[str, str]
 
     @property
-    def here(self) -> tuple[Step, ...]:
+    def here(self) -> tuple[CommandRun, ...]:
         """Every command that test_docs_commands.py runs."""
         return (*self.reads, *self.steps)
 
-    def has(self, command: Command) -> bool:
+    def has(self, command: PageCommand) -> bool:
         """Whether the list says what becomes of a command."""
         if command.in_block and command.page in self.by_page:
             return True
@@ -73,25 +73,25 @@ class Known:
         return any(f"{key} ".startswith(f"{name} ") for key in self.keys - self.not_run.keys())
 
 
-def known() -> Known:
+def known() -> CommandList:
     """The list as it stands."""
     read = tomllib.loads(LIST.read_text())
     reads, steps = (tuple(map(_step, read["here"][name])) for name in ("reads", "steps"))
-    return Known(reads, steps, read["elsewhere"], read["not_run"], read["by_page"])
+    return CommandList(reads, steps, read["elsewhere"], read["not_run"], read["by_page"])
 
 
-def _step(entry: dict[str, Any]) -> Step:
+def _step(entry: dict[str, Any]) -> CommandRun:
     program = entry["run"].split()[0]
     at = program if program in TREES else "shell"
-    return Step(**{"at": at, "words": entry.pop("with", {}), **entry, "run": entry["run"].strip()})
+    return CommandRun(**{"at": at, "words": entry.pop("with", {}), **entry, "run": entry["run"].strip()})
 
 
-def all_commands() -> list[Command]:
+def all_commands() -> list[PageCommand]:
     """The commands of all pages."""
     return [command for page in pages() for command in commands_of(page)]
 
 
-def in_a_page(step: Step, found: list[Command]) -> bool:
+def in_a_page(step: CommandRun, found: list[PageCommand]) -> bool:
     """Whether a page has this step's command, or names it."""
     keys = {key_of(command.text) for command in found}
     words = step.key.split()

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from tests.support.docs_commands import UnknownLine, is_a_name, key_of, read
-from tests.support.docs_list import Known, Step, all_commands, in_a_page, known, why_not_run_there
+from tests.support.docs_list import CommandList, CommandRun, all_commands, in_a_page, known, why_not_run_there
 
 FOUND = all_commands()
 LIST = known()
@@ -48,8 +48,8 @@ def test_what_is_not_run_has_a_reason_and_a_target_that_it_names_exists(reason: 
 def test_a_command_that_nobody_knows_is_found() -> None:
     (new,) = read("docs/new.md", "    tool-sync coverage --org ORG\n")
     assert not LIST.has(new)
-    assert not Known((), (), {}, {}, {}).has(new)
-    assert not in_a_page(Step("tool-sync paint the wall"), FOUND)
+    assert not CommandList((), (), {}, {}, {}).has(new)
+    assert not in_a_page(CommandRun("tool-sync paint the wall"), FOUND)
     assert why_not_run_there("nightly: paint") == "nightly does not make paint"
     assert why_not_run_there("ci: sim MINUTES=30") == "ci does not make sim MINUTES=30"
     assert why_not_run_there("tests/unit/test_docs_commands.py::test_nothing") is not None
@@ -69,7 +69,7 @@ def test_blocks_are_read_as_a_shell_reads_them() -> None:
         'export A="$(date -u +%F)"',
         "make up",
     ]
-    assert texts("1. Step.\n\n       tool-sync migrate\n\n   and\n") == ["tool-sync migrate"]
+    assert texts("1. CommandRun.\n\n       tool-sync migrate\n\n   and\n") == ["tool-sync migrate"]
 
 
 def test_what_is_shown_belongs_to_its_command() -> None:

@@ -47,7 +47,7 @@ VALUES ($1, 0, 0, 1, 'below the beginning of the partition') RETURNING id
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Terminal:
     """What is around a command: environment, what words and addresses stand for. `exported` stays, as in a terminal."""
 
     env: dict[str, str]
@@ -62,7 +62,7 @@ class Prepared:
     world: World
     folder: Path
     words: dict[str, str]
-    places: dict[str, Place]
+    places: dict[str, Terminal]
 
     def file_of(self, name: str) -> str:
         """A file of a tool that nobody has published."""
@@ -153,7 +153,7 @@ def shell_of(folder: Path) -> dict[str, str]:
     }
 
 
-def places_of(world: World, folder: Path, org: str, own_database: str) -> dict[str, Place]:
+def places_of(world: World, folder: Path, org: str, own_database: str) -> dict[str, Terminal]:
     """Whose environment a command may have. `tool-sync` and `assistant-api` are those of the services themselves."""
     stack = world.stack
     shell = shell_of(folder)
@@ -169,10 +169,10 @@ def places_of(world: World, folder: Path, org: str, own_database: str) -> dict[s
     verifying = {"LOG_VERIFY_KEYS": stack.env()["LOG_VERIFY_KEYS"], "TOOL_URL_LOOPBACK_ALLOWED": "true"}
     own_orgs = {"OWN_ORGS": org, "VAPI_REQUESTS_PER_MINUTE": "1200"}
     places = {
-        "nobody": Place(shell, addresses),
-        "shell": Place(shell | token, addresses),
-        "admin": Place(shell | _administrator(stack.database_admin_url), addresses),
-        "example": Place(
+        "nobody": Terminal(shell, addresses),
+        "shell": Terminal(shell | token, addresses),
+        "admin": Terminal(shell | _administrator(stack.database_admin_url), addresses),
+        "example": Terminal(
             shell,
             {
                 **addresses,
@@ -183,21 +183,21 @@ def places_of(world: World, folder: Path, org: str, own_database: str) -> dict[s
     }
     for service in SERVICES:
         env = stack.surroundings.env(service, stack.database(service), stack.ports[TITLES[service]])
-        places[TITLES[service]] = Place(shell | env | token | asking | verifying | own_orgs, addresses)
+        places[TITLES[service]] = Terminal(shell | env | token | asking | verifying | own_orgs, addresses)
         own = {"PORT": str(free_port()), "CONSOLE_PORT": str(free_port()), "LOG_FILE": str(folder / "other.log")}
-        places[f"another {TITLES[service]}"] = Place(shell | env | own, addresses)
+        places[f"another {TITLES[service]}"] = Terminal(shell | env | own, addresses)
     return places
 
 
-def place_of_copy(prepared: Prepared, server: postgres.Server) -> Place:
+def place_of_copy(prepared: Prepared, server: postgres.Server) -> Terminal:
     """The shell of whoever administers another server, on which nothing runs."""
     shell = prepared.places["shell"]
-    return Place(shell.env | _administrator(server.admin_url), shell.literals)
+    return Terminal(shell.env | _administrator(server.admin_url), shell.literals)
 
 
-def place_of_stand_in(prepared: Prepared, url: str, assistant_id: str) -> Place:
+def place_of_stand_in(prepared: Prepared, url: str, assistant_id: str) -> Terminal:
     """The shell of whoever has a sandbox of one's own."""
-    return Place(
+    return Terminal(
         {**prepared.places["nobody"].env, "VAPI_SANDBOX_PORT": "0"},
         {
             "localhost:3003": url.removeprefix("http://"),

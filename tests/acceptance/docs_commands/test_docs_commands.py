@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 import pytest_asyncio
-from tests.support.docs_commands import ROOT, Command, key_of
-from tests.support.docs_list import Step, all_commands, known
+from tests.support.docs_commands import ROOT, PageCommand, key_of
+from tests.support.docs_list import CommandRun, all_commands, known
 from tests.support.eventually import until
 from tests.support.sandbox_process import sandbox_process
 
@@ -22,7 +22,7 @@ from devstack import postgres
 
 from ..test_walkthrough import alone_on_the_demos_ports
 from ..world import World
-from .prepared import Place, Prepared, checkout, checkout_of, place_of_copy, place_of_stand_in, prepared, shell_of
+from .prepared import Prepared, Terminal, checkout, checkout_of, place_of_copy, place_of_stand_in, prepared, shell_of
 from .typed import typed
 
 README = ROOT / "README.md"
@@ -37,7 +37,7 @@ _OTHER = {"…": ".*"}
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class CommandEnd:
     """What became of a command."""
 
     status: int | None
@@ -45,7 +45,7 @@ class Ended:
     err: str
 
 
-async def run(line: str, place: Place, folder: Path) -> Ended:
+async def run(line: str, place: Terminal, folder: Path) -> CommandEnd:
     """Run a command to its end, as in a terminal of 80 columns in which questions are answered with yes."""
     shell = await asyncio.create_subprocess_exec(
         "bash", "-eo", "pipefail", "-c", "\n".join([*place.exported, line]),
@@ -57,10 +57,12 @@ async def run(line: str, place: Place, folder: Path) -> Ended:
     if shell.returncode is None:
         os.killpg(shell.pid, signal.SIGKILL)
     out, err = await ending
-    return Ended(shell.returncode, out.decode(), err.decode())
+    return CommandEnd(shell.returncode, out.decode(), err.decode())
 
 
-async def run_until(line: str, is_enough: Callable[[str], Awaitable[bool]], place: Place, folder: Path) -> Ended:
+async def run_until(
+    line: str, is_enough: Callable[[str], Awaitable[bool]], place: Terminal, folder: Path
+) -> CommandEnd:
     """Run a command that goes on by itself until it has printed or done enough; then it gets Ctrl-C."""
     ours, theirs = os.openpty()
     shell = await asyncio.create_subprocess_exec(
@@ -87,7 +89,7 @@ async def run_until(line: str, is_enough: Callable[[str], Awaitable[bool]], plac
             await shell.wait()
         await reading
         os.close(ours)
-    return Ended(status if was_enough else None, "".join(printed), "".join(printed))
+    return CommandEnd(status if was_enough else None, "".join(printed), "".join(printed))
 
 
 def _read_all(descriptor: int, printed: list[str]) -> None:
@@ -97,7 +99,7 @@ def _read_all(descriptor: int, printed: list[str]) -> None:
             printed.append(read.decode(errors="replace"))
 
 
-async def is_enough_of(step: Step, at: Prepared, printed: str) -> bool:
+async def is_enough_of(step: CommandRun, at: Prepared, printed: str) -> bool:
     """Whether a command that goes on by itself has done what it is there for."""
     if step.joins:
         groups = await at.world.kafka.describe_consumer_groups([step.joins])
@@ -122,7 +124,7 @@ def _shown_word(word: str) -> str:
     )
 
 
-async def carry_out(step: Step, command: Command | None, at: Prepared) -> list[str]:
+async def carry_out(step: CommandRun, command: PageCommand | None, at: Prepared) -> list[str]:
     """Type a step's command, in each of its forms; what of it is not as the page or the list says."""
     place, wrong = at.places[step.at], []
     if step.heals:
@@ -182,13 +184,13 @@ def booking_file() -> str:
 
 @pytest.mark.timeout(400)
 async def test_every_command_of_the_documentation_does_what_its_page_says(at: Prepared) -> None:
-    in_pages: dict[str, Command] = {}
+    in_pages: dict[str, PageCommand] = {}
     for command in all_commands():
         if command.shown or key_of(command.text) not in in_pages:
             in_pages[key_of(command.text)] = command
     at_once = asyncio.Semaphore(AT_ONCE)
 
-    async def read(step: Step) -> list[str]:
+    async def read(step: CommandRun) -> list[str]:
         async with at_once:
             return await carry_out(step, in_pages.get(step.key), at)
 
@@ -201,7 +203,7 @@ async def test_every_command_of_the_documentation_does_what_its_page_says(at: Pr
 @pytest.mark.timeout(240)
 async def test_the_stack_of_make_up_is_the_one_that_the_pages_mean(tmp_path: Path) -> None:
     """By the ports that the pages have, and by free ones."""
-    place = Place(shell_of(tmp_path) | {"HOME": str(Path.home())})  # Kafka's jars are in the user's cache
+    place = Terminal(shell_of(tmp_path) | {"HOME": str(Path.home())})  # Kafka's jars are in the user's cache
     checkout(tmp_path)
     async with alone_on_the_demos_ports():
         for up, down, asked in (

@@ -6,9 +6,9 @@ from typing import Final
 from uuid import uuid4
 
 from tests.support.docs_commands import TREES, path_of, tree_of
-from tests.support.docs_list import Step
+from tests.support.docs_list import CommandRun
 
-from .prepared import Place, Prepared
+from .prepared import Prepared, Terminal
 
 REASON: Final = '"trying the documentation"'
 OPTIONS: Final = {"--code": "TS-301", "--org": "ORG", "--since": "2h", "--type": "ToolsSynced", "--reason": REASON}
@@ -27,7 +27,7 @@ EXAMPLES: Final = {
 _STATEMENTS: Final = ("INSERT", "UPDATE", "CREATE", "GRANT")
 
 
-def typed(step: Step, text: str, prepared: Prepared, place: Place) -> Iterator[str]:
+def typed(step: CommandRun, text: str, prepared: Prepared, place: Terminal) -> Iterator[str]:
     """The lines that are typed, one after the other, for what a page has in one."""
     if text.split()[0] in _STATEMENTS:
         quoted = _example(text, place).replace("'\\''", "'").replace('"', '\\"')
@@ -50,13 +50,13 @@ def _variants(text: str) -> Iterator[str]:
         yield text
 
 
-def _example(text: str, place: Place) -> str:
+def _example(text: str, place: Terminal) -> str:
     for example, word in {**EXAMPLES, **place.literals}.items():
         text = text.replace(example, word)
     return text
 
 
-def _filled(text: str, step: Step, prepared: Prepared) -> str:
+def _filled(text: str, step: CommandRun, prepared: Prepared) -> str:
     for option, value in OPTIONS.items():
         text = re.sub(rf"{option} (…|TEXT)", f"{option} {value}", text)
     words = text.split()
