@@ -132,14 +132,12 @@ async def carry_out(step: CommandRun, command: PageCommand | None, at: Prepared)
     for line in typed(step, command.text if command else step.run, at, place):
         if step.goes_on:
             ended = await run_until(line, partial(is_enough_of, step, at), place, at.folder)
-            statuses = INTERRUPTED
         else:
             ended = await run(line, place, at.folder)
-            statuses = (step.status,)
         if line.startswith(("export ", "eval ")):
             place.exported.append(line)
         said = f"$ {line}\n{ended.out}{'' if step.goes_on else ended.err}"
-        if ended.status not in statuses:
+        if ended.status not in (INTERRUPTED if step.goes_on else (step.status,)):
             wrong.append(f"status {ended.status}: {said}")
         if "Traceback (most recent call last)" in ended.err:
             wrong.append(f"a traceback: {said}")

@@ -63,13 +63,13 @@ def _filled(text: str, step: CommandRun, prepared: Prepared) -> str:
     if words[0] in TREES and " --reason" not in text and _wants_a_reason(words):
         text += f" --reason {REASON}"
 
-    def value(found: re.Match[str]) -> str:
+    def stands_for(found: re.Match[str]) -> str:
         word = step.words.get(found[0], found[0])
         if word == "FILE" and words[0] == "tool-sync":
             return prepared.file_of("sendDirections" if words[1] == "ship" else f"send{uuid4().hex[:6]}")
         return prepared.words.get(word, word)
 
-    return re.sub(r"(?<![\w$.])(HOST:PORT|[A-Z][A-Z0-9_]*)(?![\w=.])", value, text)
+    return re.sub(r"(?<![\w$.])(HOST:PORT|[A-Z][A-Z0-9_]*)(?![\w=.])", stands_for, text)
 
 
 def _wants_a_reason(words: list[str]) -> bool:
