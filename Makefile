@@ -88,6 +88,7 @@ nightly: $(READY) ## what CI has no time for: Kafka behind TLS, a browser, OpenA
 	@$(MAKE) upgrade
 	@$(MAKE) checker
 	@$(MAKE) sim MINUTES=30
+	@$(BIN)/python -m tests.simulation mutants
 	@$(MAKE) crash MINUTES=10
 	@$(MAKE) chaos MINUTES=10
 
