@@ -26,11 +26,11 @@ def folder(tmp_path: Path) -> Path:
 def archive(tool_sync_db: DatabaseUrls, folder: Path, capsys: pytest.CaptureFixture[str]) -> Said:
     """``log archive`` in segments of four events: exit status and what it says. What stands in its way is raised."""
 
-    async def run(until: int | None = None, segment_events: int = 4) -> tuple[int, str]:
+    async def run(through: int | None = None, segment_events: int = 4) -> tuple[int, str]:
         capsys.readouterr()
         connection = await SESSIONS.connect(tool_sync_db.service, application_name="test")
         try:
-            code = await archive_log(connection, folder, WhatToArchive(until, None, segment_events), as_json=False)
+            code = await archive_log(connection, folder, WhatToArchive(through, None, segment_events), as_json=False)
         finally:
             await connection.close()
         return code, " ".join(capsys.readouterr().out.split())

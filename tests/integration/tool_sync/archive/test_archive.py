@@ -83,7 +83,7 @@ async def test_what_is_not_new_writes_nothing(log: EventLog, archive: Said, fold
     await archive()
     before = stamps(folder)
     assert "nothing is new" in (await archive())[1]
-    assert "nothing is new" in (await archive(until=2))[1]
+    assert "nothing is new" in (await archive(through=2))[1]
     assert stamps(folder) == before
 
 
@@ -98,20 +98,20 @@ async def test_it_stops_at_a_position_or_before_a_time(
     await fill(log, 6)
     at = await admin.fetchval("SELECT recorded_at FROM events WHERE position = 5")
     url = tool_sync_db.service
-    code, said, _ = await command("log", "archive", str(folder), "--until", "2", "--json", database_url=url)
+    code, said, _ = await command("log", "archive", str(folder), "--through", "2", "--json", database_url=url)
     assert (code, result(said)["through"]) == (0, 2)
-    code, said, _ = await command("log", "archive", str(folder), "--before", at.isoformat(), "--json", database_url=url)
+    code, said, _ = await command("log", "archive", str(folder), "--until", at.isoformat(), "--json", database_url=url)
     assert (code, result(said)["through"]) == (0, 4)
 
 
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (("--until", "7"), 2, "the log ends at position 6, before 7"),
-        (("--until", "1", "--before", "today"), 2, "exclude each other"),
-        (("--until", "0"), 2, "greater than or equal to 1"),
+        (("--through", "7"), 2, "the log ends at position 6, before 7"),
+        (("--through", "1", "--until", "today"), 2, "exclude each other"),
+        (("--through", "0"), 2, "greater than or equal to 1"),
         (("--segment-events", "0"), 2, "greater than or equal to 1"),
-        (("--before", "soon"), 2, "--before"),
+        (("--until", "soon"), 2, "'soon' is not a time"),
     ],
 )
 async def test_what_cannot_be_asked_is_said(

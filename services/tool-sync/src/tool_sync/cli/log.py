@@ -132,10 +132,10 @@ def decisions(
 def archive(
     folder: ArchiveDir,
     database_url: DatabaseUrl,
-    until: Annotated[
+    through: Annotated[
         int | None, typer.Option(metavar="POSITION", help="Stop after this position; by default at the end.", min=1)
     ] = None,
-    before: Annotated[
+    until: Annotated[
         datetime | None,
         typer.Option(parser=parse_time, metavar="TIME", help="Stop before this time: 2026-11-28 14:30, 30d, today."),
     ] = None,
@@ -144,7 +144,7 @@ def archive(
     ] = 1_000_000,
     as_json: Json = False,
 ) -> None:
-    """Copy events into Parquet files in DIR, from where its newest ends.
+    """Write copies of events into Parquet files in DIR, where its newest ends.
 
     Nothing is taken out of the log. Each file is read back and its hashes are
     computed again before it counts. A run that is ended goes on the next time.
@@ -156,10 +156,10 @@ def archive(
     from tool_sync.cli.log_archive import archive_log, require_pyarrow
     from tool_sync.log.archive.request import WhatToArchive
 
-    if until is not None and before is not None:
-        fail("--until and --before exclude each other")
+    if through is not None and until is not None:
+        fail("--through and --until exclude each other")
     require_pyarrow()
-    end_connected(database_url, archive_log, folder, WhatToArchive(until, before, segment_events), as_json=as_json)
+    end_connected(database_url, archive_log, folder, WhatToArchive(through, until, segment_events), as_json=as_json)
 
 
 @app.command()
@@ -185,8 +185,8 @@ def verify_archive(
     No database is needed. With one, each position and hash is compared with the
     log; with --heads or --heads-file also with what was signed of it.
 
-    Exit status 1: the archive is not as it was written or signed, or not what
-    the log has. 3: the log is another.
+    Exit status 1: the archive is not as it was written or signed, or is not the
+    log's. 3: the log is another.
     """
     from tool_sync.cli.log_archive import require_pyarrow
 

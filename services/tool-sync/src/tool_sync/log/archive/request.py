@@ -11,6 +11,6 @@ SEGMENT_EVENTS: Final = 1_000_000
 class WhatToArchive:
     """Up to a position, or what was recorded before a time, or all; in segments of so many events."""
 
-    until: int | None = None
-    before: datetime | None = None
+    through: int | None = None
+    until: datetime | None = None
     segment_events: int = SEGMENT_EVENTS

@@ -71,11 +71,11 @@ async def archive(
 
 
 async def _through(connection: Connection, what: WhatToArchive, stands: LogStands) -> int:
-    if what.until is not None and what.until > stands.position:
-        raise ArchiveUnavailable(f"the log ends at position {stands.position:,}, before {what.until:,}")
-    if what.before is not None:
-        return await last_before(connection, what.before, stands.position)
-    return stands.position if what.until is None else what.until
+    if what.through is not None and what.through > stands.position:
+        raise ArchiveUnavailable(f"the log ends at position {stands.position:,}, before {what.through:,}")
+    if what.until is not None:
+        return await last_before(connection, what.until, stands.position)
+    return stands.position if what.through is None else what.through
 
 
 def _begun(folder: Path, live: ArchiveManifest) -> ArchiveManifest:
