@@ -11,7 +11,10 @@ from tool_sync.cli.log_archive import archive_log
 from tool_sync.cli.log_heads import HeadsSource
 from tool_sync.cli.log_verify_archive import verify_archived
 from tool_sync.db import SESSIONS
+from tool_sync.log import EventLog
 from tool_sync.log.archive.request import WhatToArchive
+
+from .making import fill
 
 Said: TypeAlias = Callable[..., Awaitable[tuple[int, str]]]
 
@@ -53,3 +56,10 @@ def verify(tool_sync_db: DatabaseUrls, folder: Path, capsys: pytest.CaptureFixtu
         return code, " ".join(capsys.readouterr().out.split())
 
     return run
+
+
+@pytest.fixture
+async def archived(log: EventLog, archive: Said) -> None:
+    """Twelve events in three segments; the second has positions 5 to 8, and row 1 of it is position 6."""
+    await fill(log, 12, seed=3)
+    assert (await archive())[0] == 0

@@ -90,6 +90,17 @@ def changed(path: Path, change: Callable[[list[dict[str, Any]]], None]) -> None:
     parquet.write_table(pa.Table.from_pylist(rows, schema=table.schema), path, compression="zstd")
 
 
+def with_manifest(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
+    """Write the manifest anew, changed."""
+
+    def changing(folder: Path) -> None:
+        manifest = orjson.loads((folder / "manifest.json").read_bytes())
+        change(manifest)
+        (folder / "manifest.json").write_bytes(orjson.dumps(manifest))
+
+    return changing
+
+
 def manifest_follows(path: Path) -> None:
     """The manifest says what the file is like now, as who covers up a change would write it."""
     manifest_path = path.parent / "manifest.json"
