@@ -1,5 +1,6 @@
 """The log is copied into Parquet files, goes on where it ended, and reads back cell by cell as the table has it."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,6 +12,10 @@ from pyarrow import parquet
 from devstack.databases import DatabaseUrls
 from tool_sync import db
 from tool_sync.log import EventLog
+from tool_sync.log.archive import stored
+from tool_sync.log.archive.folder import locked
+from tool_sync.log.archive.request import WhatToArchive
+from tool_sync.log.archive.writing import archive as archive_into
 
 from ..command import command, result
 from ..event_log.making import arrived
@@ -146,8 +151,6 @@ async def test_a_database_that_is_away_is_said(folder: Path) -> None:
 async def test_two_at_once_do_not_write_into_each_other(
     log: EventLog, tool_sync_db: DatabaseUrls, archive: Said, folder: Path
 ) -> None:
-    from tool_sync.log.archive.folder import locked
-
     await fill(log, 3)
     with locked(folder):
         code, _, wrong = await command("log", "archive", str(folder), database_url=tool_sync_db.service)
@@ -158,12 +161,6 @@ async def test_two_at_once_do_not_write_into_each_other(
 async def test_appends_go_on_while_it_runs_and_no_snapshot_is_held(
     log: EventLog, pool: db.Pool, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from datetime import UTC, datetime
-
-    from tool_sync.log.archive import stored
-    from tool_sync.log.archive.request import WhatToArchive
-    from tool_sync.log.archive.writing import archive
-
     monkeypatch.setattr(stored, "PAGE_EVENTS", 2)
     await fill(log, 9)
     seen: list[int] = []
@@ -174,7 +171,7 @@ async def test_appends_go_on_while_it_runs_and_no_snapshot_is_held(
             seen.append(position)
 
         await log.append(arrived(uuid4()))
-        done = await archive(connection, folder, WhatToArchive(), lambda: datetime.now(UTC), between_pages)
+        done = await archive_into(connection, folder, WhatToArchive(), lambda: datetime.now(UTC), between_pages)
     assert (seen, done.through) == ([2, 4, 6, 8, 10], 10)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from devstack.databases import DatabaseUrls
 from tool_sync.log import EventLog
+from tool_sync.log.archive.errors import ArchiveRefused
 
 from .conftest import Said
 from .making import fill, names, segments
@@ -85,8 +86,6 @@ async def test_a_disk_that_takes_no_more_is_said_and_nothing_is_broken(
 async def test_a_whole_segment_that_the_manifest_lacks_is_taken_in_only_if_it_is_the_logs(
     log: EventLog, tool_sync_db: DatabaseUrls, archive: Said, verify: Said, folder: Path
 ) -> None:
-    from tool_sync.log.archive.errors import ArchiveRefused
-
     await fill(log, 8)
     assert (await ended("replace", 4, tool_sync_db.service, folder))[0] == -signal.SIGKILL
     newest = segments(folder)[-1]
