@@ -35,6 +35,7 @@ if __name__ == "__main__":
     step, number = sys.argv[1], int(sys.argv[2])
     del sys.argv[1:3]
     if step == "bytes":
+        sys.dont_write_bytecode = True  # or modules that are imported from here on would be cached cut short
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (number, number))
     else:
