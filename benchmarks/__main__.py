@@ -27,6 +27,7 @@ from benchmarks import (
     idle,
     intake,
     large_rollouts,
+    log_archive,
     log_decisions,
     long_log,
     long_org,
@@ -57,7 +58,7 @@ ROUNDS = 3
 SAVES = 10_000
 SECONDS_MAX = 60 * 60.0
 """What is not measured by then is not measured."""
-LONG = frozenset({"memory_growth", "rollouts", "large_rollouts", "seeded_fleet", "console"})
+LONG = frozenset({"memory_growth", "rollouts", "large_rollouts", "seeded_fleet", "console", "log_archive"})
 """What takes minutes for one figure: only with `--long`, or by its name."""
 FAILURES = (NotMeasured, StartFailed, MigrationFailed, TimeoutError, OSError, KafkaError, aiohttp.ClientError)
 
@@ -90,6 +91,7 @@ def benchmarks(rounds: int, saves: int) -> Mapping[str, Callable[[World], Awaita
         "console": lambda world: console.measure(world, _say),
         "plan_100000": lambda world: _one(rollouts.plan(world, _say)),
         "long_log": lambda world: long_log.measure(world, rounds, _say),
+        "log_archive": lambda world: log_archive.measure(world, rounds, _say),
         "log_decisions": lambda world: log_decisions.measure(world, rounds, _say),
     }
 

@@ -1,7 +1,7 @@
 """A log of many events at once, written past `append`, for what reads a long log.
 
 Each org has ten events of two saves, in the order of a real one; every tenth event is a tool's registration, and every
-fifth is published. The folds then make the projections, as they would for a release that is new.
+fifth is published. The folds then make the projections, as they would for a release that is new. Hashes are right.
 """
 
 import asyncpg
@@ -9,14 +9,20 @@ import asyncpg
 EVENTS_OF_AN_ORG = 10
 PUBLISHED_OF_AN_ORG = 2
 
+# The chain, as a sum over the rows of a page: each hash is made of the one before it.
+_CHAINED = """
+CREATE OR REPLACE AGGREGATE pg_temp.chained(bigint, bigint, text, int, uuid, uuid, text, smallint, text, text)
+  (SFUNC = position_hash, STYPE = bytea, INITCOND = '{previous}')
+"""
+_LAST = "SELECT coalesce((SELECT hash FROM events ORDER BY position DESC LIMIT 1), '')::text"
 _FILL = """
-INSERT INTO events (position, stream, version, event_id, org_id, type, schema, data, meta, hash, recorded_at)
-SELECT g, s.kind || '-' || o.org, s.version, gen_random_uuid(), o.org, s.type, 1, d.data,
+WITH page AS MATERIALIZED (
+SELECT g AS position, s.kind || '-' || o.org AS stream, s.version, gen_random_uuid() AS event_id, o.org AS org_id,
+       s.type, 1::smallint AS schema, d.data,
        jsonb_build_object('causation_id', o.org, 'correlation_id', o.org, 'actor', 'benchmark',
                           'traceparent', '00-' || repeat('ab', 16) || '-' || repeat('cd', 8) || '-01',
-                          'service_version', '0'),
-       '\\x0000000000000000000000000000000000000000000000000000000000000000',
-       timestamptz '2026-01-01' + g * interval '1 ms'
+                          'service_version', '0') AS meta,
+       timestamptz '2026-01-01' + g * interval '1 ms' AS recorded_at
 FROM generate_series($1::bigint, $2::bigint) g
 CROSS JOIN LATERAL (SELECT md5('org' || (g - 1) / 10)::uuid AS org) o
 JOIN (VALUES (0, 'org', 1, 'OrgRegistered'), (1, 'org', 2, 'SyncRequested'),
@@ -45,6 +51,13 @@ CROSS JOIN LATERAL (SELECT CASE s.type
        'answer_hash', repeat('4', 64), 'adopted', false) END AS data
   FROM (SELECT jsonb_build_array(jsonb_build_object('name', 'bookClinicAppointment', 'vapi_tool_id', o.org,
        'definition_version', 1, 'definition_hash', repeat('3', 64))) AS tools) t) d
+)
+INSERT INTO events (position, stream, version, event_id, org_id, type, schema, data, meta, hash, recorded_at)
+SELECT position, stream, version, event_id, org_id, type, schema, data, meta,
+       pg_temp.chained(position, time_micros(recorded_at), stream, version, event_id, org_id, type, schema, data::text,
+                       meta::text) OVER (ORDER BY position),
+       recorded_at
+FROM page
 """
 # Nobody has work to do, and the relay has nothing to send: a service over this log is quiet.
 _QUIET = """
@@ -63,6 +76,7 @@ async def fill(admin_url: str, events: int) -> None:
     connection = await asyncpg.connect(admin_url)
     try:
         for start in range(0, events, _PAGE):
+            await connection.execute(_CHAINED.format(previous=await connection.fetchval(_LAST)))
             await connection.execute(_FILL, start + 1, min(events, start + _PAGE))
             for name in _PROJECTIONS:
                 await connection.execute(f"SELECT fold_{name}($1, $2)", start, min(events, start + _PAGE))

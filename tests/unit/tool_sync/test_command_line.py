@@ -41,6 +41,7 @@ ARGUMENTS = {
     "HOURS": "22:00-06:00",
     "TEXT": "praxis",
     "JTI": "a-token",
+    "DIR": "no-such-folder",
 }
 WITHOUT_DATABASE = {("run",), ("blueprint", "lint"), ("errors",), ("doctor",)}
 VERBS = (

@@ -8,6 +8,7 @@
     tool-sync explain ASSISTANT | check ORG|ASSISTANT | words
     tool-sync audit | lost list | failures list | dead-letters list
     tool-sync projection rebuild NAME | projection verify [NAME] | log verify | log heads | log fork
+    tool-sync log archive DIR | log verify-archive DIR
     tool-sync replay --to-topic TOPIC | relay rewind --position N
     tool-sync access list
 

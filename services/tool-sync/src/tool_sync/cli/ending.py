@@ -21,6 +21,13 @@ def end_with(work: Coroutine[Any, Any, int | None]) -> NoReturn:
     raise typer.Exit(asyncio.run(work) or 0)
 
 
+def end_answered(work: Coroutine[Any, Any, int | None]) -> NoReturn:
+    """Do work that needs no connection, and say what stands in its way."""
+    from tool_sync.cli.connected import answered
+
+    end_with(answered(work))
+
+
 def end_connected(
     database_url: str,
     work: Callable[Concatenate["Connection", P], Awaitable[int | None]],

@@ -1,12 +1,16 @@
-"""``tool-sync log verify | heads | decisions | fork``: does the log hold together, and justify what was done."""
+"""``tool-sync log verify | heads | decisions | archive | verify-archive | fork``: does the log hold together?
 
+And does it justify what was done; and a copy of it that proves itself.
+"""
+
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 from uuid import UUID
 
 import typer
 
-from tool_sync.cli.ending import end_connected, end_with
+from tool_sync.cli.ending import end_answered, end_connected, end_with
 from tool_sync.cli.exits import EXIT_REFUSED
 from tool_sync.cli.options import (
     BootstrapServers,
@@ -17,6 +21,7 @@ from tool_sync.cli.options import (
     OwnerUrl,
     ReasonNeeded,
     VapiAccount,
+    parse_time,
 )
 
 if TYPE_CHECKING:
@@ -40,6 +45,19 @@ SigningKeyFile = Annotated[
         help="Without --keys, take this key's public half.",
     ),
 ]
+HeadsAsked = Annotated[
+    bool,
+    typer.Option("--heads", help="Compare with the signed heads on their topic; needs --kafka and --keys."),
+]
+HeadsFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Compare with heads that were kept aside: lines of `log heads`."),
+]
+VerifyKeysFile = Annotated[
+    Path | None,
+    typer.Option(envvar="LOG_VERIFY_KEYS", metavar="FILE", help="Trust heads signed by these public keys, in PEM."),
+]
+ArchiveDir = Annotated[Path, typer.Argument(metavar="DIR", help="The archive's folder.", file_okay=False)]
 
 
 @app.command()
@@ -51,18 +69,9 @@ def verify(
     ] = None,
     topic: OutcomesTopic = None,
     fleet_topic: FleetTopic = None,
-    heads: Annotated[
-        bool,
-        typer.Option("--heads", help="Compare the log with the signed heads on their topic; needs --kafka and --keys."),
-    ] = False,
-    heads_file: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Compare it with heads that were kept aside: lines of `log heads`."),
-    ] = None,
-    keys: Annotated[
-        Path | None,
-        typer.Option(envvar="LOG_VERIFY_KEYS", metavar="FILE", help="Trust heads signed by these public keys, in PEM."),
-    ] = None,
+    heads: HeadsAsked = False,
+    heads_file: HeadsFile = None,
+    keys: VerifyKeysFile = None,
     heads_topic: HeadsTopic = None,
     signing_key: SigningKeyFile = None,
     as_json: Json = False,
@@ -117,6 +126,79 @@ def decisions(
 
     rule = None if without is None else Without(without)
     end_connected(database_url, show_decisions, rule, as_json=as_json)
+
+
+@app.command()
+def archive(
+    folder: ArchiveDir,
+    database_url: DatabaseUrl,
+    through: Annotated[
+        int | None, typer.Option(metavar="POSITION", help="Stop after this position; by default at the end.", min=1)
+    ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(parser=parse_time, metavar="TIME", help="Stop before this time: 2026-11-28 14:30, 30d, today."),
+    ] = None,
+    segment_events: Annotated[
+        int, typer.Option(metavar="N", help="Write at most this many events into a file.", min=1, max=100_000_000)
+    ] = 1_000_000,
+    as_json: Json = False,
+) -> None:
+    """Write copies of events into Parquet files in DIR, where its newest ends.
+
+    Nothing is taken out of the log. Each file is read back and its hashes are
+    computed again before it counts. A run that is ended goes on the next time.
+
+    Exit status 1: the log is not as it was written. 3: DIR is of another log, or
+    of what this one was before a restore.
+    """
+    from tool_sync.cli.exits import fail
+    from tool_sync.cli.log_archive import archive_log, require_pyarrow
+    from tool_sync.log.archive.request import WhatToArchive
+
+    if through is not None and until is not None:
+        fail("--through and --until exclude each other")
+    require_pyarrow()
+    end_connected(database_url, archive_log, folder, WhatToArchive(through, until, segment_events), as_json=as_json)
+
+
+@app.command()
+def verify_archive(
+    folder: ArchiveDir,
+    database_url: Annotated[
+        str | None,
+        typer.Option(envvar="DATABASE_URL", help="Compare with the log at this postgresql:// URL, too."),
+    ] = None,
+    heads: HeadsAsked = False,
+    heads_file: HeadsFile = None,
+    kafka: Annotated[
+        str | None,
+        typer.Option("--kafka", envvar="KAFKA_BOOTSTRAP_SERVERS", help="Read the heads at this host:port."),
+    ] = None,
+    keys: VerifyKeysFile = None,
+    heads_topic: HeadsTopic = None,
+    signing_key: SigningKeyFile = None,
+    as_json: Json = False,
+) -> None:
+    """Verify an archive: its files, their order, and the hash of each event.
+
+    No database is needed. With one, each position and hash is compared with the
+    log; with --heads or --heads-file also with what was signed of it.
+
+    Exit status 1: the archive is not as it was written or signed, or is not the
+    log's. 3: the log is another.
+    """
+    from tool_sync.cli.log_archive import require_pyarrow
+
+    require_pyarrow()
+    from tool_sync.cli.log_heads import heads_source
+    from tool_sync.cli.log_verify_archive import verify_archived
+
+    source = heads_source(heads_topic if heads else None, kafka, heads_file, keys, signing_key, is_asked=heads)
+    if database_url is None:
+        end_answered(verify_archived(None, folder, source, as_json=as_json))
+    else:
+        end_connected(database_url, verify_archived, folder, source, as_json=as_json)
 
 
 @app.command()

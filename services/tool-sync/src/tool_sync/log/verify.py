@@ -48,9 +48,10 @@ class LogVerified:
 _FORM: Final = "SELECT first_position, origin FROM hash_forms WHERE form = 2"
 _NO_FORM: Final = "the table hash_forms has lost the row that says from where the hashes have form 2"
 _ALONE: Final = "the version before it in its stream is missing or later"
-_CHANGED: Final = "its hash does not match it and the event before it: one of them was changed"
-_EARLIER: Final = "it is recorded as earlier than the event before it"
-_NOT_THE_ORIGIN: Final = "up to here the hashes have the older form, and are not those that form 2 began from"
+MISSING: Final = "there is no event at this position"
+CHANGED: Final = "its hash does not match it and the event before it: one of them was changed"
+EARLIER: Final = "it is recorded as earlier than the event before it"
+NOT_THE_ORIGIN: Final = "up to here the hashes have the older form, and are not those that form 2 began from"
 
 _LOOK: Final = """
 SELECT count(*) AS found,
@@ -83,7 +84,7 @@ _PAGE: Final = _LOOK.format(
                              e.meta::text)""",
 )
 
-_MISSING: Final = """
+_GAPS: Final = """
 SELECT g AS position FROM generate_series($1::bigint + 1, $2::bigint) g
 WHERE NOT EXISTS (SELECT FROM events e WHERE e.position = g) ORDER BY g LIMIT $3
 """
@@ -174,15 +175,15 @@ async def _page(connection: Connection, form: _Form, start: int, through: int) -
     assert row is not None
     findings = []
     if row["found"] < through - start:
-        missing = await connection.fetch(_MISSING, start, through, FINDINGS_MAX)
-        findings += [LogFinding(gap["position"], "there is no event at this position") for gap in missing]
+        missing = await connection.fetch(_GAPS, start, through, FINDINGS_MAX)
+        findings += [LogFinding(gap["position"], MISSING) for gap in missing]
     changed = row["changed"] or ()
     told = {*changed, *(at + 1 for at in changed)}  # a changed time is told once, not again by the event after it
     earlier = [at for at in row["earlier"] or () if at not in told]
-    for found, problem in ((row["alone"] or (), _ALONE), (changed, _CHANGED), (earlier, _EARLIER)):
+    for found, problem in ((row["alone"] or (), _ALONE), (changed, CHANGED), (earlier, EARLIER)):
         findings += [LogFinding(at, problem) for at in found]
     if is_older:
         form.digest = row["digest"]
         if through == form.first_position - 1 and form.digest != form.origin:
-            findings.append(LogFinding(through, _NOT_THE_ORIGIN))
+            findings.append(LogFinding(through, NOT_THE_ORIGIN))
     return sorted(findings, key=lambda finding: finding.position)

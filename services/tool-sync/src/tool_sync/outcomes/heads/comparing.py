@@ -1,6 +1,6 @@
-"""Heads beside the log: what is proved of it, and what is not."""
+"""Heads beside the log, or beside an archive of it: what is proved of it, and what is not."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -50,23 +50,48 @@ async def compare(connection: Connection, read: HeadsRead, keys: VerifyKeys, ver
     told = sort_heads(read.heads, keys, stands)
     found = await _hashes(connection, (*told.heads, *told.former))
     judged = judge(told.heads, found, stands)
+    findings = await _findings(connection, told, judged, stands)
+    sound = min([finding.position - 1 for finding in verified.findings] + [verified.through])
+    return _compared(told, judged, findings, read.unreadable, sound, found, stands)
+
+
+def compare_archived(
+    read: HeadsRead, keys: VerifyKeys, stands: LogStands, hashes: Mapping[int, str], sound_through: int
+) -> HeadsCompared:
+    """Compare heads with an archive that was looked at: ``stands`` says where it ends, ``hashes`` what it has.
+
+    Heads of what was appended after its end say nothing of it.
+    """
+    told = sort_heads((head for head in read.heads if head.position <= stands.position), keys, stands)
+    judged = judge(told.heads, hashes, stands)
+    return _compared(told, judged, (*told.findings, *judged.findings), read.unreadable, sound_through, hashes, stands)
+
+
+def _compared(
+    told: Sorted,
+    judged: Judged,
+    findings: tuple[HeadFinding, ...],
+    unreadable: int,
+    sound_through: int,
+    hashes: Mapping[int, str],
+    stands: LogStands,
+) -> HeadsCompared:
     return HeadsCompared(
-        *_proved(judged, verified),
+        *_proved(judged, sound_through),
         stands.position,
         len(told.heads),
         told.by_strangers,
         told.of_other_logs,
-        read.unreadable,
-        await _findings(connection, told, judged, stands),
+        unreadable,
+        findings,
         told.notices,
-        judge_former(told.former, found, stands),
+        judge_former(told.former, hashes, stands),
     )
 
 
-def _proved(judged: Judged, verified: LogVerified) -> tuple[int, datetime | None]:
+def _proved(judged: Judged, sound_through: int) -> tuple[int, datetime | None]:
     """A signed hash proves the events below it only through a chain without a fault, as far as it was looked at."""
-    sound = min([finding.position - 1 for finding in verified.findings] + [verified.through])
-    proving = [head for head in judged.agreed if head.position <= sound]
+    proving = [head for head in judged.agreed if head.position <= sound_through]
     return (proving[-1].position, proving[-1].signed_at) if proving else (0, None)
 
 
