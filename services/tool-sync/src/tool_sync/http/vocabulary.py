@@ -29,6 +29,7 @@ WORDS: Final[Mapping[str, str]] = {
     "OrgTools.tools": "All of them, by name.",
     "OrgWanted.tools": "What it is to have of each tool.",
     "NoticesShown.state": "Whether notices are taken.",
+    "NoticesShown.last_problem": "Why the last try was not taken, by its kind; null: it was, or there was none.",
     "NoticesShown.why": "Why they are not, as half a sentence; null: they are.",
     "OrderedClinic.code": "Of the newest try, where that failed.",
     "OrderedClinic.state": "How far the clinic has come.",
