@@ -34,7 +34,8 @@ class Site:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        page = f"<!doctype html><html lang=en><title>Praxis Adler</title><h1>Praxis Adler</h1>{self.body}".encode()
+        main = f"<main><h1>Praxis Adler</h1>{self.body}</main>"
+        page = f"<!doctype html><html lang=en><title>Praxis Adler</title>{main}".encode()
         head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {len(page)}\r\nConnection: close\r\n\r\n"
         writer.write(head.encode() + page)
         await writer.drain()
@@ -94,7 +95,7 @@ async def test_a_site_that_is_named_shows_it(chromium: Browser, framed: Framed, 
     assert await page.context.cookies() == []
     if script:
         found = await Axe().run(page)
-        assert not [one for one in found.response["violations"] if any("iframe" in str(node) for node in one["nodes"])]
+        assert found.violations_count == 0, found.generate_report()
     await page.context.close()
 
 

@@ -197,7 +197,7 @@ async def test_it_is_made_listed_and_taken_back_by_the_clinic_and_the_platform_a
     made = answer.json()
     assert answer.headers["Cache-Control"] == "no-store"
     assert made["html"] == (
-        f'<iframe src="{made["url"]}" title="Can our assistant book?" width="320" height="160" loading="lazy"></iframe>'
+        f'<iframe src="{made["url"]}" title="Can our assistant book?" width="320" height="280" loading="lazy"></iframe>'
     )
     ends = datetime.fromisoformat(made["expires_at"]) - datetime.now(UTC)
     assert timedelta(days=DAYS_MAX - 1) < ends <= timedelta(days=DAYS_MAX)

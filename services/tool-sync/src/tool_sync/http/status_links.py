@@ -33,7 +33,7 @@ from zerotouch_platform.openapi import documented
 log = structlog.get_logger(__name__)
 
 _OFF: Final = "nothing can be embedded here: CONSOLE_FRAME_ANCESTORS is not set, or there is no console"
-_FRAME: Final = '<iframe src="{src}" title="{title}" width="320" height="160" loading="lazy"></iframe>'
+_FRAME: Final = '<iframe src="{src}" title="{title}" width="320" height="280" loading="lazy"></iframe>'
 TITLE: Final = "Can our assistant book?"
 
 router = APIRouter(
