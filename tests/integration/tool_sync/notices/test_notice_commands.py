@@ -170,7 +170,7 @@ async def test_a_server_of_this_machine_is_not_for_the_real_vapi(notices: Termin
 
 
 async def test_a_clinic_that_is_not_there_or_deleted_or_wants_none(notices: Terminal) -> None:
-    every = (("set", URL), ("test",), ("replay",), ("remove",))
+    every: tuple[tuple[str, ...], ...] = (("set", URL), ("test",), ("replay",), ("remove",))
     for words in every[1:]:
         status, stdout, stderr = await notices(*words)
         assert (status, stdout, "wants no notices" in stderr) == (2, "", True), words

@@ -36,8 +36,15 @@ async def post_notices(request: Request, org_id: UUID, caller: PageCaller) -> Re
     if stored.secret is None:
         return see_other(f"/orgs/{org_id}#notices")
     command = f"tool-sync notices show {org_id}" if isinstance(caller, Platform) else None
-    words = {"org_id": org_id, "secret": stored.secret, "until": stored.old_secret_until}
-    return page(request, "notices_secret", caller, command=command, **words)
+    return page(
+        request,
+        "notices_secret",
+        caller,
+        command=command,
+        org_id=org_id,
+        secret=stored.secret,
+        until=stored.old_secret_until,
+    )
 
 
 @router.post("/orgs/{org_id}/notices/{action}")
