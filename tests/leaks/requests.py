@@ -34,6 +34,7 @@ NAMES: Final[Mapping[str, Names]] = {
     "who": Names("principal", frozenset()),
     "message": Names("call", frozenset()),
     "erasure_id": Names("erasure"),
+    "link_id": Names("link"),
     "appointment": Names("appointment"),
     "phone": Names("phone", frozenset()),
 }

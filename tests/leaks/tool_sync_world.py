@@ -40,6 +40,10 @@ _LETTER: Final = """
 INSERT INTO dead_letters (topic, partition, "offset", headers, value, reason, org_id)
 VALUES ('t', 0, $3, '[]', $2, 'r', $1)
 """
+_LINK: Final = """
+INSERT INTO status_links (id, org_id, code_hash, label, made_at, made_by, expires_at)
+VALUES ($1, $2, sha256(uuid_send($1)), $3, now(), 'org:k', now() + interval '1 day')
+"""
 WHY: Final = "because we try"
 SPARE: Final = ("rescheduleAppointment", "findAppointment")
 """Tools of which nothing is under way: one to plan an order of, one to order for nobody."""
@@ -86,7 +90,9 @@ async def _desk(urls: DatabaseUrls) -> AsyncIterator[Desk]:
             desk.state.installed = Installed("https://hooks.example/tools", calls_per_minute=720)
             sealer = Sealer(bytes(32), is_secure=True)
             desk.state.notices = NoticesDoor(SecretBox(bytes(32)), Names().addresses)
-            desk.state.console = ConsoleDoor("https://console.example/console", sealer.seal_link)
+            desk.state.console = ConsoleDoor(
+                "https://console.example/console", sealer.seal_link, ("https://praxis.example",)
+            )
             async with pool.acquire() as connection:
                 desk.state.log_id = await db.read_log_id(connection)
             yield desk
@@ -116,7 +122,7 @@ async def _right(desk: Desk) -> dict[str, Any]:
         "until": (datetime.now(UTC) + timedelta(days=7)).isoformat(), "rollout_id": order["rollout_id"],
         "POST /v1/rollouts/{rollout_id}/apply rollout_id": plan["rollout_id"], "plan_hash": plan["digest"],
         "POST /v1/tools body": file, "POST /v1/tools/lint body": file,
-        "url": "https://93.184.216.34/notices",
+        "label": "praxis.example", "url": "https://93.184.216.34/notices",
         "policy": "report", "GET /v1/orgs name": "Praxis", "POST /v1/tools/{tool}/disable tool": SPARE[1],
         "POST /v1/tools/{tool}/versions/{version}/withdraw tool": CANCEL,
         "POST /v1/tools/{tool}/versions/{version}/withdraw version": 2,
@@ -167,12 +173,15 @@ async def _clinic(desk: Desk, admin: "asyncpg.Connection[asyncpg.Record]", rando
         sealed = SecretBox(bytes(32)).seal(org_id, new_secret())
         url = f"https://93.184.216.34/{said['hook']}"
         await store_endpoint(connection, org_id, url, sealed, rotate=False, by=f"org:{said['setter']}")
+    await admin.execute(_LINK, UUID(facts["link"]), org_id, said["label"])
     return Clinic(org_id, facts, said, hidden)
 
 
-_SHOWN: Final = ("tool", "pin", "window", "suffix", "setting", "vapi", "result", "called", "hook", "setter")
+_SHOWN: Final = ("tool", "pin", "window", "suffix", "setting", "vapi", "result", "called", "hook", "setter",
+                 "label")  # fmt: skip
 
 
 def _facts(random: Random, org_id: UUID) -> dict[str, Any]:
     trace = f"{random.getrandbits(128):032x}"
-    return {"org": str(org_id), "agent": word(random), "assistant": word(random), "trace": trace}
+    link = str(UUID(int=random.getrandbits(128), version=4))
+    return {"org": str(org_id), "agent": word(random), "assistant": word(random), "trace": trace, "link": link}

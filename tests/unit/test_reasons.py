@@ -21,7 +21,7 @@ READERS = {
         "projection verify", "log verify", "log decisions", "log heads", "window show", "org find", "org pins",
         "org wanted", "blueprint lint", "blueprint list", "blueprint show", "blueprint diff", "blueprint contract",
         "blueprint contracts", "blueprint requests", "rollout list", "rollout status", "rollout orgs",
-        "rollout watch", "token list",
+        "rollout watch", "token list", "notices show",
     },
 }  # fmt: skip
 """They write nothing."""

@@ -151,6 +151,29 @@ def test_each_state_has_its_sentence(name: str) -> None:
     assert (found.state, found.sentence) == (state, sentence)
 
 
+@pytest.mark.parametrize("name", STATES)
+def test_what_anybody_may_read_has_no_reason_and_nobody_in_it(name: str) -> None:
+    found = told(replace(FACTS, **STATES[name][0]))
+    assert found.brief.startswith(("can book", "cannot book", "takes no bookings", "was deleted"))
+    for word in ("Lee", "lee", "double bookings", "twice", "Vapi", "key", "somebody", ":" + " ", ";"):
+        assert word not in found.brief
+
+
+BRIEF: dict[str, tuple[str, str]] = {
+    "can": ("can", "can book since 14:19"),
+    "saved again": ("can", "can book"),
+    "halted": ("none", "cannot book since 14:19"),
+    "just saved": ("waits", "cannot book yet"),
+    "no order": ("none", "takes no bookings"),
+}
+
+
+@pytest.mark.parametrize("name", BRIEF)
+def test_what_anybody_may_read(name: str) -> None:
+    found = told(replace(FACTS, **STATES[name][0]))
+    assert (found.state, found.brief) == BRIEF[name]
+
+
 NEXT: dict[str, tuple[dict[str, Any], str, str]] = {
     "a retry": ({"lacks": (MISSING,), "troubles": TROUBLE}, "We try again at 15:30.", ""),
     "a look": ({"lacks": (FAILED,), "look_at": AT_1530}, "We try again at 15:30.", ""),

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +22,11 @@ from zerotouch_platform.times import FORMS
 NOW = datetime(2026, 11, 28, 14, 30, 5, tzinfo=UTC)
 DAY = datetime(2026, 11, 28, tzinfo=UTC)
 NOWHERE = "postgresql://x:secret@127.0.0.1:1/tool_sync"
+AWAY = {
+    "DATABASE_URL": NOWHERE,
+    "MIGRATE_DATABASE_URL": NOWHERE,
+    "NOTICES_KEY": b64encode(bytes(32)).decode(),
+}
 ARGUMENTS = {
     "ORG": str(uuid4()),
     "TOOL": "bookClinicAppointment",
@@ -40,6 +46,7 @@ ARGUMENTS = {
     "N": "1",
     "HOURS": "22:00-06:00",
     "TEXT": "praxis",
+    "URL": "https://praxis.example/zerotouch",
     "JTI": "a-token",
     "DIR": "no-such-folder",
 }
@@ -159,7 +166,7 @@ def test_a_help_text_begins_with_a_verb_and_ends_with_a_full_stop(path: tuple[st
 )
 def test_without_a_database_a_command_says_so_in_one_line_and_ends_with_2(path: tuple[str, ...]) -> None:
     words = words_of(path)
-    done = CliRunner().invoke(app, words, env={"DATABASE_URL": NOWHERE, "MIGRATE_DATABASE_URL": NOWHERE})
+    done = CliRunner().invoke(app, words, env=AWAY)
     assert (done.exit_code, done.stdout) == (2, ""), done.output
     assert done.stderr.strip().startswith("tool-sync: ")
     assert "secret" not in done.output

@@ -334,3 +334,38 @@ def test_a_provider_that_would_let_in_nobody_or_anybody_is_refused(
     found = problems(environment, **{**PROVIDER, **changes})
     assert set(found) == {variable}
     assert said in found[variable][1]
+
+
+CONSOLE = {"CONSOLE_KEY": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "CONSOLE_URL": "https://tools.example"}
+
+
+def test_who_may_show_a_clinic_s_status_in_a_frame(environment: pytest.MonkeyPatch) -> None:
+    assert load(Settings).console_frame_ancestors == ()
+    for name, value in CONSOLE.items():
+        environment.setenv(name, value)
+    environment.setenv(
+        "CONSOLE_FRAME_ANCESTORS", "https://Praxis.example  https://app.example:8443 https://praxis.example"
+    )
+    assert load(Settings).console_frame_ancestors == ("https://praxis.example", "https://app.example:8443")
+    environment.setenv("CONSOLE_FRAME_ANCESTORS", "http://127.0.0.1:3000 http://[::1]:3000")
+    assert load(Settings).console_frame_ancestors == ("http://127.0.0.1:3000", "http://[::1]:3000")
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [
+        "*", "https:", "https://*", "https://*.praxis.example", "'self'", "praxis.example", "http://praxis.example",
+        "https://praxis.example/", "https://praxis.example/path", "https://praxis.example?a", "https://praxis.example#a",
+        "https://a:b@praxis.example", "https://praxis.example;script-src *", "https://praxis.example,https://b.example",
+        "https://praxis.example:port", "https://praxis.example:99999", "https://präxis.example", "https://", "data:",
+        "ftp://localhost", "https://praxis.example.", "https://[x", " ".join(f"https://{n}.example" for n in range(51)),
+    ],
+)  # fmt: skip
+def test_what_is_no_origin_frames_nothing(environment: pytest.MonkeyPatch, origins: str) -> None:
+    assert set(problems(environment, **CONSOLE, CONSOLE_FRAME_ANCESTORS=origins)) == {"CONSOLE_FRAME_ANCESTORS"}
+
+
+@pytest.mark.parametrize("lacks", [{"CONSOLE_KEY": ""}, {"CONSOLE_URL": "", "HOST": "192.0.2.1"}])
+def test_frames_are_of_a_console_that_browsers_find(environment: pytest.MonkeyPatch, lacks: dict[str, str]) -> None:
+    found = problems(environment, **{**CONSOLE, "CONSOLE_FRAME_ANCESTORS": "https://praxis.example", **lacks})
+    assert set(found) == {"CONSOLE_FRAME_ANCESTORS"}

@@ -23,6 +23,7 @@ from zerotouch_platform.auth import TokenVerifier
 from zerotouch_platform.health import Health
 
 KEY = bytes(range(32))
+FRAME_ANCESTORS = ("https://praxis.example", "https://app.example:8443")
 
 
 class Browser:
@@ -60,17 +61,21 @@ def said(page: str) -> str:
 
 
 @pytest.fixture
-async def make_browser(
-    settings: Settings, pool: db.Pool, event_log: EventLog, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Callable[[], Browser]]:
-    """Browsers of one console; its sealer is ``KEY``'s. On a busy machine, too, what it counts is as the log is now."""
-    monkeypatch.setattr(kept, "WAITED_SECONDS_MAX", 60.0)
+def http_state(settings: Settings, pool: db.Pool, event_log: EventLog) -> HttpState:
+    """What the routes and pages work with."""
     state = HttpState(TokenVerifier(settings), Health(check_seconds_max=0.2, starting=None), pool, log=event_log)
     state.installed = Installed("https://hooks.example/tools", calls_per_minute=720)
     state.notices = NoticesDoor(SecretBox(KEY), Names().addresses)
     sealer = Sealer(KEY, is_secure=False)
-    state.console = ConsoleDoor("http://tool-sync/console", sealer.seal_link)
-    app = mounted(build(state, telemetry.off()), state, sealer)
+    state.console = ConsoleDoor("http://tool-sync/console", sealer.seal_link, FRAME_ANCESTORS)
+    return state
+
+
+@pytest.fixture
+async def make_browser(http_state: HttpState, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[], Browser]]:
+    """Browsers of one console; its sealer is ``KEY``'s. On a busy machine, too, what it counts is as the log is now."""
+    monkeypatch.setattr(kept, "WAITED_SECONDS_MAX", 60.0)
+    app = mounted(build(http_state, telemetry.off()), http_state, Sealer(KEY, is_secure=False))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     clients: list[httpx.AsyncClient] = []
 

@@ -69,6 +69,9 @@ async def test_whether_its_webhook_takes_notices(clinic: Clinic, member: Members
         said = await reader.text(here)
         assert "UTC: nothing was taken for a day; 0 wait for a replay" in said
         assert "secret-path" not in said
+    line = f"tool-sync notices set {clinic.org_id} URL --reason TEXT"
+    assert line in await operator.text(here)
+    assert line not in await own.text(here), "a clinic has no terminal of ours"
 
 
 NOTICES_URL = "https://93.184.216.34/notices"

@@ -33,6 +33,7 @@ SERVICE = {
     "tool_call_counts": WRITE, "counted_calls": {"SELECT", "INSERT", "DELETE"},
     "tool_calls_read": {"SELECT", "INSERT", "UPDATE"}, "notice_endpoints": WRITE, "notices": WRITE,
     "revoked_tokens": {"SELECT", "DELETE"}, "console_links": {"SELECT", "INSERT", "DELETE"},
+    "status_links": {"SELECT", "INSERT", "DELETE"},
 }  # fmt: skip
 OF_A_TENANT = (
     "events", "organizations", "org_tools", "assistants", "pending_syncs", "leases", "snapshots", "vapi_words",
@@ -40,7 +41,7 @@ OF_A_TENANT = (
     "display_names", "tool_call_counts",
 )  # fmt: skip
 TENANT = dict.fromkeys((*OF_A_TENANT, "system_tools", "tool_calls_read"), READ)
-IN_PART_OF_A_TENANT = {"notice_endpoints", "notices"}
+IN_PART_OF_A_TENANT = {"notice_endpoints", "notices", "status_links"}
 NOT_OF_A_TENANT = sorted(SERVICE.keys() - TENANT.keys() - IN_PART_OF_A_TENANT)
 
 PRIVILEGES = """
@@ -104,7 +105,7 @@ async def test_every_table_that_knows_an_org_is_closed_by_policies(admin: "async
     )
     # A foreign tool says by itself whose it is: a cache of the account, which no tenant reads.
     tables = [t for t in tables if t["table"] != "named_tools"]
-    assert len(tables) == 23
+    assert len(tables) == 24
     of_ours = ["owner", "service"]
     expected = {"vapi_looks": of_ours, "lost_tools": of_ours, "object_looks": of_ours}
     expected |= {"tool_refusals": of_ours, "tool_drifts": of_ours, "vapi_accounts": of_ours}
@@ -177,6 +178,11 @@ async def test_a_tenant_reads_where_its_notices_go_and_no_secret(
             "INSERT INTO notices (message_id, org_id, type, said, body) VALUES ($1::uuid::text, $1, 't', 's', '{}')",
             org_id,
         )
+        await pool.execute(
+            """INSERT INTO status_links (id, org_id, code_hash, label, made_at, made_by, expires_at)
+               VALUES ($1, $1, sha256(uuid_send($1)), 'l', now(), 'org:a', now())""",
+            org_id,
+        )
     for table in sorted(IN_PART_OF_A_TENANT):
         async with db.tenant_tx(pool, two_orgs[0]) as connection:
             seen = await connection.fetch(f"SELECT org_id FROM {table}")  # noqa: S608
@@ -187,6 +193,9 @@ async def test_a_tenant_reads_where_its_notices_go_and_no_secret(
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with db.tenant_tx(pool, two_orgs[0]) as connection:
             await connection.execute("SELECT body FROM notices")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with db.tenant_tx(pool, two_orgs[0]) as connection:
+            await connection.execute("SELECT code_hash FROM status_links")
 
 
 @pytest.mark.parametrize("table", NOT_OF_A_TENANT)

@@ -24,6 +24,10 @@ class OperatorAction(StrEnum):
     TOPIC_REPLAY = "topic.replay"
     FAILURES_RETRY = "failures.retry"
     FAILURES_RETRY_END = "failures.retry_end"
+    NOTICES_SET = "notices.set"
+    NOTICES_TEST = "notices.test"
+    NOTICES_REPLAY = "notices.replay"
+    NOTICES_REMOVE = "notices.remove"
     TOKEN_REVOKE = "token.revoke"  # noqa: S105 - its name
 
 

@@ -93,7 +93,9 @@ class Front:
             opens_after_seconds=0.0 if worker is None else worker.opens_after_seconds,
         )
         if sealer is not None:
-            self.state.console = ConsoleDoor(_console_url(settings, served, self.server.port), sealer.seal_link)
+            self.state.console = ConsoleDoor(
+                _console_url(settings, served, self.server.port), sealer.seal_link, settings.console_frame_ancestors
+            )
 
     async def run(
         self, work: Callable[["Front"], Awaitable[None]], on_listening: Callable[[int], None] | None = None

@@ -16,6 +16,7 @@ from tool_sync.notices.watching import LOOK_SECONDS, Watcher
 from tool_sync.publishing.document import Installation
 from tool_sync.publishing.resolving import resolve
 from tool_sync.queries.console_links import forget_links
+from tool_sync.queries.status_links import forget_status_links
 from tool_sync.rollouts.answered import AnsweredContracts
 from tool_sync.rollouts.blueprint_topic import BlueprintTopic
 from tool_sync.rollouts.dry_run import DryRuns
@@ -104,6 +105,7 @@ def _beside(settings: Settings, pool: Pool, parts: Dependencies) -> Iterator[Nam
     async def forget() -> None:
         await forget_words(pool)
         await forget_links(pool)
+        await forget_status_links(pool)
         await forget_counts(pool, settings.tool_call_counts_keep_days)
 
     async def calls_read() -> None:

@@ -3,6 +3,7 @@
 from asyncpg import InsufficientPrivilegeError, PostgresError
 
 from tool_sync import db
+from tool_sync.admin.notices import ForeignNoticesKey
 from tool_sync.admin.tool_settings import CannotSwitch
 from tool_sync.cli.exits import EXIT_FOUND, EXIT_REFUSED, EXIT_USAGE, CommandRefused, NotFound
 from tool_sync.cli.exits import error as say
@@ -10,6 +11,7 @@ from tool_sync.log import LogUnavailable
 from tool_sync.log.archive.errors import ArchiveDamaged, ArchiveRefused, ArchiveUnavailable
 from tool_sync.log.codec import UnknownEvent
 from tool_sync.log.fork import LogInUse
+from tool_sync.notices.endpoints import NoClinicToTell
 from tool_sync.outcomes.replay import CannotReplay
 from tool_sync.queries.as_of import BeforeFirstEvent
 from tool_sync.queries.explain_tool import UnknownTool
@@ -26,15 +28,15 @@ def status_of(error: Exception) -> int | None:
         case CommandRefused() | CannotReplay() | LogInUse() | ForeignInstallation() | InsufficientPrivilegeError():
             say(error)
             return EXIT_REFUSED
-        case ArchiveRefused():
+        case ArchiveRefused() | ForeignNoticesKey() | NoClinicToTell(is_closed=True):
             say(error)
             return EXIT_REFUSED
         case ArchiveDamaged():
             say(error)
             return EXIT_FOUND
-        case (
-            ArchiveUnavailable() | KafkaUnavailable() | NotFound() | CannotSwitch() | BeforeFirstEvent() | UnknownTool()
-        ):
+        case ArchiveUnavailable() | NoClinicToTell() | KafkaUnavailable() | NotFound() | CannotSwitch():
+            say(error)
+        case BeforeFirstEvent() | UnknownTool():
             say(error)
         case UnknownRollout():
             say(error if error.near or error.meant else f"{error}; `tool-sync rollout list` lists them")

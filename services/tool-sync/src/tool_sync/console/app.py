@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from tool_sync.console import (
     assistant,
     clinic,
+    embed,
     enter,
     failures,
     lights,
@@ -28,6 +29,7 @@ from tool_sync.console import (
     publish,
     rollouts,
     search,
+    status_links,
     system,
     tonight,
     tools,
@@ -44,6 +46,7 @@ from tool_sync.db import Connection
 from tool_sync.http.access import reading
 from tool_sync.http.problems import Problem
 from tool_sync.http.state import HttpState
+from tool_sync.http.tracing import path_told
 from tool_sync.queries.as_of import BeforeFirstEvent
 from tool_sync.queries.blueprint import UnknownVersion
 from tool_sync.queries.explain_tool import UnknownTool
@@ -82,6 +85,7 @@ def build(state: HttpState, sealer: Sealer, process: Process | None = None) -> F
         login.router,
         oidc.router,
         enter.router,
+        embed.router,
         lights.router,
         search.router,
         tonight.router,
@@ -90,6 +94,7 @@ def build(state: HttpState, sealer: Sealer, process: Process | None = None) -> F
         live.router,
         clinic.router,
         notices.router,
+        status_links.router,
         assistant.router,
         tools.router,
         publish.router,
@@ -166,7 +171,7 @@ async def _to_sign_in(request: Request, error: Exception) -> Response:
 
 
 async def _bug(request: Request, error: Exception) -> Response:
-    log.error("console: an unexpected error", path=request.url.path, exc_info=error)
+    log.error("console: an unexpected error", path=path_told(request.url.path), exc_info=error)
     return _error(request, 500, "this is a fault of ours; the log has it")
 
 

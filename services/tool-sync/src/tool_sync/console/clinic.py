@@ -22,6 +22,7 @@ from tool_sync.log.read import POSITION_MAX
 from tool_sync.notices.endpoints import endpoint_of
 from tool_sync.queries.clinic_shown import assistants_of, clinic_of
 from tool_sync.queries.explain_tool import UnknownTool
+from tool_sync.queries.status_links import status_links_of
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_platform.auth import Caller, NotAllowed, Platform, require
 
@@ -42,6 +43,7 @@ async def get_clinic(
     async with moment_of(request, org_id, None) as (connection, moment):
         clinic = await clinic_of(connection, moment, after, before)
         notices = await endpoint_of(connection, org_id)
+        status_links = await status_links_of(connection, org_id)
     name = "clinic" if isinstance(caller, Platform) else "own_clinic"
     command = f"tool-sync coverage {org_id}" if isinstance(caller, Platform) else None
     return page(
@@ -52,6 +54,8 @@ async def get_clinic(
         clinic=clinic,
         notices=notices,
         sends_notices=state_of(request).notices is not None,
+        status_links=status_links,
+        can_embed=(door := state_of(request).console) is not None and bool(door.frame_ancestors),
         assistants=clinic.assistants,
         after=after,
         may_set=may_set(caller),

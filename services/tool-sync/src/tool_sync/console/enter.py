@@ -3,9 +3,6 @@
 Who comes second, or late, or with a code of their own sees the same page.
 """
 
-import base64
-from typing import Final
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -13,11 +10,8 @@ from tool_sync.console.access import require_own_site
 from tool_sync.console.pages import page, see_other
 from tool_sync.console.session import TokenTooLong
 from tool_sync.console.state import console_of, reads
-from tool_sync.http.console_links import CODE_BYTES
+from tool_sync.http.codes import code_of
 from tool_sync.queries.console_links import is_open, take_link
-
-_CHARACTERS: Final = 43
-"""Of a code in base64 without its padding."""
 
 router = APIRouter()
 
@@ -25,7 +19,7 @@ router = APIRouter()
 @router.get("/enter/{code}")
 async def get_enter(request: Request, code: str) -> Response:
     """A button, which signs in."""
-    bytes_ = _bytes_of(code)
+    bytes_ = code_of(code)
     async with reads(request) as connection:
         if bytes_ is None or not await is_open(connection, bytes_):
             return _gone(request)
@@ -36,7 +30,7 @@ async def get_enter(request: Request, code: str) -> Response:
 async def post_enter(request: Request, code: str) -> Response:
     """Sets the cookie, once; then the first page."""
     require_own_site(request)
-    if (bytes_ := _bytes_of(code)) is None:
+    if (bytes_ := code_of(code)) is None:
         return _gone(request)
     async with reads(request) as connection:
         sealed = await take_link(connection, bytes_)
@@ -49,17 +43,6 @@ async def post_enter(request: Request, code: str) -> Response:
     except TokenTooLong:  # pragma: no cover - no longer than the sealed one, which was measured
         return _gone(request)
     return response
-
-
-def _bytes_of(code: str) -> bytes | None:
-    """The code itself; None where it is none."""
-    if len(code) != _CHARACTERS or not code.isascii():
-        return None
-    try:
-        found = base64.b64decode(f"{code}=", altchars=b"-_", validate=True)
-    except ValueError:
-        return None
-    return found if len(found) == CODE_BYTES else None
 
 
 def _gone(request: Request) -> Response:

@@ -12,7 +12,7 @@ from tool_sync.console.pages import page, see_other
 from tool_sync.http.access import require_readable
 from tool_sync.http.body import invalid, model_of
 from tool_sync.http.notices import NoticesBody, delete_notices, replay_notices, set_notices, try_notices
-from zerotouch_platform.auth import Caller
+from zerotouch_platform.auth import Caller, Platform
 
 router = APIRouter()
 
@@ -35,7 +35,16 @@ async def post_notices(request: Request, org_id: UUID, caller: PageCaller) -> Re
     stored = await set_notices(request, org_id, caller, asked)
     if stored.secret is None:
         return see_other(f"/orgs/{org_id}#notices")
-    return page(request, "notices_secret", caller, org_id=org_id, secret=stored.secret, until=stored.old_secret_until)
+    command = f"tool-sync notices show {org_id}" if isinstance(caller, Platform) else None
+    return page(
+        request,
+        "notices_secret",
+        caller,
+        command=command,
+        org_id=org_id,
+        secret=stored.secret,
+        until=stored.old_secret_until,
+    )
 
 
 @router.post("/orgs/{org_id}/notices/{action}")

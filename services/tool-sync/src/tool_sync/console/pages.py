@@ -12,6 +12,8 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from tool_sync.console.access import FormRefused, form_token, why_not
 from tool_sync.console.session import PREFIX
 from tool_sync.http.problems import Problem
+from tool_sync.notices import shown as notices_shown
+from tool_sync.notices.endpoints import Endpoint
 from tool_sync.queries import changes, tool_pins, tool_settings
 from tool_sync.queries.plain_words import ability, clock_at
 from tool_sync.release import SERVICE_VERSION
@@ -53,6 +55,11 @@ def clock_seconds(at: datetime) -> str:
     return f"{at.astimezone(UTC):%H:%M:%S} UTC"
 
 
+def said_of_notices(endpoint: Endpoint | None) -> str:
+    """How a clinic's notices go."""
+    return notices_shown.said(endpoint, datetime.now(UTC))
+
+
 def capitalize_first(text: str) -> str:
     """The beginning of a sentence; the rest stays as it is."""
     return text[:1].upper() + text[1:]
@@ -77,6 +84,7 @@ _environment.filters |= {
     "said_of_setting": tool_settings.said,
     "said_of_pin": tool_pins.said,
     "said_of_change": changes.said,
+    "said_of_notices": said_of_notices,
     "clock_seconds": clock_seconds,
     "capitalize_first": capitalize_first,
 }

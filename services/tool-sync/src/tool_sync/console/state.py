@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import Request
 
 from tool_sync.console.causes import Counts
+from tool_sync.console.glances import Glances
 from tool_sync.console.process import Process
 from tool_sync.console.session import Sealer
 from tool_sync.db import Connection
@@ -39,13 +40,14 @@ class CountedPlans:
 
 @dataclass(frozen=True, slots=True)
 class ConsoleState:
-    """Held by the app for its pages. ``held``: the count of what clinics have."""
+    """Held by the app for its pages. ``held`` is the count of what clinics have, ``glances`` what strangers see."""
 
     sealer: Sealer
     process: Process
     counts: Counts
     held: HeldCount = field(default_factory=HeldCount)
     plans: CountedPlans = field(default_factory=CountedPlans)
+    glances: Glances = field(default_factory=Glances)
 
 
 def console_of(request: Request) -> ConsoleState:

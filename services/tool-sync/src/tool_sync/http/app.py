@@ -16,6 +16,7 @@ from tool_sync.http import (
     problems,
     rollouts,
     routes,
+    status_links,
     stream,
     tool_pins,
     tool_settings,
@@ -33,7 +34,7 @@ from zerotouch_platform.telemetry import Telemetry
 
 _ROUTED: Final = (
     health, routes, tool_settings, tool_pins, change_windows, notices, words, tools, rollouts, assistants,
-    explain, feed, stream, fleet_feed, console_links,
+    explain, feed, stream, fleet_feed, console_links, status_links,
 )  # fmt: skip
 """In the order in which the document names them."""
 

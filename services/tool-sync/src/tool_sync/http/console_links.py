@@ -1,13 +1,12 @@
 """``POST /v1/console/links``: a link that signs its opener in at the console, once, as the caller."""
 
-import base64
-import os
 from typing import Final
 
 import structlog
 from fastapi import APIRouter, Request
 
 from tool_sync.http.access import PlatformCaller, actor_of, reading
+from tool_sync.http.codes import new_code
 from tool_sync.http.problems import Problem
 from tool_sync.http.state import state_of
 from tool_sync.queries.console_links import LASTS, ConsoleLink, keep_link
@@ -15,7 +14,6 @@ from zerotouch_contracts.errors import ErrorCode
 
 log = structlog.get_logger(__name__)
 
-CODE_BYTES: Final = 32
 _MINUTES: Final = int(LASTS.total_seconds()) // 60
 
 router = APIRouter(prefix="/v1/console", tags=["console"])
@@ -34,7 +32,7 @@ async def make_link(request: Request, caller: PlatformCaller) -> ConsoleLink:
     if console.url is None:
         detail = "where browsers find the console is not known: CONSOLE_URL is not set"
         raise Problem(409, ErrorCode.INVALID_REQUEST, detail)
-    code, token = os.urandom(CODE_BYTES), request.headers["authorization"].partition(" ")[2].strip()
+    (code, text), token = new_code(), request.headers["authorization"].partition(" ")[2].strip()
     if (sealed := console.seal(token, code)) is None:
         raise Problem(409, ErrorCode.INVALID_REQUEST, "the token is too long for a browser's cookie")
     async with reading(state_of(request), None) as connection:
@@ -42,5 +40,4 @@ async def make_link(request: Request, caller: PlatformCaller) -> ConsoleLink:
     if expires_at is None:
         raise Problem(409, ErrorCode.INVALID_REQUEST, f"too many links are open: each ends within {_MINUTES} minutes")
     log.info("a link to the console was made", actor=actor_of(caller), expires_at=expires_at.isoformat())
-    text = base64.urlsafe_b64encode(code).decode().rstrip("=")
     return ConsoleLink(f"{console.url}/enter/{text}", expires_at)

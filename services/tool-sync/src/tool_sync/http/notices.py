@@ -1,8 +1,7 @@
 """``…/notices``: where a clinic is told of what happens to it, by a signed webhook (Standard Webhooks, ADR 81)."""
 
-from dataclasses import dataclass, fields
-from datetime import datetime
-from typing import Final, Literal
+from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -15,8 +14,8 @@ from tool_sync.http.routes import ReadableOrg
 from tool_sync.http.state import NoticesDoor, state_of
 from tool_sync.notices import endpoints, queue
 from tool_sync.notices.destination import url_problems
-from tool_sync.notices.endpoints import Endpoint, NoClinicToTell, endpoint_of, store_endpoint
-from tool_sync.notices.signing import new_secret
+from tool_sync.notices.endpoints import Endpoint, NoClinicToTell, endpoint_of, set_endpoint
+from tool_sync.notices.shown import NoticesShown, shown
 from tool_sync.publishing.server_url import URL_MAX
 from zerotouch_contracts.errors import ErrorCode
 from zerotouch_platform.auth import Caller
@@ -41,31 +40,6 @@ class NoticesBody(Body):
 
 
 @dataclass(frozen=True, slots=True)
-class NoticesShown:
-    """Where a clinic's notices go, and how sending them goes.
-
-    `failing`: the oldest was not taken and is tried again, with growing pauses, for a day. `disabled`: nothing is sent
-    until it is replayed, or set anew; what happens meanwhile waits, for 30 days.
-    """
-
-    org_id: UUID
-    url: str
-    state: Literal["works", "failing", "disabled"]
-    why: str | None
-    failing_since: datetime | None
-    next_try_at: datetime | None
-    disabled_at: datetime | None
-    waiting: int
-    last_try_at: datetime | None
-    delivered_at: datetime | None
-    secret_made_at: datetime
-    old_secret_until: datetime | None
-    set_at: datetime
-    set_by: str
-    secret: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class NoticeQueued:
     """A notice that is sent after those that wait."""
 
@@ -85,14 +59,14 @@ async def replay_notices(request: Request, org_id: ReadableOrg, _caller: AnyCall
     """Begins at once with the oldest that was not taken, also where notices were disabled."""
     async with reading(state_of(request), None) as connection:
         await endpoints.replay(connection, org_id)
-        return shown(await endpoint_of(connection, org_id))
+        return _shown(await endpoint_of(connection, org_id))
 
 
 @router.get("", summary="Show where an organization's notices go")
 async def get_notices(request: Request, org_id: ReadableOrg) -> NoticesShown:
     """Its URL, and whether notices are taken. The secret is not shown again."""
     async with reading(state_of(request), org_id) as connection:
-        return shown(await endpoint_of(connection, org_id))
+        return _shown(await endpoint_of(connection, org_id))
 
 
 @router.put(
@@ -118,16 +92,15 @@ async def set_notices(request: Request, org_id: UUID, caller: Caller, asked: Not
     loopback_allowed = (installed := state_of(request).installed) is not None and installed.loopback_allowed
     if problems := await url_problems(asked.url, door.resolve, loopback_allowed=loopback_allowed):
         raise invalid(problems)
-    secret = new_secret()
-    sealed, rotate, by = door.box.seal(org_id, secret), asked.rotate_secret, actor_of(caller)
     async with reading(state_of(request), None) as connection:
         try:
-            async with connection.transaction():
-                is_new = await store_endpoint(connection, org_id, asked.url, sealed, rotate=rotate, by=by)
+            stored, secret = await set_endpoint(
+                connection, door.box, org_id, asked.url, rotate=asked.rotate_secret, by=actor_of(caller)
+            )
         except NoClinicToTell as error:
             status, code = (409, ErrorCode.INVALID_REQUEST) if error.is_closed else (404, ErrorCode.NOT_FOUND)
             raise Problem(status, code, str(error)) from error
-        return shown(await endpoint_of(connection, org_id), secret if is_new else None)
+    return shown(stored, secret)
 
 
 @router.delete("", status_code=204, summary="Tell an organization nothing any more")
@@ -138,11 +111,8 @@ async def delete_notices(request: Request, org_id: ReadableOrg, _caller: AnyCall
             raise Problem(404, ErrorCode.NOT_FOUND, NOT_SET)
 
 
-def shown(endpoint: Endpoint | None, secret: str | None = None) -> NoticesShown:
-    """As it is answered: what the endpoint says by the same names. Raises a 404 problem where there is none."""
-    endpoint = found(endpoint, NOT_SET)
-    said = {field.name: getattr(endpoint, field.name) for field in fields(NoticesShown) if field.name != "secret"}
-    return NoticesShown(**said, secret=secret)
+def _shown(endpoint: Endpoint | None) -> NoticesShown:
+    return shown(found(endpoint, NOT_SET))
 
 
 def _door(request: Request) -> NoticesDoor:

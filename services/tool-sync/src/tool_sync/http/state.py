@@ -42,10 +42,12 @@ class ConsoleDoor:
     """How a link signs in at the console. ``url``: where browsers find it, None where nobody has said.
 
     ``seal`` gives what is kept of a token for a link with a code; None where no browser would keep it.
+    ``frame_ancestors``: the sites that may show a clinic's status in a frame; without one nothing can be embedded.
     """
 
     url: str | None
     seal: Callable[[str, bytes], str | None]
+    frame_ancestors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

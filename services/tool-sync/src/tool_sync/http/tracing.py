@@ -9,12 +9,13 @@ from tool_sync.telemetry import ERROR_TYPE
 from zerotouch_platform.telemetry import Telemetry
 
 _UNTRACED: Final = frozenset({"/livez", "/readyz"})
-_OF_LINKS: Final = "/console/enter/"
+_OF_LINKS: Final = ("/console/enter/", "/console/embed/")
 
 
 def path_told(path: str) -> str:
-    """A path as a trace may have it: the code of a link that signs in is left out."""
-    return f"{_OF_LINKS}…" if path.startswith(_OF_LINKS) else path
+    """A path as a trace or a log may have it: the code of a link is left out."""
+    of = next((one for one in _OF_LINKS if path.startswith(one)), None)
+    return path if of is None else f"{of}…"
 
 
 class ServerSpans:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from tool_sync.db import Connection, Pool
 from tool_sync.log.head import read_head
+from tool_sync.notices.signing import SecretBox, new_secret
 
 OLD_SECRET_LASTS: Final = timedelta(days=1)
 """After a rotation both secrets sign for so long."""
@@ -28,6 +29,7 @@ SELECT {_COLUMNS}, (SELECT count(*) FROM notices n WHERE n.org_id = e.org_id AND
   FROM notice_endpoints e WHERE e.org_id = $1
 """  # noqa: S608 - constants
 _LOCKED: Final = "SELECT sealed_secret FROM notice_endpoints WHERE org_id = $1 FOR UPDATE"
+_NEWEST: Final = "SELECT org_id, sealed_secret FROM notice_endpoints ORDER BY secret_made_at DESC LIMIT 1"
 _OPEN: Final = "SELECT NOT closed FROM organizations WHERE id = $1"
 # A clinic that is deleted at this moment may leave the row; the sender's next look takes it away.
 _MAKE: Final = """
@@ -95,8 +97,8 @@ class Endpoint:
 class NoClinicToTell(Exception):
     """There is none with this id, or it was deleted (``is_closed``)."""
 
-    def __init__(self, *, is_closed: bool) -> None:
-        super().__init__("the organization was deleted" if is_closed else "there is no such organization")
+    def __init__(self, org_id: UUID, *, is_closed: bool) -> None:
+        super().__init__(f"organization {org_id} was deleted" if is_closed else f"there is no organization {org_id}")
         self.is_closed = is_closed
 
 
@@ -106,19 +108,45 @@ async def endpoint_of(connection: Connection, org_id: UUID) -> Endpoint | None:
     return None if row is None else Endpoint(**dict(row))
 
 
+async def require_open(connection: Connection, org_id: UUID) -> None:
+    """Raises :class:`NoClinicToTell`."""
+    is_open = await connection.fetchval(_OPEN, org_id)
+    if not is_open:
+        raise NoClinicToTell(org_id, is_closed=is_open is not None)
+
+
+async def set_endpoint(
+    connection: Connection, box: SecretBox, org_id: UUID, url: str, *, rotate: bool, by: str
+) -> tuple[Endpoint, str | None]:
+    """Send the clinic's notices to ``url``, which was judged; and its secret where that is new: nobody sees it again.
+
+    Raises :class:`NoClinicToTell`.
+    """
+    secret = new_secret()
+    async with connection.transaction():
+        is_new = await store_endpoint(connection, org_id, url, box.seal(org_id, secret), rotate=rotate, by=by)
+        stored = await endpoint_of(connection, org_id)
+    assert stored is not None
+    return stored, secret if is_new else None
+
+
 async def store_endpoint(connection: Connection, org_id: UUID, url: str, sealed: str, *, rotate: bool, by: str) -> bool:
     """Send the clinic's notices to ``url``; whether ``sealed`` is its secret now: it had none, or ``rotate`` asks so.
 
     Call it in a transaction. Raises :class:`NoClinicToTell`.
     """
-    is_open = await connection.fetchval(_OPEN, org_id)
-    if not is_open:
-        raise NoClinicToTell(is_closed=is_open is not None)
+    await require_open(connection, org_id)
     if await connection.fetchval(_LOCKED, org_id) is None:
         await connection.execute(_MAKE, org_id, url, sealed, by, await read_head(connection))
         return True
     await connection.execute(_CHANGE, org_id, url, sealed if rotate else None, by, OLD_SECRET_LASTS)
     return rotate
+
+
+async def opens_newest(connection: Connection, box: SecretBox) -> bool:
+    """Whether the secret that was made last, whosever it is, opens with this key; also where there is none."""
+    row = await connection.fetchrow(_NEWEST)
+    return row is None or box.open(row["org_id"], row["sealed_secret"]) is not None
 
 
 async def remove_endpoint(connection: Connection, org_id: UUID) -> bool:

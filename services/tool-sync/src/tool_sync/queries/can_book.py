@@ -86,6 +86,14 @@ class Standing:
     next: str = ""
     who_acts: str = ""
 
+    @property
+    def brief(self) -> str:
+        """The sentence as anybody may read it: whether and since when. Why, and by whom, follows on a colon or a
+        semicolon; what it waits for is ours."""
+        if self.state == "waits":
+            return "cannot book yet"
+        return self.sentence.partition(": ")[0].partition("; ")[0]
+
 
 async def standings(connection: Connection, moment: StateAsOf, agents: Sequence[str]) -> tuple[Standing, ...]:
     """Of these assistants of the clinic, in their order; ids that nobody knows are left out.

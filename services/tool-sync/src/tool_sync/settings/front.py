@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings
 
-from tool_sync.settings.kinds import LOOPBACK, Key, OidcIssuer, OrgRoles, decoded, is_real_vapi
+from tool_sync.settings.kinds import LOOPBACK, Key, OidcIssuer, OrgRoles, Origins, decoded, is_real_vapi
 from zerotouch_platform.public_key import Algorithm
 from zerotouch_platform.settings import HttpUrl, JwtPublicKey, LogLevel, NonEmpty, SecureUrl, is_loopback
 from zerotouch_platform.worker_count import WORKERS_MAX
@@ -78,6 +78,10 @@ class FrontSettings(BaseSettings):
     console_oidc_org_claim: NonEmpty = "org_id"
     """The claim that has the clinic's id, a UUID."""
 
+    console_frame_ancestors: Origins = ()
+    """Sites that may show in a frame whether a clinic's assistants can book, such as `https://praxis.example`, with
+    spaces between (ADR 86). Without one nothing can be embedded; every other page never can."""
+
     console_in_run: bool = True
     """Whether `tool-sync run` serves it, too; not where `tool-sync console` does, as a process of its own."""
     console_port: int = Field(default=3004, ge=0, le=65535)
@@ -115,6 +119,15 @@ class FrontSettings(BaseSettings):
             raise ValueError("is for a console, and there is none without CONSOLE_KEY")
         if info.data.get("console_url") is None and info.data.get("host") not in LOOPBACK:
             raise ValueError("needs CONSOLE_URL: the provider has to know where browsers come back to")
+        return value
+
+    @field_validator("console_frame_ancestors")
+    @classmethod
+    def _frames_of_a_console(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if value and info.data.get("console_key") is None:
+            raise ValueError("is for a console, and there is none without CONSOLE_KEY")
+        if value and info.data.get("console_url") is None and info.data.get("host") not in LOOPBACK:
+            raise ValueError("needs CONSOLE_URL: the address that is embedded is below it")
         return value
 
     @field_validator("console_oidc_client_id")

@@ -1,6 +1,7 @@
 """Kinds of values that settings have: what is wrong with one is said in words for an operator."""
 
 import base64
+import re
 from typing import Annotated
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -9,10 +10,12 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr
 from pydantic_settings import NoDecode
 
 from zerotouch_platform.auth import Scope
-from zerotouch_platform.settings import http_url, secure_url
+from zerotouch_platform.settings import http_url, is_loopback, secure_url
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 KEY_BYTES = 32
+ORIGINS_MAX = 50
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:]+")
 _REAL_VAPI = "vapi.ai"
 
 
@@ -77,6 +80,29 @@ def _org_roles(text: str) -> str:
     return text
 
 
+def _origin(text: str) -> str:
+    """One origin of the web, as browsers compare them."""
+    parts = urlsplit(text)
+    host = (parts.hostname or "").rstrip(".")
+    try:
+        port = "" if parts.port is None else f":{parts.port}"
+    except ValueError:
+        port = None
+    shown = f"[{host}]" if ":" in host else host
+    is_web = parts.scheme in ("http", "https") and port is not None and _HOST.fullmatch(host)
+    if not is_web or text.lower() != f"{parts.scheme}://{shown}{port}":
+        raise ValueError("must be origins such as https://praxis.example, with spaces between: no path, no *")
+    if parts.scheme != "https" and not is_loopback(text):
+        raise ValueError("must be https origins: over http somebody on the way could frame what he wants")
+    return text.lower()
+
+
+def _origins(origins: tuple[str, ...]) -> tuple[str, ...]:
+    if len(origins) > ORIGINS_MAX:
+        raise ValueError(f"must be {ORIGINS_MAX} origins at most: they are a header of each answer")
+    return tuple(dict.fromkeys(map(_origin, origins)))
+
+
 def _spaced(value: object) -> object:
     return value.split() if isinstance(value, str) else value
 
@@ -86,6 +112,13 @@ OrgIds = Annotated[
     NoDecode,
     BeforeValidator(_spaced),
     PlainSerializer(lambda ids: " ".join(map(str, ids)), return_type=str, when_used="json"),
+]
+Origins = Annotated[
+    tuple[str, ...],
+    NoDecode,
+    BeforeValidator(_spaced),
+    AfterValidator(_origins),
+    PlainSerializer(" ".join, return_type=str, when_used="json"),
 ]
 HttpsUrl = Annotated[str, AfterValidator(_https_url)]
 Key = Annotated[SecretStr, AfterValidator(_key)]
