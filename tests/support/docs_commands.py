@@ -38,8 +38,8 @@ _REASON: Final = re.compile(r" --reason (\"[^\"]*\"|TEXT|…)")
 _SET: Final = r"(?:[A-Z_]+=(?:\"(?:\$\([^)]*\)|[^\"])*\"|\$\([^)]*\)|\S+)\s+)*"
 _COMMAND: Final = re.compile(rf"{_SET}(?:\.venv/bin/)?(?:{'|'.join(PROGRAMS)})\s|[A-Z]+=\$\(")
 _STATEMENT: Final = re.compile(r"INSERT |UPDATE |CREATE ROLE |GRANT ")
-_NO_COMMAND: Final = re.compile(r"\[\[?[\w.]+\]\]?$|[\w]+ = |[A-Z_]+=[^$\s]+|\{|VALUES ")
-"""What else stands in a block: a tool's file or stages, settings, an answer, a statement's second line."""
+_NO_COMMAND: Final = re.compile(r"\[\[?[\w.]+\]\]?$|[\w]+ = |[A-Z_]+=[^$\s]+|\{|VALUES |<")
+"""What else stands in a block: a tool's file or stages, settings, an answer, a statement's second line, HTML."""
 _FENCE: Final = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _INLINE: Final = re.compile(r"`([^`]+)`")
 _SHELLS: Final = ("sh", "bash", "console")

@@ -139,7 +139,7 @@ async def test_it_loads_itself_again_without_a_script(chromium: Browser, framed:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_it_is_whole_at_320_pixels(chromium: Browser, framed: Framed, scheme: str) -> None:
     options = {"viewport": {"width": 320, "height": 160}, "color_scheme": scheme}
-    page = await (await chromium.new_context(**options)).new_page()  # type: ignore[arg-type]
+    page = await (await chromium.new_context(**options)).new_page()
     for url in (framed.url, f"{framed.console}/embed/{'A' * 43}"):
         await page.goto(url)
         assert not await page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")

@@ -17,7 +17,7 @@ from .clinics import clinic_ as clinic_
 from .clinics import member as member
 from .conftest import Browser
 
-LATER = datetime.now(UTC) + timedelta(hours=1)
+LATER = datetime.now(UTC) + timedelta(hours=25)  # another day, at any hour
 SETTINGS = f"/tools/{TOOL}/settings"
 
 
@@ -100,7 +100,7 @@ NOT_SENT = e.SyncAttemptFailed(f"tool:{TOOL}", None, "refused", "TS-102", 1, LAT
 STATES: dict[str, tuple[Happen, str]] = {
     "just saved": (only(published(), e.OrgRegistered("basic"), save()), "s ago; its tools come now"),
     "the tool fails": (
-        only(published(), e.OrgRegistered("basic"), save(), NOT_SENT), f"We try again at {LATER:%H:%M}.",
+        only(published(), e.OrgRegistered("basic"), save(), NOT_SENT), f"We try again at {LATER:%d %b %Y %H:%M}.",
     ),
     "no order": (only(e.OrgRegistered("basic"), save()), "takes no bookings: no tool is ordered for it"),
     "not in the tier": (
