@@ -178,7 +178,8 @@ async def _attacked(world: World, whole: Whole) -> AsyncIterator[dict[str, Any]]
     try:
         yield report
         child.stdin.close()  # its end is the order to end: `communicate` without input leaves it open in Python 3.11
-        said, _ = await asyncio.wait_for(child.communicate(), 60)
+        async with asyncio.timeout(60):
+            said, _ = await child.communicate()
         report.update(json.loads(said))
     except (TimeoutError, ValueError) as error:
         raise NotMeasured(f"the attacker said nothing: {error!r}") from None

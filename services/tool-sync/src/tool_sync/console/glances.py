@@ -32,7 +32,8 @@ class Glances:
         if (kept := self._fresh(org_id)) is not None:
             return kept[1]
         try:
-            await asyncio.wait_for(self._looking.acquire(), WAIT_SECONDS_MAX)
+            async with asyncio.timeout(WAIT_SECONDS_MAX):
+                await self._looking.acquire()
         except TimeoutError as error:
             raise Problem(503, ErrorCode.NOT_READY) from error
         try:
