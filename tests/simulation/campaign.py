@@ -4,16 +4,19 @@ import os
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from itertools import chain, count, islice
 from multiprocessing import get_context
+from typing import Literal
 
 from .faults import CLASSES, Plan, Point, Script
 from .mutants import MUTANTS
 from .world import Result, run
+
+End = Literal["runs", "time"]
 
 SCRIPTS: tuple[Script, ...] = (
     "first save",
@@ -39,7 +42,7 @@ ROLLOUT_PAUSE_SECONDS = 0.9
 """Short enough that what was announced is still sent, long enough that something else is ordered meanwhile."""
 PAIR_PAUSE_SECONDS = 15.0
 SEEDS_FIRST = 400
-"""Before the single points, which take minutes: so a short campaign has every class of faults, too."""
+"""Before the single points, which take minutes: so every campaign has every class of faults."""
 RUNS_WANTED = 100_000
 BATCH = 40
 BATCHES_WAITING_MAX = 8
@@ -153,18 +156,24 @@ def of_seed(number: int) -> Plan:
     return Plan(number, hours=number % HOURS_EVERY == 0)
 
 
-def plans(seed: int, *, is_short: bool = False) -> Iterator[Plan]:
+def parts(seed: int, *, is_short: bool = False) -> Iterator[tuple[Iterator[Plan], Set[End]]]:
     """What a campaign runs, in order: seeds, every single point, then pairs and seeds in turns, as pairs take hours.
 
-    ``is_short``: of the longest scripts only some points, other ones with another seed.
+    With each part what ends it before its own end. ``is_short``: of the longest scripts only some points, other ones
+    with another seed.
     """
-    yield from FOUND_SOMETHING
-    yield from map(of_seed, range(seed, seed + SEEDS_FIRST))
-    for script in SCRIPTS:
-        every = POINTS_EVERY.get(script, 1) if is_short else 1
-        yield from islice(singles(script), seed % every, None, every)
+    yield chain(FOUND_SOMETHING, map(of_seed, range(seed, seed + SEEDS_FIRST))), {"runs"}
+    yield chain.from_iterable(_points(script, seed, is_short) for script in SCRIPTS), set()
     both = chain(pairs("first save"), pairs("a day"))
-    seeds = map(of_seed, count(seed + SEEDS_FIRST))
+    yield _in_turns(both, map(of_seed, count(seed + SEEDS_FIRST))), {"runs", "time"}
+
+
+def _points(script: Script, seed: int, is_short: bool) -> Iterator[Plan]:
+    every = POINTS_EVERY.get(script, 1) if is_short else 1
+    return islice(singles(script), seed % every, None, every)
+
+
+def _in_turns(both: Iterator[Plan], seeds: Iterator[Plan]) -> Iterator[Plan]:
     while turn := list(islice(both, BATCH)):
         yield from turn
         yield from islice(seeds, BATCH)
@@ -172,13 +181,13 @@ def plans(seed: int, *, is_short: bool = False) -> Iterator[Plan]:
 
 
 def campaign(seed: int, *, runs: int | None, minutes: float | None, show: Callable[[Tally], None]) -> Tally:
-    """Run until ``runs`` are done, or the time is up. Every await of the scripts is killed and paused in any case, but
-    of the longest ones where there is little time."""
+    """Run until ``runs`` are done, or the time is up. The first seeds are run and every await of the scripts is killed
+    and paused whatever the time, but of the longest scripts some where there is little: a busy machine takes longer,
+    and proves the same."""
     until = None if minutes is None else time.monotonic() + minutes * 60
     tally = Tally()
-    everything = plans(seed, is_short=minutes is not None and minutes < SHORT_MINUTES_MAX)
     wanted = RUNS_WANTED if runs is None and minutes is None else runs
-    batches = _batches(everything, wanted, until)
+    batches = _batches(parts(seed, is_short=minutes is not None and minutes < SHORT_MINUTES_MAX), wanted, until)
     waiting: dict[Future[list[Result]], list[Plan]] = {}
     with ProcessPoolExecutor(os.cpu_count() or 1, get_context("fork")) as pool:
         while True:
@@ -199,17 +208,19 @@ def _results(future: Future[list[Result]], batch: list[Plan]) -> list[Result]:
         raise WorkerDied(f"a worker of the campaign died; it may have run one of {batch[0]} … {batch[-1]}") from error
 
 
-def _batches(everything: Iterator[Plan], wanted: int | None, until: float | None) -> Iterator[list[Plan]]:
+def _batches(
+    everything: Iterator[tuple[Iterator[Plan], Set[End]]], wanted: int | None, until: float | None
+) -> Iterator[list[Plan]]:
     """Batches, made only as fast as they are run."""
     made = 0
-    while batch := list(islice(everything, BATCH)):
-        needed = batch[0].seed is None and len(batch[0].points) < 2  # every single point, whatever the time
-        late = until is not None and time.monotonic() > until
-        enough = wanted is not None and made >= wanted and batch[0].seed is not None
-        if not needed and (late or enough):
-            return
-        made += len(batch)
-        yield batch
+    for part, ends in everything:
+        while batch := list(islice(part, BATCH)):
+            if "runs" in ends and wanted is not None and made >= wanted:
+                return
+            if "time" in ends and until is not None and time.monotonic() > until:
+                return
+            made += len(batch)
+            yield batch
 
 
 def _run_batch(batch: list[Plan]) -> list[Result]:

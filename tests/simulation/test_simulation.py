@@ -50,6 +50,17 @@ def test_a_run_that_raises_is_named_and_ends_no_campaign(monkeypatch: pytest.Mon
     assert (tally.runs, tally.violations, [str(failure.plan) for failure in tally.failures]) == (3, 1, [str(Plan(2))])
 
 
+def test_what_a_short_campaign_runs_in_any_case_does_not_depend_on_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaign, "SCRIPTS", ("first save", "an exchange"))
+    by_time = [plan for batch in campaign._batches(campaign.parts(1), None, until=0.0) for plan in batch]
+    seeds = [plan.seed for plan in by_time if plan.seed is not None]
+    assert set(seeds) >= set(range(1, campaign.SEEDS_FIRST + 1))
+    points = [plan for script in ("first save", "an exchange") for plan in campaign.singles(script)]
+    assert [plan for plan in by_time if plan.seed is None][-len(points) :] == points
+    by_runs = [plan for batch in campaign._batches(campaign.parts(1), 100, until=None) for plan in batch]
+    assert 100 <= len([plan for plan in by_runs if plan not in points]) < 100 + campaign.BATCH
+
+
 def test_time_is_virtual_and_a_deadlock_is_an_error() -> None:
     loop = VirtualLoop(None)
     try:
