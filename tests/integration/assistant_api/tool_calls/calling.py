@@ -19,9 +19,13 @@ PATH: Final = "/api/vapi/tool-calls"
 PHONE: Final = "+4915112345678"
 
 
+TODAY: Final = datetime.now(UTC).date()
+"""When the tests began: one that runs after midnight means the days that were named before it."""
+
+
 def day(ahead: int = 7) -> str:
-    """A day ahead of today, in UTC."""
-    return (datetime.now(UTC).date() + timedelta(days=ahead)).isoformat()
+    """A day ahead of :data:`TODAY`, in UTC."""
+    return (TODAY + timedelta(days=ahead)).isoformat()
 
 
 def booking(org_id: UUID | str, **changes: Any) -> dict[str, Any]:
