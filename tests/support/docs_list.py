@@ -27,6 +27,7 @@ class CommandRun:
     until: str = ""
     joins: str = ""
     heals: bool = False
+    rests: bool = False
     at: str = ""
     words: Mapping[str, str] = field(default_factory=dict)
 

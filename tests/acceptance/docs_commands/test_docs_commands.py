@@ -13,9 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 import pytest_asyncio
+from tests.faults.unrest import AT_WORK, NOT_AS_ORDERED
 from tests.support.docs_commands import ROOT, PageCommand, key_of
 from tests.support.docs_list import CommandRun, all_commands, known
-from tests.support.eventually import until
+from tests.support.eventually import eventually, until
 from tests.support.sandbox_process import sandbox_process
 
 from devstack import postgres
@@ -124,11 +125,22 @@ def _shown_word(word: str) -> str:
     )
 
 
+async def as_ordered(world: World) -> None:
+    """Waits until every clinic is as its tools are ordered, and none is being worked on."""
+
+    async def nothing_moves() -> bool:
+        return bool(await world.log_db.fetchval(f"SELECT {NOT_AS_ORDERED} + {AT_WORK} = 0"))
+
+    await eventually(nothing_moves, within_seconds=SECONDS_MAX)
+
+
 async def carry_out(step: CommandRun, command: PageCommand | None, at: Prepared) -> list[str]:
     """Type a step's command, in each of its forms; what of it is not as the page or the list says."""
     place, wrong = at.places[step.at], []
     if step.heals:
         await at.world.vapi.dial([])
+    if step.rests:
+        await as_ordered(at.world)
     for line in typed(step, command.text if command else step.run, at, place):
         if step.goes_on:
             ended = await run_until(line, partial(is_enough_of, step, at), place, at.folder)

@@ -49,7 +49,7 @@ class Choice:
 
 
 def unless_refused(done: Done | Refused) -> Done:
-    """What was done. Raises :class:`~tool_sync.cli.connected.CommandRefused`."""
+    """What was done. Raises :class:`~tool_sync.cli.exits.CommandRefused`."""
     if isinstance(done, Refused):
         raise CommandRefused(done.why)
     return done
