@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from html import escape
+from typing import Literal
 
 import pytest
 import pytest_asyncio
@@ -137,9 +138,9 @@ async def test_it_loads_itself_again_without_a_script(chromium: Browser, framed:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_it_is_whole_at_320_pixels(chromium: Browser, framed: Framed, scheme: str) -> None:
-    options = {"viewport": {"width": 320, "height": 160}, "color_scheme": scheme}
-    page = await (await chromium.new_context(**options)).new_page()
+async def test_it_is_whole_at_320_pixels(chromium: Browser, framed: Framed, scheme: Literal["light", "dark"]) -> None:
+    context = await chromium.new_context(viewport={"width": 320, "height": 160}, color_scheme=scheme)
+    page = await context.new_page()
     for url in (framed.url, f"{framed.console}/embed/{'A' * 43}"):
         await page.goto(url)
         assert not await page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
