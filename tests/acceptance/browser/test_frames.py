@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, Route, expect
+from tests.support.eventually import until
 
 from ..world import World
 from .conftest import Clinics
@@ -88,6 +89,15 @@ async def visited(chromium: Browser, url: str, *, script: bool = True) -> tuple[
     return page, refused
 
 
+async def said(refused: list[str], words: str) -> None:
+    """Waits until the browser has said it of what it refused, which it does a moment after the page is loaded."""
+
+    async def is_said() -> bool:
+        return any(words in line for line in refused)
+
+    assert await until(is_said, 10), (words, refused)
+
+
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no-script"])
 async def test_a_site_that_is_named_shows_it(chromium: Browser, framed: Framed, script: bool) -> None:
     page, refused = await visited(chromium, framed.named, script=script)
@@ -102,7 +112,7 @@ async def test_a_site_that_is_named_shows_it(chromium: Browser, framed: Framed, 
 
 async def test_a_site_that_is_not_named_shows_nothing_of_it(chromium: Browser, framed: Framed) -> None:
     page, refused = await visited(chromium, framed.other)
-    assert any("frame-ancestors" in line for line in refused), refused
+    await said(refused, "frame-ancestors")
     await expect(page.frame_locator("iframe").get_by_text("Your assistant")).to_have_count(0)
     await page.context.close()
 
@@ -111,7 +121,7 @@ async def test_a_site_that_is_named_frames_no_other_page(chromium: Browser, fram
     for path in ("/login", "/embed"):
         framed.show(f'<iframe src="{escape(framed.console + path)}" title="a page"></iframe>')
         page, refused = await visited(chromium, framed.named)
-        assert any("frame-ancestors 'none'" in line for line in refused), (path, refused)
+        await said(refused, "frame-ancestors 'none'")
         await page.context.close()
 
 
