@@ -278,6 +278,7 @@ async def test_openapi_says_which_routes_need_a_token(client: httpx.AsyncClient)
         "/v1/fleet/events", "/v1/fleet/events/stream", "/v1/orgs", "/v1/orgs/{org_id}/wanted",
         "/v1/orgs/{org_id}/calls", "/v1/orgs/{org_id}/notices", "/v1/orgs/{org_id}/notices/test",
         "/v1/orgs/{org_id}/notices/replay",
+        "/v1/orgs/{org_id}/status-links", "/v1/orgs/{org_id}/status-links/{link_id}",
         "/v1/orgs/{org_id}/change-window", "/v1/orgs/{org_id}/tools/{tool}/pin",
         "/v1/tools", "/v1/tools/lint", "/v1/tools/{tool}", "/v1/tools/{tool}/diff", "/v1/tools/{tool}/drift",
         "/v1/tools/{tool}/versions/{version}", "/v1/tools/{tool}/versions/{version}/withdraw",
