@@ -55,7 +55,7 @@ FOUND_SOMETHING = (
     Plan(3867, small=True), Plan(10084, small=True), Plan(37738, small=True), Plan(5014), Plan(27726),
     Plan(1249), Plan(6332), Plan(16460), Plan(24532), Plan(None, "a rollout", (Point(288),)),
     Plan(None, "a day", (Point(101), Point(125, 15.0))), Plan(None, "a day", (Point(28, 15.0), Point(93, 15.0))),
-    Plan(None, "own words", (Point(823, 0.9),)),
+    Plan(None, "own words", (Point(823, 0.9),)), Plan(120, hours=True),
 )  # fmt: skip
 """Plans that broke the protocol once. They come first, and are among those that must catch the broken ones."""
 

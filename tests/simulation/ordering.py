@@ -36,7 +36,7 @@ ARRIVED_MEANWHILE_MAX: Final = 12
 Told = e.ToolRegistrationStarted | e.ToolUpdateStarted | e.ToolRetired
 ARRIVALS = (
     e.OrgRegistered, e.OrgTierChanged, e.OrgClosed, e.ToolSettingChanged, e.ToolSettingRemoved, e.ToolPinned,
-    e.ToolUnpinned, e.ChangeWindowSet, e.ChangeWindowRemoved, e.ToolOrdered, e.ToolCustomized, e.ToolTextLost,
+    e.ToolUnpinned, e.ChangeWindowSet, e.ChangeWindowRemoved, e.ToolOrdered, e.ToolCustomized,
 )  # fmt: skip
 RETIRED_BY_RULE: Final = ("order", "halted", "setting", "tier")
 

@@ -368,3 +368,13 @@ async def test_the_time_zone_of_the_clinic_counts(world: World, window: ChangeWi
     await world.say(org_id, OrgTierChanged("basic"))
     state = (await state_as_of(world.connection, org_id, await world.fleet())).state
     assert (state.time_zone, state.window) == ("Asia/Kathmandu", window)
+
+
+async def test_what_waited_comes_at_once_where_the_clinic_is_left_without_any_tool(world: World) -> None:
+    (org_id,) = await world.clinics(1)
+    await world.start(2, name=CANCELLING)
+    await world.start(None)
+    await world.feeder.run_once()  # both are told; before anything is done the window is closed
+    await world.say(org_id, ChangeWindowSet(*hours(*CLOSED)))
+    await world.sync()
+    assert await world.linked(org_id) == [{CANCELLING}]  # it has nothing left that is not to be changed by day

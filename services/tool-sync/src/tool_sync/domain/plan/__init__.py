@@ -104,9 +104,14 @@ def _concluded(situation: Situation, plan: Plan) -> Plan:
             return replace(plan, look_org_wide=True)
         if nothing_open(situation, found):
             reasons = leaving(state, situation.wanted, state.tools, has_assistants=found.has_assistants)
+            gone = retirements(situation, reasons)
+            # A change window holds nothing back for a clinic that has no tool left: what waited for it is wanted now,
+            # and made before this change is settled, as nobody would look for it again.
+            if gone and state.window is not None:
+                return replace(plan, commands=gone)
             # The change is settled up to where it was loaded: one that arrived since then is looked through anew.
             through = () if state.org_wide_through is None else (OrgSettled(state.org_wide_through),)
-            if commands := (*retirements(situation, reasons), *through):
+            if commands := (*gone, *through):
                 return replace(plan, commands=commands)
     return combined(plan, deletions(situation))
 
