@@ -31,6 +31,7 @@ from tool_sync.cli import (
     tool,
     window,
 )
+from tool_sync.cli.output import print_line
 
 app = typer.Typer(
     name="tool-sync",
@@ -45,7 +46,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version as version_of
 
-        print(f"tool-sync {version_of('zerotouch-tool-sync')}")
+        print_line(f"tool-sync {version_of('zerotouch-tool-sync')}")
         raise typer.Exit
 
 
