@@ -62,13 +62,14 @@ FOUND_SOMETHING = (
 TELLING = (
     Plan(None, "lost orders"),
     Plan(None, "reported drift"),
-    Plan(None, "own words"), Plan(None, "own words", (Point(166, 0.9),)), Plan(None, "own words", (Point(206),)),
+    Plan(None, "own words"), Plan(None, "own words", (Point(144),)), Plan(None, "own words", (Point(183),)),
     Plan(None, "own words", lost_answer=11),
-    Plan(None, "a rollout"), Plan(None, "a change window"), Plan(14), Plan(18), Plan(23), Plan(26), Plan(38), Plan(44),
-    Plan(49), Plan(164), Plan(186), Plan(55), Plan(306), Plan(383), Plan(858), Plan(1331), Plan(2086),
-    Plan(None, "a rollout", (Point(81, 15.0),)), Plan(None, "a rollout", (Point(472, 0.9),)),
-    Plan(None, "a gated rollout"), Plan(None, "pins"), Plan(None, "pins", (Point(154, 15.0),)),
-    Plan(None, "pins", (Point(636, 0.9),)), Plan(17), Plan(124), Plan(191), Plan(418), Plan(455), Plan(484), Plan(3303),
+    Plan(None, "a rollout"), Plan(None, "a change window"), Plan(12), Plan(14), Plan(18), Plan(23), Plan(26), Plan(28),
+    Plan(38), Plan(44), Plan(49), Plan(164), Plan(186), Plan(55), Plan(306), Plan(383), Plan(858), Plan(1331),
+    Plan(2086), Plan(None, "a rollout", (Point(81, 15.0),)), Plan(None, "a rollout", (Point(472, 0.9),)),
+    Plan(None, "a gated rollout"), Plan(None, "pins"), Plan(None, "pins", (Point(132, 15.0),)),
+    Plan(None, "pins", (Point(602, 0.9),)), Plan(17), Plan(118, hours=True), Plan(124), Plan(191), Plan(240), Plan(372),
+    Plan(455), Plan(484), Plan(3303),
 )  # fmt: skip
 """Seeds that catch broken protocols which few others catch; they only save time."""
 

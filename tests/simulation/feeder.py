@@ -19,7 +19,7 @@ from tool_sync.domain.fleet.work import ClinicFacts, waits_for_window, work_of
 from tool_sync.domain.toolset import Toolset
 from tool_sync.log import AppendRequest, Duplicate, Meta, NewEvent, StoredEvent, event_id, org_stream
 from tool_sync.publishing.fleet import empty_fleet, with_events
-from tool_sync.rollouts.due import WORK, is_due, is_over
+from tool_sync.rollouts.due import is_due, is_for_feeder, is_over
 
 from .checks import Checks
 from .database import Database, Lease, Pending, seconds_of, time_of
@@ -88,7 +88,7 @@ class Feeder:
         differing = {
             org_id: facts
             for org_id, facts in clinics.items()
-            if not facts.clinic.closed and work_of(facts, self._fleet, name) in WORK
+            if not facts.clinic.closed and is_for_feeder(facts, self._fleet, name)
         }
         walk.fed = {
             org_id: at
@@ -136,6 +136,7 @@ class Feeder:
     def _facts(self, org_id: UUID, name: str) -> ClinicFacts:
         """As the tables have them: `org_tools`, `assistants`, `tool_refusals`."""
         state, rows = self.rest.state_of(org_id), self.database.assistants.get(org_id, {}).values()
+        here = [row for row in rows if not row.removed]
         events = self.database.by_org[org_id]
         of_tool = [s for s in events if isinstance(s.event, OF_ROW) and s.event.name == name]
         has = state.tools.get(name)
@@ -155,7 +156,7 @@ class Feeder:
         )  # fmt: skip
         return ClinicFacts(
             clinic,
-            sum(not row.removed for row in rows),
+            len(here),
             None if has is None else has.definition_hash,
             is_unlinked,
             _refused(state, name),
@@ -163,6 +164,9 @@ class Feeder:
             pending.requested > pending.settled,
             has is not None and name in state.drifted and state.drifted[name].differs == ("description",),
             None if window is None else window.closes_at,
+            is_new=not of_tool
+            and bool(here)
+            and not any((org_id, row.agent_id) in self.checks.newest_word for row in here),
         )
 
     def _is_synced(self, org_id: UUID, row: Any) -> bool:

@@ -16,6 +16,7 @@ from tool_sync.domain.fleet.decide import contains
 from tool_sync.domain.fleet.work import work_of
 from tool_sync.domain.plan import assistants as plan_assistants
 from tool_sync.domain.plan import tools as plan_tools
+from tool_sync.rollouts import due
 from tool_sync.sync import knowledge
 from tool_sync.sync.context import FleetView
 
@@ -256,7 +257,7 @@ def leaves_what_is_found_late() -> Iterator[None]:
 @contextmanager
 def feeds_no_removals() -> Iterator[None]:
     """The feeder passes over clinics that are to lose a tool."""
-    with patch.object(feeder, "WORK", frozenset({"update", "add"})):
+    with patch.object(due, "WORK", frozenset({"update", "add"})):
         yield
 
 
@@ -300,7 +301,7 @@ def words_are_put_right_whatever_the_policy() -> Iterator[None]:
 @contextmanager
 def leaves_what_was_reported() -> Iterator[None]:
     """Once drift is to be put right again, what was seen before stays as it is."""
-    with patch.object(feeder, "work_of", lambda facts, *rest: work_of(replace(facts, is_reworded=False), *rest)):
+    with patch.object(due, "work_of", lambda facts, *rest: work_of(replace(facts, is_reworded=False), *rest)):
         yield
 
 

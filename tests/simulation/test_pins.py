@@ -16,7 +16,7 @@ CAUGHT_BY = {
     "nobody ends a pin": SCRIPT,
     "nobody looks when a pin ends": SCRIPT,
     "a pin ends early": SCRIPT,
-    "the end of a pin ends any": Plan(None, "pins", (Point(624, 0.9),)),
+    "the end of a pin ends any": Plan(None, "pins", (Point(602, 0.9),)),
 }
 
 

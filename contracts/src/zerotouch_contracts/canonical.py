@@ -6,18 +6,15 @@ whole floats as integers, because Vapi's own SDKs send ``20.0`` where we send ``
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from math import isinf
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
 TOOL_LINK_KEYS = ("toolIds", "toolRefs")
 """The keys of an assistant's ``model`` that tool-sync, not the save, decides."""
 
-
-_WHOLE_FLOAT: Final = re.compile(r"[0-9]\.0(?![0-9])|[0-9]e\+")
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
@@ -68,7 +65,7 @@ def _spelt(value: object) -> bytes:
         text = _encode(value)
     except ValueError:  # an infinity: refused unless it was read as a number
         text = _encode(_with_integers(value))
-    if _WHOLE_FLOAT.search(text):  # or what looks like one inside of a string; most documents have neither
+    if ".0" in text or "e+" in text:  # a whole float, or what looks like one; most documents have neither
         text = _encode(_with_integers(value))
     return text.encode("utf-8", "surrogatepass")
 

@@ -16,6 +16,7 @@ import asyncpg
 import httpx
 import pytest
 from tests.support.eventually import eventually
+from tests.support.pieces import PIECE_SECONDS_MAX, longest_piece
 
 from devstack.databases import DatabaseUrls, TestDatabases
 from devstack.ports import free_port
@@ -244,3 +245,9 @@ async def test_the_process_stops_on_sigterm_and_logs_json_lines(
     assert names[0] == "tool-sync starts"
     assert names[-1] == "tool-sync has stopped"
     assert all({"event", "level", "service", "time"} <= set(line) for line in lines)
+
+
+async def test_the_first_request_finds_everything_prepared(settings: Settings) -> None:
+    async with running(settings) as client:
+        await until_ready(client)
+        assert await longest_piece(lambda: client.get("/openapi.json"), tries=1) < 2 * PIECE_SECONDS_MAX

@@ -86,3 +86,12 @@ async def test_a_check_that_fails_for_a_fault_of_ours_is_no_answer_for_others() 
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
             await health.ready_problems()
+
+
+async def test_whether_a_process_lives_is_said_without_a_turn_of_the_loop() -> None:
+    """Where a loop is busy each turn is long, and whoever asks would wait for several."""
+    health = Health(check_seconds_max=1, starting=None, live={"log": answering(None), "intake": answering("wedged")})
+    said = health.live_problems()
+    with pytest.raises(StopIteration) as ended:
+        said.send(None)
+    assert ended.value.value == {"intake": "wedged"}

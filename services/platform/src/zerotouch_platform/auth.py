@@ -7,7 +7,9 @@ The claim ``scope`` says which part of that an ``org`` token has (ADR 57); what 
 service, of :data:`Need`.
 """
 
+import hashlib
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +25,8 @@ from zerotouch_platform.token_keys import KeySettings, KeyUnknown, TokenKeys
 LEEWAY_SECONDS: Final = 30
 """How far the clock of whoever signs may be from ours."""
 TOKEN_CHARACTERS_MAX: Final = 8192
+VERIFIED_MAX: Final = 1_000
+"""Tokens whose signature is remembered, with the key that verified it; whoever was not seen longest is forgotten."""
 TAKEN_BACK: Final = "the token was taken back"
 
 
@@ -152,6 +156,7 @@ class TokenVerifier:
         self._algorithm = settings.jwt_algorithm
         self._issuer = settings.jwt_issuer
         self._audience = settings.jwt_audience
+        self._verified: OrderedDict[bytes, tuple[PublicKey, Mapping[str, Any]]] = OrderedDict()
         self.sessions: Callable[[str], Mapping[str, Any] | None] | None = None
         """What a header says that the service itself has made for who signed in: claims of ours, ``exp`` among them;
         None where it is no such header."""
@@ -175,22 +180,35 @@ class TokenVerifier:
         if scheme.lower() != "bearer" or not token or len(token) > TOKEN_CHARACTERS_MAX:
             raise TokenRefused("a bearer token is required")
         try:
-            claims: Mapping[str, Any] = jwt.decode(
-                token.strip(),
-                self._key_of(token.strip()),
-                algorithms=[self._algorithm],
-                issuer=self._issuer,
-                audience=self._audience,
-                leeway=LEEWAY_SECONDS,
-                options={"require": ["exp", "iss", "aud", "sub"]},
-            )
+            return self._verified_claims(token.strip())
         except jwt.ExpiredSignatureError:
             raise TokenRefused("the token has expired") from None
         except (jwt.InvalidTokenError, ValueError, OverflowError):  # also a claim that Python cannot count
             raise TokenRefused("the token is not valid for this service") from None
+
+    def _verified_claims(self, token: str) -> Mapping[str, Any]:
+        """As PyJWT raises. What time does not change is looked at once: a hundred requests that come together would
+        keep everybody waiting for as many signatures of one token."""
+        key, digest = self._key_of(token), hashlib.sha256(token.encode()).digest()
+        known = self._verified.get(digest)
+        if known is not None and known[0] is key and int(known[1]["exp"]) > time.time() - LEEWAY_SECONDS:
+            self._verified.move_to_end(digest)
+            return known[1]
+        claims: Mapping[str, Any] = jwt.decode(
+            token,
+            key,
+            algorithms=[self._algorithm],
+            issuer=self._issuer,
+            audience=self._audience,
+            leeway=LEEWAY_SECONDS,
+            options={"require": ["exp", "iss", "aud", "sub"]},
+        )
         # As PyJWT reads it: a signer may write the time as text. Compared as it is: a longer one fits into no float.
         if int(claims["exp"]) > time.time() + self._lifetime_seconds_max + LEEWAY_SECONDS:
             raise TokenRefused(f"the token is good for longer than {self._lifetime_seconds_max:,.0f} s from now")
+        self._verified[digest] = key, claims
+        if len(self._verified) > VERIFIED_MAX:
+            self._verified.popitem(last=False)
         return claims
 
     def _key_of(self, token: str) -> PublicKey:

@@ -76,12 +76,15 @@ class Health:
 
     async def live_problems(self) -> dict[str, str]:
         """The failing checks of liveness by name, and siblings that are not live; empty where all are."""
-        own, siblings = await asyncio.gather(self.own_live_problems(), self.of_siblings("live"))
-        return own | siblings
+        return await self.own_live_problems() | await self.of_siblings("live")
 
     async def own_live_problems(self) -> dict[str, str]:
-        """The failing checks of liveness by name; empty where the process is live."""
-        return await self._failing(self.live)
+        """The failing checks of liveness by name; empty where the process is live.
+
+        One after another, as they ask nobody: where a loop is busy each task is one turn more of it to wait for.
+        """
+        found = {name: await self._ask(check, self._late) for name, check in self.live.items()}
+        return {name: problem for name, problem in found.items() if problem is not None}
 
     async def ready_problems(self) -> dict[str, str]:
         """Why the process is not ready, by name, and siblings that are not; empty where all are."""
@@ -119,9 +122,12 @@ class Health:
             return known
 
     async def _failing(self, checks: Mapping[str, Check]) -> dict[str, str]:
-        late: str | None = f"did not answer within {self.check_seconds_max:g} s"
-        answers = await asyncio.gather(*(self._ask(check, late) for check in checks.values()))
+        answers = await asyncio.gather(*(self._ask(check, self._late) for check in checks.values()))
         return {name: answer for name, answer in zip(checks, answers, strict=True) if answer is not None}
+
+    @property
+    def _late(self) -> str | None:
+        return f"did not answer within {self.check_seconds_max:g} s"
 
     async def _ask(self, question: Callable[[], Awaitable[T]], late: T) -> T:
         try:

@@ -1,10 +1,8 @@
 """JSON as it is defined: UTF-8, no key twice, no number that JSON has not; and no more values than a caller allows."""
 
 import json
-import re
 from typing import Final, NoReturn
 
-_TEXT: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _SEPARATORS: Final = (b",", b"[", b"{")
 
 
@@ -23,7 +21,18 @@ def parse_json(raw: bytes, *, line_breaks_in_text: bool = False, values_max: int
 
 def has_more_values(raw: bytes, values_max: int) -> bool:
     """Whether a JSON text has more values than this, reckoned by what separates and begins them."""
-    return _separators(raw) > values_max and _separators(_TEXT.sub(b"", raw)) > values_max
+    if _separators(raw) <= values_max:  # most, also with those in its texts
+        return False
+    # Each text has a separator before it, or is the value of a key that has one. Not by an expression, which takes
+    # 0.3 s for the million empty texts that fit into a webhook.
+    if raw.count(b'"') - raw.count(b'\\"') > _quotes_max(values_max):
+        return True
+    plain = raw.replace(b"\\\\", b"").replace(b'\\"', b"")  # each quote that is left begins or ends a text
+    return plain.count(b'"') > _quotes_max(values_max) or _separators(b"".join(plain.split(b'"')[::2])) > values_max
+
+
+def _quotes_max(values_max: int) -> int:
+    return 4 * values_max + 2
 
 
 def _separators(raw: bytes) -> int:

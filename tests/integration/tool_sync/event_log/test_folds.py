@@ -66,7 +66,7 @@ async def test_the_tables_are_the_fold_of_the_log(
         assert await found(connection) == await expected(log)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=HISTORY, size=st.integers(1, 12), page=st.integers(1, 12))
 async def test_whatever_the_ranges_are_a_fold_finds_the_same_rows(
     log: EventLog, tool_sync_db: DatabaseUrls, history: list[Happened], size: int, page: int

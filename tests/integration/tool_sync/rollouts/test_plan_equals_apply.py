@@ -12,13 +12,13 @@ from tool_sync.domain.events import RolloutStage
 from tool_sync.domain.events.rollout import RINGS
 from tool_sync.domain.fleet import ring_of, work
 from tool_sync.domain.fleet.work import Work
-from tool_sync.rollouts import feeder, plan
+from tool_sync.rollouts import due, plan
 
 from . import plan_judge
 from .plan_judge import judge_fleet, planned_works
 from .world import World
 
-FLEETS = 48
+FLEETS = 16
 
 
 @pytest.mark.parametrize("seed", range(FLEETS))
@@ -43,7 +43,7 @@ async def test_a_write_that_the_plan_has_not_said_is_seen(world: World, monkeypa
 
 
 async def test_a_pair_that_nobody_is_fed_for_is_seen(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeder, "WORK", frozenset[Any]())
+    monkeypatch.setattr(due, "WORK", frozenset[Any]())
     said = (await judge_fleet(world, DISTURBED_BY_NOBODY)).problems
     assert any("planned to" in one and "not " in one for one in said), said
     assert any("still linked" in one or "at Vapi" in one for one in said), said

@@ -2,7 +2,7 @@
 
 from uuid import uuid4
 
-from tool_sync.domain.events import RolloutStage
+from tool_sync.domain.events import RolloutStage, ToolOrdered
 
 from .context import EVERYBODY
 from .limits import BOOKING, CANCELLING
@@ -73,3 +73,27 @@ async def test_a_signup_after_a_rollback_gets_what_everybody_has(world: World) -
     signup = await world.clinic()
     await world.rest()
     assert (await world.versions())[signup] == OLD
+
+
+async def test_a_clinic_whose_first_saves_wait_is_not_told_and_holds_nothing_up(world: World) -> None:
+    await world.clinics(2)
+    signup = await world.clinic(assistants=2)
+    version = await world.publish("Says that it is looking.")
+    rollout_id = await world.start(version)
+    await world.feeder.run_once()
+    assert await world.events(signup, ToolOrdered) == []
+
+    await world.until(rollout_id, "completed")
+    assert (await world.versions())[signup] == version
+    assert await world.linked(signup) == [{BOOKING}] * 2
+    assert await world.events(signup, ToolOrdered) == []
+
+
+async def test_a_clinic_whose_first_save_failed_is_told(world: World) -> None:
+    await world.dials(rules=[{"route": "POST /tool", "action": {"kind": "status", "status": 400}}])
+    (failed,) = await world.clinics(1)
+    await world.dials(rules=[])
+    version = await world.publish("Says that it is looking.")
+    await world.until(await world.start(version), "completed")
+    assert len(await world.events(failed, ToolOrdered)) == 1
+    assert (await world.versions())[failed] == version

@@ -1,10 +1,11 @@
 """Reading agents: one by id, a page of them, and whose id it is that a caller named."""
 
-import json
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Literal
 from uuid import UUID
+
+from pydantic_core import to_json
 
 from assistant_api.db import Connection, Database
 from assistant_api.paging import cursor_of, cursor_text
@@ -27,8 +28,9 @@ _PAGE: Final = f"""{_COLUMNS}
 WHERE ($1::uuid IS NULL OR org_id = $1) AND ($2::uuid IS NULL OR (org_id, id) > ($2, $3))
 ORDER BY org_id, id LIMIT $4
 """
-_ROWS_AT_ONCE: Final = 20
-"""Of a page: whoever asks for all of them and keeps a megabyte has the database unpack the rest in vain."""
+_ROWS_AT_ONCE: Final = 10
+"""Of a page: whoever asks for all of them and keeps a megabyte has the database unpack the rest in vain, and 20 of the
+longest voices took 0.05 s to be decoded."""
 
 
 def reading(database: Database, caller: Caller) -> AbstractAsyncContextManager[Connection]:
@@ -112,8 +114,8 @@ async def page(
 
 def _size(row: Mapping[str, Any]) -> int:
     """Bytes of what makes an agent long."""
-    texts = (row["system_prompt"] or "", row["first_message"] or "", json.dumps((row["model"], row["voice"])))
-    return sum(len(text.encode()) for text in texts)
+    texts = (row["system_prompt"] or "", row["first_message"] or "")
+    return sum(len(text.encode()) for text in texts) + len(to_json((row["model"], row["voice"])))
 
 
 def shown(row: Mapping[str, Any]) -> dict[str, Any]:

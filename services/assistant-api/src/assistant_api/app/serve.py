@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import signal
+from functools import partial
 from typing import Final
 
 import structlog
@@ -23,6 +24,7 @@ from zerotouch_platform.settings import warn_of_misspelt
 from zerotouch_platform.siblings import Siblings
 from zerotouch_platform.supervisor import LoopEnded, Loops
 from zerotouch_platform.traces import show_traces_at
+from zerotouch_platform.warm_up import warm_up
 from zerotouch_platform.worker import Worker
 
 EXIT_LOOPS_FAILED: Final = 1
@@ -67,6 +69,7 @@ async def _serve(settings: Settings, worker: Worker | None) -> int:
         limits=ConnectionLimits(settings.http_connections_max, settings.http_requests_max, always_served=UNLIMITED),
         keep_alive_seconds=KEEP_ALIVE_SECONDS,
         opens_after_seconds=0.0 if worker is None else worker.opens_after_seconds,
+        warm_up=partial(warm_up, app),
     )
 
     def open_port() -> None:

@@ -198,7 +198,7 @@ async def _answer(raw: bytes | Failed | None, method: str, path: str, *, is_list
     try:
         if is_list:
             return Found({"items": await json.read_list_aside(raw)})
-        body = json.read(raw)
+        body = await json.read_aside(raw)
     except json.Unreadable:
         return Unknown(ErrorCode.VAPI_ANSWER_INVALID)
     if method == "DELETE":

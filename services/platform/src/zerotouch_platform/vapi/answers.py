@@ -23,6 +23,7 @@ from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -204,7 +205,8 @@ def words_of(raw: bytes) -> Words:
         return Words()
     message = body.get("message") if isinstance(body, dict) else None
     texts = message if isinstance(message, list) else [message]
-    return Words(tuple(printable(text) for text in texts if isinstance(text, str) and text)[:MESSAGES_MAX])
+    told = islice((text for text in texts if isinstance(text, str) and text), MESSAGES_MAX)
+    return Words(tuple(map(printable, told)))
 
 
 def printable(text: str) -> str:

@@ -22,10 +22,13 @@ Json = dict[str, Any]
 
 DEPTH_MAX: Final = 200
 """Levels of nesting. A document of Vapi's has about 15; every step over it recurses, here and in the hashes."""
-VALUES_MAX: Final = 20_000
-"""Of one document. Vapi's have hundreds; a million of them, in 4 MB, would hold everybody up for a second."""
-LIST_BYTES_AT_ONCE: Final = 512 * 1024
-"""Of a list; a longer one is read beside the loop."""
+VALUES_MAX: Final = 10_000
+"""Of one document, also in a list. Vapi's have hundreds; a million of them, in 4 MB, would hold everybody up for a
+second, and numbers like 1e300 are dear to hash one by one."""
+BYTES_AT_ONCE: Final = 512 * 1024
+"""What is longer is read beside the loop."""
+LIST_VALUES_AT_ONCE: Final = 100_000
+"""Of a list, which is read at once; where it has more, the values of each of its items are counted before it is."""
 
 
 class Unreadable(ValueError):
@@ -60,7 +63,8 @@ def _float(spelling: str) -> float:
 
 
 def _int(spelling: str) -> int | float:
-    # Python refuses to read or write integers of more than 4,300 digits, and knows no integer -0.
+    # Python reads and writes an integer in the square of its length, of more than 4,300 digits not at all, and knows no
+    # integer -0.
     return Number(spelling) if spelling == "-0" or len(spelling) > _DIGITS_MAX else int(spelling)
 
 
@@ -68,7 +72,7 @@ def _constant(_: str) -> None:
     """``NaN`` and ``Infinity`` are no JSON; JavaScript itself writes null for them."""
 
 
-_DIGITS_MAX: Final = 4000
+_DIGITS_MAX: Final = 40
 _decoder: Final = json.JSONDecoder(parse_float=_float, parse_int=_int, parse_constant=_constant, strict=False)
 _encode: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
 
@@ -87,14 +91,21 @@ def read_list(raw: bytes) -> list[object]:
     """
     text = _text(raw)
     try:
-        return list(_items(text))
+        if not has_more_values(raw, LIST_VALUES_AT_ONCE):
+            return list(_items(text))
     except (ValueError, RecursionError):  # one of them, or all
-        return [_item(part) for part in _parts(text)]
+        pass
+    return [_item(part) for part in _parts(text)]
+
+
+async def read_aside(raw: bytes) -> Any:
+    """As :func:`read`; everybody else is served while a long one is read, in a thread."""
+    return read(raw) if len(raw) <= BYTES_AT_ONCE else await asyncio.to_thread(read, raw)
 
 
 async def read_list_aside(raw: bytes) -> list[object]:
     """As :func:`read_list`; everybody else is served while a long one is read, item by item, in a thread."""
-    return read_list(raw) if len(raw) <= LIST_BYTES_AT_ONCE else await asyncio.to_thread(read_list, raw)
+    return read_list(raw) if len(raw) <= BYTES_AT_ONCE else await asyncio.to_thread(read_list, raw)
 
 
 def write(value: object) -> bytes:
@@ -160,6 +171,8 @@ def _past_space(text: str, place: int) -> int:
 
 def _item(part: str) -> object:
     try:
+        if has_more_values(part.encode("utf-8", "surrogatepass"), VALUES_MAX):
+            return UnreadableItem(part)
         return _parse(part)
     except Unreadable:
         return UnreadableItem(part)

@@ -64,7 +64,7 @@ class PooledTransport:
     """
 
     def __init__(self, connections_max: int, *, resolver: AbstractResolver | None = None) -> None:
-        self._connections_max, self._resolver = connections_max, resolver
+        self._connections_max, self._resolver, self._trusted = connections_max, resolver, _trusted()
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, request: Request, limit: int) -> Answer:
@@ -98,7 +98,7 @@ class PooledTransport:
                 connector=aiohttp.TCPConnector(
                     limit=self._connections_max,
                     keepalive_timeout=KEEPALIVE_SECONDS,
-                    ssl=_trusted(),
+                    ssl=self._trusted,
                     resolver=self._resolver,
                     use_dns_cache=self._resolver is None,
                 ),
@@ -110,7 +110,7 @@ class PooledTransport:
         return self._session
 
 
-@cache  # to load them takes 0.1 s
+@cache  # to load them takes 0.1 s: when the first transport is made, and not at its first request
 def _trusted() -> ssl.SSLContext:
     """Trusts certifi's authorities, as a small image may have none, and the system's, to which operators add theirs."""
     context = ssl.create_default_context(cafile=certifi.where())

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -46,6 +47,7 @@ from zerotouch_platform.telemetry import Telemetry
 from zerotouch_platform.token_keys import TokenKeys
 from zerotouch_platform.turns import Turns
 from zerotouch_platform.vapi.transport import PooledTransport
+from zerotouch_platform.warm_up import warm_up
 from zerotouch_platform.worker import Worker
 
 log = structlog.get_logger(__name__)
@@ -91,6 +93,7 @@ class Front:
             listening,
             limits=ConnectionLimits(settings.http_connections_max, settings.http_requests_max),
             opens_after_seconds=0.0 if worker is None else worker.opens_after_seconds,
+            warm_up=partial(_warm_up, app, has_console=sealer is not None and served.has_console),
         )
         if sealer is not None:
             self.state.console = ConsoleDoor(
@@ -193,6 +196,14 @@ def _with_console(app: FastAPI, state: HttpState, sealer: Sealer, process: Proce
     from tool_sync.console.app import mounted
 
     return mounted(app, state, sealer, process)
+
+
+def _warm_up(app: FastAPI, *, has_console: bool) -> None:
+    warm_up(app)
+    if has_console:
+        from tool_sync.console.pages import compile_templates
+
+        compile_templates()
 
 
 def _installed(settings: Settings) -> Installed:

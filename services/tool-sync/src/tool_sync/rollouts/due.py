@@ -57,8 +57,14 @@ def unread_text(missing: int, *, is_reported: bool) -> str:
 
 def is_over(facts: ClinicFacts, fleet: Fleet, name: str) -> bool:
     """Whether a clinic that was fed is done; or has looked everything through, and an assistant cannot be helped."""
-    work = work_of(facts, fleet, name)
-    return work not in WORK or (work != "update" and not facts.is_open)
+    if not is_for_feeder(facts, fleet, name):
+        return True
+    return work_of(facts, fleet, name) != "update" and not facts.is_open
+
+
+def is_for_feeder(facts: ClinicFacts, fleet: Fleet, name: str) -> bool:
+    """Whether a clinic has to be made due. One that is new is: told as well, its first saves would be run twice."""
+    return not facts.is_new and work_of(facts, fleet, name) in WORK
 
 
 def is_too_old(order: Order, now: datetime) -> bool:

@@ -32,7 +32,8 @@ SELECT o.id, o.tier, o.closed, o.created_at, coalesce(s.enabled, true) AS is_on,
        n.version AS pin_version, n.definition_hash AS pin_hash, n.until AS pin_until, n.position AS pin_position,
        w.opens, w.closes, w.time_zone, coalesce(t.kept_hash, '') AS kept_hash,
        w.opens IS NOT NULL
-         AND EXISTS (SELECT FROM org_tools x WHERE x.org_id = o.id AND x.kept_hash <> '') AS has_tools
+         AND EXISTS (SELECT FROM org_tools x WHERE x.org_id = o.id AND x.kept_hash <> '') AS has_tools,
+       t.org_id IS NULL AND a.count > 0 AND a.settled = 0 AS is_new
   FROM organizations o
   LEFT JOIN org_tool_pins n ON n.org_id = o.id AND n.tool_name = $1 AND n.version IS NOT NULL
   LEFT JOIN org_change_windows w ON w.org_id = o.id
@@ -42,7 +43,7 @@ SELECT o.id, o.tier, o.closed, o.created_at, coalesce(s.enabled, true) AS is_on,
   LEFT JOIN tool_refusals r ON r.org_id = o.id AND r.tool_name = $1
   LEFT JOIN tool_drifts d ON d.org_id = o.id AND d.tool_name = $1
  CROSS JOIN LATERAL (
-       SELECT count(*) AS count,
+       SELECT count(*) AS count, count(outcome) AS settled,
               bool_or(outcome = 'synced' AND NOT synced_tools @> jsonb_build_array(
                   jsonb_build_object('vapi_tool_id', t.vapi_tool_id))) AS unlinked
          FROM assistants WHERE org_id = o.id AND NOT removed) a
@@ -77,7 +78,7 @@ SELECT (array_agg(f.id))[1] AS id, f.tier, false AS closed, min(f.created_at) AS
        max(f.assistants) AS assistants, count(*) AS clinics, sum(f.assistants)::bigint AS all_assistants,
        bit_xor(hashtextextended(f.id::text, 0)) AS members, f.trouble, f.pin_version, f.pin_hash,
        max(f.pin_until) AS pin_until, max(f.pin_position) AS pin_position,
-       f.opens, f.closes, f.time_zone, f.kept_hash, f.has_tools
+       f.opens, f.closes, f.time_zone, f.kept_hash, f.has_tools, false AS is_new
   FROM (SELECT o.id, o.tier, o.created_at, coalesce(s.enabled, true) AS is_on, t.rollout_id,
                CASE WHEN t.enabled THEN t.definition_hash END AS definition_hash,
                coalesce(a.count, 0) AS assistants, coalesce(t.enabled AND a.unlinked, false) AS unlinked,
@@ -171,4 +172,5 @@ def _facts(row: Any, tool: str, now: datetime) -> ClinicFacts:
         row["time_zone"] or TIME_ZONE_DEFAULT,
         row["retired_hash"],
         None if row["trouble"] is None else row["trouble"].partition(" ")[2],
+        row["is_new"],
     )

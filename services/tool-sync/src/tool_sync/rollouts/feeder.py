@@ -28,7 +28,16 @@ from tool_sync.domain.fleet.work import ClinicFacts, waits_for_window, work_of
 from tool_sync.log import AppendRejected, Duplicate, LogUnavailable, UnknownEvent, rollout_stream
 from tool_sync.rollouts import command, turns
 from tool_sync.rollouts.applying import end_second_order
-from tool_sync.rollouts.due import ACTOR, FED_MAX, LOOK_AFTER_OPENING, WORK, is_due, is_over, is_too_old, told
+from tool_sync.rollouts.due import (
+    ACTOR,
+    FED_MAX,
+    LOOK_AFTER_OPENING,
+    is_due,
+    is_for_feeder,
+    is_over,
+    is_too_old,
+    told,
+)
 from tool_sync.rollouts.facts import PAGE_CLINICS, facts_of, page_of
 from tool_sync.rollouts.gate_keeper import GateKeeper
 from tool_sync.rollouts.gates import Gates, evidence_of
@@ -184,7 +193,7 @@ class Feeder:
             for facts in page:
                 walk.after = UUID(facts.clinic.org_id)
                 walk.count(fleet, name, facts)
-                if work_of(facts, fleet, name) in WORK:
+                if is_for_feeder(facts, fleet, name):
                     own = self._context.accounts.name_of(walk.after)
                     if own is None or own_fed[own] < OWN_FED_MAX:  # the next walk has those that are passed over
                         own_fed[own] += 1

@@ -182,7 +182,7 @@ class VapiClient:
         if empty and not raw.strip():
             return None
         try:
-            return json.read(raw)
+            return await json.read_aside(raw)
         except json.Unreadable:
             raise failures.invalid_answer("the answer is not JSON", write=write) from None
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from opentelemetry.trace import get_current_span
+from pydantic_core import to_json
 from starlette.responses import JSONResponse, Response
 
 from assistant_api.agents import read as agents
@@ -130,7 +131,8 @@ async def page(
 
     A page of long prompts has fewer than `limit`: what counts is whether there is a `next`.
     """
-    return JSONResponse(await agents.page(parts.database, caller, org_id, limit=limit, after=after))
+    found = await agents.page(parts.database, caller, org_id, limit=limit, after=after)
+    return Response(to_json(found), media_type="application/json")  # the standard library takes 0.06 s for a megabyte
 
 
 @router.get("/{agent_id}", response_model=Agent, responses=SEVERAL, summary="Show one agent")

@@ -15,7 +15,7 @@ from assistant_api.http.dependencies import DependenciesOf
 from assistant_api.telemetry import own_trace_id
 from assistant_api.tool_calls import answers
 from assistant_api.tool_calls.accessed import WITHOUT_ROW, nobodys
-from assistant_api.tool_calls.payload import FUNCTION_CALL, TOOL_CALLS, read_tool_calls
+from assistant_api.tool_calls.payload import FUNCTION_CALL, TOOL_CALLS, read_tool_calls_aside
 from zerotouch_platform.openapi import documented
 
 PATH: Final = "/api/vapi/tool-calls"
@@ -69,7 +69,7 @@ async def tool_calls(request: Request, parts: DependenciesOf) -> Response:
     parts.webhook_credentials.require_before_body(request.headers)
     raw = await read_bytes(request, parts.settings.webhook_bytes_max)
     parts.webhook_credentials.require(request.headers, raw, now=datetime.now(UTC))
-    asked = read_tool_calls(raw)
+    asked = await read_tool_calls_aside(raw)
     if asked.kind not in {TOOL_CALLS, FUNCTION_CALL}:
         return _json(parts.other_messages.answer(asked.kind))
     results = []

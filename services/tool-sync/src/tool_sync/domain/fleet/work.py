@@ -30,7 +30,8 @@ class ClinicFacts:
     clinic is not looked through yet. ``closes_at``: its change window, which is open, closes then. ``retired_hash``: of
     a tool that the clinic lost within the grace, and gets back. ``trouble``: what keeps callers of some assistant of it
     from its tools, as last looked: ``pinned at Vapi``, ``traffic split``, ``key paused`` or ``last sync failed``.
-    ``is_reworded``: somebody changed words of its tool at Vapi.
+    ``is_reworded``: somebody changed words of its tool at Vapi. ``is_new``: the first saves of all its assistants wait
+    to be synced, and will be by what is decided then.
     """
 
     clinic: Clinic
@@ -45,6 +46,7 @@ class ClinicFacts:
     time_zone: str = TIME_ZONE_DEFAULT
     retired_hash: str | None = None
     trouble: str | None = None
+    is_new: bool = False
 
     @property
     def once_open(self) -> "ClinicFacts":
