@@ -22,7 +22,7 @@ READERS = {
         "window show", "org find", "org pins",
         "org wanted", "blueprint lint", "blueprint list", "blueprint show", "blueprint diff", "blueprint contract",
         "blueprint contracts", "blueprint requests", "rollout list", "rollout status", "rollout orgs",
-        "rollout watch", "token list", "notices show",
+        "rollout watch", "token list", "notices show", "status-links list",
     },
 }  # fmt: skip
 """They write nothing."""

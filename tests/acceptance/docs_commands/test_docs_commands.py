@@ -18,6 +18,7 @@ from tests.support.docs_commands import ROOT, PageCommand, key_of
 from tests.support.docs_list import CommandRun, all_commands, known
 from tests.support.eventually import eventually, until
 from tests.support.sandbox_process import sandbox_process
+from tests.support.widths import too_wide
 
 from devstack import postgres
 
@@ -27,6 +28,8 @@ from .prepared import Prepared, Terminal, checkout, checkout_of, place_of_copy, 
 from .typed import typed
 
 README = ROOT / "README.md"
+COMMANDS_OF_OURS = re.compile(r"(tool-sync|assistant-api) (?!run\b|console\b)(?!.*--json\b)")
+"""Whose output is for people: no log lines, no JSON."""
 SECONDS_MAX = 60.0
 AT_ONCE = 4
 INTERRUPTED = (0, 130, -signal.SIGINT)
@@ -109,9 +112,12 @@ async def is_enough_of(step: CommandRun, at: Prepared, printed: str) -> bool:
 
 
 def shown(line: str) -> re.Pattern[str]:
-    """What a line of a page stands for in what is printed here: other numbers, other ids, other stages."""
+    """What a line of a page stands for in what is printed here: other numbers, other ids, other stages.
+
+    With other numbers a line is folded at another word, so what it begins with may stand within one.
+    """
     words = re.sub(r"\(.*\)", "(…)", line).split()
-    return re.compile(r"^ *" + r"\s+".join(map(_shown_word, words)), re.MULTILINE)
+    return re.compile(r"(?:^|\s)" + r"\s+".join(map(_shown_word, words)), re.MULTILINE)
 
 
 def _shown_word(word: str) -> str:
@@ -158,6 +164,8 @@ async def carry_out(step: CommandRun, command: PageCommand | None, at: Prepared)
             wrong.append(f"no {step.says}: {said}")
         elif found.groupdict():
             at.words.update(found.groupdict())
+        if COMMANDS_OF_OURS.match(line) and (wide := too_wide(ended.out)):
+            wrong.append("wider than 80 columns: " + "\n".join([*wide, said]))
         missing = [line for line in (command.shown if command else ()) if not shown(line).search(ended.out)]
         if missing and step.status == ended.status:
             wrong.append("the page shows what is not printed: " + "\n".join([*missing, said]))

@@ -11,6 +11,7 @@ import httpx
 import pytest
 import structlog
 from tests.support.eventually import eventually
+from tests.support.widths import too_wide
 from typer.testing import CliRunner
 
 from assistant_api.access_log.entry import Action
@@ -324,9 +325,10 @@ async def test_the_command_lists_rows_for_people_and_as_json_lines(
         "id", "at", "orgId", "principal", "tokenId", "role", "scopes", "action", "objectType", "objectId", "result",
         "code", "traceId", "reason", "dbUser",
     }  # fmt: skip
-    (line,) = await listed("--who", "lee")
-    assert "  org:lee  appointments.list  -  done  " in line
-    assert line.endswith(f'"{WHY}"')
+    row = await listed("--who", "lee")
+    assert "  org:lee  appointments.list  -  done  " in row[0]
+    assert " ".join(" ".join(row).split()).endswith(f'"{WHY}"')
+    assert too_wide("\n".join(row)) == []
     newest, *_ = await listed("--org", str(other), "--since", "1h")
     assert "  org:kim  appointments.list  -  refused TS-903  " in newest
     assert await listed("--since", "2100-01-01") == []

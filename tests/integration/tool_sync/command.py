@@ -6,9 +6,14 @@ import os
 import sys
 from typing import Any
 
+from tests.support.widths import too_wide
+
 
 async def command(*arguments: str, database_url: str, **env: str) -> tuple[int | None, str, str]:
-    """Exit status, stdout and stderr of ``python -m tool_sync …``; ``env`` is all else that it is told."""
+    """Exit status, stdout and stderr of ``python -m tool_sync …``; ``env`` is all else that it is told.
+
+    Whatever it prints for people is folded: that is asserted here, of every command that a test runs.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tool_sync", *arguments,
         env={"PATH": os.environ["PATH"], "DATABASE_URL": database_url, **env},
@@ -16,7 +21,14 @@ async def command(*arguments: str, database_url: str, **env: str) -> tuple[int |
     )  # fmt: skip
     async with asyncio.timeout(60):
         stdout, stderr = await process.communicate()
+    if "--json" not in arguments:
+        assert too_wide(stdout.decode()) == [], "it could have been folded: see zerotouch_platform/lines.py"
     return process.returncode, stdout.decode(), stderr.decode()
+
+
+def unfolded(stdout: str) -> str:
+    """Its words in one line, for a sentence that may be folded anywhere."""
+    return " ".join(stdout.split())
 
 
 def envelope(stdout: str) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from tool_sync.cli.app import app
-from tool_sync.cli.output import COLUMNS
 from tool_sync.publishing.difference import changed_words
+from zerotouch_platform.lines import COLUMNS
 
 from ...golden.reading import assert_result
 

@@ -26,6 +26,8 @@ AWAY = {
     "DATABASE_URL": NOWHERE,
     "MIGRATE_DATABASE_URL": NOWHERE,
     "NOTICES_KEY": b64encode(bytes(32)).decode(),
+    "CONSOLE_URL": "https://tools.example.test",
+    "CONSOLE_FRAME_ANCESTORS": "https://praxis.example",
 }
 ARGUMENTS = {
     "ORG": str(uuid4()),
@@ -48,6 +50,8 @@ ARGUMENTS = {
     "TEXT": "praxis",
     "URL": "https://praxis.example/zerotouch",
     "JTI": "a-token",
+    "LABEL": "praxis.example, front page",
+    "LINK": str(uuid4()),
     "DIR": "no-such-folder",
 }
 WITHOUT_DATABASE = {("run",), ("blueprint", "lint"), ("errors",), ("doctor",)}
@@ -55,7 +59,7 @@ VERBS = (
     "Run", "Migrate", "Set", "Show", "List", "Explain", "Check", "Send", "Compare", "Acknowledge",
     "Retry", "Read", "Remove", "Unlink", "Link", "Give", "Rebuild", "Verify", "Publish",
     "Withdraw", "Take", "End", "Start", "Follow", "Pause", "Resume", "Open", "Roll", "Decide", "Order",
-    "Keep", "Find", "Serve", "Describe", "Write",
+    "Keep", "Find", "Serve", "Describe", "Write", "Make",
 )  # fmt: skip
 EXTRA = {
     "audit": ["--only-topics"], "words": ["--agent", "a"], "fork": ["--yes"], "pin": ["--until", "2026-12-24"],

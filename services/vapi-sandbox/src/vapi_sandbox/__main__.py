@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from pathlib import Path
+from socket import socket
 from typing import Annotated
 
 import typer
@@ -55,13 +56,25 @@ def run(
     except OSError as error:
         typer.echo(f"vapi-sandbox cannot listen on {host}:{port}: {error.strerror}", err=True)
         raise typer.Exit(1) from error
-    server = uvicorn.Server(config(create_app(settings)))
-    typer.echo(f"vapi-sandbox listens on {base_url}")
+    server = _Announced(config(create_app(settings)), base_url)
     # A journal of a million small objects without cycles: walking them all at the usual pace costs pauses that the
     # system under test would be blamed for.
     gc.set_threshold(50_000, 20, 100)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(server.serve(sockets=[sock]))
+
+
+class _Announced(uvicorn.Server):
+    """Says where it listens once Ctrl-C is its own: what stops it as soon as it has said so stops it as at any time."""
+
+    def __init__(self, config: uvicorn.Config, base_url: str) -> None:
+        super().__init__(config)
+        self._base_url = base_url
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Of uvicorn's, after it has taken the signals."""
+        await super().startup(sockets)
+        typer.echo(f"vapi-sandbox listens on {self._base_url}")
 
 
 def _keys(pairs: list[str]) -> dict[str, str]:

@@ -242,7 +242,7 @@ async def test_a_clinic_has_so_many_and_no_more(links: Links, admin: "asyncpg.Co
     for _ in range(LINKS_MAX):
         await links.made()
     answer = await links.ask("POST", json=WISH)
-    assert (answer.status_code, f"it has {LINKS_MAX} status links" in answer.text) == (409, True)
+    assert (answer.status_code, f"has {LINKS_MAX} status links" in answer.text) == (409, True)
     await admin.execute("UPDATE status_links SET expires_at = now()")
     await links.made()
 

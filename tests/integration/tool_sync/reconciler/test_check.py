@@ -229,7 +229,7 @@ async def test_what_the_log_knows_to_have_failed_is_told_without_a_call(desk: De
     calls = len(await desk.world.requests("GET", "/assistant/{id}"))
     status, stdout, _ = await desk.check(org)
     assert status == 1
-    assert "TS-307 linked, not usable: another tool of the same name" in stdout.replace("\n    ", " ")
+    assert "TS-307 linked, not usable: another tool of the same name" in " ".join(stdout.split())
     assert len(await desk.world.requests("GET", "/assistant/{id}")) == calls
 
 

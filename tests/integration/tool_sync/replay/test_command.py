@@ -60,7 +60,7 @@ async def test_rewind_says_where_the_relay_was_and_refuses_a_topic_with_records(
     await fill(event_log)
     await pool.execute("INSERT INTO cursors (name, position) VALUES ('outcomes-relay', 9)")
     status, said, _ = await replayed(settings, "relay", "rewind", "--reason", "a test", "--position", "3")
-    assert (status, "it had reached 9" in said) == (0, True)
+    assert (status, "it had reached 9" in " ".join(said.split())) == (0, True)
     assert await pool.fetchval("SELECT position FROM cursors WHERE name = 'outcomes-relay'") == 3
 
     topic = await kafka.create_topic("full", partitions=1)

@@ -431,11 +431,12 @@ async def test_requests_are_listed_with_what_became_of_them(world: World, maria:
     lines = stdout.splitlines()
     assert lines[0] == "2 sendDirections refused"
     assert lines[2].startswith("  - webhook_url: leads to 10.0.0.1, which is private")
-    assert lines[3] == f"1 {BOOKING} rolling out"
-    assert lines[4].startswith("  asked: UPDATE by maria, 20")
-    assert lines[5] == "  version: 3"
-    assert lines[6].startswith("  rollout: sql-1-")
-    assert lines[6].endswith(", running")
+    assert lines[3] == "      address is public"
+    assert lines[4] == f"1 {BOOKING} rolling out"
+    assert lines[5].startswith("  asked: UPDATE by maria, 20")
+    assert lines[6] == "  version: 3"
+    assert lines[7].startswith("  rollout: sql-1-")
+    assert lines[7].endswith(", running")
     assert lines[-1] == "2 request(s)"
     as_json = result((await command("blueprint", "requests", "--json", database_url=world.url))[1])
     assert [(one["request"], one["state"]) for one in as_json] == [(2, "refused"), (1, "rolling out")]

@@ -19,6 +19,7 @@ from tool_sync.rollouts.command import Written
 from tool_sync.rollouts.publish import published
 from tool_sync.rollouts.unanswered import UnansweredContracts
 
+from ..command import unfolded
 from .context import stages
 from .limits import AT, BOOKING, CANCELLING
 from .world import World
@@ -66,11 +67,11 @@ async def test_what_clinics_have_and_what_an_order_gives_keeps_a_contract(
     assert await use_of(world, 2, CANCELLING) is None, "it is published, and nobody can get it"
 
     assert await show_contract(world.connection, BOOKING, 2, DAYS, as_json=False) == 1
-    said = capsys.readouterr().out
+    said = unfolded(capsys.readouterr().out)
     assert f"3 clinics have, rollout seed-{BOOKING} may give" in said
     assert f"contract 2 of {BOOKING} must stay in the code" in said
     assert await show_contract(world.connection, BOOKING, 1, DAYS, as_json=False) == 0
-    said = capsys.readouterr().out
+    said = unfolded(capsys.readouterr().out)
     assert "no clinic had contract 1 of bookClinicAppointment within 30 days, and no rollout gives it" in said
     assert "not looked at: Vapi itself" in said
 
@@ -154,11 +155,11 @@ async def test_a_release_that_lacks_a_contract_is_told_of_it_and_by_whom_it_is_n
 ) -> None:
     await world.clinics(2)
     assert await show_contracts(world.connection, DAYS, as_json=False) == 0
-    assert "this release has every contract that clinics had within 30 days" in capsys.readouterr().out
+    assert "this release has every contract that clinics had within 30 days" in unfolded(capsys.readouterr().out)
     without = {key: value for key, value in ANSWERED_CONTRACTS.items() if key != (BOOKING, 2)}
     monkeypatch.setattr(blueprint_contracts, "ANSWERED_CONTRACTS", without)
     assert await show_contracts(world.connection, DAYS, as_json=False) == 1
-    assert f"this release lacks contract 2 of {BOOKING}, which 2 clinics have" in capsys.readouterr().out
+    assert f"this release lacks contract 2 of {BOOKING}, which 2 clinics have" in unfolded(capsys.readouterr().out)
     assert await show_contracts(world.connection, DAYS, as_json=True) == 1
 
 

@@ -14,7 +14,7 @@ from tool_sync.domain.fleet.rollout import Refused
 from tool_sync.rollouts.publish import drift_policy
 from tool_sync.sync.auto_sync import AutoSync
 
-from ..command import command, result
+from ..command import command, result, unfolded
 from .desk import WHY, PlatformDesk, platform_desk
 from .limits import BOOKING
 from .world import World
@@ -93,12 +93,13 @@ async def test_words_are_noted_once_and_left_and_put_right_once_that_is_the_poli
     assert await words(world, clinics[0]) == BY_HAND
 
     status, said, _ = await command("why", str(clinics[0]), BOOKING, database_url=world.url)
-    assert f"somebody changed {BOOKING} at Vapi (description); its drift is only reported, so it stays so" in said
+    why = f"somebody changed {BOOKING} at Vapi (description); its drift is only reported, so it stays so"
+    assert why in unfolded(said)
     status, said, _ = await command("check", str(clinics[0]), database_url=world.url)
     assert (status, "nothing is known to stand in the way" in said, "it stays so" in said) == (0, True, True)
     status, said, _ = await command("coverage", database_url=world.url)
     assert status == 0
-    assert f"{REPORTED}: 1 clinics have other words than were registered" in said
+    assert f"{REPORTED}: 1 clinics have other words than were registered" in unfolded(said)
     changes = (await desk.get(f"orgs/{clinics[0]}/changes"))["changes"]
     assert [(one["kind"], one["differs"]) for one in changes if one["kind"] == "changed_at_vapi"] == [
         ("changed_at_vapi", ["description"])

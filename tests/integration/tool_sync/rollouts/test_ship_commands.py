@@ -121,7 +121,8 @@ async def test_a_tool_is_halted_and_resumed(world: World) -> None:
     halt, resume = ("blueprint", "halt", BOOKING, *WHY), ("blueprint", "resume", BOOKING, *WHY)
     assert await cli(world, *halt) == (
         0,
-        f"{BOOKING} is halted: it is unlinked from 4 assistants of 2 clinics, with 8 calls, ahead of all bulk work\n",
+        f"{BOOKING} is halted: it is unlinked from 4 assistants of 2 clinics,\n"
+        "    with 8 calls, ahead of all bulk work\n",
         "",
     )
     await world.rest()

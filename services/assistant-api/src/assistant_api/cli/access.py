@@ -9,6 +9,7 @@ import typer
 
 from assistant_api.cli.connected import run_connected
 from assistant_api.cli.options import DatabaseUrl, Since
+from zerotouch_platform.lines import print_line, print_whole
 
 if TYPE_CHECKING:
     from zerotouch_platform.postgres.pool import Connection
@@ -38,7 +39,10 @@ def list_access(
         before = listing.POSITION_MAX
         while rows := await listing.page(connection, org_id=org, principal=who, since=since, before=before):
             for row in rows:
-                print(json.dumps(row, ensure_ascii=False) if as_json else _line(row))
+                if as_json:
+                    print_whole(json.dumps(row, ensure_ascii=False))
+                else:
+                    print_line(_line(row))
             before = rows[-1]["id"]
         return 0
 

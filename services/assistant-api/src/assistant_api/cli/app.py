@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from assistant_api.cli import access, erase, lost, migrate, restore, token, vapi_keys
+from zerotouch_platform.lines import print_line
 from zerotouch_platform.worker_count import WORKERS_MAX
 
 app = typer.Typer(
@@ -22,7 +23,7 @@ app = typer.Typer(
 @app.callback(invoke_without_command=True)
 def _root(show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
     if show_version:
-        print(version("zerotouch-assistant-api"))
+        print_line(version("zerotouch-assistant-api"))
         raise typer.Exit
 
 

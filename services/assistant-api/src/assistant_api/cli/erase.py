@@ -13,6 +13,7 @@ from assistant_api.cli.exits import EXIT_ENVIRONMENT, EXIT_FOUND, end, settings_
 from assistant_api.cli.options import Reason, operator_of
 from assistant_api.settings.commands import ErasureSettings
 from zerotouch_platform import logs
+from zerotouch_platform.lines import print_line, print_whole
 
 if TYPE_CHECKING:
     from assistant_api.erasures.names import Patient
@@ -69,7 +70,7 @@ def verify(
     except KafkaUnavailable as error:
         end(EXIT_ENVIRONMENT, f"nothing was compared: {error}")
     for line in verified.lines():
-        print(line)
+        print_line(line)
     if verified.not_looked_at:
         raise typer.Exit(EXIT_ENVIRONMENT)
     raise typer.Exit(EXIT_FOUND if verified.left else 0)
@@ -92,7 +93,7 @@ def export_phone(number: Number, org: Org, reason: Reason) -> None:
         found = _connected(settings, "nothing was exported", work)
     except (NoNumber, UnknownOrganization) as error:
         _nothing("exported", error, org)
-    print(json.dumps(found, ensure_ascii=False, indent=2))
+    print_whole(json.dumps(found, ensure_ascii=False, indent=2))
 
 
 def _erase(patient: "Patient", org: UUID, reason: str) -> None:
@@ -110,7 +111,7 @@ def _erase(patient: "Patient", org: UUID, reason: str) -> None:
         receipt = _connected(settings, "nothing was erased", work)
     except (NoNumber, UnknownAppointment, UnknownOrganization) as error:
         _nothing("erased", error, org)
-    print(receipt.model_dump_json(by_alias=True))
+    print_whole(receipt.model_dump_json(by_alias=True))
 
 
 def _number(given: str) -> str:

@@ -1,6 +1,5 @@
 """How a command ends: its exit status, and one line on standard error."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, NoReturn, TypeVar
@@ -9,6 +8,7 @@ import asyncpg
 from pydantic_settings import BaseSettings
 
 from assistant_api.settings import line_of
+from zerotouch_platform.lines import print_error
 from zerotouch_platform.settings import SettingsInvalid, load
 
 EXIT_FOUND: Final = 1
@@ -21,7 +21,7 @@ S = TypeVar("S", bound=BaseSettings)
 
 def end(status: int, message: str) -> NoReturn:
     """End the process with ``status`` and say why."""
-    print(f"assistant-api: {message}", file=sys.stderr)
+    print_error(f"assistant-api: {message}")
     raise SystemExit(status)
 
 

@@ -7,6 +7,7 @@ import typer
 from assistant_api.cli.connected import run_connected
 from assistant_api.cli.exits import EXIT_ENVIRONMENT, EXIT_FOUND, end
 from assistant_api.cli.options import DatabaseUrl, Reason, operator_of
+from zerotouch_platform.lines import print_line
 
 if TYPE_CHECKING:
     from zerotouch_platform.postgres.pool import Connection
@@ -24,7 +25,7 @@ def list_losses(database_url: DatabaseUrl) -> None:
     async def work(connection: "Connection") -> int:
         found = await ledger.open_losses(connection)
         for loss in found:
-            print(f"{loss.id}  {loss.found_at:%Y-%m-%d %H:%M:%S} UTC  {loss}")
+            print_line(f"{loss.id}  {loss.found_at:%Y-%m-%d %H:%M:%S} UTC  {loss}")
         return EXIT_FOUND if found else 0
 
     raise typer.Exit(run_connected(database_url, work))

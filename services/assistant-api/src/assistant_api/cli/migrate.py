@@ -1,10 +1,10 @@
 """`assistant-api migrate`."""
 
 import asyncio
-import sys
 
 from assistant_api.cli.exits import EXIT_ENVIRONMENT, database_answers, end, settings_of
 from assistant_api.settings.commands import MigrateSettings
+from zerotouch_platform.lines import print_error
 
 
 def migrate() -> None:
@@ -18,4 +18,4 @@ def migrate() -> None:
             output = asyncio.run(migrate_database(settings.migrate_database_url.get_secret_value()))
     except MigrationFailed as error:
         end(EXIT_ENVIRONMENT, f"the migration failed: {type(error).__name__}: {error}")
-    print(output or "assistant-api: the database is up to date", file=sys.stderr)
+    print_error(output or "assistant-api: the database is up to date")

@@ -16,7 +16,7 @@ def restore(reason: Reason, yes: Annotated[bool, typer.Option("--yes", help="Ski
 
     who = operator_of(reason)
     settings = settings_of(RestoreSettings)
-    if not yes and not typer.confirm("Every agent will be brought to Vapi again, as the database has it. Begin?"):
+    if not yes and not typer.confirm("Every agent is brought to Vapi again, as the database has it. Begin?"):
         end(EXIT_REFUSED, "nothing was changed")
     try:
         with database_answers("nothing was changed"):

@@ -1,7 +1,6 @@
 """What `assistant-api restore` does: look at Vapi, begin again, and say what needs a person."""
 
 import asyncio
-import sys
 from collections.abc import Mapping, Sequence
 
 import asyncpg
@@ -12,6 +11,7 @@ from assistant_api.access_log.record import record
 from assistant_api.restore.begin import Begun, Pair, ServiceRuns, begin_again, own_keys, require_stopped
 from assistant_api.restore.marked import Listing, VapiNotListed, list_assistants
 from assistant_api.settings.commands import RestoreSettings
+from zerotouch_platform.lines import print_error, print_line
 from zerotouch_platform.postgres.installation import ForeignInstallation
 from zerotouch_platform.vapi.envelope import CannotOpen, Envelope
 
@@ -29,7 +29,7 @@ async def restore_database(settings: RestoreSettings, who: Who) -> None:
     )
     try:
         await require_stopped(connection)
-        print(f"waiting {settings.settle_seconds:g} s, until no call to Vapi can land any more", file=sys.stderr)
+        print_error(f"waiting {settings.settle_seconds:g} s, until no call to Vapi can land any more")
         await asyncio.sleep(settings.settle_seconds)
         key = settings.vapi_api_key.get_secret_value
         at_vapi = await list_assistants(settings.vapi_base_url, key, settings.installation_id)
@@ -59,9 +59,9 @@ async def _own_accounts(connection: asyncpg.Connection, settings: RestoreSetting
 
 
 def _say(begun: Begun, at_vapi: Listing) -> None:
-    print(f"the messages form log {begun.log_id} from here on")
-    print(f"{begun.saved_again:,} agent(s) will be brought to Vapi again, as the database has them")
-    print(f"looked at: {len(at_vapi.ids):,} assistants at Vapi, {len(at_vapi.marked):,} of this installation")
+    print_line(f"the messages form log {begun.log_id} from here on")
+    print_line(f"{begun.saved_again:,} agent(s) will be brought to Vapi again, as the database has them")
+    print_line(f"looked at: {len(at_vapi.ids):,} assistants at Vapi, {len(at_vapi.marked):,} of this installation")
     _list(
         "at Vapi, and no agent's: made or adopted after the backup; kept until their agents are made again",
         begun.orphans,
@@ -71,6 +71,6 @@ def _say(begun: Begun, at_vapi: Listing) -> None:
 
 def _list(what: str, pairs: Sequence[Pair]) -> None:
     if pairs:
-        print(f"{len(pairs):,} assistant(s) {what}:")
+        print_line(f"{len(pairs):,} assistant(s) {what}:")
     for pair in pairs:
-        print(f"  organization {pair.org_id} agent {pair.agent_id} assistant {pair.assistant_id}")
+        print_line(f"  organization {pair.org_id} agent {pair.agent_id} assistant {pair.assistant_id}")

@@ -8,6 +8,7 @@ import typer
 from assistant_api.cli.connected import run_connected
 from assistant_api.cli.exits import EXIT_ENVIRONMENT, end
 from assistant_api.cli.options import DatabaseUrl, Reason, operator_of, parse_time
+from zerotouch_platform.lines import print_line
 
 if TYPE_CHECKING:
     from zerotouch_platform.postgres.pool import Connection
@@ -40,7 +41,7 @@ def revoke(
                 await record(connection, entry)
         except NotRevocable as error:
             end(EXIT_ENVIRONMENT, str(error))
-        print(f"{jti} is refused until {until:%Y-%m-%d %H:%M} UTC" + ("" if is_new else "; it was already"))
+        print_line(f"{jti} is refused until {until:%Y-%m-%d %H:%M} UTC" + ("" if is_new else "; it was already"))
         return 0
 
     raise typer.Exit(run_connected(database_url, work))
@@ -53,7 +54,7 @@ def list_tokens(database_url: DatabaseUrl) -> None:
 
     async def work(connection: "Connection") -> int:
         for one in await revoked(connection):
-            print(one)
+            print_line(str(one))
         return 0
 
     raise typer.Exit(run_connected(database_url, work))

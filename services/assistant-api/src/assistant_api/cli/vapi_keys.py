@@ -1,7 +1,6 @@
 """`assistant-api vapi-keys`: the sealed keys of clinics with an account of their own at Vapi (ADR 76)."""
 
 import json
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +8,7 @@ import typer
 from assistant_api.cli.connected import run_connected
 from assistant_api.cli.exits import EXIT_ENVIRONMENT, EXIT_FOUND, end, settings_of
 from assistant_api.cli.options import DatabaseUrl, Reason, operator_of
+from zerotouch_platform.lines import print_error, print_line, print_whole
 
 if TYPE_CHECKING:
     from zerotouch_platform.postgres.pool import Connection
@@ -27,11 +27,11 @@ def list_accounts(
     async def work(connection: "Connection") -> int:
         for row in await listed(connection):
             if as_json:
-                print(json.dumps(row, default=str))
+                print_whole(json.dumps(row, default=str))
                 continue
             rate = "no rate" if row["requests_per_minute"] is None else f"{row['requests_per_minute']:,}/min"
             closed = "" if row["closed_at"] is None else ", the clinic is deleted"
-            print(
+            print_line(
                 f"{row['org_id']} {row['account']} key {row['key_fingerprint']} {rate}, sealed with {row['envelope']},"
                 f" since {row['changed_at']:%Y-%m-%d %H:%M} UTC by {row['changed_by']}{closed}"
             )
@@ -59,8 +59,8 @@ def rotate_envelope(reason: Reason) -> None:
         await record(connection, Entry(who, Action.VAPI_KEYS_SEAL, None, keys.newest_id))
         done = await reseal(connection, keys)
         for org_id, why in done.shut:
-            print(f"clinic {org_id}: {why}", file=sys.stderr)
-        print(
+            print_error(f"clinic {org_id}: {why}")
+        print_line(
             f"{done.resealed:,} of {done.accounts:,} key(s) sealed with {keys.newest_id}, {done.newest_already:,} were"
             f" already, {done.changed:,} changed meanwhile, {len(done.shut):,} do not open"
         )

@@ -28,6 +28,8 @@ class OperatorAction(StrEnum):
     NOTICES_TEST = "notices.test"
     NOTICES_REPLAY = "notices.replay"
     NOTICES_REMOVE = "notices.remove"
+    STATUS_LINK_MAKE = "status_link.make"
+    STATUS_LINK_REMOVE = "status_link.remove"
     TOKEN_REVOKE = "token.revoke"  # noqa: S105 - its name
 
 

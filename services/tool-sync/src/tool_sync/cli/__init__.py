@@ -10,6 +10,7 @@
     tool-sync projection rebuild NAME | projection verify [NAME] | log verify | log heads | log fork
     tool-sync log archive DIR | log verify-archive DIR
     tool-sync replay --to-topic TOPIC | relay rewind --position N
+    tool-sync notices show ORG | status-links list ORG
     tool-sync access list
 
 With ``--json`` each prints ``{command, at, complete, not_looked_at, result}``. Exit status: 0 done, 1 found a problem,

@@ -25,12 +25,14 @@ from tool_sync.cli import (
     rollout,
     service,
     ship,
+    status_links,
     support_bundle,
     tail,
     token,
     tool,
     window,
 )
+from tool_sync.cli.output import print_line
 
 app = typer.Typer(
     name="tool-sync",
@@ -45,7 +47,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version as version_of
 
-        print(f"tool-sync {version_of('zerotouch-tool-sync')}")
+        print_line(f"tool-sync {version_of('zerotouch-tool-sync')}")
         raise typer.Exit
 
 
@@ -90,6 +92,7 @@ for group in (
     pins,
     window,
     notices,
+    status_links,
     projection,
     log,
     relay,

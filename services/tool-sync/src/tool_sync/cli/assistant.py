@@ -19,7 +19,7 @@ from tool_sync.cli.options import (
     VapiKey,
     VapiUrl,
 )
-from tool_sync.cli.output import print_json
+from tool_sync.cli.output import print_json, print_line
 
 if TYPE_CHECKING:
     from tool_sync.db import Connection
@@ -86,17 +86,17 @@ def words(
         for one in found:
             _print_words(one)
         if not found:
-            print("nothing that Vapi said in the last 30 days matches")
+            print_line("nothing that Vapi said in the last 30 days matches")
         elif len(found) == limit:
-            print(f"the newest {limit} are shown; --limit shows more")
+            print_line(f"the newest {limit} are shown; --limit shows more")
 
     end_connected(database_url, work)
 
 
 def _print_words(one: "Words") -> None:
     times = "" if one.times == 1 else f", {one.times} times since {one.first_at:%Y-%m-%d %H:%M:%S}"
-    print(f"{one.at:%Y-%m-%d %H:%M:%S} UTC  {one.code}  {one.route} answered {one.status or 'nothing'}{times}")
-    print(f"  clinic {one.org_id}" + (f", agent {one.agent_id}" if one.agent_id else ""))
+    print_line(f"{one.at:%Y-%m-%d %H:%M:%S} UTC  {one.code}  {one.route} answered {one.status or 'nothing'}{times}")
+    print_line(f"  clinic {one.org_id}" + (f", agent {one.agent_id}" if one.agent_id else ""))
     if one.trace_id:
-        print(f"  trace {one.trace_id}")
-    print(f"  {one.words}")
+        print_line(f"  trace {one.trace_id}")
+    print_line(f"  {one.words}")

@@ -17,6 +17,7 @@ from tool_sync.cli.options import (
     ToolArgument,
     VapiUrl,
 )
+from tool_sync.cli.output import print_line
 from tool_sync.cli.rollout import OwnOrgs, PlanRate, PlanShare, Stages, Yes, per_minute, version_of
 
 if TYPE_CHECKING:
@@ -140,8 +141,8 @@ def publish(
         )
         if done is None:
             return EXIT_FOUND
-        print(f"version {done.version} of {done.name} is published; no clinic has it yet")
-        print(f"to order it: tool-sync rollout plan {done.name}@{done.version}")
+        print_line(f"version {done.version} of {done.name} is published; no clinic has it yet")
+        print_line(f"to order it: tool-sync rollout plan {done.name}@{done.version}")
         return 0
 
     end_connected(database_url, work)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Final
 
 from tool_sync.cli.exits import EXIT_FOUND
-from tool_sync.cli.output import print_json, print_lines, say_not_looked_at, utc
+from tool_sync.cli.output import print_json, print_line, print_lines, say_not_looked_at, utc
 from tool_sync.db import Connection
 from tool_sync.publishing.contract_rules import ANSWERED_CONTRACTS
 from tool_sync.queries.contract_use import ContractsUsed, ContractUse, contracts_used
@@ -34,9 +34,9 @@ async def show_contract(connection: Connection, name: str, contract: int, days: 
     else:
         if found:
             print_lines(line for use in found for line in _lines(use))
-            print(f"contract {contract} of {name} must stay in the code")
+            print_line(f"contract {contract} of {name} must stay in the code")
         else:
-            print(f"no clinic had contract {contract} of {name} within {days} days, and no rollout gives it")
+            print_line(f"no clinic had contract {contract} of {name} within {days} days, and no rollout gives it")
         say_not_looked_at(limits)
     return EXIT_FOUND if found else 0
 
@@ -57,9 +57,9 @@ async def show_contracts(connection: Connection, days: int, *, as_json: bool) ->
         print_lines(line for use in used.uses for line in _lines(use))
         for use in lacking:
             of = "a contract that the log does not name" if use.contract is None else f"contract {use.contract}"
-            print(f"this release lacks {of} of {use.name}, which {_who(use)}")
+            print_line(f"this release lacks {of} of {use.name}, which {_who(use)}")
         if not lacking:
-            print(f"this release has every contract that clinics had within {days} days, or may get")
+            print_line(f"this release has every contract that clinics had within {days} days, or may get")
         say_not_looked_at(limits)
     return EXIT_FOUND if lacking else 0
 

@@ -7,6 +7,7 @@ from tool_sync.admin.operator import ACTOR
 from tool_sync.cli.blueprint_lint import lint_lines
 from tool_sync.cli.connected import log_of
 from tool_sync.cli.exits import NotFound
+from tool_sync.cli.output import print_line, print_lines
 from tool_sync.cli.rollout_apply import unless_refused
 from tool_sync.db import Connection
 from tool_sync.domain.events import BlueprintPublished
@@ -40,7 +41,7 @@ async def publish_file(
     except OSError as caught:
         raise NotFound(f"{file} cannot be opened: {caught.strerror}") from caught
     report = await lint(reading, resolve, loopback_allowed=loopback_allowed)
-    print("\n".join(lint_lines(file.name, report)))
+    print_lines(lint_lines(file.name, report))
     tool = reading.tool
     if report.problems or tool is None:
         return None
@@ -60,7 +61,7 @@ async def write_about(_connection: Connection, database_url: str, name: str, dec
     """Write what is decided about a tool, and say that it is done."""
     async with log_of(database_url) as log:
         unless_refused(await operating.command_tool(log, name, decide, actor=ACTOR))
-    print(done)
+    print_line(done)
 
 
 async def withdraw_version(connection: Connection, database_url: str, name: str, number: int, reason: str) -> None:

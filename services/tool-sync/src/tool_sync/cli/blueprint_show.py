@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from tool_sync.cli.exits import NotFound
-from tool_sync.cli.output import entry, print_json, show, utc, with_more
+from tool_sync.cli.output import entry, print_json, print_line, print_lines, print_whole, show, utc, with_more
 from tool_sync.db import Connection
 from tool_sync.domain.fleet import Fleet
 from tool_sync.publishing.difference import changed_words, json_text, unified
@@ -29,7 +29,8 @@ async def show_version(connection: Connection, name: str, version: int | None, *
     if as_json:
         print_json("blueprint show", with_more(one))
         return
-    print("\n".join((*entry(f"{one.name} {one.version}", _shown(one)), json_text(one.document or {}))))
+    print_lines(entry(f"{one.name} {one.version}", _shown(one)))
+    print_whole(json_text(one.document or {}))
 
 
 async def version_of(connection: Connection, name: str, version: int | None) -> PublishedVersion:
@@ -68,7 +69,11 @@ async def show_diff(connection: Connection, name: str, old: int, new: int, *, as
     if as_json:
         print_json("blueprint diff", {"tool": name, "old": old, "new": new, "words": words, "diff": lines})
         return
-    print("\n".join((*words, "", *lines)) if words else f"{name} {old} and {new} are registered alike")
+    if not words:
+        print_line(f"{name} {old} and {new} are registered alike")
+        return
+    print_lines((*words, ""))
+    print_whole("\n".join(lines))
 
 
 async def show_requests(connection: Connection, *, as_json: bool) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from textwrap import wrap
 from typing import Any
 
 from tool_sync import db
@@ -11,7 +10,7 @@ from tool_sync.admin.live import Look, LookStopped, Met
 from tool_sync.cli.connected import answered, pooled
 from tool_sync.cli.exits import EXIT_FOUND, EXIT_USAGE, NotFound
 from tool_sync.cli.looking import At, looking
-from tool_sync.cli.output import COLUMNS, print_json, say_not_looked_at
+from tool_sync.cli.output import print_json, print_line, print_lines, say_not_looked_at
 from tool_sync.queries.assistants import find_assistants
 from tool_sync.queries.organizations import is_known
 from zerotouch_contracts.errors import entry_of
@@ -93,12 +92,12 @@ def _tell(checked: list[Checked], look: Look | None, stopped: LookStopped | None
         )
     else:
         for one in checked:
-            print("\n".join(_text(one, live=look is not None)))
+            print_lines(_text(one, live=look is not None))
         if look is not None:
-            print(f"Read at Vapi now: {len(met)} assistants, {look.calls} calls")
+            print_line(f"Read at Vapi now: {len(met)} assistants, {look.calls} calls")
         say_not_looked_at(limits)
         known = "can book" if look is not None else "can book as far as the log knows"
-        print(f"{good} of {len(should)} assistants that should {known}")
+        print_line(f"{good} of {len(should)} assistants that should {known}")
     if stopped is not None and stopped.is_key:
         return EXIT_USAGE
     return 0 if is_whole else EXIT_FOUND
@@ -151,7 +150,7 @@ def _text(checked: Checked, *, live: bool) -> Iterator[str]:
         return
     yield f"  wants {', '.join(tool.name for tool in clinic.wanted)}"
     for what in clinic.left:
-        yield from wrap(f"  {what}", COLUMNS, subsequent_indent="    ")
+        yield f"  {what}"
     if not clinic.assistants:
         yield "  has no assistant"
     if live:
@@ -176,8 +175,8 @@ def _text(checked: Checked, *, live: bool) -> Iterator[str]:
 def _troubles(troubles: tuple[Trouble, ...], lead: str = "  cannot reach ") -> Iterator[str]:
     for one in troubles:
         advice = _advice(one.code)
-        yield from wrap(f"{lead}{one.said}", COLUMNS, subsequent_indent="    ")
+        yield f"{lead}{one.said}"
         if one.vapi_tool_ids:
-            yield from wrap(f"    tool id {', '.join(one.vapi_tool_ids)}", COLUMNS, subsequent_indent="    ")
+            yield f"    tool id {', '.join(one.vapi_tool_ids)}"
         if advice["what_to_do"]:
-            yield from wrap(f"    {advice['who_acts']}: {advice['what_to_do']}", COLUMNS, subsequent_indent="    ")
+            yield f"    {advice['who_acts']}: {advice['what_to_do']}"

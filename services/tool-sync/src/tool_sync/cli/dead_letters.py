@@ -9,7 +9,7 @@ import typer
 from tool_sync.cli.ending import end_connected
 from tool_sync.cli.exits import EXIT_FOUND, error
 from tool_sync.cli.options import DatabaseUrl, DryRun, Json, Limit, Org, ReasonNeeded, Since
-from tool_sync.cli.output import entry, show, utc
+from tool_sync.cli.output import entry, print_line, show, utc
 
 if TYPE_CHECKING:
     from tool_sync.db import Connection
@@ -115,14 +115,14 @@ def replay_letters(
             raise NotFound(f"no open dead letter {numbers}; `tool-sync dead-letters list` has them")
         letters = [letter for letter in letters if not ids or letter.id in ids]
         if dry_run:
-            print(f"would read {len(letters)} record(s) again")
+            print_line(f"would read {len(letters)} record(s) again")
             return 0
         async with log_of(database_url) as log:
             answers = await read_again(connection, log, letters, reason)
         failed = [answer for answer in answers if answer.problem is not None]
         for answer in failed:
             error(f"dead letter {answer.letter.id} still cannot be read: {answer.problem}")
-        print(f"{len(answers) - len(failed)} record(s) were read, {len(failed)} still cannot be")
+        print_line(f"{len(answers) - len(failed)} record(s) were read, {len(failed)} still cannot be")
         return EXIT_FOUND if failed else 0
 
     end_connected(database_url, work)

@@ -1,9 +1,10 @@
 """The exit statuses, and how a command says that it cannot do what was asked for."""
 
-import sys
 from typing import Final, NoReturn
 
 import typer
+
+from zerotouch_platform.lines import print_error
 
 EXIT_FOUND: Final = 1
 """The command did its work and found a problem."""
@@ -22,8 +23,8 @@ class CommandRefused(Exception):
 
 
 def error(message: object) -> None:
-    """One line on stderr."""
-    print(f"tool-sync: {message}", file=sys.stderr)
+    """One line on stderr, folded where that is a terminal."""
+    print_error(f"tool-sync: {message}")
 
 
 def fail(message: object) -> NoReturn:

@@ -7,6 +7,7 @@ import typer
 from tool_sync.cli.ending import end_connected
 from tool_sync.cli.exits import fail
 from tool_sync.cli.options import Code, DatabaseUrl, DryRun, Json, Limit, Org, OrgArgument, ReasonNeeded, Since
+from tool_sync.cli.output import print_line
 
 app = typer.Typer(name="failures", help="Show which assistants lack tools, and retry them.", no_args_is_help=True)
 
@@ -71,10 +72,10 @@ def retry_failures(
         found = await find(connection, org_id=org, code=code, since=since, limit=limit)
         orgs = len({one.org_id for one in found})
         if dry_run:
-            print(f"would retry {len(found)} assistant(s) of {orgs} organization(s)")
+            print_line(f"would retry {len(found)} assistant(s) of {orgs} organization(s)")
             return
         async with log_of(database_url) as log:
             count = await retry(log, found, reason)
-        print(f"retrying {count} assistant(s) of {orgs} organization(s)")
+        print_line(f"retrying {count} assistant(s) of {orgs} organization(s)")
 
     end_connected(database_url, work)

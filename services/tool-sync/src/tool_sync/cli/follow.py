@@ -14,7 +14,7 @@ from pydantic_core import to_json
 from tool_sync import db
 from tool_sync.cli.connected import APPLICATION, answered
 from tool_sync.cli.exits import EXIT_REFUSED, NotFound, error
-from tool_sync.cli.output import COLUMNS, printable, with_more
+from tool_sync.cli.output import printable, with_more
 from tool_sync.db import Connection
 from tool_sync.log.head import last_before, read_head
 from tool_sync.log.heads import hashes_at
@@ -22,6 +22,7 @@ from tool_sync.outcomes.feed.tail import CHANNEL
 from tool_sync.queries.display_names import Names, names_of
 from tool_sync.queries.following import Step, TailFilter, TailLine, newest_step, step_after
 from tool_sync.queries.organizations import is_known
+from zerotouch_platform.lines import COLUMNS
 from zerotouch_platform.loops import Wake
 from zerotouch_platform.postgres.errors import meaning_of
 
@@ -148,7 +149,7 @@ def _printer(*, as_json: bool) -> Callable[[TailLine, Names], None]:
     def show(one: TailLine, names: Names) -> None:
         line = _json_of(one, names) if as_json else line_of(one, names, columns)
         try:
-            print(line, flush=True)
+            print(line, flush=True)  # noqa: T201 - cut by itself, and ends where nobody reads
         except BrokenPipeError:
             raise NobodyReads from None
 

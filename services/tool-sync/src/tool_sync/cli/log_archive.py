@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from tool_sync.cli.bar import bar
 from tool_sync.cli.exits import EXIT_FOUND, fail
-from tool_sync.cli.output import print_json, say_not_looked_at
+from tool_sync.cli.output import print_json, print_line, say_not_looked_at
 from tool_sync.db import Connection
 
 if TYPE_CHECKING:
@@ -59,13 +59,13 @@ def _shown(done: "LogArchived") -> dict[str, object]:
 
 def _say(folder: Path, done: "LogArchived") -> None:
     for finding in done.findings:
-        print(f"position {finding.position}: {finding.problem}")
+        print_line(f"position {finding.position}: {finding.problem}")
     for segment in done.taken_in:
-        print(f"{segment.file}: taken in, as a run that was ended left it whole")
+        print_line(f"{segment.file}: taken in, as a run that was ended left it whole")
     for segment in done.written:
-        print(f"{segment.file}: {segment.events:,} events, {segment.bytes:,} bytes")
+        print_line(f"{segment.file}: {segment.events:,} events, {segment.bytes:,} bytes")
     if done.findings:
-        print("the log is NOT as it was written, so no more of it was archived: see `tool-sync log verify`")
+        print_line("the log is NOT as it was written, so no more of it was archived: see `tool-sync log verify`")
     elif not done.written:
-        print("nothing is new")
-    print(f"{folder} has events 1 to {done.through:,}; the log ends at {done.head:,}")
+        print_line("nothing is new")
+    print_line(f"{folder} has events 1 to {done.through:,}; the log ends at {done.head:,}")

@@ -5,7 +5,7 @@ from typing import Final
 
 from tool_sync.cli.bar import bar
 from tool_sync.cli.exits import EXIT_FOUND
-from tool_sync.cli.output import print_json, say_not_looked_at
+from tool_sync.cli.output import print_json, print_line, say_not_looked_at
 from tool_sync.db import Connection
 from tool_sync.queries.decided_clinics import STALE_MAX
 from tool_sync.queries.decisions import DecisionsJudged, judge_decisions
@@ -40,15 +40,15 @@ async def show_decisions(connection: Connection, without: Without | None, *, as_
 
 def _say(found: DecisionsJudged) -> None:
     for finding in found.findings:
-        print(f"position {finding.position}: organization {finding.org_id}: {finding.what}")
+        print_line(f"position {finding.position}: organization {finding.org_id}: {finding.what}")
     if found.unjustified:
-        print(f"{found.unjustified:,} of {found.writes:,} writes are not justified by the log")
+        print_line(f"{found.unjustified:,} of {found.writes:,} writes are not justified by the log")
     else:
-        print(f"{found.writes:,} writes, each justified by the log up to position {found.through:,}")
+        print_line(f"{found.writes:,} writes, each justified by the log up to position {found.through:,}")
     if found.without is not None:
         _say_otherwise(found, found.without)
     if found.stale_seconds:
-        print(
+        print_line(
             f"some were decided on a clinic's state of up to {found.stale_seconds:.1f} s before "
             f"({STALE_MAX.total_seconds():.0f} s are allowed)"
         )
@@ -56,7 +56,7 @@ def _say(found: DecisionsJudged) -> None:
 
 def _say_otherwise(found: DecisionsJudged, rule: Without) -> None:
     for one in found.differences:
-        print(f"position {one.position}: organization {one.org_id}: without {rule}: {one.what}")
+        print_line(f"position {one.position}: organization {one.org_id}: without {rule}: {one.what}")
     more = found.otherwise - len(found.differences)
     shown = f", of which {more:,} are not shown" if more else ""
-    print(f"without {rule} {found.otherwise:,} decision(s) would have been otherwise{shown}")
+    print_line(f"without {rule} {found.otherwise:,} decision(s) would have been otherwise{shown}")

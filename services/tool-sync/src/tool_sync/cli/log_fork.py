@@ -1,7 +1,6 @@
 """``tool-sync log fork``: look at what Vapi has beyond the backup, then give the log its new id."""
 
 import asyncio
-import sys
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from uuid import UUID
@@ -11,6 +10,7 @@ from tool_sync.admin.actions import OperatorAction, note_action
 from tool_sync.admin.lost_tools import find_lost_tools
 from tool_sync.cli.exits import EXIT_USAGE
 from tool_sync.cli.exits import error as say
+from tool_sync.cli.output import print_error, print_line
 from tool_sync.log.fork import LostTool, fork, require_unused
 from tool_sync.log.head import newest_event_at
 from tool_sync.vapi.accounts import FollowedAccounts
@@ -30,7 +30,7 @@ async def fork_log(
     listed. One of a clinic's own that cannot be is named: its clinics may get a tool a second time."""
     await require_unused(connection)
     await db.claim_installation(connection, installation_id)
-    print(f"waiting {settle_seconds:g} s, until no call of tool-sync can land any more", file=sys.stderr)
+    print_error(f"waiting {settle_seconds:g} s, until no call of tool-sync can land any more")
     await asyncio.sleep(settle_seconds)
     try:
         async with client as vapi, own_accounts as accounts:
@@ -43,8 +43,8 @@ async def fork_log(
     async with connection.transaction():
         forked = await fork(connection, lost)
         await note_action(connection, OperatorAction.LOG_FORK, str(forked.log_id), reason)
-    print(f"the log is now {forked.log_id}; up to position {forked.head:,} it was {forked.forked_from}")
-    print(f"{len(lost):,} tool(s) at Vapi may be newer than the log; a clinic that lacks its own adopts one")
+    print_line(f"the log is now {forked.log_id}; up to position {forked.head:,} it was {forked.forked_from}")
+    print_line(f"{len(lost):,} tool(s) at Vapi may be newer than the log; a clinic that lacks its own adopts one")
     for account in unlisted:
         say(f"account {account} did not list its tools: those that were made after the backup may be made again")
     return 0

@@ -7,7 +7,7 @@ from typing import Final
 
 from tool_sync.cli.connected import answered
 from tool_sync.cli.exits import fail
-from tool_sync.cli.output import utc
+from tool_sync.cli.output import print_whole, utc
 from tool_sync.outcomes.heads.comparing import HeadsCompared
 from tool_sync.outcomes.heads.heads_topic import HeadsRead, all_heads, heads_of_lines
 from tool_sync.outcomes.heads.keys import SigningKey, VerifyKeys
@@ -74,7 +74,7 @@ async def print_heads(servers: str, topic: str | None) -> int:
 
     async def work() -> None:
         for head in (await all_heads(servers, topic or HEADS.name)).heads:
-            print(head.model_dump_json())
+            print_whole(head.model_dump_json())
 
     return await answered(work())
 

@@ -8,7 +8,7 @@ from tool_sync import db
 from tool_sync.cli.bar import bar
 from tool_sync.cli.exits import EXIT_FOUND
 from tool_sync.cli.log_heads import NOT_ASKED, UNPROVED, HeadsSource, heads_lines, is_proved
-from tool_sync.cli.output import print_json, print_lines, say_not_looked_at
+from tool_sync.cli.output import print_json, print_line, print_lines, say_not_looked_at
 from tool_sync.log.verify import LogVerified, verify
 from tool_sync.outcomes.heads.comparing import compare
 from tool_sync.outcomes.published import ALL, OUTCOMES, PublishedTopic
@@ -94,26 +94,26 @@ async def _look(
 
 def _say_log(found: LogVerified) -> None:
     for finding in found.findings:
-        print(f"position {finding.position}: {finding.problem}")
+        print_line(f"position {finding.position}: {finding.problem}")
     if found.head:
         holds = "NOT as they were written" if found.findings else "all as they were written"
-        print(f"log: {found.through:,} events, {holds}")
-        print(f"looked at: {_looked_at(found)}")
+        print_line(f"log: {found.through:,} events, {holds}")
+        print_line(f"looked at: {_looked_at(found)}")
     else:
-        print("log: empty" + (", and a cursor is ahead of it" if found.findings else ""))
+        print_line("log: empty" + (", and a cursor is ahead of it" if found.findings else ""))
 
 
 def _say_topic(looked: TopicLooked, *, is_asked: bool) -> None:
     topic, ahead = looked.name, looked.ahead
     if ahead is None:
-        print(f"{topic}: not looked at, because {'there is no such topic' if is_asked else '--kafka is missing'}")
+        print_line(f"{topic}: not looked at, because {'there is no such topic' if is_asked else '--kafka is missing'}")
         return
     for record in ahead:
-        print(f"{topic} partition {record.partition} offset {record.offset}: {record.event_id} is not in the log")
+        print_line(f"{topic} partition {record.partition} offset {record.offset}: {record.event_id} is not in the log")
     if ahead:
-        print(f"{topic} is AHEAD of the log: it was restored from an older backup; see docs/runbooks/restore.md")
+        print_line(f"{topic} is AHEAD of the log: it was restored from an older backup; see docs/runbooks/restore.md")
     else:
-        print(f"{topic}: not ahead of the log")
+        print_line(f"{topic}: not ahead of the log")
 
 
 def _looked_at(found: LogVerified) -> str:

@@ -8,7 +8,7 @@ import typer
 from tool_sync.cli.ending import end_connected
 from tool_sync.cli.exits import EXIT_FOUND
 from tool_sync.cli.options import DatabaseUrl, Json, ReasonNeeded
-from tool_sync.cli.output import print_json
+from tool_sync.cli.output import print_json, print_line
 
 if TYPE_CHECKING:
     from tool_sync.db import Connection
@@ -29,7 +29,7 @@ def list_losses(database_url: DatabaseUrl, as_json: Json = False) -> None:
             print_json("lost list", [asdict(loss) for loss in found])
         else:
             for loss in found:
-                print(f"{loss.id}  {loss.found_at:%Y-%m-%d %H:%M:%S} UTC  {loss}")
+                print_line(f"{loss.id}  {loss.found_at:%Y-%m-%d %H:%M:%S} UTC  {loss}")
         return EXIT_FOUND if found else 0
 
     end_connected(database_url, work)

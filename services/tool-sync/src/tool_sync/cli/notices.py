@@ -7,6 +7,7 @@ import typer
 from tool_sync.cli.blueprint import refuse_loopback
 from tool_sync.cli.ending import end_connected
 from tool_sync.cli.options import DatabaseUrl, Json, Loopback, OrgArgument, ReasonNeeded, VapiUrl
+from tool_sync.cli.output import print_line
 
 if TYPE_CHECKING:
     from tool_sync.db import Connection
@@ -89,6 +90,6 @@ def remove(org: OrgArgument, database_url: DatabaseUrl, reason: ReasonNeeded) ->
 
     async def work(connection: "Connection") -> None:
         await remove_notices(connection, org, reason)
-        print(f"{org} is told nothing any more")
+        print_line(f"{org} is told nothing any more")
 
     end_connected(database_url, work)

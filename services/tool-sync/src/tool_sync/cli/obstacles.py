@@ -15,6 +15,7 @@ from tool_sync.notices.endpoints import NoClinicToTell
 from tool_sync.outcomes.replay import CannotReplay
 from tool_sync.queries.as_of import BeforeFirstEvent
 from tool_sync.queries.explain_tool import UnknownTool
+from tool_sync.queries.status_links import NoStatusLink
 from tool_sync.rollouts.command import FleetContended
 from tool_sync.rollouts.finding import UnknownRollout
 from zerotouch_platform.kafka.topics import KafkaUnavailable
@@ -28,7 +29,7 @@ def status_of(error: Exception) -> int | None:
         case CommandRefused() | CannotReplay() | LogInUse() | ForeignInstallation() | InsufficientPrivilegeError():
             say(error)
             return EXIT_REFUSED
-        case ArchiveRefused() | ForeignNoticesKey() | NoClinicToTell(is_closed=True):
+        case ArchiveRefused() | ForeignNoticesKey() | NoClinicToTell(is_closed=True) | NoStatusLink(is_known=True):
             say(error)
             return EXIT_REFUSED
         case ArchiveDamaged():
@@ -36,7 +37,7 @@ def status_of(error: Exception) -> int | None:
             return EXIT_FOUND
         case ArchiveUnavailable() | NoClinicToTell() | KafkaUnavailable() | NotFound() | CannotSwitch():
             say(error)
-        case BeforeFirstEvent() | UnknownTool():
+        case BeforeFirstEvent() | UnknownTool() | NoStatusLink():
             say(error)
         case UnknownRollout():
             say(error if error.near or error.meant else f"{error}; `tool-sync rollout list` lists them")

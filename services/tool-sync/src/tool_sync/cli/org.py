@@ -8,7 +8,7 @@ import typer
 
 from tool_sync.cli.ending import end_connected
 from tool_sync.cli.options import At, DatabaseUrl, Json, Limit, OrgArgument
-from tool_sync.cli.output import called, entry, show, utc
+from tool_sync.cli.output import called, entry, print_line, show, utc
 
 if TYPE_CHECKING:
     from tool_sync.db import Connection
@@ -29,7 +29,7 @@ def tools(org_id: OrgArgument, database_url: DatabaseUrl, at: At = None, as_json
         found = _known(org_id, await (tools_of(connection, org_id) if at is None else tools_at(connection, org_id, at)))
         show("tools", found, _tool_lines(org_id, found), as_json=as_json)
         if at is None and not as_json and (said := await window_set(connection, org_id)) is not None:
-            print(said)
+            print_line(said)
 
     end_connected(database_url, work)
 

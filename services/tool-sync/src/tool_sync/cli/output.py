@@ -1,14 +1,19 @@
-"""What commands print: one JSON envelope, and text that is folded and never cut."""
+"""What commands print: one JSON envelope, and text that is folded and never cut (``zerotouch_platform/lines.py``).
 
-import sys
+Nothing else of ``cli`` prints by itself; ruff sees to that.
+"""
+
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
-from textwrap import wrap
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from zerotouch_contracts.errors import entry_of
+from zerotouch_platform.lines import print_error as print_error
+from zerotouch_platform.lines import print_line as print_line
+from zerotouch_platform.lines import print_lines as print_lines
+from zerotouch_platform.lines import print_whole as print_whole
 from zerotouch_platform.text import printable as printable
 from zerotouch_platform.times import utc as utc
 
@@ -16,10 +21,6 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     from tool_sync.queries.can_book import Standing
-
-COLUMNS: Final = 80
-COLUMNS_IN_FILES: Final = 119
-"""The width where no terminal says one."""
 
 
 def print_json(command: str, result: object, *, complete: bool = True, not_looked_at: Iterable[str] = ()) -> None:
@@ -33,7 +34,7 @@ def print_json(command: str, result: object, *, complete: bool = True, not_looke
         "not_looked_at": list(not_looked_at),
         "result": result,
     }
-    print(to_json(document, indent=2).decode())
+    print_whole(to_json(document, indent=2).decode())
 
 
 def show(
@@ -55,15 +56,6 @@ def show(
 def with_more(value: "DataclassInstance", **more: object) -> dict[str, object]:
     """The fields of a value, and further ones, as one object of JSON."""
     return {field.name: getattr(value, field.name) for field in fields(value)} | more
-
-
-def print_lines(lines: Iterable[str]) -> None:
-    """Folded where a line is longer than the terminal is wide; in a file it stays below 120 columns."""
-    from rich.console import Console  # what prints no list need not wait for it
-
-    out = Console(width=None if sys.stdout.isatty() else COLUMNS_IN_FILES, highlight=False, emoji=False)
-    for line in lines:
-        out.print(line, markup=False)
 
 
 def entry(heading: str, fields: Sequence[tuple[str, Any]]) -> Iterator[str]:
@@ -95,5 +87,4 @@ def standing_lines(one: "Standing", name: str) -> Iterator[str]:
 
 def say_not_looked_at(limits: Iterable[str]) -> None:
     """One sentence each: an all-clear is worth as much as these."""
-    for limit in limits:
-        print("\n".join(wrap(f"not looked at: {limit}", COLUMNS, subsequent_indent="  ")))
+    print_lines(f"not looked at: {limit}" for limit in limits)

@@ -5,7 +5,7 @@ from uuid import UUID
 from tool_sync.admin.operator import ACTOR
 from tool_sync.cli.connected import log_of
 from tool_sync.cli.exits import CommandRefused, NotFound
-from tool_sync.cli.output import utc
+from tool_sync.cli.output import print_line, utc
 from tool_sync.db import Connection
 from tool_sync.domain.events import ToolPinned
 from tool_sync.domain.fleet.rollout import Refused
@@ -29,11 +29,11 @@ async def change_pin(connection: Connection, database_url: str, org_id: UUID, to
             raise NotFound(f"{error}; give the same command again") from error
     match answer:
         case WishStored(event=ToolPinned() as event):
-            print(f"{org_id} stays at version {event.version} of {tool} until {utc(event.until)}")
+            print_line(f"{org_id} stays at version {event.version} of {tool} until {utc(event.until)}")
         case WishStored():
-            print(f"{tool} is not pinned for {org_id} any more: it gets what is ordered")
+            print_line(f"{tool} is not pinned for {org_id} any more: it gets what is ordered")
         case AlreadySo():
-            print(f"{'it is pinned so' if wish.version is not None else 'it is not pinned'}; nothing was written")
+            print_line(f"{'it is pinned so' if wish.version is not None else 'it is not pinned'}; nothing was written")
         case NoSuchOrg():
             raise NotFound(f"there is no organization {org_id}")
         case OrgIsClosed():

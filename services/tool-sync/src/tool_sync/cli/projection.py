@@ -9,7 +9,7 @@ import typer
 from tool_sync.cli.exits import EXIT_FOUND, EXIT_REFUSED, EXIT_USAGE
 from tool_sync.cli.exits import error as say
 from tool_sync.cli.options import Json, OwnerUrl, ReasonNeeded
-from tool_sync.cli.output import print_json, say_not_looked_at
+from tool_sync.cli.output import print_json, print_line, print_whole, say_not_looked_at
 
 if TYPE_CHECKING:
     from tool_sync.db import Connection
@@ -53,11 +53,11 @@ def rebuild(name: NameArgument, database_url: OwnerUrl, reason: ReasonNeeded, as
         document = {**asdict(done), "looked_at": _range(name, done.position)}
         print_json("projection rebuild", document, not_looked_at=NOT_LOOKED_AT)
         return
-    print(
+    print_line(
         f"{name}: {done.position:,} events folded in {done.seconds:.1f} s, {done.differing:,} rows differed and were "
         f"written; writers waited at most {done.paused_seconds_max * 1000:.0f} ms at a time"
     )
-    print(f"looked at: {_range(name, done.position)}")
+    print_line(f"looked at: {_range(name, done.position)}")
     say_not_looked_at(NOT_LOOKED_AT)
 
 
@@ -102,12 +102,12 @@ def verify(
 
 def _say(found: "Verified") -> None:
     behind = f", {found.behind:,} BEHIND the log: what is above was not looked at" if found.behind else ""
-    print(f"{found.name}: {found.differing:,} rows differ at position {found.position:,}{behind}")
-    print(f"  looked at: {_range(found.name, found.position)}, {found.rows:,} rows")
+    print_line(f"{found.name}: {found.differing:,} rows differ at position {found.position:,}{behind}")
+    print_line(f"  looked at: {_range(found.name, found.position)}, {found.rows:,} rows")
     for difference in found.shown:
-        print(f"  table {difference.live or '(no row)'}\n  log   {difference.folded or '(no row)'}")
+        print_whole(f"  table {difference.live or '(no row)'}\n  log   {difference.folded or '(no row)'}")
     if found.differing > len(found.shown):
-        print(f"  … and {found.differing - len(found.shown):,} more")
+        print_line(f"  … and {found.differing - len(found.shown):,} more")
 
 
 def _range(name: str, position: int) -> str:

@@ -14,6 +14,7 @@ from tool_sync.cli.options import (
     ReasonNeeded,
     TopicWord,
 )
+from tool_sync.cli.output import print_line
 
 app = typer.Typer(name="relay", help="Direct the relays, which send the log to Kafka.", no_args_is_help=True)
 
@@ -44,6 +45,6 @@ def rewind(
         async with connection.transaction():
             before = await rewind_relay(connection, kafka, name, position, published)
             await note_action(connection, OperatorAction.RELAY_REWIND, f"{name} {position}", reason)
-        print(f"the relay will send everything above position {position:,} to {name}; it had reached {before:,}")
+        print_line(f"the relay will send everything above position {position:,} to {name}; it had reached {before:,}")
 
     end_connected(database_url, work)

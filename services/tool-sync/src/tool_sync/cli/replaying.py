@@ -5,6 +5,7 @@ import time
 
 from tool_sync.admin.actions import OperatorAction, note_action
 from tool_sync.cli.bar import bar
+from tool_sync.cli.output import print_line
 from tool_sync.db import Connection
 from tool_sync.outcomes.replay import Range, replay
 
@@ -36,4 +37,4 @@ async def replay_to(
     seconds = time.monotonic() - started
     verb = "would be sent" if dry_run else "sent"
     rate = f", {done.events / seconds:,.0f}/s" if not dry_run else ""
-    print(f"{done.events:,} events {verb} to {topic}, of positions {done.after + 1:,} to {done.through:,}{rate}")
+    print_line(f"{done.events:,} events {verb} to {topic}, of positions {done.after + 1:,} to {done.through:,}{rate}")

@@ -10,7 +10,7 @@ import typer
 from tool_sync.admin.operator import ACTOR
 from tool_sync.cli.connected import log_of
 from tool_sync.cli.exits import EXIT_REFUSED, CommandRefused, NotFound, error
-from tool_sync.cli.output import print_json
+from tool_sync.cli.output import print_json, print_line, print_lines, print_whole
 from tool_sync.cli.rollout_show import follow_rollout
 from tool_sync.db import Connection
 from tool_sync.domain.events import RolloutStage
@@ -71,8 +71,8 @@ async def plan_rollout(
     if as_json:
         print_json("rollout plan", planned.document(per_minute))
         return
-    print("\n".join(plan_lines(planned, per_minute)))
-    print(f"to start it: tool-sync rollout apply {planned.order.rollout_id} --plan {planned.digest} --reason TEXT")
+    print_lines(plan_lines(planned, per_minute))
+    print_line(f"to start it: tool-sync rollout apply {planned.order.rollout_id} --plan {planned.digest} --reason TEXT")
 
 
 async def _keep_plan(
@@ -103,9 +103,9 @@ async def order_tool(connection: Connection, database_url: str, name: str, versi
     steps = read_stages(choice.stages, choice.own_orgs)
     planned = await _keep_plan(connection, database_url, name, version, steps)
     rollout = planned.order.rollout_id
-    print("\n".join(plan_lines(planned, choice.per_minute)))
+    print_lines(plan_lines(planned, choice.per_minute))
     if not choice.yes and not _is_wished():
-        print(f"to start it later: tool-sync rollout apply {rollout} --reason TEXT")
+        print_line(f"to start it later: tool-sync rollout apply {rollout} --reason TEXT")
         return 0
     return await apply_rollout(connection, database_url, rollout, choice.reason, digest=planned.digest, follow=True)
 
@@ -115,7 +115,7 @@ def _is_wished() -> bool:
     try:
         return typer.confirm("Start it?")
     except typer.Abort:
-        print()
+        print_whole("")
         return False
 
 
@@ -133,10 +133,10 @@ async def apply_rollout(
     async with log_of(database_url) as log:
         done = unless_refused(await apply_plan(connection, log, found, reason=reason, digest=digest, actor=ACTOR))
     if isinstance(done, PlanChanged):
-        print("\n".join(plan_lines(done.now, None)))
+        print_lines(plan_lines(done.now, None))
         error(f"{done.share:.0%} of the plan's clinics have changed since; this is what it would be now: plan it anew")
         return EXIT_REFUSED
-    print(f"rollout {found} has started; tool-sync does the rest")
+    print_line(f"rollout {found} has started; tool-sync does the rest")
     return await follow_rollout(connection, found) if follow else 0
 
 
@@ -147,5 +147,5 @@ async def command_rollout(
     found = find_rollout(await fleet_of(connection), text)
     async with log_of(database_url) as log:
         unless_refused(await operating.command_rollout(log, found, what, reason=reason, actor=ACTOR))
-    print(f"rollout {found} {_DID[what]}")
+    print_line(f"rollout {found} {_DID[what]}")
     return await follow_rollout(connection, found, until_settled=True) if follow else 0

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from tool_sync.admin.operator import ACTOR
 from tool_sync.cli.connected import log_of
-from tool_sync.cli.output import called, entry, show, utc
+from tool_sync.cli.output import called, entry, print_line, show, utc
 from tool_sync.cli.rollout_apply import unless_refused
 from tool_sync.cli.rollout_show import order_of
 from tool_sync.db import Connection
@@ -56,7 +56,7 @@ async def retry_orgs(connection: Connection, database_url: str, text: str, org_i
     async with log_of(database_url) as log:
         asked = await retry_clinics(connection, log, fleet, order, org_id=org_id, reason=reason, actor=ACTOR)
     done = unless_refused(asked)
-    print(f"retrying {done.clinics:,} clinic(s) of rollout {order.rollout_id}")
+    print_line(f"retrying {done.clinics:,} clinic(s) of rollout {order.rollout_id}")
     waiting = fleet.open_order(order.tool)
     if waiting is not None and (why := await waits(connection, order.tool)) is not None:
-        print(f"rollout {waiting.rollout_id} waits: {why}")
+        print_line(f"rollout {waiting.rollout_id} waits: {why}")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from tool_sync.cli.exits import EXIT_FOUND, NotFound
-from tool_sync.cli.output import entry, show, utc
+from tool_sync.cli.output import entry, print_line, show, utc
 from tool_sync.db import Connection
 from tool_sync.domain.fleet import Fleet, Order
 from tool_sync.queries.as_of import fleet_of
@@ -80,10 +80,10 @@ async def follow_rollout(connection: Connection, text: str, *, until_settled: bo
         line += f"  {one.waits}" if one.waits else ""
         line += f"  {one.windows}" if one.windows else ""
         if line != said:
-            print(line, flush=True)
+            print_line(line)
             said = line
         is_over = one.state not in ("running", "paused")
         if is_over and (not until_settled or await is_settled(connection, order.tool, fleet.changed_at[order.tool])):
-            print(f"rollout {one.rollout_id} is {state_text(one)}")
+            print_line(f"rollout {one.rollout_id} is {state_text(one)}")
             return 0 if one.state == "completed" or until_settled else EXIT_FOUND
         await asyncio.sleep(FOLLOW_SECONDS)

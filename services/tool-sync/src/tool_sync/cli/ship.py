@@ -6,6 +6,7 @@ from tool_sync.cli.blueprint import FileArgument, refuse_loopback
 from tool_sync.cli.ending import end_connected
 from tool_sync.cli.exits import EXIT_FOUND
 from tool_sync.cli.options import CredentialId, DatabaseUrl, Loopback, ReasonNeeded, ServerUrl, VapiUrl
+from tool_sync.cli.output import print_line
 from tool_sync.cli.rollout import OwnOrgs, PlanRate, PlanShare, Stages, Yes, per_minute
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def ship(
         )
         if published is None:
             return EXIT_FOUND
-        print(f"version {published.version} of {published.name} is published")
+        print_line(f"version {published.version} of {published.name} is published")
         return await order_tool(connection, database_url, published.name, published.version, choice)
 
     end_connected(database_url, work)

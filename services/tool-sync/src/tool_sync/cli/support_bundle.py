@@ -5,7 +5,6 @@ import os
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
@@ -14,6 +13,7 @@ import typer
 from tool_sync.cli.ending import end_connected
 from tool_sync.cli.exits import fail
 from tool_sync.cli.options import DatabaseUrl, OrgArgument
+from tool_sync.cli.output import print_line, print_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,6 @@ def support_bundle(
 async def _write(connection: "Connection", org_id: UUID, out: Path | None, url: str | None) -> None:
     from tool_sync.admin.support_bundle import make_bundle
     from tool_sync.cli.exits import NotFound
-    from tool_sync.cli.output import COLUMNS
     from tool_sync.queries.organizations import is_known
 
     now = datetime.now(UTC)
@@ -61,9 +60,8 @@ async def _write(connection: "Connection", org_id: UUID, out: Path | None, url: 
         fail(f"{path} is there already; nothing was written")
     except OSError as error:
         fail(f"{path} cannot be written: {error}")
-    print(f"{path}: {len(bundle.files)} files about {org_id}; look at it before you send it")
-    for what in bundle.left_out:
-        print("\n".join(wrap(f"left out: {what}", COLUMNS, subsequent_indent="  ")))
+    print_line(f"{path}: {len(bundle.files)} files about {org_id}; look at it before you send it")
+    print_lines(f"left out: {what}" for what in bundle.left_out)
 
 
 def _zipped(files: "Mapping[str, bytes]", now: datetime) -> bytes:

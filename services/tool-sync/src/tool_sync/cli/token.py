@@ -8,6 +8,7 @@ import typer
 from tool_sync.cli.ending import end_connected
 from tool_sync.cli.exits import EXIT_USAGE
 from tool_sync.cli.options import DatabaseUrl, ReasonNeeded, parse_time
+from tool_sync.cli.output import print_line
 
 if TYPE_CHECKING:
     from tool_sync.db import Connection
@@ -39,7 +40,7 @@ def revoke(
         except NotRevocable as refusal:
             say(refusal)
             return EXIT_USAGE
-        print(f"{jti} is refused until {until:%Y-%m-%d %H:%M} UTC" + ("" if is_new else "; it was already"))
+        print_line(f"{jti} is refused until {until:%Y-%m-%d %H:%M} UTC" + ("" if is_new else "; it was already"))
         return 0
 
     end_connected(database_url, work)
@@ -52,6 +53,6 @@ def list_tokens(database_url: DatabaseUrl) -> None:
 
     async def work(connection: "Connection") -> None:
         for one in await revoked(connection):
-            print(one)
+            print_line(str(one))
 
     end_connected(database_url, work)

@@ -7,6 +7,7 @@ import typer
 
 from tool_sync.cli.ending import end_connected
 from tool_sync.cli.options import At, DatabaseUrl, JaegerUrl, Json, OrgArgument, ReasonNeeded, ToolArgument
+from tool_sync.cli.output import print_line
 
 if TYPE_CHECKING:
     from tool_sync.db import Connection
@@ -52,6 +53,6 @@ def _switch(database_url: str, org: UUID, tool: str, *, enabled: bool | None, re
 
     async def work(connection: "Connection") -> None:
         async with log_of(database_url) as log:
-            print(await switch_tool(connection, log, org, tool, enabled=enabled, reason=reason))
+            print_line(await switch_tool(connection, log, org, tool, enabled=enabled, reason=reason))
 
     end_connected(database_url, work)

@@ -6,6 +6,7 @@ import typer
 
 from tool_sync.cli.ending import end_connected
 from tool_sync.cli.options import DatabaseUrl, OrgArgument, ReasonNeeded
+from tool_sync.cli.output import print_line
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -26,7 +27,7 @@ def show(org: OrgArgument, database_url: DatabaseUrl) -> None:
     from tool_sync.admin.change_windows import window_said
 
     async def work(connection: "Connection") -> None:
-        print(await window_said(connection, org))
+        print_line(await window_said(connection, org))
 
     end_connected(database_url, work)
 
@@ -56,4 +57,4 @@ async def _change(
     if isinstance(window, str):
         raise NotFound(window)
     async with log_of(database_url) as log:
-        print(await change_window(connection, log, org, window, reason=reason))
+        print_line(await change_window(connection, log, org, window, reason=reason))

@@ -17,8 +17,7 @@ from tool_sync.http.codes import code_of
 from tool_sync.http.explain import moment_of
 from tool_sync.http.problems import Problem
 from tool_sync.http.state import state_of
-from tool_sync.http.status_links import TITLE
-from tool_sync.queries.status_links import org_of
+from tool_sync.queries.status_links import TITLE, org_of
 from tool_sync.queries.status_shown import StatusShown, status_of
 from zerotouch_contracts.errors import ErrorCode
 

@@ -1,8 +1,7 @@
 """``…/status-links``: addresses at which a clinic's own site shows whether its assistants can book (ADR 86)."""
 
-import html
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -22,6 +21,9 @@ from tool_sync.queries.status_links import (
     LABEL_CHARACTERS_MAX,
     NoStatusLink,
     StatusLink,
+    StatusLinkMade,
+    label_of,
+    made_of,
     make_status_link,
     remove_status_link,
     status_links_of,
@@ -33,8 +35,6 @@ from zerotouch_platform.openapi import documented
 log = structlog.get_logger(__name__)
 
 _OFF: Final = "nothing can be embedded here: CONSOLE_FRAME_ANCESTORS is not set, or there is no console"
-_FRAME: Final = '<iframe src="{src}" title="{title}" width="320" height="280" loading="lazy"></iframe>'
-TITLE: Final = "Can our assistant book?"
 
 router = APIRouter(
     prefix="/v1/orgs/{org_id}/status-links",
@@ -43,17 +43,10 @@ router = APIRouter(
 )
 
 
-def _label(text: str) -> str:
-    text = text.strip()
-    if not text or not text.isprintable():
-        raise ValueError("must be one line that can be printed")
-    return text
-
-
 class StatusLinkBody(Body):
     """Which address is made."""
 
-    label: Annotated[str, Field(min_length=1, max_length=LABEL_CHARACTERS_MAX), AfterValidator(_label)] = Field(
+    label: Annotated[str, Field(min_length=1, max_length=LABEL_CHARACTERS_MAX), AfterValidator(label_of)] = Field(
         description="Where it is used, for whoever takes it back; it is not on the page."
     )
     days: int = Field(default=DAYS_DEFAULT, ge=1, le=DAYS_MAX, description="It ends so many days from now.")
@@ -64,19 +57,6 @@ class StatusLinks:
     """The addresses that are good, oldest first; the addresses themselves are shown once, when they are made."""
 
     links: tuple[StatusLink, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class StatusLinkMade:
-    """An address, now and never again: whoever has it reads the page. `html` is what embeds it."""
-
-    id: UUID
-    label: str
-    made_at: datetime
-    made_by: str
-    expires_at: datetime
-    url: str
-    html: str
 
 
 @router.get("", summary="List where an organization's status is shown")
@@ -113,9 +93,7 @@ async def make_link_of(request: Request, org_id: UUID, caller: Caller, asked: St
             status, said = (409, ErrorCode.INVALID_REQUEST) if error.is_known else (404, ErrorCode.NOT_FOUND)
             raise Problem(status, said, str(error)) from error
     log.info("a status link was made", org_id=str(org_id), link=str(link.id), actor=link.made_by)
-    url = f"{console.url}/embed/{text}"
-    frame = _FRAME.format(src=html.escape(url), title=TITLE)
-    return StatusLinkMade(link.id, link.label, link.made_at, link.made_by, link.expires_at, url, frame)
+    return made_of(link, console.url, text)
 
 
 @router.delete("/{link_id}", status_code=204, summary="Take an address back")

@@ -1,5 +1,6 @@
 """The table ``status_links``: addresses at which anybody who has one reads whether a clinic's assistants can book."""
 
+import html
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -16,6 +17,9 @@ DAYS_MAX: Final = 400
 LABEL_CHARACTERS_MAX: Final = 100
 LINKS_MAX: Final = 20
 """Of one clinic. Who has more has forgotten which site has which."""
+
+TITLE: Final = "Can our assistant book?"
+_FRAME: Final = '<iframe src="{src}" title="{title}" width="320" height="280" loading="lazy"></iframe>'
 
 _COLUMNS: Final = "id, label, made_at, made_by, expires_at"
 _IS_OPEN: Final = "SELECT NOT closed FROM organizations WHERE id = $1"
@@ -48,12 +52,42 @@ class StatusLink:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class StatusLinkMade:
+    """An address, now and never again: whoever has it reads the page. `html` is what embeds it."""
+
+    id: UUID
+    label: str
+    made_at: datetime
+    made_by: str
+    expires_at: datetime
+    url: str
+    html: str
+
+
 class NoStatusLink(Exception):
     """None is made for this organization; ``is_known``: there is such a one."""
 
     def __init__(self, why: str, *, is_known: bool) -> None:
         super().__init__(why)
         self.is_known = is_known
+
+
+def label_of(text: str) -> str:
+    """Where an address is used, as it is kept. Raises ``ValueError``, which says what is wrong with it."""
+    text = text.strip()
+    if not text or not text.isprintable():
+        raise ValueError("must be one line that can be printed")
+    if len(text) > LABEL_CHARACTERS_MAX:
+        raise ValueError(f"must be {LABEL_CHARACTERS_MAX} characters at most")
+    return text
+
+
+def made_of(link: StatusLink, console_url: str, code: str) -> StatusLinkMade:
+    """What is shown once of an address with this code, below the console's."""
+    url = f"{console_url}/embed/{code}"
+    frame = _FRAME.format(src=html.escape(url), title=TITLE)
+    return StatusLinkMade(link.id, link.label, link.made_at, link.made_by, link.expires_at, url, frame)
 
 
 async def make_status_link(
@@ -63,12 +97,12 @@ async def make_status_link(
     async with connection.transaction():
         is_open = await connection.fetchval(_IS_OPEN, org_id)
         if not is_open:
-            why = "there is no such organization" if is_open is None else "the organization was deleted"
+            why = f"there is no organization {org_id}" if is_open is None else f"organization {org_id} was deleted"
             raise NoStatusLink(why, is_known=is_open is not None)
         await connection.execute(_LOCK, str(org_id))
         row = await connection.fetchrow(_MAKE, uuid7(), org_id, _hash(code), label, by, lasts, LINKS_MAX)
     if row is None:
-        raise NoStatusLink(f"it has {LINKS_MAX} status links: take one back first", is_known=True)
+        raise NoStatusLink(f"organization {org_id} has {LINKS_MAX} status links: take one back first", is_known=True)
     return StatusLink(**dict(row))
 
 
