@@ -1,22 +1,23 @@
 """What an event changes is typed: a field that the state does not have never gets past mypy."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from mypy import api
 
-from tool_sync.domain.evolve.changes import Changes
+from tool_sync.domain.evolve.changes import Changes, Placed, changed
 from tool_sync.domain.toolset import Toolset
 
 SNIPPET = """
-from dataclasses import replace
-from tool_sync.domain.evolve.changes import Changes
+from datetime import UTC, datetime
+from tool_sync.domain.evolve.changes import Changes, Placed, changed
 from tool_sync.domain.toolset import Toolset
 
 misspelt: Changes = {"atempts": {}}
 mistyped: Changes = {"tier": 3}
 right: Changes = {"tier": "basic"}
-replace(Toolset(), position=1, **right)
+changed(Toolset(), Placed(position=1, version=1, since=datetime.now(UTC), fleet_sequence=0), right)
 """
 
 
@@ -35,5 +36,15 @@ def test_a_misspelt_or_mistyped_field_fails_mypy_and_a_right_one_does_not(tmp_pa
 
 
 def test_an_event_can_change_every_field_but_those_of_its_place_and_of_the_first_events_time() -> None:
-    of_place = {"position", "version", "since", "fleet_sequence"}
+    of_place = set(Placed.__annotations__)
+    assert of_place == {"position", "version", "since", "fleet_sequence"}
     assert set(Changes.__annotations__) == {field.name for field in fields(Toolset)} - of_place
+
+
+def test_the_changed_state_is_what_replace_makes_and_leaves_the_one_before_as_it_was() -> None:
+    before = Toolset(tier="professional")
+    placed = Placed(position=3, version=2, since=datetime(2026, 12, 1, tzinfo=UTC), fleet_sequence=1)
+    after = changed(before, placed, {"closed": True})
+
+    assert after == replace(before, **placed, closed=True)
+    assert before == Toolset(tier="professional")

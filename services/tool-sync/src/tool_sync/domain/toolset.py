@@ -178,7 +178,7 @@ class Begun:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: the next state is a copy of this one's dict
 class Toolset:
     """One org, folded up to ``position``; ``version`` is that of its toolset stream."""
 

@@ -1,11 +1,10 @@
 """``evolve(state, recorded) -> state``: what an event changes in an org's state, by what the event is about."""
 
-from dataclasses import replace
 from typing import Final, assert_never, get_args
 
 from tool_sync.domain.events import FleetEvent, ToolsetEvent
 from tool_sync.domain.evolve import attempts, deletions, org, requests, tools
-from tool_sync.domain.evolve.changes import Changes
+from tool_sync.domain.evolve.changes import Changes, Placed, changed
 from tool_sync.domain.telling import number_after
 from tool_sync.domain.toolset import Recorded, Toolset
 
@@ -16,14 +15,10 @@ def evolve(state: Toolset, recorded: Recorded) -> Toolset:
     """The state after an event. Never refuses: what was written has happened."""
     version = state.version + isinstance(recorded.event, _TOOLSET_EVENTS)
     since = recorded.recorded_at if state.since is None else state.since
-    return replace(
-        state,
-        position=recorded.position,
-        version=version,
-        since=since,
-        fleet_sequence=number_after(state, recorded.event),
-        **_changes(state, recorded),
+    placed = Placed(
+        position=recorded.position, version=version, since=since, fleet_sequence=number_after(state, recorded.event)
     )
+    return changed(state, placed, _changes(state, recorded))
 
 
 def _changes(state: Toolset, recorded: Recorded) -> Changes:

@@ -27,8 +27,8 @@ V = TypeVar("V")
 class Changes(TypedDict, total=False):
     """Fields of :class:`~tool_sync.domain.toolset.Toolset`; ``position`` and ``version`` follow from the place alone.
 
-    A dict rather than a second state: an event is folded twice for every one that is written, and one `replace` more
-    each time would cost as much as the fold.
+    A dict rather than a second state: an event is folded twice for every one that is written, and a copy more each time
+    would cost as much as the fold.
     """
 
     sequence: int
@@ -63,6 +63,22 @@ class Changes(TypedDict, total=False):
     begun: Mapping[str, Begun]
     custom: Mapping[str, tuple[CustomPart, ...]]
     overlays: Mapping[str, tuple[CustomPart, ...]]
+
+
+class Placed(TypedDict):
+    """The fields that every event changes, by its place."""
+
+    position: int
+    version: int
+    since: datetime
+    fleet_sequence: int
+
+
+def changed(state: Toolset, placed: Placed, changes: Changes) -> Toolset:
+    """The state with these fields changed; as `replace`, which takes six times as long for three dozen fields."""
+    after = object.__new__(Toolset)
+    vars(after).update(vars(state), **placed, **changes)
+    return after
 
 
 def with_entry(mapping: Mapping[K, V], key: K, value: V) -> Mapping[K, V]:
