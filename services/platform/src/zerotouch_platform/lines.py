@@ -30,7 +30,7 @@ _TEXT_AT_MAX: Final = 30
 """Further right nothing would fit below a label."""
 _GAP: Final = re.compile(r"(?<=\S)  +(?=\S)")
 # A command in backticks is one word, as long as it fits below what it stands in, and so is JSON, which ends its line.
-_WORD: Final = re.compile(r"( *)([{\[][{\[\"].*|(?:`[^`]{1,74}`|\S)+)")
+_WORD: Final = re.compile(r"[{\[][{\[\"].*|(?:`[^`]{1,74}`|\S)+")
 
 
 def fold(line: str, columns: int = COLUMNS, columns_of_rows: int = COLUMNS_OF_ROWS) -> Iterator[str]:
@@ -49,8 +49,9 @@ def fold(line: str, columns: int = COLUMNS, columns_of_rows: int = COLUMNS_OF_RO
 
 def _folded(line: str, at: int, columns: int) -> Iterator[str]:
     """Words in as many lines as they need, all but the first beginning at column ``at``."""
-    said = ""
-    for space, word in _WORD.findall(line):
+    said, end = "", 0
+    for found in _WORD.finditer(line):
+        space, word, end = line[end : found.start()], found.group(), found.end()
         # A word that is longer than any line would not fit behind a break either, and would leave a short line.
         if said.strip() and _width(said + space + word) > columns and at + _width(word) <= columns:
             yield said
