@@ -84,7 +84,8 @@ nightly: $(READY) ## what CI has no time for: Kafka behind TLS, a browser, OpenA
 	@$(MAKE) openapi
 	@$(MAKE) chart
 	@$(MAKE) fleets
-	@$(MAKE) test ONLY="tests/acceptance/test_backup.py tests/acceptance/docs_commands"
+	@$(MAKE) test ONLY="tests/acceptance/test_backup.py tests/acceptance/docs_commands tests/checker tests/attack \
+		tests/acceptance/test_attack.py tests/simulation"
 	@$(MAKE) upgrade
 	@$(MAKE) checker
 	@$(MAKE) sim MINUTES=30

@@ -19,6 +19,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from tests.support.eventually import eventually
+from tests.support.unfolded import unfolded
 
 from devstack import postgres, process, services
 from devstack.databases import Service
@@ -86,7 +87,7 @@ class Operator:
         }
 
     async def types(self, lines: Sequence[str], statuses: Sequence[int] = ()) -> str:
-        """Run a block, line by line; what it printed. A line that runs the service is left running."""
+        """Run a block, line by line; what it printed, in one line. A line that runs the service is left running."""
         said = ""
         for number, line in enumerate(lines):
             if line.endswith(f"{services.TITLES[self.service]} run"):
@@ -102,7 +103,7 @@ class Operator:
             wanted = statuses[number] if statuses else 0
             assert shell.returncode == wanted, f"{line}: {shell.returncode}\n{output}"
             said += output
-        return said
+        return unfolded(said)
 
     async def _starts(self, line: str) -> None:
         stack, title = self.world.stack, services.TITLES[self.service]

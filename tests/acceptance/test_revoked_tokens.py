@@ -12,6 +12,7 @@ import httpx
 import jwt
 import pytest
 from tests.support.eventually import eventually
+from tests.support.unfolded import unfolded
 
 from devstack.databases import DatabaseUrls, Service
 
@@ -29,7 +30,7 @@ async def run(service: Service, database: DatabaseUrls, *words: str) -> tuple[in
         env={**os.environ, "DATABASE_URL": database.service},
     )  # fmt: skip
     output, _ = await process.communicate()
-    return process.returncode, output.decode()
+    return process.returncode, unfolded(output.decode())
 
 
 def id_of(token: str) -> str:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from tests.support.eventually import eventually
+from tests.support.unfolded import unfolded
 
 from assistant_api.restore.begin import Begun, ServiceRuns, begin_again
 from assistant_api.restore.marked import VapiNotListed, list_assistants
@@ -255,10 +256,10 @@ async def test_the_command_says_what_needs_a_person(
     assert "nothing was changed: the database belongs to" in (await foreign.communicate())[0].decode()
 
     process = await start(environment, "restore", "--yes", "--reason", "a test")
-    said = (await process.communicate())[0].decode()
+    said = unfolded((await process.communicate())[0].decode())
     assert process.returncode == 0, said
-    assert f"  organization {org_id} agent lost assistant {lost['assistantId']}" in said
-    assert f"  organization {org_id} agent gone assistant {gone['assistantId']}" in said
+    assert f" organization {org_id} agent lost assistant {lost['assistantId']}" in said
+    assert f" organization {org_id} agent gone assistant {gone['assistantId']}" in said
     assert "0 agent(s) will be brought to Vapi again" in said
     logged = await admin.fetchrow("SELECT * FROM access_log WHERE role = 'operator'")
     assert logged is not None

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import pytest
 from tests.support.eventually import eventually
 
 from devstack.ports import free_port
@@ -83,6 +84,7 @@ async def save_all(topics: Topics, vapi: httpx.AsyncClient, assistants: dict[UUI
         await topics.send([topics.record(saved, message_id=saved.request_id)])
 
 
+@pytest.mark.timeout(300)  # ten processes start, two at a time
 async def test_two_releases_with_other_seeds_write_no_tool_back_and_forth(
     settings: Settings, sandbox: Sandbox, topics: Topics, pool: db.Pool, tmp_path: Any
 ) -> None:
