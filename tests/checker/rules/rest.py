@@ -80,9 +80,15 @@ def check_latency(history: History) -> Result:
 
 
 def _unanswered(history: History) -> Iterator[Event]:
-    """The attempts that nothing closed: an answer that is unknown does not."""
+    """The attempts that nothing closed: an answer that is unknown does not. An update of a tool that is found gone
+    from Vapi has come to nothing, whatever its answer was."""
     open_attempts: dict[str, Event] = {}
     for event in history.events:
+        if event.type == "ToolVanished":
+            gone = (event.org, event.data["vapi_tool_id"])
+            for attempt, update in tuple(open_attempts.items()):
+                if update.type == "ToolUpdateStarted" and (update.org, update.data["vapi_tool_id"]) == gone:
+                    del open_attempts[attempt]
         attempt = event.data.get("attempt_id")
         if attempt is None:
             continue
