@@ -26,11 +26,6 @@ async def command(*arguments: str, database_url: str, **env: str) -> tuple[int |
     return process.returncode, stdout.decode(), stderr.decode()
 
 
-def unfolded(stdout: str) -> str:
-    """Its words in one line, for a sentence that may be folded anywhere."""
-    return " ".join(stdout.split())
-
-
 def envelope(stdout: str) -> dict[str, Any]:
     """What ``--json`` prints."""
     document: dict[str, Any] = json.loads(stdout)

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from tests.support.unfolded import unfolded
 
 from devstack.databases import DatabaseUrls
 from devstack.tokens import Signer
@@ -74,7 +75,7 @@ async def test_what_is_made_in_a_terminal_is_a_page_that_strangers_read_until_it
     assert await links("list") == (0, f"status links of Praxis Adler ({links.org_id}): none\n", "")
     status, stdout, stderr = await links("make", LABEL)
     assert status == 0, stderr
-    words = " ".join(stdout.split())
+    words = unfolded(stdout)
     (link,) = re.findall(rf"status link (\S+) of {links.org_id} ", words)
     (url,) = re.findall(r"address, shown this once: (\S+)", words)
     assert f'copy this into the page: <iframe src="{url}" title="Can our assistant book?" ' in words
@@ -90,7 +91,7 @@ async def test_what_is_made_in_a_terminal_is_a_page_that_strangers_read_until_it
 
     taken = f"status link {link} of {links.org_id} is taken back: it shows nothing any more"
     status, stdout, _ = await links("remove", link)
-    assert (status, " ".join(stdout.split())) == (0, taken)
+    assert (status, unfolded(stdout)) == (0, taken)
     assert (await browser.client.get(url)).status_code == 404
     assert await links.ids() == []
     done = (operator(), f"{links.org_id}/{link}", "the clinic asked")
@@ -190,7 +191,7 @@ async def test_a_link_is_taken_back_once_and_by_its_own_clinic_alone(links: Term
     assert (await links("remove", made["id"]))[0] == 0
     await refused(links, made["id"])
     status, _, stderr = await links("remove", "no-id")
-    assert (status, "Input should be a valid UUID" in " ".join(stderr.split())) == (2, True)
+    assert (status, "Input should be a valid UUID" in unfolded(stderr)) == (2, True)
     assert [action for _, action, _, _ in await links.actions()] == ["status_link.remove", "status_link.make"]
 
 

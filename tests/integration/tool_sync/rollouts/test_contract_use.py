@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from tests.support.unfolded import unfolded
 
 from tool_sync.cli import blueprint_contracts
 from tool_sync.cli.blueprint_contracts import show_contract, show_contracts
@@ -19,7 +20,6 @@ from tool_sync.rollouts.command import Written
 from tool_sync.rollouts.publish import published
 from tool_sync.rollouts.unanswered import UnansweredContracts
 
-from ..command import unfolded
 from .context import stages
 from .limits import AT, BOOKING, CANCELLING
 from .world import World

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from tests.support.unfolded import unfolded
 
 from devstack.tokens import Signer
 from tool_sync.domain.events import ToolDriftEnded, ToolDriftSeen, ToolUpdated, ToolUpdateStarted, ToolVanished
@@ -14,7 +15,7 @@ from tool_sync.domain.fleet.rollout import Refused
 from tool_sync.rollouts.publish import drift_policy
 from tool_sync.sync.auto_sync import AutoSync
 
-from ..command import command, result, unfolded
+from ..command import command, result
 from .desk import WHY, PlatformDesk, platform_desk
 from .limits import BOOKING
 from .world import World
