@@ -85,10 +85,7 @@ def _unanswered(history: History) -> Iterator[Event]:
     open_attempts: dict[str, Event] = {}
     for event in history.events:
         if event.type == "ToolVanished":
-            gone = (event.org, event.data["vapi_tool_id"])
-            for attempt, update in tuple(open_attempts.items()):
-                if update.type == "ToolUpdateStarted" and (update.org, update.data["vapi_tool_id"]) == gone:
-                    del open_attempts[attempt]
+            open_attempts = {id_: one for id_, one in open_attempts.items() if not _is_update_of(one, event)}
         attempt = event.data.get("attempt_id")
         if attempt is None:
             continue
@@ -97,6 +94,12 @@ def _unanswered(history: History) -> Iterator[Event]:
         elif event.type != "SyncAttemptFailed" or event.data["end"] != "unknown":
             open_attempts.pop(attempt, None)
     yield from (event for event in open_attempts.values() if event.org not in history.closed_orgs)
+
+
+def _is_update_of(started: Event, vanished: Event) -> bool:
+    """Whether a write is an update of the very tool that is gone."""
+    same = started.org == vanished.org and started.data.get("vapi_tool_id") == vanished.data["vapi_tool_id"]
+    return same and started.type == "ToolUpdateStarted"
 
 
 def _heard(history: History, result: Result) -> None:
