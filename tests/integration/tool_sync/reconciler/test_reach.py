@@ -1,17 +1,21 @@
 """`synced` is said only of an assistant whose next caller reaches our tool; everything else is told by its name."""
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from tool_sync.domain.events import (
+    AssistantDriftSeen,
     AssistantRemoved,
     AssistantSynced,
     AssistantSyncFailed,
     OrgClosed,
     OrgRegistered,
     SurplusFound,
+    SyncAttemptFailed,
     ToolSettingChanged,
     TrafficSplitSeen,
 )
@@ -19,6 +23,7 @@ from tool_sync.outcomes.publications import publication_of
 from zerotouch_contracts.errors import CATALOGUE, ErrorCode
 from zerotouch_contracts.tools import BOOK_CLINIC_APPOINTMENT
 
+from .keys import replica
 from .world import INSTALLATION, World
 
 BOOK = BOOK_CLINIC_APPOINTMENT.name
@@ -244,6 +249,41 @@ async def test_a_save_that_names_somebody_elses_assistant_links_nothing(world: W
         return isinstance(await newest(world, org), AssistantSynced)
 
     await world.until(recovered)
+
+
+async def given_away(world: World, org: UUID) -> None:
+    """Our agent's assistant bears another clinic's mark, and a look without a save comes before the news of that."""
+    assistant = await world.assistant()
+    await world.save(org, assistant)
+    await world.sync()
+    mark = {"zerotouch_installation": str(INSTALLATION), "organization_id": str(uuid4()), "agent_id": "agent-9"}
+    await world.http.patch(f"/assistant/{assistant['id']}", json={"metadata": mark})
+    await world.append(org, AssistantDriftSeen("agent-1", assistant["id"], gone=False))
+    await world.sync()
+
+
+async def test_an_assistant_that_was_given_to_another_clinic_is_told_when_it_is_seen_again(world: World) -> None:
+    org = uuid4()
+    await given_away(world, org)
+
+    async def told() -> bool:
+        return isinstance(await newest(world, org), AssistantSyncFailed)
+
+    await world.until(told)
+    failed = await newest(world, org)
+    assert isinstance(failed, AssistantSyncFailed)
+    assert (failed.code, failed.cause, failed.requests) == ("TS-312", "drift", ())
+    assert [event.code for event in await world.events(org, SyncAttemptFailed)] == ["TS-312"]
+
+
+async def test_an_assistant_that_the_agent_has_left_by_a_save_on_its_way_is_no_failure(world: World) -> None:
+    world.reconciler = replica(world, policy=replace(world.context.policy, look_again=timedelta(hours=1)))
+    org = uuid4()
+    await given_away(world, org)
+    assert len(await world.events(org, SyncAttemptFailed)) == 1
+    await world.save(org, await world.assistant())
+    await world.sync()
+    assert [type(event) for event in await world.outcomes(org)] == [AssistantSynced, AssistantSynced]
 
 
 async def test_a_pin_to_a_version_that_is_not_answered_stands_in_the_way(world: World) -> None:

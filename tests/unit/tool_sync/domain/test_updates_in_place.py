@@ -188,7 +188,8 @@ def test_what_stands_in_the_way_is_not_told_again_for_another_version() -> None:
     seen = ObservedLink((ref(),), 5, (Obstacle("TS-307", ("book",)),))
 
     made = plan(state, row, wanted=(NEWER,), progress=replace(found(target=(NEWER,)), seen={"a": seen}))
-    assert made.commands == (FailStep(agent_subject("a"), None, "refused", "TS-307", after(0) + POLICY.look_again),)
+    again = after(0) + POLICY.look_again
+    assert made.commands == (FailStep(agent_subject("a"), None, "refused", "TS-307", again, assistant_id="vapi-a"),)
 
 
 def test_a_link_is_announced_with_the_ids_that_the_org_has_whatever_their_definition() -> None:

@@ -188,15 +188,18 @@ class _AssistantWork:
     def _obstructed(self, seen: ObservedLink) -> SettleFailed | FailStep:
         """Linked, and yet no caller reaches it, or nobody's to link: told at once, and looked at again like a failure.
 
-        Where no request asks and all of it has been told, only the next look is written down.
+        Where no request asks and all of it has been told, only the next look is written down; so it is where somebody
+        else's mark is seen for the first time, as the save by which the agent left that assistant may be on its way.
         """
         situation, assistant = self.situation, self.assistant
         code = OF_ANOTHER_CODE if seen.another else seen.obstacles[0].code
         linked = () if seen.another else seen.tools
         look_at = situation.now + situation.policy.look_again
         told = (assistant.failed, assistant.code, ids_of(assistant.synced))
-        if not self.requests and told == (True, code, ids_of(linked)):
-            return FailStep(self.subject, None, "refused", code, look_at)
+        failure = situation.state.failures.get(self.subject)
+        may_have_left = seen.another and (failure is None or failure.code != OF_ANOTHER_CODE)
+        if not self.requests and (may_have_left or told == (True, code, ids_of(linked))):
+            return FailStep(self.subject, None, "refused", code, look_at, assistant_id=assistant.assistant_id)
         codes = {name: obstacle.code for obstacle in reversed(seen.obstacles) for name in obstacle.tools}
         cause = None if self.requests else situation.state.org_wide_cause or CAUSE_DRIFT
         return self._failing(linked, code, seen.through, look_at, codes, cause)
