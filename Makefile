@@ -84,8 +84,9 @@ nightly: $(READY) ## what CI has no time for: Kafka behind TLS, a browser, OpenA
 	@$(MAKE) openapi
 	@$(MAKE) chart
 	@$(MAKE) fleets
-	@$(MAKE) test ONLY="tests/acceptance/test_backup.py tests/acceptance/docs_commands tests/checker tests/attack \
-		tests/acceptance/test_attack.py tests/simulation"
+	@$(MAKE) test ONLY="tests/acceptance/test_backup.py tests/acceptance/test_restores.py tests/acceptance/docs_commands \
+		tests/contract/vapi_sandbox/test_official_sdk.py tests/checker tests/attack tests/acceptance/test_attack.py \
+		tests/simulation tests/integration/tool_sync/releases/test_two_processes.py"
 	@$(MAKE) upgrade
 	@$(MAKE) checker
 	@$(MAKE) sim MINUTES=30
