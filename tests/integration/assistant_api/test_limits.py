@@ -119,6 +119,28 @@ async def test_a_clinic_whose_every_statement_waits_leaves_connections_to_its_ne
         assert statuses[200] + statuses[202] >= 2
 
 
+async def test_who_waits_too_long_for_a_turn_is_not_told_that_the_database_is_away(
+    assistant_api_db: DatabaseUrls, sandbox: Sandbox, vapi: Vapi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings(assistant_api_db, sandbox, answer_wait_seconds=0.05, database_connections_max=2)
+    async with running(settings, assistant_api_db, vapi) as harness:
+        org_id = await harness.organization()
+
+        async def held_up() -> bool:
+            return await counted(harness, "SELECT count(*) FROM pg_locks WHERE NOT granted") == 1
+
+        async with harness.owner.transaction():
+            await harness.owner.execute("SELECT FROM organizations WHERE id = $1 FOR UPDATE", org_id)
+            first = asyncio.create_task(harness.post("/api/agents", {"id": "a1", "name": "A"}, org_id))
+            await eventually(held_up)
+            monkeypatch.setattr("assistant_api.db.TURN_SECONDS", 0.1)
+            crowded = await harness.post("/api/agents", {"id": "a2", "name": "A"}, org_id)
+            monkeypatch.undo()
+        assert (await first).status_code in {200, 202}
+    assert (crowded.status_code, crowded.json()["code"]) == (503, "TS-910")
+    assert crowded.json()["detail"] == "too many requests at a time; try again in a moment"
+
+
 async def test_a_clinic_has_so_many_agents_over_http_and_as_many_as_it_likes_by_sql(small: Harness) -> None:
     org_id, other = await small.organization(), await small.organization()
     together = await asyncio.gather(

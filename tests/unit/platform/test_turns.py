@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zerotouch_platform.turns import Turns, owner_now
+from zerotouch_platform.turns import NoTurn, Turns, owner_now
 
 SECONDS = 5.0
 
@@ -59,7 +59,7 @@ async def test_one_owner_leaves_places_free_and_nobodys_work_may_have_all() -> N
 async def test_who_waits_too_long_is_told_and_takes_no_place_with_him() -> None:
     turns = Turns(places=1, of_one_max=1)
     async with turns.place(SECONDS):
-        with pytest.raises(TimeoutError):
+        with pytest.raises(NoTurn):
             async with turns.place(0.01):
                 raise AssertionError
     async with turns.place(SECONDS):

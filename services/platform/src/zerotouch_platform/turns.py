@@ -18,6 +18,10 @@ owner_now: Final[ContextVar[Hashable | None]] = ContextVar("owner_now", default=
 """Whose work is being done; None is nobody's in particular."""
 
 
+class NoTurn(TimeoutError):
+    """No place came in time: others held all of them, and whatever the places are of may be well."""
+
+
 class Turns:
     """``places`` in all, of which one owner may hold ``of_one_max``. Not for threads."""
 
@@ -34,10 +38,13 @@ class Turns:
 
     @asynccontextmanager
     async def place(self, timeout_seconds: float) -> AsyncIterator[None]:
-        """Hold a place for the owner whose work this is. Raises ``TimeoutError`` where none comes in time."""
+        """Hold a place for the owner whose work this is. Raises :class:`NoTurn` where none comes in time."""
         owner = owner_now.get()
-        async with asyncio.timeout(timeout_seconds):
-            await self._take(owner)
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._take(owner)
+        except TimeoutError:
+            raise NoTurn(f"waited {timeout_seconds:g} s behind others") from None
         try:
             yield
         finally:

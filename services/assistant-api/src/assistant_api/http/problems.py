@@ -20,6 +20,7 @@ from zerotouch_platform.auth import NotAllowed
 from zerotouch_platform.postgres.errors import MISCONFIGURED_ERRORS, is_unusable_value, meaning_of
 from zerotouch_platform.problems import MEDIA_TYPE, headers_of, problem_document
 from zerotouch_platform.traces import trace_url
+from zerotouch_platform.turns import NoTurn
 
 _log: Final = structlog.get_logger()
 
@@ -72,6 +73,11 @@ def install(app: FastAPI) -> None:
     async def _database(_: Request, error: Exception) -> Response:
         _log.warning("database_unavailable", error=str(error))
         return to_response(Problem(503, ErrorCode.NOT_READY, "the database does not answer; try again in a moment"))
+
+    @app.exception_handler(NoTurn)
+    async def _crowd(_: Request, error: NoTurn) -> Response:
+        _log.warning("too_many_at_a_time", error=str(error))
+        return to_response(Problem(503, ErrorCode.NOT_READY, "too many requests at a time; try again in a moment"))
 
     for kind in (DatabaseUnavailable, *TRANSIENT_ERRORS):
         app.add_exception_handler(kind, _database)
