@@ -197,7 +197,8 @@ class _AssistantWork:
         look_at = situation.now + situation.policy.look_again
         told = (assistant.failed, assistant.code, ids_of(assistant.synced))
         failure = situation.state.failures.get(self.subject)
-        may_have_left = seen.another and (failure is None or failure.code != OF_ANOTHER_CODE)
+        seen_before = failure is not None and (failure.code, failure.assistant_id) == (code, assistant.assistant_id)
+        may_have_left = seen.another and not seen_before
         if not self.requests and (may_have_left or told == (True, code, ids_of(linked))):
             return FailStep(self.subject, None, "refused", code, look_at, assistant_id=assistant.assistant_id)
         codes = {name: obstacle.code for obstacle in reversed(seen.obstacles) for name in obstacle.tools}
